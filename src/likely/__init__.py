@@ -1,0 +1,66 @@
+"""`likely` learns the distribution P(X) of a data set with a variational autoencoder, and lets you use it.
+
+>>> import likely
+>>> likely.__version__.count(".")
+2
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_WHERE = {
+    "Batch": "likely.data",
+    "Config": "likely.config",
+    "ConfigError": "likely.errors",
+    "DataError": "likely.errors",
+    "InputError": "likely.errors",
+    "Ledger": "likely.evaluation",
+    "LikelyError": "likely.errors",
+    "OutputError": "likely.errors",
+    "Run": "likely.run",
+    "RunError": "likely.errors",
+    "Schema": "likely.data",
+    "VAE": "likely.models",
+    "fit": "likely.run",
+    "inspect": "likely.run",
+    "load": "likely.run",
+    "train": "likely.run",
+}
+_ROOMS = ("config", "data", "distributions", "evaluation", "likelihoods", "models", "networks", "objectives",
+          "posteriors", "priors", "training")  # fmt: skip
+
+__all__ = ["__version__", *sorted(_WHERE), *_ROOMS]  # noqa: PLE0604
+
+if TYPE_CHECKING:
+    from likely.config import Config as Config
+    from likely.data import Batch as Batch
+    from likely.data import Schema as Schema
+    from likely.errors import ConfigError as ConfigError
+    from likely.errors import DataError as DataError
+    from likely.errors import InputError as InputError
+    from likely.errors import LikelyError as LikelyError
+    from likely.errors import OutputError as OutputError
+    from likely.errors import RunError as RunError
+    from likely.evaluation import Ledger as Ledger
+    from likely.models import VAE as VAE
+    from likely.run import Run as Run
+    from likely.run import fit as fit
+    from likely.run import inspect as inspect
+    from likely.run import load as load
+    from likely.run import train as train
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(importlib.import_module(_WHERE[name]), name)
+    if name in _ROOMS:
+        return importlib.import_module(f"likely.{name}")
+    raise AttributeError(f"module 'likely' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

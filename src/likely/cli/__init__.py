@@ -1,0 +1,47 @@
+"""The command line: parse, call, print."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit code is 0 (done), 2 (the user's input), 130 (interrupted) or 1 (our fault)."""
+    words = sys.argv[1:] if arguments is None else arguments
+    from likely.cli.app import app
+
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    try:
+        result = app(words, prog_name="likely", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except KeyboardInterrupt:
+        print("likely: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return 0
+    except Exception as error:
+        if debug:
+            raise
+        return _explain(error)
+
+
+def _explain(error: Exception) -> int:
+    from likely.errors import InputError
+
+    text = " ".join(str(error).split())
+    if isinstance(error, InputError):
+        print(f"likely: {text}", file=sys.stderr)
+        return 2
+    if hasattr(error, "format_message"):
+        print(f"likely: {error.format_message() or 'no command given; see likely --help'}", file=sys.stderr)
+        return 2
+    if type(error).__name__ in ("Abort", "Exit"):
+        return getattr(error, "exit_code", 130)
+    if isinstance(error, (OSError, MemoryError)):
+        print(f"likely: {text or type(error).__name__}", file=sys.stderr)
+        return 2
+    print(f"likely: {type(error).__name__}: {text} (this is our fault; --debug shows the traceback)", file=sys.stderr)
+    return 1

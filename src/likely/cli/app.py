@@ -1,0 +1,160 @@
+"""The commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from likely.cli import show
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="likely",
+    help="Learn the distribution P(X) of a data set with a variational autoencoder, and use it.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    epilog="--debug, anywhere, shows the traceback of an error.",
+)
+
+Binarizing = Literal["dynamic", "static", "threshold"]
+Data = Annotated[str, typer.Argument(help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder of images or IDX files.")]
+Stored = Annotated[Path, typer.Argument(help="Directory of a fitted run.", metavar="RUN")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write the result.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
+Kinds = Annotated[list[str] | None, typer.Option("--column", metavar="NAME=KIND", help="Take a column for real, grid, levels, binary, categorical or ignore.")]
+Binarized = Annotated[Binarizing | None, typer.Option(help="Make levels 0/1: drawn anew each time, drawn once, or cut at half.")]
+Resize = Annotated[str | None, typer.Option(metavar="HxW", help="Scale pictures to this height and width.")]
+ScoreSamples = Annotated[int, typer.Option("--samples", help="K of the importance-weighted bound.")]
+
+
+@app.command()
+def fit(
+    data: Data,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory for the run.", metavar="RUN")],
+    latent: Annotated[int | None, typer.Option(help="Dimension of z.")] = None,
+    likelihood: Annotated[str | None, typer.Option(help="bernoulli, categorical, logistic or gaussian[:SIGMA|shared|column|predicted].")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Budget in epochs.")] = None,
+    minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
+    column: Kinds = None,
+    binarize: Binarized = None,
+    resize: Resize = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")] = None,
+    config: Annotated[Path | None, typer.Option(help="Start from a config.json.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random; 0 unless given.")] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> int:
+    """Learn P(X) from DATA and store the run."""
+    import likely
+    from likely.cli.options import pairs, read_config, size
+
+    options: dict[str, Any] = {"latent": latent, "likelihood": likelihood, "epochs": epochs, "minutes": minutes,
+                               "device": device, "seed": seed, **pairs(set_, "--set")}  # fmt: skip
+    run = likely.fit(data, out=output, overwrite=overwrite, config=read_config(config), column=pairs(column, "--column"),
+                     binarize=binarize, resize=size(resize), **options)  # fmt: skip
+    show.fitted(run, json=json)
+    return 130 if run.facts["interrupted"] else 0
+
+
+@app.command()
+def inspect(
+    data: Data, column: Kinds = None, binarize: Binarized = None, resize: Resize = None, seed: Seed = 0, json: Json = False
+) -> None:
+    """Say what DATA is taken for, and why."""
+    import likely
+    from likely.cli.options import pairs, size
+
+    found = likely.inspect(data, column=pairs(column, "--column"), binarize=binarize, resize=size(resize), seed=seed)
+    show.inspection(found, json=json)
+
+
+@app.command()
+def evaluate(
+    run: Stored,
+    data: Annotated[str | None, typer.Argument(help="Rows to evaluate; the stored test rows unless given.")] = None,
+    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound and the other estimates.")] = 500,
+    seed: Seed = 0,
+    json: Json = False,
+) -> None:
+    """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
+    import likely
+
+    show.ledger(likely.load(run).evaluate(data, samples=samples, seed=seed), json=json)
+
+
+@app.command()
+def sample(
+    run: Stored,
+    n: Annotated[int, typer.Option("-n", help="How many rows.")] = 100,
+    mean: Annotated[bool, typer.Option("--mean", help="The mean of P(x|z) instead of a draw from it.")] = False,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
+    import likely
+    from likely.cli.output import deliver
+
+    fitted = likely.load(run)
+    deliver(fitted.schema, fitted.sample(n, mean=mean, seed=seed), output, overwrite=overwrite, json=json)
+
+
+@app.command()
+def score(
+    run: Stored, data: Data, samples: ScoreSamples = 100, seed: Seed = 0, output: Output = None, overwrite: Overwrite = False, json: Json = False
+) -> None:
+    """Score each row of DATA: log P(x), its Monte Carlo error and the ELBO, in nats."""
+    import likely
+    from likely.cli.output import deliver
+
+    fitted = likely.load(run)
+    deliver(fitted.schema, fitted.score(data, samples=samples, seed=seed), output, overwrite=overwrite, json=json)
+
+
+@app.command()
+def encode(run: Stored, data: Data, output: Output = None, overwrite: Overwrite = False, json: Json = False) -> None:
+    """Write each row's code: the mean of Q(z|x)."""
+    import likely
+    from likely.cli.output import codes, deliver
+
+    fitted = likely.load(run)
+    deliver(fitted.schema, codes(fitted.encode(data), output), output, overwrite=overwrite, json=json)
+
+
+@app.command()
+def reconstruct(run: Stored, data: Data, output: Output = None, overwrite: Overwrite = False, json: Json = False) -> None:
+    """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x)."""
+    import likely
+    from likely.cli.output import deliver
+
+    fitted = likely.load(run)
+    deliver(fitted.schema, fitted.reconstruct(data), output, overwrite=overwrite, json=json)
+
+
+@app.command()
+def report(run: Stored, output: Output = None, overwrite: Overwrite = False) -> None:
+    """Write the report: one self-contained HTML file with pictures, into RUN unless told otherwise."""
+    import likely
+
+    print(likely.load(run).report(output, overwrite=overwrite or output is None))
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory for the run and its report.")] = Path("demo"),
+    seed: Seed = 0,
+    overwrite: Overwrite = False,
+) -> int:
+    """Fit the 1,797 handwritten digits that ship with scikit-learn, and report."""
+    from likely.cli.demo import run_demo
+
+    return run_demo(output, seed=seed, overwrite=overwrite)

@@ -1,0 +1,46 @@
+"""Option texts to values."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from likely.config import Config
+from likely.errors import ConfigError
+
+__all__ = ["pairs", "read_config", "size"]
+
+
+def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
+    """`["a=b"]` to `{"a": "b"}`."""
+    made = {}
+    for word in words or ():
+        name, mark, value = word.rpartition("=") if option == "--column" else word.partition("=")
+        if not mark or not name or not value:
+            raise ConfigError(f"{option} takes NAME=VALUE, got {word!r}")
+        made[name] = value
+    return made
+
+
+def size(text: str | None) -> tuple[int, int] | None:
+    """`28x28` to `(28, 28)`."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
+    if not found:
+        raise ConfigError(f"--resize takes HEIGHTxWIDTH, such as 28x28; got {text!r}")
+    return int(found[1]), int(found[2])
+
+
+def read_config(path: Path | None) -> Config | None:
+    """A stored configuration."""
+    if path is None:
+        return None
+    try:
+        return Config.from_dict(json.loads(path.read_text()))
+    except (OSError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path} cannot be read as a configuration ({error})") from error

@@ -1,0 +1,125 @@
+"""Results to files: in the form that went in."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data import Schema
+from likely.errors import OutputError
+from likely.run.files import fresh, write
+
+__all__ = ["codes", "deliver", "pictures", "plain"]
+
+PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+IN_GRID = 100
+
+
+def codes(result: Any, path: Path | None) -> Any:
+    """Codes of arrays as a frame, unless an array file is asked for."""
+    if isinstance(result, pd.DataFrame) or (path is not None and path.suffix == ".npy"):
+        return result
+    return pd.DataFrame(result, columns=[f"z{i}" for i in range(result.shape[1])])
+
+
+def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, json: bool) -> None:
+    """Write a frame or an array where it was asked for, or print a frame.
+
+    Raises
+    ------
+    OutputError
+        If the output exists already, or cannot hold the result.
+
+    """
+    if path is not None:
+        fresh(path, overwrite=overwrite)
+        if isinstance(result, pd.DataFrame):
+            write(path, _frame_bytes(result, path))
+        else:
+            _write_array(schema, np.asarray(result), path)
+        print(f"wrote {len(result)} rows to {path}", file=sys.stderr)
+    if json:
+        _print_json({"rows": len(result), "output": str(path)} if path else {"rows": plain(result)})
+    elif path is None:
+        if not isinstance(result, pd.DataFrame):
+            raise OutputError("arrays and pictures are not printed; add -o FILE.npy, -o FILE.png (a grid) or -o FOLDER/")
+        result.to_csv(sys.stdout, index=False)
+
+
+def plain(result: Any) -> Any:
+    """A frame as a list of records, an array as nested lists."""
+    if isinstance(result, pd.DataFrame):
+        return json.loads(result.to_json(orient="records", double_precision=15))
+    return np.asarray(result).tolist()
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, allow_nan=False, default=str))
+
+
+def _frame_bytes(frame: pd.DataFrame, path: Path) -> bytes:
+    suffix, buffer = path.suffix.lower(), io.BytesIO()
+    if suffix in (".parquet", ".pq"):
+        frame.to_parquet(buffer, index=False)
+    elif suffix in (".arrow", ".feather"):
+        frame.reset_index(drop=True).to_feather(buffer)
+    elif suffix in (".csv", ".tsv", ".txt"):
+        return frame.to_csv(index=False, sep="\t" if suffix == ".tsv" else ",").encode()
+    elif suffix == ".npy":
+        np.save(buffer, frame.to_numpy(), allow_pickle=False)
+    else:
+        raise OutputError(f"{path}: a table goes to .csv, .parquet or .arrow, not {suffix or 'a folder'}")
+    return buffer.getvalue()
+
+
+def pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
+    """Rows as pictures: `(rows, height, width)` or `(rows, height, width, 3)`, scaled to 0..1."""
+    column, values = schema.columns[0], np.asarray(array, dtype=np.float64)
+    low = min(0.0, column.low or 0.0) if column.kind in ("levels", "binary") else float(values.min())
+    high = 1.0 if column.kind == "binary" else (column.high if column.kind == "levels" else float(values.max()))
+    scaled = np.clip((values - low) / max(1e-12, (high or 1.0) - low), 0, 1)
+    if scaled.ndim == 2:
+        side = math.isqrt(scaled.shape[1])
+        if side * side != scaled.shape[1]:
+            raise OutputError(f"rows of {scaled.shape[1]} cells are not pictures; write them to .npy")
+        return scaled.reshape(-1, side, side)
+    if scaled.ndim not in (3, 4) or (scaled.ndim == 4 and scaled.shape[-1] != 3):
+        raise OutputError(f"rows of shape {scaled.shape[1:]} are not pictures; write them to .npy")
+    return scaled
+
+
+def _write_array(schema: Schema, array: np.ndarray, path: Path) -> None:
+    suffix = path.suffix.lower()
+    if suffix in (".npy", ".npz"):
+        buffer = io.BytesIO()
+        np.save(buffer, array, allow_pickle=False) if suffix == ".npy" else np.savez_compressed(buffer, x=array)
+        write(path, buffer.getvalue())
+    elif suffix in PICTURES:
+        from likely.report import grid
+
+        write(path, _picture_bytes(grid(pictures(schema, array[:IN_GRID])), suffix))
+    elif not suffix:
+        from PIL import Image
+
+        for i, picture in enumerate(pictures(schema, array)):
+            image = Image.fromarray(np.round(picture * 255).astype(np.uint8))
+            write(path / f"{i:05d}.png", _picture_bytes(image, ".png"))
+    elif suffix in (".csv", ".parquet", ".arrow") and array.ndim == 2:
+        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+        write(path, _frame_bytes(frame, path))
+    else:
+        raise OutputError(f"{path}: rows of shape {array.shape[1:]} go to .npy, .npz, .png (a grid) or a folder of pictures")
+
+
+def _picture_bytes(image: Any, suffix: str) -> bytes:
+    buffer = io.BytesIO()
+    name = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(suffix, suffix[1:].upper())
+    image.save(buffer, format=name)
+    return buffer.getvalue()

@@ -1,0 +1,115 @@
+"""Results to the terminal."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from likely.evaluation import Ledger
+    from likely.run import Inspection, Run
+
+__all__ = ["fitted", "inspection", "ledger"]
+
+IDENTITY = "log P(X) - D[Q(z|X)||P(z|X)]  =  E_Q[log P(X|z)] - D[Q(z|X)||P(z)]"
+
+
+def _document(values: dict[str, Any]) -> None:
+    print(jsonlib.dumps(_finite(values), allow_nan=False, default=str))
+
+
+def _finite(values: Any) -> Any:
+    """NaN and infinities are null in JSON."""
+    if isinstance(values, dict):
+        return {key: _finite(value) for key, value in values.items()}
+    if isinstance(values, (list, tuple)):
+        return [_finite(value) for value in values]
+    return None if isinstance(values, float) and values - values != 0 else values
+
+
+def _print(*lines: Any) -> None:
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 150)
+    for line in lines:
+        console.print(line, markup=False) if isinstance(line, str) else console.print(line)
+
+
+def fitted(run: Run, *, json: bool) -> None:
+    """What a fit did, and what to do next."""
+    facts, where = run.facts, run.directory
+    if json:
+        _document({"run": str(where), **facts, "config": run.config.to_dict(), "notices": list(run.notices),
+                   "parameters": parameters(run)})  # fmt: skip
+        return
+    model, training = run.config.model, run.config.training
+    for notice in run.notices:
+        print(f"note: {notice}", file=sys.stderr)
+    if facts["interrupted"]:
+        print("interrupted: the best weights so far are kept", file=sys.stderr)
+    _print(
+        f"fitted {run.schema.rows} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
+        f"width {model.width}, {parameters(run)} parameters, {training.precision}",
+        f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "
+        f"kept the {facts['selected']} of step {facts['selected_step']}",
+        f"validation ELBO {facts['validation_elbo']:.3f} nats per row (these rows chose the weights)",
+        f"next: likely evaluate {where} | likely sample {where} -n 100 | likely report {where}",
+    )
+
+
+def parameters(run: Run) -> int:
+    """Number of weights."""
+    return sum(weight.numel() for weight in run.model.parameters())
+
+
+def inspection(found: Inspection, *, json: bool) -> None:
+    """What a data set was taken for."""
+    if json:
+        _document(found.to_dict())
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("column", "kind", "type", "range", "why"):
+        table.add_column(name)
+    for column in found.schema.columns:
+        span = "" if column.low is None else f"{column.low:g} .. {column.high:g}"
+        if column.categories:
+            span = ", ".join(str(value).strip() for value in column.categories[:4])
+            span += f", ... ({len(column.categories)})" if len(column.categories) > 4 else ""
+        name = "all cells" if found.schema.uniform else column.name
+        table.add_row(*(_plain(text) for text in (name, column.kind, column.dtype, span, column.reason)))
+    splits = ", ".join(f"{name}: {count}" for name, count in found.splits.items())
+    used = ", ".join(f"{name} {count}" for name, count in found.used.items())
+    _print(f"{found.form} of rows of shape {found.schema.event_shape}; rows {splits}; used as {used}", table)
+    _print(f"a fit would take latent {found.sizes['latent']}, width {found.sizes['width']}, blocks {found.sizes['blocks']}")
+    for notice in found.notices:
+        _print(f"note: {notice}")
+
+
+def _plain(text: str) -> Any:
+    from rich.text import Text
+
+    return Text(text)
+
+
+def ledger(found: Ledger, *, json: bool) -> None:
+    """The terms of the identity, one a line."""
+    if json:
+        _document(found.to_dict())
+        return
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("term")
+    for name in ("nats/row", "se", "se_mc", "bits/dim", "K"):
+        table.add_column(name, justify="right")
+    table.add_column("what it is")
+    for name, entry in found.entries.items():
+        at_least = ">= " if name == "gap" else ""
+        numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
+        table.add_row(name, *numbers, str(entry.samples or "-"), _plain(entry.kind))
+    _print(IDENTITY, table)
+    _print(f"{found.rows} rows ({found.split}), {found.dims} cells each, measure: {found.measure}, seed {found.seed}, "
+           f"{found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given")  # fmt: skip

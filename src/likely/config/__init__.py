@@ -1,0 +1,182 @@
+"""Everything that a fit was told, as frozen dataclasses that become JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from likely.errors import ConfigError
+
+__all__ = ["Config", "ModelConfig", "TrainingConfig"]
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The parts of the model; `None` means: chosen by the size and the form of the data.
+
+    Attributes
+    ----------
+    latent
+        Dimension of z.
+    width
+        Width of the residual networks.
+    blocks
+        Residual blocks in the encoder and in the decoder.
+    likelihood
+        `bernoulli`, `categorical`, `logistic`, or `gaussian[:SIGMA]` with SIGMA a number (fixed, in data units),
+        `shared`, `column` or `predicted`. For a table it replaces the family of every numeric column.
+
+    """
+
+    latent: int | None = None
+    width: int | None = None
+    blocks: int = 2
+    likelihood: str | None = None
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How the bound is maximised; `None` means: chosen by the size of the data.
+
+    Attributes
+    ----------
+    minutes, epochs, steps
+        The budget; at most one of them. `minutes` becomes a step count after a short timing.
+    batch_size
+        Rows per step.
+    learning_rate, weight_decay, clip
+        AdamW's rate and decoupled decay; the largest norm of the gradient of the mean loss.
+    warmup
+        Share of the budget over which the weight of the KL rises from 0 to 1 (the training objective only).
+    average
+        Decay per step of the exponential moving average of the weights.
+    precision
+        `auto` takes bfloat16 autocast where the processor has it natively and the network is wide enough to gain.
+
+    """
+
+    minutes: float | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    batch_size: int | None = None
+    learning_rate: float = 3e-3
+    weight_decay: float = 0.01
+    clip: float = 5.0
+    warmup: float = 0.1
+    average: float = 0.999
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+    def __post_init__(self) -> None:
+        given = [name for name in ("minutes", "epochs", "steps") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ConfigError(f"give one budget, not {' and '.join(given)}")
+        for name in (*given, "learning_rate", "clip"):
+            if not getattr(self, name) > 0:
+                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("warmup", "average"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a fit was told: model, training, seed and device."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    seed: int = 0
+    device: str = "auto"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Config:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        ConfigError
+            If a key is unknown or a value has the wrong type.
+
+        """
+        return _build(cls, values, "")
+
+    def replace(self, assignments: Mapping[str, Any]) -> Config:
+        """Set options by dotted key, as `{"training.learning_rate": 1e-3}`; a bare key is looked up in every group.
+
+        >>> Config().replace({"latent": 8, "training.clip": 1.0}).model.latent
+        8
+
+        Raises
+        ------
+        ConfigError
+            If no option has that name; the nearest one is suggested.
+
+        """
+        values = self.to_dict()
+        for key, value in assignments.items():
+            group, name = _locate(key)
+            target = values[group] if group else values
+            target[name] = _coerce(value)
+        return Config.from_dict(values)
+
+
+def _coerce(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value
+
+
+_GROUPS: dict[str, type] = {"model": ModelConfig, "training": TrainingConfig}
+
+
+def _locate(key: str) -> tuple[str, str]:
+    known = {name: ("", name) for name in ("seed", "device")}
+    for group, cls in _GROUPS.items():
+        for item in dataclasses.fields(cls):
+            known[item.name] = known[f"{group}.{item.name}"] = (group, item.name)
+    if key not in known:
+        near = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"options: {', '.join(sorted(k for k in known if '.' in k))}"
+        raise ConfigError(f"unknown option {key!r}; {hint}")
+    return known[key]
+
+
+def _build(cls: type, values: Mapping[str, Any], where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"the configuration{where} must be a JSON object, got {type(values).__name__}")
+    fields = {item.name: item for item in dataclasses.fields(cls)}
+    hints = get_type_hints(cls)
+    unknown = sorted(set(values) - set(fields))
+    if unknown:
+        raise ConfigError(f"unknown option {unknown[0]!r} in the configuration{where}; known: {', '.join(fields)}")
+    arguments = {}
+    for name, value in values.items():
+        if name in _GROUPS:
+            arguments[name] = _build(_GROUPS[name], value, f" under {name!r}")
+            continue
+        _check_type(name, value, hints[name])
+        arguments[name] = value
+    return cls(**arguments)
+
+
+def _check_type(name: str, value: Any, declared: Any) -> None:
+    if get_origin(declared) is Literal:
+        if value not in get_args(declared):
+            raise ConfigError(f"{name} must be one of {', '.join(get_args(declared))}, got {value!r}")
+        return
+    allowed = set(get_args(declared) or (declared,))
+    if float in allowed:
+        allowed.add(int)
+    if type(value) not in allowed:
+        names = " or ".join(sorted(kind.__name__ for kind in allowed - {type(None)}))
+        raise ConfigError(f"{name} must be {names}, got {value!r}")

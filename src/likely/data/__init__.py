@@ -1,0 +1,28 @@
+"""What X is: sources, schema, encoded rows, batches."""
+
+from likely.data.batch import Batch
+from likely.data.encode import decode, encode
+from likely.data.encoded import EncodedRows
+from likely.data.infer import infer_schema
+from likely.data.schema import Binarize, Column, Kind, Schema
+from likely.data.source import Form, Rows, Source
+from likely.data.split import Division, digest, divide, take
+
+__all__ = [
+    "Batch",
+    "Binarize",
+    "Column",
+    "Division",
+    "EncodedRows",
+    "Form",
+    "Kind",
+    "Rows",
+    "Schema",
+    "Source",
+    "decode",
+    "digest",
+    "divide",
+    "encode",
+    "infer_schema",
+    "take",
+]

@@ -1,0 +1,145 @@
+"""Rows as they came -> encoded rows, and back. Everything that can be wrong with a value is found here."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from likely.data.encoded import EncodedRows
+from likely.data.schema import Column, Schema
+from likely.errors import DataError
+
+__all__ = ["decode", "encode"]
+
+
+def encode(schema: Schema, values: pd.DataFrame | np.ndarray) -> EncodedRows:
+    """Check rows against the schema and encode them: categories as codes, everything else in data units.
+
+    Parameters
+    ----------
+    schema
+        Fixed by the training rows.
+    values
+        A frame with the schema's columns in any order (others are ignored), or an array `(rows, *event)`.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, the shape differs, or a value is missing or beyond a limit that is law.
+
+    """
+    if schema.uniform:
+        return EncodedRows(_encode_array(schema, np.asarray(values)), schema.binarize, schema.columns[0].high)
+    frame = _as_frame(schema, values)
+    columns = [_encode_column(column, frame[column.name]) for column in schema.modelled]
+    return EncodedRows(torch.from_numpy(np.stack(columns, axis=1)))
+
+
+def _encode_array(schema: Schema, array: np.ndarray) -> Tensor:
+    column = schema.columns[0]
+    if array.shape[1:] != schema.event_shape:
+        raise DataError(f"each row must have shape {schema.event_shape}, as in training; got {array.shape[1:]}")
+    if array.dtype == object or array.dtype.kind not in "biuf":
+        raise DataError(f"expected numbers, got an array of dtype {array.dtype}")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+        raise DataError(f"cell {where} is missing or infinite; missing cells cannot be modelled yet")
+    if column.hard and len(array):
+        _check_limits(column, array, f"cell of a row of shape {schema.event_shape}")
+    if column.kind == "binary" or (column.kind == "levels" and column.hard):
+        return torch.from_numpy(np.ascontiguousarray(array.astype(np.uint8)))
+    if schema.binarize:
+        return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32)))
+    if column.decimals is not None:
+        return torch.from_numpy(np.round(array.astype(np.float64), column.decimals))
+    return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32 if array.dtype == np.float32 else np.float64)))
+
+
+def _check_limits(column: Column, values: np.ndarray, what: str) -> None:
+    low, high = column.low, column.high
+    beyond = (values < low) | (values > high)
+    if column.decimals == 0 and values.dtype.kind == "f":
+        beyond |= values != np.round(values)
+    if beyond.any():
+        where = tuple(int(i) for i in np.argwhere(beyond)[0])
+        raise DataError(
+            f"{what}: row {where[0]} holds {values[where]}, beyond {column.kind} values {low:g} to {high:g} "
+            "that the training data fixed as law"
+        )
+
+
+def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:
+    if isinstance(values, pd.DataFrame):
+        frame = values.rename(columns=str)
+        missing = [column.name for column in schema.modelled if column.name not in frame.columns]
+        if missing:
+            raise DataError(f"column {missing[0]!r} is missing; the model needs {[c.name for c in schema.modelled]}")
+        return frame
+    if values.ndim != 2 or values.shape[1] != len(schema.columns):
+        raise DataError(f"expected an array (rows, {len(schema.columns)}), got shape {values.shape}")
+    return pd.DataFrame(values, columns=[column.name for column in schema.columns])
+
+
+def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
+    if column.kind == "categorical":
+        return _codes(column, values)
+    if values.isna().any():
+        row = int(values.isna().to_numpy().argmax())
+        raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
+    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if not np.isfinite(numbers).all():
+        row = int((~np.isfinite(numbers)).argmax())
+        raise DataError(f"column {column.name!r}, row {row}: {values.iloc[row]!r} is not a finite number")
+    if column.hard:
+        _check_limits(column, numbers, f"column {column.name!r}")
+    return numbers if column.decimals is None else np.round(numbers, column.decimals)
+
+
+def _codes(column: Column, values: pd.Series) -> np.ndarray:
+    if values.isna().any():
+        row = int(values.isna().to_numpy().argmax())
+        raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
+    index = pd.Index(list(column.categories))
+    return index.get_indexer(pd.Index(values.to_numpy())).astype(np.float64)
+
+
+def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
+    """Encoded values back to the form and the types that the training rows had.
+
+    Parameters
+    ----------
+    schema
+        Fixed by the training rows.
+    values
+        `(rows, *event)` in data units; a value off the grid (a mean, say) keeps its decimals in real columns and in
+        arrays, and is rounded to the recorded resolution in tables.
+
+    """
+    array = values.detach().cpu().numpy()
+    if schema.uniform:
+        return _decode_array(schema.columns[0], array)
+    frame = pd.DataFrame({c.name: _decode_column(c, array[:, i]) for i, c in enumerate(schema.modelled)})
+    if schema.form == "table":
+        return frame
+    return frame.to_numpy()
+
+
+def _decode_array(column: Column, array: np.ndarray) -> np.ndarray:
+    whole = column.decimals == 0 and bool((array == np.round(array)).all())
+    if column.kind == "binary":
+        return array.astype(np.uint8 if whole else np.float32)
+    dtype = np.dtype(column.dtype)
+    if dtype.kind in "iub" and not whole:
+        return array.astype(np.float32)
+    return array.astype(dtype)
+
+
+def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
+    if column.kind == "categorical":
+        categories = np.array(list(column.categories), dtype=object)
+        chosen = pd.Series(categories[values.astype(np.int64)])
+        return chosen.astype("category" if column.dtype == "category" else column.dtype)
+    rounded = values if column.decimals is None else np.round(values.astype(np.float64), column.decimals)
+    return pd.Series(rounded).astype(column.dtype)

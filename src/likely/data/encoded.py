@@ -1,0 +1,69 @@
+"""Encoded rows: one tensor in its compact type, sliced into batches on its device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from likely.data.batch import Batch
+from likely.data.noise import row_keys, uniform
+from likely.data.schema import Binarize
+
+__all__ = ["EncodedRows"]
+
+
+@dataclass(frozen=True, eq=False)
+class EncodedRows:
+    """Rows ready for the model.
+
+    Attributes
+    ----------
+    values
+        `(rows, *event)`; uint8 stays uint8, table columns are float64, categories are codes (-1: never seen).
+    binarize
+        `dynamic`: every batch draws each cell as 1 with probability value/high.
+    high
+        Upper limit of the levels.
+
+    """
+
+    values: Tensor
+    binarize: Binarize | None = None
+    high: float | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def to(self, device: str | torch.device) -> EncodedRows:
+        """The same rows on another device."""
+        return replace(self, values=self.values.to(device))
+
+    def take(self, index: Tensor) -> EncodedRows:
+        """The rows with these numbers."""
+        return replace(self, values=self.values[index.to(self.values.device)])
+
+    def fixed(self, seed: int) -> EncodedRows:
+        """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""
+        if self.binarize is None:
+            return self
+        high = self.high or 1.0
+        if self.binarize == "threshold":
+            return EncodedRows((self.values >= high / 2).to(torch.uint8))
+        parts = []
+        for chunk in self.values.split(4096):
+            draws = uniform(row_keys(chunk, seed), _BINARIZE, 0, 1, chunk[0].numel())[0].view(chunk.shape)
+            parts.append((draws * high < chunk).to(torch.uint8))
+        return EncodedRows(torch.cat(parts))
+
+    def batch(self, index: Tensor, generator: torch.Generator | None = None) -> Batch:
+        """The rows with these numbers, as the model sees them in training."""
+        values = self.values[index]
+        if self.binarize == "dynamic":
+            draws = torch.rand(values.shape, generator=generator, device=values.device)
+            values = (draws.mul_(self.high or 1.0) < values).to(torch.float32)
+        return Batch(values, rows=index)
+
+
+_BINARIZE = 1

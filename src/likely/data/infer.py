@@ -1,0 +1,246 @@
+"""From training rows to a schema: what kind each column is, with the reason."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from likely.data.schema import Binarize, Column, Kind, Schema
+from likely.data.source import Form, Rows
+from likely.errors import ConfigError, DataError
+
+__all__ = ["infer_schema"]
+
+MAX_LEVELS = 256
+MAX_DECIMALS = 6
+MAX_CATEGORIES = 1000
+
+
+def infer_schema(
+    rows: Rows,
+    form: Form,
+    *,
+    kinds: Mapping[str, str] | None = None,
+    binarize: Binarize | None = None,
+    resize: tuple[int, int] | None = None,
+) -> Schema:
+    """Infer the form of x from the training rows.
+
+    Parameters
+    ----------
+    rows, form
+        The training rows as they came, and the form of their source.
+    kinds
+        Column name -> kind, where the user knows better.
+    binarize
+        Make levels 0/1: drawn anew each time (`dynamic`), once (`static`), or cut at half (`threshold`).
+    resize
+        Kept in the schema, so that later pictures are scaled alike.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than two rows, or a column cannot be modelled as it is.
+    ConfigError
+        If `kinds` names no column, or an override does not fit the values.
+
+    """
+    if len(rows) < 2:
+        raise DataError(f"a distribution cannot be learned from {len(rows)} row(s); give at least two training rows")
+    kinds = dict(kinds or {})
+    if isinstance(rows.values, pd.DataFrame):
+        if binarize:
+            raise ConfigError("binarize is for arrays and images; the data is a table")
+        return _table(rows.values, kinds)
+    array = rows.values
+    if array.ndim == 2 and not _uniform(array):
+        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+        schema = _table(frame, kinds)
+        if binarize:
+            raise ConfigError("binarize needs cells of one kind; these columns differ in kind or range")
+        return replace(schema, form=form)
+    if kinds:
+        raise ConfigError(f"--column is for tables; the data is an array of shape {array.shape}")
+    return _array(array, form, binarize, resize)
+
+
+def _uniform(array: np.ndarray) -> bool:
+    """Cells of a matrix are of one kind if its type says so, or if they are small integers over one range."""
+    if array.dtype == np.bool_ or array.dtype == np.uint8:
+        return True
+    if array.shape[1] < 16 or not np.isfinite(array).all() or (array != np.round(array)).any():
+        return False
+    return bool(array.min() == 0 and array.max() < MAX_LEVELS and np.median(array.max(0)) == array.max())
+
+
+def _array(array: np.ndarray, form: Form, binarize: Binarize | None, resize: tuple[int, int] | None) -> Schema:
+    if 0 in array.shape:
+        raise DataError(f"the array has no cells: shape {array.shape}")
+    values = array.reshape(len(array), -1)
+    if not np.isfinite(values).all():
+        row, cell = np.argwhere(~np.isfinite(values))[0]
+        raise DataError(f"row {row}, cell {cell} is missing or infinite; missing cells cannot be modelled yet")
+    if array.dtype == np.uint8 and array.max() > 1:
+        levels = Column(
+            "x", "uint8", "levels", "uint8: 0 to 255", low=0.0, high=255.0, decimals=0, hard=True, **_moments(values)
+        )
+    else:
+        flat = pd.Series(values.reshape(-1))
+        levels = replace(_numeric("x", flat, len(array)), dtype=str(array.dtype))
+    if binarize:
+        levels = _binarized(levels, binarize)
+    return Schema(form, array.shape[1:], (levels,), len(array), uniform=True, binarize=binarize, resize=resize)
+
+
+def _binarized(column: Column, how: Binarize) -> Column:
+    if column.kind == "binary":
+        raise ConfigError(f"binarize={how}: the data is 0/1 already")
+    if column.low is None or column.high is None or column.low < 0:
+        raise ConfigError("binarize needs non-negative levels with an upper limit, such as 0..255")
+    low, high = column.low, column.high
+    reason = f"levels 0 to {high:g}, made 0/1 ({how})"
+    return replace(column, kind="binary", reason=reason, mean=column.mean / high, scale=0.5, low=min(low, 0.0), hard=True)
+
+
+def _table(frame: pd.DataFrame, kinds: dict[str, str]) -> Schema:
+    if frame.shape[1] == 0:
+        raise DataError("the table has no columns")
+    names = [str(name) for name in frame.columns]
+    for name in kinds:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise ConfigError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}"))
+    columns = tuple(
+        _column(name, frame.iloc[:, i], kinds.get(name)) for i, name in enumerate(names)
+    )
+    count = sum(column.kind != "ignore" for column in columns)
+    if count == 0:
+        raise DataError("no column is left to model")
+    return Schema("table", (count,), columns, len(frame), uniform=False)
+
+
+def _column(name: str, values: pd.Series, wanted: str | None) -> Column:
+    dtype = str(values.dtype)
+    if wanted == "ignore":
+        return Column(name, dtype, "ignore", "as told")
+    missing = values.isna().to_numpy()
+    if missing.all():
+        raise DataError(f"column {name!r} has no values at all; leave it out with --column {name}=ignore")
+    if missing.any():
+        raise DataError(
+            f"column {name!r} misses {missing.sum()} of {len(values)} values (first in row {int(missing.argmax())}); "
+            f"fill them, drop those rows, or leave the column out with --column {name}=ignore"
+        )
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        raise DataError(f"column {name!r} holds dates, which cannot be modelled yet; use --column {name}=ignore")
+    numeric = pd.api.types.is_numeric_dtype(values.dtype)
+    if wanted == "categorical" or (wanted is None and not numeric):
+        return _category(name, values, told=wanted is not None)
+    if not numeric:
+        values = _to_numbers(name, values)
+    column = _numeric(name, values, len(values))
+    if wanted is not None:
+        column = _override(column, wanted, values, len(values))
+    return replace(column, dtype=dtype)
+
+
+def _category(name: str, values: pd.Series, *, told: bool) -> Column:
+    kept = values.drop_duplicates()
+    distinct = sorted(kept.tolist(), key=lambda value: (str(type(value)), value))
+    if not told and not pd.api.types.is_bool_dtype(values.dtype):
+        _refuse_nearly_numeric(name, values)
+        if len(distinct) > MAX_CATEGORIES or len(distinct) > max(50, len(values) // 2):
+            reason = f"{len(distinct)} different strings in {len(values)} rows: an identifier or free text"
+            return Column(name, str(values.dtype), "ignore", reason)
+    why = "as told" if told else f"{len(distinct)} different strings"
+    categories = tuple(value.item() if isinstance(value, np.generic) else value for value in distinct)
+    return Column(
+        name, str(values.dtype), "categorical", why, categories=categories, reserve=1 / (len(values) + 1)
+    )
+
+
+def _refuse_nearly_numeric(name: str, values: pd.Series) -> None:
+    numbers = pd.to_numeric(values.astype(str).str.strip(), errors="coerce")
+    stray = numbers.isna().to_numpy()
+    if 0 < stray.sum() < 0.2 * len(values):
+        row = int(stray.argmax())
+        raise DataError(
+            f"column {name!r} is numeric but for {stray.sum()} of {len(values)} values, the first {values.iloc[row]!r} "
+            f"in row {row}; mend them, or choose --column {name}=categorical or --column {name}=ignore"
+        )
+
+
+def _to_numbers(name: str, values: pd.Series) -> pd.Series:
+    numbers = pd.to_numeric(values.astype(str).str.strip(), errors="coerce")
+    if numbers.isna().any():
+        row = int(numbers.isna().to_numpy().argmax())
+        raise DataError(f"column {name!r}, row {row}: {values.iloc[row]!r} is not a number")
+    return numbers
+
+
+def _moments(values: np.ndarray) -> dict[str, float]:
+    numbers = np.asarray(values, dtype=np.float64)
+    return {"mean": float(numbers.mean()), "scale": float(numbers.std()) or 1.0}
+
+
+def _numeric(name: str, values: pd.Series, rows: int) -> Column:
+    dtype = str(values.dtype)
+    numbers = values.to_numpy(dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        row = int((~np.isfinite(numbers)).argmax())
+        raise DataError(f"column {name!r}, row {row}: {numbers[row]} is not a finite number")
+    distinct = pd.unique(numbers)
+    if pd.api.types.is_bool_dtype(values.dtype) or set(distinct.tolist()) == {0.0, 1.0}:
+        moments = _moments(numbers)
+        return Column(name, dtype, "binary", "only 0 and 1", low=0.0, high=1.0, decimals=0, hard=True, **moments)
+    if len(distinct) == 1:
+        value = values.iloc[0].item() if hasattr(values.iloc[0], "item") else values.iloc[0]
+        reason = f"constant: always {value}"
+        return Column(name, dtype, "categorical", reason, categories=(value,), reserve=1 / (rows + 1))
+    low, high = float(numbers.min()), float(numbers.max())
+    common = {"low": low, "high": high, **_moments(numbers)}
+    decimals = _decimals(numbers, values.dtype)
+    if decimals == 0 and high - low < MAX_LEVELS:
+        reason = f"integers from {low:g} to {high:g}"
+        return Column(name, dtype, "levels", reason, decimals=0, reserve=1 / (rows + 1), **common)
+    if decimals is not None:
+        reason = "integers" if decimals == 0 else f"recorded to {decimals} decimals"
+        return Column(name, dtype, "grid", reason, decimals=decimals, **common)
+    return Column(name, dtype, "real", "real numbers on no grid", **common)
+
+
+def _decimals(numbers: np.ndarray, dtype: np.dtype | None) -> int | None:
+    """Fewest decimals at which every value is a multiple of the step up to its own rounding, or `None`."""
+    own = np.finfo(dtype).eps if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.finfo(np.float64).eps
+    largest = np.abs(numbers).max()
+    for decimals in range(MAX_DECIMALS + 1):
+        if 10.0**-decimals < 100 * own * largest and decimals > 0:
+            return None
+        if (np.abs(numbers - np.round(numbers, decimals)) <= 2 * own * np.abs(numbers)).all():
+            return decimals
+    return None
+
+
+def _override(column: Column, wanted: str, values: pd.Series, rows: int) -> Column:
+    known: dict[str, Kind] = {"binary": "binary", "levels": "levels", "grid": "grid", "real": "real"}
+    if wanted not in known:
+        choices = ", ".join([*known, "categorical", "ignore"])
+        near = difflib.get_close_matches(wanted, [*known, "categorical", "ignore"], n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {choices}"
+        raise ConfigError(f"column {column.name!r}: unknown kind {wanted!r}{hint}")
+    if wanted == column.kind:
+        return column
+    numbers = values.to_numpy(dtype=np.float64)
+    plain = Column(column.name, column.dtype, known[wanted], "as told", low=float(numbers.min()),
+                   high=float(numbers.max()), decimals=column.decimals, **_moments(numbers))  # fmt: skip
+    if wanted == "real":
+        return replace(plain, decimals=None)
+    if wanted == "grid" and _decimals(numbers, values.dtype) is not None:
+        return replace(plain, decimals=_decimals(numbers, values.dtype))
+    if wanted == "levels" and _decimals(numbers, values.dtype) == 0:
+        return replace(plain, decimals=0, reserve=1 / (rows + 1))
+    raise ConfigError(f"column {column.name!r} cannot be {wanted}: its values do not fit ({column.reason})")

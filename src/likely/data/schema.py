@@ -1,0 +1,133 @@
+"""The form of x: which columns there are, what kind each is, and why."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from likely.data.source import Form
+from likely.errors import ConfigError, RunError
+
+__all__ = ["Binarize", "Column", "Kind", "Schema"]
+
+Kind = Literal["binary", "categorical", "levels", "grid", "real", "ignore"]
+Binarize = Literal["dynamic", "static", "threshold"]
+NUMERIC: tuple[Kind, ...] = ("levels", "grid", "real")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table, or what all cells of an array have in common.
+
+    Attributes
+    ----------
+    name, dtype
+        As they came.
+    kind, reason
+        What the column is taken for, and why.
+    mean, scale
+        Of the training rows, in data units.
+    low, high
+        Range of the training rows, or the type's limits where `hard`.
+    decimals
+        Values are recorded to this many decimals: the grid has step 10^-decimals. `None`: not on a grid.
+    hard
+        The limits are law (0/1, 0..255): a value beyond them is an error.
+    categories
+        The values seen in training, in code order.
+    reserve
+        Mass kept for values never seen in training, 1/(rows + 1); 0 where the limits are law.
+
+    """
+
+    name: str
+    dtype: str
+    kind: Kind
+    reason: str
+    mean: float = 0.0
+    scale: float = 1.0
+    low: float | None = None
+    high: float | None = None
+    decimals: int | None = None
+    hard: bool = False
+    categories: tuple[Any, ...] = ()
+    reserve: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in get_args(Kind):
+            raise ConfigError(f"column {self.name!r}: kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
+
+    @property
+    def step(self) -> float | None:
+        """Resolution of the grid, in data units."""
+        return None if self.decimals is None else 10.0**-self.decimals
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What X is: fixed by the training rows, shared by the model and everything it is compared with.
+
+    Attributes
+    ----------
+    form
+        `table`, `array` or `images`: the form in which results are given back.
+    event_shape
+        Shape of one row x: `(columns,)` for a table.
+    columns
+        One per column, or exactly one that describes all cells (`uniform`). Ignored columns are kept here.
+    rows
+        Training rows the schema was inferred from.
+    binarize
+        How levels were made 0/1, or `None`.
+    resize
+        `(height, width)` to which pictures were scaled, or `None`.
+
+    """
+
+    form: Form
+    event_shape: tuple[int, ...]
+    columns: tuple[Column, ...]
+    rows: int
+    uniform: bool
+    binarize: Binarize | None = None
+    resize: tuple[int, int] | None = None
+
+    @property
+    def modelled(self) -> tuple[Column, ...]:
+        """The columns that the model is about, in order."""
+        return tuple(column for column in self.columns if column.kind != "ignore")
+
+    @property
+    def dims(self) -> int:
+        """Number of cells of one row."""
+        count = 1
+        for size in self.event_shape:
+            count *= size
+        return count
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Schema:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        RunError
+            If a key is missing or unknown.
+
+        """
+        try:
+            columns = tuple(
+                Column(**{**item, "categories": tuple(item.get("categories", ()))}) for item in values["columns"]
+            )
+            resize = values.get("resize")
+            rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", "resize")}
+            shape = tuple(int(size) for size in values["event_shape"])
+            return cls(columns=columns, event_shape=shape, resize=tuple(resize) if resize else None, **rest)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise RunError(f"the schema is not one that this version wrote ({error})") from error

@@ -1,0 +1,59 @@
+"""What comes in, before anything is inferred: rows as they are, in named splits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Form", "Rows", "Source"]
+
+Form = Literal["table", "array", "images"]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """Some rows of one source, as they came.
+
+    Attributes
+    ----------
+    values
+        A `DataFrame` (form `table`), or an array `(rows, *event)` (forms `array` and `images`;
+        images are uint8, `(rows, height, width)` when grey and `(rows, height, width, 3)` in colour).
+    labels
+        `(rows,)` class labels that came beside the data: kept, not modelled.
+
+    """
+
+    values: pd.DataFrame | np.ndarray
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set as it came: its form, its splits, and what the reader has to say about it.
+
+    Attributes
+    ----------
+    form
+        `table` for data frames and csv/parquet/arrow files, `array` for npy/npz/ndarray/tensor,
+        `images` for IDX pictures and image folders. Results are given back in the same form.
+    splits
+        `{"all": rows}` when the source is not divided, else any of `train`, `val`, `test`.
+    path
+        Where it was read from; `None` for data in memory.
+    notices
+        One sentence for each thing done to the data that the user should know.
+
+    """
+
+    form: Form
+    splits: dict[str, Rows]
+    path: Path | None = None
+    notices: tuple[str, ...] = field(default=())

@@ -1,0 +1,5 @@
+"""Readers: a path, a frame, an array or a tensor -> `Source`."""
+
+from likely.data.sources.dispatch import open_source
+
+__all__ = ["open_source"]

@@ -1,0 +1,85 @@
+"""Three kinds of rows: train, validation, test."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from likely.data.source import Rows, Source
+from likely.errors import DataError
+
+__all__ = ["Division", "digest", "divide", "take"]
+
+VALIDATION_ROWS = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """Row numbers of the three kinds, and the split of the source that each kind is taken from."""
+
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    origin: dict[str, str]
+
+    def rows(self, source: Source, kind: str) -> Rows:
+        """The rows of one kind (`train`, `validation` or `test`)."""
+        return take(source.splits[self.origin[kind]], getattr(self, kind))
+
+
+def take(rows: Rows, index: np.ndarray) -> Rows:
+    """The rows with these numbers, in that order."""
+    values = rows.values.iloc[index] if isinstance(rows.values, pd.DataFrame) else rows.values[index]
+    return Rows(values, None if rows.labels is None else rows.labels[index])
+
+
+def divide(source: Source, seed: int) -> Division:
+    """Divide a source once: its own splits where it has them, else 80/10/10 by the seed.
+
+    Validation rows, where the source has none, are a tenth of the training rows, at most 5,000. A source without a test
+    split but with others has no test rows left over: a tenth of its training rows is taken.
+
+    Raises
+    ------
+    DataError
+        If there are too few rows to divide, or there is a test split and nothing to train on.
+
+    """
+    splits = source.splits
+    train_name = next((name for name in ("train", "all") if name in splits), None)
+    if train_name is None:
+        raise DataError(f"the data has only {', '.join(splits)} rows; a train split is needed to fit")
+    count = len(splits[train_name])
+    order = np.random.default_rng(seed).permutation(count)
+    origin = {"train": train_name, "validation": train_name, "test": train_name}
+    parts = {"test": 0 if "test" in splits else max(1, count // 10)}
+    parts["validation"] = 0 if "val" in splits else min(max(1, count // 10), VALIDATION_ROWS)
+    if count - sum(parts.values()) < 2:
+        raise DataError(f"{count} row(s) are too few to divide into training, validation and test rows; give at least 4")
+    index = {"test": np.sort(order[: parts["test"]])}
+    index["validation"] = np.sort(order[parts["test"] : sum(parts.values())])
+    index["train"] = np.sort(order[sum(parts.values()) :])
+    for kind, name in (("validation", "val"), ("test", "test")):
+        if name in splits:
+            if not len(splits[name]):
+                raise DataError(f"the {name} split has no rows")
+            origin[kind], index[kind] = name, np.arange(len(splits[name]))
+    return Division(index["train"], index["validation"], index["test"], origin)
+
+
+def digest(source: Source) -> str:
+    """SHA-256 of the content of all splits, so that a moved or changed source is noticed."""
+    sha = hashlib.sha256()
+    for name in sorted(source.splits):
+        values = source.splits[name].values
+        sha.update(name.encode())
+        if isinstance(values, pd.DataFrame):
+            sha.update(repr([str(column) for column in values.columns]).encode())
+            sha.update(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes())
+        else:
+            sha.update(f"{values.dtype}{values.shape}".encode())
+            sha.update(np.ascontiguousarray(values).data)
+    return sha.hexdigest()

@@ -1,0 +1,235 @@
+"""Estimates of log P(x) and of the terms of the identity, per row, in nats; a function of the row and the seed alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions import Distribution, kl_divergence
+
+from likely.data import Batch, EncodedRows
+from likely.data.noise import normal, row_keys
+from likely.distributions.normal import kl_per_dimension
+from likely.models import VAE
+
+__all__ = ["Evidence", "evidence", "posterior_means"]
+
+Progress = Callable[[int, int], None]
+
+FROM_POSTERIOR, FROM_PRIOR = 3, 4
+CELLS = 2**22
+ROWS = 50
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Per-row estimates `(rows,)`, float64, nats, and the standard error of each from sampling z (`se_mc`).
+
+    Attributes
+    ----------
+    terms
+        `reconstruction` (E_Q[log P(x|z)]), `kl` (D[Q(z|x)‖P(z)], closed form), `elbo` (their difference), `iwae`
+        (log (1/K) Σ P(x, z_k)/Q(z_k|x)), `gap` (iwae − elbo, at most D[Q(z|x)‖P(z|x)] in expectation), `unweighted`
+        (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, where asked for, `prior_sampling` (log (1/K) Σ P(x|z_k), z_k ~ P).
+    se_mc
+        The same names.
+    samples
+        K.
+    keys
+        Rows with equal keys share their noise.
+    kl_per_dimension
+        Mean over the rows of each latent dimension's KL: `(latent,)`.
+
+    """
+
+    terms: dict[str, np.ndarray]
+    se_mc: dict[str, np.ndarray]
+    samples: int
+    keys: np.ndarray
+    kl_per_dimension: np.ndarray
+
+
+@dataclass
+class _LogMean:
+    """log (1/K) Σ exp(w_k) and its delta-method error, accumulated chunk by chunk in float64."""
+
+    first: Tensor
+    second: Tensor
+    count: int = 0
+
+    @classmethod
+    def empty(cls, rows: int, device: torch.device) -> _LogMean:
+        nothing = torch.full((rows,), -math.inf, dtype=torch.float64, device=device)
+        return cls(nothing, nothing.clone())
+
+    def add(self, log_weight: Tensor) -> None:
+        w = log_weight.to(torch.float64)
+        self.first = torch.logaddexp(self.first, torch.logsumexp(w, 0))
+        self.second = torch.logaddexp(self.second, torch.logsumexp(2 * w, 0))
+        self.count += len(w)
+
+    @property
+    def value(self) -> Tensor:
+        return self.first - math.log(self.count)
+
+    @property
+    def error(self) -> Tensor:
+        """Standard error of the logarithm: √(Σ w²/(Σ w)² − 1/K) · √(K/(K − 1))."""
+        if self.count < 2:
+            return torch.full_like(self.first, math.nan)
+        spread = (torch.exp(self.second - 2 * self.first) - 1 / self.count).clamp_min(0)
+        return torch.sqrt(spread * self.count / (self.count - 1))
+
+
+@dataclass
+class _Mean:
+    """Mean and standard error of one number per sample, accumulated in float64 around the first chunk's mean."""
+
+    total: Tensor
+    square: Tensor
+    centre: Tensor | None = None
+    count: int = 0
+
+    def add(self, values: Tensor) -> None:
+        v = values.to(torch.float64)
+        if self.centre is None:
+            self.centre = v.mean(0)
+        v = v - self.centre
+        self.total = self.total + v.sum(0)
+        self.square = self.square + v.square().sum(0)
+        self.count += len(v)
+
+    @property
+    def value(self) -> Tensor:
+        return self.total / self.count + (0 if self.centre is None else self.centre)
+
+    @property
+    def error(self) -> Tensor:
+        if self.count < 2:
+            return torch.full_like(self.total, math.nan)
+        variance = (self.square - self.total.square() / self.count) / (self.count - 1)
+        return torch.sqrt(variance.clamp_min(0) / self.count)
+
+
+@dataclass
+class _Columns:
+    values: dict[str, list[Tensor]] = field(default_factory=dict)
+
+    def add(self, count: int, **columns: Tensor) -> None:
+        for name, column in columns.items():
+            self.values.setdefault(name, []).append(column[:count].cpu())
+
+    def array(self, name: str) -> np.ndarray:
+        return torch.cat(self.values[name]).numpy()
+
+
+def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Tensor, int]]:
+    """Rows in chunks of one fixed shape, the last one padded with its last row; and how many of each count."""
+    for values in rows.values.split(size):
+        count = len(values)
+        padding = values[-1:].expand(size - count, *values.shape[1:])
+        yield torch.cat([values, padding]) if count < size else values, count
+
+
+@torch.no_grad()
+def evidence(
+    model: VAE,
+    rows: EncodedRows,
+    *,
+    samples: int,
+    seed: int = 0,
+    prior_sampling: bool = False,
+    cells: int = CELLS,
+    progress: Progress | None = None,
+) -> Evidence:
+    """Estimate log P(x) and the terms of the identity for each row, in memory that does not depend on `samples`.
+
+    The importance-weighted bound is L_K = E log (1/K) Σ_k P(x, z_k)/Q(z_k|x), z_k ~ Q(z|x) (Burda, Grosse,
+    Salakhutdinov 2016, equation 8); the other terms use the same z_k. The noise behind z_k is keyed by (seed, row, k).
+
+    Parameters
+    ----------
+    model, rows
+        The rows encoded and, where that applies, binarised once.
+    samples
+        K.
+    seed
+        Of the noise.
+    prior_sampling
+        Also estimate log P(x) by simple Monte Carlo over P(z), with K samples of its own.
+    cells
+        Roughly how many numbers to hold at once.
+    progress
+        Called with (rows done, rows).
+
+    """
+    model.eval()
+    widest = max(rows.values[0].numel(), *(p.shape[0] for p in model.decoder.parameters() if p.dim() > 1))
+    size = max(1, min(ROWS, len(rows)))
+    block = max(1, min(samples, cells // (widest * size)))
+    made, done = _Columns(), 0
+    kl_sums = torch.zeros(model.latent, dtype=torch.float64)
+    for values, count in chunks(rows, size):
+        batch, keys = Batch(values), row_keys(values, seed)
+        q = model.posterior(batch)
+        terms, errors, per_dimension = _row_terms(model, batch, q, keys, samples, block, prior_sampling)
+        made.add(count, key=keys, **terms, **{f"se_{name}": error for name, error in errors.items()})
+        kl_sums += per_dimension[:count].sum(0).to(torch.float64).cpu()
+        done += count
+        if progress:
+            progress(done, len(rows))
+    names = [name for name in made.values if name != "key" and not name.startswith("se_")]
+    return Evidence(
+        {name: made.array(name) for name in names},
+        {name: made.array(f"se_{name}") for name in names},
+        samples,
+        made.array("key"),
+        (kl_sums / len(rows)).numpy(),
+    )
+
+
+def _row_terms(
+    model: VAE, batch: Batch, q: Distribution, keys: Tensor, samples: int, block: int, prior_sampling: bool
+) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    rows, device = len(batch), batch.values.device
+    zeros = torch.zeros(rows, dtype=torch.float64, device=device)
+    bound, unweighted, simple = (_LogMean.empty(rows, device) for _ in range(3))
+    reconstruction, p = _Mean(zeros, zeros), model.prior()
+    for first in range(0, samples, block):
+        size = min(block, samples - first)
+        z = q.from_noise(normal(keys, FROM_POSTERIOR, first, size, model.latent).to(q.mean.dtype))
+        log_px_z = model.log_px_z(batch, z)
+        reconstruction.add(log_px_z)
+        unweighted.add(log_px_z)
+        bound.add(log_px_z + p.log_prob(z) - q.log_prob(z))
+        if prior_sampling:
+            z = p.from_noise(normal(keys, FROM_PRIOR, first, size, model.latent).to(q.mean.dtype))
+            simple.add(model.log_px_z(batch, z))
+    kl = kl_divergence(q, p).to(torch.float64)
+    elbo = reconstruction.value - kl
+    both = torch.sqrt(bound.error.square() + reconstruction.error.square())
+    terms = {
+        "reconstruction": (reconstruction.value, reconstruction.error),
+        "kl": (kl, zeros),
+        "elbo": (elbo, reconstruction.error),
+        "iwae": (bound.value, bound.error),
+        "gap": (bound.value - elbo, both),
+        "unweighted": (unweighted.value, unweighted.error),
+    }
+    if prior_sampling:
+        terms["prior_sampling"] = (simple.value, simple.error)
+    values = {name: value for name, (value, _) in terms.items()}
+    return values, {name: error for name, (_, error) in terms.items()}, kl_per_dimension(q, p)
+
+
+@torch.no_grad()
+def posterior_means(model: VAE, rows: EncodedRows) -> np.ndarray:
+    """Mean of Q(z|x) per row: `(rows, latent)`."""
+    model.eval()
+    size = min(1000, len(rows))
+    made = [model.posterior(Batch(values)).mean[:count].cpu() for values, count in chunks(rows, size)]
+    return torch.cat(made).numpy()

@@ -1,0 +1,102 @@
+"""Per-row estimates added up to the ledger: each term of the identity, with both kinds of error."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from likely.evaluation.evidence import Evidence
+
+__all__ = ["Entry", "Ledger", "ledger"]
+
+KINDS = {
+    "reconstruction": "E_Q[log P(x|z)], estimated",
+    "kl": "D[Q(z|x)||P(z)], closed form",
+    "elbo": "lower bound on log P(x): reconstruction - kl",
+    "iwae": "importance-weighted lower bound on log P(x)",
+    "gap": "D[Q(z|x)||P(z|x)] is at least this: iwae - elbo",
+    "prior_sampling": "simple Monte Carlo over P(z): its log is a lower bound on log P(x), hopeless in high dimension",
+    "unweighted": "log E_Q[P(x|z)]: not log P(x), and no bound on it",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger, averaged over the rows.
+
+    Attributes
+    ----------
+    nats
+        Mean per row.
+    se
+        Standard error over rows: how much the mean would differ for other rows of the same kind.
+    se_mc
+        Standard error from sampling z, with these rows given.
+    bits_per_dim
+        −nats/(dims log 2) for the evidence and its bounds, nats/(dims log 2) for the divergences.
+    kind
+        What the number is.
+    samples
+        K, `None` for a closed form.
+
+    """
+
+    nats: float
+    se: float
+    se_mc: float
+    bits_per_dim: float
+    kind: str
+    samples: int | None
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The terms of log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)] for some rows."""
+
+    rows: int
+    dims: int
+    split: str
+    measure: str
+    seed: int
+    seconds: float
+    versions: dict[str, str]
+    entries: dict[str, Entry]
+
+    def __getitem__(self, name: str) -> Entry:
+        return self.entries[name]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Flat dictionary, ready for JSON: the facts, and an object per entry."""
+        values = asdict(self)
+        entries = values.pop("entries")
+        return {**values, **entries}
+
+
+def ledger(
+    found: Evidence, *, dims: int, split: str, measure: str, seed: int, seconds: float, versions: dict[str, str]
+) -> Ledger:
+    """Average per-row estimates over rows; rows that share their noise count as one draw in `se_mc`."""
+    entries = {}
+    for name, kind in KINDS.items():
+        if name not in found.terms:
+            continue
+        nats = found.terms[name]
+        divergence = name in ("kl", "gap")
+        mean = float(nats.mean())
+        entries[name] = Entry(
+            nats=mean,
+            se=float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else math.nan,
+            se_mc=_mean_error(found.se_mc[name], found.keys),
+            bits_per_dim=(mean if divergence else -mean) / (dims * math.log(2)),
+            kind=kind,
+            samples=None if name == "kl" else found.samples,
+        )
+    return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries)
+
+
+def _mean_error(errors: np.ndarray, keys: np.ndarray) -> float:
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    return float(np.sqrt(np.sum((counts * errors[first]) ** 2)) / len(errors))

@@ -1,0 +1,64 @@
+"""The contract of a likelihood."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+__all__ = ["Likelihood", "Measure", "bounded", "unbounded"]
+
+Measure = Literal["mass", "density", "mixed"]
+
+
+class Likelihood(nn.Module, ABC):
+    """P(x|z; θ), a family normalised over a stated support and base measure.
+
+    Attributes
+    ----------
+    event_shape
+        Shape of x.
+    parameter_shape
+        Shape of what the decoder gives per row: `(*event, parameters per cell)`; the decoder's last layer fits it.
+    measure
+        `mass` (counting measure), `density` (Lebesgue measure in data units), or `mixed`.
+
+    """
+
+    event_shape: torch.Size
+    parameter_shape: torch.Size
+    measure: Measure
+
+    @abstractmethod
+    def forward(self, parameters: Tensor) -> Distribution:
+        """Parameters `(*batch, numbers)` -> a distribution over x, one law per cell: `(*batch, *event)`.
+
+        Its `log_prob` takes x in data units and gives nats per cell.
+        """
+
+    @abstractmethod
+    def initial(self, values: Tensor) -> Tensor:
+        """Parameters `(numbers,)` of the best z-free model of these rows `(rows, *event)`: independent marginals.
+
+        The decoder's last bias starts there.
+        """
+
+    def split(self, parameters: Tensor) -> tuple[Tensor, ...]:
+        """The decoder's output, cut into one tensor `(*batch, *event)` per parameter of a cell."""
+        shaped = parameters.unflatten(-1, (self.parameter_shape[-1], *self.event_shape))
+        return shaped.unbind(-1 - len(self.event_shape))
+
+
+def bounded(raw: Tensor, low: float, high: float) -> Tensor:
+    """A smooth bound: the identity near the middle for `high − low` wide, never outside [low, high]."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    return middle + half * torch.tanh((raw - middle) / half)
+
+
+def unbounded(value: Tensor, low: float, high: float) -> Tensor:
+    """The inverse of `bounded`, for values kept clear of the bounds."""
+    middle, half = (low + high) / 2, (high - low) / 2
+    return middle + half * torch.atanh(((value - middle) / half).clamp(-0.95, 0.95))

@@ -1,0 +1,52 @@
+"""A table's likelihood: one family per group of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from likely import distributions
+from likely.likelihoods.base import Likelihood
+
+__all__ = ["Columns"]
+
+
+class Columns(Likelihood):
+    """P(x|z) = Π_families P(x_columns|z): columns are independent given z, each family takes its own columns.
+
+    Parameters
+    ----------
+    groups
+        `(likelihood, places)`: the columns that each family is about; together every column once.
+
+    """
+
+    def __init__(self, groups: Sequence[tuple[Likelihood, Sequence[int]]]) -> None:
+        super().__init__()
+        self.families = nn.ModuleList(family for family, _ in groups)
+        self.event_shape = torch.Size((sum(len(places) for _, places in groups),))
+        self._sizes = [family.parameter_shape.numel() for family, _ in groups]
+        self.parameter_shape = torch.Size((sum(self._sizes),))
+        for i, (_, places) in enumerate(groups):
+            self.register_buffer(f"places{i}", torch.tensor(list(places)), persistent=False)
+        measures = {family.measure for family, _ in groups}
+        self.measure = measures.pop() if len(measures) == 1 else "mixed"
+
+    @property
+    def places(self) -> list[Tensor]:
+        """For each family, the columns that it is about."""
+        return [self.get_buffer(f"places{i}") for i in range(len(self.families))]
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        """`(*batch, numbers)` -> one law per column, `(*batch, columns)`."""
+        pieces = parameters.split(self._sizes, -1)
+        parts = [family(piece) for family, piece in zip(self.families, pieces, strict=True)]
+        return distributions.Columns(parts, self.places)
+
+    def initial(self, values: Tensor) -> Tensor:
+        """The families' own, side by side."""
+        pairs = zip(self.families, self.places, strict=True)
+        return torch.cat([family.initial(values[:, places]) for family, places in pairs])

@@ -1,0 +1,82 @@
+"""The normal likelihood of real cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, Normal
+
+from likely.distributions import Rescaled
+from likely.distributions.rescaled import Frame
+from likely.errors import ConfigError
+from likely.likelihoods.base import Likelihood, bounded, unbounded
+
+__all__ = ["Gaussian"]
+
+LOW, HIGH = math.log(1e-3), math.log(10.0)
+
+Sigma = float | Literal["shared", "column", "predicted"]
+
+
+class Gaussian(Likelihood):
+    """P(x|z) = Π N(x_i; f_i(z), σ²), a density in data units.
+
+    log N(x; μ, σ²) = −(x − μ)²/(2σ²) − log(σ √(2π)). With a fixed σ this is squared error plus a constant, and the
+    network gives the mean alone (Kingma and Welling 2014, appendix C.2, give μ and σ).
+
+    Parameters
+    ----------
+    event_shape
+        Shape of x.
+    sigma
+        A number: fixed, in data units. `shared`: one σ for all cells, learned, in units of each cell's scale.
+        `column`: one σ per cell, learned. `predicted`: σ_i(z) from the decoder. A learned σ stays within 0.001 and 10
+        of a cell's scale, because a density without a floor has no maximum.
+    shift, scale
+        Each cell's mean and scale in data units: numbers, or `(*event)`.
+
+    """
+
+    measure = "density"
+    shift: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, event_shape: Sequence[int], sigma: Sigma = "predicted", shift: float | Tensor = 0.0, scale: float | Tensor = 1.0
+    ) -> None:
+        super().__init__()
+        if isinstance(sigma, str) and sigma not in ("shared", "column", "predicted"):
+            raise ConfigError(f"gaussian: σ must be a number, shared, column or predicted; got {sigma!r}")
+        if not isinstance(sigma, str) and not sigma > 0:
+            raise ConfigError(f"gaussian: σ must be positive, got {sigma}")
+        self.event_shape, self.sigma = torch.Size(event_shape), sigma
+        self.parameter_shape = torch.Size((*event_shape, 2 if sigma == "predicted" else 1))
+        self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
+        self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
+        shape = {"shared": (), "column": tuple(event_shape)}.get(str(sigma))
+        self.raw = None if shape is None else nn.Parameter(torch.zeros(shape))
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        """`(*batch, numbers)` -> Normal in data units, `(*batch, *event)`."""
+        mean, *rest = self.split(parameters)
+        frame = Frame(self.shift, self.scale)
+        if self.sigma == "predicted":
+            deviation = bounded(rest[0], LOW, HIGH).exp()
+        elif self.raw is not None:
+            deviation = bounded(self.raw, LOW, HIGH).exp().expand_as(mean)
+        else:
+            deviation = (float(self.sigma) / self.scale).to(mean.dtype).expand_as(mean)
+        return Rescaled(Normal(mean, deviation, validate_args=False), frame)
+
+    def initial(self, values: Tensor) -> Tensor:
+        """Each cell's mean and, where it is predicted, deviation."""
+        y = Frame(self.shift, self.scale).inward(values.to(torch.float64), torch.float64)
+        mean = y.mean(0).flatten()
+        if self.sigma != "predicted":
+            return mean.to(torch.float32)
+        log_std = y.std(0, correction=0).flatten().clamp_min(1e-6).log()
+        return torch.cat([mean, unbounded(log_std, LOW, HIGH)]).to(torch.float32)

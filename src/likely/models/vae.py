@@ -1,0 +1,124 @@
+"""The variational autoencoder, as the four terms that everything else is made of."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution, kl_divergence
+
+from likely.data import Batch
+from likely.errors import ConfigError
+from likely.likelihoods import Likelihood
+
+__all__ = ["VAE", "Terms"]
+
+
+class Terms:
+    """The terms of the identity for some rows and samples z ~ Q(z|x), in nats; each is computed when it is read.
+
+    Attributes
+    ----------
+    z
+        `(sample, batch, latent)`.
+    log_px_z
+        log P(x|z), summed over the observed cells: `(sample, batch)`.
+    q, p
+        Q(z|x) and P(z).
+
+    """
+
+    def __init__(self, z: Tensor, log_px_z: Tensor, q: Distribution, p: Distribution) -> None:
+        self.z, self.log_px_z, self.q, self.p = z, log_px_z, q, p
+
+    @cached_property
+    def log_pz(self) -> Tensor:
+        """log P(z): `(sample, batch)`."""
+        return self.p.log_prob(self.z)
+
+    @cached_property
+    def log_qz_x(self) -> Tensor:
+        """log Q(z|x): `(sample, batch)`."""
+        return self.q.log_prob(self.z)
+
+    @cached_property
+    def kl(self) -> Tensor:
+        """D[Q(z|x)‖P(z)] in closed form: `(batch,)`."""
+        return kl_divergence(self.q, self.p)
+
+    @property
+    def log_weight(self) -> Tensor:
+        """log P(x, z)/Q(z|x): `(sample, batch)`."""
+        return self.log_px_z + self.log_pz - self.log_qz_x
+
+
+class VAE(nn.Module):
+    """P(x) = ∫ P(x|z) P(z) dz with Q(z|x) to propose z (Kingma and Welling 2014; Rezende, Mohamed, Wierstra 2014).
+
+    Parameters
+    ----------
+    prior
+        Module whose call returns P(z).
+    likelihood
+        Module that turns the decoder's output into P(x|z).
+    posterior
+        Module that turns the encoder's output into Q(z|x).
+    encoder
+        `(batch, *event) -> (batch, posterior.parameter_shape.numel())`.
+    decoder
+        `(*batch, latent) -> (*batch, likelihood.parameter_shape.numel())`.
+
+    """
+
+    def __init__(
+        self, prior: nn.Module, likelihood: Likelihood, posterior: nn.Module, encoder: nn.Module, decoder: nn.Module
+    ) -> None:
+        super().__init__()
+        self.p_z, self.p_x_z, self.q_z_x = prior, likelihood, posterior
+        self.encoder, self.decoder = encoder, decoder
+        self.latent = int(prior.event_shape[0])
+
+    def prior(self) -> Distribution:
+        """P(z)."""
+        return self.p_z()
+
+    def posterior(self, batch: Batch) -> Distribution:
+        """Q(z|x), `(batch,)`."""
+        return self.q_z_x(self._run(self.encoder, batch.values, self.q_z_x.parameter_shape.numel()))
+
+    def likelihood(self, z: Tensor) -> Distribution:
+        """P(x|z), one law per cell: z `(*batch, latent)` -> `(*batch, *event)`."""
+        return self.p_x_z(self._run(self.decoder, z, self.p_x_z.parameter_shape.numel()))
+
+    def log_px_z(self, batch: Batch, z: Tensor) -> Tensor:
+        """log P(x|z), summed over the observed cells: z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
+        return batch.sum_observed(self.likelihood(z).log_prob(batch.values))
+
+    def log_joint(self, batch: Batch, z: Tensor) -> Tensor:
+        """log P(x, z): z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
+        return self.log_px_z(batch, z) + self.prior().log_prob(z)
+
+    def terms(self, batch: Batch, k: int = 1) -> Terms:
+        """One pass: k samples z ~ Q(z|x) by reparameterisation, and the terms at them."""
+        q = self.posterior(batch)
+        z = q.rsample(torch.Size((k,)))
+        return Terms(z, self.log_px_z(batch, z), q, self.prior())
+
+    def initialise(self, values: Tensor) -> None:
+        """Start the decoder at the independent marginals of these rows `(rows, *event)`: its last bias, if it has one."""
+        last = getattr(self.decoder, "last", None)
+        if isinstance(last, nn.Linear) and last.bias is not None:
+            with torch.no_grad():
+                last.weight.mul_(0.1)
+                last.bias.copy_(self.p_x_z.initial(values))
+
+    @staticmethod
+    def _run(network: nn.Module, x: Tensor, wanted: int) -> Tensor:
+        """Apply a network; under autocast its output comes back in float32, so that log-probabilities are exact."""
+        made: Tensor = network(x)
+        if made.shape[-1] != wanted:
+            raise ConfigError(
+                f"{type(network).__name__} gives {made.shape[-1]} numbers per row; {wanted} are needed here"
+            )
+        return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made

@@ -1,0 +1,53 @@
+"""The residual multilayer perceptron."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["ResidualMLP"]
+
+
+class _Block(nn.Module):
+    """h + W₂ silu(W₁ h): starts as the identity, because W₂ starts at zero."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first, self.second = nn.Linear(width, width), nn.Linear(width, width)
+        nn.init.zeros_(self.second.weight)
+        nn.init.zeros_(self.second.bias)
+
+    def forward(self, h: Tensor) -> Tensor:
+        return h + self.second(F.silu(self.first(h)))
+
+
+class ResidualMLP(nn.Module):
+    """Linear, `blocks` residual blocks (He et al. 2016), silu, linear: `(*batch, inputs) -> (*batch, outputs)`.
+
+    Parameters
+    ----------
+    inputs, outputs
+        Sizes of the last axis.
+    width
+        Of the hidden layers.
+    blocks
+        Residual blocks; each holds two linear layers.
+
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, blocks: int = 2) -> None:
+        super().__init__()
+        self.inputs, self.outputs = inputs, outputs
+        self.first = nn.Linear(inputs, width)
+        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.last = nn.Linear(width, outputs)
+
+    def layers(self, x: Tensor) -> list[Tensor]:
+        """What each layer makes of x, in order; the last entry is the output."""
+        made = [self.first(x)]
+        for block in self.blocks:
+            made.append(block(made[-1]))
+        return [*made, self.last(F.silu(made[-1]))]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers(x)[-1]

@@ -1,0 +1,5 @@
+"""Q(z|x; φ): modules whose call turns the encoder's output into a distribution over z."""
+
+from likely.posteriors.normal import Normal
+
+__all__ = ["Normal"]

@@ -1,0 +1,33 @@
+"""The diagonal normal posterior."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from likely.distributions import DiagonalNormal
+
+__all__ = ["Normal"]
+
+LOW, HIGH = -12.0, 4.0
+
+
+class Normal(nn.Module):
+    """Q(z|x) = N(μ(x), diag σ²(x)) (Kingma and Welling 2014, equation 9); log σ is kept within −12 and 4.
+
+    Parameters
+    ----------
+    dim
+        Dimension of z.
+
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.event_shape = torch.Size((dim,))
+        self.parameter_shape = torch.Size((2 * dim,))
+
+    def forward(self, parameters: Tensor) -> DiagonalNormal:
+        """`(batch, 2 dim)`: mean and log σ -> the distribution, over vectors `(dim,)`."""
+        mean, log_std = parameters.chunk(2, -1)
+        return DiagonalNormal(mean, log_std.clamp(LOW, HIGH))

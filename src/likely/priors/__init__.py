@@ -1,0 +1,5 @@
+"""P(z): modules whose call returns a distribution over z."""
+
+from likely.priors.normal import StandardNormal
+
+__all__ = ["StandardNormal"]

@@ -1,0 +1,96 @@
+"""Examples of X in the page: pictures on grids, rows in tables."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.report.grid import grid
+from likely.report.numbers import cell, nats
+from likely.report.theme import picture
+
+__all__ = ["captioned", "frame", "given", "paired_frame", "paired_pictures", "pictures"]
+
+_PAGE_PIXELS = 960
+_MAX_ROWS = 12
+_MAX_COLUMNS = 14
+
+
+def given(value: Any) -> bool:
+    """Whether a part of the findings is there and not empty."""
+    return value is not None and len(value) > 0
+
+
+def pictures(images: np.ndarray, alt: str) -> str:
+    """Lay pictures out on one grid that fits the page's width."""
+    return f'<div class="pictures">{picture(grid(images, _across(images, len(images))), alt)}</div>'
+
+
+def paired_pictures(originals: np.ndarray, reconstructions: np.ndarray) -> str:
+    """Put each reconstruction under its original."""
+    count = min(len(originals), len(reconstructions))
+    across = _across(originals, count)
+    blocks = []
+    for start in range(0, count, across):
+        part = slice(start, min(start + across, count))
+        sheet = grid(np.concatenate([originals[part], reconstructions[part]]), columns=part.stop - start)
+        blocks.append(picture(sheet, "First row: pictures as they are. Second row: their reconstructions."))
+    return f'<div class="pictures">{"".join(blocks)}</div>'
+
+
+def _across(images: np.ndarray, count: int) -> int:
+    """How many pictures to put side by side: as many as fit at the grid's scale, rows being equally long if possible."""
+    fitting = max(1, _PAGE_PIXELS // int(grid(images[:1]).width))
+    return math.ceil(count / math.ceil(count / fitting))
+
+
+def captioned(images: np.ndarray, log_px: np.ndarray | None, alt: str) -> str:
+    """Show single pictures, each with its log P(x) under it."""
+    shown = []
+    for index, image in enumerate(images):
+        number = "" if log_px is None else f"<figcaption>{nats(log_px[index], 1)}</figcaption>"
+        shown.append(f"<figure>{picture(grid(image[None]), alt)}{number}</figure>")
+    return f'<div class="strip">{"".join(shown)}</div>'
+
+
+def frame(rows: pd.DataFrame, log_px: np.ndarray | None = None) -> str:
+    """Write the first rows of a frame, log P(x) in front where it is known."""
+    lines = []
+    for index in range(min(len(rows), _MAX_ROWS)):
+        front = "" if log_px is None else f'<td class="n strong">{nats(log_px[index], 1)}</td>'
+        lines.append(f"<tr>{front}{_cells(rows, index)}</tr>")
+    return _table(rows, lines, "" if log_px is None else "<th class='n'>log P(x)</th>")
+
+
+def paired_frame(originals: pd.DataFrame, reconstructions: pd.DataFrame) -> str:
+    """Write each row with its reconstruction under it."""
+    lines = []
+    for index in range(min(len(originals), len(reconstructions), _MAX_ROWS // 2)):
+        lines.append(f'<tr class="first"><th class="side">x</th>{_cells(originals, index)}</tr>')
+        lines.append(f'<tr class="second"><th class="side">model</th>{_cells(reconstructions, index)}</tr>')
+    return _table(originals, lines, "<th></th>")
+
+
+def _table(rows: pd.DataFrame, lines: list[str], front: str) -> str:
+    numeric = [_aligned(rows, place) for place in range(_shown(rows))]
+    names = (f"<th{style}>{escape(str(name))}</th>" for name, style in zip(rows.columns, numeric, strict=False))
+    hidden = rows.shape[1] - _shown(rows)
+    more = f'<p class="note">and {hidden} more columns</p>' if hidden else ""
+    head = f"<thead><tr>{front}{''.join(names)}</tr></thead>"
+    return f'<div class="scroll"><table class="rows">{head}<tbody>{"".join(lines)}</tbody></table></div>{more}'
+
+
+def _cells(rows: pd.DataFrame, index: int) -> str:
+    return "".join(f"<td{_aligned(rows, place)}>{cell(rows.iat[index, place])}</td>" for place in range(_shown(rows)))
+
+
+def _aligned(rows: pd.DataFrame, place: int) -> str:
+    return " class='n'" if pd.api.types.is_numeric_dtype(rows.dtypes.iloc[place]) else ""
+
+
+def _shown(rows: pd.DataFrame) -> int:
+    return min(int(rows.shape[1]), _MAX_COLUMNS)

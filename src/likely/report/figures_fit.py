@@ -1,0 +1,151 @@
+"""Figures of the fit: learning curves, the bounds on a line, the KL of each latent dimension."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, WIDTH, themed
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+__all__ = ["ACTIVE_NATS", "bounds", "kl_per_dim", "learning"]
+
+ACTIVE_NATS = 0.01
+_SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+@themed
+def learning(history: pd.DataFrame, selected_step: int | None = None) -> Figure:
+    """Draw the ELBO against steps, and below it the two terms it is made of and the schedule."""
+    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
+    panels = figure.subplot_mosaic("AAA;BCD", height_ratios=[1.5, 1])
+    main = panels["A"]
+    curves = [
+        _curve(main, history, "train_elbo", DATA, "training rows"),
+        _curve(main, history, "val_elbo", MODEL, "validation rows"),
+    ]
+    _frame(main, history["step"].to_numpy(float), curves)
+    main.set(title="ELBO, nats per row", xlabel=_step_label(history))
+    if selected_step is not None:
+        main.axvline(selected_step, color=EXTRA, linewidth=1, linestyle=(0, (4, 3)), label="weights kept here")
+    main.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
+    _term(panels["B"], history, "reconstruction", "reconstruction, nats per row", DATA)
+    _term(panels["C"], history, "kl", "KL to the prior, nats per row", EXTRA)
+    _schedule(panels["D"], history)
+    return figure
+
+
+def _curve(axes: Axes, history: pd.DataFrame, column: str, colour: str, label: str | None = None) -> np.ndarray:
+    """Draw what was measured of one column and return it, NaN elsewhere."""
+    if column not in history:
+        return np.full(len(history), np.nan)
+    values = history[column].to_numpy(float)
+    known = np.isfinite(values)
+    if known.any():
+        marker = "o" if known.sum() <= 60 else None
+        axes.plot(history["step"][known], values[known], color=colour, label=label, marker=marker, ms=2.6, lw=1.4)
+    return np.where(known, values, np.nan)
+
+
+def _frame(axes: Axes, steps: np.ndarray, curves: list[np.ndarray]) -> None:
+    """Let the frame fit what comes after the first fifth of the steps: the fall at the start would flatten the rest."""
+    late = steps >= steps.min() + 0.2 * (steps.max() - steps.min())
+    values = np.concatenate([curve[late] for curve in curves])
+    values = values[np.isfinite(values)]
+    if values.size > 1 and np.ptp(values) > 0:
+        margin = 0.08 * np.ptp(values)
+        axes.set_ylim(values.min() - margin, values.max() + margin)
+
+
+def _step_label(history: pd.DataFrame) -> str:
+    if "epoch" not in history or not history["epoch"].notna().any():
+        return "step"
+    return f"step ({history['epoch'].max():.4g} epochs)"
+
+
+def _term(axes: Axes, history: pd.DataFrame, column: str, title: str, colour: str) -> None:
+    values = _curve(axes, history, column, colour)
+    _frame(axes, history["step"].to_numpy(float), [values])
+    axes.set(title=title, xlabel="step")
+
+
+def _schedule(axes: Axes, history: pd.DataFrame) -> None:
+    """Draw the learning rate and, where it ever leaves 1, the weight β of the KL; both as shares of their maximum."""
+    rate = _curve(axes, history, "learning_rate", MUTED, "learning rate")
+    axes.set(title="learning rate", xlabel="step")
+    axes.yaxis.set_major_formatter(_plain)
+    axes.set_ylim(bottom=0)
+    beta = history["beta"].to_numpy(float) if "beta" in history else np.ones(len(history))
+    if not np.allclose(beta[np.isfinite(beta)], 1):
+        twin = axes.twinx()
+        twin.grid(visible=False)
+        _curve(twin, history, "beta", MODEL)
+        twin.set_ylim(0, 1.08 * max(1.0, float(np.nanmax(beta))))
+        twin.tick_params(labelcolor=MODEL)
+        axes.set_title("learning rate (left) and β (right)")
+        axes.set_ylim(0, 1.08 * float(np.nanmax(rate, initial=1e-12)))
+
+
+@themed
+def bounds(elbo: float, iwae: float, errors: tuple[float, float] = (0.0, 0.0), samples: int | None = None) -> Figure:
+    """Draw ELBO ≤ L_K ≤ log P(x) on a line of nats; ``errors`` are the sampling errors of the two bounds."""
+    span = max(abs(iwae - elbo), *(4 * error for error in errors), 1e-3 * max(1.0, abs(elbo)))
+    low, high = min(elbo, iwae) - 0.4 * span, max(elbo, iwae) + 1.15 * span
+    figure = Figure(figsize=(WIDTH, 1.55), layout="constrained")
+    axes = figure.subplots()
+    fade = np.linspace(0.6, 0.0, 200)[None]
+    axes.imshow(_tint(EXTRA, fade), extent=(iwae, high, 0.46, 0.54), aspect="auto", interpolation="bilinear")
+    axes.plot([elbo, iwae], [0.5, 0.5], color=MODEL, linewidth=3, alpha=0.5, solid_capstyle="butt")
+    bound = "L" + (str(samples).translate(_SUBSCRIPTS) if samples else "ₖ")
+    for place, error, name, colour in ((elbo, errors[0], "ELBO", MODEL), (iwae, errors[1], bound, EXTRA)):
+        axes.errorbar(place, 0.5, xerr=error, fmt="o", color=colour, markersize=8, capsize=4, zorder=3)
+        axes.text(place, 0.7, name, ha="center", va="bottom", color=INK, fontsize=10)
+    axes.text((elbo + iwae) / 2, 0.3, f"gap ≥ {iwae - elbo:.4g}", ha="center", va="top", color=MUTED)
+    axes.text(high, 0.7, "log P(x): here or further right →", ha="right", va="bottom", color=INK, fontsize=10)
+    axes.set(xlim=(low, high), ylim=(0.05, 1.0), yticks=[], xlabel="nats per row")
+    axes.grid(visible=False)
+    axes.spines["left"].set_visible(False)
+    return figure
+
+
+def _plain(value: float, _: int | None = None) -> str:
+    return f"{value:.4g}"
+
+
+def _tint(colour: str, alpha: np.ndarray) -> np.ndarray:
+    rgb = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    return np.dstack([np.broadcast_to(part, alpha.shape) for part in rgb] + [alpha])
+
+
+@themed
+def kl_per_dim(nats: np.ndarray) -> Figure:
+    """Draw the KL of each latent dimension, largest first, on a logarithmic axis with the line of activity."""
+    ordered = np.sort(np.nan_to_num(np.asarray(nats, float)))[::-1]
+    floor = 10.0 ** math.floor(math.log10(max(min(ACTIVE_NATS / 10, ordered[ordered > 0].min(initial=1.0)), 1e-5)))
+    shown, place = np.maximum(ordered, floor), np.arange(1, len(ordered) + 1)
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots()
+    active = ordered > ACTIVE_NATS
+    for chosen, colour in ((active, EXTRA), (~active, MUTED)):
+        axes.vlines(place[chosen], floor, shown[chosen], color=colour, linewidth=1.2, alpha=0.5)
+        axes.plot(place[chosen], shown[chosen], "o", color=colour, markersize=4.5 if len(ordered) <= 64 else 2.5)
+    axes.axhline(ACTIVE_NATS, color=MODEL, linewidth=1, linestyle=(0, (4, 3)))
+    axes.text(len(ordered) + 0.5, ACTIVE_NATS * 1.15, f"{ACTIVE_NATS} nats", color=MODEL, ha="right", va="bottom")
+    axes.set_yscale("log")
+    axes.yaxis.set_major_formatter(_plain)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set(
+        xlim=(0.4, len(ordered) + 0.6),
+        ylim=(floor * 0.8, max(shown.max() * 1.6, 2 * ACTIVE_NATS)),
+        xlabel="latent dimension, by KL",
+        title="KL of each dimension, nats",
+    )
+    axes.grid(visible=False, axis="x")
+    return figure

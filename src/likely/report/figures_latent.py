@@ -1,0 +1,113 @@
+"""Figures of the latent space: how the decoder bends the prior, and where the data's codes lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from likely.report.theme import CLASSES, DATA, MUTED, WIDTH, bare, themed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["codes", "polar_colours", "prior_walk"]
+
+_ACROSS = 4
+_OTHER = "other"
+
+
+@themed
+def prior_walk(prior_z: np.ndarray, layers: Sequence[tuple[str, np.ndarray]]) -> Figure:
+    """Draw prior draws, and the same draws after each layer; a draw keeps its colour throughout."""
+    colours = polar_colours(np.asarray(prior_z, float))
+    panels = [("prior  z ~ P(z)", prior_z), *layers]
+    across = min(_ACROSS, len(panels))
+    down, side = math.ceil(len(panels) / across), WIDTH / max(across, 3)
+    figure = Figure(figsize=(side * across, (side + 0.25) * down), layout="constrained")
+    every = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in every:
+        bare(axes)
+    for axes, (name, points) in zip(every, panels, strict=False):
+        axes.scatter(*np.asarray(points, float).T, c=colours, s=_size(len(points)), linewidths=0, rasterized=True)
+        axes.set_title(name)
+        axes.set_box_aspect(1)
+    return figure
+
+
+def polar_colours(points: np.ndarray) -> np.ndarray:
+    """
+    Colour points of the plane: hue by angle, and the further from the origin the more vivid.
+
+    Parameters
+    ----------
+    points
+        ``(n, 2)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        sRGB in 0..1, ``(n, 3)``; equal steps of angle look equally different (OKLCH at lightness 0.7).
+    """
+    x, y = points.T
+    angle = np.arctan2(y, x)
+    chroma = 0.14 * np.clip(np.hypot(x, y) / 1.5, 0, 1)
+    lab = np.stack([np.full_like(chroma, 0.7), chroma * np.cos(angle), chroma * np.sin(angle)], axis=1)
+    to_lms = [[1, 0.3963377774, 0.2158037573], [1, -0.1055613458, -0.0638541728], [1, -0.0894841775, -1.2914855480]]
+    to_rgb = [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+    linear = ((lab @ np.array(to_lms).T) ** 3 @ np.array(to_rgb).T).clip(0, 1)
+    return np.asarray(np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055))
+
+
+@themed
+def codes(points: np.ndarray, labels: np.ndarray | None = None) -> Figure:
+    """Draw codes in the plane, coloured by label: classes where there are few, a scale where there are many numbers."""
+    figure = Figure(figsize=(WIDTH * 0.82, 6.0), layout="constrained")
+    axes = figure.subplots()
+    axes.set_aspect("equal", adjustable="datalim")
+    axes.tick_params(length=0)
+    points = np.asarray(points, float)
+    if labels is None:
+        _scatter(axes, points, color=DATA)
+    elif _is_scale(labels):
+        mapped = _scatter(axes, points, c=np.asarray(labels, float), cmap=mpl.colormaps["viridis"])
+        figure.colorbar(mapped, ax=axes, shrink=0.6, label="label").outline.set_visible(False)
+    else:
+        _classes(axes, points, np.asarray(labels).astype(str))
+    return figure
+
+
+def _is_scale(labels: np.ndarray) -> bool:
+    return np.asarray(labels).dtype.kind in "iuf" and len(np.unique(labels)) > len(CLASSES)
+
+
+def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
+    """One colour per class; the rarest share grey when there are more classes than colours."""
+    names, counts = np.unique(labels, return_counts=True)
+    if len(names) > len(CLASSES):
+        kept = names[np.argsort(-counts, kind="stable")[: len(CLASSES) - 1]]
+        labels = np.where(np.isin(labels, kept), labels, _OTHER)
+        names = np.array([*sorted(kept), _OTHER])
+    for name, colour in zip(names, CLASSES, strict=False):
+        _scatter(axes, points[labels == name], color=MUTED if name == _OTHER else colour, label=_short(name))
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2.2, title="label")
+
+
+def _scatter(axes: Axes, points: np.ndarray, **style: Any) -> Any:
+    return axes.scatter(*points.T, s=_size(len(points)), linewidths=0, alpha=0.75, rasterized=True, **style)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 24 else name[:23] + "…"
+
+
+def _size(count: int) -> float:
+    return float(np.clip(9000 / max(count, 1), 2.0, 14.0))

@@ -1,0 +1,93 @@
+"""What a report shows, as plain data: numpy arrays, pandas frames, strings and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+__all__ = ["Findings", "Form"]
+
+Form = Literal["table", "array", "images"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Findings:
+    """
+    Everything one report shows.
+
+    Pictures are float arrays scaled to 0..1, of shape ``(n, H, W)`` or ``(n, H, W, 3)``. Rows of tables and arrays are
+    DataFrames that share their columns. Whatever is ``None`` or empty is left out of the page.
+
+    Parameters
+    ----------
+    title
+        The page's heading.
+    form
+        ``"table"``, ``"array"`` or ``"images"``: whether examples are rows or pictures.
+    facts
+        Name to text, in the order shown: data, rows, dims, likelihood, latent, parameters, seconds, measure, seed, ...
+    notices
+        Sentences the reader should see first.
+    history
+        Frame with columns ``step, epoch, seconds, train_elbo, val_elbo, reconstruction, kl, learning_rate, beta``;
+        bounds in nats per row, NaN where not measured.
+    selected_step
+        The step whose weights were kept.
+    ledger
+        Mappings with ``name`` (``reconstruction, kl, elbo, iwae, gap, prior_sampling, unweighted``), ``nats``, ``se``
+        (over rows), ``se_mc`` (sampling z), ``bits_per_dim`` (or None), ``kind`` (text), ``samples`` (or None).
+    ledger_split, ledger_rows, measure
+        Which rows the ledger was measured on, how many, and ``mass``, ``density`` or ``mixed``.
+    originals, reconstructions
+        The same examples, before and after the model: pictures or frames.
+    samples, sample_means
+        Draws from P(x|z) with z ~ P(z), and (pictures only) the means of P(x|z) at the same z.
+    real, sampled
+        Frames compared column by column: test rows, and rows sampled from the model.
+    prior_z, layers
+        Prior draws in two coordinates, ``(n, 2)``; and ``(name, (n, 2))`` for the same draws after each decoder layer.
+    latent_map
+        Means of P(x|z) over a two-dimensional z, ``(rows, columns, H, W[, 3])``; ``z[0]`` rises from left to right and
+        ``z[1]`` from bottom to top (row 0 is the top), both by equal steps of prior probability.
+    codes, codes_labels, codes_note
+        Posterior means of test rows in two coordinates, ``(n, 2)``; ``n`` labels; how they were projected.
+    kl_per_dim
+        D[Q(z_j|x) ‖ P(z_j)] averaged over rows, nats, one per latent dimension, in any order.
+    least_likely, most_likely
+        Pictures or frames from the two ends of the ranking by log P(x).
+    least_likely_log_px, most_likely_log_px
+        Their log P(x) in nats, one per example.
+    """
+
+    title: str
+    form: Form
+    facts: Mapping[str, str] = field(default_factory=dict)
+    notices: Sequence[str] = ()
+    history: pd.DataFrame | None = None
+    selected_step: int | None = None
+    ledger: Sequence[Mapping[str, Any]] = ()
+    ledger_split: str = ""
+    ledger_rows: int = 0
+    measure: str = ""
+    originals: np.ndarray | pd.DataFrame | None = None
+    reconstructions: np.ndarray | pd.DataFrame | None = None
+    samples: np.ndarray | pd.DataFrame | None = None
+    sample_means: np.ndarray | None = None
+    real: pd.DataFrame | None = None
+    sampled: pd.DataFrame | None = None
+    prior_z: np.ndarray | None = None
+    layers: Sequence[tuple[str, np.ndarray]] = ()
+    latent_map: np.ndarray | None = None
+    codes: np.ndarray | None = None
+    codes_labels: np.ndarray | None = None
+    codes_note: str = ""
+    kl_per_dim: np.ndarray | None = None
+    least_likely: np.ndarray | pd.DataFrame | None = None
+    least_likely_log_px: np.ndarray | None = None
+    most_likely: np.ndarray | pd.DataFrame | None = None
+    most_likely_log_px: np.ndarray | None = None

@@ -1,0 +1,212 @@
+"""The sections of the page: each takes the findings and returns its HTML, or nothing when its part is absent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+
+from likely.report import examples, figures_columns, figures_fit, figures_latent, ledger
+from likely.report.examples import given
+from likely.report.findings import Findings
+from likely.report.grid import grid
+from likely.report.theme import picture, svg
+
+__all__ = ["SECTIONS", "Section", "active_units"]
+
+_KEY = '<span class="swatch data"></span>held-out rows <span class="swatch model"></span>rows sampled from the model'
+
+
+class Section(NamedTuple):
+    """One section: where it lies in the menu, its heading, and what writes it."""
+
+    anchor: str
+    heading: str
+    write: Callable[[Findings], str]
+
+
+def active_units(kl_per_dim: np.ndarray) -> int:
+    """Count the latent dimensions whose KL exceeds 0.01 nats."""
+    return int((np.asarray(kl_per_dim) > figures_fit.ACTIVE_NATS).sum())
+
+
+def _evidence(findings: Findings) -> str:
+    if not given(findings.ledger):
+        return ""
+    rows = {str(row["name"]): row for row in findings.ledger}
+    text = (
+        "The model assigns every row a probability P(x), the <i>evidence</i>: the likelihood P(x|z) averaged over "
+        "all codes z of the prior P(z). That integral has no closed form, so it is caught between quantities that "
+        "can be computed. They hang together by one identity, which holds for every row and hence on average:"
+    )
+    errors = (
+        "<b>Two kinds of error.</b> <i>se_mc</i> comes from sampling z, with the rows given: more samples shrink it. "
+        "<i>se</i> comes from the rows: another draw of as many rows would move the mean by about this much, and "
+        "only more rows shrink it. They are never added up."
+    )
+    return (
+        f"<p>{text}</p>{ledger.identity(rows)}{ledger.chain(rows)}{ledger.table(findings.ledger)}"
+        f'<p class="note">{ledger.provenance(findings.ledger_split, findings.ledger_rows, findings.measure)}</p>'
+        f'<p class="note">{errors}</p>'
+    )
+
+
+def _fit(findings: Findings) -> str:
+    history = findings.history
+    if not given(history) or history is None:
+        return ""
+    kept = "" if findings.selected_step is None else f" The weights kept are those of step {findings.selected_step:,}."
+    text = (
+        "Training raises the ELBO, a lower bound on log P(x), on the training rows; validation rows, which the "
+        f"optimiser never sees, tell when it stops helping.{kept} Below, the two terms it is made of: better "
+        "reconstruction is bought with a larger KL, that is, with codes that say more about their row. The vertical "
+        "scale leaves out the steep climb of the first steps."
+    )
+    alt = "Learning curves: ELBO of training and validation rows, reconstruction term, KL and learning rate by step."
+    return f"<p>{text}</p>" + _figure(svg(figures_fit.learning(history, findings.selected_step), alt))
+
+
+def _reconstructions(findings: Findings) -> str:
+    originals, rebuilt = findings.originals, findings.reconstructions
+    if not (given(originals) and given(rebuilt)) or originals is None or rebuilt is None:
+        return ""
+    mean = "the mean of P(x|z) at the mean of the posterior Q(z|x)"
+    if findings.form == "images":
+        text = f"<b>Above</b>, pictures the model was not trained on; <b>below</b>, each after coding and decoding: {mean}."
+        shown = examples.paired_pictures(np.asarray(originals), np.asarray(rebuilt))
+    else:
+        text = (
+            f"Each row <b>x</b> is followed by what the <b>model</b> makes of it after coding and decoding: {mean}, or the "
+            "most probable value where a mean makes no sense."
+        )
+        shown = examples.paired_frame(originals, rebuilt)
+    text += " What the second lacks was not worth its cost in the code."
+    return f"<p>{text}</p>{shown}"
+
+
+def _samples(findings: Findings) -> str:
+    samples, means = findings.samples, findings.sample_means
+    if not given(samples) or samples is None:
+        return ""
+    text = (
+        "New examples: a code z is drawn from the prior P(z), then x from the likelihood P(x|z). If the model is "
+        "good they could pass for data."
+    )
+    if findings.form != "images":
+        return f"<p>{text}</p>{examples.frame(samples)}"
+    shown = examples.pictures(np.asarray(samples), "Pictures sampled from the model.")
+    if not given(means) or means is None:
+        return f"<p>{text}</p>{shown}"
+    smooth = (
+        "And the mean of P(x|z) at the same codes. A mean is smoother than any draw: it is not itself a sample, but "
+        "it shows what the decoder has in mind without the noise of single pixels."
+    )
+    return f"<p>{text}</p>{shown}<p>{smooth}</p>{examples.pictures(np.asarray(means), 'Means of P(x|z), same codes.')}"
+
+
+def _columns(findings: Findings) -> str:
+    real, sampled = findings.real, findings.sampled
+    if not (given(real) and given(sampled)) or real is None or sampled is None:
+        return ""
+    hidden = len(real.columns) - figures_columns.MAX_COLUMNS
+    more = f" The first {figures_columns.MAX_COLUMNS} columns are shown; {hidden} more are not." if hidden > 0 else ""
+    text = (
+        f"How often each value occurs, column by column: {_KEY}. Where the outline follows the filled shape, the "
+        "model has the column right (taken alone: agreement here says nothing yet about how columns depend on each "
+        f"other). Pairs under a panel are shares of held-out / sampled rows.{more}"
+    )
+    alt = "Histograms or bars of each column, held-out rows against sampled rows: " + ", ".join(map(str, real.columns))
+    return f"<p>{text}</p>" + _figure(svg(figures_columns.marginals(real, sampled), alt[:400]))
+
+
+def _prior_walk(findings: Findings) -> str:
+    if not given(findings.prior_z) or findings.prior_z is None or not given(findings.layers):
+        return ""
+    text = (
+        "Any distribution can be made by bending a normal one far enough. Here are draws from the prior P(z), "
+        "coloured by angle and more vivid further out, and the same draws after each of the decoder's layers (the "
+        "two principal components of its output). Folds and stretches are the network at work: it turns a simple cloud "
+        "into what the data need."
+    )
+    alt = "Scatter plots of prior draws before and after layers: " + ", ".join(name for name, _ in findings.layers)
+    return f"<p>{text}</p>" + _figure(svg(figures_latent.prior_walk(findings.prior_z, findings.layers), alt))
+
+
+def _latent_map(findings: Findings) -> str:
+    if not given(findings.latent_map) or findings.latent_map is None:
+        return ""
+    cells = np.asarray(findings.latent_map)
+    text = (
+        "The latent space has two dimensions, so all of it can be seen: the mean of P(x|z) with z₀ rising from left "
+        "to right and z₁ from bottom to top, by equal steps of prior probability. Every picture stands for an "
+        "equally probable piece of the prior; neighbours should resemble each other."
+    )
+    image = grid(cells.reshape(-1, *cells.shape[2:]), columns=cells.shape[1])
+    alt = f"A map of {cells.shape[0]} by {cells.shape[1]} decoded pictures over the latent plane."
+    return f'<p>{text}</p><div class="pictures">{picture(image, alt)}</div>'
+
+
+def _codes(findings: Findings) -> str:
+    if not given(findings.codes) or findings.codes is None:
+        return ""
+    labels = findings.codes_labels if given(findings.codes_labels) else None
+    colour = " Colours are the labels." if labels is not None else ""
+    note = f" {escape(findings.codes_note)}" if findings.codes_note else ""
+    text = f"Each point is a held-out row, placed at the mean of its posterior Q(z|x).{colour}{note}"
+    alt = f"Scatter plot of {len(findings.codes)} codes in two dimensions."
+    return f"<p>{text}</p>" + _figure(svg(figures_latent.codes(findings.codes, labels), alt))
+
+
+def _dimensions(findings: Findings) -> str:
+    if not given(findings.kl_per_dim) or findings.kl_per_dim is None:
+        return ""
+    active, total = active_units(findings.kl_per_dim), len(findings.kl_per_dim)
+    text = (
+        f"<b>{active} of {total}</b> latent dimensions are active: their posteriors differ from the prior by more "
+        f"than {figures_fit.ACTIVE_NATS} nats on average. The others carry nothing about x; the decoder ignores them, "
+        "and they cost next to nothing."
+    )
+    alt = f"KL of each latent dimension, sorted; {active} of {total} exceed {figures_fit.ACTIVE_NATS} nats."
+    return f"<p>{text}</p>" + _figure(svg(figures_fit.kl_per_dim(findings.kl_per_dim), alt))
+
+
+def _extremes(findings: Findings) -> str:
+    text = (
+        "Held-out examples from the two ends of the ranking by log P(x), in nats. The least probable are where to "
+        "look for errors and anomalies; the most probable are often the simplest, not the most typical."
+    )
+    ends = (
+        ("Least probable", findings.least_likely, findings.least_likely_log_px),
+        ("Most probable", findings.most_likely, findings.most_likely_log_px),
+    )
+    shown = ""
+    for name, rows, log_px in ends:
+        if not given(rows) or rows is None:
+            continue
+        written = (
+            examples.captioned(np.asarray(rows), log_px, f"{name} picture")
+            if findings.form == "images"
+            else examples.frame(rows, log_px)
+        )
+        shown += f"<h3>{name}</h3>{written}"
+    return f"<p>{text}</p>{shown}" if shown else ""
+
+
+def _figure(markup: str) -> str:
+    return f"<figure>{markup}</figure>"
+
+
+SECTIONS = (
+    Section("evidence", "How probable are the data?", _evidence),
+    Section("samples", "Samples", _samples),
+    Section("reconstructions", "Reconstructions", _reconstructions),
+    Section("columns", "Column by column", _columns),
+    Section("latent-map", "A map of the latent space", _latent_map),
+    Section("codes", "Where the data lie in the latent space", _codes),
+    Section("prior", "From the prior to the data", _prior_walk),
+    Section("dimensions", "Which latent dimensions are used", _dimensions),
+    Section("extremes", "The least and the most probable", _extremes),
+    Section("fit", "How the fit went", _fit),
+)

@@ -1,0 +1,126 @@
+"""The look of every figure, and its way into the page: SVG whose colours follow the reader's light or dark mode."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import io
+import re
+import warnings
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from html import escape
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import matplotlib as mpl
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from PIL import Image
+
+__all__ = ["CLASSES", "DATA", "EXTRA", "INK", "MODEL", "MUTED", "RULE", "WIDTH", "bare", "picture", "svg", "themed"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+INK, MUTED, RULE = "#1b2430", "#5c6b7b", "#d8dfe6"
+DATA, MODEL, EXTRA = "#4c6e91", "#d9622b", "#1f8a7d"
+CLASSES = (
+    *("#4c7fb8", "#e0812f", "#3f9a57", "#cf4f55", "#8b6bc0"),
+    *("#94694f", "#d573b4", "#848b93", "#b3aa2e", "#2fa7b8"),
+)
+WIDTH = 9.6
+_PIXELS_PER_INCH = 100
+_VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", DATA: "data", MODEL: "model", EXTRA: "extra"}
+_STYLE = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9,
+    "text.color": INK,
+    "text.parse_math": False,
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": MUTED,
+    "axes.titlecolor": INK,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": RULE,
+    "grid.linewidth": 0.6,
+    "xtick.color": RULE,
+    "ytick.color": RULE,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.frameon": False,
+    "legend.labelcolor": INK,
+    "figure.facecolor": "none",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "likely",
+}
+
+
+@contextmanager
+def _theme() -> Iterator[None]:
+    """Text is set by the reader's browser, so a glyph that matplotlib's own font lacks is no fault."""
+    with mpl.rc_context(_STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        yield
+
+
+def themed(draw: Callable[P, R]) -> Callable[P, R]:
+    """Draw a figure in the report's style, whatever the user's matplotlib settings are."""
+
+    @functools.wraps(draw)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with _theme():
+            return draw(*args, **kwargs)
+
+    return wrapped
+
+
+def bare(axes: Axes) -> None:
+    """Leave only what is drawn: no ticks, grid or frame."""
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def svg(figure: Figure, alt: str) -> str:
+    """Return the figure as an inline SVG element with ``alt`` read out in its place."""
+    buffer = io.StringIO()
+    with _theme():
+        figure.savefig(buffer, format="svg", transparent=True, dpi=170)
+    markup = buffer.getvalue()
+    markup = markup[markup.index("<svg") :]
+    markup = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", markup, flags=re.DOTALL)
+    markup = (
+        re.sub(r'\s(?:xmlns(?::\w+)?|version|width|height)="[^"]*"', "", markup[: markup.index(">")])
+        + (markup[markup.index(">") :])
+    )
+    markup = markup.replace("xlink:href", "href").replace("'DejaVu Sans'", "system-ui, sans-serif")
+    for colour, name in _VARIABLES.items():
+        markup = markup.replace(colour, f"var(--{name})")
+    width = figure.get_figwidth() * _PIXELS_PER_INCH
+    opening = f'<svg role="img" aria-label="{escape(alt)}" style="max-width: {width:.0f}px"'
+    return _own_ids(markup).replace("<svg", opening, 1).strip()
+
+
+def _own_ids(markup: str) -> str:
+    """Prefix ids, which are shared by a whole HTML page, with something of this figure's own."""
+    prefix = f"f{zlib.crc32(markup.encode()):08x}-"
+    return re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{prefix}", markup)
+
+
+def picture(image: Image.Image, alt: str) -> str:
+    """Return a picture as an ``img`` element that carries its own data."""
+    buffer = io.BytesIO()
+    image.save(buffer, format="PNG", optimize=True)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return f'<img alt="{escape(alt)}" width="{image.width}" height="{image.height}" src="data:image/png;base64,{data}">'

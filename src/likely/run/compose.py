@@ -1,0 +1,71 @@
+"""Training for people who compose their own model."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from likely.config import TrainingConfig
+from likely.data import EncodedRows
+from likely.errors import DataError
+from likely.models import VAE
+from likely.objectives import ELBO
+from likely.training import Outcome, Plan
+from likely.training import train as run_training
+
+__all__ = ["train"]
+
+
+def train(
+    model: VAE,
+    data: Tensor,
+    *,
+    validation: Tensor | None = None,
+    objective: ELBO | None = None,
+    config: TrainingConfig | None = None,
+    seed: int = 0,
+) -> Outcome:
+    """Maximise an objective over the rows of a tensor; the model is left with the best weights by validation ELBO.
+
+    Parameters
+    ----------
+    model
+        Any `likely.VAE`, on the device of the data.
+    data
+        `(rows, *event)`, in data units.
+    validation
+        Rows that choose weights and stopping; a tenth of the data, by the seed, unless given.
+    objective, config, seed
+        The ELBO, the defaults and 0 unless given.
+
+    Raises
+    ------
+    DataError
+        If fewer than two rows are left to train on.
+
+    Examples
+    --------
+    >>> import torch, likely
+    >>> from likely import likelihoods, networks, posteriors, priors
+    >>> likelihood, posterior = likelihoods.Bernoulli((4,)), posteriors.Normal(2)
+    >>> vae = likely.VAE(priors.StandardNormal(2), likelihood, posterior,
+    ...                  networks.ResidualMLP(4, 4, 16), networks.ResidualMLP(2, 4, 16))
+    >>> x = (torch.rand(64, 4, generator=torch.Generator().manual_seed(0)) < 0.3).float()
+    >>> likely.train(vae, x, config=likely.config.TrainingConfig(steps=20)).steps
+    20
+
+    """
+    if validation is None:
+        shuffled = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed)).to(data.device)
+        cut = max(1, len(data) // 10)
+        data, validation = data[shuffled[cut:]], data[shuffled[:cut]]
+    if len(data) < 2:
+        raise DataError(f"at least two training rows are needed, got {len(data)}")
+    settings = config or TrainingConfig()
+    settings = replace(settings, batch_size=min(settings.batch_size or 128, len(data)))
+    plan = Plan.make(settings, len(data))
+    return run_training(
+        model, EncodedRows(data), EncodedRows(validation), settings, plan, objective=objective, seed=seed
+    )

@@ -1,0 +1,165 @@
+"""From data to a fitted run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
+
+import pandas as pd
+import torch
+
+import likely.data.sources as sources
+from likely.assembly import build, resolve
+from likely.config import Config, TrainingConfig
+from likely.data import Binarize, Schema, digest, divide, encode, infer_schema
+from likely.errors import ConfigError, DataError
+from likely.run.files import claim
+from likely.run.progress import bar
+from likely.run.run import Run
+from likely.run.store import save, save_plan
+from likely.training import Plan, train
+from likely.training.loop import native_bfloat16
+from likely.training.timing import steps_in
+
+__all__ = ["fit"]
+
+WIDE = 256
+
+
+def fit(
+    data: Any,
+    *,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    config: Config | None = None,
+    column: Mapping[str, str] | None = None,
+    binarize: Binarize | None = None,
+    resize: tuple[int, int] | None = None,
+    **options: Any,
+) -> Run:
+    """Learn P(X) by maximum likelihood: the one-call way from data to a fitted run.
+
+    Parameters
+    ----------
+    data
+        A path (csv, parquet, arrow, npy, npz, IDX, a folder of images or IDX files), a DataFrame, array or tensor.
+    out, overwrite
+        Directory to store the run in; an existing one is refused unless it may be overwritten.
+    config
+        Where to start from; `options` are set on top of it.
+    column
+        Column name -> kind (`real`, `grid`, `levels`, `binary`, `categorical`, `ignore`), where you know better.
+    binarize
+        `dynamic`, `static` or `threshold`: make levels 0/1.
+    resize
+        (height, width) to scale pictures to.
+    **options
+        `latent`, `epochs`, `minutes`, `likelihood`, `seed`, `device` and every other option of `likely.Config`, by name.
+
+    Returns
+    -------
+    Run
+        Holding the weights with the best validation ELBO. On Ctrl-C: the best so far, `run.facts["interrupted"]` true.
+
+    Raises
+    ------
+    InputError
+        If the data, an option or the output cannot be used.
+
+    Examples
+    --------
+    >>> import numpy as np, likely
+    >>> x = np.random.default_rng(0).normal(size=(150, 2)) @ [[2.0, 1.0], [0.0, 0.5]]
+    >>> run = likely.fit(x, latent=2, steps=100)
+    >>> run.score(x[:3]).columns.tolist()
+    ['log_px', 'se_mc', 'elbo']
+
+    """
+    if binarize is not None and binarize not in get_args(Binarize):
+        raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {binarize!r}")
+    told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})
+    with bar("reading") as tick:
+        source = sources.open_source(data, resize=resize, progress=tick)
+    division = divide(source, told.seed)
+    schema = infer_schema(division.rows(source, "train"), source.form, kinds=column, binarize=binarize, resize=resize)
+    facts = {
+        "path": None if source.path is None else _absolute(data),
+        "digest": digest(source),
+        "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
+    }
+    settled = _settle(resolve(told, schema))
+    ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.kind == "ignore")
+    with claim(Path(out), overwrite=overwrite) if out is not None else nullcontext() as directory:
+        run = Run(settled, schema, _model(settled, schema), pd.DataFrame(), facts, division, directory,
+                  source.notices + ignored, source)  # fmt: skip
+        if directory is not None:
+            save_plan(run)
+        _train(run)
+        if directory is not None:
+            save(run)
+    return run
+
+
+def _absolute(data: Any) -> str:
+    text = str(data)
+    file, mark, name = text.partition(".npz:")
+    return str(Path(file + ".npz").resolve()) + ":" + name if mark else str(Path(text).resolve())
+
+
+def _settle(config: Config) -> Config:
+    """Fix what depends on the machine: the device, and bfloat16 where it is native and the networks are wide."""
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {device!r} cannot be used here; try --device cpu") from error
+    precision = config.training.precision
+    if precision == "auto":
+        wide = min(config.model.width or 0, config.training.batch_size or 0) >= WIDE
+        precision = "bfloat16" if wide and kind == "cpu" and native_bfloat16() else "float32"
+    return replace(config, device=device, training=replace(config.training, precision=precision))
+
+
+def _model(config: Config, schema: Schema) -> Any:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(config.seed)
+        return build(config, schema).to(config.device)
+
+
+def _train(run: Run) -> None:
+    config, seed = run.config.training, run.config.seed
+    encoded = {}
+    for kind in ("train", "validation"):
+        try:
+            encoded[kind] = encode(run.schema, run.division.rows(run.training_source(), kind).values)
+        except DataError as error:
+            raise DataError(f"{kind} rows: {error}") from error
+    fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}
+    rows = encoded["train"].to(run.device) if run.schema.binarize == "dynamic" else fixed["train"]
+    run.model.initialise(fixed["train"].values[:10000])
+    plan, config = _plan(run, config, rows, fixed["validation"])
+    with bar("fitting") as tick:
+        outcome = train(run.model, rows, fixed["validation"], config, plan, seed=seed, monitor=tick)
+    run.config = replace(run.config, training=config)
+    run.history = pd.DataFrame(outcome.history)
+    run.facts |= {
+        "interrupted": outcome.interrupted,
+        "steps": outcome.steps,
+        "seconds": round(outcome.seconds, 2),
+        "selected": outcome.selected,
+        "selected_step": outcome.selected_step,
+        "validation_elbo": outcome.best,
+    }
+
+
+def _plan(run: Run, config: TrainingConfig, rows: Any, validation: Any) -> tuple[Plan, TrainingConfig]:
+    if config.minutes is None:
+        return Plan.make(config, len(rows)), config
+    steps = steps_in(config.minutes, run.model, rows, validation, config)
+    return Plan.make(config, len(rows), steps), replace(config, minutes=None, steps=steps)

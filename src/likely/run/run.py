@@ -1,0 +1,201 @@
+"""A fitted run and its verbs."""
+
+from __future__ import annotations
+
+import platform
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+import likely.data.sources as sources
+from likely.config import Config
+from likely.data import Division, EncodedRows, Rows, Schema, Source, decode, digest, encode
+from likely.errors import ConfigError, DataError
+from likely.evaluation import Evidence, Ledger, evidence, ledger, posterior_means
+from likely.models import VAE
+from likely.run.progress import bar
+
+__all__ = ["Run", "versions"]
+
+CHUNK = 1000
+
+
+def versions() -> dict[str, str]:
+    """Versions of what numbers depend on."""
+    from importlib.metadata import version
+
+    found = {name: version(name) for name in ("likely", "torch", "numpy")}
+    return {**found, "python": platform.python_version()}
+
+
+@dataclass(eq=False)
+class Run:
+    """A fitted model with everything that is needed to use it; made by `likely.fit` or `likely.load`.
+
+    Attributes
+    ----------
+    config, schema, model
+        What was told, what X is, and the VAE with the selected weights.
+    history
+        One row per validation.
+    facts
+        Where the data came from (path, digest), steps, seconds, which weights were kept.
+    division
+        Row numbers of training, validation and test rows.
+    directory
+        Where the run is stored, or `None`.
+
+    """
+
+    config: Config
+    schema: Schema
+    model: VAE
+    history: pd.DataFrame
+    facts: dict[str, Any]
+    division: Division
+    directory: Path | None = None
+    notices: tuple[str, ...] = ()
+    source: Source | None = field(default=None, repr=False)
+
+    def evaluate(self, data: Any = None, *, samples: int = 500, seed: int = 0) -> Ledger:
+        """The ledger: log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)], term by term, in nats per row.
+
+        Parameters
+        ----------
+        data
+            Rows to evaluate: all of them, or the test part where the data has one. Without data: the stored test rows.
+        samples
+            K of the importance-weighted bound and of the other estimates.
+        seed
+            Of the noise, which is keyed by (seed, row).
+
+        Raises
+        ------
+        DataError
+            If the rows do not fit the schema, or the test rows are gone.
+
+        """
+        return self.evidence(data, samples=samples, seed=seed)[1]
+
+    def evidence(self, data: Any = None, *, samples: int = 500, seed: int = 0) -> tuple[Evidence, Ledger]:
+        """Per-row estimates, and the ledger that they add up to."""
+        _at_least_one("samples", samples)
+        rows, split = self.rows_of(data)
+        started = time.perf_counter()
+        with bar("evaluating") as tick:
+            found = evidence(
+                self.model, self.encoded(rows), samples=samples, seed=seed, prior_sampling=True, progress=tick
+            )
+        total = ledger(
+            found, dims=self.schema.dims, split=split, measure=self.measure, seed=seed,
+            seconds=round(time.perf_counter() - started, 2), versions=versions(),
+        )  # fmt: skip
+        return found, total
+
+    def score(self, data: Any, *, samples: int = 100, seed: int = 0) -> pd.DataFrame:
+        """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats."""
+        _at_least_one("samples", samples)
+        rows, _ = self.rows_of(data)
+        with bar("scoring") as tick:
+            found = evidence(self.model, self.encoded(rows), samples=samples, seed=seed, progress=tick)
+        columns = {"log_px": found.terms["iwae"], "se_mc": found.se_mc["iwae"], "elbo": found.terms["elbo"]}
+        return pd.DataFrame(columns, index=_index(rows))
+
+    def encode(self, data: Any) -> Any:
+        """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`."""
+        rows, _ = self.rows_of(data)
+        means = posterior_means(self.model, self.encoded(rows))
+        if self.schema.form == "table" and not _is_tensor(data):
+            return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=_index(rows))
+        return torch.from_numpy(means) if _is_tensor(data) else means
+
+    @torch.no_grad()
+    def reconstruct(self, data: Any) -> Any:
+        """Mean of P(x|z) at the mean of Q(z|x) (the most probable category of a categorical column), as the data came."""
+        rows, _ = self.rows_of(data)
+        means = torch.from_numpy(posterior_means(self.model, self.encoded(rows)))
+        made = [self.model.likelihood(z.to(self.device)).mean.cpu() for z in means.split(CHUNK)]
+        result = decode(self.schema, torch.cat(made))
+        if isinstance(result, pd.DataFrame):
+            result.index = _index(rows)
+        return torch.from_numpy(result) if _is_tensor(data) else result
+
+    @torch.no_grad()
+    def sample(self, n: int, *, mean: bool = False, seed: int = 0) -> Any:
+        """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came."""
+        _at_least_one("n", n)
+        made = []
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            z = self.model.prior().sample(torch.Size((n,)))
+            for part in z.split(CHUNK):
+                law = self.model.likelihood(part)
+                made.append((law.mean if mean else law.sample()).cpu())
+        result = decode(self.schema, torch.cat(made))
+        return torch.from_numpy(result) if self.facts.get("container") == "tensor" else result
+
+    def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
+        """Write the report, one self-contained HTML file; into the run directory unless told otherwise."""
+        from likely.report import write_report
+
+        return write_report(self, path, overwrite=overwrite)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
+
+    @property
+    def measure(self) -> str:
+        """What log-probabilities are relative to: `mass`, `density` or `mixed`."""
+        return self.model.p_x_z.measure
+
+    def encoded(self, rows: Rows) -> EncodedRows:
+        """Rows checked, encoded, binarised once where that applies, and on the model's device."""
+        encoded = encode(self.schema, rows.values)
+        if not len(encoded):
+            raise DataError("there are no rows")
+        return encoded.fixed(self.config.seed).to(self.device)
+
+    def rows_of(self, data: Any = None) -> tuple[Rows, str]:
+        """The rows that a verb is about, and what to call them."""
+        if data is None:
+            return self.division.rows(self.training_source(), "test"), "test"
+        source = sources.open_source(data, resize=self.schema.resize)
+        if "test" in source.splits:
+            return source.splits["test"], "test part of the given data"
+        if len(source.splits) > 1:
+            raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
+        return next(iter(source.splits.values())), "all rows of the given data"
+
+    def training_source(self) -> Source:
+        """The data that the run was fitted on, read again from its path if need be, and checked to be unchanged."""
+        if self.source is None:
+            path = self.facts.get("path")
+            if not path:
+                raise DataError("this run was fitted on data in memory; give the rows to evaluate")
+            if not Path(path.partition(".npz:")[0]).exists() and not Path(path).exists():
+                raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
+            source = sources.open_source(path, resize=self.schema.resize)
+            if digest(source) != self.facts["digest"]:
+                raise DataError(f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate")
+            self.source = source
+        return self.source
+
+
+def _at_least_one(name: str, value: int) -> None:
+    if value < 1:
+        raise ConfigError(f"{name} must be at least 1, got {value}")
+
+
+def _is_tensor(data: Any) -> bool:
+    return isinstance(data, torch.Tensor)
+
+
+def _index(rows: Rows) -> pd.Index:
+    return rows.values.index if isinstance(rows.values, pd.DataFrame) else pd.RangeIndex(len(np.atleast_1d(rows.values)))

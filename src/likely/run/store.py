@@ -1,0 +1,108 @@
+"""A run as a plain directory: JSON, CSV and safetensors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from likely.assembly import build
+from likely.config import Config
+from likely.data import Division, Schema
+from likely.errors import InputError, RunError
+from likely.run.files import write
+from likely.run.run import Run, versions
+
+__all__ = ["load", "save", "save_plan"]
+
+
+def save_plan(run: Run) -> None:
+    """Write what is known before training: configuration, schema and the division of the rows."""
+    directory = _directory(run)
+    write(directory / "config.json", _json(run.config.to_dict()))
+    write(directory / "schema.json", _json(run.schema.to_dict()))
+    index = {kind: torch.from_numpy(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
+    write(directory / "rows.safetensors", save_tensors(index, {"origin": json.dumps(run.division.origin)}))
+
+
+def save(run: Run) -> None:
+    """Write what training made: configuration with its steps, selected weights, history and facts."""
+    directory = _directory(run)
+    write(directory / "config.json", _json(run.config.to_dict()))
+    write(directory / "history.csv", run.history.to_csv(index=False))
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
+    write(directory / "weights.safetensors", save_tensors(weights))
+    facts = {**run.facts, "origin": run.division.origin, "notices": list(run.notices), "versions": versions()}
+    write(directory / "run.json", _json(facts))
+
+
+def load(path: str | Path) -> Run:
+    """Read a stored run; it scores what the fitted one did, bit for bit.
+
+    Raises
+    ------
+    RunError
+        If the directory is missing, not a run, unfinished or damaged.
+
+    """
+    directory = Path(path)
+    if not directory.is_dir():
+        raise RunError(f"no run directory at {path}; make one with: likely fit DATA -o {path}")
+    config = Config.from_dict(_read(directory / "config.json"))
+    schema = Schema.from_dict(_read(directory / "schema.json"))
+    if not (directory / "weights.safetensors").exists():
+        raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
+    facts = _read(directory / "run.json")
+    try:
+        model = build(config, schema)
+        model.load_state_dict(_tensors(directory / "weights.safetensors"))
+    except (RuntimeError, InputError) as error:
+        reason = " ".join(str(error).split())
+        raise RunError(f"{directory}: the weights do not fit config.json and schema.json ({reason[:200]})") from error
+    index = _tensors(directory / "rows.safetensors")
+    try:
+        division = Division(*(index[kind].numpy() for kind in ("train", "validation", "test")), facts.pop("origin"))
+        notices = tuple(facts.pop("notices"))
+        history = pd.read_csv(directory / "history.csv")
+    except (KeyError, OSError, ValueError) as error:
+        raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
+    if torch.device(config.device).type == "cuda" and torch.cuda.is_available():
+        model.to(config.device)
+    return Run(config, schema, model.eval(), history, facts, division, directory, notices)
+
+
+def _directory(run: Run) -> Path:
+    if run.directory is None:
+        raise RunError("this run has no directory; give out= to fit")
+    return run.directory
+
+
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise RunError(f"{path.parent} is not a run directory: it has no {path.name}") from error
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error})") from error
+    if not isinstance(values, dict):
+        raise RunError(f"{path} does not hold a JSON object")
+    return values
+
+
+def _tensors(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        return dict(load_tensors(path.read_bytes()))
+    except FileNotFoundError as error:
+        raise RunError(f"{path.parent} is damaged: it has no {path.name}") from error
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path} is damaged ({error}); fit again") from error

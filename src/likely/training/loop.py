@@ -1,0 +1,196 @@
+"""Maximise the objective: the loop, from first step to selected weights."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from likely.config import TrainingConfig
+from likely.data import EncodedRows
+from likely.errors import LikelyError
+from likely.models import VAE
+from likely.objectives import ELBO, loss
+from likely.training.schedule import Plan
+from likely.training.validate import validate
+
+__all__ = ["Monitor", "Outcome", "autocast", "native_bfloat16", "train"]
+
+Monitor = Callable[[int, int, float | None], None]
+TICK = 25
+
+
+@dataclass
+class Outcome:
+    """What training did: one record per validation, and where the kept weights come from."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
+    selected_step: int = 0
+    selected: str = "weights"
+    best: float = float("-inf")
+    seconds: float = 0.0
+    interrupted: bool = False
+
+
+def native_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 natively."""
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)
+
+
+def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context in which networks run: bfloat16 where asked for, else as they are."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+
+
+def order(rows: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Row numbers of one batch after the other: every row once per epoch, every batch full, none left over."""
+    rest = torch.empty(0, dtype=torch.int64, device=generator.device)
+    while True:
+        while len(rest) < batch:
+            rest = torch.cat([rest, torch.randperm(rows, generator=generator, device=generator.device)])
+        yield rest[:batch]
+        rest = rest[batch:]
+
+
+def train(
+    model: VAE,
+    rows: EncodedRows,
+    validation: EncodedRows,
+    config: TrainingConfig,
+    plan: Plan,
+    *,
+    objective: ELBO | None = None,
+    seed: int = 0,
+    monitor: Monitor | None = None,
+) -> Outcome:
+    """Maximise the objective over the training rows; leave in the model the weights with the best validation ELBO.
+
+    Parameters
+    ----------
+    model
+        Trained in place, on the device where the rows are.
+    rows, validation
+        Training rows, and the rows that choose weights and stopping (already binarised where that applies).
+    config, plan
+        How; `config` must be resolved, and the plan made for the number of rows.
+    objective
+        What is maximised; the ELBO unless chosen otherwise. Validation always reports the ELBO.
+    seed
+        Of the order of rows, of their binarisation and of z.
+    monitor
+        Called every few steps with (steps done, steps planned, latest validation ELBO).
+
+    Raises
+    ------
+    LikelyError
+        If the objective stops being finite.
+
+    """
+    objective, device = objective or ELBO(), rows.values.device
+    precision = "float32" if config.precision == "auto" else config.precision
+    weights = list(model.parameters())
+    averaged = [weight.detach().clone() for weight in weights]
+    optimiser = torch.optim.AdamW(
+        weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
+    )
+    generator = torch.Generator(device).manual_seed(seed)
+    batches = order(len(rows), config.batch_size or len(rows), generator)
+    outcome, since_best, sums, counted = Outcome(), 0, torch.zeros(3, device=device), 0
+    kept = [weight.detach().clone() for weight in weights]
+    started = time.perf_counter()
+    model.train()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        try:
+            while outcome.steps < plan.last:
+                step = outcome.steps
+                kl_weight = plan.kl_weight(step)
+                for group in optimiser.param_groups:
+                    group["lr"] = config.learning_rate * plan.rate(step)
+                with autocast(precision, device):
+                    value, terms = loss(model, rows.batch(next(batches), generator), objective, kl_weight)
+                optimiser.zero_grad()
+                value.backward()
+                torch.nn.utils.clip_grad_norm_(weights, config.clip, foreach=True)
+                optimiser.step()
+                with torch.no_grad():
+                    keep = min(config.average, (step + 1) / (step + 10))
+                    torch._foreach_lerp_(averaged, weights, 1 - keep)
+                    sums += torch.stack([value.detach(), terms.log_px_z.detach().mean(), terms.kl.detach().mean()])
+                counted += 1
+                outcome.steps += 1
+                if monitor and outcome.steps % TICK == 0:
+                    monitor(outcome.steps, plan.last, outcome.history[-1]["val_elbo"] if outcome.history else None)
+                if outcome.steps % plan.every and outcome.steps < plan.last:
+                    continue
+                record = _record(outcome.steps, config, len(rows), plan, sums / counted, started)
+                sums, counted = torch.zeros_like(sums), 0
+                with autocast(precision, device):
+                    improved = _select(model, weights, averaged, kept, validation, seed, outcome, record)
+                since_best = 0 if improved else since_best + 1
+                plan.heed(outcome.steps, since_best)
+        except KeyboardInterrupt:
+            outcome.interrupted = True
+    if outcome.history:
+        _load(weights, kept)
+    outcome.seconds = time.perf_counter() - started
+    model.eval()
+    return outcome
+
+
+def _record(
+    steps: int, config: TrainingConfig, rows: int, plan: Plan, means: Tensor, started: float
+) -> dict[str, float]:
+    value, reconstruction, kl = means.tolist()
+    if value != value or abs(value) == float("inf"):
+        raise LikelyError(f"training diverged before step {steps}; try --set learning_rate={config.learning_rate / 3:g}")
+    return {
+        "step": steps,
+        "epoch": steps * (config.batch_size or rows) / rows,
+        "seconds": time.perf_counter() - started,
+        "objective": -value,
+        "train_elbo": reconstruction - kl,
+        "reconstruction": reconstruction,
+        "kl": kl,
+        "kl_weight": plan.kl_weight(steps - 1),
+        "learning_rate": config.learning_rate * plan.rate(steps - 1),
+    }
+
+
+def _select(
+    model: VAE,
+    weights: list[torch.nn.Parameter],
+    averaged: list[Tensor],
+    kept: list[Tensor],
+    validation: EncodedRows,
+    seed: int,
+    outcome: Outcome,
+    record: dict[str, float],
+) -> bool:
+    """Validate the weights and their average, keep the better if it is the best so far, and write the record."""
+    record["val_elbo"] = validate(model, validation, seed)[0]
+    current = [weight.detach().clone() for weight in weights]
+    _load(weights, averaged)
+    record["val_elbo_average"] = validate(model, validation, seed)[0]
+    improved = False
+    for name, source, bound in (("weights", current, record["val_elbo"]), ("average", averaged, record["val_elbo_average"])):
+        if bound > outcome.best:
+            outcome.best, outcome.selected, outcome.selected_step = bound, name, outcome.steps
+            for target, tensor in zip(kept, source, strict=True):
+                target.copy_(tensor)
+            improved = True
+    _load(weights, current)
+    outcome.history.append(record)
+    return improved
+
+
+@torch.no_grad()
+def _load(weights: list[torch.nn.Parameter], source: list[Tensor]) -> None:
+    for weight, tensor in zip(weights, source, strict=True):
+        weight.copy_(tensor)

@@ -30,8 +30,19 @@ _WHERE = {
     "load": "likely.run",
     "train": "likely.run",
 }
-_ROOMS = ("config", "data", "distributions", "evaluation", "likelihoods", "models", "networks", "objectives",
-          "posteriors", "priors", "training")  # fmt: skip
+_ROOMS = (
+    "config",
+    "data",
+    "distributions",
+    "evaluation",
+    "likelihoods",
+    "models",
+    "networks",
+    "objectives",
+    "posteriors",
+    "priors",
+    "training",
+)
 
 __all__ = ["__version__", *sorted(_WHERE), *_ROOMS]  # noqa: PLE0604
 

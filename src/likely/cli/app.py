@@ -22,14 +22,24 @@ app = typer.Typer(
 )
 
 Binarizing = Literal["dynamic", "static", "threshold"]
-Data = Annotated[str, typer.Argument(help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder of images or IDX files.")]
+Data = Annotated[
+    str,
+    typer.Argument(help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder of images or IDX files."),
+]
 Stored = Annotated[Path, typer.Argument(help="Directory of a fitted run.", metavar="RUN")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write the result.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
-Kinds = Annotated[list[str] | None, typer.Option("--column", metavar="NAME=KIND", help="Take a column for real, grid, levels, binary, categorical or ignore.")]
-Binarized = Annotated[Binarizing | None, typer.Option(help="Make levels 0/1: drawn anew each time, drawn once, or cut at half.")]
+Kinds = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar="NAME=KIND", help="Take a column for real, grid, levels, binary, categorical or ignore."
+    ),
+]
+Binarized = Annotated[
+    Binarizing | None, typer.Option(help="Make levels 0/1: drawn anew each time, drawn once, or cut at half.")
+]
 Resize = Annotated[str | None, typer.Option(metavar="HxW", help="Scale pictures to this height and width.")]
 ScoreSamples = Annotated[int, typer.Option("--samples", help="K of the importance-weighted bound.")]
 
@@ -39,14 +49,18 @@ def fit(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="Directory for the run.", metavar="RUN")],
     latent: Annotated[int | None, typer.Option(help="Dimension of z.")] = None,
-    likelihood: Annotated[str | None, typer.Option(help="bernoulli, categorical, logistic or gaussian[:SIGMA|shared|column|predicted].")] = None,
+    likelihood: Annotated[
+        str | None, typer.Option(help="bernoulli, categorical, logistic or gaussian[:SIGMA|shared|column|predicted].")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget in epochs.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
     column: Kinds = None,
     binarize: Binarized = None,
     resize: Resize = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="Start from a config.json.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything random; 0 unless given.")] = None,
     overwrite: Overwrite = False,
@@ -56,17 +70,37 @@ def fit(
     import likely
     from likely.cli.options import pairs, read_config, size
 
-    options: dict[str, Any] = {"latent": latent, "likelihood": likelihood, "epochs": epochs, "minutes": minutes,
-                               "device": device, "seed": seed, **pairs(set_, "--set")}  # fmt: skip
-    run = likely.fit(data, out=output, overwrite=overwrite, config=read_config(config), column=pairs(column, "--column"),
-                     binarize=binarize, resize=size(resize), **options)  # fmt: skip
+    options: dict[str, Any] = {
+        "latent": latent,
+        "likelihood": likelihood,
+        "epochs": epochs,
+        "minutes": minutes,
+        "device": device,
+        "seed": seed,
+        **pairs(set_, "--set"),
+    }
+    run = likely.fit(
+        data,
+        out=output,
+        overwrite=overwrite,
+        config=read_config(config),
+        column=pairs(column, "--column"),
+        binarize=binarize,
+        resize=size(resize),
+        **options,
+    )
     show.fitted(run, json=json)
     return 130 if run.facts["interrupted"] else 0
 
 
 @app.command()
 def inspect(
-    data: Data, column: Kinds = None, binarize: Binarized = None, resize: Resize = None, seed: Seed = 0, json: Json = False
+    data: Data,
+    column: Kinds = None,
+    binarize: Binarized = None,
+    resize: Resize = None,
+    seed: Seed = 0,
+    json: Json = False,
 ) -> None:
     """Say what DATA is taken for, and why."""
     import likely
@@ -110,7 +144,13 @@ def sample(
 
 @app.command()
 def score(
-    run: Stored, data: Data, samples: ScoreSamples = 100, seed: Seed = 0, output: Output = None, overwrite: Overwrite = False, json: Json = False
+    run: Stored,
+    data: Data,
+    samples: ScoreSamples = 100,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Score each row of DATA: log P(x), its Monte Carlo error and the ELBO, in nats."""
     import likely
@@ -131,7 +171,9 @@ def encode(run: Stored, data: Data, output: Output = None, overwrite: Overwrite 
 
 
 @app.command()
-def reconstruct(run: Stored, data: Data, output: Output = None, overwrite: Overwrite = False, json: Json = False) -> None:
+def reconstruct(
+    run: Stored, data: Data, output: Output = None, overwrite: Overwrite = False, json: Json = False
+) -> None:
     """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x)."""
     import likely
     from likely.cli.output import deliver
@@ -150,7 +192,9 @@ def report(run: Stored, output: Output = None, overwrite: Overwrite = False) -> 
 
 @app.command()
 def demo(
-    output: Annotated[Path, typer.Option("-o", "--output", help="Directory for the run and its report.")] = Path("demo"),
+    output: Annotated[Path, typer.Option("-o", "--output", help="Directory for the run and its report.")] = Path(
+        "demo"
+    ),
     seed: Seed = 0,
     overwrite: Overwrite = False,
 ) -> int:

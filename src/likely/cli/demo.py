@@ -18,7 +18,7 @@ def run_demo(output: Path, *, seed: int, overwrite: bool) -> int:
 
     digits = load_digits()
     print(f"{len(digits.images)} handwritten digits, 8x8 pixels, levels 0 to 16 (Alpaydin and Kaynak 1998)")
-    source = Source("images", {"all": Rows(digits.images.astype("uint8"), digits.target)})
+    source = Source("images", {"all": Rows(digits.images, digits.target)})
     run = likely.fit(source, out=output, overwrite=overwrite, seed=seed)
     show.fitted(run, json=False)
     if run.facts["interrupted"]:

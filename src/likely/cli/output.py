@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ import pandas as pd
 
 from likely.data import Schema
 from likely.errors import OutputError
+from likely.report.pictures import pictures
 from likely.run.files import fresh, write
 
-__all__ = ["codes", "deliver", "pictures", "plain"]
+__all__ = ["codes", "deliver", "plain"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 IN_GRID = 100
@@ -49,7 +49,9 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
         _print_json({"rows": len(result), "output": str(path)} if path else {"rows": plain(result)})
     elif path is None:
         if not isinstance(result, pd.DataFrame):
-            raise OutputError("arrays and pictures are not printed; add -o FILE.npy, -o FILE.png (a grid) or -o FOLDER/")
+            raise OutputError(
+                "arrays and pictures are not printed; add -o FILE.npy, -o FILE.png (a grid) or -o FOLDER/"
+            )
         result.to_csv(sys.stdout, index=False)
 
 
@@ -71,28 +73,12 @@ def _frame_bytes(frame: pd.DataFrame, path: Path) -> bytes:
     elif suffix in (".arrow", ".feather"):
         frame.reset_index(drop=True).to_feather(buffer)
     elif suffix in (".csv", ".tsv", ".txt"):
-        return frame.to_csv(index=False, sep="\t" if suffix == ".tsv" else ",").encode()
+        return str(frame.to_csv(index=False, sep="\t" if suffix == ".tsv" else ",")).encode()
     elif suffix == ".npy":
         np.save(buffer, frame.to_numpy(), allow_pickle=False)
     else:
         raise OutputError(f"{path}: a table goes to .csv, .parquet or .arrow, not {suffix or 'a folder'}")
     return buffer.getvalue()
-
-
-def pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
-    """Rows as pictures: `(rows, height, width)` or `(rows, height, width, 3)`, scaled to 0..1."""
-    column, values = schema.columns[0], np.asarray(array, dtype=np.float64)
-    low = min(0.0, column.low or 0.0) if column.kind in ("levels", "binary") else float(values.min())
-    high = 1.0 if column.kind == "binary" else (column.high if column.kind == "levels" else float(values.max()))
-    scaled = np.clip((values - low) / max(1e-12, (high or 1.0) - low), 0, 1)
-    if scaled.ndim == 2:
-        side = math.isqrt(scaled.shape[1])
-        if side * side != scaled.shape[1]:
-            raise OutputError(f"rows of {scaled.shape[1]} cells are not pictures; write them to .npy")
-        return scaled.reshape(-1, side, side)
-    if scaled.ndim not in (3, 4) or (scaled.ndim == 4 and scaled.shape[-1] != 3):
-        raise OutputError(f"rows of shape {scaled.shape[1:]} are not pictures; write them to .npy")
-    return scaled
 
 
 def _write_array(schema: Schema, array: np.ndarray, path: Path) -> None:
@@ -115,7 +101,9 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path) -> None:
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         write(path, _frame_bytes(frame, path))
     else:
-        raise OutputError(f"{path}: rows of shape {array.shape[1:]} go to .npy, .npz, .png (a grid) or a folder of pictures")
+        raise OutputError(
+            f"{path}: rows of shape {array.shape[1:]} go to .npy, .npz, .png (a grid) or a folder of pictures"
+        )
 
 
 def _picture_bytes(image: Any, suffix: str) -> bytes:

@@ -40,8 +40,15 @@ def fitted(run: Run, *, json: bool) -> None:
     """What a fit did, and what to do next."""
     facts, where = run.facts, run.directory
     if json:
-        _document({"run": str(where), **facts, "config": run.config.to_dict(), "notices": list(run.notices),
-                   "parameters": parameters(run)})  # fmt: skip
+        _document(
+            {
+                "run": str(where),
+                **facts,
+                "config": run.config.to_dict(),
+                "notices": list(run.notices),
+                "parameters": parameters(run),
+            }
+        )
         return
     model, training = run.config.model, run.config.training
     for notice in run.notices:
@@ -83,7 +90,9 @@ def inspection(found: Inspection, *, json: bool) -> None:
     splits = ", ".join(f"{name}: {count}" for name, count in found.splits.items())
     used = ", ".join(f"{name} {count}" for name, count in found.used.items())
     _print(f"{found.form} of rows of shape {found.schema.event_shape}; rows {splits}; used as {used}", table)
-    _print(f"a fit would take latent {found.sizes['latent']}, width {found.sizes['width']}, blocks {found.sizes['blocks']}")
+    _print(
+        f"a fit would take latent {found.sizes['latent']}, width {found.sizes['width']}, blocks {found.sizes['blocks']}"
+    )
     for notice in found.notices:
         _print(f"note: {notice}")
 
@@ -111,5 +120,7 @@ def ledger(found: Ledger, *, json: bool) -> None:
         numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
         table.add_row(name, *numbers, str(entry.samples or "-"), _plain(entry.kind))
     _print(IDENTITY, table)
-    _print(f"{found.rows} rows ({found.split}), {found.dims} cells each, measure: {found.measure}, seed {found.seed}, "
-           f"{found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given")  # fmt: skip
+    _print(
+        f"{found.rows} rows ({found.split}), {found.dims} cells each, measure: {found.measure}, seed {found.seed}, "
+        f"{found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given"
+    )

@@ -105,7 +105,8 @@ class Config:
             If a key is unknown or a value has the wrong type.
 
         """
-        return _build(cls, values, "")
+        made: Config = _build(cls, values, "")
+        return made
 
     def replace(self, assignments: Mapping[str, Any]) -> Config:
         """Set options by dotted key, as `{"training.learning_rate": 1e-3}`; a bare key is looked up in every group.

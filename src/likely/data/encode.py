@@ -88,7 +88,7 @@ def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
     if values.isna().any():
         row = int(values.isna().to_numpy().argmax())
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
-    numbers = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(numbers).all():
         row = int((~np.isfinite(numbers)).argmax())
         raise DataError(f"column {column.name!r}, row {row}: {values.iloc[row]!r} is not a finite number")
@@ -102,7 +102,7 @@ def _codes(column: Column, values: pd.Series) -> np.ndarray:
         row = int(values.isna().to_numpy().argmax())
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
     index = pd.Index(list(column.categories))
-    return index.get_indexer(pd.Index(values.to_numpy())).astype(np.float64)
+    return np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
 
 
 def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
@@ -123,7 +123,7 @@ def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
     frame = pd.DataFrame({c.name: _decode_column(c, array[:, i]) for i, c in enumerate(schema.modelled)})
     if schema.form == "table":
         return frame
-    return frame.to_numpy()
+    return np.asarray(frame)
 
 
 def _decode_array(column: Column, array: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ def infer_schema(
 
 def _uniform(array: np.ndarray) -> bool:
     """Cells of a matrix are of one kind if its type says so, or if they are small integers over one range."""
-    if array.dtype == np.bool_ or array.dtype == np.uint8:
+    if array.dtype in (np.bool_, np.uint8):
         return True
     if array.shape[1] < 16 or not np.isfinite(array).all() or (array != np.round(array)).any():
         return False
@@ -103,7 +104,9 @@ def _binarized(column: Column, how: Binarize) -> Column:
         raise ConfigError("binarize needs non-negative levels with an upper limit, such as 0..255")
     low, high = column.low, column.high
     reason = f"levels 0 to {high:g}, made 0/1 ({how})"
-    return replace(column, kind="binary", reason=reason, mean=column.mean / high, scale=0.5, low=min(low, 0.0), hard=True)
+    return replace(
+        column, kind="binary", reason=reason, mean=column.mean / high, scale=0.5, low=min(low, 0.0), hard=True
+    )
 
 
 def _table(frame: pd.DataFrame, kinds: dict[str, str]) -> Schema:
@@ -113,10 +116,10 @@ def _table(frame: pd.DataFrame, kinds: dict[str, str]) -> Schema:
     for name in kinds:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            raise ConfigError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}"))
-    columns = tuple(
-        _column(name, frame.iloc[:, i], kinds.get(name)) for i, name in enumerate(names)
-    )
+            raise ConfigError(
+                f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}")
+            )
+    columns = tuple(_column(name, frame.iloc[:, i], kinds.get(name)) for i, name in enumerate(names))
     count = sum(column.kind != "ignore" for column in columns)
     if count == 0:
         raise DataError("no column is left to model")
@@ -158,9 +161,7 @@ def _category(name: str, values: pd.Series, *, told: bool) -> Column:
             return Column(name, str(values.dtype), "ignore", reason)
     why = "as told" if told else f"{len(distinct)} different strings"
     categories = tuple(value.item() if isinstance(value, np.generic) else value for value in distinct)
-    return Column(
-        name, str(values.dtype), "categorical", why, categories=categories, reserve=1 / (len(values) + 1)
-    )
+    return Column(name, str(values.dtype), "categorical", why, categories=categories, reserve=1 / (len(values) + 1))
 
 
 def _refuse_nearly_numeric(name: str, values: pd.Series) -> None:
@@ -182,7 +183,7 @@ def _to_numbers(name: str, values: pd.Series) -> pd.Series:
     return numbers
 
 
-def _moments(values: np.ndarray) -> dict[str, float]:
+def _moments(values: np.ndarray) -> dict[str, Any]:
     numbers = np.asarray(values, dtype=np.float64)
     return {"mean": float(numbers.mean()), "scale": float(numbers.std()) or 1.0}
 
@@ -202,7 +203,7 @@ def _numeric(name: str, values: pd.Series, rows: int) -> Column:
         reason = f"constant: always {value}"
         return Column(name, dtype, "categorical", reason, categories=(value,), reserve=1 / (rows + 1))
     low, high = float(numbers.min()), float(numbers.max())
-    common = {"low": low, "high": high, **_moments(numbers)}
+    common: dict[str, Any] = {"low": low, "high": high, **_moments(numbers)}
     decimals = _decimals(numbers, values.dtype)
     if decimals == 0 and high - low < MAX_LEVELS:
         reason = f"integers from {low:g} to {high:g}"
@@ -235,8 +236,16 @@ def _override(column: Column, wanted: str, values: pd.Series, rows: int) -> Colu
     if wanted == column.kind:
         return column
     numbers = values.to_numpy(dtype=np.float64)
-    plain = Column(column.name, column.dtype, known[wanted], "as told", low=float(numbers.min()),
-                   high=float(numbers.max()), decimals=column.decimals, **_moments(numbers))  # fmt: skip
+    plain = Column(
+        column.name,
+        column.dtype,
+        known[wanted],
+        "as told",
+        low=float(numbers.min()),
+        high=float(numbers.max()),
+        decimals=column.decimals,
+        **_moments(numbers),
+    )
     if wanted == "real":
         return replace(plain, decimals=None)
     if wanted == "grid" and _decimals(numbers, values.dtype) is not None:

@@ -57,7 +57,9 @@ class Column:
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
-            raise ConfigError(f"column {self.name!r}: kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}")
+            raise ConfigError(
+                f"column {self.name!r}: kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}"
+            )
 
     @property
     def step(self) -> float | None:

@@ -54,11 +54,13 @@ def divide(source: Source, seed: int) -> Division:
         raise DataError(f"the data has only {', '.join(splits)} rows; a train split is needed to fit")
     count = len(splits[train_name])
     order = np.random.default_rng(seed).permutation(count)
-    origin = {"train": train_name, "validation": train_name, "test": train_name}
+    origin: dict[str, str] = {"train": train_name, "validation": train_name, "test": train_name}
     parts = {"test": 0 if "test" in splits else max(1, count // 10)}
     parts["validation"] = 0 if "val" in splits else min(max(1, count // 10), VALIDATION_ROWS)
     if count - sum(parts.values()) < 2:
-        raise DataError(f"{count} row(s) are too few to divide into training, validation and test rows; give at least 4")
+        raise DataError(
+            f"{count} row(s) are too few to divide into training, validation and test rows; give at least 4"
+        )
     index = {"test": np.sort(order[: parts["test"]])}
     index["validation"] = np.sort(order[parts["test"] : sum(parts.values())])
     index["train"] = np.sort(order[sum(parts.values()) :])

@@ -2,8 +2,17 @@
 
 from likely.distributions.columns import Columns
 from likely.distributions.discrete import Bernoulli, Categorical
+from likely.distributions.latent import LatentDistribution
 from likely.distributions.logistic import DiscretisedLogistic
 from likely.distributions.normal import DiagonalNormal
 from likely.distributions.rescaled import Rescaled
 
-__all__ = ["Bernoulli", "Categorical", "Columns", "DiagonalNormal", "DiscretisedLogistic", "Rescaled"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "Columns",
+    "DiagonalNormal",
+    "DiscretisedLogistic",
+    "LatentDistribution",
+    "Rescaled",
+]

@@ -58,8 +58,8 @@ class Bernoulli(Distribution):
 class Categorical(Distribution):
     """P(x = c) = (1 − reserve) softmax(logits)_c, per cell, in nats (counting measure).
 
-    The code −1 (and any code beyond the last) stands for "a value never seen in training", which has mass `reserve`: the law is normalised over the
-    known categories and that one event.
+    The code −1 (and any code beyond the last) stands for "a value never seen in training", which has mass `reserve`:
+    the law is normalised over the known categories and that one event.
 
     Parameters
     ----------

@@ -44,7 +44,13 @@ class DiscretisedLogistic(Distribution):
     support = constraints.real
 
     def __init__(
-        self, loc: Tensor, log_scale: Tensor, frame: Frame, step: Tensor, low: Tensor, high: Tensor,
+        self,
+        loc: Tensor,
+        log_scale: Tensor,
+        frame: Frame,
+        step: Tensor,
+        low: Tensor,
+        high: Tensor,
         reserve: Tensor | None = None,
     ) -> None:
         self.loc, self.log_scale, self.frame = loc, log_scale, frame
@@ -67,9 +73,14 @@ class DiscretisedLogistic(Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> DiscretisedLogistic:
         return DiscretisedLogistic(
-            self.loc.expand(batch_shape), self.log_scale.expand(batch_shape),
-            self.frame, self.step, self.low, self.high, self.reserve,
-        )  # fmt: skip
+            self.loc.expand(batch_shape),
+            self.log_scale.expand(batch_shape),
+            self.frame,
+            self.step,
+            self.low,
+            self.high,
+            self.reserve,
+        )
 
     def _snap(self, x: Tensor) -> Tensor:
         return torch.round(x / self.step).mul(self.step).clamp(self.low, self.high)

@@ -7,14 +7,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints, register_kl
+from torch.distributions import constraints, register_kl
+
+from likely.distributions.latent import LatentDistribution
 
 __all__ = ["DiagonalNormal"]
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
-class DiagonalNormal(Distribution):
+class DiagonalNormal(LatentDistribution):
     r"""N(mean, diag(exp(log_std))^2), one event per vector.
 
     log N(z; μ, σ²) = Σ_j −½((z_j − μ_j)/σ_j)² − log σ_j − ½ log 2π, in nats.
@@ -66,7 +68,6 @@ class DiagonalNormal(Distribution):
         return (self.log_std + 0.5 + HALF_LOG_TWO_PI).expand_as(self.loc).sum(-1)
 
 
-@register_kl(DiagonalNormal, DiagonalNormal)
 def kl_diagonal_normal(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
     """D[q‖p] = ½ Σ (σ_q²/σ_p² + (μ_q − μ_p)²/σ_p² − 1) + log σ_p − log σ_q, in nats.
 
@@ -79,3 +80,6 @@ def kl_per_dimension(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
     """The summands of D[q‖p], one per latent dimension: `(*batch, dim)`, in nats."""
     ratio = q.log_std - p.log_std
     return 0.5 * ((2 * ratio).exp() + ((q.loc - p.loc) * (-p.log_std).exp()).square() - 1) - ratio
+
+
+register_kl(DiagonalNormal, DiagonalNormal)(kl_diagonal_normal)

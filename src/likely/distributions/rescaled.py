@@ -39,7 +39,7 @@ class Frame:
 
 
 class Rescaled(Distribution):
-    """The law of x = shift + scale y, y ~ base: log p(x) = log p_base((x − shift)/scale) − log scale, per cell, in nats.
+    """The law of x = shift + scale y, y ~ base, per cell: log p(x) = log p_base((x − shift)/scale) − log scale, nats.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Estimates of log P(x) and of the terms of the identity, per row, in nats; a function of the row and the seed alone."""
+"""Estimates of log P(x) and of the terms of the identity, per row: functions of the row and the seed alone."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import kl_divergence
 
 from likely.data import Batch, EncodedRows
 from likely.data.noise import normal, row_keys
+from likely.distributions import DiagonalNormal, LatentDistribution
 from likely.distributions.normal import kl_per_dimension
 from likely.models import VAE
 
@@ -27,14 +28,15 @@ ROWS = 50
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Per-row estimates `(rows,)`, float64, nats, and the standard error of each from sampling z (`se_mc`).
+    """Per-row estimates `(rows,)`, float64, nats, and their standard errors from sampling z.
 
     Attributes
     ----------
     terms
         `reconstruction` (E_Q[log P(x|z)]), `kl` (D[Q(z|x)‖P(z)], closed form), `elbo` (their difference), `iwae`
         (log (1/K) Σ P(x, z_k)/Q(z_k|x)), `gap` (iwae − elbo, at most D[Q(z|x)‖P(z|x)] in expectation), `unweighted`
-        (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, where asked for, `prior_sampling` (log (1/K) Σ P(x|z_k), z_k ~ P).
+        (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, where asked for, `prior_sampling` (the
+        same with z_k ~ P).
     se_mc
         The same names.
     samples
@@ -193,7 +195,7 @@ def evidence(
 
 
 def _row_terms(
-    model: VAE, batch: Batch, q: Distribution, keys: Tensor, samples: int, block: int, prior_sampling: bool
+    model: VAE, batch: Batch, q: LatentDistribution, keys: Tensor, samples: int, block: int, prior_sampling: bool
 ) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
     rows, device = len(batch), batch.values.device
     zeros = torch.zeros(rows, dtype=torch.float64, device=device)
@@ -223,7 +225,13 @@ def _row_terms(
     if prior_sampling:
         terms["prior_sampling"] = (simple.value, simple.error)
     values = {name: value for name, (value, _) in terms.items()}
-    return values, {name: error for name, (_, error) in terms.items()}, kl_per_dimension(q, p)
+    return values, {name: error for name, (_, error) in terms.items()}, _kl_per_dimension(q, p)
+
+
+def _kl_per_dimension(q: LatentDistribution, p: LatentDistribution) -> Tensor:
+    if isinstance(q, DiagonalNormal) and isinstance(p, DiagonalNormal):
+        return kl_per_dimension(q, p)
+    return torch.full_like(q.mean, math.nan)
 
 
 @torch.no_grad()

@@ -49,7 +49,7 @@ class Likelihood(nn.Module, ABC):
     def split(self, parameters: Tensor) -> tuple[Tensor, ...]:
         """The decoder's output, cut into one tensor `(*batch, *event)` per parameter of a cell."""
         shaped = parameters.unflatten(-1, (self.parameter_shape[-1], *self.event_shape))
-        return shaped.unbind(-1 - len(self.event_shape))
+        return tuple(shaped.unbind(-1 - len(self.event_shape)))
 
 
 def bounded(raw: Tensor, low: float, high: float) -> Tensor:

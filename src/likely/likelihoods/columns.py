@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -49,4 +50,4 @@ class Columns(Likelihood):
     def initial(self, values: Tensor) -> Tensor:
         """The families' own, side by side."""
         pairs = zip(self.families, self.places, strict=True)
-        return torch.cat([family.initial(values[:, places]) for family, places in pairs])
+        return torch.cat([cast(Likelihood, family).initial(values[:, places]) for family, places in pairs])

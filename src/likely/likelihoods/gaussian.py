@@ -46,7 +46,11 @@ class Gaussian(Likelihood):
     scale: Tensor
 
     def __init__(
-        self, event_shape: Sequence[int], sigma: Sigma = "predicted", shift: float | Tensor = 0.0, scale: float | Tensor = 1.0
+        self,
+        event_shape: Sequence[int],
+        sigma: Sigma = "predicted",
+        shift: float | Tensor = 0.0,
+        scale: float | Tensor = 1.0,
     ) -> None:
         super().__init__()
         if isinstance(sigma, str) and sigma not in ("shared", "column", "predicted"):

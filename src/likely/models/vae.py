@@ -9,8 +9,11 @@ from torch import Tensor, nn
 from torch.distributions import Distribution, kl_divergence
 
 from likely.data import Batch
+from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
+from likely.posteriors import Posterior
+from likely.priors import Prior
 
 __all__ = ["VAE", "Terms"]
 
@@ -29,7 +32,7 @@ class Terms:
 
     """
 
-    def __init__(self, z: Tensor, log_px_z: Tensor, q: Distribution, p: Distribution) -> None:
+    def __init__(self, z: Tensor, log_px_z: Tensor, q: LatentDistribution, p: LatentDistribution) -> None:
         self.z, self.log_px_z, self.q, self.p = z, log_px_z, q, p
 
     @cached_property
@@ -72,24 +75,28 @@ class VAE(nn.Module):
     """
 
     def __init__(
-        self, prior: nn.Module, likelihood: Likelihood, posterior: nn.Module, encoder: nn.Module, decoder: nn.Module
+        self, prior: Prior, likelihood: Likelihood, posterior: Posterior, encoder: nn.Module, decoder: nn.Module
     ) -> None:
         super().__init__()
         self.p_z, self.p_x_z, self.q_z_x = prior, likelihood, posterior
         self.encoder, self.decoder = encoder, decoder
         self.latent = int(prior.event_shape[0])
 
-    def prior(self) -> Distribution:
+    def prior(self) -> LatentDistribution:
         """P(z)."""
-        return self.p_z()
+        law: LatentDistribution = self.p_z()
+        return law
 
-    def posterior(self, batch: Batch) -> Distribution:
+    def posterior(self, batch: Batch) -> LatentDistribution:
         """Q(z|x), `(batch,)`."""
-        return self.q_z_x(self._run(self.encoder, batch.values, self.q_z_x.parameter_shape.numel()))
+        parameters = self._run(self.encoder, batch.values, self.q_z_x.parameter_shape.numel())
+        law: LatentDistribution = self.q_z_x(parameters)
+        return law
 
     def likelihood(self, z: Tensor) -> Distribution:
         """P(x|z), one law per cell: z `(*batch, latent)` -> `(*batch, *event)`."""
-        return self.p_x_z(self._run(self.decoder, z, self.p_x_z.parameter_shape.numel()))
+        law: Distribution = self.p_x_z(self._run(self.decoder, z, self.p_x_z.parameter_shape.numel()))
+        return law
 
     def log_px_z(self, batch: Batch, z: Tensor) -> Tensor:
         """log P(x|z), summed over the observed cells: z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
@@ -106,7 +113,7 @@ class VAE(nn.Module):
         return Terms(z, self.log_px_z(batch, z), q, self.prior())
 
     def initialise(self, values: Tensor) -> None:
-        """Start the decoder at the independent marginals of these rows `(rows, *event)`: its last bias, if it has one."""
+        """Start the decoder's last bias, if it has one, at the independent marginals of these rows `(rows, *event)`."""
         last = getattr(self.decoder, "last", None)
         if isinstance(last, nn.Linear) and last.bias is not None:
             with torch.no_grad():

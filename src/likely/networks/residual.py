@@ -18,7 +18,8 @@ class _Block(nn.Module):
         nn.init.zeros_(self.second.bias)
 
     def forward(self, h: Tensor) -> Tensor:
-        return h + self.second(F.silu(self.first(h)))
+        change: Tensor = self.second(F.silu(self.first(h)))
+        return h + change
 
 
 class ResidualMLP(nn.Module):

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from likely.distributions import DiagonalNormal
+from likely.posteriors.base import Posterior
 
 __all__ = ["Normal"]
 
 LOW, HIGH = -12.0, 4.0
 
 
-class Normal(nn.Module):
+class Normal(Posterior):
     """Q(z|x) = N(μ(x), diag σ²(x)) (Kingma and Welling 2014, equation 9); log σ is kept within −12 and 4.
 
     Parameters

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from likely.distributions import DiagonalNormal
+from likely.priors.base import Prior
 
 __all__ = ["StandardNormal"]
 
 
-class StandardNormal(nn.Module):
+class StandardNormal(Prior):
     """P(z) = N(0, I): the decoder bends it into whatever the data needs (Kingma and Welling 2014, section 2.3).
 
     Parameters

@@ -1,9 +1,18 @@
 """From what a run found to one HTML file: plain arrays and frames in, a page that needs nothing else out."""
 
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from likely.errors import OutputError
 from likely.report.findings import Findings
 from likely.report.grid import grid
 
-__all__ = ["Findings", "grid", "render"]
+if TYPE_CHECKING:
+    from likely.run import Run
+
+__all__ = ["Findings", "grid", "render", "write_report"]
 
 
 def render(findings: Findings) -> str:
@@ -23,3 +32,34 @@ def render(findings: Findings) -> str:
     from likely.report.page import page
 
     return page(findings)
+
+
+def write_report(run: Run, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
+    """
+    Collect what a run found, render it, and write the page whole.
+
+    Parameters
+    ----------
+    run
+        A fitted run.
+    path
+        Where to; ``report.html`` in the run's directory unless given.
+    overwrite
+        Replace an existing file.
+
+    Raises
+    ------
+    OutputError
+        If there is nowhere to write, or the file exists and may not be replaced.
+    """
+    from likely.report.collect import collect
+    from likely.run.files import fresh, write
+
+    if path is None and run.directory is None:
+        raise OutputError("this run has no directory; give a path for the report")
+    target = Path(path) if path is not None else Path(run.directory or ".") / "report.html"
+    if target.is_dir():
+        target = target / "report.html"
+    fresh(target, overwrite=overwrite)
+    write(target, render(collect(run)))
+    return target

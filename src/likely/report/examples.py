@@ -43,7 +43,7 @@ def paired_pictures(originals: np.ndarray, reconstructions: np.ndarray) -> str:
 
 
 def _across(images: np.ndarray, count: int) -> int:
-    """How many pictures to put side by side: as many as fit at the grid's scale, rows being equally long if possible."""
+    """How many pictures to put side by side: what fits at the grid's scale, in rows of about equal length."""
     fitting = max(1, _PAGE_PIXELS // int(grid(images[:1]).width))
     return math.ceil(count / math.ceil(count / fitting))
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
 from matplotlib.figure import Figure
 
 from likely.report.theme import DATA, MODEL, MUTED, WIDTH, themed
@@ -21,6 +20,8 @@ MAX_COLUMNS = 24
 TOP = 12
 _ACROSS = 4
 _BINS = 30
+_HUGE, _EXACT = 1e300, 2**50
+_YEAR = 366 * 86400
 
 
 @themed
@@ -51,24 +52,32 @@ def _panel(axes: Axes, real: pd.Series, sampled: pd.Series) -> None:
     else:
         notes += _histogram(axes, numbers[0], numbers[1])
         if pd.api.types.is_datetime64_any_dtype(real):
-            locator = AutoDateLocator(maxticks=4)
-            axes.xaxis.set(major_locator=locator, major_formatter=ConciseDateFormatter(locator, show_offset=False))
+            _date_ticks(axes)
     if notes:
         axes.set_xlabel(" · ".join(notes), fontsize=7)
 
 
 def _numbers(column: pd.Series) -> np.ndarray | None:
-    """Return the finite values of a numeric or date column as floats, None for any other kind."""
+    """Return the numbers of a numeric column, or the seconds of a date column; None for any other kind."""
     if pd.api.types.is_datetime64_any_dtype(column):
-        return np.asarray(date2num(column.dropna().dt.tz_localize(None).to_numpy()), float)
+        return np.asarray(column.dropna().dt.tz_localize(None).to_numpy("datetime64[us]").astype(float) / 1e6)
     if not pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column):
         return None
     values = column.dropna().to_numpy(dtype=float)
-    return np.asarray(values[np.isfinite(values)])
+    return np.asarray(values[np.abs(values) < _HUGE])
+
+
+def _date_ticks(axes: Axes) -> None:
+    """Name two moments within the frame, no finer than its span deserves."""
+    low, high = axes.get_xlim()
+    places = np.rint(np.linspace(low, high, 6)[[1, 4]])
+    unit = "M" if high - low > _YEAR else "D" if high - low > _YEAR / 60 else "s"
+    labels = places.astype("datetime64[s]").astype(f"datetime64[{unit}]").astype(str)
+    axes.set_xticks(places, [label.replace("T", "\n") for label in labels])
 
 
 def _histogram(axes: Axes, real: np.ndarray, sampled: np.ndarray) -> list[str]:
-    """Draw both histograms on shared bins and say how much lies outside of them."""
+    """Draw both histograms on shared bins and say how much lies outside them."""
     edges = _edges(real if real.size else sampled)
     for values, style in (
         (real, {"fill": True, "color": DATA, "alpha": 0.4}),
@@ -89,7 +98,7 @@ def _edges(values: np.ndarray) -> np.ndarray:
     if not values.size:
         return np.array([0.0, 1.0])
     low, high = np.quantile(values, [0.005, 0.995])
-    if np.array_equal(values, np.rint(values)):
+    if np.abs(values).max() < _EXACT and np.array_equal(values, np.rint(values)):
         step = max(1, math.ceil((high - low) / _BINS))
         return np.arange(math.floor(low) - step - 0.5, math.ceil(high) + 2 * step, step)
     margin = 0.12 * (high - low) or max(abs(high), 1.0) * 0.1

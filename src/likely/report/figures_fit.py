@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, WIDTH, themed
 
@@ -30,12 +30,13 @@ def learning(history: pd.DataFrame, selected_step: int | None = None) -> Figure:
     curves = [
         _curve(main, history, "train_elbo", DATA, "training rows"),
         _curve(main, history, "val_elbo", MODEL, "validation rows"),
+        _curve(main, history, "val_elbo_average", EXTRA, "validation rows, averaged weights"),
     ]
     _frame(main, history["step"].to_numpy(float), curves)
     main.set(title="ELBO, nats per row", xlabel=_step_label(history))
     if selected_step is not None:
-        main.axvline(selected_step, color=EXTRA, linewidth=1, linestyle=(0, (4, 3)), label="weights kept here")
-    main.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderaxespad=0)
+        main.axvline(selected_step, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="weights kept here")
+    main.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0)
     _term(panels["B"], history, "reconstruction", "reconstruction, nats per row", DATA)
     _term(panels["C"], history, "kl", "KL to the prior, nats per row", EXTRA)
     _schedule(panels["D"], history)
@@ -141,6 +142,7 @@ def kl_per_dim(nats: np.ndarray) -> Figure:
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(_plain)
     axes.yaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(
         xlim=(0.4, len(ordered) + 0.6),
         ylim=(floor * 0.8, max(shown.max() * 1.6, 2 * ACTIVE_NATS)),

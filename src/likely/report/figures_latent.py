@@ -95,10 +95,15 @@ def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
     if len(names) > len(CLASSES):
         kept = names[np.argsort(-counts, kind="stable")[: len(CLASSES) - 1]]
         labels = np.where(np.isin(labels, kept), labels, _OTHER)
-        names = np.array([*sorted(kept), _OTHER])
-    for name, colour in zip(names, CLASSES, strict=False):
+        names = np.array([*kept, _OTHER])
+    for name, colour in zip(sorted(names, key=_natural), CLASSES, strict=False):
         _scatter(axes, points[labels == name], color=MUTED if name == _OTHER else colour, label=_short(name))
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2.2, title="label")
+
+
+def _natural(name: str) -> tuple[bool, int, str]:
+    """Order numbers by size and words by letter; the rest comes last."""
+    return (name == _OTHER, int(name) if name.isdecimal() else 0, name)
 
 
 def _scatter(axes: Axes, points: np.ndarray, **style: Any) -> Any:

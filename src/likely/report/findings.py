@@ -28,14 +28,16 @@ class Findings:
     title
         The page's heading.
     form
-        ``"table"``, ``"array"`` or ``"images"``: whether examples are rows or pictures.
+        ``"table"``, ``"array"`` or ``"images"``: what the data came as. Examples given as arrays are shown as pictures,
+        as frames in tables, whatever the form.
     facts
         Name to text, in the order shown: data, rows, dims, likelihood, latent, parameters, seconds, measure, seed, ...
     notices
         Sentences the reader should see first.
     history
         Frame with columns ``step, epoch, seconds, train_elbo, val_elbo, reconstruction, kl, learning_rate, beta``;
-        bounds in nats per row, NaN where not measured.
+        bounds in nats per row, NaN where not measured. Only ``step`` is needed; ``val_elbo_average`` (the ELBO under
+        averaged weights) is drawn too where there is one.
     selected_step
         The step whose weights were kept.
     ledger
@@ -55,7 +57,7 @@ class Findings:
         Means of P(x|z) over a two-dimensional z, ``(rows, columns, H, W[, 3])``; ``z[0]`` rises from left to right and
         ``z[1]`` from bottom to top (row 0 is the top), both by equal steps of prior probability.
     codes, codes_labels, codes_note
-        Posterior means of test rows in two coordinates, ``(n, 2)``; ``n`` labels; how they were projected.
+        Posterior means of test rows in two coordinates, ``(n, 2)``; ``n`` labels; what the coordinates are.
     kl_per_dim
         D[Q(z_j|x) ‖ P(z_j)] averaged over rows, nats, one per latent dimension, in any order.
     least_likely, most_likely

@@ -7,6 +7,7 @@ from html import escape
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from likely.report import examples, figures_columns, figures_fit, figures_latent, ledger
 from likely.report.examples import given
@@ -73,13 +74,13 @@ def _reconstructions(findings: Findings) -> str:
     if not (given(originals) and given(rebuilt)) or originals is None or rebuilt is None:
         return ""
     mean = "the mean of P(x|z) at the mean of the posterior Q(z|x)"
-    if findings.form == "images":
-        text = f"<b>Above</b>, pictures the model was not trained on; <b>below</b>, each after coding and decoding: {mean}."
+    if _pictured(originals):
+        text = f"<b>Above</b>, held-out pictures; <b>below</b>, each after encoding and decoding: {mean}."
         shown = examples.paired_pictures(np.asarray(originals), np.asarray(rebuilt))
     else:
         text = (
-            f"Each row <b>x</b> is followed by what the <b>model</b> makes of it after coding and decoding: {mean}, or the "
-            "most probable value where a mean makes no sense."
+            f"Each row <b>x</b> is followed by what the <b>model</b> makes of it after encoding and decoding: {mean}, "
+            "or the most probable value where a mean makes no sense."
         )
         shown = examples.paired_frame(originals, rebuilt)
     text += " What the second lacks was not worth its cost in the code."
@@ -94,7 +95,7 @@ def _samples(findings: Findings) -> str:
         "New examples: a code z is drawn from the prior P(z), then x from the likelihood P(x|z). If the model is "
         "good they could pass for data."
     )
-    if findings.form != "images":
+    if not _pictured(samples):
         return f"<p>{text}</p>{examples.frame(samples)}"
     shown = examples.pictures(np.asarray(samples), "Pictures sampled from the model.")
     if not given(means) or means is None:
@@ -125,7 +126,7 @@ def _prior_walk(findings: Findings) -> str:
     if not given(findings.prior_z) or findings.prior_z is None or not given(findings.layers):
         return ""
     text = (
-        "Any distribution can be made by bending a normal one far enough. Here are draws from the prior P(z), "
+        "A normal distribution, bent far enough, can become almost any other. Here are draws from the prior P(z), "
         "coloured by angle and more vivid further out, and the same draws after each of the decoder's layers (the "
         "two principal components of its output). Folds and stretches are the network at work: it turns a simple cloud "
         "into what the data need."
@@ -153,7 +154,7 @@ def _codes(findings: Findings) -> str:
         return ""
     labels = findings.codes_labels if given(findings.codes_labels) else None
     colour = " Colours are the labels." if labels is not None else ""
-    note = f" {escape(findings.codes_note)}" if findings.codes_note else ""
+    note = f" Coordinates: {escape(findings.codes_note.rstrip('.'))}." if findings.codes_note else ""
     text = f"Each point is a held-out row, placed at the mean of its posterior Q(z|x).{colour}{note}"
     alt = f"Scatter plot of {len(findings.codes)} codes in two dimensions."
     return f"<p>{text}</p>" + _figure(svg(figures_latent.codes(findings.codes, labels), alt))
@@ -164,10 +165,14 @@ def _dimensions(findings: Findings) -> str:
         return ""
     active, total = active_units(findings.kl_per_dim), len(findings.kl_per_dim)
     text = (
-        f"<b>{active} of {total}</b> latent dimensions are active: their posteriors differ from the prior by more "
-        f"than {figures_fit.ACTIVE_NATS} nats on average. The others carry nothing about x; the decoder ignores them, "
-        "and they cost next to nothing."
+        f"<b>{active} of {total}</b> latent dimensions are active: their posteriors differ from the prior by more than "
+        f"{figures_fit.ACTIVE_NATS} nats on average."
     )
+    if active < total:
+        text += (
+            " The others carry next to nothing about x and cost next to nothing. Dots on the floor of the figure may "
+            "lie below it."
+        )
     alt = f"KL of each latent dimension, sorted; {active} of {total} exceed {figures_fit.ACTIVE_NATS} nats."
     return f"<p>{text}</p>" + _figure(svg(figures_fit.kl_per_dim(findings.kl_per_dim), alt))
 
@@ -187,11 +192,16 @@ def _extremes(findings: Findings) -> str:
             continue
         written = (
             examples.captioned(np.asarray(rows), log_px, f"{name} picture")
-            if findings.form == "images"
+            if _pictured(rows)
             else examples.frame(rows, log_px)
         )
         shown += f"<h3>{name}</h3>{written}"
     return f"<p>{text}</p>{shown}" if shown else ""
+
+
+def _pictured(rows: np.ndarray | pd.DataFrame) -> bool:
+    """Arrays of the page are pictures; rows of numbers come as frames."""
+    return not isinstance(rows, pd.DataFrame)
 
 
 def _figure(markup: str) -> str:

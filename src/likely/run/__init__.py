@@ -1,8 +1,8 @@
 """A fitted run: directory <-> memory, and the verbs."""
 
 from likely.run.compose import train
-from likely.run.fit import fit
-from likely.run.inspect import Inspection, inspect
+from likely.run.fitting import fit
+from likely.run.inspection import Inspection, inspect
 from likely.run.run import Run
 from likely.run.store import load
 

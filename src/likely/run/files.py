@@ -37,7 +37,9 @@ def write(path: Path, content: bytes | str) -> None:
     except OSError as error:
         if temporary:
             Path(temporary).unlink(missing_ok=True)
-        raise OutputError(f"cannot write {path}: {error.strerror or error}; free some space or choose another place") from error
+        raise OutputError(
+            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
+        ) from error
 
 
 def fresh(path: Path, *, overwrite: bool) -> None:
@@ -64,7 +66,11 @@ def claim(directory: Path, *, overwrite: bool) -> Iterator[Path]:
 
     """
     fresh(directory, overwrite=overwrite)
-    if directory.exists() and not (directory / "config.json").exists() and (directory.is_file() or any(directory.iterdir())):
+    if (
+        directory.exists()
+        and not (directory / "config.json").exists()
+        and (directory.is_file() or any(directory.iterdir()))
+    ):
         raise OutputError(f"{directory} is not a run directory, so it is not overwritten; choose another name")
     aside = directory.with_name(f".{directory.name}.replaced-{os.getpid()}")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import platform
 import time
 from dataclasses import dataclass, field
@@ -12,9 +13,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-import likely.data.sources as sources
 from likely.config import Config
-from likely.data import Division, EncodedRows, Rows, Schema, Source, decode, digest, encode
+from likely.data import Division, EncodedRows, Rows, Schema, Source, decode, digest, encode, sources
 from likely.errors import ConfigError, DataError
 from likely.evaluation import Evidence, Ledger, evidence, ledger, posterior_means
 from likely.models import VAE
@@ -92,9 +92,14 @@ class Run:
                 self.model, self.encoded(rows), samples=samples, seed=seed, prior_sampling=True, progress=tick
             )
         total = ledger(
-            found, dims=self.schema.dims, split=split, measure=self.measure, seed=seed,
-            seconds=round(time.perf_counter() - started, 2), versions=versions(),
-        )  # fmt: skip
+            found,
+            dims=self.schema.dims,
+            split=split,
+            measure=self.measure,
+            seed=seed,
+            seconds=round(time.perf_counter() - started, 2),
+            versions=versions(),
+        )
         return found, total
 
     def score(self, data: Any, *, samples: int = 100, seed: int = 0) -> pd.DataFrame:
@@ -116,7 +121,7 @@ class Run:
 
     @torch.no_grad()
     def reconstruct(self, data: Any) -> Any:
-        """Mean of P(x|z) at the mean of Q(z|x) (the most probable category of a categorical column), as the data came."""
+        """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category)."""
         rows, _ = self.rows_of(data)
         means = torch.from_numpy(posterior_means(self.model, self.encoded(rows)))
         made = [self.model.likelihood(z.to(self.device)).mean.cpu() for z in means.split(CHUNK)]
@@ -140,10 +145,16 @@ class Run:
         return torch.from_numpy(result) if self.facts.get("container") == "tensor" else result
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
-        """Write the report, one self-contained HTML file; into the run directory unless told otherwise."""
-        from likely.report import write_report
+        """Write the report, one self-contained HTML file; into the run directory unless told otherwise.
 
-        return write_report(self, path, overwrite=overwrite)
+        Raises
+        ------
+        OutputError
+            If the file exists and may not be replaced, or the run has no directory and no path is given.
+
+        """
+        write_report = importlib.import_module("likely.report").write_report
+        return Path(write_report(self, path, overwrite=overwrite))
 
     @property
     def device(self) -> torch.device:
@@ -183,7 +194,9 @@ class Run:
                 raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
             source = sources.open_source(path, resize=self.schema.resize)
             if digest(source) != self.facts["digest"]:
-                raise DataError(f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate")
+                raise DataError(
+                    f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"
+                )
             self.source = source
         return self.source
 
@@ -198,4 +211,6 @@ def _is_tensor(data: Any) -> bool:
 
 
 def _index(rows: Rows) -> pd.Index:
-    return rows.values.index if isinstance(rows.values, pd.DataFrame) else pd.RangeIndex(len(np.atleast_1d(rows.values)))
+    return (
+        rows.values.index if isinstance(rows.values, pd.DataFrame) else pd.RangeIndex(len(np.atleast_1d(rows.values)))
+    )

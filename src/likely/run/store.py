@@ -67,7 +67,8 @@ def load(path: str | Path) -> Run:
         raise RunError(f"{directory}: the weights do not fit config.json and schema.json ({reason[:200]})") from error
     index = _tensors(directory / "rows.safetensors")
     try:
-        division = Division(*(index[kind].numpy() for kind in ("train", "validation", "test")), facts.pop("origin"))
+        parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
+        division = Division(**parts, origin=facts.pop("origin"))
         notices = tuple(facts.pop("notices"))
         history = pd.read_csv(directory / "history.csv")
     except (KeyError, OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -94,11 +95,9 @@ def train(
     """
     objective, device = objective or ELBO(), rows.values.device
     precision = "float32" if config.precision == "auto" else config.precision
-    weights = list(model.parameters())
+    weights: list[Tensor] = list(model.parameters())
     averaged = [weight.detach().clone() for weight in weights]
-    optimiser = torch.optim.AdamW(
-        weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
-    )
+    optimiser = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     generator = torch.Generator(device).manual_seed(seed)
     batches = order(len(rows), config.batch_size or len(rows), generator)
     outcome, since_best, sums, counted = Outcome(), 0, torch.zeros(3, device=device), 0
@@ -148,8 +147,10 @@ def _record(
     steps: int, config: TrainingConfig, rows: int, plan: Plan, means: Tensor, started: float
 ) -> dict[str, float]:
     value, reconstruction, kl = means.tolist()
-    if value != value or abs(value) == float("inf"):
-        raise LikelyError(f"training diverged before step {steps}; try --set learning_rate={config.learning_rate / 3:g}")
+    if not math.isfinite(value):
+        raise LikelyError(
+            f"training diverged before step {steps}; try --set learning_rate={config.learning_rate / 3:g}"
+        )
     return {
         "step": steps,
         "epoch": steps * (config.batch_size or rows) / rows,
@@ -165,7 +166,7 @@ def _record(
 
 def _select(
     model: VAE,
-    weights: list[torch.nn.Parameter],
+    weights: list[Tensor],
     averaged: list[Tensor],
     kept: list[Tensor],
     validation: EncodedRows,
@@ -179,7 +180,10 @@ def _select(
     _load(weights, averaged)
     record["val_elbo_average"] = validate(model, validation, seed)[0]
     improved = False
-    for name, source, bound in (("weights", current, record["val_elbo"]), ("average", averaged, record["val_elbo_average"])):
+    for name, source, bound in (
+        ("weights", current, record["val_elbo"]),
+        ("average", averaged, record["val_elbo_average"]),
+    ):
         if bound > outcome.best:
             outcome.best, outcome.selected, outcome.selected_step = bound, name, outcome.steps
             for target, tensor in zip(kept, source, strict=True):
@@ -191,6 +195,6 @@ def _select(
 
 
 @torch.no_grad()
-def _load(weights: list[torch.nn.Parameter], source: list[Tensor]) -> None:
+def _load(weights: list[Tensor], source: list[Tensor]) -> None:
     for weight, tensor in zip(weights, source, strict=True):
         weight.copy_(tensor)

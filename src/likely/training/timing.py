@@ -16,7 +16,7 @@ __all__ = ["steps_in"]
 
 
 def steps_in(minutes: float, model: VAE, rows: EncodedRows, validation: EncodedRows, config: TrainingConfig) -> int:
-    """Steps that fit into the minutes, validations counted; measured on a copy of the model for a few seconds at most."""
+    """Steps that fit into the minutes, validations counted; measured on a copy of the model, within seconds."""
     budget = minutes * 60
     trial = copy.deepcopy(model)
     ticks: list[float] = []

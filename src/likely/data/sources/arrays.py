@@ -41,7 +41,9 @@ def read_npy(path: Path) -> Source:
     try:
         array = np.load(path, allow_pickle=False)
     except BROKEN as error:
-        raise DataError(f"{path} cannot be read as npy: truncated, damaged or holding objects ({_short(error)})") from error
+        raise DataError(
+            f"{path} cannot be read as npy: truncated, damaged or holding objects ({_short(error)})"
+        ) from error
     return Source("array", {"all": Rows(checked(array, str(path)))}, path)
 
 
@@ -51,7 +53,9 @@ def read_npz(path: Path, name: str | None) -> Source:
         with np.load(path, allow_pickle=False) as archive:
             found = {key: archive[key] for key in archive.files}
     except BROKEN as error:
-        raise DataError(f"{path} cannot be read as npz: truncated, damaged or holding objects ({_short(error)})") from error
+        raise DataError(
+            f"{path} cannot be read as npz: truncated, damaged or holding objects ({_short(error)})"
+        ) from error
     if name is not None:
         if name not in found:
             raise DataError(f"{path} has no array {name!r}; it has {_listing(found)}")

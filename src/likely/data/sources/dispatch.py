@@ -71,7 +71,7 @@ def _open_path(text: str, resize: tuple[int, int] | None, progress: Callable[[in
         raise DataError(f"{path} is one picture, that is one row; give a folder of pictures")
     if idx.is_idx(path):
         return idx.read_file(path)
-    if suffixes[-2:-1] + [last] in tables.COMPRESSED or last in tables.SUFFIXES:
+    if [*suffixes[-2:-1], last] in tables.COMPRESSED or last in tables.SUFFIXES:
         return tables.read(path)
     known = "csv, tsv, parquet, arrow, feather, npy, npz, IDX (.gz too), or a folder of images or IDX files"
     raise DataError(f"{path}: the type of this file is not known; expected {known}")

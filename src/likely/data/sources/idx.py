@@ -85,6 +85,8 @@ def _array(path: Path) -> np.ndarray:
     wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
     if len(content) - start != wanted:
         what = "truncated" if len(content) - start < wanted else "longer than its header says"
-        raise DataError(f"{path} is {what}: {len(content) - start} bytes for shape {shape}, expected {wanted}; fetch it again")
+        raise DataError(
+            f"{path} is {what}: {len(content) - start} bytes for shape {shape}, expected {wanted}; fetch it again"
+        )
     array = np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
     return array.reshape(-1, 1) if array.ndim == 1 else array

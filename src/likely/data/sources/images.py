@@ -98,7 +98,11 @@ def _read(file: Path, resize: tuple[int, int] | None) -> _Picture:
 
 def _to_bytes(array: np.ndarray) -> np.ndarray:
     numbers = array.astype(np.float64)
-    top = 65535.0 if numbers.max(initial=0) > 255 else (1.0 if array.dtype.kind == "f" and numbers.max(initial=0) <= 1 else 255.0)
+    top = (
+        65535.0
+        if numbers.max(initial=0) > 255
+        else (1.0 if array.dtype.kind == "f" and numbers.max(initial=0) <= 1 else 255.0)
+    )
     return np.clip(np.round(numbers / top * 255), 0, 255).astype(np.uint8)
 
 
@@ -124,7 +128,9 @@ def _splits(root: Path, read: list[_Picture], colour: bool) -> dict[str, Rows]:
             array = np.repeat(array[:, :, None], 3, axis=2)
         placed.setdefault(split or "all", []).append((array, below[0] if below else None))
     if len(placed) > 1 and "all" in placed:
-        raise DataError(f"{root} holds pictures both inside and outside its {', '.join(s for s in placed if s != 'all')} folders")
+        raise DataError(
+            f"{root} holds pictures both inside and outside its {', '.join(s for s in placed if s != 'all')} folders"
+        )
     return {split: _rows(pairs) for split, pairs in placed.items()}
 
 

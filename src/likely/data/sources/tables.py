@@ -100,9 +100,15 @@ def _csv(path: Path, text: str, notices: list[str]) -> pd.DataFrame:
         raise DataError(f"{path} has more than one column named {doubled!r}; rename them")
     _check_widths(path, text, separator, len(header))
     return pd.read_csv(
-        io.StringIO(text), sep=separator, header=None if numeric else 0, names=names, index_col=False,
-        keep_default_na=False, na_values=MISSING, low_memory=False,
-    )  # fmt: skip
+        io.StringIO(text),
+        sep=separator,
+        header=None if numeric else 0,
+        names=names,
+        index_col=False,
+        keep_default_na=False,
+        na_values=MISSING,
+        low_memory=False,
+    )
 
 
 def _separator(text: str) -> str:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import likely.data.sources as sources
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import Binarize, Schema, divide, infer_schema
+from likely.data import Binarize, Schema, divide, infer_schema, sources
 from likely.run.progress import bar
 
 __all__ = ["Inspection", "inspect"]

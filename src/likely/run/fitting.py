@@ -11,10 +11,9 @@ from typing import Any, get_args
 import pandas as pd
 import torch
 
-import likely.data.sources as sources
 from likely.assembly import build, resolve
 from likely.config import Config, TrainingConfig
-from likely.data import Binarize, Schema, digest, divide, encode, infer_schema
+from likely.data import Binarize, Schema, digest, divide, encode, infer_schema, sources
 from likely.errors import ConfigError, DataError
 from likely.run.files import claim
 from likely.run.progress import bar
@@ -57,7 +56,7 @@ def fit(
     resize
         (height, width) to scale pictures to.
     **options
-        `latent`, `epochs`, `minutes`, `likelihood`, `seed`, `device` and every other option of `likely.Config`, by name.
+        `latent`, `epochs`, `minutes`, `likelihood`, `seed`, `device` and any other option of `likely.Config`.
 
     Returns
     -------
@@ -93,8 +92,17 @@ def fit(
     settled = _settle(resolve(told, schema))
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.kind == "ignore")
     with claim(Path(out), overwrite=overwrite) if out is not None else nullcontext() as directory:
-        run = Run(settled, schema, _model(settled, schema), pd.DataFrame(), facts, division, directory,
-                  source.notices + ignored, source)  # fmt: skip
+        run = Run(
+            settled,
+            schema,
+            _model(settled, schema),
+            pd.DataFrame(),
+            facts,
+            division,
+            directory,
+            source.notices + ignored,
+            source,
+        )
         if directory is not None:
             save_plan(run)
         _train(run)

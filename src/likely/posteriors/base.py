@@ -1,0 +1,32 @@
+"""The contract of a posterior."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from likely.distributions import LatentDistribution
+
+__all__ = ["Posterior"]
+
+
+class Posterior(nn.Module, ABC):
+    """Q(z|x; φ).
+
+    Attributes
+    ----------
+    event_shape
+        Shape of z: `(latent,)`.
+    parameter_shape
+        Shape of what the encoder gives per row.
+
+    """
+
+    event_shape: torch.Size
+    parameter_shape: torch.Size
+
+    @abstractmethod
+    def forward(self, parameters: Tensor) -> LatentDistribution:
+        """Parameters `(batch, numbers)` -> the distribution over z, one per row."""

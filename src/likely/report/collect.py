@@ -1,0 +1,184 @@
+"""From a fitted run to what its report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from statistics import NormalDist
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from likely.data import EncodedRows, Rows, take
+from likely.errors import OutputError
+from likely.evaluation import posterior_means
+from likely.report.findings import Findings
+from likely.report.pictures import pictures
+
+if TYPE_CHECKING:
+    from likely.run import Run
+
+__all__ = ["collect"]
+
+SHOWN = 40
+EXTREMES = 10
+TABLE_ROWS = 8
+DRAWS = 1500
+MAP = 20
+
+
+def collect(run: Run) -> Findings:
+    """Evaluate the test rows, draw from the model, and gather everything that the report shows."""
+    rows, _ = run.rows_of()
+    found, ledger = run.evidence()
+    encoded = run.encoded(rows)
+    codes = posterior_means(run.model, encoded)
+    plane, note = _plane(codes)
+    prior_z, layers = _prior_walk(run)
+    return Findings(
+        title=f"P(X) of {_name(run)}",
+        form=run.schema.form,
+        facts=_facts(run),
+        notices=_notices(run),
+        history=run.history.rename(columns={"kl_weight": "beta"}),
+        selected_step=run.facts["selected_step"],
+        ledger=[{"name": name, **asdict(entry)} for name, entry in ledger.entries.items()],
+        ledger_split=ledger.split,
+        ledger_rows=ledger.rows,
+        measure=ledger.measure,
+        prior_z=prior_z,
+        layers=layers,
+        latent_map=_latent_map(run),
+        codes=plane,
+        codes_labels=rows.labels,
+        codes_note=note,
+        kl_per_dim=found.kl_per_dimension,
+        **_examples(run, rows, encoded, found.terms["iwae"]),
+    )
+
+
+def _name(run: Run) -> str:
+    path = run.facts.get("path")
+    return Path(path).name if path else "data in memory"
+
+
+def _facts(run: Run) -> dict[str, str]:
+    model, training, facts = run.config.model, run.config.training, run.facts
+    division = run.division
+    size = f"{facts['steps']} steps of {training.batch_size} rows"
+    weights = sum(weight.numel() for weight in run.model.parameters())
+    families = sorted({column.kind for column in run.schema.modelled})
+    return {
+        "data": f"{_name(run)}, {run.schema.form}",
+        "rows": f"{len(division.train)} train, {len(division.validation)} validation, {len(division.test)} test",
+        "x": f"{' x '.join(map(str, run.schema.event_shape))} cells; {', '.join(families)}",
+        "likelihood": model.likelihood or "by the form of x",
+        "base measure": run.measure,
+        "latent": str(model.latent),
+        "networks": f"{model.blocks} residual blocks of width {model.width}, {weights} weights",
+        "training": f"{size}, {facts['seconds']:.0f} s, {training.precision}",
+        "kept": f"{facts['selected']} of step {facts['selected_step']}",
+        "seed": str(run.config.seed),
+    }
+
+
+def _notices(run: Run) -> list[str]:
+    notices = list(run.notices)
+    if run.schema.binarize:
+        notices.append(f"levels were made 0/1 ({run.schema.binarize}); test rows once, with seed {run.config.seed}")
+    if run.facts["interrupted"]:
+        notices.append("the fit was interrupted; these are the best weights until then")
+    return notices
+
+
+def _plane(codes: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """Codes in two coordinates: as they are, or their two main directions."""
+    if codes.shape[1] == 2:
+        return codes, "z0 and z1 as they are"
+    if codes.shape[1] == 1:
+        return np.column_stack([codes[:, 0], np.zeros(len(codes))]), "z0 alone"
+    return _principal(codes), f"the two principal components of the {codes.shape[1]} latent dimensions"
+
+
+def _principal(points: np.ndarray) -> np.ndarray:
+    centred = points - points.mean(0)
+    _, _, directions = np.linalg.svd(centred[:2000], full_matrices=False)
+    made = centred @ directions[:2].T
+    return made if made.shape[1] == 2 else np.column_stack([made, np.zeros(len(made))])
+
+
+@torch.no_grad()
+def _prior_walk(run: Run) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
+    """Draws of the prior, and what the decoder's layers make of them."""
+    z = torch.randn(DRAWS, run.model.latent, generator=torch.Generator().manual_seed(run.config.seed))
+    start = z.numpy()[:, :2] if z.shape[1] > 1 else np.column_stack([z.numpy()[:, 0], np.zeros(DRAWS)])
+    layers = getattr(run.model.decoder, "layers", None)
+    if layers is None:
+        return start, []
+    names = ["first layer", *(f"block {i + 1}" for i in range(run.config.model.blocks)), "parameters of P(x|z)"]
+    outputs = [layer.float().cpu().numpy() for layer in layers(z.to(run.device))]
+    return start, [(name, _principal(layer)) for name, layer in zip(names, outputs, strict=True)]
+
+
+@torch.no_grad()
+def _latent_map(run: Run) -> np.ndarray | None:
+    """Means of P(x|z) over a two-dimensional z, by equal steps of prior probability."""
+    if run.model.latent != 2 or not _pictured(run):
+        return None
+    ticks = torch.tensor([NormalDist().inv_cdf((i + 0.5) / MAP) for i in range(MAP)])
+    first, second = torch.meshgrid(ticks, ticks.flip(0), indexing="xy")
+    z = torch.stack([first.flatten(), second.flatten()], 1).to(run.device)
+    means = pictures(run.schema, run.model.likelihood(z).mean.cpu().numpy())
+    return means.reshape(MAP, MAP, *means.shape[1:])
+
+
+def _pictured(run: Run) -> bool:
+    if run.schema.form == "table" or not run.schema.uniform:
+        return False
+    try:
+        pictures(run.schema, np.zeros((1, *run.schema.event_shape)))
+    except OutputError:
+        return False
+    return len(run.schema.event_shape) > 1
+
+
+def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) -> Mapping[str, Any]:
+    pictured = _pictured(run)
+    count = min(SHOWN if pictured else TABLE_ROWS, len(rows))
+    first = take(rows, np.arange(count))
+    order = np.argsort(log_px)
+    low, high = order[:EXTREMES], order[::-1][:EXTREMES]
+    shown: dict[str, Any] = {
+        "least_likely_log_px": log_px[low],
+        "most_likely_log_px": log_px[high],
+    }
+    if pictured:
+        x = encoded.values.cpu().numpy()
+        return shown | {
+            "originals": pictures(run.schema, x[:count]),
+            "reconstructions": pictures(run.schema, run.reconstruct(first.values)),
+            "samples": pictures(run.schema, run.sample(SHOWN)),
+            "sample_means": pictures(run.schema, run.sample(SHOWN, mean=True)),
+            "least_likely": pictures(run.schema, x[low]),
+            "most_likely": pictures(run.schema, x[high]),
+        }
+    sampled = _frame(run, run.sample(max(len(rows), 1000)))
+    return shown | {
+        "originals": _frame(run, first.values),
+        "reconstructions": _frame(run, run.reconstruct(first.values)),
+        "samples": sampled.head(TABLE_ROWS),
+        "real": _frame(run, rows.values),
+        "sampled": sampled,
+        "least_likely": _frame(run, take(rows, low).values),
+        "most_likely": _frame(run, take(rows, high).values),
+    }
+
+
+def _frame(run: Run, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:
+    if isinstance(values, pd.DataFrame):
+        return values[[column.name for column in run.schema.modelled]].reset_index(drop=True)
+    flat = np.asarray(values).reshape(len(values), -1)[:, :60]
+    return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from sklearn.datasets import load_digits
 
 from likely.report import Findings
@@ -69,8 +68,7 @@ def digits(n: int = 40) -> np.ndarray:
     return load_digits().images[:n] / 16
 
 
-@pytest.fixture
-def picture_findings() -> Findings:
+def make_picture_findings() -> Findings:
     rng = np.random.default_rng(2)
     images, labels = digits(1200), load_digits().target[:1200]
     smooth = (images + np.roll(images, 1, 1) * 0.4 + np.roll(images, 1, 2) * 0.4) / 1.8
@@ -109,7 +107,7 @@ def picture_findings() -> Findings:
         latent_map=(1 - side) * images[0] + side * images[1] * np.linspace(1, 0.2, 10)[None, :, None, None],
         codes=centres[labels] + rng.normal(size=(1200, 2)) * 0.5,
         codes_labels=labels,
-        codes_note="Projected onto their first two principal components (48 % of the variance).",
+        codes_note="the two principal components (48 % of the variance)",
         kl_per_dim=rng.permutation(
             [2.9, 2.7, 2.5, 2.4, 2.2, 2.0, 1.9, 1.7, 1.5, 1.1, 0.35, 0.02, 4e-3, 3e-3, 1e-3, 0.0]
         ),
@@ -139,8 +137,7 @@ def people(n: int, seed: int) -> pd.DataFrame:
     return frame
 
 
-@pytest.fixture
-def table_findings() -> Findings:
+def make_table_findings() -> Findings:
     real, sampled = people(500, 3), people(800, 4)
     prior_z, layers = walk(800)
     return Findings(

@@ -1,0 +1,53 @@
+"""Linear-Gaussian models whose evidence and posterior have a closed form (probabilistic PCA, Tipping and Bishop 1999)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from likely.likelihoods import Gaussian
+from likely.models import VAE
+from likely.posteriors import Normal
+from likely.priors import StandardNormal
+
+
+class LinearGaussian:
+    """x = W z + b + σ ε with orthogonal columns of W, so that P(z|x) is diagonal."""
+
+    def __init__(self, dims: int, latent: int, sigma: float = 0.5) -> None:
+        generator = torch.Generator().manual_seed(3)
+        basis = torch.linalg.qr(torch.randn(dims, latent, generator=generator, dtype=torch.float64))[0]
+        self.scales = torch.linspace(0.5, 2.0, latent, dtype=torch.float64)
+        self.w, self.b, self.sigma = basis * self.scales, torch.linspace(-1, 1, dims, dtype=torch.float64), sigma
+        self.dims, self.latent = dims, latent
+
+    def sample(self, rows: int) -> Tensor:
+        z, e = torch.randn(rows, self.latent, dtype=torch.float64), torch.randn(rows, self.dims, dtype=torch.float64)
+        return z @ self.w.T + self.b + self.sigma * e
+
+    def log_px(self, x: Tensor) -> Tensor:
+        covariance = self.w @ self.w.T + self.sigma**2 * torch.eye(self.dims, dtype=torch.float64)
+        return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
+
+    def vae(self, shift: float = 0.0, widen: float = 1.0) -> VAE:
+        """The same model as a VAE; Q is exact but for a shift of its mean and a factor on its deviation."""
+        decoder = nn.Linear(self.latent, self.dims, dtype=torch.float64)
+        variance = self.sigma**2 / (self.scales.square() + self.sigma**2)
+        encoder = nn.Linear(self.dims, 2 * self.latent, dtype=torch.float64)
+        to_mean = (self.w / (self.scales.square() + self.sigma**2)).T
+        with torch.no_grad():
+            decoder.weight.copy_(self.w)
+            decoder.bias.copy_(self.b)
+            encoder.weight.zero_()
+            encoder.weight[: self.latent] = to_mean
+            encoder.bias[: self.latent] = shift - to_mean @ self.b
+            encoder.bias[self.latent :] = 0.5 * variance.log() + math.log(widen)
+        model = VAE(StandardNormal(self.latent), Gaussian((self.dims,), self.sigma), Normal(self.latent), encoder, decoder)
+        return model.double()
+
+    def gap(self, shift: float, widen: float) -> float:
+        """D[Q(z|x)‖P(z|x)] in closed form: the same for every x."""
+        variance = self.sigma**2 / (self.scales.square() + self.sigma**2)
+        return float(0.5 * (widen**2 - 1 - 2 * math.log(widen) + shift**2 / variance).sum())

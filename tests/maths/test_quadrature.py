@@ -1,0 +1,31 @@
+"""One- and two-dimensional latents of a trained model: log P(x) and the gap by quadrature."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+import likely
+
+
+@pytest.mark.parametrize(("latent", "points"), [(1, 4001), (2, 241)])
+def test_evidence_and_gap_by_quadrature_agree_with_evaluate(latent: int, points: int) -> None:
+    images = load_digits().images[:500]
+    run = likely.fit(images, latent=latent, steps=300)
+    model, rows = run.model.double(), run.encoded(run.rows_of(images[:15])[0])
+    axis = torch.linspace(-6, 6, points, dtype=torch.float64)
+    z = torch.cartesian_prod(*[axis] * latent).view(-1, latent)
+    with torch.no_grad():
+        log_joint = torch.cat([model.log_joint(likely.Batch(rows.values), part[:, None]) for part in z.split(1000)])
+        log_px = (torch.logsumexp(log_joint, 0) + latent * np.log(12 / (points - 1))).numpy()
+        q = model.posterior(likely.Batch(rows.values))
+        log_q = torch.stack([q.log_prob(part) for part in z[:, None].split(1)]).squeeze(1) if latent == 1 else None
+    found = likely.evaluation.evidence(model, rows, samples=20_000)
+    assert np.all(np.abs(found.terms["iwae"] - log_px) < 5 * found.se_mc["iwae"] + 2e-3)
+    assert np.all(found.terms["elbo"] < log_px + 5 * found.se_mc["elbo"])
+    if log_q is not None:
+        density = log_q.exp()
+        direct = (density * (log_q - (log_joint - torch.from_numpy(log_px)))).sum(0).numpy() * 12 / (points - 1)
+        assert np.all(np.abs(found.terms["gap"] - direct) < 6 * found.se_mc["gap"] + 5e-3)

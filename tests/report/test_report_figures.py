@@ -1,0 +1,143 @@
+"""Figures bear awkward data without a warning, and draw what they were given."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+import pytest
+from fakes_for_report import history
+
+from likely.report.figures_columns import MAX_COLUMNS, marginals
+from likely.report.figures_fit import bounds, kl_per_dim, learning
+from likely.report.figures_latent import codes, polar_colours, prior_walk
+from likely.report.theme import svg
+
+
+def test_learning_draws_only_what_was_measured() -> None:
+    frame = history()
+    main = learning(frame, 3400).axes[0]
+    lengths = {line.get_label(): len(line.get_xdata()) for line in main.lines}
+    assert lengths["training rows"] == len(frame)
+    assert lengths["validation rows"] == frame["val_elbo"].notna().sum()
+    assert lengths["weights kept here"] == 2
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        history()[:1],
+        history().assign(val_elbo=np.nan, epoch=np.nan),
+        history()[["step", "train_elbo"]],
+        history().assign(train_elbo=-3.0, val_elbo=-3.0, learning_rate=0.0),
+        history().assign(beta=np.nan, learning_rate=np.nan),
+    ],
+)
+def test_learning_bears_short_and_incomplete_histories(frame: pd.DataFrame) -> None:
+    assert "<svg" in svg(learning(frame), "curves")
+
+
+@pytest.mark.parametrize(("elbo", "iwae"), [(-10.0, -8.0), (-10.0, -10.0), (-10.0, -10.1), (1e6, 1e6 + 1)])
+def test_bounds_lie_in_the_frame(elbo: float, iwae: float) -> None:
+    low, high = bounds(elbo, iwae, (0.1, 0.2), 500).axes[0].get_xlim()
+    assert low < min(elbo, iwae) <= max(elbo, iwae) < high
+
+
+@pytest.mark.parametrize(
+    "nats", [np.zeros(3), np.array([2.0]), np.array([1e-9, 5.0, np.nan]), np.geomspace(1e-6, 3, 300)]
+)
+def test_kl_is_sorted_from_the_largest(nats: np.ndarray) -> None:
+    figure = kl_per_dim(nats)
+    drawn = np.concatenate([line.get_ydata() for line in figure.axes[0].lines[:2]])
+    assert len(drawn) == len(nats)
+    assert (np.diff(drawn) <= 0).all()
+    assert "<svg" in svg(figure, "kl")
+
+
+def _column(values: object, **style: object) -> pd.DataFrame:
+    return pd.DataFrame({"a column with a rather long name $x_1$": pd.Series(values, **style)})
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        _column([1.0]),
+        _column([np.nan, np.nan]),
+        _column([1e-300, 1e300, np.inf, -np.inf]),
+        _column([3, 3, 3]),
+        _column([10**17, 10**17 + 1]),
+        _column([True, False, True]),
+        _column([True, None, False], dtype="boolean"),
+        _column([1, None, 250], dtype="Int64"),
+        _column(["a", None, "東京 🚲"]),
+        _column([f"a long category name {number}" for number in range(40)], dtype="category"),
+        _column(pd.to_datetime(["2020-01-01", "2021-05-05", None])),
+        _column(pd.to_datetime(["2020-01-01 10:00", "2020-01-01 10:01"]).tz_localize("Europe/Zurich")),
+        _column(pd.to_datetime(["1700-01-01", "2200-05-05"])),
+        _column([None, None], dtype="object"),
+    ],
+)
+def test_marginals_bear_any_column(frame: pd.DataFrame) -> None:
+    assert "<svg" in svg(marginals(frame, frame), "column")
+
+
+def test_marginals_show_shares_on_shared_bins() -> None:
+    rng = np.random.default_rng(0)
+    real, sampled = pd.DataFrame({"x": rng.normal(size=400)}), pd.DataFrame({"x": rng.normal(size=900)})
+    first, second = (patch.get_data() for patch in marginals(real, sampled).axes[0].patches)
+    np.testing.assert_array_equal(first.edges, second.edges)
+    inside = real["x"].between(first.edges[0], first.edges[-1]).mean()
+    assert first.values.sum() == pytest.approx(inside)
+
+
+def test_marginals_say_what_lies_outside() -> None:
+    real = pd.DataFrame({"x": np.linspace(0, 1, 200)})
+    axes = marginals(real, real * 4).axes[0]
+    assert "outside 0 % / 7" in axes.get_xlabel()
+
+
+def test_marginals_stop_at_a_page() -> None:
+    wide = pd.DataFrame(np.random.default_rng(0).random((5, MAX_COLUMNS + 9)))
+    assert sum(axes.get_visible() for axes in marginals(wide, wide).axes) == MAX_COLUMNS
+
+
+def test_codes_share_grey_among_the_rarest_classes() -> None:
+    labels = np.array([f"class {number}" for number in range(15) for _ in range(15 - number)])
+    axes = codes(np.random.default_rng(0).normal(size=(len(labels), 2)), labels).axes[0]
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert len(names) == 10
+    assert names[-1] == "other"
+    assert sum(len(part.get_offsets()) for part in axes.collections) == len(labels)
+
+
+def test_codes_order_numbers_by_size() -> None:
+    axes = codes(np.zeros((3, 2)), np.array([10, 2, 1])).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["1", "2", "10"]
+
+
+def test_codes_put_many_numbers_on_a_scale() -> None:
+    assert codes(np.zeros((30, 2)), np.arange(30.0)).axes[0].get_legend() is None
+
+
+def test_colours_turn_with_the_angle_and_fade_to_the_centre() -> None:
+    angles = np.linspace(0, 2 * np.pi, 12, endpoint=False)
+    ring = polar_colours(2 * np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    assert ((ring >= 0) & (ring <= 1)).all()
+    assert np.linalg.norm(ring[:, None] - ring[None], axis=-1)[~np.eye(12, dtype=bool)].min() > 0.05
+    assert np.ptp(polar_colours(np.zeros((1, 2)))) < 0.01
+
+
+def test_prior_walk_has_a_panel_for_each_layer() -> None:
+    z = np.random.default_rng(0).normal(size=(50, 2))
+    figure = prior_walk(z, [(f"layer {number}", np.zeros((50, 2))) for number in range(6)])
+    assert [axes.get_title(loc="left") for axes in figure.axes if axes.collections][1:] == [
+        f"layer {number}" for number in range(6)
+    ]
+    assert "<svg" in svg(figure, "walk")
+
+
+def test_figures_leave_the_users_settings_alone() -> None:
+    names = ("font.size", "text.parse_math", "axes.grid", "svg.fonttype", "text.color")
+    before = [mpl.rcParams[name] for name in names]
+    svg(bounds(-2.0, -1.0), "bounds")
+    assert [mpl.rcParams[name] for name in names] == before

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+import torch
+from torch import nn
+
+import likely
+from likely.config import TrainingConfig
+from likely.data import Batch, EncodedRows
+from likely.likelihoods import Bernoulli
+from likely.models import VAE
+from likely.networks import ResidualMLP
+from likely.objectives import ELBO, loss
+from likely.posteriors import Normal
+from likely.priors import StandardNormal
+from likely.training import Plan, train
+from likely.training.loop import order
+from likely.training.validate import validate
+
+CONFIG = TrainingConfig(batch_size=32, precision="float32")
+
+
+def vae() -> VAE:
+    torch.manual_seed(0)
+    return VAE(StandardNormal(2), Bernoulli((9,)), Normal(2), ResidualMLP(9, 4, 16), ResidualMLP(2, 9, 16))
+
+
+def rows(count: int = 200) -> EncodedRows:
+    generator = torch.Generator().manual_seed(0)
+    kind = torch.randint(0, 2, (count, 1), generator=generator)
+    p = torch.where(kind == 1, torch.linspace(0.9, 0.1, 9), torch.linspace(0.1, 0.9, 9))
+    return EncodedRows(torch.bernoulli(p, generator=generator))
+
+
+def plan(steps: int, every: int = 50) -> Plan:
+    return Plan(steps, open=False, kl_steps=steps // 10, every=every)
+
+
+def test_the_loss_is_minus_the_mean_of_summed_terms() -> None:
+    model, batch = vae(), Batch(rows().values[:8])
+    torch.manual_seed(3)
+    value, terms = loss(model, batch, ELBO(samples=4), kl_weight=0.5)
+    expected = -(terms.log_px_z.mean(0) - 0.5 * terms.kl).sum() / 8
+    torch.testing.assert_close(value, expected)
+    cells = model.likelihood(terms.z).log_prob(batch.values)
+    assert cells.shape == (4, 8, 9)
+    torch.testing.assert_close(terms.log_px_z, cells.sum(-1))
+
+
+def test_every_row_is_seen_once_per_epoch_and_no_batch_is_partial() -> None:
+    batches = list(islice(order(10, 4, torch.Generator().manual_seed(0)), 5))
+    assert all(len(batch) == 4 for batch in batches)
+    seen = torch.cat(batches)
+    assert sorted(seen[:10].tolist()) == list(range(10))
+    assert sorted(seen[10:].tolist()) == list(range(10))
+
+
+def test_the_same_seed_and_steps_give_the_same_weights_whatever_happens_between() -> None:
+    models = []
+    for noise in range(2):
+        model = vae()
+        for _ in range(noise):
+            torch.randn(5)
+            validate(model, rows(), 0)
+        train(model, rows(), rows(50), CONFIG, plan(60, every=30 if noise else 30), seed=7)
+        models.append(model)
+    for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_training_leaves_the_callers_generator_alone() -> None:
+    model = vae()
+    before = torch.random.get_rng_state().clone()
+    train(model, rows(), rows(50), CONFIG, plan(5), seed=1)
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_kept_weights_are_those_that_validated_best() -> None:
+    model, validation = vae(), rows(60)
+    outcome = train(model, rows(), validation, CONFIG, plan(200, every=20), seed=0)
+    assert outcome.best == max(max(r["val_elbo"], r["val_elbo_average"]) for r in outcome.history)
+    assert validate(model, validation, 0)[0] == pytest.approx(outcome.best, abs=1e-5)
+    assert outcome.history[-1]["val_elbo"] > outcome.history[0]["val_elbo"] + 0.05
+
+
+def test_validation_is_the_elbo_whatever_the_objective() -> None:
+    class Doubled:
+        def __call__(self, model: VAE, batch: Batch, kl_weight: float) -> tuple[torch.Tensor, object]:
+            value, terms = ELBO()(model, batch, kl_weight)
+            return 2 * value, terms
+
+    model, validation = vae(), rows(60)
+    outcome = train(model, rows(), validation, CONFIG, plan(20, every=20), objective=Doubled(), seed=0)  # type: ignore[arg-type]
+    assert outcome.best == pytest.approx(validate(model, validation, 0)[0], abs=1e-5)
+
+
+def test_the_warm_up_ends_at_one_and_the_rate_at_zero() -> None:
+    schedule = Plan.make(replace(CONFIG, steps=1000), 200)
+    weights = [schedule.kl_weight(step) for step in range(1000)]
+    assert weights[0] < 0.05
+    assert weights[100:] == [1.0] * 900
+    assert all(b >= a for a, b in zip(weights, weights[1:], strict=False))
+    assert schedule.rate(999) < 1e-4
+    assert max(schedule.rate(step) for step in range(1000)) > 0.98
+
+
+def test_an_open_budget_decays_over_a_fifth_of_the_steps_taken_once_validation_stalls() -> None:
+    schedule = Plan.make(CONFIG, 10_000)
+    assert schedule.open
+    assert schedule.last == Plan.maximum(10_000)
+    schedule.heed(2000, since_best=100)
+    assert schedule.decay_from == 2000
+    assert schedule.last == 2400
+    assert schedule.rate(2000) == pytest.approx(1)
+    assert schedule.rate(2399) < 0.01
+
+
+def test_ctrl_c_keeps_the_best_weights_so_far() -> None:
+    model = vae()
+
+    def stop(done: int, _: int, __: float | None) -> None:
+        if done >= 100:
+            raise KeyboardInterrupt
+
+    outcome = train(model, rows(), rows(60), CONFIG, plan(400, every=25), seed=0, monitor=stop)
+    assert outcome.interrupted
+    assert outcome.steps == 100
+    assert validate(model, rows(60), 0)[0] == pytest.approx(outcome.best, abs=1e-5)
+
+
+def test_divergence_is_told() -> None:
+    model = vae()
+    with torch.no_grad():
+        model.decoder.last.bias.fill_(torch.nan)
+    with pytest.raises(likely.LikelyError, match="diverged"):
+        train(model, rows(), rows(50), CONFIG, plan(10, every=10))
+
+
+def test_bfloat16_gives_log_probabilities_in_float32_and_about_the_same_bound() -> None:
+    model, data = vae(), rows()
+    train(model, data, rows(50), CONFIG, plan(200), seed=0)
+    exact = validate(model, data, 0)[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = model.terms(Batch(data.values), 2)
+        rounded = validate(model, data, 0)[0]
+    assert terms.log_px_z.dtype == terms.kl.dtype == torch.float32
+    assert abs(exact - rounded) < 0.05
+
+
+def test_a_network_of_the_wrong_size_is_named() -> None:
+    model = VAE(StandardNormal(2), Bernoulli((9,)), Normal(2), nn.Linear(9, 5), nn.Linear(2, 9))
+    with pytest.raises(likely.ConfigError, match="Linear gives 5 numbers per row; 4 are needed"):
+        model.terms(Batch(rows().values))
+
+
+def test_the_learned_distribution_is_close_to_the_true_one() -> None:
+    model, data = vae(), rows(4000)
+    outcome = likely.train(model, data.values, config=TrainingConfig(steps=1500, batch_size=128))
+    found = likely.evaluation.evidence(model, rows(4000), samples=200)
+    p = torch.linspace(0.9, 0.1, 9)
+    pair = torch.stack([torch.distributions.Bernoulli(q).log_prob(data.values).sum(-1) for q in (p, p.flip(0))])
+    truth = (torch.logsumexp(pair, 0) - torch.log(torch.tensor(2.0))).mean().item()
+    assert outcome.steps == 1500
+    assert found.terms["iwae"].mean() == pytest.approx(truth, abs=0.03)

@@ -1,4 +1,4 @@
-"""Linear-Gaussian models whose evidence and posterior have a closed form (probabilistic PCA, Tipping and Bishop 1999)."""
+"""Linear-Gaussian models with closed-form evidence and posterior (probabilistic PCA, Tipping and Bishop 1999)."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ class LinearGaussian:
             encoder.weight[: self.latent] = to_mean
             encoder.bias[: self.latent] = shift - to_mean @ self.b
             encoder.bias[self.latent :] = 0.5 * variance.log() + math.log(widen)
-        model = VAE(StandardNormal(self.latent), Gaussian((self.dims,), self.sigma), Normal(self.latent), encoder, decoder)
+        model = VAE(
+            StandardNormal(self.latent), Gaussian((self.dims,), self.sigma), Normal(self.latent), encoder, decoder
+        )
         return model.double()
 
     def gap(self, shift: float, widen: float) -> float:

@@ -152,7 +152,9 @@ def test_bernoulli_and_categorical_against_torch() -> None:
     ours, theirs = Bernoulli(logits), torch.distributions.Bernoulli(logits=logits)
     torch.testing.assert_close(ours.log_prob(x), theirs.log_prob(x))
     table, codes = torch.randn(6, 5, dtype=torch.float64), torch.randint(0, 5, (6,)).double()
-    torch.testing.assert_close(Categorical(table).log_prob(codes), torch.distributions.Categorical(logits=table).log_prob(codes))
+    torch.testing.assert_close(
+        Categorical(table).log_prob(codes), torch.distributions.Categorical(logits=table).log_prob(codes)
+    )
 
 
 def test_rescaled_counts_the_log_determinant_and_keeps_float64_centres() -> None:
@@ -187,7 +189,9 @@ def test_columns_puts_every_cell_in_its_place() -> None:
     normal = Rescaled(Normal(t(1.0, 2.0), t(1.0, 1.0), validate_args=False), Frame(t(0.0, 0.0), t(1.0, 1.0)))
     law = Columns([normal, Bernoulli(t(3.0))], [torch.tensor([0, 2]), torch.tensor([1])])
     x = t(1.0, 1.0, 2.0)
-    expected = torch.stack([normal.log_prob(t(1.0, 2.0))[0], Bernoulli(t(3.0)).log_prob(t(1.0))[0], normal.log_prob(t(1.0, 2.0))[1]])
+    expected = torch.stack(
+        [normal.log_prob(t(1.0, 2.0))[0], Bernoulli(t(3.0)).log_prob(t(1.0))[0], normal.log_prob(t(1.0, 2.0))[1]]
+    )
     torch.testing.assert_close(law.log_prob(x), expected)
     assert law.sample(torch.Size((9,))).shape == (9, 3)
     torch.testing.assert_close(law.mean[[0, 2]], t(1.0, 2.0))

@@ -45,7 +45,9 @@ def test_the_identity_holds_where_the_gap_is_known(shift: float, widen: float) -
 
     found = evidence(model, EncodedRows(x), samples=4000)
     total = ledger(found, dims=8, split="test", measure="density", seed=0, seconds=0.0, versions={})
-    assert total["reconstruction"].nats == pytest.approx(reconstruction.mean().item(), abs=5 * total["reconstruction"].se_mc)
+    assert total["reconstruction"].nats == pytest.approx(
+        reconstruction.mean().item(), abs=5 * total["reconstruction"].se_mc
+    )
     assert total["kl"].nats == pytest.approx(kl.mean().item(), abs=1e-9)
     assert total["gap"].nats == pytest.approx(gap, abs=5 * total["gap"].se_mc + 0.003)
     assert total["elbo"].nats + total["gap"].nats == pytest.approx(total["iwae"].nats, abs=1e-9)

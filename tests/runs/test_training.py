@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 import torch
@@ -65,7 +65,7 @@ def test_the_same_seed_and_steps_give_the_same_weights_whatever_happens_between(
         for _ in range(noise):
             torch.randn(5)
             validate(model, rows(), 0)
-        train(model, rows(), rows(50), CONFIG, plan(60, every=30 if noise else 30), seed=7)
+        train(model, rows(), rows(50), CONFIG, plan(60, every=30), seed=7)
         models.append(model)
     for a, b in zip(models[0].parameters(), models[1].parameters(), strict=True):
         assert torch.equal(a, b)
@@ -102,7 +102,7 @@ def test_the_warm_up_ends_at_one_and_the_rate_at_zero() -> None:
     weights = [schedule.kl_weight(step) for step in range(1000)]
     assert weights[0] < 0.05
     assert weights[100:] == [1.0] * 900
-    assert all(b >= a for a, b in zip(weights, weights[1:], strict=False))
+    assert all(b >= a for a, b in pairwise(weights))
     assert schedule.rate(999) < 1e-4
     assert max(schedule.rate(step) for step in range(1000)) > 0.98
 

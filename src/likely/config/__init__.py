@@ -63,7 +63,7 @@ class TrainingConfig:
     epochs: int | None = None
     steps: int | None = None
     batch_size: int | None = None
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.01
     clip: float = 5.0
     warmup: float = 0.1

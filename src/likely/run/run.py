@@ -177,12 +177,15 @@ class Run:
         """The rows that a verb is about, and what to call them."""
         if data is None:
             return self.division.rows(self.training_source(), "test"), "test"
-        source = sources.open_source(data, resize=self.schema.resize)
+        folder = isinstance(data, (str, Path)) and Path(data).is_dir()
+        source = sources.open_source(data, resize=self.schema.resize if folder else None)
         if "test" in source.splits:
             return source.splits["test"], "test part of the given data"
         if len(source.splits) > 1:
             raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
-        return next(iter(source.splits.values())), "all rows of the given data"
+        seen = digest(source) == self.facts["digest"]
+        what = "all rows of the given data" + (", which are those of the fit, training rows among them" if seen else "")
+        return next(iter(source.splits.values())), what
 
     def training_source(self) -> Source:
         """The data that the run was fitted on, read again from its path if need be, and checked to be unchanged."""

@@ -14,23 +14,26 @@ from likely.training.schedule import VALIDATIONS, Plan
 
 __all__ = ["steps_in"]
 
+SHARE = 0.02
+BLOCK = 20
+
 
 def steps_in(minutes: float, model: VAE, rows: EncodedRows, validation: EncodedRows, config: TrainingConfig) -> int:
     """Steps that fit into the minutes, validations counted; measured on a copy of the model, within seconds."""
-    budget = minutes * 60
+    budget, started = minutes * 60, time.perf_counter()
     trial = copy.deepcopy(model)
-    ticks: list[float] = []
-    size = max(5, min(40, round(budget)))
-    started = time.perf_counter()
-    while len(ticks) < 4 and (len(ticks) < 2 or time.perf_counter() - started < 0.02 * budget):
+
+    def seconds(steps: int) -> float:
+        """Seconds of so many steps and one validation."""
         first = time.perf_counter()
-        train(trial, rows, validation, config, Plan(size, open=False, kl_steps=0, every=size * 2))
-        ticks.append(time.perf_counter() - first)
-    validated = ticks[0] * 0
-    per_block = statistics.median(ticks[1:])
-    first = time.perf_counter()
-    train(trial, rows, validation, config, Plan(1, open=False, kl_steps=0, every=1))
-    validated = max(0.0, time.perf_counter() - first - per_block / size)
-    block_of_steps = max(1e-9, per_block - validated)
-    left = budget - (time.perf_counter() - started) - VALIDATIONS * validated
-    return max(1, int(left / block_of_steps * size))
+        train(trial, rows, validation, config, Plan(steps, open=False, kl_steps=0, every=steps))
+        return time.perf_counter() - first
+
+    seconds(3)
+    blocks = []
+    while len(blocks) < 3 or (len(blocks) < 9 and time.perf_counter() - started < SHARE * budget):
+        blocks.append((seconds(1), seconds(1 + BLOCK)))
+    per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / BLOCK)
+    per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)
+    left = budget - (time.perf_counter() - started) - VALIDATIONS * per_validation
+    return max(1, int(left / per_step))

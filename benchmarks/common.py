@@ -1,0 +1,44 @@
+"""What every benchmark says of itself: data, machine, versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import likely
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def data(name: str) -> Path:
+    """A data set below the folder that LIKELY_DATA names."""
+    root = os.environ.get("LIKELY_DATA")
+    if not root or not (Path(root) / name).exists():
+        sys.exit(f"set LIKELY_DATA to a folder that holds {name}")
+    return Path(root) / name
+
+
+def machine() -> dict[str, Any]:
+    """Processor, threads and versions."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    processor = next((line.split(":")[1].strip() for line in lines if "model name" in line), platform.processor())
+    return {
+        "processor": processor,
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "versions": {"likely": likely.__version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+
+
+def keep(name: str, document: dict[str, Any]) -> None:
+    """Print the results and write them under `results/`."""
+    document = {**document, "machine": machine()}
+    print(json.dumps(document, indent=1))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")

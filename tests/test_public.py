@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from pathlib import Path
+
+import likely
+
+SOURCE = Path(likely.__file__).parent
+
+
+def test_names_are_few_and_all_there() -> None:
+    assert len(likely.__all__) <= 40
+    for name in likely.__all__:
+        assert getattr(likely, name) is not None
+
+
+def test_public_names_are_documented() -> None:
+    for room in ("data", "distributions", "evaluation", "likelihoods", "models", "networks", "objectives", "posteriors",
+                 "priors", "run", "training", "assembly", "config", "errors", "report"):  # fmt: skip
+        module = __import__(f"likely.{room}", fromlist=["x"])
+        assert module.__doc__
+        for name in module.__all__:
+            value = getattr(module, name)
+            if inspect.isclass(value) or inspect.isfunction(value):
+                assert value.__doc__, f"{room}.{name}"
+
+
+def test_no_file_is_above_500_lines() -> None:
+    for path in SOURCE.rglob("*.py"):
+        assert len(path.read_text().splitlines()) <= 500, path
+
+
+def test_importing_likely_is_lazy() -> None:
+    code = "import sys, likely; sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'numpy', 'matplotlib')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -33,9 +33,11 @@ def measure(path: Path, folder: Path) -> dict[str, object]:
     fitted = time.perf_counter() - started
     found = run.evaluate()
     form = ".png" if run.schema.form == "images" else ".csv"
-    for words in (["sample", out, "-n", "100", "-o", folder / f"{name}-samples{form}"],
-                  ["score", out, path, "-o", folder / f"{name}-scores.csv"],
-                  ["report", out]):  # fmt: skip
+    for words in (
+        ["sample", out, "-n", "100", "-o", folder / f"{name}-samples{form}"],
+        ["score", out, path, "-o", folder / f"{name}-scores.csv"],
+        ["report", out],
+    ):
         if command([str(word) for word in words] + (["--overwrite"] if "-o" in words or words[0] == "report" else [])):
             sys.exit(f"{words} failed")
     return {

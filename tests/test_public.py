@@ -17,8 +17,23 @@ def test_names_are_few_and_all_there() -> None:
 
 
 def test_public_names_are_documented() -> None:
-    for room in ("data", "distributions", "evaluation", "likelihoods", "models", "networks", "objectives", "posteriors",
-                 "priors", "run", "training", "assembly", "config", "errors", "report"):  # fmt: skip
+    for room in (
+        "data",
+        "distributions",
+        "evaluation",
+        "likelihoods",
+        "models",
+        "networks",
+        "objectives",
+        "posteriors",
+        "priors",
+        "run",
+        "training",
+        "assembly",
+        "config",
+        "errors",
+        "report",
+    ):
         module = __import__(f"likely.{room}", fromlist=["x"])
         assert module.__doc__
         for name in module.__all__:

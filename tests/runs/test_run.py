@@ -54,8 +54,13 @@ def test_a_loaded_run_scores_bit_for_bit(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(run.score(frame), loaded.score(frame), check_exact=True)
     pd.testing.assert_frame_equal(run.sample(30, seed=4), loaded.sample(30, seed=4), check_exact=True)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        "config.json", "schema.json", "rows.safetensors", "weights.safetensors", "history.csv", "run.json",
-    }  # fmt: skip
+        "config.json",
+        "schema.json",
+        "rows.safetensors",
+        "weights.safetensors",
+        "history.csv",
+        "run.json",
+    }
 
 
 def test_scores_do_not_depend_on_order_or_company() -> None:

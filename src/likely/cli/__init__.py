@@ -29,14 +29,20 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _explain(error: Exception) -> int:
-    from likely.errors import InputError
+    from likely.errors import InputError, LikelyError
 
     text = " ".join(str(error).split())
     if isinstance(error, InputError):
         print(f"likely: {text}", file=sys.stderr)
         return 2
+    if isinstance(error, LikelyError):
+        print(f"likely: {text}", file=sys.stderr)
+        return 1
     if hasattr(error, "format_message"):
-        print(f"likely: {error.format_message() or 'no command given; see likely --help'}", file=sys.stderr)
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+        else:
+            print(f"likely: {' '.join(error.format_message().split())}", file=sys.stderr)
         return 2
     if type(error).__name__ in ("Abort", "Exit"):
         return getattr(error, "exit_code", 130)

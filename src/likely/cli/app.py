@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from likely.cli import show
+from likely.cli.options import checked_seed
 
 __all__ = ["app"]
 
@@ -27,7 +28,7 @@ Data = Annotated[
     typer.Argument(help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder of images or IDX files."),
 ]
 Stored = Annotated[Path, typer.Argument(help="Directory of a fitted run.", metavar="RUN")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=checked_seed)]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write the result.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
@@ -62,13 +63,16 @@ def fit(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Start from a config.json.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random; 0 unless given.")] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(help="Seed of everything random; 0 unless given.", callback=checked_seed),
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
     """Learn P(X) from DATA and store the run."""
     import likely
-    from likely.cli.options import pairs, read_config, size
+    from likely.cli.options import pairs, read_config, settings, size
 
     options: dict[str, Any] = {
         "latent": latent,
@@ -77,7 +81,7 @@ def fit(
         "minutes": minutes,
         "device": device,
         "seed": seed,
-        **pairs(set_, "--set"),
+        **settings(set_),
     }
     run = likely.fit(
         data,
@@ -136,8 +140,9 @@ def sample(
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     import likely
-    from likely.cli.output import deliver
+    from likely.cli.output import deliver, ready
 
+    ready(output, overwrite=overwrite)
     fitted = likely.load(run)
     deliver(fitted.schema, fitted.sample(n, mean=mean, seed=seed), output, overwrite=overwrite, json=json)
 
@@ -154,8 +159,9 @@ def score(
 ) -> None:
     """Score each row of DATA: log P(x), its Monte Carlo error and the ELBO, in nats."""
     import likely
-    from likely.cli.output import deliver
+    from likely.cli.output import deliver, ready
 
+    ready(output, overwrite=overwrite)
     fitted = likely.load(run)
     deliver(fitted.schema, fitted.score(data, samples=samples, seed=seed), output, overwrite=overwrite, json=json)
 
@@ -164,8 +170,9 @@ def score(
 def encode(run: Stored, data: Data, output: Output = None, overwrite: Overwrite = False, json: Json = False) -> None:
     """Write each row's code: the mean of Q(z|x)."""
     import likely
-    from likely.cli.output import codes, deliver
+    from likely.cli.output import codes, deliver, ready
 
+    ready(output, overwrite=overwrite)
     fitted = likely.load(run)
     deliver(fitted.schema, codes(fitted.encode(data), output), output, overwrite=overwrite, json=json)
 
@@ -176,8 +183,9 @@ def reconstruct(
 ) -> None:
     """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x)."""
     import likely
-    from likely.cli.output import deliver
+    from likely.cli.output import deliver, ready
 
+    ready(output, overwrite=overwrite)
     fitted = likely.load(run)
     deliver(fitted.schema, fitted.reconstruct(data), output, overwrite=overwrite, json=json)
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from likely.config import Config
 from likely.errors import ConfigError
 
-__all__ = ["pairs", "read_config", "size"]
+__all__ = ["checked_seed", "pairs", "read_config", "settings", "size"]
+
+OWN = ("binarize", "column", "config", "data", "out", "output", "overwrite", "resize")
+
+
+def checked_seed(seed: int | None) -> int | None:
+    """A seed that every generator takes."""
+    if seed is not None and not 0 <= seed < 2**63:
+        raise ConfigError(f"--seed must be from 0 to 2^63 - 1, got {seed}")
+    return seed
 
 
 def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
@@ -21,6 +30,15 @@ def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
         if not mark or not name or not value:
             raise ConfigError(f"{option} takes NAME=VALUE, got {word!r}")
         made[name] = value
+    return made
+
+
+def settings(words: Sequence[str] | None) -> dict[str, str]:
+    """`--set` words; what is no part of the configuration has an option or argument of its own."""
+    made = pairs(words, "--set")
+    for name in made:
+        if name in OWN:
+            raise ConfigError(f"--set {name}: this is no option of the configuration; see likely fit --help")
     return made
 
 

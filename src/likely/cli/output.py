@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,10 +19,27 @@ from likely.errors import OutputError
 from likely.report.pictures import pictures
 from likely.run.files import fresh, write
 
-__all__ = ["codes", "deliver", "plain"]
+__all__ = ["codes", "deliver", "plain", "ready"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+KNOWN = (*PICTURES, ".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather", ".npy", ".npz", "")
 IN_GRID = 100
+
+
+def ready(path: Path | None, *, overwrite: bool) -> None:
+    """Refuse an output that cannot be written, before anything is computed.
+
+    Raises
+    ------
+    OutputError
+        If it exists and may not be replaced, or its type is not known.
+
+    """
+    if path is None:
+        return
+    fresh(path, overwrite=overwrite)
+    if path.suffix.lower() not in KNOWN:
+        raise OutputError(f"{path}: results go to {', '.join(KNOWN[:-1])} or a folder of pictures, not {path.suffix}")
 
 
 def codes(result: Any, path: Path | None) -> Any:
@@ -92,11 +112,7 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path) -> None:
 
         write(path, _picture_bytes(grid(pictures(schema, array[:IN_GRID])), suffix))
     elif not suffix:
-        from PIL import Image
-
-        for i, picture in enumerate(pictures(schema, array)):
-            image = Image.fromarray(np.round(picture * 255).astype(np.uint8))
-            write(path / f"{i:05d}.png", _picture_bytes(image, ".png"))
+        _write_folder(schema, array, path.absolute())
     elif suffix in (".csv", ".parquet", ".arrow") and array.ndim == 2:
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         write(path, _frame_bytes(frame, path))
@@ -104,6 +120,26 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path) -> None:
         raise OutputError(
             f"{path}: rows of shape {array.shape[1:]} go to .npy, .npz, .png (a grid) or a folder of pictures"
         )
+
+
+def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
+    """All pictures or none; a folder that holds anything but such pictures is not replaced."""
+    from PIL import Image
+
+    if path.is_file() or (path.exists() and not all(re.fullmatch(r"\d{5,}\.png", e.name) for e in path.iterdir())):
+        raise OutputError(
+            f"{path} holds other things than drawn pictures, so it is not overwritten; choose another name"
+        )
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        for i, picture in enumerate(pictures(schema, array)):
+            image = Image.fromarray(np.round(picture * 255).astype(np.uint8))
+            write(aside / f"{i:05d}.png", _picture_bytes(image, ".png"))
+        if path.exists():
+            shutil.rmtree(path)
+        aside.replace(path)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _picture_bytes(image: Any, suffix: str) -> bytes:

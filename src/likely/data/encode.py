@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import torch
@@ -48,7 +50,7 @@ def _encode_array(schema: Schema, array: np.ndarray) -> Tensor:
         raise DataError(f"cell {where} is missing or infinite; missing cells cannot be modelled yet")
     if column.hard and len(array):
         _check_limits(column, array, f"cell of a row of shape {schema.event_shape}")
-    if column.kind == "binary" or (column.kind == "levels" and column.hard):
+    if column.hard and column.decimals == 0 and column.high is not None and column.high <= 255:
         return torch.from_numpy(np.ascontiguousarray(array.astype(np.uint8)))
     if schema.binarize:
         return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32)))
@@ -57,7 +59,7 @@ def _encode_array(schema: Schema, array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32 if array.dtype == np.float32 else np.float64)))
 
 
-def _check_limits(column: Column, values: np.ndarray, what: str) -> None:
+def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index | None = None) -> None:
     low, high = column.low, column.high
     beyond = (values < low) | (values > high)
     if column.decimals == 0 and values.dtype.kind == "f":
@@ -65,7 +67,8 @@ def _check_limits(column: Column, values: np.ndarray, what: str) -> None:
     if beyond.any():
         where = tuple(int(i) for i in np.argwhere(beyond)[0])
         raise DataError(
-            f"{what}: row {where[0]} holds {values[where]}, beyond {column.kind} values {low:g} to {high:g} "
+            f"{what}: row {where[0] if index is None else index[where[0]]} holds {values[where]}, "
+            f"which is not among the {column.kind} values {low:g} to {high:g} "
             "that the training data fixed as law"
         )
 
@@ -86,20 +89,21 @@ def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
     if column.kind == "categorical":
         return _codes(column, values)
     if values.isna().any():
-        row = int(values.isna().to_numpy().argmax())
+        row = values.index[int(values.isna().to_numpy().argmax())]
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
     numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(numbers).all():
-        row = int((~np.isfinite(numbers)).argmax())
-        raise DataError(f"column {column.name!r}, row {row}: {values.iloc[row]!r} is not a finite number")
+        place = int((~np.isfinite(numbers)).argmax())
+        value, row = values.tolist()[place], values.index[place]
+        raise DataError(f"column {column.name!r}, row {row}: {value!r} is not a finite number")
     if column.hard:
-        _check_limits(column, numbers, f"column {column.name!r}")
+        _check_limits(column, numbers, f"column {column.name!r}", values.index)
     return numbers if column.decimals is None else np.round(numbers, column.decimals)
 
 
 def _codes(column: Column, values: pd.Series) -> np.ndarray:
     if values.isna().any():
-        row = int(values.isna().to_numpy().argmax())
+        row = values.index[int(values.isna().to_numpy().argmax())]
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
     index = pd.Index(list(column.categories))
     return np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
@@ -119,27 +123,34 @@ def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
     """
     array = values.detach().cpu().numpy()
     if schema.uniform:
-        return _decode_array(schema.columns[0], array)
+        return _decode_array(schema, array)
     frame = pd.DataFrame({c.name: _decode_column(c, array[:, i]) for i, c in enumerate(schema.modelled)})
     if schema.form == "table":
         return frame
     return np.asarray(frame)
 
 
-def _decode_array(column: Column, array: np.ndarray) -> np.ndarray:
-    whole = column.decimals == 0 and bool((array == np.round(array)).all())
-    if column.kind == "binary":
-        return array.astype(np.uint8 if whole else np.float32)
-    dtype = np.dtype(column.dtype)
-    if dtype.kind in "iub" and not whole:
+def _decode_array(schema: Schema, array: np.ndarray) -> np.ndarray:
+    dtype = np.dtype(np.uint8 if schema.binarize else schema.columns[0].dtype)
+    if dtype.kind in "iub" and not (array == np.round(array)).all():
         return array.astype(np.float32)
-    return array.astype(dtype)
+    return (_within(dtype, array) if dtype.kind in "iu" else array).astype(dtype)
+
+
+def _within(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
+    """A draw beyond what the type can hold is put on its limit: a cast would wrap around."""
+    limits = np.iinfo(dtype)
+    return np.clip(array, max(limits.min, -(2**53)), min(limits.max, 2**53))
 
 
 def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
     if column.kind == "categorical":
-        categories = np.array(list(column.categories), dtype=object)
-        chosen = pd.Series(categories[values.astype(np.int64)])
-        return chosen.astype("category" if column.dtype == "category" else column.dtype)
+        codes = values.astype(np.int64)
+        if column.dtype == "category":
+            return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.categories)))
+        unseen: list[Any] = [None]  # where code -1 points to
+        return pd.Series(np.array([*column.categories, *unseen], dtype=object)[codes]).astype(column.dtype)
     rounded = values if column.decimals is None else np.round(values.astype(np.float64), column.decimals)
+    if pd.api.types.is_integer_dtype(column.dtype):
+        rounded = _within(np.dtype(column.dtype.lower().partition("[")[0]), rounded)
     return pd.Series(rounded).astype(column.dtype)

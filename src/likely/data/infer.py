@@ -19,6 +19,9 @@ __all__ = ["infer_schema"]
 MAX_LEVELS = 256
 MAX_DECIMALS = 6
 MAX_CATEGORIES = 1000
+MAX_INTEGER = 2.0**53
+MAX_REAL = 1e150
+PLAIN = (str, bool, int, float, np.bool_, np.number)
 
 
 def infer_schema(
@@ -85,13 +88,15 @@ def _array(array: np.ndarray, form: Form, binarize: Binarize | None, resize: tup
     if not np.isfinite(values).all():
         row, cell = np.argwhere(~np.isfinite(values))[0]
         raise DataError(f"row {row}, cell {cell} is missing or infinite; missing cells cannot be modelled yet")
-    if array.dtype == np.uint8 and array.max() > 1:
+    if array.dtype == np.uint8 and (array.max() > 1 or array.min() == array.max()):
         levels = Column(
             "x", "uint8", "levels", "uint8: 0 to 255", low=0.0, high=255.0, decimals=0, hard=True, **_moments(values)
         )
     else:
         flat = pd.Series(values.reshape(-1))
         levels = replace(_numeric("x", flat, len(array)), dtype=str(array.dtype))
+        if levels.kind == "categorical":
+            raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
         if levels.kind == "categorical":
             raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
     if binarize:
@@ -104,10 +109,17 @@ def _binarized(column: Column, how: Binarize) -> Column:
         raise ConfigError(f"binarize={how}: the data is 0/1 already")
     if column.low is None or column.high is None or column.low < 0:
         raise ConfigError("binarize needs non-negative levels with an upper limit, such as 0..255")
-    low, high = column.low, column.high
+    low, high = column.low, max(column.high, 1.0)
     reason = f"levels 0 to {high:g}, made 0/1 ({how})"
     return replace(
-        column, kind="binary", reason=reason, mean=column.mean / high, scale=0.5, low=min(low, 0.0), hard=True
+        column,
+        kind="binary",
+        reason=reason,
+        mean=column.mean / high,
+        scale=0.5,
+        low=min(low, 0.0),
+        high=high,
+        hard=True,
     )
 
 
@@ -137,12 +149,15 @@ def _column(name: str, values: pd.Series, wanted: str | None) -> Column:
         raise DataError(f"column {name!r} has no values at all; leave it out with --column {name}=ignore")
     if missing.any():
         raise DataError(
-            f"column {name!r} misses {missing.sum()} of {len(values)} values (first in row {int(missing.argmax())}); "
-            f"fill them, drop those rows, or leave the column out with --column {name}=ignore"
+            f"column {name!r} misses {missing.sum()} of {len(values)} values (first in row "
+            f"{values.index[int(missing.argmax())]}); fill them, drop those rows, or leave the "
+            f"column out with --column {name}=ignore"
         )
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         raise DataError(f"column {name!r} holds dates, which cannot be modelled yet; use --column {name}=ignore")
-    numeric = pd.api.types.is_numeric_dtype(values.dtype)
+    numeric = pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_complex_dtype(values.dtype)
+    if not numeric:
+        _refuse_objects(name, values)
     if wanted == "categorical" or (wanted is None and not numeric):
         return _category(name, values, told=wanted is not None)
     if not numeric:
@@ -166,22 +181,32 @@ def _category(name: str, values: pd.Series, *, told: bool) -> Column:
     return Column(name, str(values.dtype), "categorical", why, categories=categories, reserve=1 / (len(values) + 1))
 
 
+def _refuse_objects(name: str, values: pd.Series) -> None:
+    odd = next((value for value in values.tolist() if not isinstance(value, PLAIN) or isinstance(value, complex)), None)
+    if odd is not None:
+        raise DataError(
+            f"column {name!r} holds values of type {type(odd).__name__}, such as {str(odd)[:40]!r}; make them "
+            f"numbers or strings, or leave the column out with --column {name}=ignore"
+        )
+
+
 def _refuse_nearly_numeric(name: str, values: pd.Series) -> None:
     numbers = pd.to_numeric(values.astype(str).str.strip(), errors="coerce")
     stray = numbers.isna().to_numpy()
     if 0 < stray.sum() < 0.2 * len(values):
-        row = int(stray.argmax())
+        place = int(stray.argmax())
         raise DataError(
-            f"column {name!r} is numeric but for {stray.sum()} of {len(values)} values, the first {values.iloc[row]!r} "
-            f"in row {row}; mend them, or choose --column {name}=categorical or --column {name}=ignore"
+            f"column {name!r} is numeric but for {stray.sum()} of {len(values)} values, the first "
+            f"{values.iloc[place]!r} in row {values.index[place]}; "
+            f"mend them, or choose --column {name}=categorical or --column {name}=ignore"
         )
 
 
 def _to_numbers(name: str, values: pd.Series) -> pd.Series:
     numbers = pd.to_numeric(values.astype(str).str.strip(), errors="coerce")
     if numbers.isna().any():
-        row = int(numbers.isna().to_numpy().argmax())
-        raise DataError(f"column {name!r}, row {row}: {values.iloc[row]!r} is not a number")
+        place = int(numbers.isna().to_numpy().argmax())
+        raise DataError(f"column {name!r}, row {values.index[place]}: {values.iloc[place]!r} is not a number")
     return numbers
 
 
@@ -194,8 +219,14 @@ def _numeric(name: str, values: pd.Series, rows: int) -> Column:
     dtype = str(values.dtype)
     numbers = values.to_numpy(dtype=np.float64)
     if not np.isfinite(numbers).all():
-        row = int((~np.isfinite(numbers)).argmax())
-        raise DataError(f"column {name!r}, row {row}: {numbers[row]} is not a finite number")
+        place = int((~np.isfinite(numbers)).argmax())
+        raise DataError(f"column {name!r}, row {values.index[place]}: {numbers[place]} is not a finite number")
+    largest = float(np.abs(numbers).max())
+    if largest > (MAX_INTEGER if pd.api.types.is_integer_dtype(values.dtype) else MAX_REAL):
+        raise DataError(
+            f"column {name!r} holds {largest:.4g}, too large to be told from its neighbours or squared in float64; "
+            f"shift or rescale it, or leave it out with --column {name}=ignore"
+        )
     distinct = pd.unique(numbers)
     if pd.api.types.is_bool_dtype(values.dtype) or set(distinct.tolist()) == {0.0, 1.0}:
         moments = _moments(numbers)

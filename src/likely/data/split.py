@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.source import Rows, Source
-from likely.errors import DataError
+from likely.errors import ConfigError, DataError
 
 __all__ = ["Division", "digest", "divide", "take"]
 
@@ -46,8 +46,12 @@ def divide(source: Source, seed: int) -> Division:
     ------
     DataError
         If there are too few rows to divide, or there is a test split and nothing to train on.
+    ConfigError
+        If the seed is negative or beyond 63 bits.
 
     """
+    if not 0 <= seed < 2**63:
+        raise ConfigError(f"seed must be from 0 to 2^63 - 1, got {seed}")
     splits = source.splits
     train_name = next((name for name in ("train", "all") if name in splits), None)
     if train_name is None:

@@ -30,7 +30,7 @@ def steps_in(minutes: float, model: VAE, rows: EncodedRows, validation: EncodedR
         return time.perf_counter() - first
 
     seconds(3)
-    blocks = []
+    blocks: list[tuple[float, float]] = []
     while len(blocks) < 3 or (len(blocks) < 9 and time.perf_counter() - started < SHARE * budget):
         blocks.append((seconds(1), seconds(1 + BLOCK)))
     per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / BLOCK)

@@ -39,7 +39,8 @@ def checked(array: np.ndarray, what: str) -> np.ndarray:
 def read_npy(path: Path) -> Source:
     """One array; its first axis is rows."""
     try:
-        array = np.load(path, allow_pickle=False)
+        with path.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
     except BROKEN as error:
         raise DataError(
             f"{path} cannot be read as npy: truncated, damaged or holding objects ({_short(error)})"
@@ -50,7 +51,7 @@ def read_npy(path: Path) -> Source:
 def read_npz(path: Path, name: str | None) -> Source:
     """The data array of an archive, with its labels and splits; `name` picks an array."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
             found = {key: archive[key] for key in archive.files}
     except BROKEN as error:
         raise DataError(

@@ -77,6 +77,8 @@ def _array(path: Path) -> np.ndarray:
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
         raise DataError(f"{path} is not an IDX file")
     axes = content[3]
+    if axes == 0:
+        raise DataError(f"{path} is not an IDX file of rows: it has no axes")
     start = 4 + 4 * axes
     if len(content) < start:
         raise DataError(f"{path} is truncated: its header ends early; fetch it again")

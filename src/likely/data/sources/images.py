@@ -91,8 +91,8 @@ def _read(file: Path, resize: tuple[int, int] | None) -> _Picture:
             if resize is not None:
                 image = image.resize((resize[1], resize[0]), Image.Resampling.LANCZOS)
             return _Picture(file, np.asarray(image, dtype=np.uint8), alpha, deep)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # a damaged picture makes Pillow raise almost anything
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise DataError(f"picture {file} cannot be read ({reason[:120]}); mend it or take it out") from error
 
 

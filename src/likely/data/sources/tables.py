@@ -38,7 +38,16 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
         raise DataError(f"{what} has no columns")
     if frame.shape[0] == 0:
         raise DataError(f"{what} has a header but no rows")
-    return frame.set_axis(names, axis=1)
+    named = frame.set_axis(names, axis=1)
+    return named.assign(**{name: _numbers(named[name]) for name in names if named[name].dtype == object})
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """Numbers that came as Python objects (decimals of parquet, frames put together by hand), as numbers."""
+    kind = pd.api.types.infer_dtype(column, skipna=True)
+    if kind in ("decimal", "floating", "mixed-integer-float"):
+        return column.astype("float64")
+    return column.infer_objects() if kind in ("integer", "boolean") else column
 
 
 def read(path: Path) -> Source:
@@ -54,7 +63,7 @@ def read(path: Path) -> Source:
             frame = _csv(path, _text(path, notices), notices)
     except DataError:
         raise
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
         raise DataError(f"{path} cannot be read as {suffix[1:]}: {' '.join(str(error).split())[:160]}") from error
     return Source("table", {"all": Rows(checked(frame, str(path)))}, path, tuple(notices))
 
@@ -90,7 +99,7 @@ def _csv(path: Path, text: str, notices: list[str]) -> pd.DataFrame:
     if not text.strip():
         raise DataError(f"{path} is empty")
     separator = "\t" if ".tsv" in path.suffixes else _separator(text)
-    header = next(csv.reader(io.StringIO(text), delimiter=separator))
+    header = next(row for row in csv.reader(io.StringIO(text), delimiter=separator) if row)
     numeric = all(re.fullmatch(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", cell) for cell in header)
     names = [f"c{i}" for i in range(len(header))] if numeric else header
     if numeric:

@@ -1,0 +1,290 @@
+"""Training throughput of one small network: `likely`, a bare torch loop, and pythae 0.1.2, interleaved in one run.
+
+    LIKELY_DATA=... python benchmarks/throughput.py [--rounds 7] [--seconds 8]
+
+LIKELY_DATA names a folder that holds `mnist`. The network is 784-512-(32)-512-784 with ReLU and Bernoulli likelihood;
+rows are MNIST pixels in [0, 1], binarised at 0.5 once. Every round gives every contestant the same number of epochs, in
+an order that rotates, and measures this machine's rate of float32 matrix products beside them.
+
+likely
+    `likely.training.train`: AdamW, clipping, averaged weights; validation of 128 rows at the end of a round.
+bare
+    The same steps written out here with torch alone.
+pythae
+    Its own `train_step` with its Adam (no clipping, no averaging), in a virtual environment under `.cache/pythae`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import likely
+from common import data, keep
+from likely import likelihoods, posteriors, priors
+from likely.config import TrainingConfig
+from likely.data import EncodedRows
+from likely.data.sources.idx import read_folder
+from likely.training import Plan, train
+
+CELLS, HIDDEN, LATENT, BATCH, THREADS = 784, 512, 32, 128, 2
+PRODUCTS = CELLS * HIDDEN + HIDDEN * 2 * LATENT + LATENT * HIDDEN + HIDDEN * CELLS
+FLOPS = 3 * 2 * PRODUCTS
+"""Per row and training step: forward, gradient of the inputs, gradient of the weights."""
+FLOPS_RUN = FLOPS - 2 * CELLS * HIDDEN
+"""The same without the gradient of the pixels, which nobody computes."""
+SETTINGS = TrainingConfig(batch_size=BATCH, learning_rate=1e-3, precision="float32")
+TARGETS = {"likely/pythae": 1.3, "likely/bare": 0.95}
+HOME = Path(__file__).resolve().parents[1] / ".cache" / "pythae"
+INSTALLS = (
+    ("torch==2.13.0",),
+    ("pythae==0.1.2", "--no-deps"),
+    ("numpy", "pydantic", "tqdm", "scipy", "scikit-learn", "imageio", "cloudpickle", "typing_extensions"),
+)
+
+Answer = dict[str, float]
+
+
+class Cast(nn.Module):
+    """Levels as float32."""
+
+    def forward(self, values: Tensor) -> Tensor:
+        return values.to(torch.float32)
+
+
+def encoder() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(CELLS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2 * LATENT))
+
+
+def decoder() -> nn.Sequential:
+    return nn.Sequential(nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CELLS))
+
+
+class Likely:
+    """A composed `likely.VAE` and the package's own loop, on uint8 rows."""
+
+    def __init__(self, rows: Tensor) -> None:
+        torch.manual_seed(0)
+        parts = priors.StandardNormal(LATENT), likelihoods.Bernoulli((CELLS,)), posteriors.Normal(LATENT)
+        self.model = likely.VAE(*parts, nn.Sequential(Cast(), *encoder()), decoder())
+        self.rows, self.validation = EncodedRows(rows), EncodedRows(rows[:BATCH])
+
+    def __call__(self, epochs: int) -> Answer:
+        steps = epochs * len(self.rows) // BATCH
+        plan = Plan(steps, open=True, kl_steps=0, every=2 * steps)
+        started = time.perf_counter()
+        outcome = train(self.model, self.rows, self.validation, SETTINGS, plan)
+        seconds = time.perf_counter() - started
+        return {
+            "steps": outcome.steps,
+            "rows": outcome.steps * BATCH,
+            "seconds": seconds,
+            "loss": -outcome.history[-1]["objective"],
+        }
+
+
+class Bare:
+    """The same steps with torch alone, on float32 rows."""
+
+    def __init__(self, rows: Tensor) -> None:
+        torch.manual_seed(0)
+        self.rows = rows.to(torch.float32)
+        self.encoder, self.decoder = encoder(), decoder()
+        self.weights = [*self.encoder.parameters(), *self.decoder.parameters()]
+        self.averaged = [weight.detach().clone() for weight in self.weights]
+        rate, decay = SETTINGS.learning_rate, SETTINGS.weight_decay
+        self.optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=decay, fused=True)
+
+    def __call__(self, epochs: int) -> Answer:
+        total, steps = torch.zeros(()), 0
+        started = time.perf_counter()
+        for _ in range(epochs):
+            shuffled = torch.randperm(len(self.rows))
+            for first in range(0, len(self.rows), BATCH):
+                x = self.rows[shuffled[first : first + BATCH]]
+                mean, log_std = self.encoder(x).chunk(2, -1)
+                z = mean + log_std.exp() * torch.randn_like(mean)
+                reconstruction = F.binary_cross_entropy_with_logits(self.decoder(z), x, reduction="sum")
+                kl = (0.5 * ((2 * log_std).exp() + mean.square() - 1) - log_std).sum()
+                loss = (reconstruction + kl) / len(x)
+                self.optimiser.zero_grad()
+                loss.backward()
+                torch.nn.utils.clip_grad_norm_(self.weights, SETTINGS.clip, foreach=True)
+                self.optimiser.step()
+                with torch.no_grad():
+                    torch._foreach_lerp_(self.averaged, self.weights, 1 - SETTINGS.average)
+                    total += loss.detach()
+                steps += 1
+        mean_loss = total.item() / steps
+        seconds = time.perf_counter() - started
+        return {"steps": steps, "rows": epochs * len(self.rows), "seconds": seconds, "loss": mean_loss}
+
+
+class Pythae:
+    """The peer, a process that stays alive."""
+
+    def __init__(self, rows: Tensor) -> None:
+        python = environment()
+        file, self.log = HOME / "rows.npy", HOME / "stderr.log"
+        np.save(file, rows.numpy())
+        script = Path(__file__).with_name("peer_pythae.py")
+        command = [python, script, file, BATCH, THREADS, SETTINGS.learning_rate]
+        with self.log.open("w") as errors:
+            self.process = subprocess.Popen(
+                [str(word) for word in command],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                env=os.environ | {"PYTHONSAFEPATH": "1"},
+            )
+        self.about = self.hear()
+
+    def hear(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            sys.exit(f"pythae stopped:\n{self.log.read_text()[-2000:]}")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def __call__(self, epochs: int) -> Answer:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"epochs": epochs}) + "\n")
+        self.process.stdin.flush()
+        return self.hear()
+
+    def close(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def environment() -> Path:
+    """pythae's virtual environment, made where it is missing; torch first, so that nothing else chooses its build."""
+    python, ready = HOME / "bin" / "python", HOME / "ready"
+    if not ready.exists():
+        print(f"making {HOME}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True)
+        for packages in INSTALLS:
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        ready.touch()
+    return python
+
+
+def pixels(path: Path) -> Tensor:
+    """MNIST's training pictures, `(rows, 784)` uint8, 1 where pixel/255 is at least 0.5; whole batches only."""
+    images = np.asarray(read_folder(path).splits["train"].values)
+    rows = torch.from_numpy((images.reshape(len(images), -1) >= 127.5).astype(np.uint8))
+    return rows[: len(rows) // BATCH * BATCH]
+
+
+def matrix_product(size: int = 2048, seconds: float = 0.5) -> float:
+    """Float32 matrix products of this machine now, in GFLOP/s."""
+    left, right, out = torch.rand(size, size), torch.rand(size, size), torch.empty(size, size)
+    torch.mm(left, right, out=out)
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        torch.mm(left, right, out=out)
+        count += 1
+    return count * 2 * size**3 / (time.perf_counter() - started) / 1e9
+
+
+def spread(values: Sequence[float], digits: int) -> dict[str, float]:
+    """Median, lowest and highest."""
+    return {
+        name: round(f(values), digits) for name, f in (("median", statistics.median), ("lowest", min), ("highest", max))
+    }
+
+
+def measure(contestants: dict[str, Callable[[int], Answer]], rounds: int, seconds: float) -> dict[str, Any]:
+    """All rounds, and what they come to."""
+    names = list(contestants)
+    warm = {name: contestant(1)["seconds"] for name, contestant in contestants.items()}
+    epochs = max(1, round(seconds / statistics.mean(warm.values())))
+    print(f"warm-up, seconds per epoch: { {name: round(s, 2) for name, s in warm.items()} }", flush=True)
+    print(f"{rounds} rounds of {epochs} epochs each", flush=True)
+    answers: list[dict[str, Answer]] = []
+    products: list[float] = []
+    for number in range(rounds):
+        turn = number % len(names)
+        products.append(matrix_product())
+        answers.append({name: contestants[name](epochs) for name in names[turn:] + names[:turn]})
+        said = ", ".join(f"{name} {a['rows'] / a['seconds']:,.0f} rows/s" for name, a in answers[-1].items())
+        print(f"round {number + 1}: {said}; matrix product {products[-1]:.0f} GFLOP/s", flush=True)
+    rates = {name: [a[name]["rows"] / a[name]["seconds"] for a in answers] for name in names}
+    ratios = {pair: [a / b for a, b in zip(*(rates[n] for n in pair.split("/")), strict=True)] for pair in TARGETS}
+    share = [rate * FLOPS / 1e9 / product for rate, product in zip(rates["likely"], products, strict=True)]
+    share_run = [rate * FLOPS_RUN / 1e9 / product for rate, product in zip(rates["likely"], products, strict=True)]
+    return {
+        "epochs_per_round": epochs,
+        "steps_per_round": {name: answers[0][name]["steps"] for name in names},
+        "rows_per_second": {name: spread(rates[name], 0) for name in names},
+        "ms_per_step": {name: spread([1e3 * BATCH / rate for rate in rates[name]], 3) for name in names},
+        "ratios": {pair: {**spread(found, 3), "target": TARGETS[pair]} for pair, found in ratios.items()},
+        "matrix_product_gflops": spread(products, 1),
+        "flops_per_row": {"three_passes": FLOPS, "without_gradient_of_pixels": FLOPS_RUN},
+        "share_of_matrix_product_rate": {"three_passes": spread(share, 3), "run": spread(share_run, 3)},
+        "seconds_per_round": {name: spread([a[name]["seconds"] for a in answers], 2) for name in names},
+        "training_loss_last_round": {name: round(answers[-1][name]["loss"], 2) for name in names},
+    }
+
+
+def main() -> None:
+    """Measure and keep."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of a contestant's turn, about")
+    told = parser.parse_args()
+    torch.set_num_threads(THREADS)
+    load = os.getloadavg()[0]
+    rows = pixels(data("mnist"))
+    print(f"MNIST training pictures, binarised at 0.5: {tuple(rows.shape)}; load before the run {load:.2f}", flush=True)
+    started = time.perf_counter()
+    ours, bare, peer = Likely(rows), Bare(rows), Pythae(rows)
+    try:
+        found = measure({"likely": ours, "bare": bare, "pythae": peer}, told.rounds, told.seconds)
+    finally:
+        peer.close()
+    for pair, ratio in found["ratios"].items():
+        verdict = "met" if ratio["median"] >= ratio["target"] else "MISSED"
+        print(f"{pair}: {ratio['median']:.3f} ({ratio['lowest']:.3f} to {ratio['highest']:.3f}), target {verdict}")
+    document = {
+        "data": f"MNIST training pictures, pixel/255 >= 0.5, {len(rows):,} rows of {CELLS} cells (whole batches only)",
+        "network": f"{CELLS}-{HIDDEN}-({LATENT})-{HIDDEN}-{CELLS}, ReLU, Bernoulli, float32",
+        "weights": {
+            "likely": sum(weight.numel() for weight in ours.model.parameters()),
+            "pythae": peer.about["weights"],
+        },
+        "protocol": "one epoch each to warm up, then rounds of equal epochs, order rotated; ratios are taken within a "
+        "round; median, lowest and highest of the rounds; loss is the mean of the last round in nats per row",
+        "contestants": {
+            "likely": "likely.training.train, uint8 rows, fused AdamW, clip, average, one validation (128 rows) a round",
+            "bare": "torch loop in this file, float32 rows, fused AdamW, clip, average",
+            "pythae": "BaseTrainer.train_step, float32 rows, its default Adam, no clip, no average",
+        },
+        "batch": BATCH,
+        "rounds": told.rounds,
+        "seconds": round(time.perf_counter() - started, 1),
+        "load_before": round(load, 2),
+        "peer": peer.about,
+        **found,
+    }
+    keep("throughput", document)
+
+
+if __name__ == "__main__":
+    main()

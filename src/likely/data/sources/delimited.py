@@ -1,0 +1,170 @@
+"""Text with separated fields: csv and its kin."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from likely.errors import DataError
+
+__all__ = ["read_delimited"]
+
+MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
+NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+WHOLE = re.compile(r"\s*[-+]?\d+\s*")
+PADDED = re.compile(r"\s*[-+]?0\d+\s*")
+
+
+def read_delimited(path: Path, notices: list[str]) -> pd.DataFrame:
+    """Read separated text as it is, and say in `notices` what had to be decided.
+
+    Parameters
+    ----------
+    path
+        A text file, gzipped or not; the separator is a tab in `.tsv` files and sniffed among `, ; tab |` elsewhere.
+    notices
+        Sentences are added here.
+
+    Raises
+    ------
+    DataError
+        If it is not text, is empty, names a column twice, or has a line of another width than the first.
+
+    """
+    text = _text(path, notices)
+    if not text.strip():
+        raise DataError(f"{path} is empty; expected lines of separated fields")
+    separator = "\t" if ".tsv" in [suffix.lower() for suffix in path.suffixes] else _separator(text)
+    header = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
+    numeric = all(NUMBER.fullmatch(cell) for cell in header)
+    names = _numbered(path, header, notices) if numeric else _named(path, header, notices)
+    lines = _count(path, text, separator, len(header))
+
+    def parse(**options: object) -> pd.DataFrame:
+        return pd.read_csv(
+            io.StringIO(text, newline=""),
+            sep=separator,
+            header=None if numeric else 0,
+            names=names,
+            index_col=False,
+            keep_default_na=False,
+            na_values=MISSING,
+            low_memory=False,
+            **options,
+        )
+
+    frame = parse()
+    blank = lines - len(frame) - (not numeric)
+    if blank:
+        notices.append(f"{path.name}: {blank} blank line(s) were left out")
+    if len(header) == 1 and " " in header[0].strip():
+        notices.append(f"{path.name} was read as one column: it holds no comma, semicolon, tab or bar")
+    return _restored(frame, parse, path, notices)
+
+
+def _text(path: Path, notices: list[str]) -> str:
+    raw = path.read_bytes()
+    if raw[:2] == b"\x1f\x8b":
+        raw = gzip.decompress(raw)
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return raw.decode("utf-16")
+    if b"\0" in raw:
+        raise DataError(f"{path} is not text: it holds zero bytes; expected lines of separated fields")
+    try:
+        return raw.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError:
+        pass
+    for encoding, name in (("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
+        try:
+            text = raw.decode(encoding).rstrip("\r\n")
+        except UnicodeDecodeError:
+            continue
+        notices.append(f"{path.name} is not UTF-8; it was read as {name}")
+        return text
+    raise AssertionError("Latin-1 decodes every byte")
+
+
+def _separator(text: str) -> str:
+    """The one among comma, semicolon, tab and bar that cuts the first lines into the most equal fields."""
+    start = text[:1_000_000]
+    lines = start.splitlines()
+    if len(start) < len(text) and len(lines) > 1:
+        lines.pop()
+    lines = [line for line in lines if line.strip()][:20]
+    counts = {mark: [len(row) for row in csv.reader(lines, delimiter=mark)] for mark in ",;\t|"}
+    return max(counts, key=lambda mark: (len(set(counts[mark])) == 1 and counts[mark][0] > 1, counts[mark][0]))
+
+
+def _numbered(path: Path, header: list[str], notices: list[str]) -> list[str]:
+    called = "its column is named c0" if len(header) == 1 else f"its columns are named c0 to c{len(header) - 1}"
+    notice = f"{path.name} has no header row; {called}"
+    if len(header) > 1 and [cell.strip() for cell in header] == [str(i) for i in range(len(header))]:
+        notice += "; its first line, which could be a header of column numbers, was read as a row"
+    notices.append(notice)
+    return [f"c{i}" for i in range(len(header))]
+
+
+def _named(path: Path, header: list[str], notices: list[str]) -> list[str]:
+    names = [cell if cell.strip() else f"c{i}" for i, cell in enumerate(header)]
+    for i, cell in enumerate(header):
+        if not cell.strip():
+            notices.append(f"{path.name}: column {i + 1} has no name; it is called c{i}")
+    doubled = next((name for name in names if names.count(name) > 1), None)
+    if doubled is not None:
+        raise DataError(f"{path} has more than one column named {doubled!r}; rename them")
+    return names
+
+
+def _count(path: Path, text: str, separator: str, width: int) -> int:
+    """How many lines there are (a quoted field may span several), each checked to have `width` fields or be blank."""
+    count = 0
+    for number, row in _numbered_rows(path, text, separator):
+        count += 1
+        blank = not row or (len(row) == 1 and not row[0].strip())
+        if not blank and len(row) != width:
+            raise DataError(
+                f"{path}, line {number}: {len(row)} field(s), but the first line has {width}; "
+                "mend that line, or quote the field that holds the separator"
+            )
+    return count
+
+
+def _numbered_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}; is a quote left open above?") from error
+
+
+def _restored(frame: pd.DataFrame, parse: Callable[..., pd.DataFrame], path: Path, notices: list[str]) -> pd.DataFrame:
+    """Integers beside missing values made integers again (pandas makes them floats), and padded numbers named."""
+    whole = [i for i, column in enumerate(frame.columns) if _looks_whole(frame[column])]
+    if not whole:
+        return frame
+    raw = parse(usecols=whole, dtype="str")
+    for name in raw.columns:
+        given = raw[name].dropna()
+        padded = given[given.str.fullmatch(PADDED)]
+        if len(padded):
+            notices.append(
+                f"{path.name}: column {name!r} was read as numbers, so zeros in front are lost: "
+                f"{padded.iloc[0]} is {int(padded.iloc[0])}"
+            )
+        if frame[name].dtype.kind == "f" and given.str.fullmatch(WHOLE).all():
+            frame[name] = pd.to_numeric(raw[name], dtype_backend="numpy_nullable")
+    return frame
+
+
+def _looks_whole(column: pd.Series) -> bool:
+    if column.dtype.kind == "f":
+        present = column.dropna()
+        return 0 < len(present) < len(column) and bool((present % 1 == 0).all())
+    return bool(column.dtype.kind in "iu")

@@ -31,9 +31,6 @@ def resolve(config: Config, schema: Schema) -> Config:
     width = model.width or max(by_rows, 256 if dims >= 500 else 0)
     latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
     batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
-    for name, value in (("latent", latent), ("width", width), ("blocks", model.blocks + 1), ("batch_size", batch)):
-        if value < 1:
-            raise ConfigError(f"{name} must be positive, got {value}")
     return replace(
         config,
         model=replace(model, latent=latent, width=width),

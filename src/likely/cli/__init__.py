@@ -23,7 +23,7 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
-        if debug:
+        if debug and type(error).__name__ not in ("Abort", "Exit"):
             raise
         return _explain(error)
 

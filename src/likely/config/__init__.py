@@ -14,6 +14,13 @@ from likely.errors import ConfigError
 __all__ = ["Config", "ModelConfig", "TrainingConfig"]
 
 
+def _at_least(config: object, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value >= least:
+            raise ConfigError(f"{name} must be at least {least}, got {value}")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The parts of the model; `None` means: chosen by the size and the form of the data.
@@ -36,6 +43,10 @@ class ModelConfig:
     width: int | None = None
     blocks: int = 2
     likelihood: str | None = None
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "latent", "width")
+        _at_least(self, 0, "blocks")
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,8 @@ class TrainingConfig:
         for name in (*given, "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        _at_least(self, 1, "batch_size")
+        _at_least(self, 0, "weight_decay")
         for name in ("warmup", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")

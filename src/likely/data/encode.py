@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import torch
@@ -106,6 +104,8 @@ def _codes(column: Column, values: pd.Series) -> np.ndarray:
         row = values.index[int(values.isna().to_numpy().argmax())]
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
     index = pd.Index(list(column.categories))
+    if pd.api.types.is_numeric_dtype(index.dtype) and not pd.api.types.is_numeric_dtype(values.dtype):
+        values = pd.to_numeric(values, errors="coerce")
     return np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
 
 
@@ -140,7 +140,7 @@ def _decode_array(schema: Schema, array: np.ndarray) -> np.ndarray:
 def _within(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
     """A draw beyond what the type can hold is put on its limit: a cast would wrap around."""
     limits = np.iinfo(dtype)
-    return np.clip(array, max(limits.min, -(2**53)), min(limits.max, 2**53))
+    return np.asarray(np.clip(array, max(limits.min, -(2**53)), min(limits.max, 2**53)))
 
 
 def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
@@ -148,8 +148,8 @@ def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
         codes = values.astype(np.int64)
         if column.dtype == "category":
             return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.categories)))
-        unseen: list[Any] = [None]  # where code -1 points to
-        return pd.Series(np.array([*column.categories, *unseen], dtype=object)[codes]).astype(column.dtype)
+        categories = np.array([*column.categories, None], dtype=object)  # code -1 points to the last: missing
+        return pd.Series(categories[codes]).astype(column.dtype)
     rounded = values if column.decimals is None else np.round(values.astype(np.float64), column.decimals)
     if pd.api.types.is_integer_dtype(column.dtype):
         rounded = _within(np.dtype(column.dtype.lower().partition("[")[0]), rounded)

@@ -97,8 +97,6 @@ def _array(array: np.ndarray, form: Form, binarize: Binarize | None, resize: tup
         levels = replace(_numeric("x", flat, len(array)), dtype=str(array.dtype))
         if levels.kind == "categorical":
             raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
-        if levels.kind == "categorical":
-            raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
     if binarize:
         levels = _binarized(levels, binarize)
     return Schema(form, array.shape[1:], (levels,), len(array), uniform=True, binarize=binarize, resize=resize)

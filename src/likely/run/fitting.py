@@ -155,14 +155,14 @@ def _train(run: Run) -> None:
     with bar("fitting") as tick:
         outcome = train(run.model, rows, fixed["validation"], config, plan, seed=seed, monitor=tick)
     run.config = replace(run.config, training=config)
-    run.history = pd.DataFrame(outcome.history)
+    run.history = pd.DataFrame(outcome.history, columns=None if outcome.history else ["step", "val_elbo"])
     run.facts |= {
         "interrupted": outcome.interrupted,
         "steps": outcome.steps,
         "seconds": round(outcome.seconds, 2),
         "selected": outcome.selected,
         "selected_step": outcome.selected_step,
-        "validation_elbo": outcome.best,
+        "validation_elbo": outcome.best if outcome.history else None,
     }
 
 

@@ -65,7 +65,8 @@ def read_delimited(path: Path, notices: list[str]) -> pd.DataFrame:
         notices.append(f"{path.name}: {blank} blank line(s) were left out")
     if len(header) == 1 and " " in header[0].strip():
         notices.append(f"{path.name} was read as one column: it holds no comma, semicolon, tab or bar")
-    return _restored(frame, parse, path, notices)
+    padded = re.search(rf'(?m)(?:^|{re.escape(separator)})\s*"?[-+]?0\d', text) is not None
+    return _restored(frame, parse, padded, path, notices)
 
 
 def _text(path: Path, notices: list[str]) -> str:
@@ -144,27 +145,28 @@ def _numbered_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int,
         raise DataError(f"{path}, line {reader.line_num}: {error}; is a quote left open above?") from error
 
 
-def _restored(frame: pd.DataFrame, parse: Callable[..., pd.DataFrame], path: Path, notices: list[str]) -> pd.DataFrame:
+def _restored(
+    frame: pd.DataFrame, parse: Callable[..., pd.DataFrame], padded: bool, path: Path, notices: list[str]
+) -> pd.DataFrame:
     """Integers beside missing values made integers again (pandas makes them floats), and padded numbers named."""
-    whole = [i for i, column in enumerate(frame.columns) if _looks_whole(frame[column])]
-    if not whole:
-        return frame
-    raw = parse(usecols=whole, dtype="str")
+    whole = [i for i, name in enumerate(frame.columns) if _looks_whole(frame[name], padded)]
+    raw = parse(usecols=whole, dtype="str") if whole else frame.iloc[:, :0]
     for name in raw.columns:
         given = raw[name].dropna()
-        padded = given[given.str.fullmatch(PADDED)]
-        if len(padded):
+        zeros = given[given.str.fullmatch(PADDED)]
+        if len(zeros):
             notices.append(
                 f"{path.name}: column {name!r} was read as numbers, so zeros in front are lost: "
-                f"{padded.iloc[0]} is {int(padded.iloc[0])}"
+                f"{zeros.iloc[0]} is {int(zeros.iloc[0])}"
             )
         if frame[name].dtype.kind == "f" and given.str.fullmatch(WHOLE).all():
-            frame[name] = pd.to_numeric(raw[name], dtype_backend="numpy_nullable")
+            numbers = pd.to_numeric(raw[name], dtype_backend="numpy_nullable")
+            frame[name] = numbers if pd.api.types.is_integer_dtype(numbers.dtype) else frame[name]
     return frame
 
 
-def _looks_whole(column: pd.Series) -> bool:
+def _looks_whole(column: pd.Series, padded: bool) -> bool:
     if column.dtype.kind == "f":
         present = column.dropna()
         return 0 < len(present) < len(column) and bool((present % 1 == 0).all())
-    return bool(column.dtype.kind in "iu")
+    return padded and bool(column.dtype.kind in "iu")

@@ -1,6 +1,6 @@
 """Training throughput of one small network: `likely`, a bare torch loop, and pythae 0.1.2, interleaved in one run.
 
-    LIKELY_DATA=... python benchmarks/throughput.py [--rounds 7] [--seconds 8]
+    LIKELY_DATA=... python benchmarks/throughput.py [--rounds 7] [--epochs 3]
 
 LIKELY_DATA names a folder that holds `mnist`. The network is 784-512-(32)-512-784 with ReLU and Bernoulli likelihood;
 rows are MNIST pixels in [0, 1], binarised at 0.5 once. Every round gives every contestant the same number of epochs, in
@@ -239,11 +239,10 @@ def spread(values: Sequence[float], digits: int) -> dict[str, float]:
     }
 
 
-def measure(contestants: dict[str, Callable[[int], Answer]], rounds: int, seconds: float) -> dict[str, Any]:
+def measure(contestants: dict[str, Callable[[int], Answer]], rounds: int, epochs: int) -> dict[str, Any]:
     """All rounds, and what they come to."""
     names = list(contestants)
     warm = {name: contestant(1)["seconds"] for name, contestant in contestants.items()}
-    epochs = max(1, round(seconds / statistics.mean(warm.values())))
     print(f"warm-up, seconds per epoch: { {name: round(s, 2) for name, s in warm.items()} }", flush=True)
     print(f"{rounds} rounds of {epochs} epochs each", flush=True)
     answers: list[dict[str, Answer]] = []
@@ -299,7 +298,7 @@ def main() -> None:
     """Measure and keep."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=8.0, help="of a contestant's turn, about")
+    parser.add_argument("--epochs", type=int, default=3, help="of a contestant's turn: 6 to 14 seconds on two cores")
     told = parser.parse_args()
     torch.set_num_threads(THREADS)
     load = os.getloadavg()[0]
@@ -308,7 +307,7 @@ def main() -> None:
     started = time.perf_counter()
     ours, bare, peer = Likely(rows), Bare(rows), Pythae(rows)
     try:
-        found = measure({"likely": ours, "bare": bare, "pythae": peer}, told.rounds, told.seconds)
+        found = measure({"likely": ours, "bare": bare, "pythae": peer}, told.rounds, told.epochs)
     finally:
         peer.close()
     for pair, ratio in found["ratios"].items():
@@ -321,8 +320,9 @@ def main() -> None:
             "likely": sum(weight.numel() for weight in ours.model.parameters()),
             "pythae": peer.about["weights"],
         },
-        "protocol": "one epoch each to warm up, then rounds of equal epochs, order rotated, new optimisers; rounds in which other "
-        f"processes took more than {OTHERS:.0%} of the processor are left out; ratios are taken within a round; median, lowest and highest of the rounds; loss is the mean of the last round in nats per row",
+        "protocol": "one epoch each to warm up, then rounds of equal epochs, order rotated, new optimisers; rounds in "
+        f"which other processes took more than {OTHERS:.0%} of the processor are left out; ratios are taken within a "
+        "round; median, lowest and highest of the rounds; loss is the mean of the last round in nats per row",
         "contestants": {
             "likely": "likely.training.train, uint8 rows, fused AdamW, clip, average, validation of 128 rows a round",
             "bare": "torch loop in this file, float32 rows, fused AdamW, clip, average",

@@ -20,8 +20,8 @@ RNG = np.random.default_rng(0)
 
 COLUMNS: dict[str, tuple[Any, str, str]] = {
     "bools": (RNG.random(N) < 0.5, "binary", "only 0 and 1"),
-    "zero_one": (RNG.integers(0, 2, N), "binary", "only 0 and 1"),
-    "zero_one_floats": (RNG.integers(0, 2, N).astype(float), "binary", "only 0 and 1"),
+    "zero_one": (RNG.integers(0, 2, N), "categorical", "only 0 and 1"),
+    "zero_one_floats": (RNG.integers(0, 2, N).astype(float), "categorical", "only 0 and 1"),
     "levels": (np.arange(N) % 7 - 3, "levels", "integers from -3 to 3"),
     "whole_floats": (np.arange(N) % 7 + 5.0, "levels", "integers from 5 to 11"),
     "counts": (np.arange(N) * 100, "grid", "integers"),
@@ -175,7 +175,7 @@ def test_unseen_categories_have_code_minus_one_and_come_back_missing() -> None:
 
 @pytest.mark.parametrize("value", [2, -1, 0.5])
 def test_hard_limits_name_column_row_and_value(value: float) -> None:
-    schema = schema_of(pd.DataFrame({"flag": [0, 1] * 10, "n": np.arange(20)}))
+    schema = schema_of(pd.DataFrame({"flag": [False, True] * 10, "n": np.arange(20)}))
     odd = pd.DataFrame({"flag": [0.0, value], "n": [0, 999]}, index=["p", "q"])
     with pytest.raises(DataError, match=rf"column 'flag': row q holds {float(value)}"):
         encode(schema, odd)
@@ -329,7 +329,7 @@ def test_round_trips_are_exact(values: np.ndarray) -> None:
     again = decode(schema, encode(schema, frame).values)
     assert isinstance(again, pd.DataFrame)
     assert again["a"].dtype == frame["a"].dtype
-    recorded = schema.columns[0].decimals
+    recorded = schema.columns[0].per_unit
     if frame["a"].dtype.kind == "f" and recorded is not None:
         eps = np.finfo(frame["a"].dtype).eps
         assert (np.abs(again["a"] - frame["a"]) <= 3 * eps * np.abs(frame["a"])).all()
@@ -371,3 +371,45 @@ def test_splits_that_cannot_be_used() -> None:
         divide(Source("array", {"train": rows, "val": Rows(np.zeros((0, 2)))}), 0)
     with pytest.raises(DataError, match="too few to divide"):
         divide(Source("array", {"all": Rows(np.zeros((3, 2)))}), 0)
+
+
+@pytest.mark.parametrize(("levels", "dtype"), [(255, "float32"), (255, "float64"), (16, "float32")])
+def test_pictures_scaled_to_one_are_levels_and_come_back_exactly(levels: int, dtype: str) -> None:
+    images = (RNG.integers(0, levels + 1, (30, 4, 4)) / levels).astype(dtype)
+    schema = schema_of(images, "array")
+    assert schema.columns[0].kind == "levels"
+    assert schema.columns[0].per_unit == levels
+    again = decode(schema, encode(schema, images).values)
+    assert np.array_equal(np.asarray(again), images)
+
+
+def test_large_integers_keep_their_range() -> None:
+    column = schema_of(pd.DataFrame({"t": 1_700_000_001 + np.arange(100)})).columns[0]
+    from likely.assembly.build import LIKELIHOODS
+
+    likelihood = LIKELIHOODS["logistic"]([column], (1,), "")
+    law = likelihood(torch.zeros(2))
+    values = torch.arange(1_700_000_001, 1_700_000_101, dtype=torch.float64)
+    inside = law.log_prob(values[:, None]).exp().sum()
+    assert inside.item() == pytest.approx(1 - column.reserve, abs=1e-5)
+    assert law.sample(torch.Size((500,))).max() <= values.max()
+
+
+def test_values_off_the_grid_and_columns_never_seen_are_told() -> None:
+    schema = schema_of(pd.DataFrame({"n": np.arange(20), "s": list("ab") * 10}))
+    with pytest.warns(UserWarning, match="1 of 2 values are off the recorded grid"):
+        encode(schema, pd.DataFrame({"n": [1.0, 2.4], "s": ["a", "b"]}))
+    with pytest.warns(UserWarning, match="none of the values was seen"):
+        encode(schema, pd.DataFrame({"n": [1, 2], "s": ["x", "y"]}))
+
+
+def test_codes_read_as_numbers_still_match_their_strings() -> None:
+    schema = schema_of(pd.DataFrame({"code": ["1", "2", "A", "B"] * 10}))
+    assert encode(schema, pd.DataFrame({"code": [1, 2]})).values.flatten().tolist() == [0, 1]
+
+
+def test_samples_of_a_binarised_run_are_understood() -> None:
+    images = RNG.integers(0, 256, (30, 4, 4)).astype(np.uint8)
+    schema = schema_of(images, "images", binarize="dynamic")
+    drawn = (RNG.random((20, 4, 4)) < 0.5).astype(np.uint8)
+    assert torch.equal(encode(schema, drawn).fixed(0).values, torch.from_numpy(drawn))

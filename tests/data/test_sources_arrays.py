@@ -34,8 +34,9 @@ def test_every_kind_of_number_is_kept_in_the_machines_byte_order(dtype: str, tmp
 
 @pytest.mark.parametrize("kind", ["x_{}", "X_{}", "{}_images", "images_{}", "{}"])
 def test_splits_are_found_in_front_and_behind(kind: str, tmp_path: Path) -> None:
-    named = {kind.format(split): grid(rows) for split, rows in (("train", 5), ("test", 2))}
-    np.savez(tmp_path / "d.npz", **named, labels_train=np.arange(5), y_test=np.arange(2))
+    named: dict[str, Any] = {kind.format(split): grid(rows) for split, rows in (("train", 5), ("test", 2))}
+    labels: dict[str, Any] = {"labels_train": np.arange(5), "y_test": np.arange(2)}
+    np.savez(tmp_path / "d.npz", **named, **labels)
     splits = open_source(tmp_path / "d.npz").splits
     assert {name: rows.values.shape for name, rows in splits.items()} == {"train": (5, 2, 3), "test": (2, 2, 3)}
     for rows in splits.values():
@@ -100,6 +101,14 @@ def test_numbers_wider_than_64_bits_are_refused() -> None:
         pytest.skip("long doubles are doubles here")
     with pytest.raises(DataError, match="up to 64 bits"):
         open_source(np.zeros((3, 2), np.longdouble))
+
+
+def test_a_header_cut_within_its_brackets_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", grid(2))
+    whole = (tmp_path / "x.npy").read_bytes()
+    (tmp_path / "x.npy").write_bytes(whole.replace(b"}", b" "))
+    with pytest.raises(DataError, match=r"x\.npy cannot be read as npy"):
+        open_source(tmp_path / "x.npy")
 
 
 def test_masked_cells_are_missing_or_refused() -> None:

@@ -112,7 +112,7 @@ def test_the_channel_of_transparency_is_dropped_not_blended(tmp_path: Path) -> N
 
 def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path: Path) -> None:
     image = Image.fromarray(np.full((2, 2, 3), (10, 20, 30), np.uint8)).convert("P", palette=Image.Palette.ADAPTIVE)
-    image.save(tmp_path / "a.png", transparency=b"\x00\x80")
+    image.save(tmp_path / "a.png", transparency=b"\x80")
     source = open_source(tmp_path)
     assert pixels(source)[0, 0, 0].tolist() == [10, 20, 30]
     assert any("transparency" in notice for notice in source.notices)

@@ -89,6 +89,29 @@ def test_the_separator_of_a_wide_table_is_found(tmp_path: Path) -> None:
     assert frame.shape == (60, 400)
 
 
+def test_lines_longer_than_a_field_may_be_are_read(tmp_path: Path) -> None:
+    names = [f"gene-{i:0>200}" for i in range(1000)]
+    frame = table(opened(tmp_path, ",".join(names) + "\n" + ",".join(["1"] * 1000)))
+    assert frame.columns.tolist() == names
+
+
+def test_the_line_at_which_sniffing_stops_is_not_counted(tmp_path: Path) -> None:
+    frame = table(opened(tmp_path, "p,q,r;s\n" + f"{'x' * 60_000};{'y' * 60_000}\n" * 12))
+    assert frame.columns.tolist() == ["p,q,r", "s"]
+
+
+def test_line_ends_in_quotes_are_kept(tmp_path: Path) -> None:
+    assert table(opened(tmp_path, 'a,b\r\n"two\r\nlines",1\r\n'))["a"].tolist() == ["two\r\nlines"]
+
+
+def test_damaged_notes_on_columns_are_refused(tmp_path: Path) -> None:
+    pd.DataFrame({"a": [1, 2]}).to_feather(tmp_path / "t.feather", compression="uncompressed")
+    whole = (tmp_path / "t.feather").read_bytes()
+    assert b'"numpy_type"' in whole
+    with pytest.raises(DataError, match=r"t\.feather: what it says about its columns is damaged"):
+        opened(tmp_path, whole.replace(b'"numpy_type"', b'"nampy_type"'), "t.feather")
+
+
 def test_a_table_split_by_spaces_is_called_one_column(tmp_path: Path) -> None:
     assert "read as one column" in opened(tmp_path, "a b\n1 2\n", "t.txt").notices[0]
 

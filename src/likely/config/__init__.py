@@ -124,6 +124,8 @@ class Config:
     def replace(self, assignments: Mapping[str, Any]) -> Config:
         """Set options by dotted key, as `{"training.learning_rate": 1e-3}`; a bare key is looked up in every group.
 
+        A budget replaces the one that stood there.
+
         >>> Config().replace({"latent": 8, "training.clip": 1.0}).model.latent
         8
 
@@ -134,6 +136,9 @@ class Config:
 
         """
         values = self.to_dict()
+        budgets = ("minutes", "epochs", "steps")
+        if any(key.removeprefix("training.") in budgets for key in assignments):
+            values["training"] |= dict.fromkeys(budgets)
         for key, value in assignments.items():
             group, name = _locate(key)
             target = values[group] if group else values

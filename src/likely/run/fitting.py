@@ -156,13 +156,16 @@ def _train(run: Run) -> None:
         outcome = train(run.model, rows, fixed["validation"], config, plan, seed=seed, monitor=tick)
     run.config = replace(run.config, training=config)
     run.history = pd.DataFrame(outcome.history, columns=None if outcome.history else ["step", "val_elbo"])
+    if outcome.diverged:
+        run.notices += (f"training diverged after step {outcome.steps}; the best weights until then are kept",)
     run.facts |= {
         "interrupted": outcome.interrupted,
+        "diverged": outcome.diverged,
         "steps": outcome.steps,
         "seconds": round(outcome.seconds, 2),
         "selected": outcome.selected,
         "selected_step": outcome.selected_step,
-        "validation_elbo": outcome.best if outcome.history else None,
+        "validation_elbo": outcome.best if outcome.selected else None,
     }
 
 

@@ -64,7 +64,8 @@ def load(path: str | Path) -> Run:
         raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
     facts = _read(directory / "run.json")
     try:
-        model = build(config, schema)
+        with torch.random.fork_rng(devices=[]):
+            model = build(config, schema)
         model.load_state_dict(_tensors(directory / "weights.safetensors"))
     except (RuntimeError, InputError) as error:
         reason = " ".join(str(error).split())

@@ -32,10 +32,11 @@ class Outcome:
     history: list[dict[str, float]] = field(default_factory=list)
     steps: int = 0
     selected_step: int = 0
-    selected: str = "weights"
+    selected: str = ""
     best: float = float("-inf")
     seconds: float = 0.0
     interrupted: bool = False
+    diverged: bool = False
 
 
 def native_bfloat16() -> bool:
@@ -90,7 +91,8 @@ def train(
     Raises
     ------
     LikelyError
-        If the objective stops being finite.
+        If the validation ELBO never was finite. If the objective stops being finite later, training stops there and the
+        best weights are kept (`Outcome.diverged`).
 
     """
     objective, device = objective or ELBO(), rows.values.device
@@ -129,6 +131,9 @@ def train(
                 if outcome.steps % plan.every and outcome.steps < plan.last:
                     continue
                 record = _record(outcome.steps, config, len(rows), plan, sums / counted, started)
+                if not math.isfinite(record["objective"]):
+                    outcome.diverged = True
+                    break
                 sums, counted = torch.zeros_like(sums), 0
                 with autocast(precision, device):
                     improved = _select(model, weights, averaged, kept, validation, seed, outcome, record)
@@ -136,8 +141,13 @@ def train(
                 plan.heed(outcome.steps, since_best)
         except KeyboardInterrupt:
             outcome.interrupted = True
-    if outcome.history:
+    if outcome.selected:
         _load(weights, kept)
+    elif not outcome.interrupted:
+        raise LikelyError(
+            f"training diverged before step {outcome.steps}: no finite bound on the validation rows; "
+            f"look for extreme values, or try --set learning_rate={config.learning_rate / 3:g}"
+        )
     outcome.seconds = time.perf_counter() - started
     model.eval()
     return outcome
@@ -147,10 +157,6 @@ def _record(
     steps: int, config: TrainingConfig, rows: int, plan: Plan, means: Tensor, started: float
 ) -> dict[str, float]:
     value, reconstruction, kl = means.tolist()
-    if not math.isfinite(value):
-        raise LikelyError(
-            f"training diverged before step {steps}; try --set learning_rate={config.learning_rate / 3:g}"
-        )
     return {
         "step": steps,
         "epoch": steps * (config.batch_size or rows) / rows,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,7 +17,16 @@ from likely.errors import DataError
 
 __all__ = ["array_source", "checked", "read_npy", "reading", "tensor_source"]
 
-BROKEN = (ValueError, OSError, EOFError, KeyError, NotImplementedError, zipfile.BadZipFile, zlib.error)
+BROKEN = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def checked(array: np.ndarray, what: str) -> np.ndarray:
@@ -47,8 +57,8 @@ def checked(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def array_source(array: np.ndarray) -> Source:
-    """An array in memory, as a source."""
-    return Source("array", {"all": Rows(checked(array, "the array"))})
+    """A copy of an array in memory, as a source: what the caller does to it later changes nothing."""
+    return Source("array", {"all": Rows(checked(array, "the array").copy())})
 
 
 def tensor_source(tensor: Any) -> Source:
@@ -59,7 +69,7 @@ def tensor_source(tensor: Any) -> Source:
     except (TypeError, RuntimeError) as error:
         kind = f"{tensor.layout} tensor of {tensor.dtype}"
         raise DataError(f"the {kind} cannot be made an array; expected a dense tensor of real numbers") from error
-    return Source("array", {"all": Rows(checked(array, "the tensor"))})
+    return Source("array", {"all": Rows(checked(array, "the tensor").copy())})
 
 
 def read_npy(path: Path) -> Source:

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 
 from likely.errors import DataError
 
-__all__ = ["read_delimited"]
+__all__ = ["check_names", "read_delimited"]
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
@@ -69,6 +70,13 @@ def read_delimited(path: Path, notices: list[str]) -> pd.DataFrame:
     return _restored(frame, parse, padded, path, notices)
 
 
+def check_names(names: list[str], what: str) -> None:
+    """Raise a `DataError` about `what` where two columns have one name."""
+    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
+    if doubled is not None:
+        raise DataError(f"{what} has more than one column named {doubled!r}; rename them")
+
+
 def _text(path: Path, notices: list[str]) -> str:
     raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
@@ -98,8 +106,15 @@ def _separator(text: str) -> str:
     if len(start) < len(text) and len(lines) > 1:
         lines.pop()
     lines = [line for line in lines if line.strip()][:20]
-    counts = {mark: [len(row) for row in csv.reader(lines, delimiter=mark)] for mark in ",;\t|"}
+    counts = {mark: _widths(lines, mark) for mark in ",;\t|"}
     return max(counts, key=lambda mark: (len(set(counts[mark])) == 1 and counts[mark][0] > 1, counts[mark][0]))
+
+
+def _widths(lines: list[str], mark: str) -> list[int]:
+    try:
+        return [len(row) for row in csv.reader(lines, delimiter=mark)]
+    except csv.Error:  # a long line that this mark does not cut
+        return [0]
 
 
 def _numbered(path: Path, header: list[str], notices: list[str]) -> list[str]:
@@ -116,9 +131,7 @@ def _named(path: Path, header: list[str], notices: list[str]) -> list[str]:
     for i, cell in enumerate(header):
         if not cell.strip():
             notices.append(f"{path.name}: column {i + 1} has no name; it is called c{i}")
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled is not None:
-        raise DataError(f"{path} has more than one column named {doubled!r}; rename them")
+    check_names(names, str(path))
     return names
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import feather, ipc, parquet
 
 from likely.data.source import Rows, Source
-from likely.data.sources.delimited import read_delimited
+from likely.data.sources.delimited import check_names, read_delimited
 from likely.errors import DataError
 
 __all__ = ["checked", "frame_source", "read_arrow", "read_parquet", "read_text"]
@@ -39,19 +39,19 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
 
     """
     names = [str(name) for name in frame.columns]
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled is not None:
-        raise DataError(f"{what} has more than one column named {doubled!r}; rename them")
+    check_names(names, what)
     if frame.shape[1] == 0:
         raise DataError(f"{what} has no columns; expected at least one")
     if frame.shape[0] == 0:
         raise DataError(f"{what} has columns but no rows; expected at least one row")
     named = frame.set_axis(names, axis=1)
-    for name in names:
+    dtypes = dict(zip(names, named.dtypes, strict=True))
+    objects = [name for name, dtype in dtypes.items() if pd.api.types.is_object_dtype(dtype)]
+    for name in [*objects, *(name for name, dtype in dtypes.items() if dtype.kind == "c")]:
         kind = _unplain(named[name])
         if kind:
             raise DataError(f"{what}, column {name!r} holds {kind}; expected one number or string a cell, so expand it")
-    return named.assign(**{name: _numbers(named[name]) for name in names if named[name].dtype == object})
+    return named.assign(**{name: _numbers(named[name]) for name in objects})
 
 
 def frame_source(frame: pd.DataFrame) -> Source:
@@ -99,10 +99,11 @@ def read_arrow(path: Path) -> Source:
 
 def _table(table: pa.Table, path: Path) -> Source:
     """A frame of an arrow table; integers beside missing values stay integers."""
-    doubled = next((name for name in table.column_names if table.column_names.count(name) > 1), None)
-    if doubled is not None:
-        raise DataError(f"{path} has more than one column named {doubled!r}; rename them")
-    frame = table.to_pandas()
+    check_names(table.column_names, str(path))
+    try:
+        frame = table.to_pandas()
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{path}: what it says about its columns is damaged ({error!r}); write it anew") from error
     for name, column in zip(table.column_names, table.columns, strict=True):
         if name in frame.columns and column.type in NULLABLE and column.null_count:
             frame[name] = pd.Series(column.to_pandas(types_mapper=NULLABLE.get).array, index=frame.index)
@@ -114,8 +115,6 @@ def _table(table: pa.Table, path: Path) -> Source:
 def _unplain(column: pd.Series) -> str | None:
     if column.dtype.kind == "c":
         return "complex numbers"
-    if column.dtype != object:
-        return None
     odd = next((value for value in column if isinstance(value, (list, tuple, dict, set, np.ndarray))), None)
     return None if odd is None else f"values of type {type(odd).__name__}"
 

@@ -5,7 +5,7 @@
 LIKELY_DATA names a folder that holds `mnist`. The network is 784-512-(32)-512-784 with ReLU and Bernoulli likelihood;
 rows are MNIST pixels in [0, 1], binarised at 0.5 once. Every round gives every contestant the same number of epochs, in
 an order that rotates and with a new optimiser (old Adam moments become subnormal numbers, which are slow), and measures
-this machine's rate of float32 matrix products beside them. A round in which other processes took more than 5% of the
+this machine's rate of float32 matrix products beside them. A turn in which other processes took more than 5% of the
 processor is left out and repeated, whatever it showed; what was left out is listed in the results.
 
 likely
@@ -232,6 +232,15 @@ def turn(contestant: Callable[[int], Answer], epochs: int) -> Answer:
     return {**answer, "others": (busy() - before - answer["cpu"]) / whole}
 
 
+def settle(deadline: float) -> None:
+    """Wait until other processes rest."""
+    while time.perf_counter() < deadline:
+        before, started = busy(), time.perf_counter()
+        time.sleep(0.5)
+        if not busy() - before > OTHERS * (time.perf_counter() - started) * (os.cpu_count() or 1):
+            return
+
+
 def spread(values: Sequence[float], digits: int) -> dict[str, float]:
     """Median, lowest and highest."""
     return {
@@ -246,25 +255,29 @@ def measure(contestants: dict[str, Callable[[int], Answer]], rounds: int, epochs
     print(f"warm-up, seconds per epoch: { {name: round(s, 2) for name, s in warm.items()} }", flush=True)
     print(f"{rounds} rounds of {epochs} epochs each", flush=True)
     answers: list[dict[str, Answer]] = []
-    left_out: list[dict[str, Answer]] = []
+    left_out: list[dict[str, Any]] = []
     products: list[float] = []
     deadline = time.perf_counter() + LONGEST
     while len(answers) < rounds and time.perf_counter() < deadline:
         first = len(answers) % len(names)
+        waiting, found = names[first:] + names[:first], dict[str, Answer]()
+        settle(deadline)
         product = matrix_product()
-        found = {name: turn(contestants[name], epochs) for name in names[first:] + names[:first]}
-        disturbed = any(answer["others"] > OTHERS for answer in found.values())
-        said = ", ".join(
-            f"{name} {a['rows'] / a['seconds']:,.0f} rows/s (others {a['others']:.0%})" for name, a in found.items()
-        )
-        print(f"{'left out' if disturbed else 'round'}: {said}; matrix product {product:.0f} GFLOP/s", flush=True)
-        if disturbed:
-            left_out.append(found)
-            continue
-        answers.append(found)
-        products.append(product)
+        while waiting and time.perf_counter() < deadline:
+            settle(deadline)
+            answer = turn(contestants[waiting[0]], epochs)
+            quiet = not answer["others"] > OTHERS
+            said = f"{waiting[0]} {answer['rows'] / answer['seconds']:,.0f} rows/s, others {answer['others']:.1%}"
+            print(f"round {len(answers) + 1}: {said}{'' if quiet else ' (left out)'}", flush=True)
+            if quiet:
+                found[waiting.pop(0)] = answer
+            else:
+                left_out.append({"contestant": waiting[0], **answer})
+        if not waiting:
+            answers.append(found)
+            products.append(product)
     if len(answers) < rounds:
-        print(f"WARNING: only {len(answers)} of {rounds} rounds were quiet within {LONGEST} seconds", flush=True)
+        print(f"WARNING: only {len(answers)} of {rounds} rounds were quiet within {LONGEST:.0f} seconds", flush=True)
     if not answers:
         sys.exit("other processes disturbed every round; run again when this machine is quiet")
     rates = {name: [a[name]["rows"] / a[name]["seconds"] for a in answers] for name in names}
@@ -274,13 +287,7 @@ def measure(contestants: dict[str, Callable[[int], Answer]], rounds: int, epochs
     return {
         "epochs_per_round": epochs,
         "rounds_counted": len(answers),
-        "rounds_left_out": [
-            {
-                name: {"rows_per_second": round(a["rows"] / a["seconds"]), "others": round(a["others"], 3)}
-                for name, a in found.items()
-            }
-            for found in left_out
-        ],
+        "turns_left_out": left_out,
         "others_highest": round(max(a["others"] for found in answers for a in found.values()), 3),
         "steps_per_round": {name: answers[0][name]["steps"] for name in names},
         "rows_per_second": {name: spread(rates[name], 0) for name in names},
@@ -311,8 +318,13 @@ def main() -> None:
     finally:
         peer.close()
     for pair, ratio in found["ratios"].items():
-        verdict = "met" if ratio["median"] >= ratio["target"] else "MISSED"
-        print(f"{pair}: {ratio['median']:.3f} ({ratio['lowest']:.3f} to {ratio['highest']:.3f}), target {verdict}")
+        ratio["verdict"] = "met" if ratio["median"] >= ratio["target"] else "missed"
+        if found["rounds_counted"] < told.rounds:
+            ratio["verdict"] = "undecided: too few quiet rounds"
+        print(
+            f"{pair}: {ratio['median']:.3f} ({ratio['lowest']:.3f} to {ratio['highest']:.3f}), "
+            f"target {ratio['target']}: {ratio['verdict']}"
+        )
     document = {
         "data": f"MNIST training pictures, pixel/255 >= 0.5, {len(rows):,} rows of {CELLS} cells (whole batches only)",
         "network": f"{CELLS}-{HIDDEN}-({LATENT})-{HIDDEN}-{CELLS}, ReLU, Bernoulli, float32",
@@ -320,8 +332,8 @@ def main() -> None:
             "likely": sum(weight.numel() for weight in ours.model.parameters()),
             "pythae": peer.about["weights"],
         },
-        "protocol": "one epoch each to warm up, then rounds of equal epochs, order rotated, new optimisers; rounds in "
-        f"which other processes took more than {OTHERS:.0%} of the processor are left out; ratios are taken within a "
+        "protocol": "one epoch each to warm up, then rounds of equal epochs, order rotated, new optimisers; turns in "
+        f"which other processes took more than {OTHERS:.0%} of the processor are repeated; ratios are taken within a "
         "round; median, lowest and highest of the rounds; loss is the mean of the last round in nats per row",
         "contestants": {
             "likely": "likely.training.train, uint8 rows, fused AdamW, clip, average, validation of 128 rows a round",

@@ -4,7 +4,7 @@ from likely.distributions.columns import Columns
 from likely.distributions.discrete import Bernoulli, Categorical
 from likely.distributions.latent import LatentDistribution
 from likely.distributions.logistic import DiscretisedLogistic
-from likely.distributions.normal import DiagonalNormal
+from likely.distributions.normal import DiagonalNormal, StandardNormal
 from likely.distributions.rescaled import Rescaled
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "DiscretisedLogistic",
     "LatentDistribution",
     "Rescaled",
+    "StandardNormal",
 ]

@@ -30,7 +30,7 @@ class ELBO:
     def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
         terms = model.terms(batch, self.samples)
-        return terms.log_px_z.mean(0) - kl_weight * terms.kl, terms
+        return terms.reconstruction - kl_weight * terms.kl, terms
 
 
 def loss(model: VAE, batch: Batch, objective: ELBO, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:

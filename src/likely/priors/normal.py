@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from likely.distributions import DiagonalNormal
+from likely import distributions
 from likely.priors.base import Prior
 
 __all__ = ["StandardNormal"]
@@ -28,6 +28,6 @@ class StandardNormal(Prior):
         self.event_shape = torch.Size((dim,))
         self.register_buffer("zeros", torch.zeros(dim), persistent=False)
 
-    def forward(self) -> DiagonalNormal:
+    def forward(self) -> distributions.StandardNormal:
         """The distribution, over vectors `(dim,)`."""
-        return DiagonalNormal(self.zeros, self.zeros)
+        return distributions.StandardNormal(self.zeros)

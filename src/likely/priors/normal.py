@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from likely.distributions import DiagonalNormal
-from likely.priors.base import Prior
+from likely.priors.base import Encode, Prior
 
 __all__ = ["StandardNormal"]
 
@@ -28,6 +28,6 @@ class StandardNormal(Prior):
         self.event_shape = torch.Size((dim,))
         self.register_buffer("zeros", torch.zeros(dim), persistent=False)
 
-    def forward(self) -> DiagonalNormal:
+    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> DiagonalNormal:  # noqa: ARG002
         """The distribution, over vectors `(dim,)`."""
         return DiagonalNormal(self.zeros, self.zeros)

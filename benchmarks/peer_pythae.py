@@ -4,9 +4,9 @@ Runs in pythae's virtual environment, never in ours; started by `throughput.py` 
 
     .cache/pythae/bin/python benchmarks/peer_pythae.py ROWS.npy BATCH THREADS LEARNING_RATE
 
-ROWS.npy holds `(rows, 784)` zeros and ones as uint8. A line `{"epochs": n}` on standard input runs `train_step` n times
-and answers one line of JSON. Left out of the time, all in pythae's favour: its set-up, its progress bars and log, and
-the copy of the model that its `train` makes after every epoch.
+ROWS.npy holds `(rows, 784)` zeros and ones as uint8. A line `{"epochs": n}` on standard input makes a new optimiser,
+runs `train_step` n times and answers one line of JSON. Left out of the time, all in pythae's favour: its set-up, its
+progress bars and log, and the copy of the model that its `train` makes after every epoch.
 """
 
 from __future__ import annotations
@@ -92,13 +92,20 @@ def main() -> None:
         for line in sys.stdin:
             epochs = json.loads(line)["epochs"]
             losses = []
-            started = time.perf_counter()
+            made.set_optimizer()
+            started, used = time.perf_counter(), time.process_time()
             for _ in range(epochs):
                 epoch += 1
                 losses.append(made.train_step(epoch))
             seconds = time.perf_counter() - started
             steps = epochs * len(made.train_loader)
-            answer = {"steps": steps, "rows": epochs * len(rows), "seconds": seconds, "loss": sum(losses) / len(losses)}
+            answer = {
+                "steps": steps,
+                "rows": epochs * len(rows),
+                "seconds": seconds,
+                "cpu": time.process_time() - used,
+                "loss": sum(losses) / len(losses),
+            }
             print(json.dumps(answer), flush=True)
 
 

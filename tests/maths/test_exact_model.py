@@ -141,3 +141,42 @@ def test_evaluating_consumes_no_random_numbers() -> None:
     x = EncodedRows(torch.zeros(5, 4, dtype=torch.float64))
     evidence(model, x, samples=10, prior_sampling=True)
     assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_error_of_a_logarithm_grows_where_one_weight_carries_it() -> None:
+    exact = LinearGaussian(60, 40, sigma=0.2)
+    x = exact.sample(4)
+    model = exact.vae()
+    estimates = np.stack(
+        [
+            evidence(model, EncodedRows(x), samples=100, seed=s, prior_sampling=True).terms["prior_sampling"]
+            for s in range(20)
+        ]
+    )
+    claimed = evidence(model, EncodedRows(x), samples=100, prior_sampling=True).se_mc["prior_sampling"]
+    assert claimed.mean() > estimates.std(0).mean() / 3
+    assert claimed.min() > 1
+
+
+@pytest.mark.parametrize("samples", [1, 2, 7, 20, 33, 100])
+def test_averages_equal_their_formulas_for_any_chunks(samples: int) -> None:
+    from likely.evaluation.averages import LogMean, Mean
+
+    w = torch.randn(samples, 3, dtype=torch.float64)
+    whole, parts = (LogMean(samples, 3, w.device) for _ in range(2))
+    plain = Mean(samples, 3, w.device)
+    whole.add(0, w)
+    for first in range(0, samples, 9):
+        parts.add(first, w[first : first + 9])
+        plain.add(first, w[first : first + 9])
+    torch.testing.assert_close(whole.value, torch.logsumexp(w, 0) - np.log(samples))
+    torch.testing.assert_close(parts.without_each(), whole.without_each())
+    torch.testing.assert_close(plain.value, w.mean(0))
+    if samples > 1:
+        torch.testing.assert_close(plain.error, w.std(0) / samples**0.5)
+        block = min(20, samples)
+        left = torch.stack([w[[i for i in range(samples) if i % block != b]].logsumexp(0) for b in range(block)])
+        counts = torch.tensor([sum(i % block != b for i in range(samples)) for b in range(block)])
+        torch.testing.assert_close(whole.without_each(), left - counts.double().log()[:, None])
+    else:
+        assert torch.isnan(whole.error).all()

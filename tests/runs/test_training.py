@@ -165,3 +165,35 @@ def test_the_learned_distribution_is_close_to_the_true_one() -> None:
     truth = (torch.logsumexp(pair, 0) - torch.log(torch.tensor(2.0))).mean().item()
     assert outcome.steps == 1500
     assert found.terms["iwae"].mean() == pytest.approx(truth, abs=0.03)
+
+
+def test_clipping_within_the_step_is_clipping_by_norm() -> None:
+    from likely.training.loop import clip
+
+    steps = []
+    for ours in (True, False):
+        model = vae()
+        weights = list(model.parameters())
+        optimiser = torch.optim.AdamW(weights, lr=0.1, fused=True)
+        for scale in (1.0, 300.0):
+            torch.manual_seed(1)
+            optimiser.zero_grad()
+            (scale * loss(model, Batch(rows().values[:16]), ELBO())[0]).backward()
+            if ours:
+                clip(optimiser, weights, 2.0)
+            else:
+                torch.nn.utils.clip_grad_norm_(weights, 2.0)
+            optimiser.step()
+        steps.append(torch.cat([weight.detach().flatten() for weight in weights]))
+    torch.testing.assert_close(steps[0], steps[1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_gradient_that_is_not_finite_is_left_out() -> None:
+    from likely.training.loop import clip
+
+    weight = torch.ones(3, requires_grad=True)
+    optimiser = torch.optim.AdamW([weight], lr=0.1, fused=True)
+    (weight * torch.nan).sum().backward()
+    clip(optimiser, [weight], 1.0)
+    optimiser.step()
+    assert torch.equal(weight, torch.ones(3))

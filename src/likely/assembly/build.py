@@ -31,9 +31,6 @@ def resolve(config: Config, schema: Schema) -> Config:
     width = model.width or max(by_rows, 256 if dims >= 500 else 0)
     latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
     batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
-    for name, value in (("latent", latent), ("width", width), ("blocks", model.blocks + 1), ("batch_size", batch)):
-        if value < 1:
-            raise ConfigError(f"{name} must be positive, got {value}")
     return replace(
         config,
         model=replace(model, latent=latent, width=width),
@@ -81,8 +78,10 @@ def _bernoulli(columns: Sequence[Column], shape: Shape, _: str) -> Likelihood:
 
 def _categorical(columns: Sequence[Column], shape: Shape, _: str) -> Likelihood:
     sizes = [len(c.categories) if c.kind == "categorical" else int((c.high or 0) + 1) for c in columns]
-    if any(c.kind not in ("categorical", "binary", "levels") or (c.low or 0) < 0 for c in columns):
-        _demand(columns, "categorical", ("categorical", "binary", "levels"))
+    _demand(columns, "categorical", ("categorical", "binary", "levels"))
+    for column in columns:
+        if column.kind != "categorical" and ((column.low or 0) < 0 or column.per_unit != 1):
+            raise ConfigError(f"likelihood categorical needs levels 0, 1, 2, ...; {column.name!r} has {column.reason}")
     reserve = [column.reserve for column in columns]
     return Categorical(shape, sizes if len(sizes) > 1 else sizes[0], reserve if len(sizes) > 1 else reserve[0])
 
@@ -91,7 +90,7 @@ def _logistic(columns: Sequence[Column], shape: Shape, _: str) -> Likelihood:
     _demand(columns, "logistic", ("binary", "levels", "grid"))
     low = [c.low if c.kind != "grid" else -math.inf for c in columns]
     high = [c.high if c.kind != "grid" else math.inf for c in columns]
-    numbers = [_each(columns, "step"), torch.tensor(low), torch.tensor(high)]
+    numbers = [_each(columns, "step"), torch.tensor(low, dtype=torch.float64), torch.tensor(high, dtype=torch.float64)]
     numbers += [_each(columns, name) for name in ("mean", "scale", "reserve")]
     if len(columns) == 1:
         numbers = [number[0] for number in numbers]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import warnings
+from typing import Any
 
 __all__ = ["main"]
 
@@ -15,7 +17,9 @@ def main(arguments: list[str] | None = None) -> int:
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
-        result = app(words, prog_name="likely", standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _note
+            result = app(words, prog_name="likely", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except KeyboardInterrupt:
         print("likely: interrupted", file=sys.stderr)
@@ -23,9 +27,14 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         return 0
     except Exception as error:
-        if debug:
+        if debug and type(error).__name__ not in ("Abort", "Exit"):
             raise
         return _explain(error)
+
+
+def _note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, UserWarning):
+        print(f"note: {message}", file=sys.stderr)
 
 
 def _explain(error: Exception) -> int:

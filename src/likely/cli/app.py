@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from typer.core import TyperGroup
 
 from likely.cli import show
 from likely.cli.options import checked_seed
 
 __all__ = ["app"]
 
+
+class _Commands(TyperGroup):
+    """The commands; Ctrl-C outside training, which typer would end without a word, is said."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as interrupt:
+            print("likely: interrupted", file=sys.stderr)
+            raise typer.Exit(130) from interrupt
+
+
 app = typer.Typer(
     name="likely",
+    cls=_Commands,
     help="Learn the distribution P(X) of a data set with a variational autoencoder, and use it.",
     no_args_is_help=True,
     rich_markup_mode=None,

@@ -60,7 +60,9 @@ def fitted(run: Run, *, json: bool) -> None:
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",
         f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "
         f"kept the {facts['selected']} of step {facts['selected_step']}",
-        f"validation ELBO {facts['validation_elbo']:.3f} nats per row (these rows chose the weights)",
+        "no validation yet: the weights are those of the last step"
+        if facts["validation_elbo"] is None
+        else f"validation ELBO {facts['validation_elbo']:.3f} nats per row (these rows chose the weights)",
         f"next: likely evaluate {where} | likely sample {where} -n 100 | likely report {where}",
     )
 

@@ -14,6 +14,13 @@ from likely.errors import ConfigError
 __all__ = ["Config", "ModelConfig", "TrainingConfig"]
 
 
+def _at_least(config: object, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not value >= least:
+            raise ConfigError(f"{name} must be at least {least}, got {value}")
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """The parts of the model; `None` means: chosen by the size and the form of the data.
@@ -36,6 +43,10 @@ class ModelConfig:
     width: int | None = None
     blocks: int = 2
     likelihood: str | None = None
+
+    def __post_init__(self) -> None:
+        _at_least(self, 1, "latent", "width")
+        _at_least(self, 0, "blocks")
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,8 @@ class TrainingConfig:
         for name in (*given, "learning_rate", "clip"):
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
+        _at_least(self, 1, "batch_size")
+        _at_least(self, 0, "weight_decay")
         for name in ("warmup", "average"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
@@ -111,6 +124,8 @@ class Config:
     def replace(self, assignments: Mapping[str, Any]) -> Config:
         """Set options by dotted key, as `{"training.learning_rate": 1e-3}`; a bare key is looked up in every group.
 
+        A budget replaces the one that stood there.
+
         >>> Config().replace({"latent": 8, "training.clip": 1.0}).model.latent
         8
 
@@ -121,6 +136,9 @@ class Config:
 
         """
         values = self.to_dict()
+        budgets = ("minutes", "epochs", "steps")
+        if any(key.removeprefix("training.") in budgets for key in assignments):
+            values["training"] |= dict.fromkeys(budgets)
         for key, value in assignments.items():
             group, name = _locate(key)
             target = values[group] if group else values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -48,21 +48,41 @@ def _encode_array(schema: Schema, array: np.ndarray) -> Tensor:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise DataError(f"cell {where} is missing or infinite; missing cells cannot be modelled yet")
+    if schema.binarize and column.high != 1 and len(array) and np.isin(array, (0, 1)).all():
+        array = array * column.high  # 0/1 already, such as samples of this run
     if column.hard and len(array):
         _check_limits(column, array, f"cell of a row of shape {schema.event_shape}")
-    if column.hard and column.decimals == 0 and column.high is not None and column.high <= 255:
+    if column.hard and column.per_unit == 1 and column.high is not None and column.high <= 255:
         return torch.from_numpy(np.ascontiguousarray(array.astype(np.uint8)))
     if schema.binarize:
         return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32)))
-    if column.decimals is not None:
-        return torch.from_numpy(np.round(array.astype(np.float64), column.decimals))
+    if column.per_unit is not None:
+        return torch.from_numpy(_snapped(column, array.astype(np.float64), "the array"))
     return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32 if array.dtype == np.float32 else np.float64)))
+
+
+def on_grid(per_unit: int, values: np.ndarray) -> np.ndarray:
+    """Values at the nearest multiples of 1/per_unit, correctly rounded to float64."""
+    return np.asarray(np.round(values.astype(np.float64) * per_unit) / per_unit)
+
+
+def _snapped(column: Column, numbers: np.ndarray, what: str) -> np.ndarray:
+    """Numbers on the recorded grid; the mass of a cell is that of every value within it, and the user is told."""
+    snapped = on_grid(column.per_unit or 1, numbers)
+    moved = int((np.abs(snapped - numbers) > 1e-5 / (column.per_unit or 1) + 1e-6 * np.abs(numbers)).sum())
+    if moved:
+        warnings.warn(
+            f"{what}: {moved} of {numbers.size} values are off the recorded grid of step {column.step:g}; "
+            "each is scored as the cell it lies in",
+            stacklevel=2,
+        )
+    return snapped
 
 
 def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index | None = None) -> None:
     low, high = column.low, column.high
     beyond = (values < low) | (values > high)
-    if column.decimals == 0 and values.dtype.kind == "f":
+    if column.per_unit == 1 and values.dtype.kind == "f":
         beyond |= values != np.round(values)
     if beyond.any():
         where = tuple(int(i) for i in np.argwhere(beyond)[0])
@@ -98,7 +118,7 @@ def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
         raise DataError(f"column {column.name!r}, row {row}: {value!r} is not a finite number")
     if column.hard:
         _check_limits(column, numbers, f"column {column.name!r}", values.index)
-    return numbers if column.decimals is None else np.round(numbers, column.decimals)
+    return numbers if column.per_unit is None else _snapped(column, numbers, f"column {column.name!r}")
 
 
 def _codes(column: Column, values: pd.Series) -> np.ndarray:
@@ -106,7 +126,15 @@ def _codes(column: Column, values: pd.Series) -> np.ndarray:
         row = values.index[int(values.isna().to_numpy().argmax())]
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
     index = pd.Index(list(column.categories))
-    return np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
+    numbers, given = (pd.api.types.is_numeric_dtype(data.dtype) for data in (index, values))
+    if numbers and not given:
+        values = pd.to_numeric(values.astype(str).str.strip(), errors="coerce")
+    elif given and not numbers:
+        values = values.astype(str)
+    codes = np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
+    if len(codes) and (codes < 0).all():
+        warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
+    return codes
 
 
 def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
@@ -133,14 +161,14 @@ def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
 def _decode_array(schema: Schema, array: np.ndarray) -> np.ndarray:
     dtype = np.dtype(np.uint8 if schema.binarize else schema.columns[0].dtype)
     if dtype.kind in "iub" and not (array == np.round(array)).all():
-        return array.astype(np.float32)
+        return array.astype(np.float32 if dtype.itemsize <= 2 else np.float64)
     return (_within(dtype, array) if dtype.kind in "iu" else array).astype(dtype)
 
 
 def _within(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
     """A draw beyond what the type can hold is put on its limit: a cast would wrap around."""
     limits = np.iinfo(dtype)
-    return np.clip(array, max(limits.min, -(2**53)), min(limits.max, 2**53))
+    return np.asarray(np.clip(array, max(limits.min, -(2**53)), min(limits.max, 2**53)))
 
 
 def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
@@ -148,9 +176,9 @@ def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
         codes = values.astype(np.int64)
         if column.dtype == "category":
             return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.categories)))
-        unseen: list[Any] = [None]  # where code -1 points to
-        return pd.Series(np.array([*column.categories, *unseen], dtype=object)[codes]).astype(column.dtype)
-    rounded = values if column.decimals is None else np.round(values.astype(np.float64), column.decimals)
+        categories = np.array([*column.categories, None], dtype=object)  # code -1 points to the last: missing
+        return pd.Series(categories[codes]).astype(column.dtype)
+    rounded = values if column.per_unit is None else on_grid(column.per_unit, values)
     if pd.api.types.is_integer_dtype(column.dtype):
         rounded = _within(np.dtype(column.dtype.lower().partition("[")[0]), rounded)
     return pd.Series(rounded).astype(column.dtype)

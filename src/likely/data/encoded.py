@@ -59,10 +59,12 @@ class EncodedRows:
 
     def batch(self, index: Tensor, generator: torch.Generator | None = None) -> Batch:
         """The rows with these numbers, as the model sees them in training."""
-        values = self.values[index]
+        values = self.values.index_select(0, index)
         if self.binarize == "dynamic":
             draws = torch.rand(values.shape, generator=generator, device=values.device)
-            values = (draws.mul_(self.high or 1.0) < values).to(torch.float32)
+            values = draws.mul_(self.high or 1.0) < values
+        if values.dtype in (torch.bool, torch.uint8):
+            values = values.to(torch.float32)
         return Batch(values, rows=index)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,8 @@ from likely.errors import ConfigError, DataError
 __all__ = ["infer_schema"]
 
 MAX_LEVELS = 256
-MAX_DECIMALS = 6
+DECIMAL = tuple(10**decimals for decimals in range(7))
+SCALED = (1, 15, 16, 255, 256)
 MAX_CATEGORIES = 1000
 MAX_INTEGER = 2.0**53
 MAX_REAL = 1e150
@@ -90,13 +91,11 @@ def _array(array: np.ndarray, form: Form, binarize: Binarize | None, resize: tup
         raise DataError(f"row {row}, cell {cell} is missing or infinite; missing cells cannot be modelled yet")
     if array.dtype == np.uint8 and (array.max() > 1 or array.min() == array.max()):
         levels = Column(
-            "x", "uint8", "levels", "uint8: 0 to 255", low=0.0, high=255.0, decimals=0, hard=True, **_moments(values)
+            "x", "uint8", "levels", "uint8: 0 to 255", low=0.0, high=255.0, per_unit=1, hard=True, **_moments(values)
         )
     else:
         flat = pd.Series(values.reshape(-1))
-        levels = replace(_numeric("x", flat, len(array)), dtype=str(array.dtype))
-        if levels.kind == "categorical":
-            raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
+        levels = replace(_numeric("x", flat, len(array), cells=True), dtype=str(array.dtype))
         if levels.kind == "categorical":
             raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
     if binarize:
@@ -215,7 +214,8 @@ def _moments(values: np.ndarray) -> dict[str, Any]:
     return {"mean": float(numbers.mean()), "scale": float(numbers.std()) or 1.0}
 
 
-def _numeric(name: str, values: pd.Series, rows: int) -> Column:
+def _numeric(name: str, values: pd.Series, rows: int, *, cells: bool = False) -> Column:
+    """What a column of numbers is, or what the `cells` of an array are, which share one kind."""
     dtype = str(values.dtype)
     numbers = values.to_numpy(dtype=np.float64)
     if not np.isfinite(numbers).all():
@@ -228,61 +228,62 @@ def _numeric(name: str, values: pd.Series, rows: int) -> Column:
             f"shift or rescale it, or leave it out with --column {name}=ignore"
         )
     distinct = pd.unique(numbers)
-    if pd.api.types.is_bool_dtype(values.dtype) or set(distinct.tolist()) == {0.0, 1.0}:
-        moments = _moments(numbers)
-        return Column(name, dtype, "binary", "only 0 and 1", low=0.0, high=1.0, decimals=0, hard=True, **moments)
-    if len(distinct) == 1:
-        value = values.iloc[0].item() if hasattr(values.iloc[0], "item") else values.iloc[0]
-        reason = f"constant: always {value}"
-        return Column(name, dtype, "categorical", reason, categories=(value,), reserve=1 / (rows + 1))
+    if pd.api.types.is_bool_dtype(values.dtype) or (cells and set(distinct.tolist()) == {0.0, 1.0}):
+        return _binary(name, dtype, numbers, "only 0 and 1")
+    if len(distinct) == 1 or set(distinct.tolist()) == {0.0, 1.0}:
+        found = tuple(value.item() if hasattr(value, "item") else value for value in sorted(values.unique()))
+        reason = "only 0 and 1" if len(found) == 2 else f"constant: always {found[0]}"
+        return Column(name, dtype, "categorical", reason, categories=found, reserve=1 / (rows + 1))
     low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, **_moments(numbers)}
-    decimals = _decimals(numbers, values.dtype)
-    if decimals == 0 and high - low < MAX_LEVELS:
-        reason = f"integers from {low:g} to {high:g}"
-        return Column(name, dtype, "levels", reason, decimals=0, reserve=1 / (rows + 1), **common)
-    if decimals is not None:
-        reason = "integers" if decimals == 0 else f"recorded to {decimals} decimals"
-        return Column(name, dtype, "grid", reason, decimals=decimals, **common)
+    per_unit = _per_unit(numbers, values.dtype, (*SCALED, *DECIMAL) if cells else DECIMAL)
+    if per_unit is not None and (high - low) * per_unit < MAX_LEVELS and (per_unit == 1 or cells):
+        what = "integers" if per_unit == 1 else f"multiples of 1/{per_unit}"
+        reason = f"{what} from {low:g} to {high:g}"
+        return Column(name, dtype, "levels", reason, per_unit=per_unit, reserve=1 / (rows + 1), **common)
+    if per_unit is not None:
+        reason = "integers" if per_unit == 1 else f"recorded to {len(str(per_unit)) - 1} decimals"
+        reason = f"multiples of 1/{per_unit}" if per_unit in SCALED[1:] else reason
+        return Column(name, dtype, "grid", reason, per_unit=per_unit, **common)
     return Column(name, dtype, "real", "real numbers on no grid", **common)
 
 
-def _decimals(numbers: np.ndarray, dtype: np.dtype | None) -> int | None:
-    """Fewest decimals at which every value is a multiple of the step up to its own rounding, or `None`."""
-    own = np.finfo(dtype).eps if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.finfo(np.float64).eps
-    largest = np.abs(numbers).max()
-    for decimals in range(MAX_DECIMALS + 1):
-        if 10.0**-decimals < 100 * own * largest and decimals > 0:
+def _binary(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
+    moments = _moments(numbers)
+    return Column(name, dtype, "binary", reason, low=0.0, high=1.0, per_unit=1, hard=True, **moments)
+
+
+def _per_unit(numbers: np.ndarray, dtype: Any, candidates: tuple[int, ...]) -> int | None:
+    """The coarsest grid of multiples of 1/candidate that holds every value up to its own rounding, or `None`."""
+    dtype = getattr(dtype, "numpy_dtype", dtype)
+    own = np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps
+    largest = float(np.abs(numbers).max())
+    for per_unit in candidates:
+        if 1 / per_unit < (0.5 if per_unit == 1 else 100) * own * largest:
             return None
-        if (np.abs(numbers - np.round(numbers, decimals)) <= 2 * own * np.abs(numbers)).all():
-            return decimals
+        nearest = np.round(numbers * per_unit) / per_unit
+        if (np.abs(numbers - nearest) <= 2 * own * np.abs(numbers)).all():
+            return per_unit
     return None
 
 
 def _override(column: Column, wanted: str, values: pd.Series, rows: int) -> Column:
-    known: dict[str, Kind] = {"binary": "binary", "levels": "levels", "grid": "grid", "real": "real"}
+    known = get_args(Kind)
     if wanted not in known:
-        choices = ", ".join([*known, "categorical", "ignore"])
-        near = difflib.get_close_matches(wanted, [*known, "categorical", "ignore"], n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {choices}"
+        near = difflib.get_close_matches(wanted, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(known)}"
         raise ConfigError(f"column {column.name!r}: unknown kind {wanted!r}{hint}")
     if wanted == column.kind:
         return column
     numbers = values.to_numpy(dtype=np.float64)
-    plain = Column(
-        column.name,
-        column.dtype,
-        known[wanted],
-        "as told",
-        low=float(numbers.min()),
-        high=float(numbers.max()),
-        decimals=column.decimals,
-        **_moments(numbers),
-    )
+    per_unit = _per_unit(numbers, values.dtype, DECIMAL)
+    span: dict[str, Any] = {"low": float(numbers.min()), "high": float(numbers.max()), **_moments(numbers)}
     if wanted == "real":
-        return replace(plain, decimals=None)
-    if wanted == "grid" and _decimals(numbers, values.dtype) is not None:
-        return replace(plain, decimals=_decimals(numbers, values.dtype))
-    if wanted == "levels" and _decimals(numbers, values.dtype) == 0:
-        return replace(plain, decimals=0, reserve=1 / (rows + 1))
+        return Column(column.name, column.dtype, "real", "as told", **span)
+    if wanted == "grid" and per_unit is not None:
+        return Column(column.name, column.dtype, "grid", "as told", per_unit=per_unit, **span)
+    if wanted == "levels" and per_unit == 1:
+        return Column(column.name, column.dtype, "levels", "as told", per_unit=1, reserve=1 / (rows + 1), **span)
+    if wanted == "binary" and np.isin(numbers, (0, 1)).all():
+        return _binary(column.name, column.dtype, numbers, "as told")
     raise ConfigError(f"column {column.name!r} cannot be {wanted}: its values do not fit ({column.reason})")

@@ -31,8 +31,9 @@ class Column:
         Of the training rows, in data units.
     low, high
         Range of the training rows, or the type's limits where `hard`.
-    decimals
-        Values are recorded to this many decimals: the grid has step 10^-decimals. `None`: not on a grid.
+    per_unit
+        Values are multiples of 1/per_unit: 1 for integers, 100 for two decimals, 255 for levels scaled to 0..1.
+        `None`: not on a grid.
     hard
         The limits are law (0/1, 0..255): a value beyond them is an error.
     categories
@@ -50,7 +51,7 @@ class Column:
     scale: float = 1.0
     low: float | None = None
     high: float | None = None
-    decimals: int | None = None
+    per_unit: int | None = None
     hard: bool = False
     categories: tuple[Any, ...] = ()
     reserve: float = 0.0
@@ -64,7 +65,7 @@ class Column:
     @property
     def step(self) -> float | None:
         """Resolution of the grid, in data units."""
-        return None if self.decimals is None else 10.0**-self.decimals
+        return None if self.per_unit is None else 1 / self.per_unit
 
 
 @dataclass(frozen=True)

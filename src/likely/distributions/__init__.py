@@ -10,7 +10,7 @@ from likely.distributions.full_normal import FullNormal
 from likely.distributions.latent import LatentDistribution
 from likely.distributions.latent_mixture import LatentMixture
 from likely.distributions.logistic import DiscretisedLogistic
-from likely.distributions.normal import DiagonalNormal
+from likely.distributions.normal import DiagonalNormal, StandardNormal
 from likely.distributions.positive import Beta, Gamma, LogNormal
 from likely.distributions.real import Gaussian, Laplace, Logistic, StudentT
 from likely.distributions.rescaled import Rescaled
@@ -39,6 +39,7 @@ __all__ = [
     "NegativeBinomial",
     "Poisson",
     "Rescaled",
+    "StandardNormal",
     "StudentT",
     "Truncated",
     "Univariate",

@@ -115,7 +115,7 @@ class Categorical(Distribution):
         codes = value.long().expand(shape)
         last = self.logits.shape[-1] - 1
         known = self.logits.expand(*shape, -1).gather(-1, codes.clamp(0, last).unsqueeze(-1)).squeeze(-1)
-        unseen = (codes < 0) | (codes > last)
+        unseen = (codes < 0) | (codes > last) | torch.isneginf(known)
         return torch.where(unseen, self.reserve.log(), known + torch.log1p(-self.reserve))
 
     def cdf(self, value: Tensor) -> Tensor:

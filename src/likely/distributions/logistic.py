@@ -59,8 +59,15 @@ class DiscretisedLogistic(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """Location of the logistic law, kept within the range: the mean of the law before it is cut to the grid."""
-        return self.frame.outward(self.loc).clamp(self.low, self.high)
+        """Mean within the range: low + Σ P(x > k) over the levels k, the sum taken as an integral; off by < δ/2.
+
+        low + s (softplus((μ − low)/s) − softplus((μ − high)/s)); μ where the grid is unbounded.
+        """
+        loc = self.frame.outward(self.loc)
+        scale = self.log_scale.exp().to(torch.float64) * self.frame.scale
+        within = scale * (F.softplus((loc - self.low) / scale) - F.softplus((loc - self.high) / scale))
+        bounded = torch.isfinite(self.low) & torch.isfinite(self.high)
+        return torch.where(bounded, (self.low + within).clamp(self.low, self.high), loc)
 
     @property
     def mode(self) -> Tensor:

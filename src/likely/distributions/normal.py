@@ -11,7 +11,7 @@ from torch.distributions import constraints, register_kl
 
 from likely.distributions.latent import Index, LatentDistribution
 
-__all__ = ["DiagonalNormal"]
+__all__ = ["DiagonalNormal", "StandardNormal"]
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
@@ -75,11 +75,30 @@ class DiagonalNormal(LatentDistribution):
         return (self.log_std + 0.5 + HALF_LOG_TWO_PI).expand_as(self.loc).sum(-1)
 
 
-def kl_diagonal_normal(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
-    """D[q‖p] = ½ Σ (σ_q²/σ_p² + (μ_q − μ_p)²/σ_p² − 1) + log σ_p − log σ_q, in nats.
+class StandardNormal(DiagonalNormal):
+    """N(0, I): log N(z; 0, I) = Σ_j −½ z_j² − ½ log 2π, in nats.
 
-    With p = N(0, I) it is ½ Σ (−log σ² + μ² + σ² − 1) (Kingma and Welling 2014, appendix B).
+    Parameters
+    ----------
+    zeros
+        `(*batch, dim)` zeros, which give shape, dtype and device.
+
     """
+
+    def __init__(self, zeros: Tensor) -> None:
+        super().__init__(zeros, zeros)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        return -0.5 * value.square().sum(-1) - HALF_LOG_TWO_PI * value.shape[-1]
+
+
+def kl_to_standard_normal(q: DiagonalNormal, _: StandardNormal) -> Tensor:
+    """D[q‖N(0, I)] = ½ Σ (−log σ² + μ² + σ² − 1), in nats (Kingma and Welling 2014, appendix B)."""
+    return (0.5 * ((2 * q.log_std).exp() + q.loc.square() - 1) - q.log_std).sum(-1)
+
+
+def kl_diagonal_normal(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
+    """D[q‖p] = ½ Σ (σ_q²/σ_p² + (μ_q − μ_p)²/σ_p² − 1) + log σ_p − log σ_q, in nats."""
     return kl_per_dimension(q, p).sum(-1)
 
 
@@ -90,3 +109,4 @@ def kl_per_dimension(q: DiagonalNormal, p: DiagonalNormal) -> Tensor:
 
 
 register_kl(DiagonalNormal, DiagonalNormal)(kl_diagonal_normal)
+register_kl(DiagonalNormal, StandardNormal)(kl_to_standard_normal)

@@ -10,6 +10,8 @@ from torch.distributions import Distribution
 
 __all__ = ["Frame", "Rescaled"]
 
+FARTHEST = 1e15
+
 
 class Frame:
     """The change of variables x = shift + scale y between data units x and standardised units y.
@@ -28,10 +30,10 @@ class Frame:
         self.shift, self.scale = shift, scale
 
     def inward(self, x: Tensor, dtype: torch.dtype) -> Tensor:
-        """Data units to standardised units."""
+        """Data units to standardised units, kept within ±1e15, where squares still fit into float32."""
         if x.dtype != torch.float64:
             return (x.to(dtype) - self.shift.to(dtype)) / self.scale.to(dtype)
-        return ((x - self.shift) / self.scale).to(dtype)
+        return ((x - self.shift) / self.scale).clamp(-FARTHEST, FARTHEST).to(dtype)
 
     def outward(self, y: Tensor) -> Tensor:
         """Standardised units to data units, in float64."""

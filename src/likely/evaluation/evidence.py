@@ -15,6 +15,7 @@ from likely.data.noise import normal, row_keys
 from likely.distributions import DiagonalNormal, LatentDistribution
 from likely.distributions.latent import closed_kl
 from likely.distributions.normal import kl_per_dimension
+from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.models import VAE
 
 __all__ = ["Evidence", "evidence", "posterior_means"]
@@ -38,7 +39,8 @@ class Evidence:
         (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, where asked for, `prior_sampling` (the
         same with z_k ~ P).
     se_mc
-        The same names.
+        The same names. Of a logarithm it is a jackknife over blocks of samples, which grows with the spread of the
+        weights; NaN at K = 1.
     samples
         K.
     keys
@@ -56,68 +58,6 @@ class Evidence:
     keys: np.ndarray
     kl_per_dimension: np.ndarray
     kl_kind: str = "closed form"
-
-
-@dataclass
-class _LogMean:
-    """log (1/K) Σ exp(w_k) and its delta-method error, accumulated chunk by chunk in float64."""
-
-    first: Tensor
-    second: Tensor
-    count: int = 0
-
-    @classmethod
-    def empty(cls, rows: int, device: torch.device) -> _LogMean:
-        nothing = torch.full((rows,), -math.inf, dtype=torch.float64, device=device)
-        return cls(nothing, nothing.clone())
-
-    def add(self, log_weight: Tensor) -> None:
-        w = log_weight.to(torch.float64)
-        self.first = torch.logaddexp(self.first, torch.logsumexp(w, 0))
-        self.second = torch.logaddexp(self.second, torch.logsumexp(2 * w, 0))
-        self.count += len(w)
-
-    @property
-    def value(self) -> Tensor:
-        return self.first - math.log(self.count)
-
-    @property
-    def error(self) -> Tensor:
-        """Standard error of the logarithm: √(Σ w²/(Σ w)² − 1/K) · √(K/(K − 1))."""
-        if self.count < 2:
-            return torch.full_like(self.first, math.nan)
-        spread = (torch.exp(self.second - 2 * self.first) - 1 / self.count).clamp_min(0)
-        return torch.sqrt(spread * self.count / (self.count - 1))
-
-
-@dataclass
-class _Mean:
-    """Mean and standard error of one number per sample, accumulated in float64 around the first chunk's mean."""
-
-    total: Tensor
-    square: Tensor
-    centre: Tensor | None = None
-    count: int = 0
-
-    def add(self, values: Tensor) -> None:
-        v = values.to(torch.float64)
-        if self.centre is None:
-            self.centre = v.mean(0)
-        v = v - self.centre
-        self.total = self.total + v.sum(0)
-        self.square = self.square + v.square().sum(0)
-        self.count += len(v)
-
-    @property
-    def value(self) -> Tensor:
-        return self.total / self.count + (0 if self.centre is None else self.centre)
-
-    @property
-    def error(self) -> Tensor:
-        if self.count < 2:
-            return torch.full_like(self.total, math.nan)
-        variance = (self.square - self.total.square() / self.count) / (self.count - 1)
-        return torch.sqrt(variance.clamp_min(0) / self.count)
 
 
 @dataclass
@@ -174,7 +114,7 @@ def evidence(
     """
     model.eval()
     widest = max(rows.values[0].numel(), *(p.shape[0] for p in model.decoder.parameters() if p.dim() > 1))
-    size = max(1, min(ROWS, len(rows)))
+    size = ROWS
     block = max(1, min(samples, cells // (widest * size)))
     made, done, kl_kind = _Columns(), 0, "closed form"
     p = model.prior()
@@ -215,31 +155,31 @@ def _row_terms(
     """Estimates and their errors; where the KL is sampled, the ELBO's error is that of log P(x, z) − log Q(z|x)."""
     rows, device = len(batch), batch.values.device
     zeros = torch.zeros(rows, dtype=torch.float64, device=device)
-    bound, unweighted, simple = (_LogMean.empty(rows, device) for _ in range(3))
-    reconstruction, divergence, joint = (_Mean(zeros, zeros) for _ in range(3))
+    bound, unweighted, simple = (LogMean(samples, rows, device) for _ in range(3))
+    reconstruction, divergence, joint = (Mean(samples, rows, device) for _ in range(3))
     for first in range(0, samples, block):
         size = min(block, samples - first)
         z = q.from_noise(normal(keys, FROM_POSTERIOR, first, size, q.noise_size).to(q.like.dtype))
         log_px_z = model.log_px_z(batch, z)
-        reconstruction.add(log_px_z)
-        unweighted.add(log_px_z)
+        reconstruction.add(first, log_px_z)
+        unweighted.add(first, log_px_z)
         log_ratio = p.log_prob(z) - q.log_prob(z)
-        bound.add(log_px_z + log_ratio)
+        bound.add(first, log_px_z + log_ratio)
         if closed is None:
-            divergence.add(-log_ratio)
-            joint.add(log_px_z + log_ratio)
+            divergence.add(first, -log_ratio)
+            joint.add(first, log_px_z + log_ratio)
         if prior_sampling:
             z = p.from_noise(normal(keys, FROM_PRIOR, first, size, p.noise_size).to(q.like.dtype))
-            simple.add(model.log_px_z(batch, z))
+            simple.add(first, model.log_px_z(batch, z))
     kl = (divergence.value, divergence.error) if closed is None else (closed.to(torch.float64), zeros)
     elbo = (reconstruction.value - kl[0], joint.error if closed is None else reconstruction.error)
-    both = torch.sqrt(bound.error.square() + elbo[1].square())
+    sampled = joint if closed is None else reconstruction
     terms = {
         "reconstruction": (reconstruction.value, reconstruction.error),
         "kl": kl,
         "elbo": elbo,
         "iwae": (bound.value, bound.error),
-        "gap": (bound.value - elbo[0], both),
+        "gap": (bound.value - elbo[0], jackknife(bound.without_each() - sampled.without_each())),
         "unweighted": (unweighted.value, unweighted.error),
     }
     if prior_sampling:
@@ -258,6 +198,5 @@ def _kl_per_dimension(q: LatentDistribution, p: LatentDistribution) -> Tensor:
 def posterior_means(model: VAE, rows: EncodedRows) -> np.ndarray:
     """Mean of Q(z|x) per row: `(rows, latent)`."""
     model.eval()
-    size = min(1000, len(rows))
-    made = [model.posterior(Batch(values)).mean[:count].cpu() for values, count in chunks(rows, size)]
+    made = [model.posterior(Batch(values)).mean[:count].cpu() for values, count in chunks(rows, 4 * ROWS)]
     return torch.cat(made).numpy()

@@ -22,7 +22,8 @@ class Likelihood(nn.Module, ABC):
     event_shape
         Shape of x.
     parameter_shape
-        Shape of what the decoder gives per row: `(*event, parameters per cell)`; the decoder's last layer fits it.
+        Shape of what the decoder gives per row: `(*event, parameters per cell)`; the decoder's last layer fits it
+        (flat, one parameter of all cells after the other).
     measure
         `mass` (counting measure), `density` (Lebesgue measure in data units), or `mixed`.
 
@@ -52,13 +53,13 @@ class Likelihood(nn.Module, ABC):
         return tuple(shaped.unbind(-1 - len(self.event_shape)))
 
 
-def bounded(raw: Tensor, low: float, high: float) -> Tensor:
+def bounded(raw: Tensor, low: float | Tensor, high: float) -> Tensor:
     """A smooth bound: the identity near the middle for `high − low` wide, never outside [low, high]."""
     middle, half = (low + high) / 2, (high - low) / 2
     return middle + half * torch.tanh((raw - middle) / half)
 
 
-def unbounded(value: Tensor, low: float, high: float) -> Tensor:
+def unbounded(value: Tensor, low: float | Tensor, high: float) -> Tensor:
     """The inverse of `bounded`, for values kept clear of the bounds."""
     middle, half = (low + high) / 2, (high - low) / 2
     return middle + half * torch.atanh(((value - middle) / half).clamp(-0.95, 0.95))

@@ -29,7 +29,7 @@ class Bernoulli(Likelihood):
         return distributions.Bernoulli(parameters.unflatten(-1, tuple(self.event_shape)))
 
     def initial(self, values: Tensor) -> Tensor:
-        """Logits of each cell's share of ones, one row of each value added."""
+        """Logits of each cell's share of ones, half a row of each value added."""
         ones = values.flatten(1).to(torch.float32).mean(0)
         return torch.logit((ones * len(values) + 0.5) / (len(values) + 1))
 

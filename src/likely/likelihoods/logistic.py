@@ -15,7 +15,7 @@ from likely.likelihoods.base import Likelihood, bounded, unbounded
 
 __all__ = ["DiscretisedLogistic"]
 
-LOW, HIGH = math.log(1e-3), math.log(10.0)
+HIGH = math.log(10.0)
 
 
 class DiscretisedLogistic(Likelihood):
@@ -36,7 +36,8 @@ class DiscretisedLogistic(Likelihood):
     reserve
         Mass kept for values outside an inferred range; 0 where the limits are law.
 
-    All of them numbers or `(*event)`. s_i stays within 0.001 and 10 of the cell's scale.
+    All of them numbers or `(*event)`. s_i stays below 10 of the cell's scale, and above the smaller of 0.001 of it and
+    a tenth of a step: a mass needs no larger floor, because it cannot exceed one.
 
     """
 
@@ -47,6 +48,7 @@ class DiscretisedLogistic(Likelihood):
     low: Tensor
     high: Tensor
     reserve: Tensor
+    lowest: Tensor
 
     def __init__(
         self,
@@ -65,13 +67,15 @@ class DiscretisedLogistic(Likelihood):
         for name, value in numbers.items():
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float64))
         self._reserves = bool((self.reserve > 0).any())
+        least = torch.minimum(torch.as_tensor(1e-3, dtype=torch.float64), 0.1 * self.step / self.scale)
+        self.register_buffer("lowest", least.log().to(torch.float32), persistent=False)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> DiscretisedLogistic, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
         return distributions.DiscretisedLogistic(
             loc,
-            bounded(raw, LOW, HIGH),
+            bounded(raw, self.lowest, HIGH),
             Frame(self.shift, self.scale),
             self.step,
             self.low,
@@ -85,4 +89,6 @@ class DiscretisedLogistic(Likelihood):
         floor = (self.step / self.scale / 3).expand(self.event_shape).flatten()
         deviation = torch.maximum(y.std(0, correction=0).flatten(), floor)
         log_scale = (deviation * math.sqrt(3) / math.pi).log()
-        return torch.cat([y.mean(0).flatten(), unbounded(log_scale, LOW, HIGH)]).to(torch.float32)
+        return torch.cat(
+            [y.mean(0).flatten(), unbounded(log_scale, self.lowest.expand(self.event_shape).flatten(), HIGH)]
+        ).to(torch.float32)

@@ -14,8 +14,8 @@ from likely.distributions.coupled import Grid
 from likely.distributions.rescaled import Frame
 from likely.errors import ConfigError
 from likely.likelihoods.base import bounded, unbounded
-from likely.likelihoods.logistic import HIGH, LOW, DiscretisedLogistic
-from likely.likelihoods.standardised import components, gather, start_mixture
+from likely.likelihoods.logistic import DiscretisedLogistic
+from likely.likelihoods.standardised import HIGH, LOW, components, gather, start_mixture
 
 __all__ = ["DiscretisedLogisticMixture"]
 

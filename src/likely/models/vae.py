@@ -47,6 +47,11 @@ class Terms:
         self.z, self.log_px_z, self.q, self.p, self.held = z, log_px_z, q, p, held
 
     @cached_property
+    def reconstruction(self) -> Tensor:
+        """E_Q[log P(x|z)], estimated by the mean over the samples: `(batch,)`."""
+        return self.log_px_z.squeeze(0) if len(self.log_px_z) == 1 else self.log_px_z.mean(0)
+
+    @cached_property
     def log_pz(self) -> Tensor:
         """log P(z): `(sample, batch)`."""
         return self.p.log_prob(self.z)

@@ -122,7 +122,7 @@ class MMD(Objective):
         penalty = self.weight * discrepancy
         if self.kl:
             penalty = penalty + self.kl * terms.kl
-        return terms.log_px_z.mean(0) - kl_weight * penalty, terms
+        return terms.reconstruction - kl_weight * penalty, terms
 
 
 def squared_mmd(a: Tensor, b: Tensor, scales: tuple[float, ...]) -> Tensor:

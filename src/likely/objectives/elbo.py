@@ -46,7 +46,7 @@ class ELBO(Objective):
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
         terms = model.terms(batch, self.samples)
         kl = terms.kl if self.kl == "closed" else (terms.log_qz_x - terms.log_pz).mean(0)
-        return terms.log_px_z.mean(0) - kl_weight * kl, terms
+        return terms.reconstruction - kl_weight * kl, terms
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Beta(Objective):
     def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples)
-        return terms.log_px_z.mean(0) - kl_weight * self.beta * terms.kl, terms
+        return terms.reconstruction - kl_weight * self.beta * terms.kl, terms
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Capacity(Objective):
     def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples)
-        return terms.log_px_z.mean(0) - self.gamma * (terms.kl - kl_weight * self.capacity).abs(), terms
+        return terms.reconstruction - self.gamma * (terms.kl - kl_weight * self.capacity).abs(), terms
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class FreeBits(Objective):
         parts = self._parts(terms)
         mean = parts.mean(0)
         kl = torch.where(mean > self.nats, parts, torch.full_like(mean, self.nats)).sum(-1)
-        return terms.log_px_z.mean(0) - kl_weight * kl, terms
+        return terms.reconstruction - kl_weight * kl, terms
 
     def _parts(self, terms: Terms) -> Tensor:
         """The parts of the KL that get a floor each: `(batch, parts)`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from likely.distributions import DiagonalNormal
@@ -31,4 +32,4 @@ class Normal(Posterior):
     def forward(self, parameters: Tensor) -> DiagonalNormal:
         """`(batch, 2 dim)`: mean and log σ -> the distribution, over vectors `(dim,)`."""
         mean, log_std = parameters.chunk(2, -1)
-        return DiagonalNormal(mean, log_std.clamp(LOW, HIGH))
+        return DiagonalNormal(mean, F.hardtanh(log_std, LOW, HIGH))

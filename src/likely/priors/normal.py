@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from likely.distributions import DiagonalNormal
+from likely import distributions
 from likely.priors.base import Encode, Prior
 
 __all__ = ["StandardNormal"]
@@ -28,6 +28,10 @@ class StandardNormal(Prior):
         self.event_shape = torch.Size((dim,))
         self.register_buffer("zeros", torch.zeros(dim), persistent=False)
 
-    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> DiagonalNormal:  # noqa: ARG002
+    def forward(
+        self,
+        posterior: Encode | None = None,  # noqa: ARG002
+        rows: Tensor | None = None,  # noqa: ARG002
+    ) -> distributions.StandardNormal:
         """The distribution, over vectors `(dim,)`."""
-        return DiagonalNormal(self.zeros, self.zeros)
+        return distributions.StandardNormal(self.zeros)

@@ -18,6 +18,8 @@ def pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
     low = min(0.0, column.low or 0.0) if column.kind in ("levels", "binary") else float(values.min())
     high = 1.0 if column.kind == "binary" else (column.high if column.kind == "levels" else float(values.max()))
     scaled = np.clip((values - low) / max(1e-12, (high or 1.0) - low), 0, 1)
+    if scaled.ndim == 4 and scaled.shape[-1] == 1:
+        return scaled[..., 0]
     if scaled.ndim == 2:
         side = math.isqrt(scaled.shape[1])
         if side * side != scaled.shape[1]:

@@ -55,6 +55,13 @@ def fresh(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} exists already; choose another name or add --overwrite")
 
 
+def _replaceable(directory: Path) -> bool:
+    """Whether it is an empty folder, or one that a fit made."""
+    if not directory.is_dir():
+        return False
+    return not any(directory.iterdir()) or all((directory / name).exists() for name in ("config.json", "schema.json"))
+
+
 @contextmanager
 def claim(directory: Path, *, overwrite: bool) -> Iterator[Path]:
     """A new directory for a run; on failure it is removed and what stood there before is put back.
@@ -66,11 +73,7 @@ def claim(directory: Path, *, overwrite: bool) -> Iterator[Path]:
 
     """
     fresh(directory, overwrite=overwrite)
-    if (
-        directory.exists()
-        and not (directory / "config.json").exists()
-        and (directory.is_file() or any(directory.iterdir()))
-    ):
+    if directory.exists() and not _replaceable(directory):
         raise OutputError(f"{directory} is not a run directory, so it is not overwritten; choose another name")
     aside = directory.with_name(f".{directory.name}.replaced-{os.getpid()}")
     try:
@@ -79,6 +82,8 @@ def claim(directory: Path, *, overwrite: bool) -> Iterator[Path]:
             directory.replace(aside)
         directory.mkdir()
     except OSError as error:
+        if aside.exists() and not directory.exists():
+            aside.replace(directory)
         raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
     try:
         yield directory

@@ -155,14 +155,17 @@ def _train(run: Run) -> None:
     with bar("fitting") as tick:
         outcome = train(run.model, rows, fixed["validation"], config, plan, seed=seed, monitor=tick)
     run.config = replace(run.config, training=config)
-    run.history = pd.DataFrame(outcome.history)
+    run.history = pd.DataFrame(outcome.history, columns=None if outcome.history else ["step", "val_elbo"])
+    if outcome.diverged:
+        run.notices += (f"training diverged after step {outcome.steps}; the best weights until then are kept",)
     run.facts |= {
         "interrupted": outcome.interrupted,
+        "diverged": outcome.diverged,
         "steps": outcome.steps,
         "seconds": round(outcome.seconds, 2),
         "selected": outcome.selected,
         "selected_step": outcome.selected_step,
-        "validation_elbo": outcome.best,
+        "validation_elbo": outcome.best if outcome.selected else None,
     }
 
 

@@ -15,7 +15,7 @@ from safetensors.torch import save as save_tensors
 from likely.assembly import build
 from likely.config import Config
 from likely.data import Division, Schema
-from likely.errors import InputError, RunError
+from likely.errors import ConfigError, InputError, RunError
 from likely.run.files import write
 from likely.run.run import Run, versions
 
@@ -54,13 +54,18 @@ def load(path: str | Path) -> Run:
     directory = Path(path)
     if not directory.is_dir():
         raise RunError(f"no run directory at {path}; make one with: likely fit DATA -o {path}")
-    config = Config.from_dict(_read(directory / "config.json"))
+    try:
+        config = Config.from_dict(_read(directory / "config.json"))
+        device = torch.device(config.device)
+    except (ConfigError, RuntimeError) as error:
+        raise RunError(f"{directory / 'config.json'} is not one that this version wrote ({error})") from error
     schema = Schema.from_dict(_read(directory / "schema.json"))
     if not (directory / "weights.safetensors").exists():
         raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
     facts = _read(directory / "run.json")
     try:
-        model = build(config, schema)
+        with torch.random.fork_rng(devices=[]):
+            model = build(config, schema)
         model.load_state_dict(_tensors(directory / "weights.safetensors"))
     except (RuntimeError, InputError) as error:
         reason = " ".join(str(error).split())
@@ -73,8 +78,8 @@ def load(path: str | Path) -> Run:
         history = pd.read_csv(directory / "history.csv")
     except (KeyError, OSError, ValueError) as error:
         raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
-    if torch.device(config.device).type == "cuda" and torch.cuda.is_available():
-        model.to(config.device)
+    if device.type == "cuda" and torch.cuda.is_available():
+        model.to(device)
     return Run(config, schema, model.eval(), history, facts, division, directory, notices)
 
 

@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.errors import LikelyError
-from likely.models import VAE
+from likely.models import VAE, Terms
 from likely.objectives import ELBO, Objective, loss
 from likely.training.schedule import Plan
 from likely.training.validate import validate
@@ -32,10 +33,11 @@ class Outcome:
     history: list[dict[str, float]] = field(default_factory=list)
     steps: int = 0
     selected_step: int = 0
-    selected: str = "weights"
+    selected: str = ""
     best: float = float("-inf")
     seconds: float = 0.0
     interrupted: bool = False
+    diverged: bool = False
 
 
 def native_bfloat16() -> bool:
@@ -46,7 +48,9 @@ def native_bfloat16() -> bool:
 
 def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
     """The context in which networks run: bfloat16 where asked for, else as they are."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16", cache_enabled=False)
+    if precision != "bfloat16":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
 def order(rows: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:
@@ -57,6 +61,43 @@ def order(rows: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]
             rest = torch.cat([rest, torch.randperm(rows, generator=generator, device=generator.device)])
         yield rest[:batch]
         rest = rest[batch:]
+
+
+def clip(optimiser: Any, weights: list[Tensor], largest: float) -> None:
+    """Hand the fused optimiser what to divide the gradients by, so that their joint norm is at most `largest`.
+
+    It divides while it steps: no pass over the gradients of its own. A step whose gradient is not finite is left out.
+    """
+    norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
+    optimiser.grad_scale = (norm / largest).clamp_min(1.0)
+    optimiser.found_inf = norm.isfinite().logical_not().to(torch.float32)
+
+
+class Meter:
+    """Means over steps of the loss, the reconstruction term and the KL, without a sync or a kernel in most steps."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.sums, self.count = torch.zeros(3, device=device), 0
+        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def add(self, loss: Tensor, terms: Terms) -> None:
+        """Take in one step."""
+        self.waiting.append((loss.detach(), terms.log_px_z.detach(), terms.kl.detach()))
+        if len(self.waiting) == TICK:
+            self._fold()
+
+    def means(self) -> Tensor:
+        """The three means since the last call."""
+        self._fold()
+        means = self.sums / max(1, self.count)
+        self.sums, self.count = torch.zeros_like(self.sums), 0
+        return means
+
+    def _fold(self) -> None:
+        for column, tensors in enumerate(zip(*self.waiting, strict=True)):
+            self.sums[column] += torch.stack(tensors).flatten().mean() * len(tensors)
+        self.count += len(self.waiting)
+        self.waiting = []
 
 
 def train(
@@ -90,7 +131,8 @@ def train(
     Raises
     ------
     LikelyError
-        If the objective stops being finite.
+        If the validation ELBO never was finite. If the objective stops being finite later, training stops there and the
+        best weights are kept (`Outcome.diverged`).
 
     """
     objective, device = objective or ELBO(), rows.values.device
@@ -100,7 +142,7 @@ def train(
     optimiser = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
     generator = torch.Generator(device).manual_seed(seed)
     batches = order(len(rows), config.batch_size or len(rows), generator)
-    outcome, since_best, sums, counted = Outcome(), 0, torch.zeros(3, device=device), 0
+    outcome, since_best, meter = Outcome(), 0, Meter(device)
     kept = [weight.detach().clone() for weight in weights]
     started = time.perf_counter()
     model.train()
@@ -116,28 +158,34 @@ def train(
                     value, terms = loss(model, rows.batch(next(batches), generator), objective, kl_weight)
                 optimiser.zero_grad()
                 value.backward()
-                torch.nn.utils.clip_grad_norm_(weights, config.clip, foreach=True)
+                clip(optimiser, weights, config.clip)
                 optimiser.step()
                 with torch.no_grad():
                     keep = min(config.average, (step + 1) / (step + 10))
                     torch._foreach_lerp_(averaged, weights, 1 - keep)
-                    sums += torch.stack([value.detach(), terms.log_px_z.detach().mean(), terms.kl.detach().mean()])
-                counted += 1
+                meter.add(value, terms)
                 outcome.steps += 1
                 if monitor and outcome.steps % TICK == 0:
                     monitor(outcome.steps, plan.last, outcome.history[-1]["val_elbo"] if outcome.history else None)
                 if outcome.steps % plan.every and outcome.steps < plan.last:
                     continue
-                record = _record(outcome.steps, config, len(rows), plan, sums / counted, started)
-                sums, counted = torch.zeros_like(sums), 0
+                record = _record(outcome.steps, config, len(rows), plan, meter.means(), started)
+                if not math.isfinite(record["objective"]):
+                    outcome.diverged = True
+                    break
                 with autocast(precision, device):
                     improved = _select(model, weights, averaged, kept, validation, seed, outcome, record)
                 since_best = 0 if improved else since_best + 1
                 plan.heed(outcome.steps, since_best)
         except KeyboardInterrupt:
             outcome.interrupted = True
-    if outcome.history:
+    if outcome.selected:
         _load(weights, kept)
+    elif not outcome.interrupted:
+        raise LikelyError(
+            f"training diverged before step {outcome.steps}: no finite bound on the validation rows; "
+            f"look for extreme values, or try --set learning_rate={config.learning_rate / 3:g}"
+        )
     outcome.seconds = time.perf_counter() - started
     model.eval()
     with torch.no_grad():
@@ -149,10 +197,6 @@ def _record(
     steps: int, config: TrainingConfig, rows: int, plan: Plan, means: Tensor, started: float
 ) -> dict[str, float]:
     value, reconstruction, kl = means.tolist()
-    if not math.isfinite(value):
-        raise LikelyError(
-            f"training diverged before step {steps}; try --set learning_rate={config.learning_rate / 3:g}"
-        )
     return {
         "step": steps,
         "epoch": steps * (config.batch_size or rows) / rows,

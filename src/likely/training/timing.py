@@ -26,7 +26,8 @@ def steps_in(minutes: float, model: VAE, rows: EncodedRows, validation: EncodedR
     def seconds(steps: int) -> float:
         """Seconds of so many steps and one validation."""
         first = time.perf_counter()
-        train(trial, rows, validation, config, Plan(steps, open=False, kl_steps=0, every=steps))
+        if train(trial, rows, validation, config, Plan(steps, open=False, kl_steps=0, every=steps)).interrupted:
+            raise KeyboardInterrupt
         return time.perf_counter() - first
 
     seconds(3)

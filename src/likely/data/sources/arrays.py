@@ -1,101 +1,107 @@
-"""npy and npz files, arrays and tensors."""
+"""npy files, arrays and tensors."""
 
 from __future__ import annotations
 
-import re
+import tokenize
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from likely.data.source import Rows, Source
 from likely.errors import DataError
 
-__all__ = ["checked", "read_npy", "read_npz"]
+__all__ = ["array_source", "checked", "read_npy", "reading", "tensor_source"]
 
-DATA = ("x", "data", "images")
-LABELS = ("y", "label", "labels", "target")
-SPLIT = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-BROKEN = (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error, KeyError)
+BROKEN = (
+    ValueError,
+    OSError,
+    EOFError,
+    KeyError,
+    NotImplementedError,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 def checked(array: np.ndarray, what: str) -> np.ndarray:
-    """An array of numbers with a row axis.
+    """An array of real numbers with a row axis, in the machine's own byte order; `(n,)` becomes `(n, 1)`.
+
+    Parameters
+    ----------
+    array
+        As it came; it is not changed.
+    what
+        What to call it in messages.
 
     Raises
     ------
     DataError
-        If it has no rows axis, or does not hold real numbers.
+        If it has no row axis or no cells, or does not hold real numbers.
 
     """
-    if array.dtype.kind not in "biuf":
-        raise DataError(f"{what} has dtype {array.dtype}; expected booleans, integers or floats")
+    if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
+        raise DataError(f"{what} has dtype {array.dtype}; expected booleans, integers or floats up to 64 bits")
     if array.ndim == 0:
         raise DataError(f"{what} is a single number; expected an array (rows, ...)")
+    if 0 in array.shape[1:]:
+        raise DataError(f"{what} has shape {array.shape}, so its rows hold nothing; expected at least one cell a row")
+    array = _unmasked(array, what)
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
     return array.reshape(-1, 1) if array.ndim == 1 else array
+
+
+def array_source(array: np.ndarray) -> Source:
+    """A copy of an array in memory, as a source: what the caller does to it later changes nothing."""
+    return Source("array", {"all": Rows(checked(array, "the array").copy())})
+
+
+def tensor_source(tensor: Any) -> Source:
+    """A torch tensor, as a source; bfloat16 becomes float32, which holds it exactly."""
+    try:
+        plain = tensor.detach().cpu()
+        array = (plain.float() if str(plain.dtype) == "torch.bfloat16" else plain).numpy()
+    except (TypeError, RuntimeError) as error:
+        kind = f"{tensor.layout} tensor of {tensor.dtype}"
+        raise DataError(f"the {kind} cannot be made an array; expected a dense tensor of real numbers") from error
+    return Source("array", {"all": Rows(checked(array, "the tensor").copy())})
 
 
 def read_npy(path: Path) -> Source:
     """One array; its first axis is rows."""
-    try:
-        with path.open("rb") as file:
-            array = np.lib.format.read_array(file, allow_pickle=False)
-    except BROKEN as error:
-        raise DataError(
-            f"{path} cannot be read as npy: truncated, damaged or holding objects ({_short(error)})"
-        ) from error
+    with reading(path, "npy"), path.open("rb") as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
     return Source("array", {"all": Rows(checked(array, str(path)))}, path)
 
 
-def read_npz(path: Path, name: str | None) -> Source:
-    """The data array of an archive, with its labels and splits; `name` picks an array."""
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn what numpy raises at a bad file into a `DataError` about `path`."""
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as archive:
-            found = {key: archive[key] for key in archive.files}
+        yield
+    except DataError:
+        raise
     except BROKEN as error:
+        if "Object arrays" in str(error):
+            raise DataError(
+                f"{path} cannot be read as {kind}: holding objects, which are never unpickled; save it as numbers"
+            ) from error
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(
-            f"{path} cannot be read as npz: truncated, damaged or holding objects ({_short(error)})"
+            f"{path} cannot be read as {kind}: truncated, damaged or of another kind ({reason}); make it anew"
         ) from error
-    if name is not None:
-        if name not in found:
-            raise DataError(f"{path} has no array {name!r}; it has {_listing(found)}")
-        return Source("array", {"all": Rows(checked(found[name], f"{path}:{name}"))}, path)
-    splits = _by_split(found)
-    made = {split: _rows(path, arrays) for split, arrays in splits.items()}
-    if not made or any(rows is None for rows in made.values()):
-        raise DataError(f"{path} needs one array named X, x, data or images; it has {_listing(found)}; use {path}:NAME")
-    return Source("array", {split: rows for split, rows in made.items() if rows is not None}, path)
 
 
-def _by_split(found: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays grouped by the split in their names: `x_train`, `train_labels`; `all` where there is none."""
-    groups: dict[str, dict[str, np.ndarray]] = {}
-    for key, array in found.items():
-        parts = re.split(r"[_\-.]", key.lower())
-        split = next((SPLIT[part] for part in parts if part in SPLIT), None)
-        base = "_".join(part for part in parts if part not in SPLIT)
-        groups.setdefault(split or "all", {})[base] = array
-    divided = {split: arrays for split, arrays in groups.items() if split != "all" and set(arrays) & set(DATA)}
-    return divided or {"all": {key.lower(): array for key, array in found.items()}}
-
-
-def _rows(path: Path, arrays: dict[str, np.ndarray]) -> Rows | None:
-    data = [array for key, array in arrays.items() if key in DATA]
-    if not data and len(arrays) == 1:
-        data = list(arrays.values())
-    if len(data) != 1:
-        return None
-    values = checked(data[0], str(path))
-    labels = next((array for key, array in arrays.items() if key in LABELS), None)
-    if labels is not None and (labels.ndim == 0 or len(labels) != len(values)):
-        raise DataError(f"{path}: {len(values)} rows of data but labels of shape {labels.shape}")
-    return Rows(values, None if labels is None else labels.reshape(len(values), -1)[:, 0])
-
-
-def _listing(found: dict[str, np.ndarray]) -> str:
-    return ", ".join(f"{key} {array.shape}" for key, array in found.items()) or "no arrays"
-
-
-def _short(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
+def _unmasked(array: np.ndarray, what: str) -> np.ndarray:
+    if not isinstance(array, np.ma.MaskedArray):
+        return np.asarray(array)
+    if array.dtype.kind == "f":
+        return array.filled(np.nan)
+    if np.ma.is_masked(array):
+        raise DataError(f"{what} has masked cells of dtype {array.dtype}; give floats, with NaN where nothing is known")
+    return np.asarray(array)

@@ -6,6 +6,7 @@ import csv
 import gzip
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pandas as pd
 
 from likely.errors import DataError
 
-__all__ = ["read_delimited"]
+__all__ = ["check_names", "read_delimited"]
 
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
@@ -65,7 +66,15 @@ def read_delimited(path: Path, notices: list[str]) -> pd.DataFrame:
         notices.append(f"{path.name}: {blank} blank line(s) were left out")
     if len(header) == 1 and " " in header[0].strip():
         notices.append(f"{path.name} was read as one column: it holds no comma, semicolon, tab or bar")
-    return _restored(frame, parse, path, notices)
+    padded = re.search(rf'(?m)(?:^|{re.escape(separator)})\s*"?[-+]?0\d', text) is not None
+    return _restored(frame, parse, padded, path, notices)
+
+
+def check_names(names: list[str], what: str) -> None:
+    """Raise a `DataError` about `what` where two columns have one name."""
+    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
+    if doubled is not None:
+        raise DataError(f"{what} has more than one column named {doubled!r}; rename them")
 
 
 def _text(path: Path, notices: list[str]) -> str:
@@ -97,8 +106,15 @@ def _separator(text: str) -> str:
     if len(start) < len(text) and len(lines) > 1:
         lines.pop()
     lines = [line for line in lines if line.strip()][:20]
-    counts = {mark: [len(row) for row in csv.reader(lines, delimiter=mark)] for mark in ",;\t|"}
+    counts = {mark: _widths(lines, mark) for mark in ",;\t|"}
     return max(counts, key=lambda mark: (len(set(counts[mark])) == 1 and counts[mark][0] > 1, counts[mark][0]))
+
+
+def _widths(lines: list[str], mark: str) -> list[int]:
+    try:
+        return [len(row) for row in csv.reader(lines, delimiter=mark)]
+    except csv.Error:  # a long line that this mark does not cut
+        return [0]
 
 
 def _numbered(path: Path, header: list[str], notices: list[str]) -> list[str]:
@@ -115,9 +131,7 @@ def _named(path: Path, header: list[str], notices: list[str]) -> list[str]:
     for i, cell in enumerate(header):
         if not cell.strip():
             notices.append(f"{path.name}: column {i + 1} has no name; it is called c{i}")
-    doubled = next((name for name in names if names.count(name) > 1), None)
-    if doubled is not None:
-        raise DataError(f"{path} has more than one column named {doubled!r}; rename them")
+    check_names(names, str(path))
     return names
 
 
@@ -144,27 +158,28 @@ def _numbered_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int,
         raise DataError(f"{path}, line {reader.line_num}: {error}; is a quote left open above?") from error
 
 
-def _restored(frame: pd.DataFrame, parse: Callable[..., pd.DataFrame], path: Path, notices: list[str]) -> pd.DataFrame:
+def _restored(
+    frame: pd.DataFrame, parse: Callable[..., pd.DataFrame], padded: bool, path: Path, notices: list[str]
+) -> pd.DataFrame:
     """Integers beside missing values made integers again (pandas makes them floats), and padded numbers named."""
-    whole = [i for i, column in enumerate(frame.columns) if _looks_whole(frame[column])]
-    if not whole:
-        return frame
-    raw = parse(usecols=whole, dtype="str")
+    whole = [i for i, name in enumerate(frame.columns) if _looks_whole(frame[name], padded)]
+    raw = parse(usecols=whole, dtype="str") if whole else frame.iloc[:, :0]
     for name in raw.columns:
         given = raw[name].dropna()
-        padded = given[given.str.fullmatch(PADDED)]
-        if len(padded):
+        zeros = given[given.str.fullmatch(PADDED)]
+        if len(zeros):
             notices.append(
                 f"{path.name}: column {name!r} was read as numbers, so zeros in front are lost: "
-                f"{padded.iloc[0]} is {int(padded.iloc[0])}"
+                f"{zeros.iloc[0]} is {int(zeros.iloc[0])}"
             )
         if frame[name].dtype.kind == "f" and given.str.fullmatch(WHOLE).all():
-            frame[name] = pd.to_numeric(raw[name], dtype_backend="numpy_nullable")
+            numbers = pd.to_numeric(raw[name], dtype_backend="numpy_nullable")
+            frame[name] = numbers if pd.api.types.is_integer_dtype(numbers.dtype) else frame[name]
     return frame
 
 
-def _looks_whole(column: pd.Series) -> bool:
+def _looks_whole(column: pd.Series, padded: bool) -> bool:
     if column.dtype.kind == "f":
         present = column.dropna()
         return 0 < len(present) < len(column) and bool((present % 1 == 0).all())
-    return bool(column.dtype.kind in "iu")
+    return padded and bool(column.dtype.kind in "iu")

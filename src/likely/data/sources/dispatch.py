@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from likely.data.source import Rows, Source
-from likely.data.sources import arrays, idx, images, tables
+from likely.data.source import Source
+from likely.data.sources import archives, arrays, idx, images, tables
+from likely.data.sources.picture import is_picture
 from likely.errors import DataError
 
-__all__ = ["open_source"]
+__all__ = ["open_source", "sniff"]
+
+Progress = Callable[[int, int], None]
+
+TEXT = (".csv", ".tsv", ".txt")
+PLAIN = ("", ".data", ".dat")
+KINDS = {
+    ".npy": "npy",
+    ".npz": "npz",
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
+    **dict.fromkeys(TEXT, "text"),
+    **dict.fromkeys(images.SUFFIXES, "picture"),
+}
+MAGIC = {
+    b"\x93NUMPY": "npy",
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"FEA1": "arrow",
+    b"\xff\xff\xff\xff": "arrow",
+}
+KNOWN = "csv, tsv, txt (.gz too), parquet, arrow, feather, npy, npz, IDX (.gz too), or a folder of images or IDX files"
 
 
-def open_source(
-    data: Any, *, resize: tuple[int, int] | None = None, progress: Callable[[int, int], None] | None = None
-) -> Source:
+def open_source(data: Any, *, resize: tuple[int, int] | None = None, progress: Progress | None = None) -> Source:
     """Read data as they are.
 
     Parameters
@@ -27,9 +51,14 @@ def open_source(
     data
         A path (for npz also `FILE.npz:NAME`), a DataFrame, an array, a tensor, or a `Source` already.
     resize
-        (height, width) for pictures in a folder.
+        (height, width) for pictures in a folder; other data are not scaled, and a notice says so.
     progress
         Called with (files read, files) while a folder of pictures is read.
+
+    Returns
+    -------
+    Source
+        Its form, its splits, and a notice for each thing done to the data.
 
     Raises
     ------
@@ -39,42 +68,84 @@ def open_source(
     """
     if isinstance(data, Source):
         return data
+    if resize is not None and min(resize) < 1:
+        raise DataError(f"resize must be a height and a width of at least 1, got {resize}")
+    source = _open(data, resize, progress)
+    _check_events(source)
+    if resize is not None and any(rows.values.shape[1:3] != tuple(resize) for rows in source.splits.values()):
+        notice = "resize is for folders of pictures; these data were not scaled"
+        return replace(source, notices=(*source.notices, notice))
+    return source
+
+
+def sniff(path: Path) -> str | None:
+    """The kind of a file, by its name and, where the name does not tell, by how it begins.
+
+    Returns
+    -------
+    str | None
+        One of `npy`, `npz`, `parquet`, `arrow`, `idx`, `picture`, `text`; `None` for any other.
+
+    """
+    suffix = path.suffix.lower()
+    if suffix in KINDS:
+        return KINDS[suffix]
+    if idx.is_idx(path):
+        return "idx"
+    if suffix == ".gz":
+        return "text" if Path(path.stem).suffix.lower() in (*TEXT, *PLAIN) else None
+    with path.open("rb") as file:
+        head = file.read(4096)
+    magic = next((kind for mark, kind in MAGIC.items() if head.startswith(mark)), None)
+    if magic:
+        return magic
+    if head.startswith(b"PK"):
+        return "npz" if _holds_arrays(path) else None
+    if is_picture(path):
+        return "picture"
+    return "text" if suffix in PLAIN and b"\0" not in head else None
+
+
+def _holds_arrays(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return all(name.endswith(".npy") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        return False
+
+
+def _open(data: Any, resize: tuple[int, int] | None, progress: Progress | None) -> Source:
     if isinstance(data, pd.DataFrame):
-        return Source("table", {"all": Rows(tables.checked(data, "the frame"))})
+        return tables.frame_source(data)
     if isinstance(data, np.ndarray):
-        return Source("array", {"all": Rows(arrays.checked(data, "the array"))})
-    if type(data).__module__.split(".")[0] == "torch":
-        return Source("array", {"all": Rows(arrays.checked(data.detach().cpu().numpy(), "the tensor"))})
+        return arrays.array_source(data)
+    if any(kind.__name__ == "Tensor" and kind.__module__.split(".")[0] == "torch" for kind in type(data).__mro__):
+        return arrays.tensor_source(data)
     if not isinstance(data, (str, os.PathLike)):
         raise DataError(f"data must be a path, a DataFrame, an array or a tensor; got {type(data).__name__}")
-    return _open_path(str(data), resize, progress)
-
-
-def _open_path(text: str, resize: tuple[int, int] | None, progress: Callable[[int, int], None] | None) -> Source:
-    file, mark, name = text.partition(".npz:")
+    text = os.fsdecode(data)
+    file, mark, name = text.rpartition(".npz:")
     if mark and not Path(text).exists():
-        return arrays.read_npz(_existing(file + ".npz"), name)
+        return archives.read_npz(_existing(file + ".npz"), name)
     path = _existing(text)
-    if path.is_dir():
-        return _open_folder(path, resize, progress)
-    if resize is not None:
-        raise DataError(f"{path} is not a folder of images, so --resize does not apply")
+    return _open_folder(path, resize, progress) if path.is_dir() else _open_file(path)
+
+
+def _open_file(path: Path) -> Source:
+    if not path.is_file():
+        raise DataError(f"{path} is neither a file nor a folder (a pipe or a device?); save the data to a file first")
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty")
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    last = suffixes[-1] if suffixes else ""
-    if last == ".npy":
-        return arrays.read_npy(path)
-    if last == ".npz":
-        return arrays.read_npz(path, None)
-    if last in images.SUFFIXES:
+        raise DataError(f"{path} is empty; expected {KNOWN}")
+    kind = sniff(path)
+    if kind == "picture":
         raise DataError(f"{path} is one picture, that is one row; give a folder of pictures")
-    if idx.is_idx(path):
-        return idx.read_file(path)
-    if [*suffixes[-2:-1], last] in tables.COMPRESSED or last in tables.SUFFIXES:
-        return tables.read(path)
-    known = "csv, tsv, parquet, arrow, feather, npy, npz, IDX (.gz too), or a folder of images or IDX files"
-    raise DataError(f"{path}: the type of this file is not known; expected {known}")
+    if kind == "npz":
+        return archives.read_npz(path, None)
+    readers = {"npy": arrays.read_npy, "parquet": tables.read_parquet, "arrow": tables.read_arrow,
+               "idx": idx.read_file, "text": tables.read_text}  # fmt: skip
+    if kind is None:
+        raise DataError(f"{path}: the type of this file is not known; expected {KNOWN}")
+    return readers[kind](path)
 
 
 def _existing(text: str) -> Path:
@@ -82,21 +153,33 @@ def _existing(text: str) -> Path:
     try:
         found = path.exists()
     except OSError as error:
-        raise DataError(f"{text} cannot be read ({error.strerror})") from error
+        raise DataError(f"{text[:200]} cannot be read ({error.strerror}); expected a file or a folder") from error
     if not found:
         raise DataError(f"no such file or folder: {text}")
-    if not os.access(path, os.R_OK):
-        raise DataError(f"{text} cannot be read: permission denied")
+    if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
+        raise DataError(f"{text} cannot be read: permission denied; change its permissions")
     return path
 
 
-def _open_folder(path: Path, resize: tuple[int, int] | None, progress: Callable[[int, int], None] | None) -> Source:
+def _open_folder(path: Path, resize: tuple[int, int] | None, progress: Progress | None) -> Source:
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
     if any(idx.is_idx(file) for file in files if file.suffix.lower() not in images.SUFFIXES):
         return idx.read_folder(path)
     source = images.read_folder(path, resize, progress)
     if source is not None:
         return source
-    readable = [file.name for file in files if file.suffix.lower() in (*tables.SUFFIXES, ".npy", ".npz", ".gz")]
-    hint = f"; give one of its files, such as {path / readable[0]}" if readable else ""
-    raise DataError(f"{path} holds no images and no IDX files{hint}")
+    if not any(path.iterdir()):
+        raise DataError(f"{path} holds nothing; expected a folder of images or IDX files")
+    readable = [str(file) for file in files if os.access(file, os.R_OK) and sniff(file)]
+    if readable:
+        more = f" ({len(readable)} such files)" if len(readable) > 3 else ""
+        raise DataError(f"{path} is a folder of files that are read singly; give one: {', '.join(readable[:3])}{more}")
+    raise DataError(f"{path} holds no images and no IDX files; expected {KNOWN}")
+
+
+def _check_events(source: Source) -> None:
+    """Rows of all splits must have one shape."""
+    shapes = {split: rows.values.shape[1:] for split, rows in source.splits.items()}
+    if len(set(shapes.values())) > 1:
+        listing = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
+        raise DataError(f"{source.path}: rows differ in shape between splits ({listing}); expected one shape")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import math
+import re
 import struct
 import zlib
 from pathlib import Path
@@ -14,68 +16,93 @@ from likely.errors import DataError
 
 __all__ = ["is_idx", "read_file", "read_folder"]
 
+GZIP = b"\x1f\x8b"
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-SPLITS = {"train": "train", "t10k": "test", "test": "test", "val": "val", "valid": "val"}
+SPLITS = {"train": "train", "training": "train", "t10k": "test", "test": "test",
+          "val": "val", "valid": "val", "validation": "val"}  # fmt: skip
+NAMED = re.compile(r"idx\d?-?ubyte")
 
 
 def is_idx(path: Path) -> bool:
-    """Whether the file begins like an IDX file, or is a gzip file that is named or begins like one."""
+    """Whether the file begins like an IDX file, gzipped or not, or is named like one (and so may be damaged)."""
+    if NAMED.search(path.name.lower()):
+        return True
     try:
         with path.open("rb") as file:
             head = file.read(4)
-        if head[:2] == b"\x1f\x8b":
-            if "idx" in path.name.lower() or "ubyte" in path.name.lower():
-                return True
+        if head[:2] == GZIP:
             with gzip.open(path) as file:
                 head = file.read(4)
     except (OSError, EOFError, zlib.error):
         return False
-    return len(head) == 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 8
+    return _is_header(head)
 
 
 def read_file(path: Path) -> Source:
     """One file of rows."""
-    return _source({"all": Rows(_array(path))}, path)
+    return _source({"all": Rows(_column_at_least(_array(path)))}, path)
 
 
 def read_folder(path: Path) -> Source:
-    """A folder of them: `train-*` and `t10k-*` are splits, `*labels*` belong to the `*images*` of their split."""
+    """A folder of them: `train-*` and `t10k-*` are splits, `*labels*` belong to the `*images*` of their split.
+
+    Raises
+    ------
+    DataError
+        If files are damaged, compete for one place, or labels and rows do not match.
+
+    """
+    present = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
+    files = [file for file in present if is_idx(file)]
+    others = len(present) - len(files)
+    data, labels = _placed(path, files)
+    if not data:
+        raise DataError(f"{path} holds IDX labels but no IDX data; add the files of images")
+    lone = next((file for split, file in labels.items() if split not in data), None)
+    if lone is not None:
+        raise DataError(f"{path} holds the labels {lone.name} without the data they belong to; add that file")
+    if "all" in data and len(data) > 1:
+        raise DataError(f"{path} holds {data['all'].name}, which no split is named in, beside split files; take it out")
+    splits = {split: _rows(file, labels.get(split)) for split, file in data.items()}
+    notices = (f"{others} file(s) that are not IDX were left out",) if others else ()
+    return _source(splits, path, notices)
+
+
+def _placed(path: Path, files: list[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
     data: dict[str, Path] = {}
     labels: dict[str, Path] = {}
-    for file in sorted(path.iterdir()):
-        if not file.is_file() or not is_idx(file):
-            continue
-        split = next((name for prefix, name in SPLITS.items() if file.name.lower().startswith(prefix)), "all")
+    for file in files:
+        parts = re.split(r"[-_. ]", file.name.lower())
+        split = next((SPLITS[part] for part in parts if part in SPLITS), "all")
         kind = labels if "label" in file.name.lower() else data
         if split in kind:
             raise DataError(f"{path} holds both {kind[split].name} and {file.name}; give one file, or keep one of them")
         kind[split] = file
-    if not data:
-        raise DataError(f"{path} holds IDX labels but no IDX data")
-    splits = {}
-    for split, file in data.items():
-        values = _array(file)
-        mark = _array(labels[split]).reshape(-1) if split in labels else None
-        if mark is not None and len(mark) != len(values):
-            raise DataError(f"{labels[split]} has {len(mark)} labels for the {len(values)} rows of {file.name}")
-        splits[split] = Rows(values, mark)
-    return _source(splits, path)
+    return data, labels
 
 
-def _source(splits: dict[str, Rows], path: Path) -> Source:
-    first = next(iter(splits.values())).values
-    pictures = isinstance(first, np.ndarray) and first.dtype == np.uint8 and first.ndim == 3
-    return Source("images" if pictures else "array", splits, path)
+def _rows(file: Path, labels: Path | None) -> Rows:
+    values = _column_at_least(_array(file))
+    if labels is None:
+        return Rows(values)
+    marks = _array(labels)
+    if marks.size != len(marks) or len(marks) != len(values):
+        raise DataError(
+            f"{labels} has {marks.size} labels for the {len(values)} rows of {file.name}; expected one for each row"
+        )
+    return Rows(values, marks.reshape(-1))
+
+
+def _source(splits: dict[str, Rows], path: Path, notices: tuple[str, ...] = ()) -> Source:
+    arrays = [np.asarray(rows.values) for rows in splits.values()]
+    pictures = all(array.dtype == np.uint8 and array.ndim == 3 for array in arrays)
+    return Source("images" if pictures else "array", splits, path, notices)
 
 
 def _array(path: Path) -> np.ndarray:
-    try:
-        raw = path.read_bytes()
-        content = gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{path} is truncated or damaged ({' '.join(str(error).split())}); fetch it again") from error
+    content = _content(path)
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:
-        raise DataError(f"{path} is not an IDX file")
+        raise DataError(f"{path} is named like an IDX file but does not begin like one; fetch it again")
     axes = content[3]
     if axes == 0:
         raise DataError(f"{path} is not an IDX file of rows: it has no axes")
@@ -84,11 +111,28 @@ def _array(path: Path) -> np.ndarray:
         raise DataError(f"{path} is truncated: its header ends early; fetch it again")
     shape = struct.unpack(f">{axes}I", content[4:start])
     dtype = np.dtype(TYPES[content[2]])
-    wanted = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-    if len(content) - start != wanted:
-        what = "truncated" if len(content) - start < wanted else "longer than its header says"
-        raise DataError(
-            f"{path} is {what}: {len(content) - start} bytes for shape {shape}, expected {wanted}; fetch it again"
-        )
-    array = np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    given, wanted = len(content) - start, math.prod(shape) * dtype.itemsize
+    if given != wanted:
+        what = "is truncated" if given < wanted else "is longer than its header says"
+        raise DataError(f"{path} {what}: {given} bytes for shape {shape}, expected {wanted}; fetch it again")
+    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        raw = path.read_bytes()
+        content = gzip.decompress(raw) if raw[:2] == GZIP else raw
+    except (OSError, EOFError, zlib.error) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is truncated or damaged ({reason}); fetch it again") from error
+    if not content:
+        raise DataError(f"{path} is empty; fetch it again")
+    return content
+
+
+def _is_header(head: bytes) -> bool:
+    return len(head) == 4 and head[:2] == b"\0\0" and head[2] in TYPES and 1 <= head[3] <= 8
+
+
+def _column_at_least(array: np.ndarray) -> np.ndarray:
     return array.reshape(-1, 1) if array.ndim == 1 else array

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from likely.data.source import Rows, Source
+from likely.data.sources.picture import Picture, read_picture
 from likely.errors import DataError
 
 __all__ = ["SUFFIXES", "read_folder"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-ALPHA = ("RGBA", "LA", "PA", "La", "RGBa")
-
-
-@dataclass(frozen=True)
-class _Picture:
-    path: Path
-    array: np.ndarray
-    alpha: bool
-    deep: bool
+WORKERS = 4
 
 
 def read_folder(
@@ -33,7 +26,16 @@ def read_folder(
     """Every picture below the folder, in sorted order; `None` where there is none.
 
     A first folder level named train, val or test is a split; the level below it (or the first) is the label. Mixed grey
-    and colour becomes colour; alpha is dropped; EXIF rotation is applied.
+    and colour becomes colour; transparency is dropped; EXIF rotation is applied.
+
+    Parameters
+    ----------
+    path
+        The folder.
+    resize
+        (height, width) to scale every picture to.
+    progress
+        Called with (files read, files).
 
     Raises
     ------
@@ -41,100 +43,97 @@ def read_folder(
         If a picture cannot be read, or sizes differ and no `resize` was given.
 
     """
-    entries = [file for file in sorted(path.rglob("*")) if file.is_file() and not _hidden(file, path)]
+    entries = sorted(_walk(path), key=lambda file: file.relative_to(path).parts)
     files = [file for file in entries if file.suffix.lower() in SUFFIXES]
     if not files:
         return None
+    _check_places(path, files)
     notices = []
     if len(entries) > len(files):
         notices.append(f"{len(entries) - len(files)} files that are not pictures were left out")
     read = _read_all(files, resize, progress)
-    if any(picture.alpha for picture in read):
-        notices.append(f"transparency was dropped from {sum(picture.alpha for picture in read)} pictures")
-    if any(picture.deep for picture in read):
-        notices.append(f"{sum(picture.deep for picture in read)} pictures with more than 8 bits were scaled to 8")
-    colour = [picture.array.ndim == 3 for picture in read]
-    if any(colour) and not all(colour):
-        notices.append(f"{len(read) - sum(colour)} grey pictures among {len(read)} were made colour")
-    _check_sizes(read)
-    return Source("images", _splits(path, read, any(colour)), path, tuple(notices))
+    colour = any(picture.array.ndim == 3 for picture in read)
+    splits: dict[str, Rows] = {}
+    placed = [_place(path, picture.path) for picture in read]
+    for split in dict.fromkeys(split for split, _ in placed):
+        chosen = [i for i, (own, _) in enumerate(placed) if own == split]
+        splits[split] = _rows([read[i] for i in chosen], [placed[i][1] for i in chosen], colour)
+    return Source("images", splits, path, (*notices, *_notices(read, placed)))
 
 
-def _hidden(file: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(root).parts)
+def _walk(root: Path) -> Iterator[Path]:
+    """Files below a folder, without hidden ones; links to folders are followed, each folder once."""
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename} cannot be read ({error.strerror}); change its permissions") from error
+
+    seen: set[str] = set()
+    for folder, below, files in os.walk(root, onerror=refuse, followlinks=True):
+        real = os.path.realpath(folder)
+        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
+        if real not in seen:
+            yield from (Path(folder, name) for name in files if not name.startswith("."))
+        seen.add(real)
 
 
 def _read_all(
     files: list[Path], resize: tuple[int, int] | None, progress: Callable[[int, int], None] | None
-) -> list[_Picture]:
-    read = []
-    with ThreadPoolExecutor(4) as pool:
-        for picture in pool.map(lambda file: _read(file, resize), files):
+) -> list[Picture]:
+    read: list[Picture] = []
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        for picture in pool.map(lambda file: read_picture(file, resize), files):
             read.append(picture)
+            _check_size(read[0], picture)
             if progress:
                 progress(len(read), len(files))
+    finally:
+        pool.shutdown(cancel_futures=True)
     return read
 
 
-def _read(file: Path, resize: tuple[int, int] | None) -> _Picture:
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-            alpha = image.mode in ALPHA or "transparency" in image.info
-            deep = image.mode in ("I", "F") or image.mode.startswith("I;16")
-            if deep:
-                image = Image.fromarray(_to_bytes(np.asarray(image)))
-            grey = image.mode in ("1", "L", "LA", "La")
-            image = image.convert("L" if grey else "RGB")
-            if resize is not None:
-                image = image.resize((resize[1], resize[0]), Image.Resampling.LANCZOS)
-            return _Picture(file, np.asarray(image, dtype=np.uint8), alpha, deep)
-    except Exception as error:  # a damaged picture makes Pillow raise almost anything
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise DataError(f"picture {file} cannot be read ({reason[:120]}); mend it or take it out") from error
-
-
-def _to_bytes(array: np.ndarray) -> np.ndarray:
-    numbers = array.astype(np.float64)
-    top = (
-        65535.0
-        if numbers.max(initial=0) > 255
-        else (1.0 if array.dtype.kind == "f" and numbers.max(initial=0) <= 1 else 255.0)
-    )
-    return np.clip(np.round(numbers / top * 255), 0, 255).astype(np.uint8)
-
-
-def _check_sizes(read: list[_Picture]) -> None:
-    first = read[0]
-    for picture in read:
-        if picture.array.shape[:2] != first.array.shape[:2]:
-            (h1, w1), (h2, w2) = first.array.shape[:2], picture.array.shape[:2]
-            raise DataError(
-                f"pictures differ in size: {first.path} is {h1}x{w1}, {picture.path} is {h2}x{w2} (height x width); "
-                f"scale them with --resize {h1}x{w1}"
-            )
-
-
-def _splits(root: Path, read: list[_Picture], colour: bool) -> dict[str, Rows]:
-    placed: dict[str, list[tuple[np.ndarray, str | None]]] = {}
-    for picture in read:
-        folders = picture.path.relative_to(root).parts[:-1]
-        split = SPLITS.get(folders[0].lower()) if folders else None
-        below = folders[1:] if split else folders
-        array = picture.array
-        if colour and array.ndim == 2:
-            array = np.repeat(array[:, :, None], 3, axis=2)
-        placed.setdefault(split or "all", []).append((array, below[0] if below else None))
-    if len(placed) > 1 and "all" in placed:
+def _check_size(first: Picture, other: Picture) -> None:
+    (h1, w1), (h2, w2) = first.array.shape[:2], other.array.shape[:2]
+    if (h1, w1) != (h2, w2):
         raise DataError(
-            f"{root} holds pictures both inside and outside its {', '.join(s for s in placed if s != 'all')} folders"
+            f"pictures differ in size: {first.path} is {h1}x{w1}, {other.path} is {h2}x{w2} (height x width); "
+            f"scale them with --resize {h1}x{w1}"
         )
-    return {split: _rows(pairs) for split, pairs in placed.items()}
 
 
-def _rows(pairs: list[tuple[np.ndarray, str | None]]) -> Rows:
-    labels = [label for _, label in pairs]
-    marked = np.array([label or "" for label in labels]) if any(labels) else None
-    return Rows(np.stack([array for array, _ in pairs]), marked)
+def _place(root: Path, file: Path) -> tuple[str, str]:
+    """The split that a file belongs to (or `all`) and its label (or an empty string)."""
+    folders = file.relative_to(root).parts[:-1]
+    split = SPLITS.get(folders[0].lower()) if folders else None
+    below = folders[1:] if split else folders
+    return split or "all", below[0] if below else ""
+
+
+def _check_places(root: Path, files: list[Path]) -> None:
+    splits = {_place(root, file)[0]: file for file in files}
+    if "all" in splits and len(splits) > 1:
+        named = ", ".join(sorted(split for split in splits if split != "all"))
+        raise DataError(
+            f"{root} holds pictures both inside and outside its {named} folders, such as {splits['all']}; "
+            "move those into a split, or rename the split folders"
+        )
+
+
+def _rows(read: list[Picture], labels: list[str], colour: bool) -> Rows:
+    values = np.empty((len(read), *read[0].array.shape[:2], *((3,) if colour else ())), np.uint8)
+    for i, picture in enumerate(read):
+        values[i] = picture.array[:, :, None] if colour and picture.array.ndim == 2 else picture.array
+    return Rows(values, np.array(labels) if any(labels) else None)
+
+
+def _notices(read: list[Picture], placed: list[tuple[str, str]]) -> list[str]:
+    grey = sum(picture.array.ndim == 2 for picture in read)
+    unlabelled = sum(not label for _, label in placed)
+    counts = {
+        "grey picture(s) among colour ones were made colour": grey if grey < len(read) else 0,
+        "picture(s) lost their transparency, which was dropped": sum(picture.transparent for picture in read),
+        "picture(s) of more than 8 bits were scaled to 8": sum(picture.deep for picture in read),
+        "animated or paged picture(s) gave their first frame only": sum(picture.animated for picture in read),
+        "picture(s) lie in no class folder and have an empty label": unlabelled if unlabelled < len(read) else 0,
+    }
+    return [f"{count} {what}" for what, count in counts.items() if count]

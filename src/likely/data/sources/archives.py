@@ -1,0 +1,134 @@
+"""npz files: which array is the data, which its labels, which belong to a split."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.lib import format as npy
+
+from likely.data.source import Rows, Source
+from likely.data.sources.arrays import checked, reading
+from likely.errors import DataError
+
+__all__ = ["read_npz"]
+
+DATA = ("x", "data", "images")
+LABELS = ("y", "label", "labels", "target", "targets")
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+
+
+@dataclass
+class _Group:
+    data: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+
+
+def read_npz(path: Path, name: str | None) -> Source:
+    """The data of an archive, with its labels and splits.
+
+    Parameters
+    ----------
+    path
+        The archive.
+    name
+        The array to take; `None` to go by the names: `X|x|data|images`, and `x_train`, `test_images` and so on.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or the names do not tell which array is meant.
+
+    """
+    with reading(path, "npz"):
+        held = _held(path)
+        with np.load(path, allow_pickle=False) as archive:
+            if name is not None:
+                if name not in held:
+                    raise DataError(f"{path} has no array {name!r}; it holds {_listing(held)}")
+                return Source("array", {"all": Rows(_load(archive, path, name))}, path)
+            return _by_name(archive, path, held)
+
+
+def _by_name(archive: Mapping[str, np.ndarray], path: Path, held: dict[str, str]) -> Source:
+    splits: dict[str, Rows] = {}
+    notices: list[str] = []
+    used: set[str] = set()
+    for split, group in _groups(list(held)).items():
+        if len(group.data) != 1:
+            found = "several" if group.data else "none"
+            raise DataError(
+                f"{path} needs one array named X, x, data or images (in each split), and has {found}; "
+                f"it holds {_listing(held)}; choose one with {path}:NAME"
+            )
+        values = _load(archive, path, group.data[0])
+        used.update(group.data)
+        labels = None
+        if len(group.labels) == 1:
+            labels = _labels(archive, path, group.labels[0], len(values), notices)
+            used.update(group.labels)
+        splits[split] = Rows(values, labels)
+    unused = {key: shape for key, shape in held.items() if key not in used}
+    if unused:
+        notices.append(f"{path.name}: arrays left out: {_listing(unused)}")
+    return Source("array", splits, path, tuple(notices))
+
+
+def _held(path: Path) -> dict[str, str]:
+    """Name -> shape, as text, of every array, without loading any."""
+    held = {}
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.namelist():
+            if not entry.endswith(".npy"):
+                continue
+            with archive.open(entry) as file:
+                older = npy.read_magic(file) == (1, 0)
+                shape = npy.read_array_header_1_0(file)[0] if older else npy.read_array_header_2_0(file)[0]
+                held[entry.removesuffix(".npy")] = str(shape)
+    return held
+
+
+def _groups(keys: list[str]) -> dict[str, _Group]:
+    """Split -> the keys of its data and labels; `all` where no data array is named after a split."""
+    groups: dict[str, _Group] = {}
+    for key in keys:
+        parts = [part for part in re.split(r"[_\-. ]", key.lower()) if part]
+        split = next((SPLITS[part] for part in parts if part in SPLITS), "all")
+        base = "_".join(part for part in parts if part not in SPLITS)
+        group = groups.setdefault(split, _Group())
+        if base in DATA or not base:
+            group.data.append(key)
+        elif base in LABELS:
+            group.labels.append(key)
+    divided = {split: group for split, group in groups.items() if split != "all" and group.data}
+    if divided:
+        return divided
+    return {"all": _Group(keys) if len(keys) == 1 else groups.get("all", _Group())}
+
+
+def _load(archive: Mapping[str, np.ndarray], path: Path, key: str) -> np.ndarray:
+    with reading(Path(f"{path}:{key}"), "npz"):
+        return checked(archive[key], f"{path}:{key}")
+
+
+def _labels(
+    archive: Mapping[str, np.ndarray], path: Path, key: str, rows: int, notices: list[str]
+) -> np.ndarray | None:
+    with reading(Path(f"{path}:{key}"), "npz"):
+        labels = archive[key]
+    if labels.ndim == 0 or len(labels) != rows:
+        raise DataError(
+            f"{path}: {rows} rows of data but labels {key} of shape {labels.shape}; expected one label for each row"
+        )
+    if labels.size != rows:
+        notices.append(f"{path.name}: labels {key} of shape {labels.shape} are not one a row and were left out")
+        return None
+    return labels.reshape(rows)
+
+
+def _listing(held: Mapping[str, str]) -> str:
+    return ", ".join(f"{key} {shape}" for key, shape in held.items()) or "no arrays"

@@ -1,0 +1,554 @@
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import os
+import shutil
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import likely
+from likely.cli import main
+
+STEPS = ["--set", "steps=20"]
+Capture = pytest.CaptureFixture[str]
+
+
+def table(rows: int = 40) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame({"a": rng.normal(size=rows), "n": rng.integers(0, 5, rows), "s": rng.choice(["x", "y"], rows)})
+
+
+def idx(array: np.ndarray) -> bytes:
+    return bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape) + array.tobytes()
+
+
+def pictures(rows: int = 12) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (rows, 4, 4), dtype=np.uint8)
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
+
+
+def refused(capsys: Capture, *words: object) -> str:
+    """Run a command that must fail as the user's input does; its one line."""
+    capsys.readouterr()
+    code = main([str(word) for word in words])
+    out, err = capsys.readouterr()
+    assert code == 2, err
+    assert out == ""
+    assert err.startswith("likely: ")
+    assert err.count("\n") == 1, err
+    assert err.endswith("\n")
+    assert "Traceback" not in err
+    assert "our fault" not in err
+    return err
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("stored")
+    table().to_csv(made / "t.csv", index=False)
+    np.save(made / "p.npy", pictures(40))
+    assert main(["fit", str(made / "t.csv"), "-o", str(made / "run"), *STEPS]) == 0
+    assert main(["fit", str(made / "p.npy"), "-o", str(made / "pics"), *STEPS]) == 0
+    return made
+
+
+@pytest.fixture
+def run(stored: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stored / "run", tmp_path / "run"))
+
+
+def text(content: str) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        (folder / "t.csv").write_text(content)
+        return folder / "t.csv"
+
+    return make
+
+
+def frame(**columns: object) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        table().assign(**columns).to_csv(folder / "t.csv", index=False)
+        return folder / "t.csv"
+
+    return make
+
+
+def cut(name: str, content: Callable[[Path], bytes], keep: float) -> Callable[[Path], Path]:
+    def make(folder: Path) -> Path:
+        whole = content(folder)
+        (folder / name).write_bytes(whole[: int(len(whole) * keep)])
+        return folder / name
+
+    return make
+
+
+def npy(folder: Path) -> bytes:
+    np.save(folder / "whole.npy", pictures())
+    return (folder / "whole.npy").read_bytes()
+
+
+def npz(folder: Path) -> bytes:
+    np.savez(folder / "whole.npz", x=pictures())
+    return (folder / "whole.npz").read_bytes()
+
+
+def parquet(folder: Path) -> bytes:
+    table().to_parquet(folder / "whole.parquet")
+    return (folder / "whole.parquet").read_bytes()
+
+
+def idx_folder(folder: Path) -> Path:
+    (folder / "train-images-idx3-ubyte").write_bytes(idx(pictures()))
+    (folder / "train-labels-idx1-ubyte").write_bytes(idx(np.arange(11, dtype=np.uint8)))
+    return folder
+
+
+def two_sizes(folder: Path) -> Path:
+    Image.fromarray(pictures()[0]).save(folder / "a.png")
+    Image.fromarray(np.zeros((7, 4), np.uint8)).save(folder / "b.png")
+    return folder
+
+
+def broken_picture(folder: Path) -> Path:
+    Image.fromarray(pictures()[0]).save(folder / "a.png")
+    (folder / "b.png").write_bytes((folder / "a.png").read_bytes()[:40])
+    return folder
+
+
+def one_picture(folder: Path) -> Path:
+    Image.fromarray(pictures()[0]).save(folder / "a.png")
+    return folder / "a.png"
+
+
+def unknown(folder: Path) -> Path:
+    (folder / "t.docx").write_bytes(b"PK..")
+    return folder / "t.docx"
+
+
+def objects(folder: Path) -> Path:
+    np.save(folder / "o.npy", np.array([{}, []], dtype=object), allow_pickle=True)
+    return folder / "o.npy"
+
+
+def constant(folder: Path) -> Path:
+    np.save(folder / "c.npy", np.full((30, 4, 4), 2.5))
+    return folder / "c.npy"
+
+
+def dates(folder: Path) -> Path:
+    table().assign(day=pd.Timestamp("2020-01-01").date()).to_parquet(folder / "d.parquet")
+    return folder / "d.parquet"
+
+
+STRAY = [str(i) for i in range(38)] + ["12 km", "13"]
+BAD_DATA: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "empty file": (text(""), "empty"),
+    "blank file": (text("\n\n"), "empty"),
+    "header only": (text("a,b\n"), "no rows"),
+    "one row": (text("a,b\n1.5,2.5\n1,3\n"), "too few"),
+    "nothing but missing": (frame(q=None), "'q' has no values"),
+    "missing cells": (frame(q=[None, 1.5] * 20), "'q' misses"),
+    "nearly numeric": (frame(q=STRAY), "12 km"),
+    "infinite": (frame(q=[np.inf, 1.5] * 20), "'q'"),
+    "too large": (frame(q=[10**18 + i for i in range(40)]), "'q'"),
+    "ragged": (text("a,b\n1,2\n3\n" + "4,5\n" * 20), "line 3"),
+    "too wide": (text("a,b\n1,2\n3,4,5\n" + "4,5\n" * 20), "line 3"),
+    "open quote": (text('a,b\n1,2\n"3,4\n' + "4,5\n" * 20), "t.csv"),
+    "duplicate columns": (text("a,b,a\n" + "1,2,3\n" * 20), "'a'"),
+    "dates": (dates, "'day'"),
+    "truncated gz": (cut("t.csv.gz", lambda _: gzip.compress(b"a,b\n" + b"1,2\n" * 99), 0.5), "t.csv.gz"),
+    "truncated idx": (cut("x-idx3-ubyte", lambda _: idx(pictures()), 0.5), "truncated"),
+    "truncated idx header": (cut("x-idx3-ubyte", lambda _: idx(pictures())[:9], 1), "truncated"),
+    "truncated idx gz": (cut("x-idx3-ubyte.gz", lambda _: gzip.compress(idx(pictures())), 0.5), "truncated"),
+    "truncated npy": (cut("x.npy", npy, 0.8), "truncated"),
+    "truncated npz": (cut("x.npz", npz, 0.8), "truncated"),
+    "truncated parquet": (cut("x.parquet", parquet, 0.8), "x.parquet"),
+    "pickled objects": (objects, "o.npy"),
+    "constant array": (constant, "nothing to learn"),
+    "label count": (idx_folder, "11 labels"),
+    "sizes": (two_sizes, "--resize 4x4"),
+    "unreadable picture": (broken_picture, "b.png"),
+    "one picture": (one_picture, "a.png"),
+    "empty folder": (lambda folder: folder, "holds no"),
+    "unknown type": (unknown, "t.docx"),
+    "not there": (lambda folder: folder / "nowhere.csv", "nowhere.csv"),
+    "no such array": (lambda folder: Path(f"{folder / 'nowhere.npz'}:x"), "nowhere.npz"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_DATA)
+def test_data_that_cannot_be_used(what: str, tmp_path: Path, capsys: Capture) -> None:
+    make, message = BAD_DATA[what]
+    (tmp_path / "data").mkdir()
+    data = make(tmp_path / "data")
+    assert message in refused(capsys, "fit", data, "-o", tmp_path / "out" / "run", *STEPS)
+    assert not (tmp_path / "out" / "run").exists()
+    assert message in refused(capsys, "inspect", data)
+    assert not list(tmp_path.rglob(".*"))
+
+
+BAD_OPTIONS: dict[str, tuple[list[str], str]] = {
+    "unknown key": (["--set", "stps=20"], "did you mean 'steps'?"),
+    "unknown dotted key": (["--set", "training.learning_rat=1"], "did you mean 'training.learning_rate'?"),
+    "no value": (["--set", "steps"], "NAME=VALUE"),
+    "wrong type": (["--set", "latent=many"], "latent must be int"),
+    "a key that is an argument": (["--set", "out=x"], "--set out"),
+    "a key that is an option": (["--set", "column=x"], "--set column"),
+    "two budgets": (["--epochs", "1", "--set", "steps=3"], "one budget"),
+    "negative steps": (["--set", "steps=-3"], "steps must be positive"),
+    "negative latent": (["--latent", "-3"], "latent must be at least 1"),
+    "latent no number": (["--latent", "two"], "--latent"),
+    "negative seed": (["--seed", "-1"], "--seed"),
+    "seed too large": (["--seed", "9223372036854775808"], "--seed"),
+    "column without kind": (["--column", "a"], "NAME=VALUE"),
+    "unknown column": (["--column", "b=real"], "no column 'b'"),
+    "near column": (["--column", "aa=real"], "did you mean 'a'?"),
+    "unknown kind": (["--column", "a=reel"], "did you mean 'real'?"),
+    "kind that does not fit": (["--column", "s=real"], "is not a number"),
+    "likelihood": (["--likelihood", "gausian"], "did you mean 'gaussian'?"),
+    "sigma": (["--likelihood", "gaussian:-1"], "must be positive"),
+    "device": (["--device", "toaster"], "toaster"),
+    "resize": (["--resize", "28"], "28x28"),
+    "binarize": (["--binarize", "often"], "often"),
+    "binarize a table": (["--binarize", "static"], "table"),
+    "config not there": (["--config", "nowhere.json"], "nowhere.json"),
+    "unknown option": (["--latnt", "3"], "--latnt"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_OPTIONS)
+def test_options_that_cannot_be_used(what: str, stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    words, message = BAD_OPTIONS[what]
+    assert message in refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "run", *words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"model": 3}', '{"colour": 3}', '{"seed": "x"}'])
+def test_a_configuration_that_is_none(content: str, stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "c.json").write_text(content)
+    refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "run", "--config", tmp_path / "c.json")
+    assert not (tmp_path / "run").exists()
+
+
+def test_words_that_are_no_command(stored: Path, capsys: Capture) -> None:
+    assert "Did you mean 'fit'?" in refused(capsys, "fitt", stored / "t.csv")
+    assert "data" in refused(capsys, "fit").lower()
+    assert "--output" in refused(capsys, "fit", stored / "t.csv")
+
+
+FILES = ["config.json", "schema.json", "run.json", "history.csv", "rows.safetensors", "weights.safetensors"]
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("how", ["gone", "empty", "binary", "a folder", "cut"])
+def test_damaged_runs(name: str, how: str, run: Path, stored: Path, capsys: Capture) -> None:
+    if (name, how) == ("history.csv", "cut"):
+        pytest.skip("a shorter history is still one")
+    content = (run / name).read_bytes()
+    (run / name).unlink()
+    if how == "a folder":
+        (run / name).mkdir()
+    elif how != "gone":
+        (run / name).write_bytes({"empty": b"", "binary": b"\xff\xfe\0\x01", "cut": content[: len(content) // 2]}[how])
+    assert str(run) in refused(capsys, "sample", run, "-n", 3)
+    refused(capsys, "score", run, stored / "t.csv")
+
+
+def test_a_run_that_is_none(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert "likely fit DATA" in refused(capsys, "sample", tmp_path / "nowhere")
+    assert "no run directory" in refused(capsys, "sample", stored / "t.csv")
+    assert "is not a run directory" in refused(capsys, "sample", tmp_path)
+    (tmp_path / "config.json").write_text('{"architectures": ["Bert"], "hidden_size": 3}')
+    assert "architectures" in refused(capsys, "evaluate", tmp_path)
+
+
+def test_an_unfinished_run(run: Path, capsys: Capture) -> None:
+    for name in ("weights.safetensors", "history.csv", "run.json"):
+        (run / name).unlink()
+    assert "did not finish" in refused(capsys, "sample", run)
+
+
+def test_weights_of_another_shape(run: Path, capsys: Capture) -> None:
+    values = json.loads((run / "config.json").read_text())
+    values["model"]["latent"] += 5
+    (run / "config.json").write_text(json.dumps(values))
+    assert "do not fit" in refused(capsys, "sample", run)
+
+
+@pytest.mark.parametrize("device", ["auto", "toaster"])
+def test_a_run_whose_device_is_none(device: str, run: Path, capsys: Capture) -> None:
+    values = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps({**values, "device": device}))
+    assert str(run) in refused(capsys, "sample", run)
+
+
+@pytest.mark.parametrize("words", [["--latent", "0"], ["--set", "width=0"], ["--set", "weight_decay=-1"]])
+def test_sizes_that_cannot_be(words: list[str], stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "run", *words, *STEPS)
+
+
+def test_rows_that_do_not_fit_the_run(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "odd.csv"
+    for odd, message in (
+        (table().drop(columns="n"), "column 'n' is missing"),
+        (table().assign(a=[None, 1.5] * 20), "column 'a', row 0"),
+        (table().assign(a=["oops"] + ["1"] * 39), "column 'a', row 0: 'oops'"),
+    ):
+        odd.to_csv(path, index=False)
+        assert message in refused(capsys, "score", stored / "run", path)
+    np.save(tmp_path / "odd.npy", np.zeros((3, 5, 5), np.uint8))
+    assert "(4, 4)" in refused(capsys, "score", stored / "pics", tmp_path / "odd.npy")
+    np.save(tmp_path / "odd.npy", np.full((3, 4, 4), 256))
+    assert "256" in refused(capsys, "encode", stored / "pics", tmp_path / "odd.npy", "-o", tmp_path / "z.npy")
+    assert not (tmp_path / "z.npy").exists()
+    for words in (["-n", 0], ["-n", "x"], ["--seed", -1]):
+        refused(capsys, "sample", stored / "run", *words)
+    refused(capsys, "score", stored / "run", stored / "t.csv", "--samples", 0)
+    refused(capsys, "evaluate", stored / "run", stored / "gone.csv")
+
+
+def test_an_existing_output_is_kept(stored: Path, run: Path, tmp_path: Path, capsys: Capture) -> None:
+    before = snapshot(run)
+    assert "--overwrite" in refused(capsys, "fit", stored / "t.csv", "-o", run, *STEPS)
+    out = tmp_path / "out.csv"
+    out.write_text("mine")
+    for words in (["sample", run], ["score", run, stored / "t.csv"], ["encode", run, stored / "t.csv"]):
+        assert "--overwrite" in refused(capsys, *words, "-o", out)
+    refused(capsys, "report", run, "-o", out)
+    assert out.read_text() == "mine"
+    assert snapshot(run) == before
+    assert main(["sample", str(run), "-n", "3", "-o", str(out), "--overwrite"]) == 0
+    assert len(pd.read_csv(out)) == 3
+
+
+def test_an_output_is_refused_before_anything_is_computed(
+    stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likely, "load", lambda _: pytest.fail("computed first"))
+    assert ".docx" in refused(capsys, "sample", stored / "run", "-o", tmp_path / "out.docx")
+    (tmp_path / "out.csv").write_text("mine")
+    assert "exists" in refused(capsys, "score", stored / "run", stored / "t.csv", "-o", tmp_path / "out.csv")
+
+
+@pytest.mark.parametrize("name", ["x.png", "x.npz", "folder"])
+def test_an_output_that_cannot_hold_a_table(name: str, stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert name in refused(capsys, "sample", stored / "run", "-o", tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_output_below_a_file(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "file").write_text("mine")
+    refused(capsys, "sample", stored / "run", "-o", tmp_path / "file" / "out.csv")
+    refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "file" / "run", *STEPS)
+    assert snapshot(tmp_path) == {"file": b"mine"}
+
+
+def test_what_is_no_run_is_never_overwritten(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    foreign = tmp_path / "thesis"
+    (foreign / "chapters").mkdir(parents=True)
+    (foreign / "chapters" / "1.tex").write_text("years of work")
+    before = snapshot(tmp_path)
+    assert "not a run directory" in refused(capsys, "fit", stored / "t.csv", "-o", foreign, "--overwrite", *STEPS)
+    file = foreign / "chapters" / "1.tex"
+    assert "not a run directory" in refused(capsys, "fit", stored / "t.csv", "-o", file, "--overwrite", *STEPS)
+    drawn = refused(capsys, "sample", stored / "pics", "-n", 3, "-o", foreign, "--overwrite")
+    assert "not overwritten" in drawn
+    assert snapshot(tmp_path) == before
+
+
+def test_another_programs_folder_with_a_config_is_never_overwritten(
+    stored: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "config.json").write_text('{"architectures": ["Bert"]}')
+    (tmp_path / "bert" / "model.bin").write_bytes(b"weeks of training")
+    before = snapshot(tmp_path)
+    refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "bert", "--overwrite", *STEPS)
+    assert snapshot(tmp_path) == before
+
+
+def test_a_folder_of_pictures_is_replaced_whole(stored: Path, tmp_path: Path) -> None:
+    out = tmp_path / "drawn"
+    assert main(["sample", str(stored / "pics"), "-n", "5", "-o", str(out)]) == 0
+    assert main(["sample", str(stored / "pics"), "-n", "2", "-o", str(out), "--overwrite"]) == 0
+    assert sorted(file.name for file in tmp_path.rglob("*")) == ["00000.png", "00001.png", "drawn"]
+
+
+def full_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
+    """A disk that takes so many files and no more."""
+    sync, left = os.fsync, [files]
+
+    def fsync(descriptor: int) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+@pytest.mark.parametrize("files", range(7))
+def test_a_full_disk_leaves_nothing_half_written(
+    files: int, stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full_after(monkeypatch, files)
+    assert "No space left" in refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "new", *STEPS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("files", [0, 4])
+def test_a_full_disk_leaves_the_old_run(
+    files: int, stored: Path, run: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = snapshot(tmp_path)
+    full_after(monkeypatch, files)
+    assert "No space left" in refused(capsys, "fit", stored / "t.csv", "-o", run, "--overwrite", *STEPS)
+    assert snapshot(tmp_path) == before
+    assert likely.load(run).sample(3).shape == (3, 3)
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize(
+    ("verb", "name", "files"), [("table", "out.csv", 0), ("pics", "drawn", 2), ("pics", "x.png", 0)]
+)
+def test_a_full_disk_leaves_the_old_result(
+    verb: str,
+    name: str,
+    files: int,
+    old: bool,
+    stored: Path,
+    tmp_path: Path,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    source = stored / ("run" if verb == "table" else "pics")
+    if old:
+        assert main(["sample", str(source), "-n", "3", "-o", str(tmp_path / name)]) == 0
+    before = snapshot(tmp_path)
+    full_after(monkeypatch, files)
+    words = ["sample", source, "-n", 4, "-o", tmp_path / name, "--seed", 1, "--overwrite"]
+    assert "No space left" in refused(capsys, *words)
+    assert snapshot(tmp_path) == before
+    assert (tmp_path / name).exists() == old
+
+
+def test_an_interrupted_fit_keeps_the_best_so_far(
+    stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from likely.training import loop
+
+    real, seen = loop.loss, [0]
+
+    def loss(*arguments: object) -> object:
+        seen[0] += 1
+        if seen[0] > 250:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loop, "loss", loss)
+    words = ["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), "--set", "steps=4000"]
+    assert main(words) == 130
+    assert "interrupted" in capsys.readouterr().err
+    run = likely.load(tmp_path / "run")
+    assert run.facts["interrupted"] is True
+    assert run.facts["steps"] == 250
+    assert run.facts["selected_step"] in (100, 200)
+    assert np.isfinite(run.score(table())["log_px"]).all()
+
+
+def test_an_interrupt_in_the_first_steps_still_leaves_a_run(
+    stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from likely.training import loop
+
+    def loss(*_: object) -> object:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "loss", loss)
+    assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), *STEPS]) == 130
+    assert len(likely.load(tmp_path / "run").sample(4)) == 4
+
+
+def test_an_interrupt_before_training_leaves_nothing(
+    stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from likely.run import fitting
+
+    def stop(*_: object, **__: object) -> object:
+        raise KeyboardInterrupt
+
+    for name in ("divide", "save_plan", "save"):
+        with monkeypatch.context() as patch:
+            patch.setattr(fitting, name, stop)
+            assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), *STEPS]) == 130
+        assert capsys.readouterr().err == "likely: interrupted\n"
+        assert not list(tmp_path.iterdir())
+
+
+def test_our_own_faults_have_code_one_and_debug_shows_them(
+    stored: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> object:
+        raise ZeroDivisionError("oh dear")
+
+    monkeypatch.setattr(likely, "inspect", fail)
+    assert main(["inspect", str(stored / "t.csv")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("likely: ZeroDivisionError: oh dear")
+    assert err.count("\n") == 1
+    with pytest.raises(ZeroDivisionError):
+        main(["inspect", str(stored / "t.csv"), "--debug"])
+
+
+def test_training_that_diverges_says_what_to_do(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    words = ["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), "--set", "learning_rate=1e6", *STEPS]
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert "learning_rate" in err
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+HELP = """
+import sys, time
+from likely.cli import main
+started = time.perf_counter()
+assert main({words}) == 0
+heavy = {{"torch", "pandas", "numpy", "sklearn", "pyarrow", "matplotlib", "PIL", "safetensors"}} & set(sys.modules)
+assert not heavy, heavy
+assert time.perf_counter() - started < 5
+"""
+
+
+@pytest.mark.parametrize("words", [["--help"], ["fit", "--help"]])
+def test_help_imports_nothing_heavy(words: list[str]) -> None:
+    code = HELP.format(words=words)
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: likely" in done.stdout
+    assert done.stderr == ""
+
+
+def test_help_is_there_at_once(capsys: Capture) -> None:
+    main(["--help"])
+    taken = []
+    for _ in range(3):
+        started = time.perf_counter()
+        assert main(["--help"]) == 0
+        taken.append(time.perf_counter() - started)
+    assert min(taken) < 0.3
+    assert "Commands:" in capsys.readouterr().out

@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from likely.data.sources import open_source
+from likely.data.sources.dispatch import sniff
+from likely.errors import DataError
+
+
+def test_what_is_read_already_is_given_back() -> None:
+    source = open_source(np.zeros((3, 2)))
+    assert open_source(source) is source
+
+
+def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"^no such file or folder: .*gone\.csv$"):
+        open_source(tmp_path / "gone.csv")
+    with pytest.raises(DataError, match="too long"):
+        open_source("x" * 5000)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.npy", "t.npz", "t.parquet", "t", "t.png", "t.csv.gz"])
+def test_an_empty_file_is_called_empty(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(DataError, match="is empty"):
+        open_source(tmp_path / name)
+
+
+def test_what_may_not_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    for path in (tmp_path / "t.csv", tmp_path):
+        with pytest.raises(DataError, match="permission denied"):
+            open_source(path)
+
+
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(DataError, match="neither a file nor a folder"):
+        open_source(tmp_path / "pipe")
+
+
+def test_a_path_may_be_anything_with_a_path(tmp_path: Path) -> None:
+    class Named:
+        def __fspath__(self) -> str:
+            return str(tmp_path / "t.csv")
+
+    (tmp_path / "t.csv").write_text("a\n1\n")
+    assert len(open_source(Named()).splits["all"]) == 1
+
+
+def test_files_are_known_by_how_they_begin(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"a": [1, 2]})
+    frame.to_parquet(tmp_path / "parquet")
+    frame.to_feather(tmp_path / "arrow")
+    frame.to_csv(tmp_path / "text.data", index=False)
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save(tmp_path / "picture", format="png")
+    for name, save in (("npy", np.save), ("npz", np.savez)):
+        with (tmp_path / name).open("wb") as file:
+            save(file, np.ones((2, 3)))
+    for path in tmp_path.iterdir():
+        assert sniff(path) == path.stem
+    for name, form in (
+        ("parquet", "table"),
+        ("arrow", "table"),
+        ("text.data", "table"),
+        ("npy", "array"),
+        ("npz", "array"),
+    ):
+        assert open_source(tmp_path / name).form == form
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("t.json", b"{}"), ("t.zip", b"PK\x03\x04rest"), ("t.json.gz", b"\x1f\x8b"), ("t", b"\0\1\2")]
+)
+def test_other_files_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=r"type of this file is not known; expected csv, tsv"):
+        open_source(tmp_path / name)
+
+
+def test_a_folder_of_tables_says_which_to_give(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("hello")
+    (tmp_path / "b.csv").write_text("a\n1\n")
+    np.save(tmp_path / "a.npy", np.ones((2, 2)))
+    with pytest.raises(DataError, match=r"give one: \S+a\.npy, \S+b\.csv$"):
+        open_source(tmp_path)
+
+
+def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.md").write_text("hello")
+    with pytest.raises(DataError, match="holds no images and no IDX files"):
+        open_source(tmp_path)
+
+
+def test_resize_without_pictures_is_noted(tmp_path: Path) -> None:
+    assert "were not scaled" in open_source(np.zeros((3, 4, 4)), resize=(2, 2)).notices[-1]
+    assert open_source(np.zeros((3, 2, 2)), resize=(2, 2)).notices == ()
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "a.png")
+    assert open_source(tmp_path, resize=(2, 2)).notices == ()
+    with pytest.raises(DataError, match="at least 1"):
+        open_source(tmp_path, resize=(0, 2))
+
+
+def test_the_readers_themselves_do_not_import_torch(tmp_path: Path) -> None:
+    """The package above them does; it is replaced by an empty one, so that only the readers are judged."""
+    script = """
+import sys, types, pathlib, likely
+likely_data = types.ModuleType("likely.data")
+likely_data.__path__ = [str(pathlib.Path(likely.__file__).parent / "data")]
+sys.modules["likely.data"] = likely_data
+from likely.data.sources import open_source
+import numpy, pandas
+open_source(numpy.ones((3, 2))), open_source(pandas.DataFrame({"a": [1, 2]}))
+sys.exit("torch" in sys.modules)
+"""
+    (tmp_path / "script.py").write_text(script)
+    assert subprocess.run([sys.executable, tmp_path / "script.py"], check=False).returncode == 0

@@ -1,19 +1,47 @@
 """Distributions of our own: subclasses of torch's, with log-probabilities per cell and `cdf`."""
 
+from likely.distributions.cell_mixture import Mixture
 from likely.distributions.columns import Columns
+from likely.distributions.counts import NegativeBinomial, Poisson, ZeroInflated
+from likely.distributions.coupled import CoupledLogisticMixture
 from likely.distributions.discrete import Bernoulli, Categorical
+from likely.distributions.flow import Flowed
+from likely.distributions.full_normal import FullNormal
 from likely.distributions.latent import LatentDistribution
+from likely.distributions.latent_mixture import LatentMixture
 from likely.distributions.logistic import DiscretisedLogistic
 from likely.distributions.normal import DiagonalNormal, StandardNormal
+from likely.distributions.positive import Beta, Gamma, LogNormal
+from likely.distributions.real import Gaussian, Laplace, Logistic, StudentT
 from likely.distributions.rescaled import Rescaled
+from likely.distributions.truncated import Truncated
+from likely.distributions.univariate import LocationScale, Univariate
 
 __all__ = [
     "Bernoulli",
+    "Beta",
     "Categorical",
     "Columns",
+    "CoupledLogisticMixture",
     "DiagonalNormal",
     "DiscretisedLogistic",
+    "Flowed",
+    "FullNormal",
+    "Gamma",
+    "Gaussian",
+    "Laplace",
     "LatentDistribution",
+    "LatentMixture",
+    "LocationScale",
+    "LogNormal",
+    "Logistic",
+    "Mixture",
+    "NegativeBinomial",
+    "Poisson",
     "Rescaled",
     "StandardNormal",
+    "StudentT",
+    "Truncated",
+    "Univariate",
+    "ZeroInflated",
 ]

@@ -3,16 +3,55 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
+import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, constraints, kl_divergence
 
-__all__ = ["LatentDistribution"]
+__all__ = ["Index", "LatentDistribution", "closed_kl", "full_precision"]
+
+Index = Tensor | tuple[Tensor, ...]
 
 
 class LatentDistribution(Distribution):
     """A law of z `(latent,)` that can be drawn from given noise, so that evaluation can key its noise by the row."""
 
+    arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012
+    support = constraints.real_vector
+    has_rsample = True
+
+    @property
+    def noise_size(self) -> int:
+        """How many standard normal numbers a draw takes: `latent`, and one more where a component is chosen."""
+        return int(self.event_shape[0])
+
+    @property
+    @abstractmethod
+    def like(self) -> Tensor:
+        """One of the law's tensors: z has its type and device."""
+
     @abstractmethod
     def from_noise(self, noise: Tensor) -> Tensor:
-        """Standard normal noise `(sample, *batch, latent)` -> draws of z, of the same shape."""
+        """Standard normal noise `(sample, *batch, noise_size)` -> draws of z `(sample, *batch, latent)`."""
+
+    @abstractmethod
+    def at(self, index: Index) -> LatentDistribution:
+        """The laws at these places of the batch: an index of the batch axes -> a law of the index's shape."""
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        shape = (*torch.Size(sample_shape), *self.batch_shape, self.noise_size)
+        return self.from_noise(torch.randn(shape, dtype=self.like.dtype, device=self.like.device))
+
+
+def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
+    """D[q‖p] in nats where torch has a closed form registered for the pair, else `None`."""
+    try:
+        return kl_divergence(q, p)
+    except NotImplementedError:
+        return None
+
+
+def full_precision(like: Tensor) -> torch.autocast:
+    """The context in which densities are computed: no autocast, so that no matrix product is rounded to bfloat16."""
+    return torch.autocast(like.device.type, enabled=False)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
-from likely.distributions.latent import LatentDistribution
+from likely.distributions.latent import Index, LatentDistribution
 
 __all__ = ["DiagonalNormal", "StandardNormal"]
 
@@ -37,6 +37,10 @@ class DiagonalNormal(LatentDistribution):
         super().__init__(mean.shape[:-1], mean.shape[-1:], validate_args=False)
 
     @property
+    def like(self) -> Tensor:
+        return self.loc
+
+    @property
     def mean(self) -> Tensor:
         return self.loc
 
@@ -51,6 +55,9 @@ class DiagonalNormal(LatentDistribution):
     def expand(self, batch_shape: Any, _instance: Any = None) -> DiagonalNormal:
         shape = torch.Size(batch_shape) + self.event_shape
         return DiagonalNormal(self.loc.expand(shape), self.log_std.expand(shape))
+
+    def at(self, index: Index) -> DiagonalNormal:
+        return DiagonalNormal(self.loc[index], self.log_std.expand_as(self.loc)[index])
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """The reparameterisation z = μ + σ ε (Kingma and Welling 2014, section 2.4), ε ~ N(0, I)."""

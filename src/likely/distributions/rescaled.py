@@ -53,9 +53,9 @@ class Rescaled(Distribution):
     """
 
     arg_constraints = {}  # noqa: RUF012
-    has_rsample = True
 
     def __init__(self, base: Distribution, frame: Frame) -> None:
+        self.has_rsample = base.has_rsample
         self.base, self.frame = base, frame
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
 
@@ -82,9 +82,19 @@ class Rescaled(Distribution):
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return self.frame.outward(self.base.rsample(torch.Size(sample_shape)))
 
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        with torch.no_grad():
+            return self.frame.outward(self.base.sample(torch.Size(sample_shape)))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type in which the base reads values: its own `dtype`, else its mean's."""
+        found = getattr(self.base, "dtype", None)
+        return found if isinstance(found, torch.dtype) else self.base.mean.dtype
+
     def log_prob(self, value: Tensor) -> Tensor:
-        dtype = self.base.mean.dtype
-        return self.base.log_prob(self.frame.inward(value, dtype)) - self.frame.scale.log().to(dtype)
+        inner = self.base.log_prob(self.frame.inward(value, self.dtype))
+        return inner - self.frame.scale.log().to(inner.dtype)
 
     def cdf(self, value: Tensor) -> Tensor:
-        return self.base.cdf(self.frame.inward(value, self.base.mean.dtype))
+        return self.base.cdf(self.frame.inward(value, self.dtype))

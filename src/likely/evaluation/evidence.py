@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import kl_divergence
 
 from likely.data import Batch, EncodedRows
 from likely.data.noise import normal, row_keys
 from likely.distributions import DiagonalNormal, LatentDistribution
+from likely.distributions.latent import closed_kl
 from likely.distributions.normal import kl_per_dimension
 from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.models import VAE
@@ -34,7 +34,7 @@ class Evidence:
     Attributes
     ----------
     terms
-        `reconstruction` (E_Q[log P(x|z)]), `kl` (D[Q(z|x)‖P(z)], closed form), `elbo` (their difference), `iwae`
+        `reconstruction` (E_Q[log P(x|z)]), `kl` (D[Q(z|x)‖P(z)]), `elbo` (their difference), `iwae`
         (log (1/K) Σ P(x, z_k)/Q(z_k|x)), `gap` (iwae − elbo, at most D[Q(z|x)‖P(z|x)] in expectation), `unweighted`
         (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, where asked for, `prior_sampling` (the
         same with z_k ~ P).
@@ -46,7 +46,9 @@ class Evidence:
     keys
         Rows with equal keys share their noise.
     kl_per_dimension
-        Mean over the rows of each latent dimension's KL: `(latent,)`.
+        Mean over the rows of each latent dimension's KL: `(latent,)`; NaN where P or Q couples the dimensions.
+    kl_kind
+        `closed form` or `sampled`: the mean over the z_k of log Q(z_k|x) − log P(z_k).
 
     """
 
@@ -55,6 +57,7 @@ class Evidence:
     samples: int
     keys: np.ndarray
     kl_per_dimension: np.ndarray
+    kl_kind: str = "closed form"
 
 
 @dataclass
@@ -113,14 +116,17 @@ def evidence(
     widest = max(rows.values[0].numel(), *(p.shape[0] for p in model.decoder.parameters() if p.dim() > 1))
     size = ROWS
     block = max(1, min(samples, cells // (widest * size)))
-    made, done = _Columns(), 0
+    made, done, kl_kind = _Columns(), 0, "closed form"
+    p = model.prior()
     kl_sums = torch.zeros(model.latent, dtype=torch.float64)
     for values, count in chunks(rows, size):
         batch, keys = Batch(values), row_keys(values, seed)
         q = model.posterior(batch)
-        terms, errors, per_dimension = _row_terms(model, batch, q, keys, samples, block, prior_sampling)
+        closed = closed_kl(q, p)
+        kl_kind = "sampled" if closed is None else "closed form"
+        terms, errors = _row_terms(model, batch, q, p, closed, keys, samples, block, prior_sampling)
         made.add(count, key=keys, **terms, **{f"se_{name}": error for name, error in errors.items()})
-        kl_sums += per_dimension[:count].sum(0).to(torch.float64).cpu()
+        kl_sums += _kl_per_dimension(q, p)[:count].sum(0).to(torch.float64).cpu()
         done += count
         if progress:
             progress(done, len(rows))
@@ -131,45 +137,61 @@ def evidence(
         samples,
         made.array("key"),
         (kl_sums / len(rows)).numpy(),
+        kl_kind,
     )
 
 
 def _row_terms(
-    model: VAE, batch: Batch, q: LatentDistribution, keys: Tensor, samples: int, block: int, prior_sampling: bool
-) -> tuple[dict[str, Tensor], dict[str, Tensor], Tensor]:
+    model: VAE,
+    batch: Batch,
+    q: LatentDistribution,
+    p: LatentDistribution,
+    closed: Tensor | None,
+    keys: Tensor,
+    samples: int,
+    block: int,
+    prior_sampling: bool,
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Estimates and their errors; where the KL is sampled, the ELBO's error is that of log P(x, z) − log Q(z|x)."""
     rows, device = len(batch), batch.values.device
+    zeros = torch.zeros(rows, dtype=torch.float64, device=device)
     bound, unweighted, simple = (LogMean(samples, rows, device) for _ in range(3))
-    reconstruction, p = Mean(samples, rows, device), model.prior()
+    reconstruction, divergence, joint = (Mean(samples, rows, device) for _ in range(3))
     for first in range(0, samples, block):
         size = min(block, samples - first)
-        z = q.from_noise(normal(keys, FROM_POSTERIOR, first, size, model.latent).to(q.mean.dtype))
+        z = q.from_noise(normal(keys, FROM_POSTERIOR, first, size, q.noise_size).to(q.like.dtype))
         log_px_z = model.log_px_z(batch, z)
         reconstruction.add(first, log_px_z)
         unweighted.add(first, log_px_z)
-        bound.add(first, log_px_z + p.log_prob(z) - q.log_prob(z))
+        log_ratio = p.log_prob(z) - q.log_prob(z)
+        bound.add(first, log_px_z + log_ratio)
+        if closed is None:
+            divergence.add(first, -log_ratio)
+            joint.add(first, log_px_z + log_ratio)
         if prior_sampling:
-            z = p.from_noise(normal(keys, FROM_PRIOR, first, size, model.latent).to(q.mean.dtype))
+            z = p.from_noise(normal(keys, FROM_PRIOR, first, size, p.noise_size).to(q.like.dtype))
             simple.add(first, model.log_px_z(batch, z))
-    kl = kl_divergence(q, p).to(torch.float64)
-    elbo = reconstruction.value - kl
+    kl = (divergence.value, divergence.error) if closed is None else (closed.to(torch.float64), zeros)
+    elbo = (reconstruction.value - kl[0], joint.error if closed is None else reconstruction.error)
+    sampled = joint if closed is None else reconstruction
     terms = {
         "reconstruction": (reconstruction.value, reconstruction.error),
-        "kl": (kl, torch.zeros_like(kl)),
-        "elbo": (elbo, reconstruction.error),
+        "kl": kl,
+        "elbo": elbo,
         "iwae": (bound.value, bound.error),
-        "gap": (bound.value - elbo, jackknife(bound.without_each() - reconstruction.without_each())),
+        "gap": (bound.value - elbo[0], jackknife(bound.without_each() - sampled.without_each())),
         "unweighted": (unweighted.value, unweighted.error),
     }
     if prior_sampling:
         terms["prior_sampling"] = (simple.value, simple.error)
     values = {name: value for name, (value, _) in terms.items()}
-    return values, {name: error for name, (_, error) in terms.items()}, _kl_per_dimension(q, p)
+    return values, {name: error for name, (_, error) in terms.items()}
 
 
 def _kl_per_dimension(q: LatentDistribution, p: LatentDistribution) -> Tensor:
     if isinstance(q, DiagonalNormal) and isinstance(p, DiagonalNormal):
         return kl_per_dimension(q, p)
-    return torch.full_like(q.mean, math.nan)
+    return q.like.new_full((*q.batch_shape, *q.event_shape), math.nan)
 
 
 @torch.no_grad()

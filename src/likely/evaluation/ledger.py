@@ -14,7 +14,7 @@ __all__ = ["Entry", "Ledger", "ledger"]
 
 KINDS = {
     "reconstruction": "E_Q[log P(x|z)], estimated",
-    "kl": "D[Q(z|x)||P(z)], closed form",
+    "kl": "D[Q(z|x)||P(z)], {kl_kind}",
     "elbo": "lower bound on log P(x): reconstruction - kl",
     "iwae": "importance-weighted lower bound on log P(x)",
     "gap": "D[Q(z|x)||P(z|x)] is at least this: iwae - elbo",
@@ -91,8 +91,8 @@ def ledger(
             se=float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else math.nan,
             se_mc=_mean_error(found.se_mc[name], found.keys),
             bits_per_dim=(mean if divergence else -mean) / (dims * math.log(2)),
-            kind=kind,
-            samples=None if name == "kl" else found.samples,
+            kind=kind.format(kl_kind=found.kl_kind),
+            samples=None if name == "kl" and found.kl_kind == "closed form" else found.samples,
         )
     return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries)
 

@@ -2,8 +2,32 @@
 
 from likely.likelihoods.base import Likelihood
 from likely.likelihoods.columns import Columns
+from likely.likelihoods.counts import NegativeBinomial, Poisson, ZeroInflated
 from likely.likelihoods.discrete import Bernoulli, Categorical
 from likely.likelihoods.gaussian import Gaussian
 from likely.likelihoods.logistic import DiscretisedLogistic
+from likely.likelihoods.logistic_mixture import DiscretisedLogisticMixture
+from likely.likelihoods.mixture import Mixture, Truncated
+from likely.likelihoods.positive import Beta, Gamma, LogNormal
+from likely.likelihoods.real import Laplace, Logistic, StudentT
 
-__all__ = ["Bernoulli", "Categorical", "Columns", "DiscretisedLogistic", "Gaussian", "Likelihood"]
+__all__ = [
+    "Bernoulli",
+    "Beta",
+    "Categorical",
+    "Columns",
+    "DiscretisedLogistic",
+    "DiscretisedLogisticMixture",
+    "Gamma",
+    "Gaussian",
+    "Laplace",
+    "Likelihood",
+    "LogNormal",
+    "Logistic",
+    "Mixture",
+    "NegativeBinomial",
+    "Poisson",
+    "StudentT",
+    "Truncated",
+    "ZeroInflated",
+]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution, kl_divergence
+from torch.distributions import Distribution
 
 from likely.data import Batch
 from likely.distributions import LatentDistribution
+from likely.distributions.latent import closed_kl
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.posteriors import Posterior
@@ -29,11 +31,20 @@ class Terms:
         log P(x|z), summed over the observed cells: `(sample, batch)`.
     q, p
         Q(z|x) and P(z).
+    held
+        z -> log Q(z|x) with Q's parameters held constant; `None` where the model has no such thing.
 
     """
 
-    def __init__(self, z: Tensor, log_px_z: Tensor, q: LatentDistribution, p: LatentDistribution) -> None:
-        self.z, self.log_px_z, self.q, self.p = z, log_px_z, q, p
+    def __init__(
+        self,
+        z: Tensor,
+        log_px_z: Tensor,
+        q: LatentDistribution,
+        p: LatentDistribution,
+        held: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.z, self.log_px_z, self.q, self.p, self.held = z, log_px_z, q, p, held
 
     @cached_property
     def reconstruction(self) -> Tensor:
@@ -51,9 +62,26 @@ class Terms:
         return self.q.log_prob(self.z)
 
     @cached_property
+    def log_qz_x_held(self) -> Tensor:
+        """log Q(z|x) whose gradient runs through z alone, Q's parameters being constants: `(sample, batch)`."""
+        if self.held is None:
+            raise ConfigError("this model cannot hold Q's parameters constant; use the plain gradient")
+        return self.held(self.z)
+
+    @cached_property
+    def _closed_kl(self) -> Tensor | None:
+        return closed_kl(self.q, self.p)
+
+    @property
+    def kl_kind(self) -> str:
+        """`closed form` where there is one for Q and P, else `sampled`."""
+        return "sampled" if self._closed_kl is None else "closed form"
+
+    @property
     def kl(self) -> Tensor:
-        """D[Q(z|x)‖P(z)] in closed form: `(batch,)`."""
-        return kl_divergence(self.q, self.p)
+        """D[Q(z|x)‖P(z)], in closed form or as the mean over the samples of log Q(z|x) − log P(z): `(batch,)`."""
+        closed = self._closed_kl
+        return (self.log_qz_x - self.log_pz).mean(0) if closed is None else closed
 
     @property
     def log_weight(self) -> Tensor:
@@ -87,15 +115,14 @@ class VAE(nn.Module):
         self.encoder, self.decoder = encoder, decoder
         self.latent = int(prior.event_shape[0])
 
-    def prior(self) -> LatentDistribution:
-        """P(z)."""
-        law: LatentDistribution = self.p_z()
+    def prior(self, rows: Tensor | None = None) -> LatentDistribution:
+        """P(z); in training, `rows` are the numbers of the training rows whose z will be asked about."""
+        law: LatentDistribution = self.p_z(self._q, rows) if self.p_z.needs_posterior else self.p_z()
         return law
 
     def posterior(self, batch: Batch) -> LatentDistribution:
         """Q(z|x), `(batch,)`."""
-        parameters = self._run(self.encoder, batch.values, self.q_z_x.parameter_shape.numel())
-        law: LatentDistribution = self.q_z_x(parameters)
+        law: LatentDistribution = self.q_z_x(self._encoded(batch))
         return law
 
     def likelihood(self, z: Tensor) -> Distribution:
@@ -109,21 +136,45 @@ class VAE(nn.Module):
 
     def log_joint(self, batch: Batch, z: Tensor) -> Tensor:
         """log P(x, z): z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
-        return self.log_px_z(batch, z) + self.prior().log_prob(z)
+        return self.log_px_z(batch, z) + self.prior(batch.rows).log_prob(z)
 
     def terms(self, batch: Batch, k: int = 1) -> Terms:
         """One pass: k samples z ~ Q(z|x) by reparameterisation, and the terms at them."""
-        q = self.posterior(batch)
+        parameters = self._encoded(batch)
+        q: LatentDistribution = self.q_z_x(parameters)
         z = q.rsample(torch.Size((k,)))
-        return Terms(z, self.log_px_z(batch, z), q, self.prior())
+        return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows), partial(self._held, parameters))
 
     def initialise(self, values: Tensor) -> None:
-        """Start the decoder's last bias, if it has one, at the independent marginals of these rows `(rows, *event)`."""
+        """Start from training rows `(rows, *event)`, the first ones in their order.
+
+        The decoder's last bias, if it has one, starts at their independent marginals; a prior made of rows takes them.
+        """
+        self.p_z.initialise(values)
         last = getattr(self.decoder, "last", None)
         if isinstance(last, nn.Linear) and last.bias is not None:
             with torch.no_grad():
                 last.weight.mul_(0.1)
                 last.bias.copy_(self.p_x_z.initial(values))
+
+    def _q(self, values: Tensor) -> LatentDistribution:
+        return self.posterior(Batch(values))
+
+    def _encoded(self, batch: Batch) -> Tensor:
+        """The encoder's output: the parameters of Q."""
+        return self._run(self.encoder, batch.values, self.q_z_x.parameter_shape.numel())
+
+    def _held(self, parameters: Tensor, z: Tensor) -> Tensor:
+        """log Q(z|x) with the encoder's output, and whatever the posterior itself learns, held constant."""
+        learned = [weight for weight in self.q_z_x.parameters() if weight.requires_grad]
+        for weight in learned:
+            weight.requires_grad_(False)
+        try:
+            law: LatentDistribution = self.q_z_x(parameters.detach())
+            return law.log_prob(z)
+        finally:
+            for weight in learned:
+                weight.requires_grad_(True)
 
     @staticmethod
     def _run(network: nn.Module, x: Tensor, wanted: int) -> Tensor:

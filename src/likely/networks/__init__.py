@@ -1,6 +1,7 @@
-"""Tensors to tensors: residual networks, and the first layer that brings data to a common scale."""
+"""Tensors to tensors: residual networks, invertible maps, and the first layer that brings data to a common scale."""
 
+from likely.networks.flows import Steps
 from likely.networks.inputs import Features, Standardise
 from likely.networks.residual import ResidualMLP
 
-__all__ = ["Features", "ResidualMLP", "Standardise"]
+__all__ = ["Features", "ResidualMLP", "Standardise", "Steps"]

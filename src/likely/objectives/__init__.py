@@ -1,5 +1,8 @@
-"""What is maximised."""
+"""What is maximised: (model, batch) -> a value per row, and whether that value is a bound on log P(x)."""
 
-from likely.objectives.elbo import ELBO, loss
+from likely.objectives.aggregate import MMD, BetaTC
+from likely.objectives.base import Objective, loss
+from likely.objectives.elbo import ELBO, Beta, Capacity, FreeBits
+from likely.objectives.importance import IWAE, MIWAE
 
-__all__ = ["ELBO", "loss"]
+__all__ = ["ELBO", "IWAE", "MIWAE", "MMD", "Beta", "BetaTC", "Capacity", "FreeBits", "Objective", "loss"]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from likely.distributions import LatentDistribution
 
-__all__ = ["Prior"]
+__all__ = ["Encode", "Prior"]
+
+Encode = Callable[[Tensor], LatentDistribution]
 
 
 class Prior(nn.Module, ABC):
@@ -19,11 +22,27 @@ class Prior(nn.Module, ABC):
     ----------
     event_shape
         Shape of z: `(latent,)`.
+    needs_posterior
+        Whether P(z) is made of Q: such a prior is given Q at every call and never registers it.
 
     """
 
     event_shape: torch.Size
+    needs_posterior = False
 
     @abstractmethod
-    def forward(self) -> LatentDistribution:
-        """The distribution over z."""
+    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentDistribution:
+        """The distribution over z.
+
+        Parameters
+        ----------
+        posterior
+            Values of rows `(rows, *event)` -> Q(z|x).
+        rows
+            Numbers of the training rows whose z will be asked about, `(batch,)`: for a prior that leaves them out in
+            training.
+
+        """
+
+    def initialise(self, values: Tensor) -> None:
+        """Start from training rows `(rows, *event)`, the first of all training rows in their order."""

@@ -113,7 +113,9 @@ def _principal(points: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def _prior_walk(run: Run) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
     """Draws of the prior, and what the decoder's layers make of them."""
-    z = torch.randn(DRAWS, run.model.latent, generator=torch.Generator().manual_seed(run.config.seed))
+    prior = run.model.prior()
+    noise = torch.randn(DRAWS, prior.noise_size, generator=torch.Generator().manual_seed(run.config.seed))
+    z = prior.from_noise(noise.to(prior.like)).cpu()
     start = z.numpy()[:, :2] if z.shape[1] > 1 else np.column_stack([z.numpy()[:, 0], np.zeros(DRAWS)])
     layers = getattr(run.model.decoder, "layers", None)
     if layers is None:

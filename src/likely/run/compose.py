@@ -11,7 +11,7 @@ from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.errors import DataError
 from likely.models import VAE
-from likely.objectives import ELBO
+from likely.objectives import Objective
 from likely.training import Outcome, Plan
 from likely.training import train as run_training
 
@@ -23,7 +23,7 @@ def train(
     data: Tensor,
     *,
     validation: Tensor | None = None,
-    objective: ELBO | None = None,
+    objective: Objective | None = None,
     config: TrainingConfig | None = None,
     seed: int = 0,
 ) -> Outcome:

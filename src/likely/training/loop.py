@@ -16,7 +16,7 @@ from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.errors import LikelyError
 from likely.models import VAE, Terms
-from likely.objectives import ELBO, loss
+from likely.objectives import ELBO, Objective, loss
 from likely.training.schedule import Plan
 from likely.training.validate import validate
 
@@ -107,7 +107,7 @@ def train(
     config: TrainingConfig,
     plan: Plan,
     *,
-    objective: ELBO | None = None,
+    objective: Objective | None = None,
     seed: int = 0,
     monitor: Monitor | None = None,
 ) -> Outcome:
@@ -188,6 +188,8 @@ def train(
         )
     outcome.seconds = time.perf_counter() - started
     model.eval()
+    with torch.no_grad():
+        model.prior()  # a prior that stores encoded rows renews them with the weights that are kept
     return outcome
 
 

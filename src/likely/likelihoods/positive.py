@@ -1,0 +1,124 @@
+"""Likelihoods of positive cells, and of cells between two limits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from likely import distributions
+from likely.distributions import Rescaled
+from likely.likelihoods.base import bounded, unbounded
+from likely.likelihoods.standardised import HIGH, LOW, Standardised, gather
+
+__all__ = ["Beta", "Gamma", "LogNormal"]
+
+# Bounds of log-means and logits, and of the logarithm of a concentration (deviation/mean is 10 to 0.001).
+WIDE = 30.0
+LOW_K, HIGH_K = math.log(1e-2), math.log(1e6)
+
+
+class LogNormal(Standardised):
+    """P(x|z) = Π N(log y_i; f_i(z), σ_i(z)²)/x_i, y = (x − low)/scale > 0, a density in data units.
+
+    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, equation 14.2.
+
+    Parameters
+    ----------
+    event_shape
+        Shape of x; two parameters per cell: mean and log-deviation (0.001 to 10) of log y.
+    scale
+        A typical size of each cell in data units: a number, or `(*event)`.
+    low
+        Where the support begins, in data units.
+
+    """
+
+    measure = "density"
+
+    def __init__(self, event_shape: Sequence[int], scale: float | Tensor = 1.0, low: float | Tensor = 0.0) -> None:
+        super().__init__(event_shape, 2, low, scale)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        """`(*batch, 2 * cells)` -> LogNormal in data units, `(*batch, *event)`."""
+        loc, raw = self.split(parameters)
+        return Rescaled(distributions.LogNormal(loc, bounded(raw, LOW, HIGH)), self.frame)
+
+    def initial(self, values: Tensor) -> Tensor:
+        """Mean and deviation of the logarithms: the maximum of the likelihood."""
+        log_y = self.inward(values).clamp_min(1e-30).log()
+        deviation = log_y.std(0, correction=0).clamp_min(1e-6)
+        return gather(log_y.mean(0), unbounded(deviation.log(), LOW, HIGH))
+
+
+class Gamma(Standardised):
+    """P(x|z) = Π Gamma(y_i; mean m_i(z), concentration k_i(z))/scale, y = (x − low)/scale > 0, a density in data units.
+
+    Source: McCullagh and Nelder 1989, Generalized Linear Models, section 8.2.
+
+    Parameters
+    ----------
+    event_shape
+        Shape of x; two parameters per cell: log m and log k (0.01 to a million).
+    scale
+        A typical size of each cell in data units: a number, or `(*event)`.
+    low
+        Where the support begins, in data units.
+
+    """
+
+    measure = "density"
+
+    def __init__(self, event_shape: Sequence[int], scale: float | Tensor = 1.0, low: float | Tensor = 0.0) -> None:
+        super().__init__(event_shape, 2, low, scale)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        """`(*batch, 2 * cells)` -> Gamma in data units, `(*batch, *event)`; it is scored in float64."""
+        log_mean, raw = self.split(parameters.double())
+        law = distributions.Gamma(bounded(log_mean, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
+        return Rescaled(law, self.frame)
+
+    def initial(self, values: Tensor) -> Tensor:
+        """The mean, and Minka's (2002) approximate maximum for the concentration."""
+        y = self.inward(values).clamp_min(1e-30)
+        mean = y.mean(0)
+        s = (mean.log() - y.log().mean(0)).clamp_min(1e-9)
+        k = (3 - s + ((s - 3).square() + 24 * s).sqrt()) / (12 * s)
+        return gather(unbounded(mean.log(), -WIDE, WIDE), unbounded(k.log(), LOW_K, HIGH_K))
+
+
+class Beta(Standardised):
+    """P(x|z) = Π Beta(y_i; mean m_i(z), ν_i(z))/(high − low), y = (x − low)/(high − low), a density in data units.
+
+    Source: Ferrari and Cribari-Neto 2004, Beta regression for modelling rates and proportions, equation 4.
+
+    Parameters
+    ----------
+    event_shape
+        Shape of x; two parameters per cell: log(m/(1 − m)) and log ν (0.01 to a million).
+    low, high
+        The ends of the open interval that holds x, in data units: numbers, or `(*event)`.
+
+    """
+
+    measure = "density"
+
+    def __init__(self, event_shape: Sequence[int], low: float | Tensor = 0.0, high: float | Tensor = 1.0) -> None:
+        width = torch.as_tensor(high, dtype=torch.float64) - torch.as_tensor(low, dtype=torch.float64)
+        super().__init__(event_shape, 2, low, width)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        """`(*batch, 2 * cells)` -> Beta in data units, `(*batch, *event)`; it is scored in float64."""
+        logit, raw = self.split(parameters.double())
+        law = distributions.Beta(bounded(logit, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
+        return Rescaled(law, self.frame)
+
+    def initial(self, values: Tensor) -> Tensor:
+        """The beta law with each cell's mean and variance."""
+        y = self.inward(values)
+        mean, variance = y.mean(0).clamp(1e-9, 1 - 1e-9), y.var(0, correction=0).clamp_min(1e-12)
+        concentration = (mean * (1 - mean) / variance - 1).clamp_min(1e-2)
+        return gather(unbounded(torch.logit(mean), -WIDE, WIDE), unbounded(concentration.log(), LOW_K, HIGH_K))

@@ -1,0 +1,64 @@
+"""The contract of an objective."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from torch import Tensor
+
+from likely.data import Batch
+from likely.errors import ConfigError
+from likely.models import VAE, Terms
+
+__all__ = ["Objective", "loss", "require"]
+
+
+class Objective(ABC):
+    """What training maximises, per row, in nats. What is reported as the ELBO is always the ELBO, never this.
+
+    Attributes
+    ----------
+    couples_rows
+        Whether a row's value depends on the other rows of its batch.
+
+    """
+
+    couples_rows: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def is_bound(self) -> bool:
+        """Whether the value is, in expectation and at `kl_weight` 1, at most log P(x)."""
+
+    @property
+    @abstractmethod
+    def samples(self) -> int | tuple[int, int]:
+        """Samples of z per row; two numbers where they are used in two ways."""
+
+    @abstractmethod
+    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+        """Value per row `(batch,)`, nats, and the terms it was made of.
+
+        The gradient that flows back through the value is the objective's own, which need not be the value's derivative.
+        `kl_weight` rises from 0 to 1 in warm-up; each class says what it scales.
+        """
+
+
+def loss(model: VAE, batch: Batch, objective: Objective, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    """What is minimised: minus the objective, averaged over the rows of a batch."""
+    value, terms = objective(model, batch, kl_weight)
+    return -value.mean(), terms
+
+
+def require(holds: bool, message: str) -> None:
+    """Refuse a setting.
+
+    Raises
+    ------
+    ConfigError
+        With the message, unless the condition holds.
+
+    """
+    if not holds:
+        raise ConfigError(message)

@@ -1,0 +1,153 @@
+"""The exemplar prior: a kernel density over encoded training rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from likely.distributions import DiagonalNormal, LatentMixture
+from likely.distributions.latent import Index, LatentDistribution
+from likely.errors import ConfigError
+from likely.priors.base import Encode, Prior
+
+__all__ = ["Exemplar"]
+
+CHUNK = 1000
+
+
+class Exemplar(Prior):
+    """P(z) = (1/N) Σ_n N(z; μ(x_n), s² I), μ(x_n) the mean of Q(z|x_n), s learned (Norouzi et al. 2020, section 3).
+
+    In training a row is left out of its own prior, and of the other N − 1 exemplars only the `neighbours` nearest to
+    its z are encoded and counted: a lower bound on log P(z). They are found among stored means, which are renewed as
+    rows are encoded. In evaluation the mixture is over all N, encoded anew with the weights as they are, once after
+    every change from training to evaluation. The means are saved, the rows are not.
+
+    Parameters
+    ----------
+    dim
+        Dimension of z.
+    exemplars
+        N: at most the number of rows given to `initialise`.
+    neighbours
+        How many exemplars are counted in training.
+
+    """
+
+    needs_posterior = True
+    centres: Tensor
+    zeros: Tensor
+    chosen: Tensor | None
+    values: Tensor | None
+
+    def __init__(self, dim: int, exemplars: int, neighbours: int = 10) -> None:
+        super().__init__()
+        self.event_shape, self.neighbours = torch.Size((dim,)), neighbours
+        self.log_std = nn.Parameter(torch.zeros(()))
+        self.register_buffer("centres", torch.zeros(exemplars, dim))
+        self.register_buffer("zeros", torch.zeros(exemplars), persistent=False)
+        self.register_buffer("chosen", None, persistent=False)
+        self.register_buffer("values", None, persistent=False)
+        self._stale = False
+
+    def initialise(self, values: Tensor) -> None:
+        """Take the exemplars, evenly spaced, from these rows `(rows, *event)`."""
+        count = len(self.centres)
+        if len(values) < max(2, count):
+            raise ConfigError(f"{count} exemplars need as many training rows (and two at least), got {len(values)}")
+        self.chosen = torch.arange(count, device=values.device) * len(values) // count
+        self.values, self._stale = values[self.chosen], True
+
+    def train(self, mode: bool = True) -> Exemplar:
+        """Change to training or evaluation; the next evaluation after training encodes the exemplars anew."""
+        self._stale |= self.training and not mode and self.values is not None
+        super().train(mode)
+        return self
+
+    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentDistribution:
+        """The distribution, over vectors `(dim,)`; in training its `log_prob` is of z `(sample, batch, dim)`."""
+        if self._stale:
+            self._renew(posterior)
+        whole = LatentMixture(self.zeros, self._kernels(self.centres))
+        if not self.training:
+            return whole
+        if posterior is None or self.values is None:
+            raise ConfigError("an exemplar prior learns with training rows and Q: call initialise(values) before")
+        return _Nearest(self, whole, posterior, rows)
+
+    def _kernels(self, means: Tensor) -> DiagonalNormal:
+        return DiagonalNormal(means, self.log_std.to(means.dtype).expand(means.shape[-1]))
+
+    @torch.no_grad()
+    def _renew(self, posterior: Encode | None) -> None:
+        if posterior is None or self.values is None:
+            raise ConfigError("an exemplar prior is made of Q: call it with the posterior")
+        self.centres = torch.cat([posterior(part).mean for part in self.values.split(CHUNK)]).to(self.centres)
+        self._stale = False
+
+    def nearest(self, z: Tensor, rows: Tensor | None) -> Tensor:
+        """Places of the exemplars nearest to the mean of each row's samples `(sample, batch, dim)`: `(batch, k)`."""
+        with torch.no_grad():
+            distance = torch.cdist(z.mean(0).to(torch.float64), self.centres.to(torch.float64))
+            if rows is not None and self.chosen is not None:
+                distance = distance.masked_fill(rows[:, None] == self.chosen, torch.inf)
+            return distance.topk(min(self.neighbours, len(self.centres) - 1), largest=False).indices
+
+    def log_nearest(self, z: Tensor, posterior: Encode, rows: Tensor | None) -> Tensor:
+        """log of 1/(N − 1) Σ over the nearest exemplars, without the row itself: `(sample, batch)`, nats."""
+        near, values = self.nearest(z, rows), self.values
+        if values is None:
+            raise ConfigError("an exemplar prior learns with training rows: call initialise(values) before")
+        used, place = near.unique(return_inverse=True)
+        means = posterior(values[used]).mean
+        with torch.no_grad():
+            self.centres[used] = means.to(self.centres.dtype)
+        found = self._kernels(means[place]).log_prob(z.unsqueeze(-2))
+        others = torch.as_tensor(len(self.centres) - 1, dtype=found.dtype, device=found.device)
+        return torch.logsumexp(found, -1) - others.log()
+
+
+class _Nearest(LatentDistribution):
+    """The law in training: densities by the nearest exemplars, draws from all of them as stored."""
+
+    def __init__(self, prior: Exemplar, whole: LatentMixture, posterior: Encode, rows: Tensor | None) -> None:
+        self.prior, self.whole, self.posterior, self.rows = prior, whole, posterior, rows
+        super().__init__(whole.batch_shape, whole.event_shape, validate_args=False)
+
+    @property
+    def like(self) -> Tensor:
+        return self.whole.like
+
+    @property
+    def noise_size(self) -> int:
+        return self.whole.noise_size
+
+    @property
+    def mean(self) -> Tensor:
+        return self.whole.mean
+
+    @property
+    def variance(self) -> Tensor:
+        return self.whole.variance
+
+    def expand(self, batch_shape: Any, _instance: Any = None) -> LatentDistribution:
+        return self.whole.expand(batch_shape)
+
+    def at(self, index: Index) -> LatentDistribution:
+        return self.whole.at(index)
+
+    def from_noise(self, noise: Tensor) -> Tensor:
+        return self.whole.from_noise(noise)
+
+    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return self.whole.rsample(sample_shape)
+
+    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
+        return self.whole.sample(sample_shape)
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        lead = value.shape[:-1]
+        found = self.prior.log_nearest(value.reshape(-1, *value.shape[-2:]), self.posterior, self.rows)
+        return found.view(lead)

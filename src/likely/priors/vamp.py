@@ -1,0 +1,65 @@
+"""The VampPrior: Q of learned pseudo-inputs."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from likely.distributions import LatentMixture
+from likely.errors import ConfigError
+from likely.priors.base import Encode, Prior
+
+__all__ = ["Vamp"]
+
+
+class Vamp(Prior):
+    """P(z) = (1/K) Σ_k Q(z|u_k), u_k learned pseudo-inputs (Tomczak and Welling 2018, equation 9).
+
+    u_k = start_k + scale · move_k: a training row, and a learned move in units of each cell's deviation, so that the
+    step of the optimiser means the same in every column. The moves are not bounded. A cell that the encoder reads as a
+    code passes no gradient and stays what it was.
+
+    With a posterior whose density at an arbitrary z takes many passes (`iaf`), every step does too; take `coupling`.
+
+    Parameters
+    ----------
+    dim
+        Dimension of z.
+    event_shape
+        Shape of a row's values.
+    components
+        K.
+    dtype
+        Type of the values that Q is given: float64 for tables.
+
+    """
+
+    needs_posterior = True
+    start: Tensor
+    scale: Tensor
+    zeros: Tensor
+
+    def __init__(
+        self, dim: int, event_shape: tuple[int, ...], components: int = 500, dtype: torch.dtype = torch.float32
+    ) -> None:
+        super().__init__()
+        self.event_shape, self.dtype = torch.Size((dim,)), dtype
+        self.register_buffer("start", torch.zeros(components, *event_shape, dtype=dtype))
+        self.register_buffer("scale", torch.ones(event_shape, dtype=dtype))
+        self.register_buffer("zeros", torch.zeros(components), persistent=False)
+        self.move = nn.Parameter(torch.zeros(components, *event_shape))
+
+    @torch.no_grad()
+    def initialise(self, values: Tensor) -> None:
+        """Start the pseudo-inputs at rows evenly spaced among these `(rows, *event)`."""
+        count = len(self.start)
+        chosen = torch.arange(count, device=values.device) * len(values) // count
+        self.start.copy_(values[chosen])
+        self.scale.copy_(values.to(torch.float64).std(0, correction=0))
+        self.move.zero_()
+
+    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentMixture:  # noqa: ARG002
+        """The distribution, over vectors `(dim,)`."""
+        if posterior is None:
+            raise ConfigError("a VampPrior is made of Q: call it with the posterior")
+        return LatentMixture(self.zeros, posterior(self.start + self.scale * self.move))

@@ -1,0 +1,196 @@
+"""One dict of constructors: every likelihood starts near its marginal optimum, and all its parameters learn."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from likely import distributions
+from likely.errors import ConfigError
+from likely.likelihoods import (
+    Bernoulli,
+    Beta,
+    Categorical,
+    Columns,
+    DiscretisedLogistic,
+    DiscretisedLogisticMixture,
+    Gamma,
+    Gaussian,
+    Laplace,
+    Likelihood,
+    Logistic,
+    LogNormal,
+    Mixture,
+    NegativeBinomial,
+    Poisson,
+    StudentT,
+    Truncated,
+    ZeroInflated,
+)
+
+EVENT, PIXELS, ROWS = (2, 3), (2, 2, 3), 1500
+UNITS = {"shift": 5.0, "scale": 3.0}
+LEVELS = {"low": 0.0, "high": 31.0, "shift": 15.0, "scale": 3.0}
+
+LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
+    "bernoulli": lambda: Bernoulli(EVENT),
+    "categorical": lambda: Categorical(EVENT, 4),
+    "gaussian": lambda: Gaussian(EVENT, **UNITS),
+    "gaussian:shared": lambda: Gaussian(EVENT, "shared", **UNITS),
+    "gaussian:column": lambda: Gaussian(EVENT, "column", **UNITS),
+    "discretised logistic": lambda: DiscretisedLogistic(EVENT, **LEVELS),
+    "discretised logistic mixture": lambda: DiscretisedLogisticMixture(EVENT, 3, **LEVELS),
+    "coupled": lambda: DiscretisedLogisticMixture(PIXELS, 3, coupled=True, **LEVELS),
+    "laplace": lambda: Laplace(EVENT, **UNITS),
+    "logistic": lambda: Logistic(EVENT, **UNITS),
+    "student": lambda: StudentT(EVENT, **UNITS),
+    "lognormal": lambda: LogNormal(EVENT, 4.0),
+    "gamma": lambda: Gamma(EVENT, 4.0),
+    "beta": lambda: Beta(EVENT),
+    "beta on an interval": lambda: Beta(EVENT, -2.0, 7.0),
+    "poisson": lambda: Poisson(EVENT),
+    "negative binomial": lambda: NegativeBinomial(EVENT),
+    "zero-inflated poisson": lambda: ZeroInflated(Poisson(EVENT)),
+    "zero-inflated nb": lambda: ZeroInflated(NegativeBinomial(EVENT)),
+    "mixture": lambda: Mixture(EVENT, 3, **UNITS),
+    "mixture of laplace": lambda: Mixture(EVENT, 3, distributions.Laplace, **UNITS),
+    "truncated": lambda: Truncated(EVENT, 0.0, 8.0, **UNITS),
+    "truncated below": lambda: Truncated(EVENT, 2.0, family=distributions.Logistic, **UNITS),
+}
+
+
+def drawn(likelihood: Likelihood, seed: int = 3) -> tuple[Tensor, Tensor]:
+    """Parameters that say nothing special, and rows drawn with them."""
+    torch.manual_seed(seed)
+    truth = torch.randn(likelihood.parameter_shape.numel())
+    return truth, likelihood(truth).sample(torch.Size((ROWS,)))
+
+
+def nats(likelihood: Likelihood, parameters: Tensor, rows: Tensor) -> Tensor:
+    """Mean log-probability per cell."""
+    return likelihood(parameters).log_prob(rows).mean()
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_shapes(name: str) -> None:
+    likelihood = LIKELIHOODS[name]()
+    assert likelihood.parameter_shape[:-1] == likelihood.event_shape
+    assert likelihood.measure in ("mass", "density")
+    size = likelihood.parameter_shape.numel()
+    for prefix in ((), (5,), (3, 4)):
+        law = likelihood(torch.randn(*prefix, size))
+        x = law.sample()
+        assert x.shape == (*prefix, *likelihood.event_shape)
+        assert law.log_prob(x).shape == law.cdf(x).shape == x.shape
+        assert law.mean.shape == law.mode.shape == x.shape
+        assert law.sample(torch.Size((2,))).shape == (2, *x.shape)
+        assert torch.isfinite(law.log_prob(x)).all()
+        assert ((law.cdf(x) >= 0) & (law.cdf(x) <= 1 + 1e-6)).all()
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_initial_is_near_the_marginal_optimum(name: str) -> None:
+    likelihood = LIKELIHOODS[name]()
+    truth, rows = drawn(likelihood)
+    start = likelihood.initial(rows)
+    assert start.shape == (likelihood.parameter_shape.numel(),)
+    assert start.dtype == torch.float32
+    parameters = [nn.Parameter(start.clone()), *likelihood.parameters()]
+    optimiser = torch.optim.Adam(parameters, lr=0.02)
+    with torch.no_grad():
+        first = float(nats(likelihood, start, rows))
+        if not list(likelihood.parameters()):
+            assert first > float(nats(likelihood, truth, rows)) - 0.1
+    best = first
+    for _ in range(300):
+        optimiser.zero_grad()
+        loss = -nats(likelihood, parameters[0], rows)
+        loss.backward()
+        optimiser.step()
+        best = max(best, -float(loss.detach()))
+    # A scale of the likelihood's own is learned with the weights, not started.
+    assert list(likelihood.parameters()) or first > best - 0.1
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_every_parameter_learns(name: str) -> None:
+    likelihood = LIKELIHOODS[name]()
+    _, rows = drawn(likelihood)
+    network = nn.Linear(2, likelihood.parameter_shape.numel())
+    with torch.no_grad():
+        network.bias.copy_(likelihood.initial(rows))
+    loss = -likelihood(network(torch.randn(ROWS, 2))).log_prob(rows).flatten(1).sum(-1).mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    for parameter in [network.weight, network.bias, *likelihood.parameters()]:
+        assert parameter.grad is not None
+        assert torch.isfinite(parameter.grad).all()
+        assert (parameter.grad != 0).float().mean() > 0.9
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_state_survives(name: str) -> None:
+    likelihood, other = LIKELIHOODS[name](), LIKELIHOODS[name]()
+    other.load_state_dict(likelihood.state_dict())
+    parameters, rows = drawn(likelihood)
+    torch.testing.assert_close(other(parameters).log_prob(rows), likelihood(parameters).log_prob(rows))
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+@pytest.mark.parametrize("size", [-100.0, 100.0])
+def test_a_wild_decoder_gives_finite_numbers(name: str, size: float) -> None:
+    likelihood = LIKELIHOODS[name]()
+    _, rows = drawn(likelihood)
+    raw = torch.full((likelihood.parameter_shape.numel(),), size, requires_grad=True)
+    value = likelihood(raw).log_prob(rows[:50])
+    assert torch.isfinite(value).all()
+    value.sum().backward()
+    assert raw.grad is not None
+    assert torch.isfinite(raw.grad).all()
+
+
+def test_initial_of_constant_cells_is_finite() -> None:
+    for name, value in (("student", 5.0), ("mixture", 5.0), ("truncated", 0.0), ("coupled", 0.0), ("beta", 0.5)):
+        likelihood = LIKELIHOODS[name]()
+        rows = torch.full((40, *likelihood.event_shape), value, dtype=torch.float64)
+        start = likelihood.initial(rows)
+        assert torch.isfinite(start).all(), name
+        assert torch.isfinite(nats(likelihood, start, rows)), name
+
+
+def test_data_units_count_the_change_of_variables() -> None:
+    for family in (Laplace, Logistic, StudentT):
+        small, big = family(EVENT, 5.0, 3.0), family(EVENT, 5e3, 3e3)
+        parameters, rows = drawn(small)
+        expected = small(parameters).log_prob(rows) - math.log(1e3)
+        torch.testing.assert_close(big(parameters).log_prob(1e3 * rows), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_table_of_many_families() -> None:
+    inflated, mixture = ZeroInflated(NegativeBinomial((1,))), Mixture((1,), 4)
+    families = [Bernoulli((2,)), Gamma((2,)), Beta((2,)), Laplace((2,)), Poisson((2,))]
+    groups: list[tuple[Likelihood, list[int]]] = [(one, [2 * i, 2 * i + 1]) for i, one in enumerate(families)]
+    groups += [(inflated, [11]), (mixture, [10])]
+    table = Columns(groups)
+    truth = 0.3 * torch.randn(table.parameter_shape.numel())
+    rows = table(truth).sample(torch.Size((200,)))
+    start = table.initial(rows).requires_grad_()
+    loss = -table(start).log_prob(rows).sum(-1).mean()
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert start.grad is not None
+    assert torch.isfinite(start.grad).all()
+    assert table.measure == "mixed"
+
+
+def test_wrong_sizes_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"H, W, 3"):
+        DiscretisedLogisticMixture((2, 3, 4), coupled=True)
+    with pytest.raises(ConfigError, match="positive"):
+        Mixture(EVENT, 0)
+    with pytest.raises(ConfigError, match="below"):
+        Truncated(EVENT, 1.0, 0.0)

@@ -116,3 +116,10 @@ def test_every_command_has_help_and_every_option_a_text() -> None:
         assert command.help
         for parameter in command.params:
             assert parameter.help, f"{command.name} {parameter.name}"
+
+
+@pytest.mark.parametrize("device", ["toaster", "cuda:7"])
+def test_a_device_that_is_not_here_is_refused(folder: Path, device: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("score", folder / "table", folder / "t.csv", "--device", device) == 2
+    assert "try --device cpu" in capsys.readouterr().err
+    assert run("score", folder / "table", folder / "t.csv", "--device", "cpu", "--samples", 2) == 0

@@ -57,6 +57,7 @@ Binarized = Annotated[
     Binarizing | None, typer.Option(help="Make levels 0/1: drawn anew each time, drawn once, or cut at half.")
 ]
 Resize = Annotated[str | None, typer.Option(metavar="HxW", help="Scale pictures to this height and width.")]
+Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; where it was fitted unless given.")]
 ScoreSamples = Annotated[int, typer.Option("--samples", help="K of the importance-weighted bound.")]
 
 
@@ -135,12 +136,13 @@ def evaluate(
     data: Annotated[str | None, typer.Argument(help="Rows to evaluate; the stored test rows unless given.")] = None,
     samples: Annotated[int, typer.Option(help="K of the importance-weighted bound and the other estimates.")] = 500,
     seed: Seed = 0,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
     import likely
 
-    show.ledger(likely.load(run).evaluate(data, samples=samples, seed=seed), json=json)
+    show.ledger(likely.load(run, device=device).evaluate(data, samples=samples, seed=seed), json=json)
 
 
 @app.command()
@@ -151,6 +153,7 @@ def sample(
     seed: Seed = 0,
     output: Output = None,
     overwrite: Overwrite = False,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
@@ -158,7 +161,7 @@ def sample(
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run)
+    fitted = likely.load(run, device=device)
     deliver(fitted.schema, fitted.sample(n, mean=mean, seed=seed), output, overwrite=overwrite, json=json)
 
 
@@ -170,6 +173,7 @@ def score(
     seed: Seed = 0,
     output: Output = None,
     overwrite: Overwrite = False,
+    device: Device = None,
     json: Json = False,
 ) -> None:
     """Score each row of DATA: log P(x), its Monte Carlo error and the ELBO, in nats."""
@@ -177,31 +181,43 @@ def score(
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run)
+    fitted = likely.load(run, device=device)
     deliver(fitted.schema, fitted.score(data, samples=samples, seed=seed), output, overwrite=overwrite, json=json)
 
 
 @app.command()
-def encode(run: Stored, data: Data, output: Output = None, overwrite: Overwrite = False, json: Json = False) -> None:
+def encode(
+    run: Stored,
+    data: Data,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
     """Write each row's code: the mean of Q(z|x)."""
     import likely
     from likely.cli.output import codes, deliver, ready
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run)
+    fitted = likely.load(run, device=device)
     deliver(fitted.schema, codes(fitted.encode(data), output), output, overwrite=overwrite, json=json)
 
 
 @app.command()
 def reconstruct(
-    run: Stored, data: Data, output: Output = None, overwrite: Overwrite = False, json: Json = False
+    run: Stored,
+    data: Data,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
 ) -> None:
     """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x)."""
     import likely
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run)
+    fitted = likely.load(run, device=device)
     deliver(fitted.schema, fitted.reconstruct(data), output, overwrite=overwrite, json=json)
 
 

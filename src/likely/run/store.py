@@ -42,8 +42,15 @@ def save(run: Run) -> None:
     write(directory / "run.json", _json(facts))
 
 
-def load(path: str | Path) -> Run:
-    """Read a stored run; it scores what the fitted one did, bit for bit.
+def load(path: str | Path, *, device: str | None = None) -> Run:
+    """Read a stored run; on the same kind of device it scores what the fitted one did, bit for bit.
+
+    Parameters
+    ----------
+    path
+        The run's directory.
+    device
+        Where to put the model; where it was fitted, if that is here, unless given.
 
     Raises
     ------
@@ -56,8 +63,10 @@ def load(path: str | Path) -> Run:
         raise RunError(f"no run directory at {path}; make one with: likely fit DATA -o {path}")
     try:
         config = Config.from_dict(_read(directory / "config.json"))
-        device = torch.device(config.device)
+        wanted = torch.device(device or config.device)
     except (ConfigError, RuntimeError) as error:
+        if device is not None:
+            raise ConfigError(f"device {device!r} is not one that torch knows; try --device cpu") from error
         raise RunError(f"{directory / 'config.json'} is not one that this version wrote ({error})") from error
     schema = Schema.from_dict(_read(directory / "schema.json"))
     if not (directory / "weights.safetensors").exists():
@@ -78,9 +87,17 @@ def load(path: str | Path) -> Run:
         history = pd.read_csv(directory / "history.csv")
     except (KeyError, OSError, ValueError) as error:
         raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
-    if device.type == "cuda" and torch.cuda.is_available():
-        model.to(device)
+    _place(model, wanted, told=device is not None)
     return Run(config, schema, model.eval(), history, facts, division, directory, notices)
+
+
+def _place(model: torch.nn.Module, device: torch.device, *, told: bool) -> None:
+    """Move the model where it was fitted, if that is here, or where the user says."""
+    try:
+        model.to(device)
+    except (RuntimeError, AssertionError) as error:
+        if told:
+            raise ConfigError(f"device {str(device)!r} cannot be used here; try --device cpu") from error
 
 
 def _directory(run: Run) -> Path:

@@ -28,7 +28,7 @@ def resolve(config: Config, schema: Schema) -> Config:
     """Replace every "by the size of the data" by a number, so that the stored configuration is complete."""
     rows, dims, model = schema.rows, schema.dims, config.model
     by_rows = next(width for limit, width in ((500, 64), (5000, 128), (30000, 256), (math.inf, 512)) if rows < limit)
-    width = model.width or max(by_rows, 256 if dims >= 500 else 0)
+    width = model.width or (max(by_rows, 256) if dims >= 500 else min(by_rows, 256))
     latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
     batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
     return replace(

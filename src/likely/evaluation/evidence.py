@@ -23,7 +23,7 @@ __all__ = ["Evidence", "evidence", "posterior_means"]
 Progress = Callable[[int, int], None]
 
 FROM_POSTERIOR, FROM_PRIOR = 3, 4
-CELLS = 2**22
+CELLS = 2**20
 ROWS = 50
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["collect"]
 
-SHOWN = 40
+SHOWN = 42
 EXTREMES = 10
 TABLE_ROWS = 8
 DRAWS = 1500

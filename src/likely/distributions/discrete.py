@@ -45,10 +45,9 @@ class Bernoulli(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         target = value.to(self.logits.dtype)
-        if target.shape != self.logits.shape:
-            target, logits = torch.broadcast_tensors(target, self.logits)
-            return -F.binary_cross_entropy_with_logits(logits, target, reduction="none")
-        return -F.binary_cross_entropy_with_logits(self.logits, target, reduction="none")
+        if target.shape == self.logits.shape:
+            return -F.binary_cross_entropy_with_logits(self.logits, target, reduction="none")
+        return F.logsigmoid(self.logits * (2 * target - 1))
 
     def cdf(self, value: Tensor) -> Tensor:
         below = torch.where(value < 1, torch.sigmoid(-self.logits), torch.ones_like(self.logits))

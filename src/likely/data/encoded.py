@@ -26,23 +26,29 @@ class EncodedRows:
         `dynamic`: every batch draws each cell as 1 with probability value/high.
     high
         Upper limit of the levels.
+    covariates
+        `(rows, columns)`: what P(x|y) is conditioned on, encoded like table columns.
 
     """
 
     values: Tensor
     binarize: Binarize | None = None
     high: float | None = None
+    covariates: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def to(self, device: str | torch.device) -> EncodedRows:
         """The same rows on another device."""
-        return replace(self, values=self.values.to(device))
+        covariates = None if self.covariates is None else self.covariates.to(device)
+        return replace(self, values=self.values.to(device), covariates=covariates)
 
     def take(self, index: Tensor) -> EncodedRows:
         """The rows with these numbers."""
-        return replace(self, values=self.values[index.to(self.values.device)])
+        index = index.to(self.values.device)
+        covariates = None if self.covariates is None else self.covariates[index]
+        return replace(self, values=self.values[index], covariates=covariates)
 
     def fixed(self, seed: int) -> EncodedRows:
         """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""
@@ -50,12 +56,12 @@ class EncodedRows:
             return self
         high = self.high or 1.0
         if self.binarize == "threshold":
-            return EncodedRows((self.values >= high / 2).to(torch.uint8))
+            return replace(self, values=(self.values >= high / 2).to(torch.uint8), binarize=None)
         parts = []
         for chunk in self.values.split(4096):
             draws = uniform(row_keys(chunk, seed), _BINARIZE, 0, 1, chunk[0].numel())[0].view(chunk.shape)
             parts.append((draws * high < chunk).to(torch.uint8))
-        return EncodedRows(torch.cat(parts))
+        return replace(self, values=torch.cat(parts), binarize=None)
 
     def batch(self, index: Tensor, generator: torch.Generator | None = None) -> Batch:
         """The rows with these numbers, as the model sees them in training."""
@@ -65,7 +71,17 @@ class EncodedRows:
             values = draws.mul_(self.high or 1.0) < values
         if values.dtype in (torch.bool, torch.uint8):
             values = values.to(torch.float32)
-        return Batch(values, rows=index)
+        return Batch(values, covariates=self._covariates(index), rows=index)
+
+    def whole(self, index: Tensor) -> Batch:
+        """The rows with these numbers, as they are evaluated: fixed, and none of the training rows."""
+        values = self.values.index_select(0, index)
+        if values.dtype in (torch.bool, torch.uint8):
+            values = values.to(torch.float32)
+        return Batch(values, covariates=self._covariates(index))
+
+    def _covariates(self, index: Tensor) -> Tensor | None:
+        return None if self.covariates is None else self.covariates.index_select(0, index)
 
 
 _BINARIZE = 1

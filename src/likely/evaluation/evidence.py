@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -12,11 +11,8 @@ from torch import Tensor
 
 from likely.data import Batch, EncodedRows
 from likely.data.noise import normal, row_keys
-from likely.distributions import DiagonalNormal, LatentDistribution
-from likely.distributions.latent import closed_kl
-from likely.distributions.normal import kl_per_dimension
 from likely.evaluation.averages import LogMean, Mean, jackknife
-from likely.models import VAE
+from likely.models import Model, Terms
 
 __all__ = ["Evidence", "evidence", "posterior_means"]
 
@@ -45,10 +41,12 @@ class Evidence:
         K.
     keys
         Rows with equal keys share their noise.
-    kl_per_dimension
-        Mean over the rows of each latent dimension's KL: `(latent,)`; NaN where P or Q couples the dimensions.
+    kl_parts
+        Mean over the rows of each part of the KL: dimensions of z `(latent,)`, or groups of a hierarchy `(groups,)`;
+        `None` where P or Q couples the dimensions.
     kl_kind
-        `closed form` or `sampled`: the mean over the z_k of log Q(z_k|x) − log P(z_k).
+        `closed form`; `sampled`: the mean over the z_k of log Q(z_k|x) − log P(z_k); or `sampled, closed form within a
+        group`: the mean over the z_k of the groups' KL given those above them.
 
     """
 
@@ -56,7 +54,7 @@ class Evidence:
     se_mc: dict[str, np.ndarray]
     samples: int
     keys: np.ndarray
-    kl_per_dimension: np.ndarray
+    kl_parts: np.ndarray | None
     kl_kind: str = "closed form"
 
 
@@ -72,17 +70,16 @@ class _Columns:
         return torch.cat(self.values[name]).numpy()
 
 
-def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Tensor, int]]:
+def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Batch, int]]:
     """Rows in chunks of one fixed shape, the last one padded with its last row; and how many of each count."""
-    for values in rows.values.split(size):
-        count = len(values)
-        padding = values[-1:].expand(size - count, *values.shape[1:])
-        yield torch.cat([values, padding]) if count < size else values, count
+    for first in range(0, len(rows), size):
+        index = torch.arange(first, first + size, device=rows.values.device)
+        yield rows.whole(index.clamp_max(len(rows) - 1)), min(size, len(rows) - first)
 
 
 @torch.no_grad()
 def evidence(
-    model: VAE,
+    model: Model,
     rows: EncodedRows,
     *,
     samples: int,
@@ -113,90 +110,92 @@ def evidence(
 
     """
     model.eval()
-    widest = max(rows.values[0].numel(), *(p.shape[0] for p in model.decoder.parameters() if p.dim() > 1))
     size = ROWS
-    block = max(1, min(samples, cells // (widest * size)))
-    made, done, kl_kind = _Columns(), 0, "closed form"
-    p = model.prior()
-    kl_sums = torch.zeros(model.latent, dtype=torch.float64)
-    for values, count in chunks(rows, size):
-        batch, keys = Batch(values), row_keys(values, seed)
-        q = model.posterior(batch)
-        closed = closed_kl(q, p)
-        kl_kind = "sampled" if closed is None else "closed form"
-        terms, errors = _row_terms(model, batch, q, p, closed, keys, samples, block, prior_sampling)
+    block = max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * size)))
+    made, done, kl_kind = _Columns(), 0, ""
+    for batch, count in chunks(rows, size):
+        keys = row_keys(batch.values, seed)
+        found = _Estimates(samples, len(batch), batch.values.device)
+        _sample(model, batch, keys, found, block, prior_sampling)
+        terms, errors = found.terms()
         made.add(count, key=keys, **terms, **{f"se_{name}": error for name, error in errors.items()})
-        kl_sums += _kl_per_dimension(q, p)[:count].sum(0).to(torch.float64).cpu()
+        if found.parts is not None:
+            made.add(count, parts=found.parts)
+        kl_kind = found.kl_kind
         done += count
         if progress:
             progress(done, len(rows))
-    names = [name for name in made.values if name != "key" and not name.startswith("se_")]
+    names = [name for name in made.values if name not in ("key", "parts") and not name.startswith("se_")]
     return Evidence(
         {name: made.array(name) for name in names},
         {name: made.array(f"se_{name}") for name in names},
         samples,
         made.array("key"),
-        (kl_sums / len(rows)).numpy(),
+        made.array("parts").mean(0) if "parts" in made.values else None,
         kl_kind,
     )
 
 
-def _row_terms(
-    model: VAE,
-    batch: Batch,
-    q: LatentDistribution,
-    p: LatentDistribution,
-    closed: Tensor | None,
-    keys: Tensor,
-    samples: int,
-    block: int,
-    prior_sampling: bool,
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Estimates and their errors; where the KL is sampled, the ELBO's error is that of log P(x, z) − log Q(z|x)."""
-    rows, device = len(batch), batch.values.device
-    zeros = torch.zeros(rows, dtype=torch.float64, device=device)
-    bound, unweighted, simple = (LogMean(samples, rows, device) for _ in range(3))
-    reconstruction, divergence, joint = (Mean(samples, rows, device) for _ in range(3))
-    for first in range(0, samples, block):
-        size = min(block, samples - first)
-        z = q.from_noise(normal(keys, FROM_POSTERIOR, first, size, q.noise_size).to(q.like.dtype))
-        log_px_z = model.log_px_z(batch, z)
-        reconstruction.add(first, log_px_z)
-        unweighted.add(first, log_px_z)
-        log_ratio = p.log_prob(z) - q.log_prob(z)
-        bound.add(first, log_px_z + log_ratio)
-        if closed is None:
-            divergence.add(first, -log_ratio)
-            joint.add(first, log_px_z + log_ratio)
-        if prior_sampling:
+class _Estimates:
+    """Estimates for some rows, taken in block by block of samples."""
+
+    def __init__(self, samples: int, rows: int, device: torch.device) -> None:
+        self.bound, self.unweighted, self.simple = (LogMean(samples, rows, device) for _ in range(3))
+        self.reconstruction, self.divergence, self.joint = (Mean(samples, rows, device) for _ in range(3))
+        self.samples, self.kl_kind, self.with_prior = samples, "", False
+        self.closed: Tensor | None = None
+        self.parts: Tensor | None = None
+
+    def add(self, first: int, terms: Terms) -> None:
+        """Take in samples first, first + 1, ..."""
+        self.reconstruction.add(first, terms.log_px_z)
+        self.unweighted.add(first, terms.log_px_z)
+        self.bound.add(first, terms.log_weight)
+        self.kl_kind, sampled = terms.kl_kind, terms.kl_sampled
+        if sampled is None:
+            self.closed = terms.kl.to(torch.float64)
+        else:
+            self.divergence.add(first, sampled)
+            self.joint.add(first, terms.log_px_z - sampled)
+        if terms.kl_parts is not None:
+            share = terms.kl_parts.to(torch.float64) * (len(terms.z) / self.samples)
+            self.parts = share if self.parts is None else self.parts + share
+
+    def terms(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Estimates and their errors; where the KL is sampled, the ELBO's error is that of both terms together."""
+        sampled = self.joint if self.closed is None else self.reconstruction
+        kl = self.divergence.value if self.closed is None else self.closed
+        elbo = self.reconstruction.value - kl
+        found = {
+            "reconstruction": (self.reconstruction.value, self.reconstruction.error),
+            "kl": (kl, self.divergence.error if self.closed is None else torch.zeros_like(kl)),
+            "elbo": (elbo, sampled.error),
+            "iwae": (self.bound.value, self.bound.error),
+            "gap": (self.bound.value - elbo, jackknife(self.bound.without_each() - sampled.without_each())),
+            "unweighted": (self.unweighted.value, self.unweighted.error),
+        }
+        if self.with_prior:
+            found["prior_sampling"] = (self.simple.value, self.simple.error)
+        return {name: value for name, (value, _) in found.items()}, {name: error for name, (_, error) in found.items()}
+
+
+def _sample(model: Model, batch: Batch, keys: Tensor, found: _Estimates, block: int, prior_sampling: bool) -> None:
+    """Draw z by noise keyed by the row, block by block, and take in the terms."""
+    q = model.posterior(batch)
+    p = model.prior() if prior_sampling else None
+    for first in range(0, found.samples, block):
+        size = min(block, found.samples - first)
+        noise = normal(keys, FROM_POSTERIOR, first, size, q.noise_size).to(q.like.dtype)
+        found.add(first, model.terms(batch, noise=noise, q=q))
+        if p is not None:
             z = p.from_noise(normal(keys, FROM_PRIOR, first, size, p.noise_size).to(q.like.dtype))
-            simple.add(first, model.log_px_z(batch, z))
-    kl = (divergence.value, divergence.error) if closed is None else (closed.to(torch.float64), zeros)
-    elbo = (reconstruction.value - kl[0], joint.error if closed is None else reconstruction.error)
-    sampled = joint if closed is None else reconstruction
-    terms = {
-        "reconstruction": (reconstruction.value, reconstruction.error),
-        "kl": kl,
-        "elbo": elbo,
-        "iwae": (bound.value, bound.error),
-        "gap": (bound.value - elbo[0], jackknife(bound.without_each() - sampled.without_each())),
-        "unweighted": (unweighted.value, unweighted.error),
-    }
-    if prior_sampling:
-        terms["prior_sampling"] = (simple.value, simple.error)
-    values = {name: value for name, (value, _) in terms.items()}
-    return values, {name: error for name, (_, error) in terms.items()}
-
-
-def _kl_per_dimension(q: LatentDistribution, p: LatentDistribution) -> Tensor:
-    if isinstance(q, DiagonalNormal) and isinstance(p, DiagonalNormal):
-        return kl_per_dimension(q, p)
-    return q.like.new_full((*q.batch_shape, *q.event_shape), math.nan)
+            found.simple.add(first, model.log_px_z(batch, z))
+            found.with_prior = True
 
 
 @torch.no_grad()
-def posterior_means(model: VAE, rows: EncodedRows) -> np.ndarray:
+def posterior_means(model: Model, rows: EncodedRows) -> np.ndarray:
     """Mean of Q(z|x) per row: `(rows, latent)`."""
     model.eval()
-    made = [model.posterior(Batch(values)).mean[:count].cpu() for values, count in chunks(rows, 4 * ROWS)]
+    made = [model.posterior(batch).mean[:count].cpu() for batch, count in chunks(rows, 4 * ROWS)]
     return torch.cat(made).numpy()

@@ -1,5 +1,7 @@
-"""The model: prior, likelihood, posterior, encoder and decoder together."""
+"""The model: prior, likelihood, posterior and networks together."""
 
-from likely.models.vae import VAE, Terms
+from likely.models.base import Model
+from likely.models.terms import Terms
+from likely.models.vae import VAE
 
-__all__ = ["VAE", "Terms"]
+__all__ = ["VAE", "Model", "Terms"]

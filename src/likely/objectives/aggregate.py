@@ -11,7 +11,7 @@ from torch import Tensor
 from likely.data import Batch
 from likely.distributions import DiagonalNormal, LatentDistribution
 from likely.errors import ConfigError
-from likely.models import VAE, Terms
+from likely.models import Model, Terms
 from likely.objectives.base import Objective, require
 
 __all__ = ["MMD", "BetaTC", "squared_mmd"]
@@ -52,7 +52,7 @@ class BetaTC(Objective):
     def is_bound(self) -> bool:
         return self.beta == 1
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples)
         information, correlation, dimensions = self.decompose(terms)
@@ -115,7 +115,7 @@ class MMD(Objective):
     def is_bound(self) -> bool:
         return self.kl >= 1
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples)
         discrepancy = squared_mmd(terms.z.flatten(0, 1), _draws(terms.p, terms.z), self.scales)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from likely.data import Batch
 from likely.errors import ConfigError
-from likely.models import VAE, Terms
+from likely.models import Model, Terms
 
 __all__ = ["Objective", "loss", "require"]
 
@@ -37,7 +37,7 @@ class Objective(ABC):
         """Samples of z per row; two numbers where they are used in two ways."""
 
     @abstractmethod
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, nats, and the terms it was made of.
 
         The gradient that flows back through the value is the objective's own, which need not be the value's derivative.
@@ -45,7 +45,7 @@ class Objective(ABC):
         """
 
 
-def loss(model: VAE, batch: Batch, objective: Objective, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+def loss(model: Model, batch: Batch, objective: Objective, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
     """What is minimised: minus the objective, averaged over the rows of a batch."""
     value, terms = objective(model, batch, kl_weight)
     return -value.mean(), terms

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from likely.data import Batch
-from likely.distributions import DiagonalNormal
-from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
-from likely.models import VAE, Terms
+from likely.models import Model, Terms
 from likely.objectives.base import Objective, require
 
 __all__ = ["ELBO", "Beta", "Capacity", "FreeBits"]
@@ -42,7 +40,7 @@ class ELBO(Objective):
         require(self.samples >= 1, f"ELBO needs at least one sample, got {self.samples}")
         require(self.kl in ("closed", "sampled"), f"kl is closed or sampled, got {self.kl!r}")
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
         terms = model.terms(batch, self.samples)
         kl = terms.kl if self.kl == "closed" else (terms.log_qz_x - terms.log_pz).mean(0)
@@ -75,7 +73,7 @@ class Beta(Objective):
     def is_bound(self) -> bool:
         return self.beta >= 1
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples)
         return terms.reconstruction - kl_weight * self.beta * terms.kl, terms
@@ -108,7 +106,7 @@ class Capacity(Objective):
         require(self.samples >= 1, f"Capacity needs at least one sample, got {self.samples}")
         require(self.capacity >= 0 and self.gamma >= 0, "the capacity and γ must not be negative")
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples)
         return terms.reconstruction - self.gamma * (terms.kl - kl_weight * self.capacity).abs(), terms
@@ -118,23 +116,24 @@ class Capacity(Objective):
 class FreeBits(Objective):
     """E_Q[log P(x|z)] − Σ_j max(λ, mean over the batch of D_j) (Kingma et al. 2016, appendix C.8).
 
-    D_j is the KL of z_j. Below λ it costs nothing more and gets no gradient. The mean over the batch is a bound on the
-    mean of log P(x); a single row's value is not, as the floor stands in every row for the mean it replaces. Warm-up
-    scales the KL, floor included.
+    D_j is the KL of z_j, or of a hierarchy's group. Below λ it costs nothing more and gets no gradient. The mean over
+    the batch is a bound on the mean of log P(x); a single row's value is not, as the floor stands in every row for the
+    mean it replaces. Warm-up scales the KL, floor included.
 
     Parameters
     ----------
     nats
-        λ, per dimension of z or for all of them together.
+        λ, for each part of the KL or for all of it.
     per
-        `dimension` (needs a KL that is a sum over dimensions: a diagonal normal Q and prior), or `total`.
+        `dimension` (needs a KL that is a sum over dimensions: a diagonal normal Q and prior), `group` (of a
+        hierarchical model), or `total`.
     samples
         Samples of z per row.
 
     """
 
     nats: float
-    per: Literal["dimension", "total"] = "dimension"
+    per: Literal["dimension", "group", "total"] = "dimension"
     samples: int = 1
     is_bound = True
     couples_rows = True
@@ -142,9 +141,9 @@ class FreeBits(Objective):
     def __post_init__(self) -> None:
         require(self.samples >= 1, f"FreeBits needs at least one sample, got {self.samples}")
         require(self.nats >= 0, f"free nats must not be negative, got {self.nats}")
-        require(self.per in ("dimension", "total"), f"free bits are per dimension or total, got {self.per!r}")
+        require(self.per in ("dimension", "group", "total"), f"free bits: dimension, group or total, got {self.per!r}")
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples)
         parts = self._parts(terms)
@@ -156,8 +155,9 @@ class FreeBits(Objective):
         """The parts of the KL that get a floor each: `(batch, parts)`."""
         if self.per == "total":
             return terms.kl.unsqueeze(-1)
-        q, p = terms.q, terms.p
-        if isinstance(q, DiagonalNormal) and isinstance(p, DiagonalNormal):
-            return kl_per_dimension(q, p)
-        laws = f"{type(q).__name__} and {type(p).__name__}"
-        raise ConfigError(f"the KL of {laws} is no sum over dimensions; use free bits per total")
+        parts, grouped = terms.kl_parts, terms.groups is not None
+        if parts is not None and grouped == (self.per == "group"):
+            return parts
+        laws = f"{type(terms.q).__name__} and {type(terms.p).__name__}"
+        what = "groups of a hierarchy" if self.per == "group" else "dimensions"
+        raise ConfigError(f"the KL of {laws} is no sum over {what}; use free bits per total")

@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor
 
 from likely.data import Batch
-from likely.models import VAE, Terms
+from likely.models import Model, Terms
 from likely.objectives.base import Objective, require
 
 __all__ = ["IWAE", "MIWAE", "Gradient"]
@@ -51,7 +51,7 @@ class IWAE(Objective):
         require(self.samples >= 1, f"IWAE needs at least one sample, got {self.samples}")
         require(self.gradient in GRADIENTS, f"the gradient is plain, stl or dreg, got {self.gradient!r}")
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
         terms = model.terms(batch, self.samples)
         return _bound(terms, (1, self.samples), self.gradient, kl_weight), terms
@@ -81,7 +81,7 @@ class MIWAE(Objective):
         require(two and min(self.samples) >= 1, f"MIWAE needs two counts (M, K), got {self.samples}")
         require(self.gradient in GRADIENTS, f"the gradient is plain, stl or dreg, got {self.gradient!r}")
 
-    def __call__(self, model: VAE, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
         terms = model.terms(batch, math.prod(self.samples))
         return _bound(terms, self.samples, self.gradient, kl_weight), terms

@@ -12,7 +12,7 @@ from likely.distributions import LatentDistribution
 
 __all__ = ["Encode", "Prior"]
 
-Encode = Callable[[Tensor], LatentDistribution]
+Encode = Callable[..., LatentDistribution]
 
 
 class Prior(nn.Module, ABC):
@@ -37,12 +37,12 @@ class Prior(nn.Module, ABC):
         Parameters
         ----------
         posterior
-            Values of rows `(rows, *event)` -> Q(z|x).
+            Values of rows `(rows, *event)`, and their covariates where there are any -> Q(z|x).
         rows
             Numbers of the training rows whose z will be asked about, `(batch,)`: for a prior that leaves them out in
             training.
 
         """
 
-    def initialise(self, values: Tensor) -> None:
-        """Start from training rows `(rows, *event)`, the first of all training rows in their order."""
+    def initialise(self, values: Tensor, covariates: Tensor | None = None) -> None:
+        """Start from training rows `(rows, *event)`, the first of all in their order, and their covariates."""

@@ -41,6 +41,7 @@ class Exemplar(Prior):
     zeros: Tensor
     chosen: Tensor | None
     values: Tensor | None
+    covariates: Tensor | None
 
     def __init__(self, dim: int, exemplars: int, neighbours: int = 10) -> None:
         super().__init__()
@@ -50,14 +51,16 @@ class Exemplar(Prior):
         self.register_buffer("zeros", torch.zeros(exemplars), persistent=False)
         self.register_buffer("chosen", None, persistent=False)
         self.register_buffer("values", None, persistent=False)
+        self.register_buffer("covariates", None, persistent=False)
         self._stale = False
 
-    def initialise(self, values: Tensor) -> None:
-        """Take the exemplars, evenly spaced, from these rows `(rows, *event)`."""
+    def initialise(self, values: Tensor, covariates: Tensor | None = None) -> None:
+        """Take the exemplars, evenly spaced, from these rows `(rows, *event)`, with their covariates."""
         count = len(self.centres)
         if len(values) < max(2, count):
             raise ConfigError(f"{count} exemplars need as many training rows (and two at least), got {len(values)}")
         self.chosen = torch.arange(count, device=values.device) * len(values) // count
+        self.covariates = None if covariates is None else covariates[self.chosen]
         self.values, self._stale = values[self.chosen], True
 
     def train(self, mode: bool = True) -> Exemplar:
@@ -84,8 +87,17 @@ class Exemplar(Prior):
     def _renew(self, posterior: Encode | None) -> None:
         if posterior is None or self.values is None:
             raise ConfigError("an exemplar prior is made of Q: call it with the posterior")
-        self.centres = torch.cat([posterior(part).mean for part in self.values.split(CHUNK)]).to(self.centres)
+        places = torch.arange(len(self.values), device=self.values.device)
+        self.centres = torch.cat([self._q(posterior, part).mean for part in places.split(CHUNK)]).to(self.centres)
         self._stale = False
+
+    def _q(self, posterior: Encode, places: Tensor) -> LatentDistribution:
+        """Q(z|x) of these exemplars."""
+        if self.values is None:
+            raise ConfigError("an exemplar prior learns with training rows: call initialise(values) before")
+        if self.covariates is None:
+            return posterior(self.values[places])
+        return posterior(self.values[places], self.covariates[places])
 
     def nearest(self, z: Tensor, rows: Tensor | None) -> Tensor:
         """Places of the exemplars nearest to the mean of each row's samples `(sample, batch, dim)`: `(batch, k)`."""
@@ -97,11 +109,8 @@ class Exemplar(Prior):
 
     def log_nearest(self, z: Tensor, posterior: Encode, rows: Tensor | None) -> Tensor:
         """log of 1/(N − 1) Σ over the nearest exemplars, without the row itself: `(sample, batch)`, nats."""
-        near, values = self.nearest(z, rows), self.values
-        if values is None:
-            raise ConfigError("an exemplar prior learns with training rows: call initialise(values) before")
-        used, place = near.unique(return_inverse=True)
-        means = posterior(values[used]).mean
+        used, place = self.nearest(z, rows).unique(return_inverse=True)
+        means = self._q(posterior, used).mean
         with torch.no_grad():
             self.centres[used] = means.to(self.centres.dtype)
         found = self._kernels(means[place]).log_prob(z.unsqueeze(-2))

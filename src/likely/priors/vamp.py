@@ -31,6 +31,8 @@ class Vamp(Prior):
         K.
     dtype
         Type of the values that Q is given: float64 for tables.
+    covariates
+        Columns of y in a model of P(x|y): a pseudo-input keeps the y of the row that it started from.
 
     """
 
@@ -38,9 +40,15 @@ class Vamp(Prior):
     start: Tensor
     scale: Tensor
     zeros: Tensor
+    covariates: Tensor | None
 
     def __init__(
-        self, dim: int, event_shape: tuple[int, ...], components: int = 500, dtype: torch.dtype = torch.float32
+        self,
+        dim: int,
+        event_shape: tuple[int, ...],
+        components: int = 500,
+        dtype: torch.dtype = torch.float32,
+        covariates: int = 0,
     ) -> None:
         super().__init__()
         self.event_shape, self.dtype = torch.Size((dim,)), dtype
@@ -48,18 +56,23 @@ class Vamp(Prior):
         self.register_buffer("scale", torch.ones(event_shape, dtype=dtype))
         self.register_buffer("zeros", torch.zeros(components), persistent=False)
         self.move = nn.Parameter(torch.zeros(components, *event_shape))
+        self.register_buffer("covariates", torch.zeros(components, covariates, dtype=dtype) if covariates else None)
 
     @torch.no_grad()
-    def initialise(self, values: Tensor) -> None:
+    def initialise(self, values: Tensor, covariates: Tensor | None = None) -> None:
         """Start the pseudo-inputs at rows evenly spaced among these `(rows, *event)`."""
         count = len(self.start)
         chosen = torch.arange(count, device=values.device) * len(values) // count
         self.start.copy_(values[chosen])
         self.scale.copy_(values.to(torch.float64).std(0, correction=0))
         self.move.zero_()
+        if self.covariates is not None and covariates is not None:
+            self.covariates.copy_(covariates[chosen])
 
     def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentMixture:  # noqa: ARG002
         """The distribution, over vectors `(dim,)`."""
         if posterior is None:
             raise ConfigError("a VampPrior is made of Q: call it with the posterior")
-        return LatentMixture(self.zeros, posterior(self.start + self.scale * self.move))
+        inputs = self.start + self.scale * self.move
+        q = posterior(inputs) if self.covariates is None else posterior(inputs, self.covariates)
+        return LatentMixture(self.zeros, q)

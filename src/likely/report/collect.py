@@ -55,7 +55,7 @@ def collect(run: Run) -> Findings:
         codes=plane,
         codes_labels=rows.labels,
         codes_note=note,
-        kl_per_dim=found.kl_per_dimension,
+        kl_per_dim=found.kl_parts,
         **_examples(run, rows, encoded, found.terms["iwae"]),
     )
 

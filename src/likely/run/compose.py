@@ -10,7 +10,7 @@ from torch import Tensor
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.errors import DataError
-from likely.models import VAE
+from likely.models import Model
 from likely.objectives import Objective
 from likely.training import Outcome, Plan
 from likely.training import train as run_training
@@ -19,7 +19,7 @@ __all__ = ["train"]
 
 
 def train(
-    model: VAE,
+    model: Model,
     data: Tensor,
     *,
     validation: Tensor | None = None,
@@ -32,7 +32,7 @@ def train(
     Parameters
     ----------
     model
-        Any `likely.VAE`, on the device of the data.
+        Any model, such as a `likely.VAE`, on the device of the data.
     data
         `(rows, *event)`, in data units.
     validation

@@ -25,7 +25,7 @@ from likely.training.timing import steps_in
 
 __all__ = ["fit"]
 
-WIDE = 256
+WIDE, START_ROWS = 256, 10_000
 
 
 def fit(
@@ -150,7 +150,7 @@ def _train(run: Run) -> None:
             raise DataError(f"{kind} rows: {error}") from error
     fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}
     rows = encoded["train"].to(run.device) if run.schema.binarize == "dynamic" else fixed["train"]
-    run.model.initialise(fixed["train"].values[:10000])
+    run.model.initialise(fixed["train"].whole(torch.arange(min(len(fixed["train"]), START_ROWS))))
     plan, config = _plan(run, config, rows, fixed["validation"])
     with bar("fitting") as tick:
         outcome = train(run.model, rows, fixed["validation"], config, plan, seed=seed, monitor=tick)

@@ -17,7 +17,7 @@ from likely.config import Config
 from likely.data import Division, EncodedRows, Rows, Schema, Source, decode, digest, encode, sources
 from likely.errors import ConfigError, DataError
 from likely.evaluation import Evidence, Ledger, evidence, ledger, posterior_means
-from likely.models import VAE
+from likely.models import Model
 from likely.run.progress import bar
 
 __all__ = ["Run", "versions"]
@@ -54,7 +54,7 @@ class Run:
 
     config: Config
     schema: Schema
-    model: VAE
+    model: Model
     history: pd.DataFrame
     facts: dict[str, Any]
     division: Division

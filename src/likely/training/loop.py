@@ -15,7 +15,7 @@ from torch import Tensor
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.errors import LikelyError
-from likely.models import VAE, Terms
+from likely.models import Model, Terms
 from likely.objectives import ELBO, Objective, loss
 from likely.training.schedule import Plan
 from likely.training.validate import validate
@@ -101,7 +101,7 @@ class Meter:
 
 
 def train(
-    model: VAE,
+    model: Model,
     rows: EncodedRows,
     validation: EncodedRows,
     config: TrainingConfig,
@@ -211,7 +211,7 @@ def _record(
 
 
 def _select(
-    model: VAE,
+    model: Model,
     weights: list[Tensor],
     averaged: list[Tensor],
     kept: list[Tensor],

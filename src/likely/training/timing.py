@@ -8,7 +8,7 @@ import time
 
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
-from likely.models import VAE
+from likely.models import Model
 from likely.training.loop import train
 from likely.training.schedule import VALIDATIONS, Plan
 
@@ -18,7 +18,7 @@ SHARE = 0.02
 BLOCK = 20
 
 
-def steps_in(minutes: float, model: VAE, rows: EncodedRows, validation: EncodedRows, config: TrainingConfig) -> int:
+def steps_in(minutes: float, model: Model, rows: EncodedRows, validation: EncodedRows, config: TrainingConfig) -> int:
     """Steps that fit into the minutes, validations counted; measured on a copy of the model, within seconds."""
     budget, started = minutes * 60, time.perf_counter()
     trial = copy.deepcopy(model)

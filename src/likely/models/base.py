@@ -1,0 +1,129 @@
+"""The contract of a model: the seam through which training and evaluation see it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from likely.data import Batch
+from likely.distributions import LatentDistribution
+from likely.errors import ConfigError
+from likely.likelihoods import Likelihood
+from likely.models.terms import Terms
+
+__all__ = ["Model"]
+
+
+class Model(nn.Module, ABC):
+    """P(x) = ∫ P(x|z) P(z) dz with Q(z|x) to propose z; with covariates y: P(x|y) = ∫ P(x|z, y) P(z) dz, Q(z|x, y).
+
+    z is one flat tensor `(sample, batch, latent)`. P(z) never depends on y.
+
+    Attributes
+    ----------
+    latent
+        Dimension of z.
+    p_x_z
+        The likelihood: decoder's output -> P(x|z).
+    condition
+        Covariates `(batch, columns)` as they are encoded -> features of y `(batch, features)`; `None` for a model of
+        P(x) alone.
+
+    """
+
+    latent: int
+    p_x_z: Likelihood
+    condition: nn.Module | None
+
+    @abstractmethod
+    def prior(self, rows: Tensor | None = None) -> LatentDistribution:
+        """P(z), of batch shape `()`; in training, `rows` are the numbers of the rows whose z will be asked about."""
+
+    @abstractmethod
+    def posterior(self, batch: Batch) -> LatentDistribution:
+        """Q(z|x), of batch shape `(batch,)`."""
+
+    @abstractmethod
+    def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
+        """P(x|z), one law per cell: z `(*lead, batch, latent)` -> `(*lead, batch, *event)`.
+
+        Parameters
+        ----------
+        z
+            Latent codes.
+        covariates
+            `(batch, columns)`, where the model has a condition.
+
+        """
+
+    @abstractmethod
+    def terms(
+        self, batch: Batch, k: int = 1, *, noise: Tensor | None = None, q: LatentDistribution | None = None
+    ) -> Terms:
+        """One pass: z ~ Q(z|x) by reparameterisation, and the terms at them.
+
+        Parameters
+        ----------
+        batch
+            The rows.
+        k
+            Samples per row.
+        noise
+            Standard normal numbers `(sample, batch, q.noise_size)` to draw from, in place of k samples from torch's
+            generator.
+        q
+            `posterior(batch)`, where it is known already.
+
+        """
+
+    @abstractmethod
+    def initialise(self, batch: Batch) -> None:
+        """Start from training rows, the first ones in their order."""
+
+    def log_px_z(self, batch: Batch, z: Tensor) -> Tensor:
+        """log P(x|z), summed over the observed cells: z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
+        return batch.sum_observed(self.likelihood(z, batch.covariates).log_prob(batch.values))
+
+    def log_joint(self, batch: Batch, z: Tensor) -> Tensor:
+        """log P(x, z): z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
+        return self.log_px_z(batch, z) + self.prior(batch.rows).log_prob(z)
+
+    @property
+    def widest(self) -> int:
+        """The most numbers that a layer makes per sample and row."""
+        stated = [getattr(module, "widest", 0) for child in self.children() for module in child.modules()]
+        return max(self.latent, *stated, *(weight.shape[0] for weight in self.parameters() if weight.dim() > 1))
+
+    def features(self, covariates: Tensor | None) -> Tensor | None:
+        """What the networks see of y: `(batch, features)`, or `None` for a model of P(x) alone.
+
+        Raises
+        ------
+        ConfigError
+            If covariates are missing, or given to a model that has none.
+
+        """
+        if self.condition is None:
+            if covariates is not None:
+                raise ConfigError("covariates were given, but this model is of P(x), not of P(x|y)")
+            return None
+        if covariates is None:
+            raise ConfigError("this model is of P(x|y): give the covariates y")
+        made: Tensor = self.condition(covariates)
+        return made
+
+
+def apply(network: nn.Module, wanted: int, *inputs: Tensor) -> Tensor:
+    """Apply a network; under autocast its output comes back in float32, so that log-probabilities are exact."""
+    made: Tensor = network(*inputs)
+    if made.shape[-1] != wanted:
+        raise ConfigError(f"{type(network).__name__} gives {made.shape[-1]} numbers per row; {wanted} are needed here")
+    return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made
+
+
+def beside(z: Tensor, y: Tensor | None) -> Tensor:
+    """Z and the features of y, one after the other: `(*lead, batch, latent + features)`."""
+    return z if y is None else torch.cat([z, y.expand(*z.shape[:-1], -1).to(z.dtype)], -1)

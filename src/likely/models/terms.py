@@ -1,0 +1,113 @@
+"""The terms of the identity, for some rows and samples of z."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from likely.distributions import DiagonalNormal, LatentDistribution
+from likely.distributions.latent import closed_kl
+from likely.distributions.normal import kl_per_dimension
+from likely.errors import ConfigError
+
+__all__ = ["Terms"]
+
+
+class Terms:
+    """The terms of the identity for some rows and samples z ~ Q(z|x), in nats; each is computed when it is read.
+
+    Attributes
+    ----------
+    z
+        `(sample, batch, latent)`.
+    log_px_z
+        log P(x|z), summed over the observed cells: `(sample, batch)`.
+    q, p
+        Q(z|x) and P(z).
+    held
+        z -> log Q(z|x) with Q's parameters held constant; `None` where the model has no such thing.
+    groups
+        D[Q(z_l|z_<l, x)‖P(z_l|z_<l)] of each group of a hierarchy, at the sampled z_<l: `(sample, batch, groups)`;
+        `None` where z is one group.
+
+    """
+
+    def __init__(
+        self,
+        z: Tensor,
+        log_px_z: Tensor,
+        q: LatentDistribution,
+        p: LatentDistribution,
+        held: Callable[[Tensor], Tensor] | None = None,
+        groups: Tensor | None = None,
+    ) -> None:
+        self.z, self.log_px_z, self.q, self.p, self.held, self.groups = z, log_px_z, q, p, held, groups
+
+    @cached_property
+    def reconstruction(self) -> Tensor:
+        """E_Q[log P(x|z)], estimated by the mean over the samples: `(batch,)`."""
+        return self.log_px_z.squeeze(0) if len(self.log_px_z) == 1 else self.log_px_z.mean(0)
+
+    @cached_property
+    def log_pz(self) -> Tensor:
+        """log P(z): `(sample, batch)`."""
+        return self.p.log_prob(self.z)
+
+    @cached_property
+    def log_qz_x(self) -> Tensor:
+        """log Q(z|x): `(sample, batch)`."""
+        return self.q.log_prob(self.z)
+
+    @cached_property
+    def log_qz_x_held(self) -> Tensor:
+        """log Q(z|x) whose gradient runs through z alone, Q's parameters being constants: `(sample, batch)`."""
+        if self.held is None:
+            raise ConfigError("this model cannot hold Q's parameters constant; use the plain gradient")
+        return self.held(self.z)
+
+    @cached_property
+    def _closed_kl(self) -> Tensor | None:
+        return None if self.groups is not None else closed_kl(self.q, self.p)
+
+    @property
+    def kl_kind(self) -> str:
+        """`closed form` where there is one for Q and P, else `sampled`, or `sampled, closed form within a group`."""
+        if self.groups is not None:
+            return "sampled, closed form within a group"
+        return "sampled" if self._closed_kl is None else "closed form"
+
+    @cached_property
+    def kl_sampled(self) -> Tensor | None:
+        """The KL at each sample, whose mean over the samples is `kl`; `None` where it has a closed form."""
+        if self.groups is not None:
+            return self.groups.sum(-1)
+        return self.log_qz_x - self.log_pz if self._closed_kl is None else None
+
+    @cached_property
+    def kl(self) -> Tensor:
+        """D[Q(z|x)‖P(z)], in closed form or as a mean over the samples (`kl_kind`): `(batch,)`."""
+        sampled = self.kl_sampled
+        closed = self._closed_kl
+        if sampled is not None:
+            return sampled.mean(0)
+        return torch.zeros_like(self.reconstruction) if closed is None else closed
+
+    @property
+    def kl_parts(self) -> Tensor | None:
+        """Parts that add up to the KL, `(batch, parts)`: dimensions of a diagonal normal, or groups of a hierarchy.
+
+        `None` where P or Q couples the dimensions of z.
+        """
+        if self.groups is not None:
+            return self.groups.mean(0)
+        if isinstance(self.q, DiagonalNormal) and isinstance(self.p, DiagonalNormal):
+            return kl_per_dimension(self.q, self.p)
+        return None
+
+    @property
+    def log_weight(self) -> Tensor:
+        """log P(x, z)/Q(z|x): `(sample, batch)`."""
+        return self.log_px_z + self.log_pz - self.log_qz_x

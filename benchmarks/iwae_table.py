@@ -45,8 +45,8 @@ class Entry:
 
 
 ENTRIES = {
-    "vae": Entry(objectives.ELBO(), 400_000, 64, -86.76),
-    "iwae-5": Entry(objectives.IWAE(5), 300_000, 32, -85.54),
+    "vae": Entry(objectives.ELBO(), 200_000, 64, -86.76),
+    "iwae-5": Entry(objectives.IWAE(5), 150_000, 32, -85.54),
     "iwae-50": Entry(objectives.IWAE(50), 250_000, 20, -84.78),
     "iwae-50-dreg": Entry(objectives.IWAE(50, "dreg"), 250_000, 20, -84.32),
 }

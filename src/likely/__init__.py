@@ -17,6 +17,7 @@ _WHERE = {
     "Config": "likely.config",
     "ConfigError": "likely.errors",
     "DataError": "likely.errors",
+    "HierarchicalVAE": "likely.models",
     "InputError": "likely.errors",
     "Ledger": "likely.evaluation",
     "LikelyError": "likely.errors",
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from likely.errors import RunError as RunError
     from likely.evaluation import Ledger as Ledger
     from likely.models import VAE as VAE
+    from likely.models import HierarchicalVAE as HierarchicalVAE
     from likely.run import Run as Run
     from likely.run import fit as fit
     from likely.run import inspect as inspect

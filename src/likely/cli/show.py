@@ -122,6 +122,8 @@ def ledger(found: Ledger, *, json: bool) -> None:
         numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
         table.add_row(name, *numbers, str(entry.samples or "-"), _plain(entry.kind))
     _print(IDENTITY, table)
+    if found.kl_groups:
+        _print(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
     _print(
         f"{found.rows} rows ({found.split}), {found.dims} cells each, measure: {found.measure}, seed {found.seed}, "
         f"{found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given"

@@ -7,6 +7,7 @@ from likely.distributions.coupled import CoupledLogisticMixture
 from likely.distributions.discrete import Bernoulli, Categorical
 from likely.distributions.flow import Flowed
 from likely.distributions.full_normal import FullNormal
+from likely.distributions.hierarchy import Hierarchy
 from likely.distributions.latent import LatentDistribution
 from likely.distributions.latent_mixture import LatentMixture
 from likely.distributions.logistic import DiscretisedLogistic
@@ -29,6 +30,7 @@ __all__ = [
     "FullNormal",
     "Gamma",
     "Gaussian",
+    "Hierarchy",
     "Laplace",
     "LatentDistribution",
     "LatentMixture",

@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints, kl_divergence
 
-__all__ = ["Index", "LatentDistribution", "closed_kl", "full_precision"]
+__all__ = ["Index", "LatentDistribution", "closed_kl", "fixed_draws", "full_precision"]
+
+MOMENT_DRAWS = 256
 
 Index = Tensor | tuple[Tensor, ...]
 
@@ -50,6 +52,13 @@ def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
         return kl_divergence(q, p)
     except NotImplementedError:
         return None
+
+
+def fixed_draws(law: LatentDistribution) -> Tensor:
+    """Noise for moments without a closed form: 256 antithetic draws, always the same, `(256, *batch, noise_size)`."""
+    half = (MOMENT_DRAWS // 2, *[1] * len(law.batch_shape), law.noise_size)
+    noise = torch.randn(half, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(law.like)
+    return torch.cat([noise, -noise]).expand(MOMENT_DRAWS, *law.batch_shape, -1)
 
 
 def full_precision(like: Tensor) -> torch.autocast:

@@ -44,6 +44,8 @@ class Evidence:
     kl_parts
         Mean over the rows of each part of the KL: dimensions of z `(latent,)`, or groups of a hierarchy `(groups,)`;
         `None` where P or Q couples the dimensions.
+    part
+        What such a part is: `dimension` or `group`.
     kl_kind
         `closed form`; `sampled`: the mean over the z_k of log Q(z_k|x) − log P(z_k); or `sampled, closed form within a
         group`: the mean over the z_k of the groups' KL given those above them.
@@ -56,6 +58,7 @@ class Evidence:
     keys: np.ndarray
     kl_parts: np.ndarray | None
     kl_kind: str = "closed form"
+    part: str = "dimension"
 
 
 @dataclass
@@ -112,7 +115,7 @@ def evidence(
     model.eval()
     size = ROWS
     block = max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * size)))
-    made, done, kl_kind = _Columns(), 0, ""
+    made, done, kl_kind, part = _Columns(), 0, "", "dimension"
     for batch, count in chunks(rows, size):
         keys = row_keys(batch.values, seed)
         found = _Estimates(samples, len(batch), batch.values.device)
@@ -121,7 +124,7 @@ def evidence(
         made.add(count, key=keys, **terms, **{f"se_{name}": error for name, error in errors.items()})
         if found.parts is not None:
             made.add(count, parts=found.parts)
-        kl_kind = found.kl_kind
+        kl_kind, part = found.kl_kind, found.part
         done += count
         if progress:
             progress(done, len(rows))
@@ -133,6 +136,7 @@ def evidence(
         made.array("key"),
         made.array("parts").mean(0) if "parts" in made.values else None,
         kl_kind,
+        part,
     )
 
 
@@ -142,7 +146,7 @@ class _Estimates:
     def __init__(self, samples: int, rows: int, device: torch.device) -> None:
         self.bound, self.unweighted, self.simple = (LogMean(samples, rows, device) for _ in range(3))
         self.reconstruction, self.divergence, self.joint = (Mean(samples, rows, device) for _ in range(3))
-        self.samples, self.kl_kind, self.with_prior = samples, "", False
+        self.samples, self.kl_kind, self.part, self.with_prior = samples, "", "dimension", False
         self.closed: Tensor | None = None
         self.parts: Tensor | None = None
 
@@ -152,6 +156,7 @@ class _Estimates:
         self.unweighted.add(first, terms.log_px_z)
         self.bound.add(first, terms.log_weight)
         self.kl_kind, sampled = terms.kl_kind, terms.kl_sampled
+        self.part = "dimension" if terms.groups is None else "group"
         if sampled is None:
             self.closed = terms.kl.to(torch.float64)
         else:

@@ -54,7 +54,16 @@ class Entry:
 
 @dataclass(frozen=True)
 class Ledger:
-    """The terms of log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)] for some rows."""
+    """The terms of log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)] for some rows.
+
+    Attributes
+    ----------
+    entries
+        One per term.
+    kl_groups
+        The KL of each group of a hierarchy, the top one first, in nats per row; empty where z is one group.
+
+    """
 
     rows: int
     dims: int
@@ -64,6 +73,7 @@ class Ledger:
     seconds: float
     versions: dict[str, str]
     entries: dict[str, Entry]
+    kl_groups: tuple[float, ...] = ()
 
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]
@@ -94,7 +104,9 @@ def ledger(
             kind=kind.format(kl_kind=found.kl_kind),
             samples=None if name == "kl" and found.kl_kind == "closed form" else found.samples,
         )
-    return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries)
+    parts = found.kl_parts if found.part == "group" and found.kl_parts is not None else np.empty(0)
+    groups = tuple(float(part) for part in parts)
+    return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries, groups)
 
 
 def _mean_error(errors: np.ndarray, keys: np.ndarray) -> float:

@@ -14,7 +14,7 @@ from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.terms import Terms
 
-__all__ = ["Model"]
+__all__ = ["Model", "apply", "beside", "start"]
 
 
 class Model(nn.Module, ABC):
@@ -127,3 +127,12 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor) -> Tensor:
 def beside(z: Tensor, y: Tensor | None) -> Tensor:
     """Z and the features of y, one after the other: `(*lead, batch, latent + features)`."""
     return z if y is None else torch.cat([z, y.expand(*z.shape[:-1], -1).to(z.dtype)], -1)
+
+
+def start(decoder: nn.Module, bias: Tensor) -> None:
+    """Let the decoder begin at these parameters whatever z is, if it has a way to."""
+    last = getattr(decoder, "last", None)
+    if isinstance(last, nn.Linear) and last.bias is not None:
+        with torch.no_grad():
+            last.weight.mul_(0.1)
+            last.bias.copy_(bias)

@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 from likely.data import Batch
 from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
-from likely.models.base import Model, apply, beside
+from likely.models.base import Model, apply, beside, start
 from likely.models.terms import Terms
 from likely.posteriors import Posterior
 from likely.priors import Prior
@@ -113,12 +113,3 @@ class VAE(Model):
         finally:
             for weight in learned:
                 weight.requires_grad_(True)
-
-
-def start(decoder: nn.Module, bias: Tensor) -> None:
-    """Let the decoder begin at these parameters whatever z is, if it has a way to."""
-    last = getattr(decoder, "last", None)
-    if isinstance(last, nn.Linear) and last.bias is not None:
-        with torch.no_grad():
-            last.weight.mul_(0.1)
-            last.bias.copy_(bias)

@@ -2,6 +2,7 @@
 
 from likely.networks.flows import Steps
 from likely.networks.inputs import Features, Standardise
+from likely.networks.ladder import Ladder
 from likely.networks.residual import ResidualMLP
 
-__all__ = ["Features", "ResidualMLP", "Standardise", "Steps"]
+__all__ = ["Features", "Ladder", "ResidualMLP", "Standardise", "Steps"]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["ResidualMLP"]
+__all__ = ["Block", "ResidualMLP"]
 
 
-class _Block(nn.Module):
+class Block(nn.Module):
     """h + W₂ silu(W₁ h): starts as the identity, because W₂ starts at zero."""
 
     def __init__(self, width: int) -> None:
@@ -40,7 +40,7 @@ class ResidualMLP(nn.Module):
         super().__init__()
         self.inputs, self.outputs = inputs, outputs
         self.first = nn.Linear(inputs, width)
-        self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
+        self.blocks = nn.ModuleList(Block(width) for _ in range(blocks))
         self.last = nn.Linear(width, outputs)
 
     def layers(self, x: Tensor) -> list[Tensor]:

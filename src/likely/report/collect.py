@@ -15,6 +15,7 @@ import torch
 from likely.data import EncodedRows, Rows, take
 from likely.errors import OutputError
 from likely.evaluation import posterior_means
+from likely.models import VAE
 from likely.report.findings import Findings
 from likely.report.pictures import pictures
 
@@ -56,6 +57,7 @@ def collect(run: Run) -> Findings:
         codes_labels=rows.labels,
         codes_note=note,
         kl_per_dim=found.kl_parts,
+        kl_part="latent dimension" if found.part == "dimension" else "latent group",
         **_examples(run, rows, encoded, found.terms["iwae"]),
     )
 
@@ -117,7 +119,7 @@ def _prior_walk(run: Run) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
     noise = torch.randn(DRAWS, prior.noise_size, generator=torch.Generator().manual_seed(run.config.seed))
     z = prior.from_noise(noise.to(prior.like)).cpu()
     start = z.numpy()[:, :2] if z.shape[1] > 1 else np.column_stack([z.numpy()[:, 0], np.zeros(DRAWS)])
-    layers = getattr(run.model.decoder, "layers", None)
+    layers = getattr(run.model.decoder, "layers", None) if isinstance(run.model, VAE) else None
     if layers is None:
         return start, []
     names = ["first layer", *(f"block {i + 1}" for i in range(run.config.model.blocks)), "parameters of P(x|z)"]

@@ -126,9 +126,10 @@ def _tint(colour: str, alpha: np.ndarray) -> np.ndarray:
 
 
 @themed
-def kl_per_dim(nats: np.ndarray) -> Figure:
-    """Draw the KL of each latent dimension, largest first, on a logarithmic axis with the line of activity."""
-    ordered = np.sort(np.nan_to_num(np.asarray(nats, float)))[::-1]
+def kl_per_dim(nats: np.ndarray, part: str = "latent dimension") -> Figure:
+    """Draw the KL of each part of z, on a logarithmic axis with the line of activity: dimensions by size, groups not."""
+    ordered, sort = np.nan_to_num(np.asarray(nats, float)), part == "latent dimension"
+    ordered = np.sort(ordered)[::-1] if sort else ordered
     floor = 10.0 ** math.floor(math.log10(max(min(ACTIVE_NATS / 10, ordered[ordered > 0].min(initial=1.0)), 1e-5)))
     shown, place = np.maximum(ordered, floor), np.arange(1, len(ordered) + 1)
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
@@ -146,8 +147,8 @@ def kl_per_dim(nats: np.ndarray) -> Figure:
     axes.set(
         xlim=(0.4, len(ordered) + 0.6),
         ylim=(floor * 0.8, max(shown.max() * 1.6, 2 * ACTIVE_NATS)),
-        xlabel="latent dimension, by KL",
-        title="KL of each dimension, nats",
+        xlabel=f"{part}, by KL" if sort else f"{part}, top first",
+        title=f"KL of each {part}, nats",
     )
     axes.grid(visible=False, axis="x")
     return figure

@@ -59,7 +59,10 @@ class Findings:
     codes, codes_labels, codes_note
         Posterior means of test rows in two coordinates, ``(n, 2)``; ``n`` labels; what the coordinates are.
     kl_per_dim
-        D[Q(z_j|x) ‖ P(z_j)] averaged over rows, nats, one per latent dimension, in any order.
+        D[Q(z_j|x) ‖ P(z_j)] averaged over rows, nats, one per latent dimension, in any order; of a hierarchy one per
+        group, the top one first.
+    kl_part
+        What each of them is about.
     least_likely, most_likely
         Pictures or frames from the two ends of the ranking by log P(x).
     least_likely_log_px, most_likely_log_px
@@ -89,6 +92,7 @@ class Findings:
     codes_labels: np.ndarray | None = None
     codes_note: str = ""
     kl_per_dim: np.ndarray | None = None
+    kl_part: str = "latent dimension"
     least_likely: np.ndarray | pd.DataFrame | None = None
     least_likely_log_px: np.ndarray | None = None
     most_likely: np.ndarray | pd.DataFrame | None = None

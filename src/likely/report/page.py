@@ -55,7 +55,7 @@ def _highlights(findings: Findings) -> str:
         cards.append(("a code says", f"{nats(rows['kl']['nats'], 2)} <small>nats</small>", "KL of posterior to prior"))
     if given(findings.kl_per_dim) and findings.kl_per_dim is not None:
         count = f"{active_units(findings.kl_per_dim)} <small>of {len(findings.kl_per_dim)}</small>"
-        cards.append(("latent dimensions in use", count, "KL above 0.01 nats"))
+        cards.append((f"{findings.kl_part}s in use", count, "KL above 0.01 nats"))
     shown = "".join(
         f'<div><span>{name}</span><strong>{number}</strong><span class="words">{words}</span></div>'
         for name, number, words in cards

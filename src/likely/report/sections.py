@@ -165,7 +165,7 @@ def _dimensions(findings: Findings) -> str:
         return ""
     active, total = active_units(findings.kl_per_dim), len(findings.kl_per_dim)
     text = (
-        f"<b>{active} of {total}</b> latent dimensions are active: their posteriors differ from the prior by more than "
+        f"<b>{active} of {total}</b> {findings.kl_part}s are active: their posteriors differ from the prior by more than "
         f"{figures_fit.ACTIVE_NATS} nats on average."
     )
     if active < total:
@@ -173,8 +173,8 @@ def _dimensions(findings: Findings) -> str:
             " The others carry next to nothing about x and cost next to nothing. Dots on the floor of the figure may "
             "lie below it."
         )
-    alt = f"KL of each latent dimension, sorted; {active} of {total} exceed {figures_fit.ACTIVE_NATS} nats."
-    return f"<p>{text}</p>" + _figure(svg(figures_fit.kl_per_dim(findings.kl_per_dim), alt))
+    alt = f"KL of each {findings.kl_part}; {active} of {total} exceed {figures_fit.ACTIVE_NATS} nats."
+    return f"<p>{text}</p>" + _figure(svg(figures_fit.kl_per_dim(findings.kl_per_dim, findings.kl_part), alt))
 
 
 def _extremes(findings: Findings) -> str:

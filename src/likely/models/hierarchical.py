@@ -1,0 +1,114 @@
+"""The variational autoencoder with a hierarchy of latent groups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Distribution
+
+from likely.data import Batch
+from likely.distributions import DiagonalNormal, Hierarchy, LatentDistribution
+from likely.distributions.normal import kl_per_dimension
+from likely.errors import ConfigError
+from likely.likelihoods import Likelihood
+from likely.models.base import Model, apply, beside, start
+from likely.models.terms import Terms
+from likely.networks import Ladder
+from likely.networks.ladder import Descent
+
+__all__ = ["HierarchicalVAE"]
+
+
+class HierarchicalVAE(Model):
+    """P(x, z) = P(x|z) Π_l P(z_l|z_<l), Q(z|x) = Π_l Q(z_l|z_<l, x): groups of z, top-down, in one `Ladder`.
+
+    (Sønderby et al. 2016, Ladder variational autoencoders, equations 1 to 4 and section 2.) The ELBO's KL is
+    Σ_l E_Q[D[Q(z_l|z_<l, x)‖P(z_l|z_<l)]]: in closed form within a group, sampled over the groups above it.
+
+    Parameters
+    ----------
+    likelihood
+        Module that turns the decoder's output into P(x|z).
+    encoder
+        `(batch, *event) -> (batch, width)`: features of x; with a condition it is also given y's features.
+    decoder
+        `(*batch, width) -> (*batch, likelihood.parameter_shape.numel())`, from the ladder's last state; with a
+        condition y's features come after it.
+    groups
+        Dimension of each group of z, the top one first; 1 to 20 of them.
+    width
+        Of the ladder.
+    condition
+        Covariates `(batch, columns)` -> features of y `(batch, features)`.
+
+    """
+
+    def __init__(
+        self,
+        likelihood: Likelihood,
+        encoder: nn.Module,
+        decoder: nn.Module,
+        groups: Sequence[int],
+        width: int,
+        condition: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        self.p_x_z, self.encoder, self.decoder, self.condition = likelihood, encoder, decoder, condition
+        self.ladder = Ladder(groups, width)
+        self.latent = sum(groups)
+
+    def prior(self, rows: Tensor | None = None) -> Hierarchy:  # noqa: ARG002
+        """P(z) = Π_l P(z_l|z_<l)."""
+        return Hierarchy(self.ladder, self.ladder.top, self.latent)
+
+    def posterior(self, batch: Batch) -> Hierarchy:
+        """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`."""
+        y = self.features(batch.covariates)
+        inputs = (batch.values,) if y is None else (batch.values, y)
+        features = apply(self.encoder, self.ladder.width, *inputs)
+        return Hierarchy(self.ladder, self.ladder.top, self.latent, self.ladder.climb(features))
+
+    def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
+        """P(x|z), one law per cell: z `(*lead, batch, latent)` -> `(*lead, batch, *event)`."""
+        return self._read(self.ladder(z=z).state, covariates)
+
+    def terms(
+        self, batch: Batch, k: int = 1, *, noise: Tensor | None = None, q: LatentDistribution | None = None
+    ) -> Terms:
+        """One way down the ladder: z ~ Q(z|x), and the terms at them (see `Model.terms`).
+
+        Raises
+        ------
+        ConfigError
+            If `q` is not a law that `posterior` gave.
+
+        """
+        q = self.posterior(batch) if q is None else q
+        if not isinstance(q, Hierarchy):
+            raise ConfigError(f"Q of a hierarchical model is what its posterior(batch) gives, got {type(q).__name__}")
+        if noise is None:
+            noise = torch.randn(k, len(batch), self.latent, dtype=q.like.dtype, device=q.like.device)
+        down, p = self.ladder(noise=noise, features=q.features), self.prior()
+        q.know(down)
+        p.know(down)
+        log_px_z = batch.sum_observed(self._read(down.state, batch.covariates).log_prob(batch.values))
+        return Terms(down.z, log_px_z, q, p, groups=self._kl_groups(down))
+
+    def initialise(self, batch: Batch) -> None:
+        """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
+        start(self.decoder, self.p_x_z.initial(batch.values))
+
+    def _read(self, state: Tensor, covariates: Tensor | None) -> Distribution:
+        code = beside(state, self.features(covariates))
+        law: Distribution = self.p_x_z(apply(self.decoder, self.p_x_z.parameter_shape.numel(), code))
+        return law
+
+    def _kl_groups(self, down: Descent) -> Tensor:
+        """D[Q(z_l|z_<l, x)‖P(z_l|z_<l)] at the sampled z_<l: `(sample, batch, groups)`."""
+        if down.q_mean is None or down.q_log_std is None:
+            raise ConfigError("a way down without x has no KL")
+        q, p = DiagonalNormal(down.q_mean, down.q_log_std), DiagonalNormal(down.p_mean, down.p_log_std)
+        each = kl_per_dimension(q, p).split(self.ladder.groups, -1)
+        return torch.stack([part.sum(-1) for part in each], -1)

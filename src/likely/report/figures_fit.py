@@ -127,7 +127,7 @@ def _tint(colour: str, alpha: np.ndarray) -> np.ndarray:
 
 @themed
 def kl_per_dim(nats: np.ndarray, part: str = "latent dimension") -> Figure:
-    """Draw the KL of each part of z, on a logarithmic axis with the line of activity: dimensions by size, groups not."""
+    """Draw the KL of each part of z, dimensions by size, groups in order, with the line of activity."""
     ordered, sort = np.nan_to_num(np.asarray(nats, float)), part == "latent dimension"
     ordered = np.sort(ordered)[::-1] if sort else ordered
     floor = 10.0 ** math.floor(math.log10(max(min(ACTIVE_NATS / 10, ordered[ordered > 0].min(initial=1.0)), 1e-5)))

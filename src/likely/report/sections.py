@@ -165,8 +165,8 @@ def _dimensions(findings: Findings) -> str:
         return ""
     active, total = active_units(findings.kl_per_dim), len(findings.kl_per_dim)
     text = (
-        f"<b>{active} of {total}</b> {findings.kl_part}s are active: their posteriors differ from the prior by more than "
-        f"{figures_fit.ACTIVE_NATS} nats on average."
+        f"<b>{active} of {total}</b> {findings.kl_part}s are active: their posteriors differ from the prior by more "
+        f"than {figures_fit.ACTIVE_NATS} nats on average."
     )
     if active < total:
         text += (

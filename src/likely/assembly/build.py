@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from likely.config import Config, ModelConfig
 from likely.data import Column, Schema
 from likely.errors import ConfigError
 from likely.likelihoods import Bernoulli, Categorical, Columns, DiscretisedLogistic, Gaussian, Likelihood
 from likely.models import VAE
-from likely.networks import Features, ResidualMLP, Standardise
+from likely.networks import Encoder, Features, ResidualMLP, Standardise
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
 
@@ -54,7 +54,7 @@ def build(config: Config, schema: Schema) -> VAE:
     posterior = Normal(latent)
     encoder = ResidualMLP(inputs.outputs, posterior.parameter_shape.numel(), width, model.blocks)
     decoder = ResidualMLP(latent, likelihood.parameter_shape.numel(), width, model.blocks)
-    return VAE(StandardNormal(latent), likelihood, posterior, nn.Sequential(inputs, encoder), decoder)
+    return VAE(StandardNormal(latent), likelihood, posterior, Encoder(inputs, encoder), decoder)
 
 
 def _inputs(schema: Schema) -> Standardise | Features:

@@ -14,6 +14,7 @@ from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, beside, start
+from likely.models.fit import demand_fitting
 from likely.models.terms import Terms
 from likely.networks import Ladder
 from likely.networks.ladder import Descent
@@ -43,6 +44,11 @@ class HierarchicalVAE(Model):
     condition
         Covariates `(batch, columns)` -> features of y `(batch, features)`.
 
+    Raises
+    ------
+    ConfigError
+        If a network states a size that does not fit the parts beside it, or the groups make no ladder.
+
     """
 
     def __init__(
@@ -58,6 +64,8 @@ class HierarchicalVAE(Model):
         self.p_x_z, self.encoder, self.decoder, self.condition = likelihood, encoder, decoder, condition
         self.ladder = Ladder(groups, width)
         self.latent = sum(groups)
+        asked = width, "the ladder"
+        demand_fitting(likelihood, encoder, decoder, condition, encoded=asked, code=(width, "the ladder's state"))
 
     def prior(self, rows: Tensor | None = None) -> Hierarchy:  # noqa: ARG002
         """P(z) = Π_l P(z_l|z_<l)."""

@@ -12,6 +12,7 @@ from likely.data import Batch
 from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, beside, start
+from likely.models.fit import demand_fitting
 from likely.models.terms import Terms
 from likely.posteriors import Posterior
 from likely.priors import Prior
@@ -41,6 +42,11 @@ class VAE(Model):
     condition
         Covariates `(batch, columns)` -> features of y `(batch, features)`.
 
+    Raises
+    ------
+    ConfigError
+        If a network states a size that does not fit the parts beside it.
+
     """
 
     def __init__(
@@ -56,6 +62,8 @@ class VAE(Model):
         self.p_z, self.p_x_z, self.q_z_x = prior, likelihood, posterior
         self.encoder, self.decoder, self.condition = encoder, decoder, condition
         self.latent = int(prior.event_shape[0])
+        asked = posterior.parameter_shape.numel(), type(posterior).__name__
+        demand_fitting(likelihood, encoder, decoder, condition, encoded=asked, code=(self.latent, "z"))
 
     def prior(self, rows: Tensor | None = None) -> LatentDistribution:
         """P(z); in training, `rows` are the numbers of the training rows whose z will be asked about."""

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import pytest
 import torch
+from rooms import EVENT, LIKELIHOODS
 from torch import Tensor, nn
 
-from likely import distributions
 from likely.errors import ConfigError
 from likely.likelihoods import (
     Bernoulli,
     Beta,
-    Categorical,
     Columns,
-    DiscretisedLogistic,
     DiscretisedLogisticMixture,
     Gamma,
-    Gaussian,
     Laplace,
     Likelihood,
     Logistic,
-    LogNormal,
     Mixture,
     NegativeBinomial,
     Poisson,
@@ -32,35 +27,7 @@ from likely.likelihoods import (
     ZeroInflated,
 )
 
-EVENT, PIXELS, ROWS = (2, 3), (2, 2, 3), 1500
-UNITS = {"shift": 5.0, "scale": 3.0}
-LEVELS = {"low": 0.0, "high": 31.0, "shift": 15.0, "scale": 3.0}
-
-LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
-    "bernoulli": lambda: Bernoulli(EVENT),
-    "categorical": lambda: Categorical(EVENT, 4),
-    "gaussian": lambda: Gaussian(EVENT, **UNITS),
-    "gaussian:shared": lambda: Gaussian(EVENT, "shared", **UNITS),
-    "gaussian:column": lambda: Gaussian(EVENT, "column", **UNITS),
-    "discretised logistic": lambda: DiscretisedLogistic(EVENT, **LEVELS),
-    "discretised logistic mixture": lambda: DiscretisedLogisticMixture(EVENT, 3, **LEVELS),
-    "coupled": lambda: DiscretisedLogisticMixture(PIXELS, 3, coupled=True, **LEVELS),
-    "laplace": lambda: Laplace(EVENT, **UNITS),
-    "logistic": lambda: Logistic(EVENT, **UNITS),
-    "student": lambda: StudentT(EVENT, **UNITS),
-    "lognormal": lambda: LogNormal(EVENT, 4.0),
-    "gamma": lambda: Gamma(EVENT, 4.0),
-    "beta": lambda: Beta(EVENT),
-    "beta on an interval": lambda: Beta(EVENT, -2.0, 7.0),
-    "poisson": lambda: Poisson(EVENT),
-    "negative binomial": lambda: NegativeBinomial(EVENT),
-    "zero-inflated poisson": lambda: ZeroInflated(Poisson(EVENT)),
-    "zero-inflated nb": lambda: ZeroInflated(NegativeBinomial(EVENT)),
-    "mixture": lambda: Mixture(EVENT, 3, **UNITS),
-    "mixture of laplace": lambda: Mixture(EVENT, 3, distributions.Laplace, **UNITS),
-    "truncated": lambda: Truncated(EVENT, 0.0, 8.0, **UNITS),
-    "truncated below": lambda: Truncated(EVENT, 2.0, family=distributions.Logistic, **UNITS),
-}
+ROWS = 1500
 
 
 def drawn(likelihood: Likelihood, seed: int = 3) -> tuple[Tensor, Tensor]:

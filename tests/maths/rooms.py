@@ -23,7 +23,7 @@ PRIORS: dict[str, Callable[[], Prior]] = {
     "vamp": lambda: priors.Vamp(DIM, (CELLS,), 6),
     "exemplar": lambda: priors.Exemplar(DIM, ROWS, 4),
     "flow, coupling": lambda: priors.Flow(DIM, 2, hidden=(16,)),
-    "flow, spline": lambda: priors.Flow(DIM, 1, "spline", hidden=(16,)),
+    "flow, spline": lambda: priors.Flow(DIM, 1, "spline", hidden=(8,)),
     "flow, autoregressive": lambda: priors.Flow(DIM, 2, "autoregressive", hidden=(16,)),
     "flow of one dimension": lambda: priors.Flow(1, 2, "autoregressive"),
 }
@@ -99,6 +99,12 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "mixture of laplace": lambda: likelihoods.Mixture(EVENT, 3, distributions.Laplace, **UNITS),
     "truncated": lambda: likelihoods.Truncated(EVENT, 0.0, 8.0, **UNITS),
     "truncated below": lambda: likelihoods.Truncated(EVENT, 2.0, family=distributions.Logistic, **UNITS),
+    "columns of masses": lambda: likelihoods.Columns(
+        [(likelihoods.Bernoulli((2,)), [3, 0]), (likelihoods.ZeroInflated(likelihoods.Poisson((2,))), [1, 2])]
+    ),
+    "columns of densities": lambda: likelihoods.Columns(
+        [(likelihoods.Gaussian((1,), "shared"), [3]), (likelihoods.Beta((2,)), [0, 1]), (likelihoods.Gamma((1,)), [2])]
+    ),
 }
 
 # name -> (objective, is it a bound, does it couple rows)
@@ -120,3 +126,9 @@ OBJECTIVES: dict[str, tuple[Objective, bool, bool]] = {
     "mmd": (MMD(100.0), False, True),
     "info-vae": (MMD(100.0, kl=0.5, samples=2), False, True),
 }
+
+
+def rows_of(likelihood: Likelihood, count: int, seed: int = 3) -> Tensor:
+    """Rows drawn with parameters that say nothing special."""
+    torch.manual_seed(seed)
+    return likelihood(torch.randn(likelihood.parameter_shape.numel())).sample(torch.Size((count,)))

@@ -79,6 +79,7 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "bernoulli": lambda: likelihoods.Bernoulli(EVENT),
     "categorical": lambda: likelihoods.Categorical(EVENT, 4),
     "gaussian": lambda: likelihoods.Gaussian(EVENT, **UNITS),
+    "gaussian:2": lambda: likelihoods.Gaussian(EVENT, 2.0, **UNITS),
     "gaussian:shared": lambda: likelihoods.Gaussian(EVENT, "shared", **UNITS),
     "gaussian:column": lambda: likelihoods.Gaussian(EVENT, "column", **UNITS),
     "discretised logistic": lambda: likelihoods.DiscretisedLogistic(EVENT, **LEVELS),

@@ -168,6 +168,12 @@ def test_data_units_count_the_change_of_variables() -> None:
         torch.testing.assert_close(big(parameters).log_prob(1e3 * rows), expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_fixed_sigma_is_in_data_units() -> None:
+    parameters, rows = drawn(LIKELIHOODS["gaussian:2"]())
+    expected = torch.distributions.Normal(5 + 3 * parameters.view(EVENT), 2.0).log_prob(rows.float())
+    torch.testing.assert_close(LIKELIHOODS["gaussian:2"]()(parameters).log_prob(rows).float(), expected)
+
+
 def test_a_table_of_many_families() -> None:
     inflated, mixture = ZeroInflated(NegativeBinomial((1,))), Mixture((1,), 4)
     families = [Bernoulli((2,)), Gamma((2,)), Beta((2,)), Laplace((2,)), Poisson((2,))]

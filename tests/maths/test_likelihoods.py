@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 import torch
+from families import ERRORS, score_errors
+from rooms import EVENT, LIKELIHOODS
 from torch import Tensor, nn
 
-from likely import distributions
 from likely.errors import ConfigError
 from likely.likelihoods import (
     Bernoulli,
     Beta,
-    Categorical,
     Columns,
-    DiscretisedLogistic,
     DiscretisedLogisticMixture,
     Gamma,
-    Gaussian,
     Laplace,
     Likelihood,
     Logistic,
-    LogNormal,
     Mixture,
     NegativeBinomial,
     Poisson,
@@ -32,35 +29,7 @@ from likely.likelihoods import (
     ZeroInflated,
 )
 
-EVENT, PIXELS, ROWS = (2, 3), (2, 2, 3), 1500
-UNITS = {"shift": 5.0, "scale": 3.0}
-LEVELS = {"low": 0.0, "high": 31.0, "shift": 15.0, "scale": 3.0}
-
-LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
-    "bernoulli": lambda: Bernoulli(EVENT),
-    "categorical": lambda: Categorical(EVENT, 4),
-    "gaussian": lambda: Gaussian(EVENT, **UNITS),
-    "gaussian:shared": lambda: Gaussian(EVENT, "shared", **UNITS),
-    "gaussian:column": lambda: Gaussian(EVENT, "column", **UNITS),
-    "discretised logistic": lambda: DiscretisedLogistic(EVENT, **LEVELS),
-    "discretised logistic mixture": lambda: DiscretisedLogisticMixture(EVENT, 3, **LEVELS),
-    "coupled": lambda: DiscretisedLogisticMixture(PIXELS, 3, coupled=True, **LEVELS),
-    "laplace": lambda: Laplace(EVENT, **UNITS),
-    "logistic": lambda: Logistic(EVENT, **UNITS),
-    "student": lambda: StudentT(EVENT, **UNITS),
-    "lognormal": lambda: LogNormal(EVENT, 4.0),
-    "gamma": lambda: Gamma(EVENT, 4.0),
-    "beta": lambda: Beta(EVENT),
-    "beta on an interval": lambda: Beta(EVENT, -2.0, 7.0),
-    "poisson": lambda: Poisson(EVENT),
-    "negative binomial": lambda: NegativeBinomial(EVENT),
-    "zero-inflated poisson": lambda: ZeroInflated(Poisson(EVENT)),
-    "zero-inflated nb": lambda: ZeroInflated(NegativeBinomial(EVENT)),
-    "mixture": lambda: Mixture(EVENT, 3, **UNITS),
-    "mixture of laplace": lambda: Mixture(EVENT, 3, distributions.Laplace, **UNITS),
-    "truncated": lambda: Truncated(EVENT, 0.0, 8.0, **UNITS),
-    "truncated below": lambda: Truncated(EVENT, 2.0, family=distributions.Logistic, **UNITS),
-}
+ROWS, DRAWS = 1500, 30_000
 
 
 def drawn(likelihood: Likelihood, seed: int = 3) -> tuple[Tensor, Tensor]:
@@ -75,10 +44,18 @@ def nats(likelihood: Likelihood, parameters: Tensor, rows: Tensor) -> Tensor:
     return likelihood(parameters).log_prob(rows).mean()
 
 
+def units(row: Tensor) -> Iterator[tuple[list[int], Tensor]]:
+    """The place of each cell, and a row that is one there and zero elsewhere."""
+    for place in torch.ones_like(row).nonzero().tolist():
+        one = torch.zeros_like(row)
+        one[tuple(place)] = 1
+        yield place, one
+
+
 @pytest.mark.parametrize("name", LIKELIHOODS)
 def test_shapes(name: str) -> None:
     likelihood = LIKELIHOODS[name]()
-    assert likelihood.parameter_shape[:-1] == likelihood.event_shape
+    assert likelihood.parameter_shape[:-1] == likelihood.event_shape or isinstance(likelihood, Columns)
     assert likelihood.measure in ("mass", "density")
     size = likelihood.parameter_shape.numel()
     for prefix in ((), (5,), (3, 4)):
@@ -90,6 +67,48 @@ def test_shapes(name: str) -> None:
         assert law.sample(torch.Size((2,))).shape == (2, *x.shape)
         assert torch.isfinite(law.log_prob(x)).all()
         assert ((law.cdf(x) >= 0) & (law.cdf(x) <= 1 + 1e-6)).all()
+    law = likelihood(torch.randn(3, 4, size))  # (sample, batch): every sample's law scores the batch's rows
+    rows = likelihood(torch.randn(4, size)).sample()
+    spread = law.log_prob(rows)
+    assert spread.shape == (3, 4, *likelihood.event_shape)
+    torch.testing.assert_close(spread, law.log_prob(rows.expand(3, *rows.shape)))
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_the_mean_score_of_draws_is_zero_and_a_small_error_is_caught(name: str) -> None:
+    """In the decoder's outputs: change of units, bounds, normalisation and draws at once. 2% of scale, 5% of odds."""
+    likelihood = LIKELIHOODS[name]()
+    raw = 0.5 * torch.randn(likelihood.parameter_shape.numel(), dtype=torch.float64)
+    draws = likelihood(raw).sample(torch.Size((DRAWS,)))
+    assert (score_errors(likelihood, [raw], draws) < ERRORS).all()
+    direction = torch.randn(len(raw)).sign()
+    step = torch.full((1,), 0.02 if likelihood.measure == "density" else 0.05, dtype=torch.float64)
+    assert score_errors(lambda s: likelihood(raw + s * direction), [step], draws) > ERRORS
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_cdf_and_log_probability_agree_on_every_cell_alone(name: str) -> None:
+    """Steps of the cdf are masses, slopes are densities, and P(X <= the greatest) = 1.
+
+    A cell's law does not depend on the cells after it, whose places hold anything: what is normalised cell by cell is
+    normalised over the observed cells, whatever is missing.
+    """
+    likelihood = LIKELIHOODS[name]()
+    law = likelihood(0.5 * torch.randn(200, likelihood.parameter_shape.numel(), dtype=torch.float64))
+    x = law.sample().double()
+    log_prob, cdf = law.log_prob(x), law.cdf(x)
+    torch.testing.assert_close(law.cdf(torch.full_like(x, 1e9)), torch.ones_like(x), rtol=0, atol=1e-6)
+    if likelihood.measure == "mass":
+        below = [law.cdf(x - one)[..., *place] for place, one in units(x[0])]
+        torch.testing.assert_close(cdf - torch.stack(below, -1).view(x.shape), log_prob.exp(), rtol=1e-6, atol=1e-7)
+    else:
+        h = 1e-6 * x.std(0)
+        slope, flat = (law.cdf(x + h) - law.cdf(x - h)) / (2 * h), log_prob < 3
+        torch.testing.assert_close(slope[flat], log_prob.exp()[flat], rtol=1e-4, atol=1e-6)
+    other = x.roll(1, 0)
+    for cell in range(x[0].numel()):
+        mixed = torch.cat([x.flatten(1)[:, : cell + 1], other.flatten(1)[:, cell + 1 :]], 1).view(x.shape)
+        torch.testing.assert_close(law.log_prob(mixed).flatten(1)[:, cell], log_prob.flatten(1)[:, cell])
 
 
 @pytest.mark.parametrize("name", LIKELIHOODS)
@@ -100,13 +119,13 @@ def test_initial_is_near_the_marginal_optimum(name: str) -> None:
     assert start.shape == (likelihood.parameter_shape.numel(),)
     assert start.dtype == torch.float32
     parameters = [nn.Parameter(start.clone()), *likelihood.parameters()]
-    optimiser = torch.optim.Adam(parameters, lr=0.02)
+    optimiser = torch.optim.Adam(parameters, lr=0.05)
     with torch.no_grad():
         first = float(nats(likelihood, start, rows))
         if not list(likelihood.parameters()):
             assert first > float(nats(likelihood, truth, rows)) - 0.1
     best = first
-    for _ in range(300):
+    for _ in range(80):
         optimiser.zero_grad()
         loss = -nats(likelihood, parameters[0], rows)
         loss.backward()
@@ -132,27 +151,6 @@ def test_every_parameter_learns(name: str) -> None:
         assert (parameter.grad != 0).float().mean() > 0.9
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
-def test_state_survives(name: str) -> None:
-    likelihood, other = LIKELIHOODS[name](), LIKELIHOODS[name]()
-    other.load_state_dict(likelihood.state_dict())
-    parameters, rows = drawn(likelihood)
-    torch.testing.assert_close(other(parameters).log_prob(rows), likelihood(parameters).log_prob(rows))
-
-
-@pytest.mark.parametrize("name", LIKELIHOODS)
-@pytest.mark.parametrize("size", [-100.0, 100.0])
-def test_a_wild_decoder_gives_finite_numbers(name: str, size: float) -> None:
-    likelihood = LIKELIHOODS[name]()
-    _, rows = drawn(likelihood)
-    raw = torch.full((likelihood.parameter_shape.numel(),), size, requires_grad=True)
-    value = likelihood(raw).log_prob(rows[:50])
-    assert torch.isfinite(value).all()
-    value.sum().backward()
-    assert raw.grad is not None
-    assert torch.isfinite(raw.grad).all()
-
-
 def test_initial_of_constant_cells_is_finite() -> None:
     for name, value in (("student", 5.0), ("mixture", 5.0), ("truncated", 0.0), ("coupled", 0.0), ("beta", 0.5)):
         likelihood = LIKELIHOODS[name]()
@@ -168,6 +166,12 @@ def test_data_units_count_the_change_of_variables() -> None:
         parameters, rows = drawn(small)
         expected = small(parameters).log_prob(rows) - math.log(1e3)
         torch.testing.assert_close(big(parameters).log_prob(1e3 * rows), expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_fixed_sigma_is_in_data_units() -> None:
+    parameters, rows = drawn(LIKELIHOODS["gaussian:2"]())
+    expected = torch.distributions.Normal(5 + 3 * parameters.view(EVENT), 2.0).log_prob(rows.float())
+    torch.testing.assert_close(LIKELIHOODS["gaussian:2"]()(parameters).log_prob(rows).float(), expected)
 
 
 def test_a_table_of_many_families() -> None:

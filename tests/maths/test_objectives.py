@@ -20,26 +20,8 @@ from likely.training.validate import validate
 sys.path.insert(0, str(Path(__file__).parent))
 from exact import LinearGaussian
 from maximising import at, binary, gradients, small
+from rooms import OBJECTIVES
 
-# name -> (objective, is it a bound, does it couple rows)
-OBJECTIVES: dict[str, tuple[Objective, bool, bool]] = {
-    "elbo": (ELBO(), True, False),
-    "elbo-sampled": (ELBO(samples=3, kl="sampled"), True, False),
-    "beta": (Beta(4.0), True, False),
-    "beta-below-1": (Beta(0.5, samples=2), False, False),
-    "capacity": (Capacity(5.0, gamma=10.0), False, False),
-    "free-bits": (FreeBits(0.1), True, True),
-    "free-bits-total": (FreeBits(2.0, per="total"), True, True),
-    "iwae": (IWAE(5), True, False),
-    "iwae-stl": (IWAE(5, "stl"), True, False),
-    "iwae-dreg": (IWAE(5, "dreg"), True, False),
-    "miwae": (MIWAE((2, 3)), True, False),
-    "miwae-dreg": (MIWAE((2, 3), "dreg"), True, False),
-    "beta-tc": (BetaTC(6.0, dataset_size=200), False, True),
-    "beta-tc-1": (BetaTC(1.0, dataset_size=200), True, True),
-    "mmd": (MMD(100.0), False, True),
-    "info-vae": (MMD(100.0, kl=0.5, samples=2), False, True),
-}
 every = pytest.mark.parametrize("name", OBJECTIVES)
 
 

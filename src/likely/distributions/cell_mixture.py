@@ -23,7 +23,7 @@ def choose(log_weights: Tensor, shape: torch.Size) -> Tensor:
 class Mixture(Distribution):
     """P(x) = Σ_k w_k P_k(x), w = softmax(logits), per cell, in nats and in the components' measure.
 
-    Source: McLachlan and Peel 2000, Finite Mixture Models, equation 1.1.
+    Source: McLachlan and Peel 2000, Finite Mixture Models, chapter 1.
 
     Parameters
     ----------

@@ -19,7 +19,7 @@ __all__ = ["NegativeBinomial", "Poisson", "ZeroInflated"]
 class Poisson(Univariate):
     """P(x) = λ^x e^−λ / x!, x = 0, 1, ..., per cell, in nats (counting measure); `log_rate` log λ, `(*batch, *event)`.
 
-    Source: Johnson, Kemp, Kotz 2005, Univariate Discrete Distributions, equation 4.1.
+    Source: Johnson, Kemp, Kotz 2005, Univariate Discrete Distributions, chapter 4.
     """
 
     support = constraints.nonnegative_integer
@@ -63,7 +63,7 @@ class NegativeBinomial(Univariate):
     P(x) = Γ(x + r)/(Γ(r) x!) (r/(r + m))^r (m/(r + m))^x. It is computed as
     (x + r) log((x + r)/(m + r)) + x log m − x − log x! − S(x + r) + S(r), S from `special.stirling`: no large terms
     cancel, and α → 0 is the Poisson law.
-    Source: Hilbe 2011, Negative Binomial Regression, equation 8.8 (NB2).
+    Source: Hilbe 2011, Negative Binomial Regression, chapter 8 (NB2).
 
     Parameters
     ----------

@@ -41,8 +41,8 @@ class CoupledLogisticMixture(Distribution):
     """P(r, g, b) = Σ_k w_k P_k(r) P_k(g|r) P_k(b|r, g), each a discretised logistic, in nats (counting measure).
 
     In standardised units the location of g is μ_g + α r and that of b is μ_b + β r + γ g (Salimans et al. 2017,
-    PixelCNN++, equations 2 and 3); one component per pixel, w = softmax(logits). `log_prob` is per cell and gives the
-    conditionals log P(r), log P(g|r), log P(b|r, g): their sum is the joint. `cdf` is conditional in the same way.
+    PixelCNN++, sections 2.1 and 2.2); one component per pixel, w = softmax(logits). `log_prob` is per cell and gives
+    the conditionals log P(r), log P(g|r), log P(b|r, g): their sum is the joint. `cdf` is conditional in the same way.
     Where a channel is missing the later ones are conditioned on the value that fills it.
 
     Parameters

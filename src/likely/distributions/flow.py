@@ -30,7 +30,7 @@ class Map(Protocol):
 class Flowed(LatentDistribution):
     r"""The law of z = f(u; c), u ~ base: log p(z) = log p_base(f⁻¹(z)) + log|det ∂f⁻¹/∂z|, in nats.
 
-    (Rezende and Mohamed 2015, equation 5.) The density of a draw is kept with the draw: `log_prob` of the very tensor
+    (Rezende and Mohamed 2015, section 3.1.) The density of a draw is kept with the draw: `log_prob` of the very tensor
     that `from_noise` or `rsample` gave last costs nothing more, and is differentiated through u; of any other z it
     inverts f.
 

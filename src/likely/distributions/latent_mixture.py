@@ -108,16 +108,17 @@ class LatentMixture(LatentDistribution):
         ]
         z = self.components.at((*grid, self._choose(u))).from_noise(noise)
         if self.logits.requires_grad and torch.is_grad_enabled() and isinstance(self.components, DiagonalNormal):
-            return z + self._follow_logits(z.detach(), self.components)
+            return z + self._follow_logits(z.detach().to(torch.float64), self.components).to(z.dtype)
         return z
 
     def _follow_logits(self, z: Tensor, parts: DiagonalNormal) -> Tensor:
         r"""Zero, with the derivative of a draw in the logits: −(∂F/∂z)⁻¹ ∂F/∂logits, F the conditional cdf.
 
         F_d(z) = Σ_m w_dm Φ((z_d − μ_md)/σ_md), w_dm ∝ π_m Π_{j<d} N(z_j; μ_mj, σ²_mj). ∂F/∂z is lower triangular:
-        p(z_d|z_<d) on its diagonal, Σ_m w_dm (Φ_dm − F_d) ∂ log N(z_j)/∂z_j below it.
+        p(z_d|z_<d) on its diagonal, Σ_m w_dm (Φ_dm − F_d) ∂ log N(z_j)/∂z_j below it. In float64: the square of a
+        distance in units of the narrowest component has no room in float32.
         """
-        mean, log_std = parts.loc.detach(), parts.log_std.detach()
+        mean, log_std = parts.loc.detach().to(torch.float64), parts.log_std.detach().to(torch.float64)
         x = (z.unsqueeze(-2) - mean) * (-log_std).exp()
         log_n = -0.5 * x.square() - log_std - HALF_LOG_TWO_PI
         before = log_n.cumsum(-1) - log_n

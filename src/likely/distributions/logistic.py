@@ -18,8 +18,8 @@ __all__ = ["DiscretisedLogistic"]
 class DiscretisedLogistic(Distribution):
     r"""Mass of the cell [x − δ/2, x + δ/2] under a logistic law, per cell, in nats (counting measure on the grid).
 
-    P(x) = F((x + δ/2 − μ)/s) − F((x − δ/2 − μ)/s), F the logistic function (Salimans et al. 2017, equation 2). At `low`
-    and `high` the outer edge is −∞ and +∞, so that the masses of low..high sum to one. It is computed without
+    P(x) = F((x + δ/2 − μ)/s) − F((x − δ/2 − μ)/s), F the logistic function (Salimans et al. 2017, section 2.1). At
+    `low` and `high` the outer edge is −∞ and +∞, so that the masses of low..high sum to one. It is computed without
     cancellation: with b, a the two arguments of F, log P = log F(b) + log F(−a) + log(1 − exp(a − b)).
 
     With `reserve` ε the range was inferred, not law: P(low..high) is 1 − ε, and the value d cells outside, on either

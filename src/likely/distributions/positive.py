@@ -19,7 +19,7 @@ __all__ = ["Beta", "Gamma", "LogNormal"]
 class LogNormal(Univariate):
     """log x ~ N(μ, σ²): log p(x) = log N(log x; μ, σ²) − log x for x > 0, per cell, in nats (Lebesgue measure).
 
-    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, equation 14.2.
+    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, chapter 14.
 
     Parameters
     ----------
@@ -121,7 +121,7 @@ class Beta(Univariate):
 
     Per cell, in nats (Lebesgue measure). log p = a log(x/m) + b log((1−x)/(1−m)) + S(a) + S(b) − S(ν) − log x −
     log(1−x), S from `special.stirling`: no large terms cancel.
-    Source: Ferrari and Cribari-Neto 2004, Beta regression for modelling rates and proportions, equation 4.
+    Source: Ferrari and Cribari-Neto 2004, Beta regression for modelling rates and proportions, section 2.
 
     Parameters
     ----------

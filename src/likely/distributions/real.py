@@ -18,7 +18,7 @@ __all__ = ["Gaussian", "Laplace", "Logistic", "StudentT"]
 class Gaussian(LocationScale):
     """N(x; μ, σ²) = exp(−((x − μ)/σ)²/2) / (σ √(2π)); `loc` μ and `log_scale` log σ, `(*batch, *event)`.
 
-    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, equation 13.1.
+    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, chapter 13.
     """
 
     unit_deviation = 1.0
@@ -47,7 +47,7 @@ class Gaussian(LocationScale):
 class Laplace(LocationScale):
     """p(x) = exp(−|x − μ|/s) / (2s); `loc` μ and `log_scale` log s, `(*batch, *event)`.
 
-    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, equation 24.1.
+    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, chapter 24.
     """
 
     unit_deviation = math.sqrt(2)
@@ -72,7 +72,7 @@ class Laplace(LocationScale):
 class Logistic(LocationScale):
     """p(x) = e^−y / (s (1 + e^−y)²), y = (x − μ)/s; `loc` μ and `log_scale` log s, `(*batch, *event)`.
 
-    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, equation 23.4.
+    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, chapter 23.
     """
 
     unit_deviation = math.pi / math.sqrt(3)
@@ -96,7 +96,7 @@ class Logistic(LocationScale):
 class StudentT(Univariate):
     """p(x) = Γ((ν+1)/2) / (Γ(ν/2) √(πν) s) · (1 + y²/ν)^−(ν+1)/2, y = (x − μ)/s, per cell, Lebesgue measure.
 
-    Source: Lange, Little, Taylor 1989, Robust statistical modelling using the t distribution, equation 1.
+    Source: Lange, Little, Taylor 1989, Robust statistical modeling using the t distribution.
 
     Parameters
     ----------

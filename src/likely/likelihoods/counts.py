@@ -61,7 +61,7 @@ class Counts(Likelihood):
 class Poisson(Counts):
     """P(x|z) = Π λ_i(z)^x_i e^−λ_i(z) / x_i!, x_i = 0, 1, ... (counting measure); one parameter per cell, log λ.
 
-    Source: Johnson, Kemp, Kotz 2005, Univariate Discrete Distributions, equation 4.1.
+    Source: Johnson, Kemp, Kotz 2005, Univariate Discrete Distributions, chapter 4.
     """
 
     numbers = 1
@@ -79,7 +79,7 @@ class NegativeBinomial(Counts):
     """P(x|z) = Π NB(x_i; mean m_i(z), dispersion α_i(z)), variance m + α m² (counting measure).
 
     Two parameters per cell: log m, and log α (α within 1e-6 and 1e4).
-    Source: Hilbe 2011, Negative Binomial Regression, equation 8.8 (NB2); in a VAE of counts: Lopez et al. 2018 (scVI).
+    Source: Hilbe 2011, Negative Binomial Regression, chapter 8 (NB2); in a VAE of counts: Lopez et al. 2018 (scVI).
     """
 
     numbers = 2

@@ -21,7 +21,7 @@ HIGH = math.log(10.0)
 class DiscretisedLogistic(Likelihood):
     """P(x|z) = Π mass of [x_i − δ/2, x_i + δ/2] under a logistic law of location f_i(z) and scale s_i(z).
 
-    Source: Kingma et al. 2016 (inverse autoregressive flow), appendix B.1; Salimans et al. 2017, equation 2.
+    Source: Kingma et al. 2016 (inverse autoregressive flow), appendix C.5; Salimans et al. 2017, section 2.1.
 
     Parameters
     ----------

@@ -28,7 +28,7 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
 
     With `coupled` the event is `(H, W, 3)`, the three channels of a pixel share their component, and the locations of
     green and blue depend linearly on red, and on red and green: the log-probabilities per cell are the conditionals.
-    Source: Salimans et al. 2017 (PixelCNN++), equations 2 and 3.
+    Source: Salimans et al. 2017 (PixelCNN++), sections 2.1 and 2.2.
 
     Parameters
     ----------

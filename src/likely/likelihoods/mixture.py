@@ -21,7 +21,7 @@ __all__ = ["Mixture", "Truncated"]
 class Mixture(Standardised):
     """P(x|z) = Π Σ_k w_ik(z) p(x_i; f_ik(z), s_ik(z)): a mixture per cell, a density in data units.
 
-    Source: Bishop 1994, Mixture density networks, equation 22 (the normal family).
+    Source: Bishop 1994, Mixture density networks, section 3 (the normal family).
 
     Parameters
     ----------

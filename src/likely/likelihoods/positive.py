@@ -24,7 +24,7 @@ LOW_K, HIGH_K = math.log(1e-2), math.log(1e6)
 class LogNormal(Standardised):
     """P(x|z) = Π N(log y_i; f_i(z), σ_i(z)²)/x_i, y = (x − low)/scale > 0, a density in data units.
 
-    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, equation 14.2.
+    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, chapter 14.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Gamma(Standardised):
 class Beta(Standardised):
     """P(x|z) = Π Beta(y_i; mean m_i(z), ν_i(z))/(high − low), y = (x − low)/(high − low), a density in data units.
 
-    Source: Ferrari and Cribari-Neto 2004, Beta regression for modelling rates and proportions, equation 4.
+    Source: Ferrari and Cribari-Neto 2004, Beta regression for modelling rates and proportions, section 2.
 
     Parameters
     ----------

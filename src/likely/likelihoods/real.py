@@ -39,7 +39,7 @@ class _LocationScale(Standardised):
 class Laplace(_LocationScale):
     """P(x|z) = Π exp(−|x_i − f_i(z)|/s_i(z)) / (2 s_i(z)), a density in data units: absolute error, weighed.
 
-    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, equation 24.1.
+    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, chapter 24.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class Laplace(_LocationScale):
 class Logistic(_LocationScale):
     """P(x|z) = Π e^−y / (s (1 + e^−y)²), y = (x_i − f_i(z))/s_i(z), a density in data units.
 
-    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, equation 23.4.
+    Source: Johnson, Kotz, Balakrishnan 1995, Continuous Univariate Distributions 2, chapter 23.
 
     Parameters
     ----------
@@ -86,8 +86,8 @@ class Logistic(_LocationScale):
 class StudentT(Standardised):
     """P(x|z) = Π t(x_i; f_i(z), s_i(z), ν_i(z)), a density in data units; ν from the decoder, within 1.5 and 300.
 
-    Source: Lange, Little, Taylor 1989, Robust statistical modelling using the t distribution, equation 1; as the law of
-    a VAE: Takahashi et al. 2018, Student-t variational autoencoder for robust density estimation, equation 10.
+    Source: Lange, Little, Taylor 1989, Robust statistical modeling using the t distribution; as the law of
+    a VAE: Takahashi et al. 2018, Student-t variational autoencoder for robust density estimation.
 
     Parameters
     ----------

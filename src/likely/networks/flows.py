@@ -20,7 +20,7 @@ class Steps(nn.Module):
     """A chain of invertible maps; its call makes the transform, given a context `(*batch, context)` or nothing.
 
     `coupling`: half of the coordinates are scaled and shifted given the others (Dinh, Sohl-Dickstein, Bengio 2017,
-    equations 4 and 5); both ways cost one pass. `autoregressive`: each coordinate is scaled and shifted given those
+    section 3.2); both ways cost one pass. `autoregressive`: each coordinate is scaled and shifted given those
     before it (Papamakarios, Pavlakou, Murray 2017, section 3.1); one pass forth, `dim` passes back. `spline`: the same
     with monotonic rational-quadratic splines on [−5, 5] (Durkan et al. 2019, equation 4).
 

@@ -21,9 +21,9 @@ __all__ = ["MMD", "BetaTC", "squared_mmd"]
 class BetaTC(Objective):
     """E_Q[log P(x|z)] − I(x; z) − β TC(z) − Σ_j D[Q(z_j)‖P(z_j)], in nats (Chen et al. 2018, equation 4).
 
-    The three parts sum to the KL (equation 2): the information of z about x, the total correlation
+    The three parts sum to the KL (section 3.1): the information of z about x, the total correlation
     D[Q(z)‖Π_j Q(z_j)], and the KL per dimension. Each is estimated at the samples z, with log Q(z) and log Q(z_j) by
-    minibatch-weighted sampling, log (1/(N M)) Σ_i Q(z|x_i) over the M rows of the batch (equation 3). That is biased,
+    minibatch-weighted sampling, log (1/(N M)) Σ_i Q(z|x_i) over the M rows of the batch (section 3.1). That is biased,
     in part by multiples of log N that no gradient sees. At β = 1 the estimates cancel and the value is the ELBO with
     sampled KL; at any other β it is no bound. Warm-up scales all three parts.
 
@@ -80,7 +80,7 @@ class BetaTC(Objective):
 
 @dataclass(frozen=True)
 class MMD(Objective):
-    """E_Q[log P(x|z)] − a D[Q(z|x)‖P(z)] − λ MMD²(Q(z), P(z)), in nats: InfoVAE (Zhao et al. 2019, section 3).
+    """E_Q[log P(x|z)] − a D[Q(z|x)‖P(z)] − λ MMD²(Q(z), P(z)), in nats: InfoVAE (Zhao et al. 2019).
 
     In the paper's letters a = 1 − α and our λ is α + λ − 1. MMD² is the squared maximum mean discrepancy between the
     batch's samples of z and as many of the prior: no unit, the same for every row. A bound only where the KL is paid in
@@ -128,7 +128,7 @@ class MMD(Objective):
 def squared_mmd(a: Tensor, b: Tensor, scales: tuple[float, ...]) -> Tensor:
     """MMD² of two samples `(n, latent)`, `(m, latent)` -> scalar: never negative, 0 when they are the same.
 
-    mean k(a, a') + mean k(b, b') − 2 mean k(a, b), equal pairs included (Gretton et al. 2012, equation 5).
+    mean k(a, a') + mean k(b, b') − 2 mean k(a, b), equal pairs included (Gretton et al. 2012, section 2.2).
     """
     return _kernel(a, a, scales) + _kernel(b, b, scales) - 2 * _kernel(a, b, scales)
 

@@ -114,7 +114,7 @@ class Capacity(Objective):
 
 @dataclass(frozen=True)
 class FreeBits(Objective):
-    """E_Q[log P(x|z)] − Σ_j max(λ, mean over the batch of D_j) (Kingma et al. 2016, appendix C.8).
+    """E_Q[log P(x|z)] − Σ_j max(λ, mean over the batch of D_j) (Kingma et al. 2016, appendix C.8, equation 15).
 
     D_j is the KL of z_j, or of a hierarchy's group. Below λ it costs nothing more and gets no gradient. The mean over
     the batch is a bound on the mean of log P(x); a single row's value is not, as the floor stands in every row for the

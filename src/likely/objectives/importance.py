@@ -20,7 +20,7 @@ GRADIENTS = ("plain", "stl", "dreg")
 
 @dataclass(frozen=True)
 class IWAE(Objective):
-    """L_K = E log (1/K) Σ_k w_k ≤ log P(x), w_k = P(x, z_k)/Q(z_k|x) (Burda et al. 2016, equation 8); rises with K.
+    """L_K = E log (1/K) Σ_k w_k ≤ log P(x), w_k = P(x, z_k)/Q(z_k|x) (Burda et al. 2016, section 3); rises with K.
 
     With v_k = w_k/Σ_j w_j, the gradient for decoder and prior is always Σ_k v_k ∂ log w_k. For the encoder:
 
@@ -28,7 +28,7 @@ class IWAE(Objective):
     - `stl`, sticking the landing: Q's parameters are constants inside log Q, so that only the path through z counts:
       Σ_k v_k (∂ log w_k/∂z_k)(∂z_k/∂φ). Zero when Q is exact (Roeder et al. 2017), but biased for K > 1.
     - `dreg`, doubly reparameterised: Σ_k v_k² (∂ log w_k/∂z_k)(∂z_k/∂φ). Zero when Q is exact, and unbiased
-      (Tucker et al. 2019, section 3).
+      (Tucker et al. 2019).
 
     The value is the same for all three. Warm-up is the exponent b on P(z)/Q(z|x) in w_k: no bound before it reaches 1.
     There `dreg` stays unbiased with (1 − b) v_k + b v_k² in place of v_k².
@@ -59,7 +59,7 @@ class IWAE(Objective):
 
 @dataclass(frozen=True)
 class MIWAE(Objective):
-    """The mean of M independent L_K, (1/M) Σ_m log (1/K) Σ_k w_mk ≤ log P(x) (Rainforth et al. 2018, section 4).
+    """The mean of M independent L_K, (1/M) Σ_m log (1/K) Σ_k w_mk ≤ log P(x) (MIWAE: Rainforth et al. 2018).
 
     As tight as L_K, with a gradient for the encoder that is less noisy by averaging. Warm-up as for `IWAE`.
 
@@ -93,7 +93,7 @@ def _bound(terms: Terms, shape: tuple[int, int], gradient: Gradient, kl_weight: 
     log_w = (terms.log_px_z + kl_weight * (terms.log_pz - log_q)).unflatten(0, shape)
     if gradient == "dreg" and terms.z.requires_grad:
         share = log_w.detach().softmax(1).flatten(0, 1).unsqueeze(-1)
-        factor = 1 - kl_weight + kl_weight * share
+        factor = (1 - kl_weight + kl_weight * share).to(terms.z.dtype)
         # All that flows back into z already carries v_k, from the log-mean-exp; decoder and prior branch off before.
         terms.z.register_hook(lambda flowing: flowing * factor)
     bound: Tensor = log_w.logsumexp(1) - math.log(shape[1])

@@ -20,7 +20,7 @@ __all__ = ["Flow"]
 class Flow(Posterior):
     """Q(z|x): z = f(u; c(x)), u ~ N(μ(x), diag σ²(x)), f a chain of invertible maps given a context c(x).
 
-    log Q(z|x) = log N(u) − log|det ∂f/∂u| (Rezende and Mohamed 2015, equation 7). `iaf`: each coordinate of z is
+    log Q(z|x) = log N(u) − log|det ∂f/∂u| (Rezende and Mohamed 2015, section 3.1). `iaf`: each coordinate of z is
     scaled and shifted given those of u before it (Kingma et al. 2016, equation 10); draws and their densities take one
     pass, the density of any other z takes `dim`. `coupling`: one pass for both. log σ is kept within −12 and 4.
 

@@ -14,7 +14,7 @@ __all__ = ["Mixture"]
 
 
 class Mixture(Posterior):
-    """Q(z|x) = Σ_m π_m(x) N(μ_m(x), diag σ_m²(x)) (Morningstar et al. 2021, section 3); log σ within −12 and 4.
+    """Q(z|x) = Σ_m π_m(x) N(μ_m(x), diag σ_m²(x)) (Morningstar et al. 2021); log σ within −12 and 4.
 
     In training the choice of component is stratified over the samples of a row. The components' means start apart, at
     a learned offset each.

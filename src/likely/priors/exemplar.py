@@ -18,7 +18,7 @@ CHUNK = 1000
 
 
 class Exemplar(Prior):
-    """P(z) = (1/N) Σ_n N(z; μ(x_n), s² I), μ(x_n) the mean of Q(z|x_n), s learned (Norouzi et al. 2020, section 3).
+    """P(z) = (1/N) Σ_n N(z; μ(x_n), s² I), μ(x_n) the mean of Q(z|x_n), s learned (Norouzi, Fleet, Norouzi 2020).
 
     In training a row is left out of its own prior, and of the other N − 1 exemplars only the `neighbours` nearest to
     its z are encoded and counted: a lower bound on log P(z). They are found among stored means, which are renewed as

@@ -12,7 +12,7 @@ __all__ = ["StandardNormal"]
 
 
 class StandardNormal(Prior):
-    """P(z) = N(0, I): the decoder bends it into whatever the data needs (Kingma and Welling 2014, section 2.3).
+    """P(z) = N(0, I): the decoder bends it into whatever the data needs (Kingma and Welling 2014, section 3).
 
     Parameters
     ----------

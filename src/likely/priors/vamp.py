@@ -13,7 +13,7 @@ __all__ = ["Vamp"]
 
 
 class Vamp(Prior):
-    """P(z) = (1/K) Σ_k Q(z|u_k), u_k learned pseudo-inputs (Tomczak and Welling 2018, equation 9).
+    """P(z) = (1/K) Σ_k Q(z|u_k), u_k learned pseudo-inputs (Tomczak and Welling 2018, VAE with a VampPrior).
 
     u_k = start_k + scale · move_k: a training row, and a learned move in units of each cell's deviation, so that the
     step of the optimiser means the same in every column. The moves are not bounded. A cell that the encoder reads as a

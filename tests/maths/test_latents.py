@@ -8,12 +8,14 @@ from collections.abc import Callable
 import pytest
 import scipy.stats
 import torch
+import torch.nn.functional as F
+from references import references
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from likely import posteriors, priors
 from likely.data import Batch, EncodedRows
-from likely.distributions import DiagonalNormal, LatentDistribution
+from likely.distributions import DiagonalNormal, LatentDistribution, LatentMixture, OneHot, VonMisesFisher
 from likely.evaluation import evidence, ledger
 from likely.likelihoods import Gaussian
 from likely.models import VAE
@@ -23,6 +25,7 @@ from likely.priors import Prior
 from likely.training.validate import validate
 
 DIM, CELLS, ROWS, DRAWS = 3, 5, 40, 40_000
+GROUPS, CLASSES = 2, 4
 # Family-wise false alarm 1e-3 over fewer than 100 checks.
 P_VALUE = 1e-5
 
@@ -36,6 +39,10 @@ PRIORS: dict[str, Callable[[], Prior]] = {
     "flow, spline": lambda: priors.Flow(DIM, 1, "spline", hidden=(16,)),
     "flow, autoregressive": lambda: priors.Flow(DIM, 2, "autoregressive", hidden=(16,)),
     "flow of one dimension": lambda: priors.Flow(1, 2, "autoregressive"),
+    "hypersphere": lambda: priors.Hypersphere(DIM),
+    "circle": lambda: priors.Hypersphere(2),
+    "categorical": lambda: priors.Categorical(GROUPS, CLASSES),
+    "vamp of codes": lambda: priors.Vamp(GROUPS * CLASSES, (CELLS,), 6),
 }
 POSTERIORS: dict[str, Callable[[], Posterior]] = {
     "normal": lambda: posteriors.Normal(DIM),
@@ -43,6 +50,9 @@ POSTERIORS: dict[str, Callable[[], Posterior]] = {
     "mixture": lambda: posteriors.Mixture(DIM, 3),
     "flow, iaf": lambda: posteriors.Flow(DIM, 2, context=4, hidden=(16,)),
     "flow, coupling": lambda: posteriors.Flow(DIM, 2, "coupling", context=4, hidden=(16,)),
+    "von Mises-Fisher": lambda: posteriors.VonMisesFisher(DIM),
+    "von Mises": lambda: posteriors.VonMisesFisher(2),
+    "categorical": lambda: posteriors.Categorical(GROUPS, CLASSES),
 }
 
 
@@ -68,16 +78,24 @@ def prior_law(name: str) -> LatentDistribution:
     return law
 
 
-def posterior_law(name: str, rows: int = 2) -> LatentDistribution:
-    posterior = POSTERIORS[name]()
+def posterior_law(name: str, rows: int = 2, training: bool = False) -> LatentDistribution:
+    posterior = POSTERIORS[name]().train(training)
     stir(posterior)
     law: LatentDistribution = posterior(0.7 * torch.randn(rows, *posterior.parameter_shape, dtype=torch.float64))
     return law
 
 
 LAWS: dict[str, Callable[[], LatentDistribution]] = {
-    **{f"P: {name}": (lambda name=name: prior_law(name)) for name in PRIORS},  # type: ignore[misc]
+    **{f"P: {name}": (lambda name=name: prior_law(name)) for name in PRIORS if name != "vamp of codes"},  # type: ignore[misc]
     **{f"Q: {name}": (lambda name=name: posterior_law(name)) for name in POSTERIORS},  # type: ignore[misc]
+    "Q: categorical, relaxed": lambda: posterior_law("categorical", training=True),
+    "mixture on a sphere": lambda: LatentMixture(
+        torch.randn(4).double(),
+        VonMisesFisher(F.normalize(torch.randn(4, DIM).double(), dim=-1), torch.tensor([0.5, 2.0, 4.0, 8.0]).double()),
+    ),
+    "mixture of codes": lambda: LatentMixture(
+        torch.randn(3).double(), OneHot(torch.randn(3, GROUPS, CLASSES).double())
+    ),
 }
 
 
@@ -112,9 +130,8 @@ def test_draws_fit_log_probabilities(name: str, how: str) -> None:
         centre, spread = z.mean(0), z.std(0)
         torch.testing.assert_close(law.mean, centre, rtol=0, atol=0.3)
         torch.testing.assert_close(law.variance, spread.square(), rtol=0.5, atol=0)
-        for shift, width in ((0.0, 0.5), (0.5, 0.4), (-0.5, 0.4)):
-            other = DiagonalNormal(centre + shift * spread, (width * spread).log())
-            ratio = (other.log_prob(z) - law.log_prob(z.clone())).exp()
+        for other in references(law, z):
+            ratio = (other - law.log_prob(z.clone())).exp()
             error = ratio.std(0) / DRAWS**0.5
             assert ((ratio.mean(0) - 1).abs() < 4 * error).all(), (ratio.mean(0), error)
             assert (error < 0.05).all()
@@ -155,17 +172,31 @@ def build(prior: str, posterior: str, start: Tensor | None = None) -> VAE:
     p, q = PRIORS[prior](), POSTERIORS[posterior]()
     if start is not None:
         p.initialise(start)
-    return VAE(p, Gaussian((CELLS,), 1.0), q, nn.Linear(CELLS, q.parameter_shape.numel()), nn.Linear(DIM, CELLS))
+    return VAE(
+        p, Gaussian((CELLS,), 1.0), q, nn.Linear(CELLS, q.parameter_shape.numel()), nn.Linear(p.event_shape[0], CELLS)
+    )
 
 
-@pytest.mark.parametrize("prior", [name for name in PRIORS if "one dimension" not in name])
-@pytest.mark.parametrize("posterior", POSTERIORS)
+def same_space(prior: Prior, posterior: Posterior) -> bool:
+    return prior.space in (None, posterior.space) and prior.event_shape == posterior.event_shape
+
+
+PAIRS = [(p, q) for p in PRIORS for q in POSTERIORS if same_space(PRIORS[p](), POSTERIORS[q]())]
+CLOSED = {
+    *((p, q) for p in ("standard normal", "diagonal normal") for q in ("normal", "full normal")),
+    ("hypersphere", "von Mises-Fisher"),
+    ("circle", "von Mises"),
+    ("categorical", "categorical"),
+}
+
+
+@pytest.mark.parametrize(("prior", "posterior"), PAIRS)
 def test_every_pair_learns_evaluates_and_survives_saving(prior: str, posterior: str) -> None:
     x = torch.randn(ROWS, CELLS)
     model = build(prior, posterior, x)
     value, terms = loss(model, Batch(x[:8], rows=torch.arange(8)), ELBO(samples=2))
     value.backward()
-    closed = prior in ("standard normal", "diagonal normal") and posterior in ("normal", "full normal")
+    closed = (prior, posterior) in CLOSED
     assert terms.kl_kind == ("closed form" if closed else "sampled")
     assert torch.isfinite(value)
     for name, weight in model.named_parameters():

@@ -8,11 +8,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from likely.distributions.latent import Index, LatentDistribution, full_precision
+from likely.distributions.latent import Index, LatentDistribution, fixed_noise, full_precision
 
 __all__ = ["Flowed", "Map"]
-
-MOMENT_DRAWS = 256
 
 
 class Map(Protocol):
@@ -73,11 +71,8 @@ class Flowed(LatentDistribution):
         return self._draws().var(0, correction=0)
 
     def _draws(self) -> Tensor:
-        half = (MOMENT_DRAWS // 2, *[1] * len(self.batch_shape), self.noise_size)
-        noise = torch.randn(half, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(self.like)
-        both = torch.cat([noise, -noise]).expand(MOMENT_DRAWS, *self.batch_shape, -1)
         with full_precision(self.like):
-            return self.make(self.context)(self.base.from_noise(both))
+            return self.make(self.context)(self.base.from_noise(fixed_noise(self)))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Flowed:
         shape = torch.Size(batch_shape)

@@ -14,6 +14,7 @@ from likely.distributions import LatentDistribution
 from likely.distributions.latent import closed_kl
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
+from likely.models.spaces import demand_same_space
 from likely.posteriors import Posterior
 from likely.priors import Prior
 
@@ -111,6 +112,7 @@ class VAE(nn.Module):
         self, prior: Prior, likelihood: Likelihood, posterior: Posterior, encoder: nn.Module, decoder: nn.Module
     ) -> None:
         super().__init__()
+        demand_same_space(prior, posterior)
         self.p_z, self.p_x_z, self.q_z_x = prior, likelihood, posterior
         self.encoder, self.decoder = encoder, decoder
         self.latent = int(prior.event_shape[0])

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from likely import distributions, likelihoods, posteriors, priors
-from likely.distributions import DiagonalNormal, LatentDistribution
+from likely.distributions import DiagonalNormal, Hierarchy, LatentDistribution, LatentMixture, OneHot, VonMisesFisher
+from likely.distributions.latent import Space
 from likely.likelihoods import Likelihood
+from likely.networks import Ladder
 from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective
 from likely.posteriors import Posterior
 from likely.priors import Prior
 
 DIM, CELLS, ROWS = 3, 5, 40
+GROUPS, CLASSES = 2, 4
 
 PRIORS: dict[str, Callable[[], Prior]] = {
     "standard normal": lambda: priors.StandardNormal(DIM),
@@ -26,6 +30,10 @@ PRIORS: dict[str, Callable[[], Prior]] = {
     "flow, spline": lambda: priors.Flow(DIM, 1, "spline", hidden=(8,)),
     "flow, autoregressive": lambda: priors.Flow(DIM, 2, "autoregressive", hidden=(16,)),
     "flow of one dimension": lambda: priors.Flow(1, 2, "autoregressive"),
+    "hypersphere": lambda: priors.Hypersphere(DIM),
+    "circle": lambda: priors.Hypersphere(2),
+    "categorical": lambda: priors.Categorical(GROUPS, CLASSES),
+    "vamp of codes": lambda: priors.Vamp(GROUPS * CLASSES, (CELLS,), 6),
 }
 POSTERIORS: dict[str, Callable[[], Posterior]] = {
     "normal": lambda: posteriors.Normal(DIM),
@@ -33,6 +41,9 @@ POSTERIORS: dict[str, Callable[[], Posterior]] = {
     "mixture": lambda: posteriors.Mixture(DIM, 3),
     "flow, iaf": lambda: posteriors.Flow(DIM, 2, context=4, hidden=(16,)),
     "flow, coupling": lambda: posteriors.Flow(DIM, 2, "coupling", context=4, hidden=(16,)),
+    "von Mises-Fisher": lambda: posteriors.VonMisesFisher(DIM),
+    "von Mises": lambda: posteriors.VonMisesFisher(2),
+    "categorical": lambda: posteriors.Categorical(GROUPS, CLASSES),
 }
 
 
@@ -54,21 +65,61 @@ def prior_law(name: str) -> LatentDistribution:
     prior = PRIORS[name]()
     prior.initialise(torch.randn(ROWS, CELLS))
     stir(prior)
-    law: LatentDistribution = prior.eval()(encode)
+    law: LatentDistribution = prior.eval()(encode_codes if name == "vamp of codes" else encode)
     return law
 
 
-def posterior_law(name: str, rows: int = 2) -> LatentDistribution:
-    posterior = POSTERIORS[name]()
+def posterior_law(name: str, rows: int = 2, training: bool = False) -> LatentDistribution:
+    posterior = POSTERIORS[name]().train(training)
     stir(posterior)
     law: LatentDistribution = posterior(0.7 * torch.randn(rows, *posterior.parameter_shape, dtype=torch.float64))
     return law
 
 
+def ladder(features: bool) -> Hierarchy:
+    """P or Q of a hierarchy of two groups."""
+    network = Ladder((2, 1), 8).double()
+    with torch.no_grad():
+        for weight in network.parameters():
+            weight.add_(0.1 * torch.randn_like(weight))
+    seen = network.climb(torch.randn(2, 8).double()) if features else None
+    return Hierarchy(network, network.top, DIM, seen)
+
+
+def encode_codes(values: Tensor) -> OneHot:
+    wide = values.double().repeat(1, 2)[:, : GROUPS * CLASSES]
+    return OneHot(wide.unflatten(-1, (GROUPS, CLASSES)))
+
+
 LAWS: dict[str, Callable[[], LatentDistribution]] = {
     **{f"P: {name}": (lambda name=name: prior_law(name)) for name in PRIORS},  # type: ignore[misc]
     **{f"Q: {name}": (lambda name=name: posterior_law(name)) for name in POSTERIORS},  # type: ignore[misc]
+    "Q: categorical, relaxed": lambda: posterior_law("categorical", training=True),
+    "P: ladder": lambda: ladder(features=False),
+    "Q: ladder": lambda: ladder(features=True),
+    "mixture on a sphere": lambda: LatentMixture(
+        torch.randn(4).double(),
+        VonMisesFisher(F.normalize(torch.randn(4, DIM).double(), dim=-1), torch.tensor([0.5, 2.0, 4.0, 8.0]).double()),
+    ),
+    "mixture of codes": lambda: LatentMixture(
+        torch.randn(3).double(), OneHot(torch.randn(3, GROUPS, CLASSES).double())
+    ),
 }
+
+
+def space_of(name: str) -> Space:
+    """The space of z of a law in `LAWS`, or of a prior or posterior."""
+    if any(word in name for word in ("sphere", "circle", "Mises")):
+        return "sphere"
+    return "codes" if any(word in name for word in ("categorical", "codes")) else "real"
+
+
+def places(space: Space, *shape: int) -> Tensor:
+    """Somewhere in a space of z: `(*shape)`, the last axis being z's."""
+    z = torch.randn(*shape)
+    if space == "sphere":
+        return F.normalize(z, dim=-1)
+    return z if space == "real" else F.one_hot(z.unflatten(-1, (-1, CLASSES)).argmax(-1), CLASSES).flatten(-2).to(z)
 
 
 EVENT, PIXELS = (2, 3), (2, 2, 3)

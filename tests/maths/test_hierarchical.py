@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from likely.config import TrainingConfig
 from likely.data import Batch, EncodedRows
-from likely.distributions import DiagonalNormal, Hierarchy
+from likely.distributions import DiagonalNormal
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 from likely.evaluation import evidence, ledger
@@ -76,32 +76,6 @@ def test_one_way_down_is_all_that_a_step_costs() -> None:
     terms = model.terms(batch, 3)
     _ = terms.log_weight, terms.kl, terms.reconstruction
     assert len(calls) == 1
-
-
-def law(side: str) -> Hierarchy:
-    model = build((2, 1), stir=0.2).double()
-    return model.prior() if side == "P" else model.posterior(Batch(torch.randn(2, CELLS, dtype=torch.float64)))
-
-
-@pytest.mark.parametrize("side", ["P", "Q"])
-def test_draws_fit_log_probabilities(side: str) -> None:
-    """E over draws of r(z)/p(z) is 1 for every normalised r within the support."""
-    made, draws = law(side), 40_000
-    with torch.no_grad():
-        z = made.sample(torch.Size((draws,)))
-        centre, spread = z.mean(0), z.std(0)
-        assert ((made.mean - centre).abs() < 0.3 * spread).all()
-        torch.testing.assert_close(made.variance, spread.square(), rtol=0.5, atol=0)
-        for shift, width in ((0.0, 0.5), (0.5, 0.4), (-0.5, 0.4)):
-            other = DiagonalNormal(centre + shift * spread, (width * spread).log())
-            ratio = (other.log_prob(z) - made.log_prob(z.clone())).exp()
-            error = ratio.std(0) / draws**0.5
-            assert ((ratio.mean(0) - 1).abs() < 4 * error).all()
-            assert (error < 0.05).all()
-        if side == "Q":
-            torch.testing.assert_close(made.at(torch.tensor([1])).log_prob(z[:9, 1:]), made.log_prob(z)[:9, 1:])
-        wide = made.expand((3, *made.batch_shape))
-        assert wide.log_prob(wide.sample(torch.Size((7,)))).shape == (7, 3, *made.batch_shape)
 
 
 def test_the_reparameterised_gradient_is_the_score_function_gradient() -> None:

@@ -12,9 +12,11 @@ from likely.distributions.latent import LatentDistribution
 from likely.distributions.latent_mixture import LatentMixture
 from likely.distributions.logistic import DiscretisedLogistic
 from likely.distributions.normal import DiagonalNormal, StandardNormal
+from likely.distributions.one_hot import OneHot, RelaxedOneHot
 from likely.distributions.positive import Beta, Gamma, LogNormal
 from likely.distributions.real import Gaussian, Laplace, Logistic, StudentT
 from likely.distributions.rescaled import Rescaled
+from likely.distributions.sphere import UniformSphere, VonMisesFisher
 from likely.distributions.truncated import Truncated
 from likely.distributions.univariate import LocationScale, Univariate
 
@@ -39,11 +41,15 @@ __all__ = [
     "Logistic",
     "Mixture",
     "NegativeBinomial",
+    "OneHot",
     "Poisson",
+    "RelaxedOneHot",
     "Rescaled",
     "StandardNormal",
     "StudentT",
     "Truncated",
+    "UniformSphere",
     "Univariate",
+    "VonMisesFisher",
     "ZeroInflated",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from likely.distributions.latent import Index, LatentDistribution, fixed_draws, full_precision
+from likely.distributions.latent import Index, LatentDistribution, fixed_noise, full_precision
 
 __all__ = ["Flowed", "Map"]
 
@@ -72,7 +72,7 @@ class Flowed(LatentDistribution):
 
     def _draws(self) -> Tensor:
         with full_precision(self.like):
-            return self.make(self.context)(self.base.from_noise(fixed_draws(self)))
+            return self.make(self.context)(self.base.from_noise(fixed_noise(self)))
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Flowed:
         shape = torch.Size(batch_shape)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from likely.distributions.latent import Index, LatentDistribution, fixed_draws
+from likely.distributions.latent import Index, LatentDistribution, fixed_noise
 from likely.distributions.normal import DiagonalNormal
 
 __all__ = ["Descend", "Descent", "Hierarchy"]
@@ -81,12 +81,12 @@ class Hierarchy(LatentDistribution):
     @property
     def mean(self) -> Tensor:
         """Estimated from 256 fixed draws, antithetic: there is no closed form."""
-        return self.from_noise(fixed_draws(self)).mean(0)
+        return self.from_noise(fixed_noise(self)).mean(0)
 
     @property
     def variance(self) -> Tensor:
         """Estimated from the same fixed draws."""
-        return self.from_noise(fixed_draws(self)).var(0, correction=0)
+        return self.from_noise(fixed_noise(self)).var(0, correction=0)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Hierarchy:
         if self.features is None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints, kl_divergence
 
-__all__ = ["Index", "LatentDistribution", "closed_kl", "fixed_draws", "full_precision"]
-
-MOMENT_DRAWS = 256
+__all__ = ["Index", "LatentDistribution", "Space", "closed_kl", "fixed_noise", "full_precision"]
 
 Index = Tensor | tuple[Tensor, ...]
+Space = Literal["real", "sphere", "codes"]
+
+MOMENT_DRAWS = 256
 
 
 class LatentDistribution(Distribution):
@@ -54,8 +55,8 @@ def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
         return None
 
 
-def fixed_draws(law: LatentDistribution) -> Tensor:
-    """Noise for moments without a closed form: 256 antithetic draws, always the same, `(256, *batch, noise_size)`."""
+def fixed_noise(law: LatentDistribution) -> Tensor:
+    """The same noise for each of a batch of laws, antithetic, to estimate moments by: `(256, *batch, noise_size)`."""
     half = (MOMENT_DRAWS // 2, *[1] * len(law.batch_shape), law.noise_size)
     noise = torch.randn(half, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(law.like)
     return torch.cat([noise, -noise]).expand(MOMENT_DRAWS, *law.batch_shape, -1)

@@ -13,6 +13,7 @@ from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, beside, start
 from likely.models.fit import demand_fitting
+from likely.models.spaces import demand_same_space
 from likely.models.terms import Terms
 from likely.posteriors import Posterior
 from likely.priors import Prior
@@ -59,6 +60,7 @@ class VAE(Model):
         condition: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        demand_same_space(prior, posterior)
         self.p_z, self.p_x_z, self.q_z_x = prior, likelihood, posterior
         self.encoder, self.decoder, self.condition = encoder, decoder, condition
         self.latent = int(prior.event_shape[0])

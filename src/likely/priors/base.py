@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from likely.distributions import LatentDistribution
+from likely.distributions.latent import Space
 
 __all__ = ["Encode", "Prior"]
 
@@ -24,11 +26,15 @@ class Prior(nn.Module, ABC):
         Shape of z: `(latent,)`.
     needs_posterior
         Whether P(z) is made of Q: such a prior is given Q at every call and never registers it.
+    space
+        What z is: `real`, vectors of R^latent; `sphere`, unit vectors; `codes`, one-hot vectors end to end. `None`
+        where it is whatever Q's is.
 
     """
 
     event_shape: torch.Size
     needs_posterior = False
+    space: ClassVar[Space | None] = "real"
 
     @abstractmethod
     def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentDistribution:

@@ -19,6 +19,8 @@ class Vamp(Prior):
     step of the optimiser means the same in every column. The moves are not bounded. A cell that the encoder reads as a
     code passes no gradient and stays what it was.
 
+    z is whatever Q's z is: real, a unit vector or a code.
+
     With a posterior whose density at an arbitrary z takes many passes (`iaf`), every step does too; take `coupling`.
 
     Parameters
@@ -37,6 +39,7 @@ class Vamp(Prior):
     """
 
     needs_posterior = True
+    space = None
     start: Tensor
     scale: Tensor
     zeros: Tensor

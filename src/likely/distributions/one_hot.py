@@ -54,7 +54,7 @@ class OneHot(LatentDistribution):
         return OneHot(self.log_p[index])
 
     def from_noise(self, noise: Tensor) -> Tensor:
-        """The largest of log π + Gumbel noise in each group (Maddison et al. 2017, section 2.1)."""
+        """The largest of log π + Gumbel noise in each group (Maddison et al. 2017)."""
         best = _perturbed(self.log_p.detach(), noise).argmax(-1)
         return F.one_hot(best, self.log_p.shape[-1]).flatten(-2).to(self.like.dtype)
 

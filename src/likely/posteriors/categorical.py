@@ -21,7 +21,8 @@ class Categorical(Posterior):
     flow; in evaluation it is the exact code. The KL is that of the categoricals, in closed form, in both (as Jang et
     al. do): what training maximises with relaxed z is then no bound on log P(x), relaxed or not, while evaluation is
     exact. Importance-weighted bounds, and any KL that is sampled, take the relaxed densities of Q and P instead: in
-    training they bound the evidence of the relaxed model, and in evaluation that of the model.
+    training they bound the evidence of the relaxed model, and in evaluation that of the model. What is good for
+    the one need not be for the other: in a small trial the ELBO trained the better model of codes.
 
     Logits are kept within −10 and 10, so that relaxed draws do not underflow at temperatures from ½ on.
 

@@ -16,7 +16,7 @@ class Categorical(Prior):
     """P(z) = Π_g P(z_g): `groups` one-hot vectors of `classes`, π_g = softmax(logits_g), learned, uniform at first.
 
     For the posterior `Categorical`. In training the law is relaxed, with this temperature: bounds that ask for log P(z)
-    of relaxed draws are then bounds of the relaxed model (Maddison et al. 2017, section 3 and appendix C), whose prior
+    of relaxed draws are then bounds of the relaxed model (Maddison et al. 2017), whose prior
     is the Concrete law. In evaluation it is the categorical.
 
     Parameters

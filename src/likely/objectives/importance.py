@@ -93,7 +93,7 @@ def _bound(terms: Terms, shape: tuple[int, int], gradient: Gradient, kl_weight: 
     log_w = (terms.log_px_z + kl_weight * (terms.log_pz - log_q)).unflatten(0, shape)
     if gradient == "dreg" and terms.z.requires_grad:
         share = log_w.detach().softmax(1).flatten(0, 1).unsqueeze(-1)
-        factor = 1 - kl_weight + kl_weight * share
+        factor = (1 - kl_weight + kl_weight * share).to(terms.z.dtype)  # some likelihoods are scored in float64
         # All that flows back into z already carries v_k, from the log-mean-exp; decoder and prior branch off before.
         terms.z.register_hook(lambda flowing: flowing * factor)
     bound: Tensor = log_w.logsumexp(1) - math.log(shape[1])

@@ -70,6 +70,7 @@ class Findings:
     form: Form
     facts: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
+    aim: str = ""
     history: pd.DataFrame | None = None
     selected_step: int | None = None
     ledger: Sequence[Mapping[str, Any]] = ()

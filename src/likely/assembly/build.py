@@ -2,119 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import cast
 
-import torch
 from torch import Tensor
 
+from likely.assembly.grammar import Named, parse
+from likely.assembly.parts import PARTS
 from likely.config import Config, ModelConfig
 from likely.data import Column, Schema
-from likely.errors import ConfigError
-from likely.likelihoods import Bernoulli, Categorical, Columns, DiscretisedLogistic, Gaussian, Likelihood
+from likely.errors import ConfigError, DataError
+from likely.likelihoods import Columns, Likelihood
 from likely.models import VAE
-from likely.networks import Encoder, Features, ResidualMLP, Standardise
-from likely.posteriors import Normal
-from likely.priors import StandardNormal
+from likely.objectives import Objective
 
-__all__ = ["build", "resolve"]
+__all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "supported"]
 
-Shape = tuple[int, ...]
-
-
-def resolve(config: Config, schema: Schema) -> Config:
-    """Replace every "by the size of the data" by a number, so that the stored configuration is complete."""
-    rows, dims, model = schema.rows, schema.dims, config.model
-    by_rows = next(width for limit, width in ((500, 64), (5000, 128), (30000, 256), (math.inf, 512)) if rows < limit)
-    width = model.width or (max(by_rows, 256) if dims >= 500 else min(by_rows, 256))
-    latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
-    batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
-    return replace(
-        config,
-        model=replace(model, latent=latent, width=width),
-        training=replace(config.training, batch_size=min(batch, rows)),
-    )
-
-
-def build(config: Config, schema: Schema) -> VAE:
-    """The model of a resolved configuration, with fresh weights drawn from torch's generator.
-
-    Raises
-    ------
-    ConfigError
-        If the likelihood's name is unknown or does not fit the form of x.
-
-    """
-    model: ModelConfig = resolve(config, schema).model
-    latent, width = int(model.latent or 0), int(model.width or 0)
-    likelihood = _uniform_likelihood(schema, model) if schema.uniform else _table_likelihood(schema, model)
-    inputs = _inputs(schema)
-    posterior = Normal(latent)
-    encoder = ResidualMLP(inputs.outputs, posterior.parameter_shape.numel(), width, model.blocks)
-    decoder = ResidualMLP(latent, likelihood.parameter_shape.numel(), width, model.blocks)
-    return VAE(StandardNormal(latent), likelihood, posterior, Encoder(inputs, encoder), decoder)
-
-
-def _inputs(schema: Schema) -> Standardise | Features:
-    columns = schema.modelled
-    if schema.uniform:
-        return Standardise(columns[0].mean, columns[0].scale, schema.dims)
-    numeric = [i for i, column in enumerate(columns) if column.kind != "categorical"]
-    chosen = [columns[i] for i in numeric]
-    categories = [(i, len(c.categories)) for i, c in enumerate(columns) if c.kind == "categorical"]
-    return Features(numeric, _each(chosen, "mean"), _each(chosen, "scale"), categories)
-
-
-def _each(columns: Sequence[Column], name: str) -> Tensor:
-    return torch.tensor([getattr(column, name) for column in columns], dtype=torch.float64)
-
-
-def _bernoulli(columns: Sequence[Column], shape: Shape, _: str) -> Likelihood:
-    _demand(columns, "bernoulli", ("binary",))
-    return Bernoulli(shape)
-
-
-def _categorical(columns: Sequence[Column], shape: Shape, _: str) -> Likelihood:
-    sizes = [len(c.categories) if c.kind == "categorical" else int((c.high or 0) + 1) for c in columns]
-    _demand(columns, "categorical", ("categorical", "binary", "levels"))
-    for column in columns:
-        if column.kind != "categorical" and ((column.low or 0) < 0 or column.per_unit != 1):
-            raise ConfigError(f"likelihood categorical needs levels 0, 1, 2, ...; {column.name!r} has {column.reason}")
-    reserve = [column.reserve for column in columns]
-    return Categorical(shape, sizes if len(sizes) > 1 else sizes[0], reserve if len(sizes) > 1 else reserve[0])
-
-
-def _logistic(columns: Sequence[Column], shape: Shape, _: str) -> Likelihood:
-    _demand(columns, "logistic", ("binary", "levels", "grid"))
-    low = [c.low if c.kind != "grid" else -math.inf for c in columns]
-    high = [c.high if c.kind != "grid" else math.inf for c in columns]
-    numbers = [_each(columns, "step"), torch.tensor(low, dtype=torch.float64), torch.tensor(high, dtype=torch.float64)]
-    numbers += [_each(columns, name) for name in ("mean", "scale", "reserve")]
-    if len(columns) == 1:
-        numbers = [number[0] for number in numbers]
-    return DiscretisedLogistic(shape, *numbers)
-
-
-def _gaussian(columns: Sequence[Column], shape: Shape, argument: str) -> Likelihood:
-    _demand(columns, "gaussian", ("binary", "levels", "grid", "real"))
-    shift, scale = _each(columns, "mean"), _each(columns, "scale")
-    if len(columns) == 1:
-        shift, scale = shift[0], scale[0]
-    try:
-        sigma: float | str = float(argument)
-    except ValueError:
-        sigma = argument or "predicted"
-    return Gaussian(shape, sigma, shift, scale)  # type: ignore[arg-type]
-
-
-LIKELIHOODS: dict[str, Callable[[Sequence[Column], Shape, str], Likelihood]] = {
-    "bernoulli": _bernoulli,
-    "categorical": _categorical,
-    "logistic": _logistic,
-    "gaussian": _gaussian,
-}
+NUMERIC = ("levels", "grid", "real")
 BY_KIND = {
     "binary": "bernoulli",
     "categorical": "categorical",
@@ -124,37 +29,148 @@ BY_KIND = {
 }
 
 
-def _demand(columns: Sequence[Column], name: str, kinds: tuple[str, ...]) -> None:
-    for column in columns:
-        if column.kind not in kinds:
-            raise ConfigError(f"likelihood {name} needs {' or '.join(kinds)} values; {column.name!r} is {column.kind}")
+def chosen(config: Config) -> dict[str, Named]:
+    """The parts that a configuration names, by room.
+
+    Raises
+    ------
+    ConfigError
+        If a name or an argument is not known.
+
+    """
+    told = {
+        "prior": config.model.prior,
+        "posterior": config.model.posterior,
+        "likelihood": config.model.likelihood,
+        "objective": config.training.objective,
+        "network": config.model.network,
+    }
+    return {room: parse(room, text, PARTS[room]) for room, text in told.items() if text is not None}
 
 
-def _parse(spec: str) -> tuple[str, str]:
-    name, _, argument = spec.partition(":")
-    if name not in LIKELIHOODS:
-        near = difflib.get_close_matches(name, LIKELIHOODS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(LIKELIHOODS)}"
-        raise ConfigError(f"unknown likelihood {name!r}; {hint}")
-    if argument and name != "gaussian":
-        raise ConfigError(f"likelihood {name} takes no argument, got {argument!r}")
-    return name, argument
+def resolve(config: Config, schema: Schema) -> Config:
+    """Replace every "by the size of the data" by a number, so that the stored configuration is complete."""
+    rows, dims, model = schema.rows, schema.dims, config.model
+    by_rows = next(width for limit, width in ((500, 64), (5000, 128), (30000, 256), (math.inf, 512)) if rows < limit)
+    width = model.width or (max(by_rows, 256) if dims >= 500 else min(by_rows, 256))
+    latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
+    batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
+    named = {room: str(part) for room, part in chosen(config).items()}
+    aimed = named.pop("objective")
+    return replace(
+        config,
+        model=replace(model, latent=latent, width=width, **{"network": "mlp", **named}),  # type: ignore[arg-type]
+        training=replace(config.training, batch_size=min(batch, rows), objective=aimed),
+    )
 
 
-def _uniform_likelihood(schema: Schema, model: ModelConfig) -> Likelihood:
-    column = schema.columns[0]
-    name, argument = _parse(model.likelihood or BY_KIND[column.kind])
-    return LIKELIHOODS[name]([column], schema.event_shape, argument)
+def build(config: Config, schema: Schema) -> VAE:
+    """The model of a resolved configuration, with fresh weights drawn from torch's generator.
+
+    Raises
+    ------
+    ConfigError
+        If a part's name or argument is not known, or a part does not fit the form of x.
+
+    """
+    told = resolve(config, schema)
+    named, model = chosen(told), told.model
+    likelihood = _likelihood(schema, model)
+    prior = named["prior"](schema, int(model.latent or 0))
+    latent = prior.event_shape.numel()
+    posterior = named["posterior"](latent)
+    numbers = posterior.parameter_shape.numel(), likelihood.parameter_shape.numel()
+    encoder, decoder = named["network"](schema, model, latent, *numbers)
+    return VAE(prior, likelihood, posterior, encoder, decoder)
 
 
-def _table_likelihood(schema: Schema, model: ModelConfig) -> Likelihood:
-    chosen: dict[tuple[str, str], list[int]] = {}
-    for i, column in enumerate(schema.modelled):
-        replaced = model.likelihood and column.kind in ("levels", "grid", "real")
-        spec = model.likelihood if replaced and model.likelihood else BY_KIND[column.kind]
-        chosen.setdefault(_parse(spec), []).append(i)
-    groups = []
-    for (name, argument), places in chosen.items():
-        columns = [schema.modelled[i] for i in places]
-        groups.append((LIKELIHOODS[name](columns, (len(places),), argument), places))
-    return Columns(groups)
+def objective(config: Config, schema: Schema) -> Objective:
+    """What training maximises.
+
+    Raises
+    ------
+    ConfigError
+        If its name or an argument is not known, or a number is out of range.
+
+    """
+    return cast(Objective, chosen(config)["objective"](schema))
+
+
+def aim(config: Config, schema: Schema) -> str:
+    """What training maximises, in words; empty where it is the ELBO itself."""
+    named, made = chosen(config)["objective"], objective(config, schema)
+    if named.name == "elbo":
+        return ""
+    bound = "a lower bound on log P(x)" if made.is_bound else "no bound on log P(x)"
+    return f"{named}, {bound}" + (", which couples the rows of a batch" if made.couples_rows else "")
+
+
+def notices(config: Config, schema: Schema) -> tuple[str, ...]:
+    """Where a likelihood chosen by name is not what one may take it for: columns without it, densities on a grid."""
+    told = chosen(config).get("likelihood")
+    if told is None:
+        return ()
+    pairs = _families(schema, config.model)
+    left = [column for column, named in pairs if named != told and column.kind in NUMERIC]
+    made = []
+    if left:
+        kept = ", ".join(f"{column.name} ({BY_KIND[column.kind]})" for column in left)
+        made.append(f"likelihood {told} {told.part.refuses(left[0])}; these columns keep their own: {kept}")
+    groups = [(named, likelihood) for named, likelihood, _ in _groups(schema, config.model)]
+    recorded = any(column.per_unit for column, named in pairs if named == told)
+    if recorded and any(named == told and likelihood.measure == "density" for named, likelihood in groups):
+        made.append(f"likelihood {told} gives densities of values recorded on a grid: these are no probabilities")
+    return tuple(made)
+
+
+def supported(config: Config, schema: Schema, values: Tensor) -> None:
+    """Check that rows `(rows, *event)` lie where the likelihood chosen by name has any mass.
+
+    Raises
+    ------
+    DataError
+        If one of them does not.
+
+    """
+    told = chosen(config).get("likelihood")
+    for i, (column, named) in enumerate(_families(schema, config.model)):
+        if named != told or column.low is None or column.high is None:
+            continue
+        cells = values if schema.uniform else values[:, i]
+        low, high = min(column.low, float(cells.min())), max(column.high, float(cells.max()))
+        if reason := named.part.refuses(replace(column, low=low, high=high)):
+            raise DataError(f"likelihood {named} {reason}")
+
+
+def _likelihood(schema: Schema, model: ModelConfig) -> Likelihood:
+    groups = _groups(schema, model)
+    return groups[0][1] if schema.uniform else Columns([(likelihood, places) for _, likelihood, places in groups])
+
+
+def _groups(schema: Schema, model: ModelConfig) -> list[tuple[Named, Likelihood, list[int]]]:
+    """Each likelihood, with the places of its columns."""
+    pairs = _families(schema, model)
+    together: dict[str, list[int]] = {}
+    for i, (_, named) in enumerate(pairs):
+        together.setdefault(str(named), []).append(i)
+    made = []
+    for places in together.values():
+        named, shape = pairs[places[0]][1], schema.event_shape if schema.uniform else (len(places),)
+        made.append((named, cast(Likelihood, named([pairs[i][0] for i in places], shape)), places))
+    return made
+
+
+def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
+    """Every modelled column (or the one that describes all cells) with its likelihood.
+
+    A likelihood told by name replaces that of all cells, or of each numeric column of a table that it fits.
+    """
+    parts = PARTS["likelihood"]
+    told = None if model.likelihood is None else parse("likelihood", model.likelihood, parts)
+    columns = [replace(c, low=0.0, high=1.0, per_unit=1) if c.kind == "binary" else c for c in schema.modelled]
+    open_to = [c for c in columns if schema.uniform or c.kind in NUMERIC]
+    refusals = [told.part.refuses(column) for column in open_to] if told else []
+    if told and all(refusals):
+        raise ConfigError(f"likelihood {told} {refusals[0] if refusals else 'needs numbers; the table has none'}")
+    own = {kind: parse("likelihood", name, parts) for kind, name in BY_KIND.items()}
+    return [(c, told if told and c in open_to and not told.part.refuses(c) else own[c.kind]) for c in columns]

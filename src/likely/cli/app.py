@@ -66,9 +66,18 @@ def fit(
     data: Data,
     output: Annotated[Path, typer.Option("-o", "--output", help="Directory for the run.", metavar="RUN")],
     latent: Annotated[int | None, typer.Option(help="Dimension of z.")] = None,
-    likelihood: Annotated[
-        str | None, typer.Option(help="bernoulli, categorical, logistic or gaussian[:SIGMA|shared|column|predicted].")
+    prior: Annotated[str | None, typer.Option(help="P(z): normal, vamp:500, ...; see likely parts prior.")] = None,
+    posterior: Annotated[
+        str | None, typer.Option(help="Q(z|x): normal, flow:2, ...; see likely parts posterior.")
     ] = None,
+    likelihood: Annotated[
+        str | None,
+        typer.Option(help="P(x|z), by the form of x unless given: gaussian:shared, ...; see likely parts likelihood."),
+    ] = None,
+    objective: Annotated[
+        str | None, typer.Option(help="What is maximised: elbo, iwae:50:dreg, ...; see likely parts objective.")
+    ] = None,
+    network: Annotated[str | None, typer.Option(help="Encoder and decoder; see likely parts network.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget in epochs.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
     column: Kinds = None,
@@ -92,7 +101,11 @@ def fit(
 
     options: dict[str, Any] = {
         "latent": latent,
+        "prior": prior,
+        "posterior": posterior,
         "likelihood": likelihood,
+        "objective": objective,
+        "network": network,
         "epochs": epochs,
         "minutes": minutes,
         "device": device,
@@ -227,6 +240,19 @@ def report(run: Stored, output: Output = None, overwrite: Overwrite = False) -> 
     import likely
 
     print(likely.load(run).report(output, overwrite=overwrite or output is None))
+
+
+@app.command()
+def parts(
+    room: Annotated[
+        str | None, typer.Argument(help="prior, posterior, likelihood, objective or network; all unless given.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the parts that a model is made of: how each is written, what it is, and its source."""
+    from likely.cli.parts import show_parts
+
+    show_parts(room, json=json)
 
 
 @app.command()

@@ -10,12 +10,13 @@ if TYPE_CHECKING:
     from likely.evaluation import Ledger
     from likely.run import Inspection, Run
 
-__all__ = ["fitted", "inspection", "ledger"]
+__all__ = ["document", "fitted", "inspection", "ledger"]
 
 IDENTITY = "log P(X) - D[Q(z|X)||P(z|X)]  =  E_Q[log P(X|z)] - D[Q(z|X)||P(z)]"
 
 
-def _document(values: dict[str, Any]) -> None:
+def document(values: dict[str, Any]) -> None:
+    """One JSON document."""
     print(jsonlib.dumps(_finite(values), allow_nan=False, default=str))
 
 
@@ -40,13 +41,15 @@ def fitted(run: Run, *, json: bool) -> None:
     """What a fit did, and what to do next."""
     facts, where = run.facts, run.directory
     if json:
-        _document(
+        document(
             {
                 "run": str(where),
                 **facts,
                 "config": run.config.to_dict(),
                 "notices": list(run.notices),
                 "parameters": parameters(run),
+                "measure": run.measure,
+                "objective": run.aim or "the ELBO",
             }
         )
         return
@@ -58,11 +61,14 @@ def fitted(run: Run, *, json: bool) -> None:
     _print(
         f"fitted {run.schema.rows} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",
+        f"prior {model.prior}, posterior {model.posterior}, likelihood {model.likelihood or 'by the form of x'}, "
+        f"objective {training.objective}, network {model.network}",
         f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "
         f"kept the {facts['selected']} of step {facts['selected_step']}",
         "no validation yet: the weights are those of the last step"
         if facts["validation_elbo"] is None
         else f"validation ELBO {facts['validation_elbo']:.3f} nats per row (these rows chose the weights)",
+        *([f"training maximised {run.aim}; what is called ELBO here is always the ELBO"] if run.aim else []),
         f"next: likely evaluate {where} | likely sample {where} -n 100 | likely report {where}",
     )
 
@@ -75,7 +81,7 @@ def parameters(run: Run) -> int:
 def inspection(found: Inspection, *, json: bool) -> None:
     """What a data set was taken for."""
     if json:
-        _document(found.to_dict())
+        document(found.to_dict())
         return
     from rich.table import Table
 
@@ -108,7 +114,7 @@ def _plain(text: str) -> Any:
 def ledger(found: Ledger, *, json: bool) -> None:
     """The terms of the identity, one a line."""
     if json:
-        _document(found.to_dict())
+        document(found.to_dict())
         return
     from rich.table import Table
 

@@ -33,16 +33,19 @@ class ModelConfig:
         Width of the residual networks.
     blocks
         Residual blocks in the encoder and in the decoder.
-    likelihood
-        `bernoulli`, `categorical`, `logistic`, or `gaussian[:SIGMA]` with SIGMA a number (fixed, in data units),
-        `shared`, `column` or `predicted`. For a table it replaces the family of every numeric column.
+    prior, posterior, likelihood, network
+        Parts by name, with arguments after colons, as `likely parts` lists them: `vamp:500`, `flow:2:coupling`,
+        `gaussian:shared`, `mlp`. For a table the likelihood replaces the family of every numeric column that it fits.
 
     """
 
     latent: int | None = None
     width: int | None = None
     blocks: int = 2
+    prior: str = "normal"
+    posterior: str = "normal"
     likelihood: str | None = None
+    network: str | None = None
 
     def __post_init__(self) -> None:
         _at_least(self, 1, "latent", "width")
@@ -55,6 +58,9 @@ class TrainingConfig:
 
     Attributes
     ----------
+    objective
+        What is maximised, by name, as `likely parts objective` lists it: `elbo`, `iwae:50:dreg`. Reports and validation
+        give the ELBO whatever it is.
     minutes, epochs, steps
         The budget; at most one of them. `minutes` becomes a step count after a short timing.
     batch_size
@@ -70,6 +76,7 @@ class TrainingConfig:
 
     """
 
+    objective: str = "elbo"
     minutes: float | None = None
     epochs: int | None = None
     steps: int | None = None

@@ -44,6 +44,7 @@ def collect(run: Run) -> Findings:
         form=run.schema.form,
         facts=_facts(run),
         notices=_notices(run),
+        aim=run.aim,
         history=run.history.rename(columns={"kl_weight": "beta"}),
         selected_step=run.facts["selected_step"],
         ledger=[{"name": name, **asdict(entry)} for name, entry in ledger.entries.items()],
@@ -77,10 +78,13 @@ def _facts(run: Run) -> dict[str, str]:
         "data": f"{_name(run)}, {run.schema.form}",
         "rows": f"{len(division.train)} train, {len(division.validation)} validation, {len(division.test)} test",
         "x": f"{' x '.join(map(str, run.schema.event_shape))} cells; {', '.join(families)}",
+        "prior": model.prior,
+        "posterior": model.posterior,
         "likelihood": model.likelihood or "by the form of x",
+        "objective": run.aim or training.objective,
         "base measure": run.measure,
         "latent": str(model.latent),
-        "networks": f"{model.blocks} residual blocks of width {model.width}, {weights} weights",
+        "networks": f"{model.network}: {model.blocks} residual blocks of width {model.width}, {weights} weights",
         "training": f"{size}, {facts['seconds']:.0f} s, {training.precision}",
         "kept": f"{facts['selected']} of step {facts['selected_step']}",
         "seed": str(run.config.seed),
@@ -129,8 +133,8 @@ def _prior_walk(run: Run) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
 
 @torch.no_grad()
 def _latent_map(run: Run) -> np.ndarray | None:
-    """Means of P(x|z) over a two-dimensional z, by equal steps of prior probability."""
-    if run.model.latent != 2 or not _pictured(run):
+    """Means of P(x|z) over a two-dimensional z, by equal steps of the probability of a standard normal prior."""
+    if run.model.latent != 2 or run.config.model.prior != "normal" or not _pictured(run):
         return None
     ticks = torch.tensor([NormalDist().inv_cdf((i + 0.5) / MAP) for i in range(MAP)])
     first, second = torch.meshgrid(ticks, ticks.flip(0), indexing="xy")

@@ -34,6 +34,8 @@ class Findings:
         Name to text, in the order shown: data, rows, dims, likelihood, latent, parameters, seconds, measure, seed, ...
     notices
         Sentences the reader should see first.
+    aim
+        What training maximised where that is not the ELBO, and whether it is a bound; else empty.
     history
         Frame with columns ``step, epoch, seconds, train_elbo, val_elbo, reconstruction, kl, learning_rate, beta``;
         bounds in nats per row, NaN where not measured. Only ``step`` is needed; ``val_elbo_average`` (the ELBO under
@@ -73,6 +75,7 @@ class Findings:
     form: Form
     facts: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
+    aim: str = ""
     history: pd.DataFrame | None = None
     selected_step: int | None = None
     ledger: Sequence[Mapping[str, Any]] = ()

@@ -32,7 +32,7 @@ _TERMS = {
     "elbo": (
         "ELBO",
         f"{_RECONSTRUCTION} − {_KL}",
-        "Evidence lower bound: reconstruction less KL. Training maximises it, and it never exceeds log P(x).",
+        "Evidence lower bound: reconstruction less KL. It never exceeds log P(x).",
     ),
     "iwae": (
         "Importance-weighted bound",
@@ -86,8 +86,11 @@ def provenance(split: str, rows: int, measure: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def identity(rows: Rows) -> str:
-    """Typeset log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)] with each term's number under it."""
+def identity(rows: Rows, aim: str = "") -> str:
+    """Typeset log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)] with each term's number under it.
+
+    ``aim`` says what training maximised where that is not the ELBO.
+    """
 
     def term(formula: str, sign: str, name: str, words: str) -> str:
         number = nats(rows[name]["nats"]) if name in rows else "–"
@@ -103,7 +106,10 @@ def identity(rows: Rows) -> str:
         + _operator("−")
         + term(_KL, "", "kl", "KL to the prior")
     )
-    want, maximised = "what we want, less what Q costs us", f"what training maximises: ELBO = {elbo}"
+    want = "what we want, less what Q costs us"
+    maximised = (
+        f"ELBO = {elbo} (training maximised another objective)" if aim else f"what training maximises: ELBO = {elbo}"
+    )
     return f'<div class="identity">{_side(left, want)}{_operator("=")}{_side(right, maximised)}</div>'
 
 

@@ -48,7 +48,7 @@ def _evidence(findings: Findings) -> str:
         "only more rows shrink it. They are never added up."
     )
     return (
-        f"<p>{text}</p>{ledger.identity(rows)}{ledger.chain(rows)}{ledger.table(findings.ledger)}"
+        f"<p>{text}</p>{ledger.identity(rows, findings.aim)}{ledger.chain(rows)}{ledger.table(findings.ledger)}"
         f'<p class="note">{ledger.provenance(findings.ledger_split, findings.ledger_rows, findings.measure)}</p>'
         f'<p class="note">{errors}</p>'
     )
@@ -59,8 +59,13 @@ def _fit(findings: Findings) -> str:
     if not given(history) or history is None:
         return ""
     kept = "" if findings.selected_step is None else f" The weights kept are those of step {findings.selected_step:,}."
+    what = (
+        f"Training maximised {escape(findings.aim)}. What is drawn is the ELBO all the same"
+        if findings.aim
+        else "Training raises the ELBO"
+    )
     text = (
-        "Training raises the ELBO, a lower bound on log P(x), on the training rows; validation rows, which the "
+        f"{what}, a lower bound on log P(x), on the training rows; validation rows, which the "
         f"optimiser never sees, tell when it stops helping.{kept} Below, the two terms it is made of: better "
         "reconstruction is bought with a larger KL, that is, with codes that say more about their row. The vertical "
         "scale leaves out the steep climb of the first steps."
@@ -126,9 +131,9 @@ def _prior_walk(findings: Findings) -> str:
     if not given(findings.prior_z) or findings.prior_z is None or not given(findings.layers):
         return ""
     text = (
-        "A normal distribution, bent far enough, can become almost any other. Here are draws from the prior P(z), "
+        "A simple distribution, bent far enough, can become almost any other. Here are draws from the prior P(z), "
         "coloured by angle and more vivid further out, and the same draws after each of the decoder's layers (the "
-        "two principal components of its output). Folds and stretches are the network at work: it turns a simple cloud "
+        "two principal components of its output). Folds and stretches are the network at work: it turns the cloud "
         "into what the data need."
     )
     alt = "Scatter plots of prior draws before and after layers: " + ", ".join(name for name, _ in findings.layers)

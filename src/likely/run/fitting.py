@@ -11,10 +11,11 @@ from typing import Any, get_args
 import pandas as pd
 import torch
 
-from likely.assembly import build, resolve
+from likely.assembly import build, chosen, notices, objective, resolve, supported
 from likely.config import Config, TrainingConfig
 from likely.data import Binarize, Schema, digest, divide, encode, infer_schema, sources
 from likely.errors import ConfigError, DataError
+from likely.objectives import Objective
 from likely.run.files import claim
 from likely.run.progress import bar
 from likely.run.run import Run
@@ -56,7 +57,8 @@ def fit(
     resize
         (height, width) to scale pictures to.
     **options
-        `latent`, `epochs`, `minutes`, `likelihood`, `seed`, `device` and any other option of `likely.Config`.
+        `latent`, `epochs`, `minutes`, `seed`, `device` and any other option of `likely.Config`; among them the parts by
+        name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `objective`, `network`.
 
     Returns
     -------
@@ -80,6 +82,7 @@ def fit(
     if binarize is not None and binarize not in get_args(Binarize):
         raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {binarize!r}")
     told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})
+    chosen(told)  # a misspelt part is told before anything is read
     with bar("reading") as tick:
         source = sources.open_source(data, resize=resize, progress=tick)
     division = divide(source, told.seed)
@@ -100,7 +103,7 @@ def fit(
             facts,
             division,
             directory,
-            source.notices + ignored,
+            source.notices + ignored + notices(settled, schema),
             source,
         )
         if directory is not None:
@@ -146,14 +149,16 @@ def _train(run: Run) -> None:
     for kind in ("train", "validation"):
         try:
             encoded[kind] = encode(run.schema, run.division.rows(run.training_source(), kind).values)
+            supported(run.config, run.schema, encoded[kind].values)
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}
     rows = encoded["train"].to(run.device) if run.schema.binarize == "dynamic" else fixed["train"]
     run.model.initialise(fixed["train"].whole(torch.arange(min(len(fixed["train"]), START_ROWS))))
-    plan, config = _plan(run, config, rows, fixed["validation"])
+    aim = objective(run.config, run.schema)
+    plan, config = _plan(run, config, rows, fixed["validation"], aim)
     with bar("fitting") as tick:
-        outcome = train(run.model, rows, fixed["validation"], config, plan, seed=seed, monitor=tick)
+        outcome = train(run.model, rows, fixed["validation"], config, plan, objective=aim, seed=seed, monitor=tick)
     run.config = replace(run.config, training=config)
     run.history = pd.DataFrame(outcome.history, columns=None if outcome.history else ["step", "val_elbo"])
     if outcome.diverged:
@@ -169,8 +174,8 @@ def _train(run: Run) -> None:
     }
 
 
-def _plan(run: Run, config: TrainingConfig, rows: Any, validation: Any) -> tuple[Plan, TrainingConfig]:
+def _plan(run: Run, config: TrainingConfig, rows: Any, validation: Any, aim: Objective) -> tuple[Plan, TrainingConfig]:
     if config.minutes is None:
         return Plan.make(config, len(rows)), config
-    steps = steps_in(config.minutes, run.model, rows, validation, config)
+    steps = steps_in(config.minutes, run.model, rows, validation, config, aim)
     return Plan.make(config, len(rows), steps), replace(config, minutes=None, steps=steps)

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from likely import assembly
 from likely.config import Config
 from likely.data import Division, EncodedRows, Rows, Schema, Source, decode, digest, encode, sources
 from likely.errors import ConfigError, DataError
@@ -155,6 +156,11 @@ class Run:
         """
         write_report = importlib.import_module("likely.report").write_report
         return Path(write_report(self, path, overwrite=overwrite))
+
+    @property
+    def aim(self) -> str:
+        """What training maximised where that is not the ELBO, and whether it is a bound; empty where it is the ELBO."""
+        return assembly.aim(self.config, self.schema)
 
     @property
     def device(self) -> torch.device:

@@ -9,6 +9,7 @@ import time
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.models import Model
+from likely.objectives import Objective
 from likely.training.loop import train
 from likely.training.schedule import VALIDATIONS, Plan
 
@@ -18,7 +19,14 @@ SHARE = 0.02
 BLOCK = 20
 
 
-def steps_in(minutes: float, model: Model, rows: EncodedRows, validation: EncodedRows, config: TrainingConfig) -> int:
+def steps_in(
+    minutes: float,
+    model: Model,
+    rows: EncodedRows,
+    validation: EncodedRows,
+    config: TrainingConfig,
+    objective: Objective | None = None,
+) -> int:
     """Steps that fit into the minutes, validations counted; measured on a copy of the model, within seconds."""
     budget, started = minutes * 60, time.perf_counter()
     trial = copy.deepcopy(model)
@@ -26,7 +34,8 @@ def steps_in(minutes: float, model: Model, rows: EncodedRows, validation: Encode
     def seconds(steps: int) -> float:
         """Seconds of so many steps and one validation."""
         first = time.perf_counter()
-        if train(trial, rows, validation, config, Plan(steps, open=False, kl_steps=0, every=steps)).interrupted:
+        plan = Plan(steps, open=False, kl_steps=0, every=steps)
+        if train(trial, rows, validation, config, plan, objective=objective).interrupted:
             raise KeyboardInterrupt
         return time.perf_counter() - first
 

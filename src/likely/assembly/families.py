@@ -1,0 +1,201 @@
+"""From columns to a likelihood: which families fit a column, and how its numbers set them up."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from likely import distributions, likelihoods
+from likely.data import Column, Kind
+from likely.distributions import LocationScale
+from likely.likelihoods import Likelihood
+
+__all__ = ["Columns", "Shape", "each"]
+
+Columns = Sequence[Column]
+Shape = tuple[int, ...]
+Refusal = Callable[[Column], str]
+
+FAMILY: dict[str, type[LocationScale]] = {
+    "gaussian": distributions.Gaussian,
+    "laplace": distributions.Laplace,
+    "logistic": distributions.Logistic,
+}
+COUNTS: dict[str, type[likelihoods.Poisson | likelihoods.NegativeBinomial]] = {
+    "poisson": likelihoods.Poisson,
+    "negative-binomial": likelihoods.NegativeBinomial,
+}
+
+
+def each(columns: Columns, name: str) -> Tensor:
+    """A number of every column, float64."""
+    return torch.tensor([getattr(column, name) for column in columns], dtype=torch.float64)
+
+
+def _numbers(columns: Columns, *names: str) -> list[Tensor]:
+    """Numbers of the columns: `(columns,)` each, or without an axis where one column stands for all cells."""
+    made = [each(columns, name) for name in names]
+    return [number[0] for number in made] if len(columns) == 1 else made
+
+
+def _limits(columns: Columns, limit: Callable[[Column], tuple[float, float]]) -> list[Tensor]:
+    pairs = torch.tensor([limit(column) for column in columns], dtype=torch.float64)
+    return list((pairs[0] if len(columns) == 1 else pairs.T).unbind(0))
+
+
+def kinds(*known: Kind) -> Refusal:
+    """Columns of these kinds."""
+
+    def refusal(column: Column) -> str:
+        return "" if column.kind in known else f"needs {' or '.join(known)} values; {column.name!r} is {column.kind}"
+
+    return refusal
+
+
+numeric = kinds("binary", "levels", "grid", "real")
+on_grid = kinds("binary", "levels", "grid")
+
+
+def codes(column: Column) -> str:
+    """Categories, or levels 0, 1, 2, ..."""
+    if column.kind == "categorical" or (column.per_unit == 1 and (column.low or 0) >= 0):
+        return kinds("categorical", "binary", "levels")(column)
+    return kinds("categorical", "binary", "levels")(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
+
+
+def counts(column: Column) -> str:
+    """Integers from 0 on."""
+    if column.per_unit == 1 and (column.low or 0) >= 0:
+        return kinds("levels", "grid")(column)
+    return f"needs counts 0, 1, 2, ...; {_has(column)}"
+
+
+def positive(column: Column) -> str:
+    """Numbers above 0."""
+    return numeric(column) or ("" if (column.low or 0) > 0 else f"needs values above 0; {_has(column)}")
+
+
+def inside(column: Column) -> str:
+    """Numbers strictly between 0 and 1."""
+    holds = (column.low or 0) > 0 and (column.high or 0) < 1
+    return numeric(column) or ("" if holds else f"needs values strictly between 0 and 1; {_has(column)}")
+
+
+def limited(column: Column) -> str:
+    """Numbers between limits that are law, or all on one side of 0."""
+    holds = column.hard or (column.low or 0) >= 0 or (column.high or 0) <= 0
+    return numeric(column) or (
+        "" if holds else f"needs values on one side of 0, or limits that are law; {_has(column)}"
+    )
+
+
+def _has(column: Column) -> str:
+    if column.low is None:
+        return f"{column.name!r} is {column.kind} ({column.reason})"
+    return f"{column.name!r} is {column.kind}, from {column.low:g} to {column.high:g}"
+
+
+def bernoulli(_: Columns, shape: Shape) -> Likelihood:
+    """One logit per cell."""
+    return likelihoods.Bernoulli(shape)
+
+
+def categorical(columns: Columns, shape: Shape) -> Likelihood:
+    """As many categories as the column has, or as many levels from 0 on."""
+    sizes = [len(c.categories) if c.kind == "categorical" else int((c.high or 0) + 1) for c in columns]
+    reserve = [column.reserve for column in columns]
+    return likelihoods.Categorical(
+        shape, sizes if len(sizes) > 1 else sizes[0], reserve if len(sizes) > 1 else reserve[0]
+    )
+
+
+def gaussian(columns: Columns, shape: Shape, sigma: float | str) -> Likelihood:
+    """σ in data units, or how it is learned."""
+    return likelihoods.Gaussian(shape, sigma, *_numbers(columns, "mean", "scale"))  # type: ignore[arg-type]
+
+
+def laplace(columns: Columns, shape: Shape) -> Likelihood:
+    """Location and scale of every cell."""
+    return likelihoods.Laplace(shape, *_numbers(columns, "mean", "scale"))
+
+
+def student(columns: Columns, shape: Shape) -> Likelihood:
+    """Location, scale and degrees of freedom of every cell."""
+    return likelihoods.StudentT(shape, *_numbers(columns, "mean", "scale"))
+
+
+def logistic(columns: Columns, shape: Shape) -> Likelihood:
+    """Masses of the columns on a grid, densities of the real ones."""
+    real = [i for i, column in enumerate(columns) if column.kind == "real"]
+    rest = [i for i, column in enumerate(columns) if column.kind != "real"]
+    if real and rest:
+        parts = [([columns[i] for i in places], places) for places in (real, rest)]
+        return likelihoods.Columns([(logistic(part, (len(part),)), places) for part, places in parts])
+    if real:
+        return likelihoods.Logistic(shape, *_numbers(columns, "mean", "scale"))
+    return likelihoods.DiscretisedLogistic(shape, *_grid(columns))
+
+
+def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -> Likelihood:
+    """A mixture of masses per cell, the colours of a pixel coupled or not."""
+    return likelihoods.DiscretisedLogisticMixture(shape, count, bool(coupled), *_grid(columns))
+
+
+def _grid(columns: Columns) -> list[Tensor]:
+    def span(column: Column) -> tuple[float, float]:
+        if column.kind == "grid" or column.low is None or column.high is None:
+            return -math.inf, math.inf
+        return column.low, column.high
+
+    return [*_numbers(columns, "step"), *_limits(columns, span), *_numbers(columns, "mean", "scale", "reserve")]
+
+
+def mixture(columns: Columns, shape: Shape, count: int, family: str) -> Likelihood:
+    """A mixture density per cell."""
+    return likelihoods.Mixture(shape, count, FAMILY[family], *_numbers(columns, "mean", "scale"))
+
+
+def lognormal(columns: Columns, shape: Shape) -> Likelihood:
+    """In units of the column's mean."""
+    return likelihoods.LogNormal(shape, *_numbers(columns, "mean"))
+
+
+def gamma(columns: Columns, shape: Shape) -> Likelihood:
+    """In units of the column's mean."""
+    return likelihoods.Gamma(shape, *_numbers(columns, "mean"))
+
+
+def beta(_: Columns, shape: Shape) -> Likelihood:
+    """On (0, 1)."""
+    return likelihoods.Beta(shape)
+
+
+def poisson(_: Columns, shape: Shape) -> Likelihood:
+    """On 0, 1, ..."""
+    return likelihoods.Poisson(shape)
+
+
+def negative_binomial(_: Columns, shape: Shape) -> Likelihood:
+    """On 0, 1, ..."""
+    return likelihoods.NegativeBinomial(shape)
+
+
+def zero_inflated(_: Columns, shape: Shape, base: str) -> Likelihood:
+    """On 0, 1, ..., zeros in excess."""
+    return likelihoods.ZeroInflated(COUNTS[base](shape))
+
+
+def truncated(columns: Columns, shape: Shape, family: str) -> Likelihood:
+    """Between limits that are law, or on the column's side of 0: a range seen in training is no law."""
+
+    def support(column: Column) -> tuple[float, float]:
+        low, high = column.low or 0.0, column.high or 0.0
+        if column.hard:
+            return low, high
+        return (0.0, math.inf) if low >= 0 else (-math.inf, 0.0)
+
+    low, high = _limits(columns, support)
+    return likelihoods.Truncated(shape, low, high, FAMILY[family], *_numbers(columns, "mean", "scale"))

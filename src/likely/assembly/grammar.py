@@ -1,0 +1,203 @@
+"""How a part is written: its name, and arguments after colons."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from likely.data import Column
+from likely.errors import ConfigError
+
+__all__ = ["Argument", "Named", "Part", "Value", "known", "parse"]
+
+Value = int | float | str
+
+MOST = 10_000
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a part.
+
+    Attributes
+    ----------
+    name
+        What stands for a number where the argument is described; empty where words alone are taken.
+    default
+        What is meant when it is left out: a whole number, a number or a word; `None`: it must be given.
+    words
+        The words that are taken.
+    whole, least
+        Whether a number must be whole, and the least one then (the greatest is 10,000).
+
+    """
+
+    name: str = ""
+    default: Value | None = None
+    words: tuple[str, ...] = ()
+    whole: bool = False
+    least: int = 1
+
+    def __str__(self) -> str:
+        return "|".join((self.name, *self.words) if self.name else self.words)
+
+    @property
+    def expected(self) -> str:
+        """What may be given, in words."""
+        number = f"a whole number from {self.least} to {MOST}" if self.whole else "a number"
+        return " or ".join(([number] if self.name else []) + list(self.words))
+
+    def read(self, text: str) -> Value:
+        """The value of a text.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+
+        """
+        if text in self.words:
+            return text
+        if not self.name:
+            raise ValueError(text)
+        if self.whole:
+            number = int(text)
+            if not self.least <= number <= MOST:
+                raise ValueError(text)
+            return number
+        real = float(text)
+        if not math.isfinite(real):
+            raise ValueError(text)
+        return real
+
+
+@dataclass(frozen=True)
+class Part:
+    """One entry of the table.
+
+    Attributes
+    ----------
+    make
+        What builds it: called with what the room is given, then the arguments.
+    what, source
+        One line for people, and the authors and year of where it comes from.
+    arguments
+        In order; those that have defaults come last.
+    refuses
+        Of a likelihood: why it does not fit a column, in words, or nothing.
+
+    """
+
+    make: Callable[..., Any]
+    what: str
+    source: str
+    arguments: tuple[Argument, ...] = ()
+    refuses: Callable[[Column], str] = lambda _: ""
+
+    def written(self, name: str) -> str:
+        """How it is written: `name:MUST[:MAY[:MAY]]`."""
+        must = "".join(f":{argument}" for argument in self.arguments if argument.default is None)
+        may = [f"[:{argument}" for argument in self.arguments if argument.default is not None]
+        return name + must + "".join(may) + "]" * len(may)
+
+    @property
+    def defaults(self) -> str:
+        """What is meant by arguments left out, in words."""
+        given = [a for a in self.arguments if a.default not in (None, "")]
+        return ", ".join(str(a.default) if a.default in a.words else f"{a.name} {_text(a.default or 0)}" for a in given)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A part chosen by name, with all of its arguments; as text it says them all."""
+
+    room: str
+    name: str
+    part: Part
+    arguments: tuple[Value, ...]
+
+    def __str__(self) -> str:
+        return ":".join([self.name, *(_text(value) for value in self.arguments)]).rstrip(":")
+
+    def __call__(self, *given: Any) -> Any:
+        """Build it.
+
+        Raises
+        ------
+        ConfigError
+            If a number is out of range, or the part does not fit what it is given.
+
+        """
+        try:
+            return self.part.make(*given, *self.arguments)
+        except ConfigError as error:
+            raise ConfigError(f"{self.room} {self}: {error}") from error
+
+
+def _text(value: Value) -> str:
+    if not isinstance(value, float):
+        return str(value)
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)
+
+
+def parse(room: str, text: str, parts: Mapping[str, Part]) -> Named:
+    """Find the part that a text such as `vamp:500` names.
+
+    Raises
+    ------
+    ConfigError
+        If no part has this name (the nearest one is suggested), or an argument is missing, of another type or unknown.
+
+    """
+    name, *given = text.split(":")
+    part = parts[known(room, name, parts)]
+    where = f"{room} {text!r}"
+    written = part.written(name)
+    if len(given) > len(part.arguments):
+        takes = f"is written {written}" if part.arguments else "takes no argument"
+        raise ConfigError(f"{where}: {name} {takes}; there is no place for {given[len(part.arguments)]!r}")
+    values: list[Value] = []
+    for i, argument in enumerate(part.arguments):
+        if i < len(given):
+            values.append(_read(argument, given[i], where, written))
+        elif argument.default is None:
+            raise ConfigError(f"{where}: {argument} must be given; write {written}")
+        else:
+            values.append(argument.default)
+    return Named(room, name, part, tuple(values))
+
+
+def _read(argument: Argument, text: str, where: str, written: str) -> Value:
+    try:
+        return argument.read(text)
+    except ValueError:
+        near = difflib.get_close_matches(text.lower(), argument.words, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"write {written}"
+        raise ConfigError(f"{where}: {argument} must be {argument.expected}, got {text!r}; {hint}") from None
+
+
+def known(what: str, name: str, among: Mapping[str, Any]) -> str:
+    """The name, if it is one.
+
+    Raises
+    ------
+    ConfigError
+        If it is none; the nearest one is suggested, by its letters or by what the part is, else all are listed.
+
+    """
+    if name in among:
+        return name
+    near = difflib.get_close_matches(name.lower(), list(among), n=1)
+    if not near and len(_letters(name)) > 2:
+        parts = {other: part for other, part in among.items() if isinstance(part, Part)}
+        near = [other for other, part in parts.items() if _letters(name) in _letters(part.what)]
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(among)}"
+    raise ConfigError(f"unknown {what} {name!r}; {hint}")
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", text.lower())

@@ -1,0 +1,225 @@
+"""The parts by name: what a configuration may say, and what `likely parts` lists.
+
+What an entry's `make` is called with, before the arguments: a prior with `(schema, latent)`, a posterior with
+`(latent)`, a likelihood with `(columns, shape)`, an objective with `(schema)`, a network with
+`(schema, model configuration, latent, numbers of Q, numbers of P(x|z))`, for encoder and decoder.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from likely import objectives, posteriors, priors
+from likely.assembly import families, networks
+from likely.assembly.grammar import Argument, Part
+from likely.data import Schema
+from likely.priors import Prior
+
+__all__ = ["PARTS"]
+
+
+def _vamp(schema: Schema, latent: int, count: int) -> Prior:
+    small = schema.uniform and schema.columns[0].hard
+    dtype = torch.float32 if small else torch.float64
+    return priors.Vamp(latent, schema.event_shape, min(count, schema.rows), dtype)
+
+
+def _count(name: str, default: int | None, least: int = 1) -> Argument:
+    return Argument(name, default, whole=True, least=least)
+
+
+FAMILY = Argument(words=tuple(families.FAMILY), default="gaussian")
+GRADIENT = Argument(words=("plain", "stl", "dreg"), default="plain")
+
+PRIORS = {
+    "normal": Part(
+        lambda _, latent: priors.StandardNormal(latent), "the standard normal N(0, I)", "Kingma and Welling 2014"
+    ),
+    "diagonal": Part(
+        lambda _, latent: priors.DiagonalNormal(latent), "one diagonal normal, learned", "Kingma and Welling 2014"
+    ),
+    "mixture": Part(
+        lambda _, latent, count: priors.Mixture(latent, count),
+        "a mixture of K diagonal normals, learned",
+        "Tomczak and Welling 2018",
+        (_count("K", 200),),
+    ),
+    "vamp": Part(
+        _vamp,
+        "VampPrior: the mean of Q(z|u) over K learned pseudo-inputs u, at most one a row",
+        "Tomczak and Welling 2018",
+        (_count("K", 500),),
+    ),
+    "exemplar": Part(
+        lambda schema, latent, count, near: priors.Exemplar(latent, min(count, schema.rows), near),
+        "kernels at K encoded training rows, at most all; the NEAREST alone count in training",
+        "Norouzi et al. 2020",
+        (_count("K", 1000, least=2), _count("NEAREST", 10)),
+    ),
+    "flow": Part(
+        lambda _, latent, steps, kind: priors.Flow(latent, steps, kind),
+        "N(0, I) bent by a chain of invertible maps",
+        "Chen et al. 2017",
+        (_count("STEPS", 3), Argument(words=("coupling", "spline", "autoregressive"), default="coupling")),
+    ),
+}
+
+POSTERIORS = {
+    "normal": Part(posteriors.Normal, "one diagonal normal a row", "Kingma and Welling 2014"),
+    "full": Part(posteriors.FullNormal, "one normal with full covariance a row", "Kingma and Welling 2019"),
+    "mixture": Part(
+        posteriors.Mixture,
+        "K diagonal normals a row, samples stratified over them",
+        "Morningstar et al. 2021",
+        (_count("K", 4),),
+    ),
+    "flow": Part(
+        posteriors.Flow,
+        "a diagonal normal bent by a chain of invertible maps given x",
+        "Rezende and Mohamed 2015; Kingma et al. 2016",
+        (_count("STEPS", 2), Argument(words=("iaf", "coupling"), default="iaf")),
+    ),
+}
+
+LIKELIHOODS = {
+    "bernoulli": Part(families.bernoulli, "0 or 1", "Kingma and Welling 2014", refuses=families.kinds("binary")),
+    "categorical": Part(
+        families.categorical, "unordered codes, or levels 0, 1, 2, ...", "Bridle 1990", refuses=families.codes
+    ),
+    "gaussian": Part(
+        families.gaussian,
+        "normal density; SIGMA fixed, in data units, or learned: one, one a column, or given z",
+        "Kingma and Welling 2014",
+        (Argument("SIGMA", "predicted", ("shared", "column", "predicted")),),
+        families.numeric,
+    ),
+    "laplace": Part(
+        families.laplace,
+        "Laplace density: absolute error, weighed",
+        "Johnson, Kotz and Balakrishnan 1995",
+        refuses=families.numeric,
+    ),
+    "student": Part(
+        families.student,
+        "Student's t density, degrees of freedom given z: heavy tails",
+        "Lange, Little and Taylor 1989",
+        refuses=families.numeric,
+    ),
+    "logistic": Part(
+        families.logistic,
+        "on levels and grids the mass of the recorded cell; on real columns the density",
+        "Kingma et al. 2016",
+        refuses=families.numeric,
+    ),
+    "logistic-mixture": Part(
+        families.logistic_mixture,
+        "mass of the recorded cell under K logistics; coupled: a pixel's three colours together",
+        "Salimans et al. 2017",
+        (_count("K", 5), Argument(words=("coupled",), default="")),
+        families.on_grid,
+    ),
+    "mixture": Part(
+        families.mixture,
+        "density of K laws of a family: several modes",
+        "Bishop 1994",
+        (_count("K", 5), FAMILY),
+        families.numeric,
+    ),
+    "lognormal": Part(
+        families.lognormal,
+        "density on x > 0 whose logarithm is normal",
+        "Johnson, Kotz and Balakrishnan 1994",
+        refuses=families.positive,
+    ),
+    "gamma": Part(families.gamma, "density on x > 0", "McCullagh and Nelder 1989", refuses=families.positive),
+    "beta": Part(families.beta, "density on 0 < x < 1", "Ferrari and Cribari-Neto 2004", refuses=families.inside),
+    "poisson": Part(
+        families.poisson,
+        "counts 0, 1, 2, ..., their variance the mean",
+        "Johnson, Kemp and Kotz 2005",
+        refuses=families.counts,
+    ),
+    "negative-binomial": Part(
+        families.negative_binomial,
+        "counts of a variance above the mean",
+        "Hilbe 2011",
+        refuses=families.counts,
+    ),
+    "zero-inflated": Part(
+        families.zero_inflated,
+        "counts with zeros in excess",
+        "Lambert 1992",
+        (Argument(words=tuple(families.COUNTS)),),
+        families.counts,
+    ),
+    "truncated": Part(
+        families.truncated,
+        "density within limits that are law, or on the column's side of 0",
+        "Johnson, Kotz and Balakrishnan 1994",
+        (FAMILY,),
+        families.limited,
+    ),
+}
+
+OBJECTIVES = {
+    "elbo": Part(
+        lambda _, kl: objectives.ELBO(kl=kl),
+        "evidence lower bound; the KL in closed form where there is one, or sampled",
+        "Kingma and Welling 2014",
+        (Argument(words=("closed", "sampled"), default="closed"),),
+    ),
+    "beta": Part(
+        lambda _, beta: objectives.Beta(beta),
+        "beta-VAE: the KL times B; a bound if B >= 1",
+        "Higgins et al. 2017",
+        (Argument("B"),),
+    ),
+    "capacity": Part(
+        lambda _, capacity, gamma: objectives.Capacity(capacity, gamma),
+        "a KL of C nats; GAMMA is paid for each nat it is off",
+        "Burgess et al. 2018",
+        (Argument("C"), Argument("GAMMA", 1000.0)),
+    ),
+    "free-bits": Part(
+        lambda _, nats, per: objectives.FreeBits(nats, per),
+        "the first NATS of the KL are free, of each dimension or in total",
+        "Kingma et al. 2016",
+        (Argument("NATS"), Argument(words=("dimension", "total"), default="dimension")),
+    ),
+    "iwae": Part(
+        lambda _, count, gradient: objectives.IWAE(count, gradient),
+        "importance-weighted bound of K samples; stl, dreg: less noise in the encoder's gradient",
+        "Burda et al. 2016; Roeder et al. 2017; Tucker et al. 2019",
+        (_count("K", None), GRADIENT),
+    ),
+    "miwae": Part(
+        lambda _, m, count, gradient: objectives.MIWAE((m, count), gradient),
+        "the mean of M importance-weighted bounds of K samples",
+        "Rainforth et al. 2018",
+        (_count("M", None), _count("K", None), GRADIENT),
+    ),
+    "beta-tc": Part(
+        lambda schema, beta: objectives.BetaTC(beta, schema.rows),
+        "beta-TCVAE: the total correlation of z times B; needs posterior normal",
+        "Chen et al. 2018",
+        (Argument("B"),),
+    ),
+    "mmd": Part(
+        lambda _, weight, kl: objectives.MMD(weight, kl),
+        "InfoVAE: WEIGHT times the discrepancy of Q(z) and P(z), KL times the KL",
+        "Zhao et al. 2019",
+        (Argument("WEIGHT", 1000.0), Argument("KL", 0.0)),
+    ),
+}
+
+NETWORKS = {
+    "mlp": Part(networks.mlp, "residual multilayer perceptrons, for rows of any form", "He et al. 2016"),
+}
+
+PARTS: dict[str, dict[str, Part]] = {
+    "prior": PRIORS,
+    "posterior": POSTERIORS,
+    "likelihood": LIKELIHOODS,
+    "objective": OBJECTIVES,
+    "network": NETWORKS,
+}

@@ -8,14 +8,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from likely.assembly.condition import condition, features
 from likely.config import Config, ModelConfig
 from likely.data import Column, Schema
 from likely.errors import ConfigError
 from likely.likelihoods import Bernoulli, Categorical, Columns, DiscretisedLogistic, Gaussian, Likelihood
 from likely.models import VAE
-from likely.networks import Features, ResidualMLP, Standardise
+from likely.networks import Encoder, Features, ResidualMLP, Standardise
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
 
@@ -50,21 +51,19 @@ def build(config: Config, schema: Schema) -> VAE:
     model: ModelConfig = resolve(config, schema).model
     latent, width = int(model.latent or 0), int(model.width or 0)
     likelihood = _uniform_likelihood(schema, model) if schema.uniform else _table_likelihood(schema, model)
-    inputs = _inputs(schema)
+    inputs, given = _inputs(schema), condition(schema)
+    more = 0 if given is None else given.outputs
     posterior = Normal(latent)
-    encoder = ResidualMLP(inputs.outputs, posterior.parameter_shape.numel(), width, model.blocks)
-    decoder = ResidualMLP(latent, likelihood.parameter_shape.numel(), width, model.blocks)
-    return VAE(StandardNormal(latent), likelihood, posterior, nn.Sequential(inputs, encoder), decoder)
+    body = ResidualMLP(inputs.outputs + more, posterior.parameter_shape.numel(), width, model.blocks)
+    decoder = ResidualMLP(latent + more, likelihood.parameter_shape.numel(), width, model.blocks)
+    return VAE(StandardNormal(latent), likelihood, posterior, Encoder(inputs, body), decoder, given)
 
 
 def _inputs(schema: Schema) -> Standardise | Features:
     columns = schema.modelled
     if schema.uniform:
         return Standardise(columns[0].mean, columns[0].scale, schema.dims)
-    numeric = [i for i, column in enumerate(columns) if column.kind != "categorical"]
-    chosen = [columns[i] for i in numeric]
-    categories = [(i, len(c.categories)) for i, c in enumerate(columns) if c.kind == "categorical"]
-    return Features(numeric, _each(chosen, "mean"), _each(chosen, "scale"), categories)
+    return features(columns)
 
 
 def _each(columns: Sequence[Column], name: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -38,10 +39,16 @@ class ResidualMLP(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int = 2) -> None:
         super().__init__()
-        self.inputs, self.outputs = inputs, outputs
+        self.inputs, self.outputs, self.widest = inputs, outputs, max(inputs, width, outputs)
         self.first = nn.Linear(inputs, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
         self.last = nn.Linear(width, outputs)
+
+    @torch.no_grad()
+    def start(self, bias: Tensor) -> None:
+        """Start the output near `bias`, `(outputs,)`, whatever the input is."""
+        self.last.weight.mul_(0.1)
+        self.last.bias.copy_(bias)
 
     def layers(self, x: Tensor) -> list[Tensor]:
         """What each layer makes of x, in order; the last entry is the output."""

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 import torch
 
 from likely.assembly import build, resolve
 from likely.config import Config, TrainingConfig
-from likely.data import Binarize, Schema, digest, divide, encode, infer_schema, sources
+from likely.data import (
+    Binarize,
+    Rows,
+    Schema,
+    Source,
+    digest,
+    divide,
+    encode,
+    infer_schema,
+    sources,
+    with_labels,
+)
+from likely.data.schema import LABEL
 from likely.errors import ConfigError, DataError
 from likely.run.files import claim
 from likely.run.progress import bar
@@ -35,6 +48,7 @@ def fit(
     overwrite: bool = False,
     config: Config | None = None,
     column: Mapping[str, str] | None = None,
+    condition: str | Sequence[str] | Mapping[str, Any] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     **options: Any,
@@ -51,6 +65,10 @@ def fit(
         Where to start from; `options` are set on top of it.
     column
         Column name -> kind (`real`, `grid`, `levels`, `binary`, `categorical`, `ignore`), where you know better.
+    condition
+        Columns y that are given, not modelled: learn P(x|y). `label` for class folders, IDX labels and an npz's `y`,
+        `label`, `labels` or `target`; for an array or tensor in memory `{"label": values}`. Integer labels are classes;
+        `column={"label": "real"}` takes them for numbers.
     binarize
         `dynamic`, `static` or `threshold`: make levels 0/1.
     resize
@@ -82,11 +100,16 @@ def fit(
     told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})
     with bar("reading") as tick:
         source = sources.open_source(data, resize=resize, progress=tick)
+    if isinstance(condition, Mapping):
+        source = _labelled(source, condition)
+    names = [condition] if isinstance(condition, str) else list(condition)
     division = divide(source, told.seed)
-    schema = infer_schema(division.rows(source, "train"), source.form, kinds=column, binarize=binarize, resize=resize)
+    schema = infer_schema(
+        division.rows(source, "train"), source.form, kinds=column, conditions=names, binarize=binarize, resize=resize
+    )
     facts = {
         "path": None if source.path is None else _absolute(data),
-        "digest": digest(source),
+        "digest": digest(source, labels=schema.labels is not None),
         "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
     }
     settled = _settle(resolve(told, schema))
@@ -109,6 +132,17 @@ def fit(
         if directory is not None:
             save(run)
     return run
+
+
+def _labelled(source: Source, condition: Mapping[str, Any]) -> Source:
+    """Labels in memory beside an array in memory."""
+    if list(condition) != [LABEL] or list(source.splits) != ["all"] or source.form == "table":
+        raise ConfigError(f"values of a condition are for one array or tensor: condition={{{LABEL!r}: values}}")
+    rows, values = source.splits["all"], condition[LABEL]
+    labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+    if labels.shape != (len(rows),):
+        raise ConfigError(f"expected one label for each of {len(rows)} rows, got shape {labels.shape}")
+    return replace(source, splits={"all": Rows(rows.values, labels)})
 
 
 def _absolute(data: Any) -> str:
@@ -145,7 +179,8 @@ def _train(run: Run) -> None:
     encoded = {}
     for kind in ("train", "validation"):
         try:
-            encoded[kind] = encode(run.schema, run.division.rows(run.training_source(), kind).values)
+            part = run.division.rows(run.training_source(), kind)
+            encoded[kind] = encode(run.schema, part.values, with_labels(run.schema, part))
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +14,10 @@ from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 
 import likely
+from likely import likelihoods, networks, posteriors, priors
 from likely.data import EncodedRows, observed
-from likely.evaluation import given_y
+from likely.evaluation import evidence, given_y
+from likely.priors import Prior
 
 SHARE = {"a": 0.5, "b": 0.3, "c": 0.2}
 MEAN = {"a": (0.0, 0.0), "b": (3.0, 0.0), "c": (0.0, 4.0)}
@@ -166,20 +169,32 @@ def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path) ->
         assert "conditional on y" in run.report().read_text()
 
 
-def test_a_composed_model_is_trained_on_rows_with_covariates() -> None:
-    from likely import likelihoods, networks, posteriors, priors
+PRIORS: dict[str, Callable[[], Prior]] = {
+    "normal": lambda: priors.StandardNormal(1),
+    "vamp": lambda: priors.Vamp(1, (1,), 5, covariates=1),
+    "exemplar": lambda: priors.Exemplar(1, 100),
+}
 
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_a_composed_model_is_trained_on_rows_with_covariates(prior: str) -> None:
     rng = torch.Generator().manual_seed(0)
     y = torch.randn(400, 1, generator=rng, dtype=torch.float64)
-    x = (2 * y + 0.1 * torch.randn(400, 1, generator=rng)).float()
+    x = (2 * y + torch.randn(400, 1, generator=rng)).float()
     vae = likely.VAE(
-        priors.StandardNormal(1),
+        PRIORS[prior](),
         likelihoods.Gaussian((1,), "shared"),
         posteriors.Normal(1),
         networks.Encoder(networks.Standardise(0.0, 2.0, 1), networks.ResidualMLP(2, 2, 16)),
         networks.ResidualMLP(2, 1, 16),
         networks.Features([0], torch.zeros(1), torch.ones(1), []),
     )
-    likely.train(vae, EncodedRows(x, covariates=y), config=likely.config.TrainingConfig(steps=200))
-    made = vae.likelihood(torch.zeros(2, 1), torch.tensor([[-1.0], [1.0]], dtype=torch.float64)).mean
-    np.testing.assert_allclose(made.detach().flatten(), [-2, 2], atol=0.3)
+    rows = EncodedRows(x, covariates=y)
+    train, held = rows.take(torch.arange(300)), rows.take(torch.arange(300, 400))
+    vae.initialise(train.whole(torch.arange(300)))
+    likely.train(vae, train, validation=held, config=likely.config.TrainingConfig(steps=200))
+    marginal = torch.distributions.Normal(0.0, 5**0.5).log_prob(held.values).mean().item()
+    assert evidence(vae, held, samples=20).terms["iwae"].mean() > marginal + 0.25
+    z = vae.prior().sample(torch.Size((300,)))
+    low, high = (vae.likelihood(z, torch.full((300, 1), at)).mean.mean().item() for at in (-1.0, 1.0))
+    assert high - low == pytest.approx(4, abs=1)

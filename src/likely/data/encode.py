@@ -71,8 +71,8 @@ def encode_given(schema: Schema, given: Given | None, rows: int, frame: pd.DataF
     """
     columns = [_encode_condition(column, values) for column, values in series(schema, given, rows, frame)]
     for column, numbers in zip(schema.conditions, columns, strict=True):
-        told = None if given is None else given.get(column.name)
-        if np.ndim(told) == 0 and told is not None and column.kind != "categorical" and len(numbers):
+        alone = given is not None and column.name in given and np.ndim(given[column.name]) == 0
+        if alone and column.kind != "categorical" and len(numbers):
             _note_extrapolation(column, float(numbers[0]))
     return torch.from_numpy(np.stack(columns, axis=1)) if columns else None
 
@@ -96,7 +96,7 @@ def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
             unseen = values.tolist()[int((codes < 0).argmax())]
             raise DataError(
                 f"condition {column.name!r}: {unseen!r} was not seen in training, so P(x|y) knows nothing of it; "
-                f"known: {', '.join(repr(value) for value in column.categories)}"
+                f"known: {span(column)}; leave such rows out"
             )
         return codes
     numbers = _numbers(column, values)

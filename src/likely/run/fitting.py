@@ -22,7 +22,9 @@ from likely.data import (
     digest,
     divide,
     encode,
+    encode_given,
     infer_schema,
+    observed,
     sources,
     with_labels,
 )
@@ -177,10 +179,13 @@ def _model(config: Config, schema: Schema) -> Any:
 def _train(run: Run) -> None:
     config, seed = run.config.training, run.config.seed
     encoded = {}
-    for kind in ("train", "validation"):
+    for kind in ("train", "validation", "test"):
+        part = run.division.rows(run.training_source(), kind)
         try:
-            part = run.division.rows(run.training_source(), kind)
-            encoded[kind] = encode(run.schema, part.values, with_labels(run.schema, part))
+            if kind == "test":  # rows that could never be evaluated are told of before training, not after
+                encode_given(run.schema, observed(run.schema, part), len(part))
+            else:
+                encoded[kind] = encode(run.schema, part.values, with_labels(run.schema, part))
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}

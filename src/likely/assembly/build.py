@@ -8,17 +8,20 @@ from typing import cast
 
 from torch import Tensor
 
+from likely.assembly.condition import condition
 from likely.assembly.grammar import Named, parse
+from likely.assembly.networks import Sizes
 from likely.assembly.parts import PARTS
 from likely.config import Config, ModelConfig
 from likely.data import Column, Schema
 from likely.errors import ConfigError, DataError
 from likely.likelihoods import Columns, Likelihood
-from likely.models import VAE
+from likely.models import VAE, HierarchicalVAE, Model
 from likely.objectives import Objective
 
 __all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "supported"]
 
+PAIRS = ("sphere", "categorical", "ladder")
 NUMERIC = ("levels", "grid", "real")
 BY_KIND = {
     "binary": "bernoulli",
@@ -54,17 +57,50 @@ def resolve(config: Config, schema: Schema) -> Config:
     by_rows = next(width for limit, width in ((500, 64), (5000, 128), (30000, 256), (math.inf, 512)) if rows < limit)
     width = model.width or (max(by_rows, 256) if dims >= 500 else min(by_rows, 256))
     latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
+    parts = _paired(chosen(config))
+    if parts["posterior"].name == "categorical":
+        latent = _code_length(parts["posterior"], model.latent)
     batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
-    named = {room: str(part) for room, part in chosen(config).items()}
-    aimed = named.pop("objective")
+    named = {"network": "mlp"} | {room: str(part) for room, part in parts.items()}
+    aimed, blocks = named.pop("objective"), model.blocks
+    if blocks is None:
+        blocks = 1 if named["network"] == "conv" else 2
     return replace(
         config,
-        model=replace(model, latent=latent, width=width, **{"network": "mlp", **named}),  # type: ignore[arg-type]
+        model=replace(model, latent=latent, width=width, blocks=blocks, **named),
         training=replace(config.training, batch_size=min(batch, rows), objective=aimed),
     )
 
 
-def build(config: Config, schema: Schema) -> VAE:
+def _paired(parts: dict[str, Named]) -> dict[str, Named]:
+    """The parts, where a pair is told of by one side, on both sides.
+
+    Raises
+    ------
+    ConfigError
+        If the two sides are of pairs that differ.
+
+    """
+    prior, posterior = parts["prior"], parts["posterior"]
+    made = dict(parts)
+    if posterior.name in PAIRS and prior.name == "normal":
+        made["prior"] = replace(posterior, room="prior", part=PARTS["prior"][posterior.name])
+    elif prior.name in PAIRS and posterior.name == "normal":
+        made["posterior"] = replace(prior, room="posterior", part=PARTS["posterior"][prior.name])
+    elif (prior.name in PAIRS or posterior.name == "ladder") and str(prior) != str(posterior):
+        raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
+    return made
+
+
+def _code_length(code: Named, told: int | None) -> int:
+    """Length of z for discrete codes."""
+    groups, classes = int(code.arguments[0]), int(code.arguments[1])
+    if told not in (None, groups * classes):
+        raise ConfigError(f"{groups} codes of {classes} make z of {groups * classes}, not {told}; leave latent out")
+    return groups * classes
+
+
+def build(config: Config, schema: Schema) -> Model:
     """The model of a resolved configuration, with fresh weights drawn from torch's generator.
 
     Raises
@@ -75,13 +111,16 @@ def build(config: Config, schema: Schema) -> VAE:
     """
     told = resolve(config, schema)
     named, model = chosen(told), told.model
-    likelihood = _likelihood(schema, model)
-    prior = named["prior"](schema, int(model.latent or 0))
-    latent = prior.event_shape.numel()
-    posterior = named["posterior"](latent)
-    numbers = posterior.parameter_shape.numel(), likelihood.parameter_shape.numel()
-    encoder, decoder = named["network"](schema, model, latent, *numbers)
-    return VAE(prior, likelihood, posterior, encoder, decoder)
+    likelihood, given = _likelihood(schema, model), condition(schema)
+    latent, width, more = int(model.latent or 0), int(model.width or 0), 0 if given is None else given.outputs
+    if named["prior"].name == "ladder":
+        groups = named["prior"](schema, latent)
+        encoder, decoder = named["network"](schema, model, Sizes(width, width, more, likelihood))
+        return HierarchicalVAE(likelihood, encoder, decoder, groups, width, given)
+    prior, posterior = named["prior"](schema, latent), named["posterior"](latent)
+    sizes = Sizes(latent, posterior.parameter_shape.numel(), more, likelihood)
+    encoder, decoder = named["network"](schema, model, sizes)
+    return VAE(prior, likelihood, posterior, encoder, decoder, given)
 
 
 def objective(config: Config, schema: Schema) -> Objective:

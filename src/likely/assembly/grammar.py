@@ -31,8 +31,8 @@ class Argument:
         What is meant when it is left out: a whole number, a number or a word; `None`: it must be given.
     words
         The words that are taken.
-    whole, least
-        Whether a number must be whole, and the least one then (the greatest is 10,000).
+    whole, least, most
+        Whether a number must be whole, and the least and the greatest one then.
 
     """
 
@@ -41,6 +41,7 @@ class Argument:
     words: tuple[str, ...] = ()
     whole: bool = False
     least: int = 1
+    most: int = MOST
 
     def __str__(self) -> str:
         return "|".join((self.name, *self.words) if self.name else self.words)
@@ -48,7 +49,7 @@ class Argument:
     @property
     def expected(self) -> str:
         """What may be given, in words."""
-        number = f"a whole number from {self.least} to {MOST}" if self.whole else "a number"
+        number = f"a whole number from {self.least} to {self.most}" if self.whole else "a number"
         return " or ".join(([number] if self.name else []) + list(self.words))
 
     def read(self, text: str) -> Value:
@@ -66,7 +67,7 @@ class Argument:
             raise ValueError(text)
         if self.whole:
             number = int(text)
-            if not self.least <= number <= MOST:
+            if not self.least <= number <= self.most:
                 raise ValueError(text)
             return number
         real = float(text)

@@ -2,29 +2,62 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from torch import nn
 
-from likely.assembly.families import each
+from likely.assembly.condition import features
 from likely.config import ModelConfig
 from likely.data import Schema
-from likely.networks import Encoder, Features, ResidualMLP, Standardise
+from likely.errors import ConfigError
+from likely.likelihoods import Likelihood
+from likely.networks import ConvDecoder, ConvEncoder, Encoder, Features, ResidualMLP, Standardise
 
-__all__ = ["inputs", "mlp"]
+__all__ = ["Sizes", "conv", "mlp"]
 
 
-def mlp(schema: Schema, model: ModelConfig, latent: int, encoded: int, decoded: int) -> tuple[nn.Module, nn.Module]:
+@dataclass(frozen=True)
+class Sizes:
+    """What the networks are between: numbers the decoder is given and the encoder gives, features of y, P(x|z)."""
+
+    code: int
+    encoded: int
+    covariates: int
+    likelihood: Likelihood
+
+
+Networks = Callable[[Schema, ModelConfig, Sizes], tuple[nn.Module, nn.Module]]
+
+
+def mlp(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder of residual perceptrons."""
-    width, first = int(model.width or 0), inputs(schema)
-    encoder = ResidualMLP(first.outputs, encoded, width, model.blocks)
-    return Encoder(first, encoder), ResidualMLP(latent, decoded, width, model.blocks)
+    width, blocks, first = int(model.width or 0), int(model.blocks or 0), _first(schema)
+    encoder = ResidualMLP(first.outputs + sizes.covariates, sizes.encoded, width, blocks)
+    decoded = sizes.likelihood.parameter_shape.numel()
+    return Encoder(first, encoder), ResidualMLP(sizes.code + sizes.covariates, decoded, width, blocks)
 
 
-def inputs(schema: Schema) -> Standardise | Features:
+def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
+    """Encoder and decoder of residual convolutions, for pictures.
+
+    Raises
+    ------
+    ConfigError
+        If the rows are no pictures.
+
+    """
+    shape, blocks = schema.event_shape, int(model.blocks or 0)
+    if not schema.uniform or len(shape) not in (2, 3):
+        raise ConfigError(f"network conv is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
+    encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=sizes.covariates)
+    decoder = ConvDecoder(sizes.code + sizes.covariates, sizes.likelihood.parameter_shape, blocks=blocks)
+    return Encoder(_first(schema), encoder), decoder
+
+
+def _first(schema: Schema) -> Standardise | Features:
     """The encoder's first layer: data units to numbers of order one."""
     columns = schema.modelled
     if schema.uniform:
         return Standardise(columns[0].mean, columns[0].scale, schema.dims)
-    numeric = [i for i, column in enumerate(columns) if column.kind != "categorical"]
-    chosen = [columns[i] for i in numeric]
-    categories = [(i, len(c.categories)) for i, c in enumerate(columns) if c.kind == "categorical"]
-    return Features(numeric, each(chosen, "mean"), each(chosen, "scale"), categories)
+    return features(columns)

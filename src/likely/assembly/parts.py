@@ -2,7 +2,8 @@
 
 What an entry's `make` is called with, before the arguments: a prior with `(schema, latent)`, a posterior with
 `(latent)`, a likelihood with `(columns, shape)`, an objective with `(schema)`, a network with
-`(schema, model configuration, latent, numbers of Q, numbers of P(x|z))`, for encoder and decoder.
+`(schema, model configuration, sizes)`, for encoder and decoder. A part that stands in both tables of P(z) and Q(z|x)
+with the same arguments is a pair: to tell one is to tell both. A ladder makes the sizes of its groups.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from likely import objectives, posteriors, priors
 from likely.assembly import families, networks
 from likely.assembly.grammar import Argument, Part
 from likely.data import Schema
+from likely.errors import ConfigError
 from likely.priors import Prior
 
 __all__ = ["PARTS"]
@@ -21,13 +23,22 @@ __all__ = ["PARTS"]
 def _vamp(schema: Schema, latent: int, count: int) -> Prior:
     small = schema.uniform and schema.columns[0].hard
     dtype = torch.float32 if small else torch.float64
-    return priors.Vamp(latent, schema.event_shape, min(count, schema.rows), dtype)
+    return priors.Vamp(latent, schema.event_shape, min(count, schema.rows), dtype, len(schema.conditions))
+
+
+def _groups(_: object, latent: int, count: int) -> tuple[int, ...]:
+    """Sizes of a ladder's groups, as even as can be, the top one first."""
+    if count > latent:
+        raise ConfigError(f"{count} groups need as many latent dimensions at least, got {latent}; see --latent")
+    return tuple(latent // count + (place < latent % count) for place in range(count))
 
 
 def _count(name: str, default: int | None, least: int = 1) -> Argument:
     return Argument(name, default, whole=True, least=least)
 
 
+CODE = (_count("GROUPS", 16), _count("CLASSES", 8, least=2), Argument("TEMPERATURE", 2 / 3))
+LADDER = (Argument("GROUPS", 3, whole=True, most=20),)
 FAMILY = Argument(words=tuple(families.FAMILY), default="gaussian")
 GRADIENT = Argument(words=("plain", "stl", "dreg"), default="plain")
 
@@ -62,6 +73,21 @@ PRIORS = {
         "Chen et al. 2017",
         (_count("STEPS", 3), Argument(words=("coupling", "spline", "autoregressive"), default="coupling")),
     ),
+    "sphere": Part(
+        lambda _, latent: priors.Hypersphere(latent), "uniform on the unit hypersphere", "Davidson et al. 2018"
+    ),
+    "categorical": Part(
+        lambda _, __, *code: priors.Categorical(*code),
+        "discrete codes: GROUPS one-hot vectors of CLASSES, relaxed in training",
+        "Jang et al. 2017; Maddison et al. 2017",
+        CODE,
+    ),
+    "ladder": Part(
+        _groups,
+        "a hierarchy: GROUPS of z, each given those above it, by a ladder that Q shares",
+        "Sonderby et al. 2016; Vahdat and Kautz 2020",
+        LADDER,
+    ),
 }
 
 POSTERIORS = {
@@ -78,6 +104,21 @@ POSTERIORS = {
         "a diagonal normal bent by a chain of invertible maps given x",
         "Rezende and Mohamed 2015; Kingma et al. 2016",
         (_count("STEPS", 2), Argument(words=("iaf", "coupling"), default="iaf")),
+    ),
+    "sphere": Part(
+        posteriors.VonMisesFisher, "von Mises-Fisher on the unit hypersphere, one a row", "Davidson et al. 2018"
+    ),
+    "categorical": Part(
+        lambda _, *code: posteriors.Categorical(*code),
+        "discrete codes: GROUPS one-hot vectors of CLASSES, relaxed in training",
+        "Jang et al. 2017; Maddison et al. 2017",
+        CODE,
+    ),
+    "ladder": Part(
+        lambda latent, count: _groups(None, latent, count),
+        "a hierarchy: each group of z given x and those above it",
+        "Sonderby et al. 2016; Vahdat and Kautz 2020",
+        LADDER,
     ),
 }
 
@@ -182,9 +223,9 @@ OBJECTIVES = {
     ),
     "free-bits": Part(
         lambda _, nats, per: objectives.FreeBits(nats, per),
-        "the first NATS of the KL are free, of each dimension or in total",
+        "the first NATS of the KL are free, of each dimension, of each group of a ladder or in total",
         "Kingma et al. 2016",
-        (Argument("NATS"), Argument(words=("dimension", "total"), default="dimension")),
+        (Argument("NATS"), Argument(words=("dimension", "group", "total"), default="dimension")),
     ),
     "iwae": Part(
         lambda _, count, gradient: objectives.IWAE(count, gradient),
@@ -214,6 +255,11 @@ OBJECTIVES = {
 
 NETWORKS = {
     "mlp": Part(networks.mlp, "residual multilayer perceptrons, for rows of any form", "He et al. 2016"),
+    "conv": Part(
+        networks.conv,
+        "residual convolutions, upsampling by nearest neighbours, for pictures of any size",
+        "He et al. 2016; Odena et al. 2016",
+    ),
 }
 
 PARTS: dict[str, dict[str, Part]] = {

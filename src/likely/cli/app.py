@@ -53,6 +53,18 @@ Kinds = Annotated[
         "--column", metavar="NAME=KIND", help="Take a column for real, grid, levels, binary, categorical or ignore."
     ),
 ]
+Conditions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--condition",
+        metavar="COLUMN",
+        help="Learn P(x|y) with this column given, not modelled; label for the labels of pictures and arrays.",
+    ),
+]
+Told = Annotated[
+    list[str] | None,
+    typer.Option("--given", metavar="COLUMN=VALUE", help="The value of a condition, for every row."),
+]
 Binarized = Annotated[
     Binarizing | None, typer.Option(help="Make levels 0/1: drawn anew each time, drawn once, or cut at half.")
 ]
@@ -81,6 +93,7 @@ def fit(
     epochs: Annotated[int | None, typer.Option(help="Budget in epochs.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
     column: Kinds = None,
+    condition: Conditions = None,
     binarize: Binarized = None,
     resize: Resize = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
@@ -118,6 +131,7 @@ def fit(
         overwrite=overwrite,
         config=read_config(config),
         column=pairs(column, "--column"),
+        condition=condition or (),
         binarize=binarize,
         resize=size(resize),
         **options,
@@ -130,6 +144,7 @@ def fit(
 def inspect(
     data: Data,
     column: Kinds = None,
+    condition: Conditions = None,
     binarize: Binarized = None,
     resize: Resize = None,
     seed: Seed = 0,
@@ -139,7 +154,14 @@ def inspect(
     import likely
     from likely.cli.options import pairs, size
 
-    found = likely.inspect(data, column=pairs(column, "--column"), binarize=binarize, resize=size(resize), seed=seed)
+    found = likely.inspect(
+        data,
+        column=pairs(column, "--column"),
+        condition=condition or (),
+        binarize=binarize,
+        resize=size(resize),
+        seed=seed,
+    )
     show.inspection(found, json=json)
 
 
@@ -147,6 +169,7 @@ def inspect(
 def evaluate(
     run: Stored,
     data: Annotated[str | None, typer.Argument(help="Rows to evaluate; the stored test rows unless given.")] = None,
+    given: Told = None,
     samples: Annotated[int, typer.Option(help="K of the importance-weighted bound and the other estimates.")] = 500,
     seed: Seed = 0,
     device: Device = None,
@@ -154,14 +177,17 @@ def evaluate(
 ) -> None:
     """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
     import likely
+    from likely.cli.options import told
 
-    show.ledger(likely.load(run, device=device).evaluate(data, samples=samples, seed=seed), json=json)
+    fitted = likely.load(run, device=device)
+    show.ledger(fitted.evaluate(data, given=told(given), samples=samples, seed=seed), json=json)
 
 
 @app.command()
 def sample(
     run: Stored,
     n: Annotated[int, typer.Option("-n", help="How many rows.")] = 100,
+    given: Told = None,
     mean: Annotated[bool, typer.Option("--mean", help="The mean of P(x|z) instead of a draw from it.")] = False,
     seed: Seed = 0,
     output: Output = None,
@@ -171,17 +197,20 @@ def sample(
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     import likely
+    from likely.cli.options import told
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    deliver(fitted.schema, fitted.sample(n, mean=mean, seed=seed), output, overwrite=overwrite, json=json)
+    drawn = fitted.sample(n, given=told(given), mean=mean, seed=seed)
+    deliver(fitted.schema, drawn, output, overwrite=overwrite, json=json)
 
 
 @app.command()
 def score(
     run: Stored,
     data: Data,
+    given: Told = None,
     samples: ScoreSamples = 100,
     seed: Seed = 0,
     output: Output = None,
@@ -191,17 +220,20 @@ def score(
 ) -> None:
     """Score each row of DATA: log P(x), its Monte Carlo error and the ELBO, in nats."""
     import likely
+    from likely.cli.options import told
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    deliver(fitted.schema, fitted.score(data, samples=samples, seed=seed), output, overwrite=overwrite, json=json)
+    scores = fitted.score(data, given=told(given), samples=samples, seed=seed)
+    deliver(fitted.schema, scores, output, overwrite=overwrite, json=json)
 
 
 @app.command()
 def encode(
     run: Stored,
     data: Data,
+    given: Told = None,
     output: Output = None,
     overwrite: Overwrite = False,
     device: Device = None,
@@ -209,17 +241,21 @@ def encode(
 ) -> None:
     """Write each row's code: the mean of Q(z|x)."""
     import likely
+    from likely.cli.options import told
     from likely.cli.output import codes, deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    deliver(fitted.schema, codes(fitted.encode(data), output), output, overwrite=overwrite, json=json)
+    deliver(
+        fitted.schema, codes(fitted.encode(data, given=told(given)), output), output, overwrite=overwrite, json=json
+    )
 
 
 @app.command()
 def reconstruct(
     run: Stored,
     data: Data,
+    given: Told = None,
     output: Output = None,
     overwrite: Overwrite = False,
     device: Device = None,
@@ -227,11 +263,13 @@ def reconstruct(
 ) -> None:
     """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x)."""
     import likely
+    from likely.cli.options import told
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    deliver(fitted.schema, fitted.reconstruct(data), output, overwrite=overwrite, json=json)
+    made = fitted.reconstruct(data, given=told(given))
+    deliver(fitted.schema, made, output, overwrite=overwrite, json=json)
 
 
 @app.command()

@@ -10,9 +10,9 @@ from pathlib import Path
 from likely.config import Config
 from likely.errors import ConfigError
 
-__all__ = ["checked_seed", "pairs", "read_config", "settings", "size"]
+__all__ = ["checked_seed", "pairs", "read_config", "settings", "size", "told"]
 
-OWN = ("binarize", "column", "config", "data", "out", "output", "overwrite", "resize")
+OWN = ("binarize", "column", "condition", "config", "data", "out", "output", "overwrite", "resize")
 
 
 def checked_seed(seed: int | None) -> int | None:
@@ -30,6 +30,14 @@ def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
         if not mark or not name or not value:
             raise ConfigError(f"{option} takes NAME=VALUE, got {word!r}")
         made[name] = value
+    return made
+
+
+def told(words: Sequence[str] | None) -> dict[str, str]:
+    """`--given` words, each column once."""
+    made = pairs(words, "--given")
+    if len(made) < len(words or ()):
+        raise ConfigError(f"--given takes one value for each column, got {' '.join(words or ())}")
     return made
 
 

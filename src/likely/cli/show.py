@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import shlex
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +64,21 @@ def fitted(run: Run, *, json: bool) -> None:
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",
         f"prior {model.prior}, posterior {model.posterior}, likelihood {model.likelihood or 'by the form of x'}, "
         f"objective {training.objective}, network {model.network}",
+        *([f"of P(x|y), given: {', '.join(c.name for c in run.schema.conditions)}"] if run.schema.conditions else []),
         f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "
         f"kept the {facts['selected']} of step {facts['selected_step']}",
         "no validation yet: the weights are those of the last step"
         if facts["validation_elbo"] is None
         else f"validation ELBO {facts['validation_elbo']:.3f} nats per row (these rows chose the weights)",
         *([f"training maximised {run.aim}; what is called ELBO here is always the ELBO"] if run.aim else []),
-        f"next: likely evaluate {where} | likely sample {where} -n 100 | likely report {where}",
+        f"next: likely evaluate {where} | likely sample {where} -n 100{_given(run)} | likely report {where}",
     )
+
+
+def _given(run: Run) -> str:
+    """Words that give each condition a value."""
+    words = [f"{c.name}={c.categories[0] if c.categories else f'{c.mean:.3g}'}" for c in run.schema.conditions]
+    return "".join(f" --given {shlex.quote(word)}" for word in words)
 
 
 def parameters(run: Run) -> int:
@@ -93,8 +101,10 @@ def inspection(found: Inspection, *, json: bool) -> None:
         if column.categories:
             span = ", ".join(str(value).strip() for value in column.categories[:4])
             span += f", ... ({len(column.categories)})" if len(column.categories) > 4 else ""
-        name = "all cells" if found.schema.uniform else column.name
-        table.add_row(*(_plain(text) for text in (name, column.kind, column.dtype, span, column.reason)))
+        name = "all cells" if found.schema.uniform and not column.condition else column.name
+        kind = "condition" if column.condition else column.kind
+        why = f"{column.kind}: {column.reason}" if column.condition else column.reason
+        table.add_row(*(_plain(text) for text in (name, kind, column.dtype, span, why)))
     splits = ", ".join(f"{name}: {count}" for name, count in found.splits.items())
     used = ", ".join(f"{name} {count}" for name, count in found.used.items())
     _print(f"{found.form} of rows of shape {found.schema.event_shape}; rows {splits}; used as {used}", table)
@@ -118,6 +128,8 @@ def ledger(found: Ledger, *, json: bool) -> None:
         return
     from rich.table import Table
 
+    from likely.evaluation import given_y
+
     table = Table(box=None, pad_edge=False)
     table.add_column("term")
     for name in ("nats/row", "se", "se_mc", "bits/dim", "K"):
@@ -127,7 +139,9 @@ def ledger(found: Ledger, *, json: bool) -> None:
         at_least = ">= " if name == "gap" else ""
         numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
         table.add_row(name, *numbers, str(entry.samples or "-"), _plain(entry.kind))
-    _print(IDENTITY, table)
+    _print(given_y(IDENTITY) if found.given else IDENTITY, table)
+    if found.given:
+        _print(f"given: {', '.join(found.given)} (y; P(z) does not depend on it)")
     if found.kl_groups:
         _print(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
     _print(

@@ -41,7 +41,7 @@ class ModelConfig:
 
     latent: int | None = None
     width: int | None = None
-    blocks: int = 2
+    blocks: int | None = None
     prior: str = "normal"
     posterior: str = "normal"
     likelihood: str | None = None

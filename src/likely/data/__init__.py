@@ -1,7 +1,8 @@
 """What X is: sources, schema, encoded rows, batches."""
 
 from likely.data.batch import Batch
-from likely.data.encode import decode, encode
+from likely.data.conditions import Given, observed, span, with_labels
+from likely.data.encode import decode, encode, encode_given
 from likely.data.encoded import EncodedRows
 from likely.data.infer import infer_schema
 from likely.data.schema import Binarize, Column, Kind, Schema
@@ -15,6 +16,7 @@ __all__ = [
     "Division",
     "EncodedRows",
     "Form",
+    "Given",
     "Kind",
     "Rows",
     "Schema",
@@ -23,6 +25,10 @@ __all__ = [
     "digest",
     "divide",
     "encode",
+    "encode_given",
     "infer_schema",
+    "observed",
+    "span",
     "take",
+    "with_labels",
 ]

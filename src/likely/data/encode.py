@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from likely.data.conditions import Given, series, span
 from likely.data.encoded import EncodedRows
 from likely.data.schema import Column, Schema
 from likely.errors import DataError
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "encode_given"]
 
 
-def encode(schema: Schema, values: pd.DataFrame | np.ndarray) -> EncodedRows:
+def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None) -> EncodedRows:
     """Check rows against the schema and encode them: categories as codes, everything else in data units.
 
     Parameters
@@ -25,18 +27,83 @@ def encode(schema: Schema, values: pd.DataFrame | np.ndarray) -> EncodedRows:
         Fixed by the training rows.
     values
         A frame with the schema's columns in any order (others are ignored), or an array `(rows, *event)`.
+    given
+        Values of the conditions that are not among the values, or replace those that are.
 
     Raises
     ------
     DataError
-        If a column is missing, the shape differs, or a value is missing or beyond a limit that is law.
+        If a column is missing, the shape differs, or a value is missing or beyond a limit that is law; if a condition
+        has no value, or a category that was not seen in training.
+    ConfigError
+        If `given` names something that is no condition, or has the wrong number of values.
 
     """
     if schema.uniform:
-        return EncodedRows(_encode_array(schema, np.asarray(values)), schema.binarize, schema.columns[0].high)
+        covariates = encode_given(schema, given, len(values))
+        coded = _encode_array(schema, np.asarray(values))
+        return EncodedRows(coded, schema.binarize, schema.columns[0].high, covariates)
     frame = _as_frame(schema, values)
     columns = [_encode_column(column, frame[column.name]) for column in schema.modelled]
-    return EncodedRows(torch.from_numpy(np.stack(columns, axis=1)))
+    covariates = encode_given(schema, given, len(frame), frame)
+    return EncodedRows(torch.from_numpy(np.stack(columns, axis=1)), covariates=covariates)
+
+
+def encode_given(schema: Schema, given: Given | None, rows: int, frame: pd.DataFrame | None = None) -> Tensor | None:
+    """The conditions' values, `(rows, conditions)` float64, or `None` for a model of P(x) alone.
+
+    Parameters
+    ----------
+    schema
+        Fixed by the training rows.
+    given
+        Condition -> one value, or one a row.
+    rows
+        How many.
+    frame
+        Where values are that are not given.
+
+    Raises
+    ------
+    DataError, ConfigError
+        As `encode`.
+
+    """
+    columns = [_encode_condition(column, values) for column, values in series(schema, given, rows, frame)]
+    for column, numbers in zip(schema.conditions, columns, strict=True):
+        alone = given is not None and column.name in given and np.ndim(given[column.name]) == 0
+        if alone and column.kind != "categorical" and len(numbers):
+            _note_extrapolation(column, float(numbers[0]))
+    return torch.from_numpy(np.stack(columns, axis=1)) if columns else None
+
+
+def _note_extrapolation(column: Column, number: float) -> None:
+    if not float(column.low or 0) <= number <= float(column.high or 0):
+        warnings.warn(
+            f"condition {column.name!r}: training rows had {span(column)}, so P(x|y) at {number:g} is extrapolated",
+            stacklevel=2,
+        )
+
+
+def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
+    """Of a condition that has no category of that name P(x|y) knows nothing; numbers need not lie on a grid."""
+    if values.isna().any():
+        row = values.index[int(values.isna().to_numpy().argmax())]
+        raise DataError(f"condition {column.name!r}, row {row}: the value is missing; P(x|y) needs it")
+    if column.kind == "categorical":
+        codes = _lookup(column, values)
+        if (codes < 0).any():
+            unseen = values.tolist()[int((codes < 0).argmax())]
+            raise DataError(
+                f"condition {column.name!r}: {unseen!r} was not seen in training, so P(x|y) knows nothing of it; "
+                f"known: {span(column)}; leave such rows out"
+            )
+        return codes
+    numbers = _numbers(column, values)
+    if pd.api.types.is_integer_dtype(column.dtype) and (numbers != np.round(numbers)).any():
+        value = numbers[int((numbers != np.round(numbers)).argmax())]
+        raise DataError(f"condition {column.name!r} is an integer ({column.dtype}), got {value:g}")
+    return numbers
 
 
 def _encode_array(schema: Schema, array: np.ndarray) -> Tensor:
@@ -100,9 +167,10 @@ def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame
         if missing:
             raise DataError(f"column {missing[0]!r} is missing; the model needs {[c.name for c in schema.modelled]}")
         return frame
-    if values.ndim != 2 or values.shape[1] != len(schema.columns):
-        raise DataError(f"expected an array (rows, {len(schema.columns)}), got shape {values.shape}")
-    return pd.DataFrame(values, columns=[column.name for column in schema.columns])
+    names = [column.name for column in schema.columns if column != schema.labels]
+    if values.ndim != 2 or values.shape[1] != len(names):
+        raise DataError(f"expected an array (rows, {len(names)}), got shape {values.shape}")
+    return pd.DataFrame(values, columns=names)
 
 
 def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
@@ -111,6 +179,12 @@ def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
     if values.isna().any():
         row = values.index[int(values.isna().to_numpy().argmax())]
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
+    numbers = _numbers(column, values)
+    return numbers if column.per_unit is None else _snapped(column, numbers, f"column {column.name!r}")
+
+
+def _numbers(column: Column, values: pd.Series) -> np.ndarray:
+    """Finite numbers, within the limits that are law."""
     numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     if not np.isfinite(numbers).all():
         place = int((~np.isfinite(numbers)).argmax())
@@ -118,26 +192,31 @@ def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
         raise DataError(f"column {column.name!r}, row {row}: {value!r} is not a finite number")
     if column.hard:
         _check_limits(column, numbers, f"column {column.name!r}", values.index)
-    return numbers if column.per_unit is None else _snapped(column, numbers, f"column {column.name!r}")
+    return numbers
 
 
 def _codes(column: Column, values: pd.Series) -> np.ndarray:
     if values.isna().any():
         row = values.index[int(values.isna().to_numpy().argmax())]
         raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
+    codes = _lookup(column, values)
+    if len(codes) and (codes < 0).all():
+        warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
+    return codes
+
+
+def _lookup(column: Column, values: pd.Series) -> np.ndarray:
+    """The categories' places; -1 for one that was not seen in training."""
     index = pd.Index(list(column.categories))
     numbers, given = (pd.api.types.is_numeric_dtype(data.dtype) for data in (index, values))
     if numbers and not given:
         values = pd.to_numeric(values.astype(str).str.strip(), errors="coerce")
     elif given and not numbers:
         values = values.astype(str)
-    codes = np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
-    if len(codes) and (codes < 0).all():
-        warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
-    return codes
+    return np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
 
 
-def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
+def decode(schema: Schema, values: Tensor, covariates: Tensor | None = None) -> pd.DataFrame | np.ndarray:
     """Encoded values back to the form and the types that the training rows had.
 
     Parameters
@@ -147,12 +226,19 @@ def decode(schema: Schema, values: Tensor) -> pd.DataFrame | np.ndarray:
     values
         `(rows, *event)` in data units; a value off the grid (a mean, say) keeps its decimals in real columns and in
         arrays, and is rounded to the recorded resolution in tables.
+    covariates
+        `(rows, conditions)`: given back in their places in a table.
 
     """
     array = values.detach().cpu().numpy()
     if schema.uniform:
         return _decode_array(schema, array)
-    frame = pd.DataFrame({c.name: _decode_column(c, array[:, i]) for i, c in enumerate(schema.modelled)})
+    made = {c.name: _decode_column(c, array[:, i]) for i, c in enumerate(schema.modelled)}
+    if covariates is not None:
+        given = covariates.detach().cpu().numpy()
+        free = [replace(c, per_unit=None) for c in schema.conditions]  # a number that is given lies on no grid
+        made |= {c.name: _decode_column(c, given[:, i]) for i, c in enumerate(free)}
+    frame = pd.DataFrame({c.name: made[c.name] for c in schema.columns if c.name in made and c != schema.labels})
     if schema.form == "table":
         return frame
     return np.asarray(frame)

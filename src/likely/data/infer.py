@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from likely.data.schema import Binarize, Column, Kind, Schema
+from likely.data.schema import LABEL, Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows
 from likely.errors import ConfigError, DataError
 
@@ -30,6 +30,7 @@ def infer_schema(
     form: Form,
     *,
     kinds: Mapping[str, str] | None = None,
+    conditions: Sequence[str] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
 ) -> Schema:
@@ -41,6 +42,9 @@ def infer_schema(
         The training rows as they came, and the form of their source.
     kinds
         Column name -> kind, where the user knows better.
+    conditions
+        Columns y of P(x|y), given and not modelled; `label` for what came beside arrays and images. Integer labels are
+        classes, others are inferred like a column.
     binarize
         Make levels 0/1: drawn anew each time (`dynamic`), once (`static`), or cut at half (`threshold`).
     resize
@@ -51,26 +55,33 @@ def infer_schema(
     DataError
         If there are fewer than two rows, or a column cannot be modelled as it is.
     ConfigError
-        If `kinds` names no column, or an override does not fit the values.
+        If `kinds` or `conditions` name no column, an override does not fit the values, or a condition says nothing.
 
     """
     if len(rows) < 2:
         raise DataError(f"a distribution cannot be learned from {len(rows)} row(s); give at least two training rows")
-    kinds = dict(kinds or {})
+    kinds, conditions = dict(kinds or {}), list(conditions)
     if isinstance(rows.values, pd.DataFrame):
         if binarize:
             raise ConfigError("binarize is for arrays and images; the data is a table")
-        return _table(rows.values, kinds)
+        return _table(rows.values, kinds, conditions)
     array = rows.values
+    labels = [_labels(rows, kinds.pop(LABEL, None))] if LABEL in conditions else []
+    conditions = [name for name in conditions if name != LABEL]
     if array.ndim == 2 and not _uniform(array):
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
-        schema = _table(frame, kinds)
+        schema = _table(frame, kinds, conditions)
         if binarize:
             raise ConfigError("binarize needs cells of one kind; these columns differ in kind or range")
-        return replace(schema, form=form)
+        return replace(schema, form=form, columns=(*schema.columns, *labels))
     if kinds:
         raise ConfigError(f"--column is for tables; the data is an array of shape {array.shape}")
-    return _array(array, form, binarize, resize)
+    if conditions:
+        raise ConfigError(
+            f"no column {conditions[0]!r}: the data is an array of shape {array.shape}; its condition can be {LABEL!r}"
+        )
+    schema = _array(array, form, binarize, resize)
+    return replace(schema, columns=(*schema.columns, *labels))
 
 
 def _uniform(array: np.ndarray) -> bool:
@@ -122,21 +133,57 @@ def _binarized(column: Column, how: Binarize) -> Column:
     )
 
 
-def _table(frame: pd.DataFrame, kinds: dict[str, str]) -> Schema:
+def _table(frame: pd.DataFrame, kinds: dict[str, str], conditions: Sequence[str]) -> Schema:
     if frame.shape[1] == 0:
         raise DataError("the table has no columns")
     names = [str(name) for name in frame.columns]
-    for name in kinds:
+    for name in (*kinds, *conditions):
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             raise ConfigError(
                 f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}")
             )
-    columns = tuple(_column(name, frame.iloc[:, i], kinds.get(name)) for i, name in enumerate(names))
-    count = sum(column.kind != "ignore" for column in columns)
+    columns = tuple(
+        (_condition if name in conditions else _column)(name, frame.iloc[:, i], kinds.get(name))
+        for i, name in enumerate(names)
+    )
+    count = sum(column.kind != "ignore" and not column.condition for column in columns)
     if count == 0:
         raise DataError("no column is left to model")
     return Schema("table", (count,), columns, len(frame), uniform=False)
+
+
+def _condition(name: str, values: pd.Series, wanted: str | None) -> Column:
+    if wanted == "ignore":
+        raise ConfigError(f"column {name!r} cannot be ignored and be a condition; choose one")
+    missing = int(values.isna().sum())
+    if missing:
+        raise DataError(
+            f"condition {name!r} misses {missing} of {len(values)} values; P(x|y) needs every one: "
+            "fill them or drop those rows"
+        )
+    column = _column(name, values, wanted)
+    if column.kind == "ignore":
+        raise ConfigError(f"{name!r} cannot be a condition: {column.reason}; --column {name}=categorical overrides")
+    if values.nunique() < 2:
+        raise ConfigError(f"{name!r} cannot be a condition: it is always {values.iloc[0]} in the training rows")
+    return replace(column, condition=True)
+
+
+def _labels(rows: Rows, wanted: str | None) -> Column:
+    """What the labels that came beside the rows are."""
+    if rows.labels is None:
+        raise DataError(
+            "the data came without labels to condition on; expected class folders, a file of IDX labels, or an npz "
+            "with y, label, labels or target"
+        )
+    values = pd.Series(rows.labels)
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        values = values.mask(values == "")  # a picture that lies in no class folder
+    many = values.nunique() > min(MAX_CATEGORIES, max(50, len(values) // 2))
+    classes = wanted is None and pd.api.types.is_integer_dtype(values.dtype) and not many
+    column = _condition(LABEL, values, "categorical" if classes else wanted)
+    return replace(column, reason=f"{len(column.categories)} classes") if classes else column
 
 
 def _column(name: str, values: pd.Series, wanted: str | None) -> Column:

@@ -10,10 +10,11 @@ from typing import Any, Literal, get_args
 from likely.data.source import Form
 from likely.errors import ConfigError, RunError
 
-__all__ = ["Binarize", "Column", "Kind", "Schema"]
+__all__ = ["LABEL", "Binarize", "Column", "Kind", "Schema"]
 
 Kind = Literal["binary", "categorical", "levels", "grid", "real", "ignore"]
 Binarize = Literal["dynamic", "static", "threshold"]
+LABEL = "label"
 NUMERIC: tuple[Kind, ...] = ("levels", "grid", "real")
 
 
@@ -40,6 +41,8 @@ class Column:
         The values seen in training, in code order.
     reserve
         Mass kept for values never seen in training, 1/(rows + 1); 0 where the limits are law.
+    condition
+        The column is y of P(x|y): given, not modelled.
 
     """
 
@@ -55,6 +58,7 @@ class Column:
     hard: bool = False
     categories: tuple[Any, ...] = ()
     reserve: float = 0.0
+    condition: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -79,7 +83,8 @@ class Schema:
     event_shape
         Shape of one row x: `(columns,)` for a table.
     columns
-        One per column, or exactly one that describes all cells (`uniform`). Ignored columns are kept here.
+        One per column, or exactly one that describes all cells (`uniform`). Ignored columns and conditions are kept
+        here; labels that came beside an array, where they are a condition, come last.
     rows
         Training rows the schema was inferred from.
     binarize
@@ -100,7 +105,17 @@ class Schema:
     @property
     def modelled(self) -> tuple[Column, ...]:
         """The columns that the model is about, in order."""
-        return tuple(column for column in self.columns if column.kind != "ignore")
+        return tuple(column for column in self.columns if column.kind != "ignore" and not column.condition)
+
+    @property
+    def conditions(self) -> tuple[Column, ...]:
+        """The columns y that are given, in order; none for a model of P(x) alone."""
+        return tuple(column for column in self.columns if column.condition)
+
+    @property
+    def labels(self) -> Column | None:
+        """The condition whose values are not in the rows but came beside them."""
+        return next((column for column in self.conditions if self.form != "table" and column.name == LABEL), None)
 
     @property
     def dims(self) -> int:

@@ -76,8 +76,8 @@ def divide(source: Source, seed: int) -> Division:
     return Division(index["train"], index["validation"], index["test"], origin)
 
 
-def digest(source: Source) -> str:
-    """SHA-256 of the content of all splits, so that a moved or changed source is noticed."""
+def digest(source: Source, *, labels: bool = False) -> str:
+    """SHA-256 of the content of all splits, labels too where asked for, so that a changed source is noticed."""
     sha = hashlib.sha256()
     for name in sorted(source.splits):
         values = source.splits[name].values
@@ -88,4 +88,6 @@ def digest(source: Source) -> str:
         else:
             sha.update(f"{values.dtype}{values.shape}".encode())
             sha.update(np.ascontiguousarray(values).data)
+        if labels and source.splits[name].labels is not None:
+            sha.update(repr(np.asarray(source.splits[name].labels).tolist()).encode())
     return sha.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from likely.evaluation.evidence import Evidence
 
-__all__ = ["Entry", "Ledger", "ledger"]
+__all__ = ["Entry", "Ledger", "given_y", "ledger"]
 
 KINDS = {
     "reconstruction": "E_Q[log P(x|z)], estimated",
@@ -56,6 +57,8 @@ class Entry:
 class Ledger:
     """The terms of log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)] for some rows.
 
+    Where there are conditions `given`, every term but P(z) is conditional on them, and the entries' kinds say so.
+
     Attributes
     ----------
     entries
@@ -73,6 +76,7 @@ class Ledger:
     seconds: float
     versions: dict[str, str]
     entries: dict[str, Entry]
+    given: tuple[str, ...] = ()
     kl_groups: tuple[float, ...] = ()
 
     def __getitem__(self, name: str) -> Entry:
@@ -85,8 +89,22 @@ class Ledger:
         return {**values, **entries}
 
 
+def given_y(text: str) -> str:
+    """Formulae of a model of P(x), as they are for P(x|y): `log P(x)` to `log P(x|y)`, `Q(z|X)` to `Q(z|X,y)`."""
+    text = re.sub(r"P\(([xX])\)", r"P(\1|y)", text)
+    return re.sub(r"(P\([xX]\|z|[PQ]\(z\|[xX])\)", r"\1,y)", text)
+
+
 def ledger(
-    found: Evidence, *, dims: int, split: str, measure: str, seed: int, seconds: float, versions: dict[str, str]
+    found: Evidence,
+    *,
+    dims: int,
+    split: str,
+    measure: str,
+    seed: int,
+    seconds: float,
+    versions: dict[str, str],
+    given: tuple[str, ...] = (),
 ) -> Ledger:
     """Average per-row estimates over rows; rows that share their noise count as one draw in `se_mc`."""
     entries = {}
@@ -101,14 +119,14 @@ def ledger(
             se=float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else math.nan,
             se_mc=_mean_error(found.se_mc[name], found.keys),
             bits_per_dim=(mean if divergence else -mean) / (dims * math.log(2)),
-            kind=kind.format(kl_kind=found.kl_kind),
+            kind=(given_y(kind) if given else kind).format(kl_kind=found.kl_kind),
             samples=None if name == "kl" and found.kl_kind == "closed form" else found.samples,
         )
     parts = found.kl_parts if found.part == "group" and found.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
-    return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries, groups)
+    return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries, given, groups)
 
 
 def _mean_error(errors: np.ndarray, keys: np.ndarray) -> float:
-    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
-    return float(np.sqrt(np.sum((counts * errors[first]) ** 2)) / len(errors))
+    _, group = np.unique(keys, return_inverse=True)
+    return float(np.sqrt(np.sum(np.bincount(group, errors) ** 2)) / len(errors))

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from likely.data import EncodedRows, Rows, take
+from likely.data import EncodedRows, Rows, observed, take
 from likely.errors import OutputError
 from likely.evaluation import posterior_means
 from likely.models import VAE
@@ -38,10 +38,12 @@ def collect(run: Run) -> Findings:
     encoded = run.encoded(rows)
     codes = posterior_means(run.model, encoded)
     plane, note = _plane(codes)
-    prior_z, layers = _prior_walk(run)
+    prior_z, layers = _prior_walk(run, encoded)
+    conditions = ", ".join(column.name for column in run.schema.conditions)
     return Findings(
-        title=f"P(X) of {_name(run)}",
+        title=f"P(X | {conditions}) of {_name(run)}" if conditions else f"P(X) of {_name(run)}",
         form=run.schema.form,
+        given=conditions,
         facts=_facts(run),
         notices=_notices(run),
         aim=run.aim,
@@ -53,7 +55,7 @@ def collect(run: Run) -> Findings:
         measure=ledger.measure,
         prior_z=prior_z,
         layers=layers,
-        latent_map=_latent_map(run),
+        latent_map=_latent_map(run, encoded),
         codes=plane,
         codes_labels=rows.labels,
         codes_note=note,
@@ -84,7 +86,7 @@ def _facts(run: Run) -> dict[str, str]:
         "objective": run.aim or training.objective,
         "base measure": run.measure,
         "latent": str(model.latent),
-        "networks": f"{model.network}: {model.blocks} residual blocks of width {model.width}, {weights} weights",
+        "networks": f"{model.network}, residual blocks: {model.blocks}, width {model.width}; {weights} weights",
         "training": f"{size}, {facts['seconds']:.0f} s, {training.precision}",
         "kept": f"{facts['selected']} of step {facts['selected_step']}",
         "seed": str(run.config.seed),
@@ -117,7 +119,7 @@ def _principal(points: np.ndarray) -> np.ndarray:
 
 
 @torch.no_grad()
-def _prior_walk(run: Run) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
+def _prior_walk(run: Run, encoded: EncodedRows) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
     """Draws of the prior, and what the decoder's layers make of them."""
     prior = run.model.prior()
     noise = torch.randn(DRAWS, prior.noise_size, generator=torch.Generator().manual_seed(run.config.seed))
@@ -126,20 +128,24 @@ def _prior_walk(run: Run) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
     layers = getattr(run.model.decoder, "layers", None) if isinstance(run.model, VAE) else None
     if layers is None:
         return start, []
-    names = ["first layer", *(f"block {i + 1}" for i in range(run.config.model.blocks)), "parameters of P(x|z)"]
-    outputs = [layer.float().cpu().numpy() for layer in layers(z.to(run.device))]
+    names = ["first layer", *(f"block {i + 1}" for i in range(run.config.model.blocks or 0)), "parameters of P(x|z)"]
+    y = None if encoded.covariates is None else encoded.covariates[torch.arange(DRAWS) % len(encoded)]
+    seen = run.model.features(y)
+    code = z.to(run.device) if seen is None else torch.cat([z.to(run.device), seen], 1)
+    outputs = [layer.float().cpu().numpy() for layer in layers(code)]
     return start, [(name, _principal(layer)) for name, layer in zip(names, outputs, strict=True)]
 
 
 @torch.no_grad()
-def _latent_map(run: Run) -> np.ndarray | None:
-    """Means of P(x|z) over a two-dimensional z, by equal steps of the probability of a standard normal prior."""
+def _latent_map(run: Run, encoded: EncodedRows) -> np.ndarray | None:
+    """Means of P(x|z) over a two-dimensional z, by equal steps of N(0, I)'s probability; y is that of the first row."""
     if run.model.latent != 2 or run.config.model.prior != "normal" or not _pictured(run):
         return None
     ticks = torch.tensor([NormalDist().inv_cdf((i + 0.5) / MAP) for i in range(MAP)])
     first, second = torch.meshgrid(ticks, ticks.flip(0), indexing="xy")
     z = torch.stack([first.flatten(), second.flatten()], 1).to(run.device)
-    means = pictures(run.schema, run.model.likelihood(z).mean.cpu().numpy())
+    y = None if encoded.covariates is None else encoded.covariates[:1].expand(len(z), -1)
+    means = pictures(run.schema, run.model.likelihood(z, y).mean.cpu().numpy())
     return means.reshape(MAP, MAP, *means.shape[1:])
 
 
@@ -165,28 +171,37 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
     }
     if pictured:
         x = encoded.values.cpu().numpy()
+        y = _given(run, rows, SHOWN)
         return shown | {
             "originals": pictures(run.schema, x[:count]),
-            "reconstructions": pictures(run.schema, run.reconstruct(first.values)),
-            "samples": pictures(run.schema, run.sample(SHOWN)),
-            "sample_means": pictures(run.schema, run.sample(SHOWN, mean=True)),
+            "reconstructions": pictures(run.schema, run.reconstruct(first.values, given=observed(run.schema, first))),
+            "samples": pictures(run.schema, run.sample(SHOWN, given=y)),
+            "sample_means": pictures(run.schema, run.sample(SHOWN, given=y, mean=True)),
             "least_likely": pictures(run.schema, x[low]),
             "most_likely": pictures(run.schema, x[high]),
         }
-    sampled = _frame(run, run.sample(max(len(rows), 1000)))
+    draws = max(len(rows), 1000)
+    sampled = _frame(run, run.sample(draws, given=_given(run, rows, draws)))
+    modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
     return shown | {
         "originals": _frame(run, first.values),
-        "reconstructions": _frame(run, run.reconstruct(first.values)),
+        "reconstructions": _frame(run, run.reconstruct(first.values, given=observed(run.schema, first))),
         "samples": sampled.head(TABLE_ROWS),
-        "real": _frame(run, rows.values),
-        "sampled": sampled,
+        "real": _frame(run, rows.values)[modelled],
+        "sampled": sampled[modelled],
         "least_likely": _frame(run, take(rows, low).values),
         "most_likely": _frame(run, take(rows, high).values),
     }
 
 
+def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
+    """The conditions of the rows, in turn and from the first again."""
+    return {name: np.asarray(y)[np.arange(count) % len(rows)] for name, y in observed(run.schema, rows).items()}
+
+
 def _frame(run: Run, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:
     if isinstance(values, pd.DataFrame):
-        return values[[column.name for column in run.schema.modelled]].reset_index(drop=True)
+        kept = [column.name for column in run.schema.columns if column.kind != "ignore"]
+        return values[kept].reset_index(drop=True)
     flat = np.asarray(values).reshape(len(values), -1)[:, :60]
     return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])

@@ -30,6 +30,8 @@ class Findings:
     form
         ``"table"``, ``"array"`` or ``"images"``: what the data came as. Examples given as arrays are shown as pictures,
         as frames in tables, whatever the form.
+    given
+        Names of the conditions y of a model of P(x|y); empty for P(x) alone.
     facts
         Name to text, in the order shown: data, rows, dims, likelihood, latent, parameters, seconds, measure, seed, ...
     notices
@@ -73,6 +75,7 @@ class Findings:
 
     title: str
     form: Form
+    given: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
     aim: str = ""

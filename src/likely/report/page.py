@@ -24,11 +24,12 @@ def page(findings: Findings) -> str:
     )
     style = resources.files("likely.report").joinpath("style.css").read_text(encoding="utf-8")
     title = escape(findings.title)
+    law = "<i>P</i>(<i>X</i>|<i>Y</i>)" if findings.given else "<i>P</i>(<i>X</i>)"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{title}</title><style>{style}</style></head>\n'
-        f'<body><header><p class="kicker">The distribution <i>P</i>(<i>X</i>), learned by a variational autoencoder</p>'
+        f'<body><header><p class="kicker">The distribution {law}, learned by a variational autoencoder</p>'
         f"<h1>{title}</h1>{_notices(findings)}{_highlights(findings)}{_facts(findings)}"
         f"{f'<nav>{menu}</nav>' if menu else ''}</header>\n<main>{body}</main>\n"
         "<footer>Written by <b>likely</b>. All logarithms are natural unless bits are named; numbers are means per row."

@@ -42,6 +42,10 @@ def _evidence(findings: Findings) -> str:
         "all codes z of the prior P(z). That integral has no closed form, so it is caught between quantities that "
         "can be computed. They hang together by one identity, which holds for every row and hence on average:"
     )
+    if findings.given:
+        text = (
+            f"{_given(findings)} The numbers are of P(x|y): below, read P(x) as P(x|y), and Q(z|x) as Q(z|x, y). {text}"
+        )
     errors = (
         "<b>Two kinds of error.</b> <i>se_mc</i> comes from sampling z, with the rows given: more samples shrink it. "
         "<i>se</i> comes from the rows: another draw of as many rows would move the mean by about this much, and "
@@ -100,6 +104,8 @@ def _samples(findings: Findings) -> str:
         "New examples: a code z is drawn from the prior P(z), then x from the likelihood P(x|z). If the model is "
         "good they could pass for data."
     )
+    if findings.given:
+        text += f" {_given(findings)} Each has the y of a held-out row, in their order."
     if not _pictured(samples):
         return f"<p>{text}</p>{examples.frame(samples)}"
     shown = examples.pictures(np.asarray(samples), "Pictures sampled from the model.")
@@ -112,16 +118,21 @@ def _samples(findings: Findings) -> str:
     return f"<p>{text}</p>{shown}<p>{smooth}</p>{examples.pictures(np.asarray(means), 'Means of P(x|z), same codes.')}"
 
 
+def _given(findings: Findings) -> str:
+    return f"The model is conditional on y: <b>{escape(findings.given)}</b>."
+
+
 def _columns(findings: Findings) -> str:
     real, sampled = findings.real, findings.sampled
     if not (given(real) and given(sampled)) or real is None or sampled is None:
         return ""
+    given_too = " Sampled rows have the conditions of the held-out rows." if findings.given else ""
     hidden = len(real.columns) - figures_columns.MAX_COLUMNS
     more = f" The first {figures_columns.MAX_COLUMNS} columns are shown; {hidden} more are not." if hidden > 0 else ""
     text = (
         f"How often each value occurs, column by column: {_KEY}. Where the outline follows the filled shape, the "
         "model has the column right (taken alone: agreement here says nothing yet about how columns depend on each "
-        f"other). Pairs under a panel are shares of held-out / sampled rows.{more}"
+        f"other).{given_too} Pairs under a panel are shares of held-out / sampled rows.{more}"
     )
     alt = "Histograms or bars of each column, held-out rows against sampled rows: " + ", ".join(map(str, real.columns))
     return f"<p>{text}</p>" + _figure(svg(figures_columns.marginals(real, sampled), alt[:400]))
@@ -149,6 +160,8 @@ def _latent_map(findings: Findings) -> str:
         "to right and z₁ from bottom to top, by equal steps of prior probability. Every picture stands for an "
         "equally probable piece of the prior; neighbours should resemble each other."
     )
+    if findings.given:
+        text += f" {_given(findings)} All cells have the y of the first held-out row."
     image = grid(cells.reshape(-1, *cells.shape[2:]), columns=cells.shape[1])
     alt = f"A map of {cells.shape[0]} by {cells.shape[1]} decoded pictures over the latent plane."
     return f'<p>{text}</p><div class="pictures">{picture(image, alt)}</div>'

@@ -20,21 +20,21 @@ __all__ = ["train"]
 
 def train(
     model: Model,
-    data: Tensor,
+    data: Tensor | EncodedRows,
     *,
-    validation: Tensor | None = None,
+    validation: Tensor | EncodedRows | None = None,
     objective: Objective | None = None,
     config: TrainingConfig | None = None,
     seed: int = 0,
 ) -> Outcome:
-    """Maximise an objective over the rows of a tensor; the model is left with the best weights by validation ELBO.
+    """Maximise an objective over some rows; the model is left with the best weights by validation ELBO.
 
     Parameters
     ----------
     model
         Any model, such as a `likely.VAE`, on the device of the data.
     data
-        `(rows, *event)`, in data units.
+        `(rows, *event)`, in data units; for a model of P(x|y) `likely.data.EncodedRows(x, covariates=y)`.
     validation
         Rows that choose weights and stopping; a tenth of the data, by the seed, unless given.
     objective, config, seed
@@ -57,15 +57,15 @@ def train(
     20
 
     """
-    if validation is None:
-        shuffled = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed)).to(data.device)
-        cut = max(1, len(data) // 10)
-        data, validation = data[shuffled[cut:]], data[shuffled[:cut]]
-    if len(data) < 2:
-        raise DataError(f"at least two training rows are needed, got {len(data)}")
+    rows = EncodedRows(data) if isinstance(data, Tensor) else data
+    held = EncodedRows(validation) if isinstance(validation, Tensor) else validation
+    if held is None:
+        shuffled = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+        cut = max(1, len(rows) // 10)
+        rows, held = rows.take(shuffled[cut:]), rows.take(shuffled[:cut])
+    if len(rows) < 2:
+        raise DataError(f"at least two training rows are needed, got {len(rows)}")
     settings = config or TrainingConfig()
-    settings = replace(settings, batch_size=min(settings.batch_size or 128, len(data)))
-    plan = Plan.make(settings, len(data))
-    return run_training(
-        model, EncodedRows(data), EncodedRows(validation), settings, plan, objective=objective, seed=seed
-    )
+    settings = replace(settings, batch_size=min(settings.batch_size or 128, len(rows)))
+    plan = Plan.make(settings, len(rows))
+    return run_training(model, rows, held, settings, plan, objective=objective, seed=seed)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pandas as pd
 import torch
 
 from likely.assembly import build, chosen, notices, objective, resolve, supported
 from likely.config import Config, TrainingConfig
-from likely.data import Binarize, Schema, digest, divide, encode, infer_schema, sources
+from likely.data import (
+    Binarize,
+    Rows,
+    Schema,
+    Source,
+    digest,
+    divide,
+    encode,
+    encode_given,
+    infer_schema,
+    observed,
+    sources,
+    with_labels,
+)
+from likely.data.schema import LABEL
 from likely.errors import ConfigError, DataError
 from likely.objectives import Objective
 from likely.run.files import claim
@@ -36,6 +51,7 @@ def fit(
     overwrite: bool = False,
     config: Config | None = None,
     column: Mapping[str, str] | None = None,
+    condition: str | Sequence[str] | Mapping[str, Any] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     **options: Any,
@@ -52,6 +68,10 @@ def fit(
         Where to start from; `options` are set on top of it.
     column
         Column name -> kind (`real`, `grid`, `levels`, `binary`, `categorical`, `ignore`), where you know better.
+    condition
+        Columns y that are given, not modelled: learn P(x|y). `label` for class folders, IDX labels and an npz's `y`,
+        `label`, `labels` or `target`; for an array or tensor in memory `{"label": values}`. Integer labels are classes;
+        `column={"label": "real"}` takes them for numbers.
     binarize
         `dynamic`, `static` or `threshold`: make levels 0/1.
     resize
@@ -85,11 +105,16 @@ def fit(
     chosen(told)  # a misspelt part is told before anything is read
     with bar("reading") as tick:
         source = sources.open_source(data, resize=resize, progress=tick)
+    if isinstance(condition, Mapping):
+        source = _labelled(source, condition)
+    names = [condition] if isinstance(condition, str) else list(condition)
     division = divide(source, told.seed)
-    schema = infer_schema(division.rows(source, "train"), source.form, kinds=column, binarize=binarize, resize=resize)
+    schema = infer_schema(
+        division.rows(source, "train"), source.form, kinds=column, conditions=names, binarize=binarize, resize=resize
+    )
     facts = {
         "path": None if source.path is None else _absolute(data),
-        "digest": digest(source),
+        "digest": digest(source, labels=schema.labels is not None),
         "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
     }
     settled = _settle(resolve(told, schema))
@@ -112,6 +137,17 @@ def fit(
         if directory is not None:
             save(run)
     return run
+
+
+def _labelled(source: Source, condition: Mapping[str, Any]) -> Source:
+    """Labels in memory beside an array in memory."""
+    if list(condition) != [LABEL] or list(source.splits) != ["all"] or source.form == "table":
+        raise ConfigError(f"values of a condition are for one array or tensor: condition={{{LABEL!r}: values}}")
+    rows, values = source.splits["all"], condition[LABEL]
+    labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+    if labels.shape != (len(rows),):
+        raise ConfigError(f"expected one label for each of {len(rows)} rows, got shape {labels.shape}")
+    return replace(source, splits={"all": Rows(rows.values, labels)})
 
 
 def _absolute(data: Any) -> str:
@@ -146,10 +182,14 @@ def _model(config: Config, schema: Schema) -> Any:
 def _train(run: Run) -> None:
     config, seed = run.config.training, run.config.seed
     encoded = {}
-    for kind in ("train", "validation"):
+    for kind in ("train", "validation", "test"):
+        part = run.division.rows(run.training_source(), kind)
         try:
-            encoded[kind] = encode(run.schema, run.division.rows(run.training_source(), kind).values)
-            supported(run.config, run.schema, encoded[kind].values)
+            if kind == "test":  # rows that could never be evaluated are told of before training, not after
+                encode_given(run.schema, observed(run.schema, part), len(part))
+            else:
+                encoded[kind] = encode(run.schema, part.values, with_labels(run.schema, part))
+                supported(run.config, run.schema, encoded[kind].values)
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}

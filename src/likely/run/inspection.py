@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -34,6 +34,7 @@ def inspect(
     data: Any,
     *,
     column: Mapping[str, str] | None = None,
+    condition: str | Sequence[str] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     seed: int = 0,
@@ -49,7 +50,10 @@ def inspect(
     with bar("reading") as tick:
         source = sources.open_source(data, resize=resize, progress=tick)
     division = divide(source, seed)
-    schema = infer_schema(division.rows(source, "train"), source.form, kinds=column, binarize=binarize, resize=resize)
+    names = [condition] if isinstance(condition, str) else condition
+    schema = infer_schema(
+        division.rows(source, "train"), source.form, kinds=column, conditions=names, binarize=binarize, resize=resize
+    )
     model = resolve(Config(), schema).model
     return Inspection(
         source.form,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import platform
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,20 @@ import torch
 
 from likely import assembly
 from likely.config import Config
-from likely.data import Division, EncodedRows, Rows, Schema, Source, decode, digest, encode, sources
+from likely.data import (
+    Division,
+    EncodedRows,
+    Given,
+    Rows,
+    Schema,
+    Source,
+    decode,
+    digest,
+    encode,
+    encode_given,
+    sources,
+    with_labels,
+)
 from likely.errors import ConfigError, DataError
 from likely.evaluation import Evidence, Ledger, evidence, ledger, posterior_means
 from likely.models import Model
@@ -63,13 +77,17 @@ class Run:
     notices: tuple[str, ...] = ()
     source: Source | None = field(default=None, repr=False)
 
-    def evaluate(self, data: Any = None, *, samples: int = 500, seed: int = 0) -> Ledger:
+    def evaluate(self, data: Any = None, *, given: Given | None = None, samples: int = 500, seed: int = 0) -> Ledger:
         """The ledger: log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)], term by term, in nats per row.
+
+        In every verb of a run that was fitted with a condition, P(x) is P(x|y).
 
         Parameters
         ----------
         data
             Rows to evaluate: all of them, or the test part where the data has one. Without data: the stored test rows.
+        given
+            Condition -> one value, or one a row, where the data do not hold them or others are meant; in every verb.
         samples
             K of the importance-weighted bound and of the other estimates.
         seed
@@ -81,16 +99,18 @@ class Run:
             If the rows do not fit the schema, or the test rows are gone.
 
         """
-        return self.evidence(data, samples=samples, seed=seed)[1]
+        return self.evidence(data, given=given, samples=samples, seed=seed)[1]
 
-    def evidence(self, data: Any = None, *, samples: int = 500, seed: int = 0) -> tuple[Evidence, Ledger]:
+    def evidence(
+        self, data: Any = None, *, given: Given | None = None, samples: int = 500, seed: int = 0
+    ) -> tuple[Evidence, Ledger]:
         """Per-row estimates, and the ledger that they add up to."""
         _at_least_one("samples", samples)
         rows, split = self.rows_of(data)
         started = time.perf_counter()
         with bar("evaluating") as tick:
             found = evidence(
-                self.model, self.encoded(rows), samples=samples, seed=seed, prior_sampling=True, progress=tick
+                self.model, self.encoded(rows, given), samples=samples, seed=seed, prior_sampling=True, progress=tick
             )
         total = ledger(
             found,
@@ -100,49 +120,69 @@ class Run:
             seed=seed,
             seconds=round(time.perf_counter() - started, 2),
             versions=versions(),
+            given=tuple(column.name for column in self.schema.conditions),
         )
         return found, total
 
-    def score(self, data: Any, *, samples: int = 100, seed: int = 0) -> pd.DataFrame:
+    def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> pd.DataFrame:
         """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats."""
         _at_least_one("samples", samples)
         rows, _ = self.rows_of(data)
         with bar("scoring") as tick:
-            found = evidence(self.model, self.encoded(rows), samples=samples, seed=seed, progress=tick)
+            found = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
         columns = {"log_px": found.terms["iwae"], "se_mc": found.se_mc["iwae"], "elbo": found.terms["elbo"]}
         return pd.DataFrame(columns, index=_index(rows))
 
-    def encode(self, data: Any) -> Any:
+    def encode(self, data: Any, *, given: Given | None = None) -> Any:
         """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`."""
         rows, _ = self.rows_of(data)
-        means = posterior_means(self.model, self.encoded(rows))
+        means = posterior_means(self.model, self.encoded(rows, given))
         if self.schema.form == "table" and not _is_tensor(data):
             return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=_index(rows))
         return torch.from_numpy(means) if _is_tensor(data) else means
 
     @torch.no_grad()
-    def reconstruct(self, data: Any) -> Any:
+    def reconstruct(self, data: Any, *, given: Given | None = None) -> Any:
         """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category)."""
         rows, _ = self.rows_of(data)
-        means = torch.from_numpy(posterior_means(self.model, self.encoded(rows)))
-        made = [self.model.likelihood(z.to(self.device)).mean.cpu() for z in means.split(CHUNK)]
-        result = decode(self.schema, torch.cat(made))
+        encoded = self.encoded(rows, given)
+        z, y = torch.from_numpy(posterior_means(self.model, encoded)).to(self.device), encoded.covariates
+        made = [self.model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
+        result = decode(self.schema, torch.cat(made), y)
         if isinstance(result, pd.DataFrame):
             result.index = _index(rows)
         return torch.from_numpy(result) if _is_tensor(data) else result
 
     @torch.no_grad()
-    def sample(self, n: int, *, mean: bool = False, seed: int = 0) -> Any:
-        """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came."""
+    def sample(self, n: int, *, given: Given | None = None, mean: bool = False, seed: int = 0) -> Any:
+        """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came.
+
+        Parameters
+        ----------
+        n
+            How many rows.
+        given
+            Condition -> one value, or one a row; every condition of P(x|y) must be given. They come back in their
+            columns.
+        mean, seed
+            Take means; of the draws.
+
+        Raises
+        ------
+        InputError
+            If a condition is not given, or has a category that was not seen in training.
+
+        """
         _at_least_one("n", n)
-        made = []
+        y = encode_given(self.schema, given, n)
+        y, made = None if y is None else y.to(self.device), []
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(seed)
             z = self.model.prior().sample(torch.Size((n,)))
-            for part in z.split(CHUNK):
-                law = self.model.likelihood(part)
+            for part in _parts(z, y):
+                law = self.model.likelihood(*part)
                 made.append((law.mean if mean else law.sample()).cpu())
-        result = decode(self.schema, torch.cat(made))
+        result = decode(self.schema, torch.cat(made), y)
         return torch.from_numpy(result) if self.facts.get("container") == "tensor" else result
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
@@ -172,9 +212,9 @@ class Run:
         """What log-probabilities are relative to: `mass`, `density` or `mixed`."""
         return self.model.p_x_z.measure
 
-    def encoded(self, rows: Rows) -> EncodedRows:
+    def encoded(self, rows: Rows, given: Given | None = None) -> EncodedRows:
         """Rows checked, encoded, binarised once where that applies, and on the model's device."""
-        encoded = encode(self.schema, rows.values)
+        encoded = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
         if not len(encoded):
             raise DataError("there are no rows")
         return encoded.fixed(self.config.seed).to(self.device)
@@ -189,7 +229,7 @@ class Run:
             return source.splits["test"], "test part of the given data"
         if len(source.splits) > 1:
             raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
-        seen = digest(source) == self.facts["digest"]
+        seen = self._digest(source) == self.facts["digest"]
         what = "all rows of the given data" + (", which are those of the fit, training rows among them" if seen else "")
         return next(iter(source.splits.values())), what
 
@@ -202,12 +242,22 @@ class Run:
             if not Path(path.partition(".npz:")[0]).exists() and not Path(path).exists():
                 raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
             source = sources.open_source(path, resize=self.schema.resize)
-            if digest(source) != self.facts["digest"]:
+            if self._digest(source) != self.facts["digest"]:
                 raise DataError(
                     f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"
                 )
             self.source = source
         return self.source
+
+    def _digest(self, source: Source) -> str:
+        return digest(source, labels=self.schema.labels is not None)
+
+
+def _parts(z: torch.Tensor, y: torch.Tensor | None) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
+    """Codes, and the covariates of the same rows, in chunks."""
+    for first in range(0, len(z), CHUNK):
+        part = slice(first, first + CHUNK)
+        yield z[part], None if y is None else y[part]
 
 
 def _at_least_one(name: str, value: int) -> None:

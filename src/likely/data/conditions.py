@@ -1,0 +1,102 @@
+"""The values y that a model of P(x|y) is given."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data.schema import LABEL, Column, Schema
+from likely.data.source import Rows
+from likely.errors import ConfigError, DataError
+
+__all__ = ["Given", "observed", "series", "span", "with_labels"]
+
+Given = Mapping[str, Any]
+SHOWN = 12
+
+
+def span(column: Column) -> str:
+    """What values a condition had in training."""
+    if column.kind != "categorical":
+        return f"{column.low:g} to {column.high:g}"
+    shown = ", ".join(repr(value) for value in column.categories[:SHOWN])
+    return shown + (f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else "")
+
+
+def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
+    """What is given, and the labels that came beside the rows where they are a condition that is not."""
+    told = {} if given is None else {str(name): given[name] for name in given}
+    if schema.labels is not None and rows.labels is not None:
+        told.setdefault(LABEL, rows.labels)
+    return told
+
+
+def observed(schema: Schema, rows: Rows) -> dict[str, Any]:
+    """The values that the conditions have in some rows."""
+    told = with_labels(schema, rows)
+    if isinstance(rows.values, pd.DataFrame):
+        frame = rows.values.rename(columns=str)
+        return told | {column.name: frame[column.name].to_numpy() for column in schema.conditions}
+    names = [column.name for column in schema.columns]
+    own = [column.name for column in schema.conditions if column != schema.labels]
+    return told | {name: rows.values[:, names.index(name)] for name in own}
+
+
+def series(
+    schema: Schema, given: Given | None, rows: int, frame: pd.DataFrame | None = None
+) -> Iterator[tuple[Column, pd.Series]]:
+    """Each condition with one value a row: what is given, else what the frame holds.
+
+    Raises
+    ------
+    ConfigError
+        If something else is given, or not one value or one a row.
+    DataError
+        If a condition has no values.
+
+    """
+    told = {} if given is None else {str(name): given[name] for name in given}
+    _refuse_others(schema, told)
+    lacking = [c for c in schema.conditions if c.name not in told and (frame is None or c.name not in frame.columns)]
+    if lacking:
+        asked = ", ".join(f"--given {column.name}=VALUE ({span(column)})" for column in lacking)
+        names = ", ".join(column.name for column in schema.conditions)
+        raise DataError(f"this model is of P(x | {names}), and no value is given: say {asked}")
+    for column in schema.conditions:
+        values = _a_row_each(column, told[column.name], rows) if column.name in told else None
+        yield column, frame[column.name] if values is None and frame is not None else values
+
+
+def _refuse_others(schema: Schema, told: dict[str, Any]) -> None:
+    known = [column.name for column in schema.conditions]
+    for name in told:
+        if name in known:
+            continue
+        if not known:
+            raise ConfigError(f"this model is of P(x) alone; to be given {name!r}, fit with --condition {name}")
+        if name in [column.name for column in schema.modelled] and not schema.uniform:
+            raise ConfigError(f"column {name!r} is modelled, not given; to be given it, fit with --condition {name}")
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"conditions: {', '.join(known)}"
+        raise ConfigError(f"{name!r} is no condition of this model; {hint}")
+
+
+def _a_row_each(column: Column, value: Any, rows: int) -> pd.Series:
+    values = value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    if values.ndim == 0:
+        values = np.repeat(values, rows)
+    if values.shape != (rows,):
+        raise ConfigError(
+            f"condition {column.name!r} needs one value, or one for each of {rows} rows; got shape {values.shape}"
+        )
+    made = pd.Series(values.tolist(), dtype=object).infer_objects()
+    if column.dtype.startswith("bool") and made.dtype.kind not in "biuf":
+        made = made.map(lambda text: TRUTH.get(str(text).lower(), text)).infer_objects()
+    return made
+
+
+TRUTH = {"true": True, "false": False}

@@ -32,9 +32,10 @@ def test_shapes(name: str, prefix: tuple[int, ...]) -> None:
     law = LAWS[name]()
     event = (*law.batch_shape, *law.event_shape)
     z = law.rsample(torch.Size(prefix))
+    kept, fresh = law.log_prob(z), law.log_prob(z.clone())  # a flow keeps the density of its latest draw
+    assert kept.shape == z.shape[:-1]
+    torch.testing.assert_close(kept, fresh)
     assert z.shape == law.sample(torch.Size(prefix)).shape == (*prefix, *event)
-    assert law.log_prob(z).shape == z.shape[:-1]
-    torch.testing.assert_close(law.log_prob(z.clone()), law.log_prob(z))
     noise = torch.randn(*prefix, *law.batch_shape, law.noise_size, dtype=torch.float64)
     assert law.from_noise(noise).shape == z.shape
     assert law.mean.shape == law.variance.shape == event
@@ -42,6 +43,17 @@ def test_shapes(name: str, prefix: tuple[int, ...]) -> None:
     assert wide.log_prob(wide.sample(torch.Size(prefix))).shape == (*prefix, *wide.batch_shape)
     if law.batch_shape:
         torch.testing.assert_close(law.at(torch.tensor([1])).log_prob(z[..., 1:, :]), law.log_prob(z)[..., 1:])
+
+
+@pytest.mark.parametrize("name", POSTERIORS)
+def test_the_density_of_a_draw_has_the_slope_of_the_density_there(name: str) -> None:
+    posterior = stir(POSTERIORS[name]())
+    parameters = torch.randn(4, *posterior.parameter_shape, dtype=torch.float64, requires_grad=True)
+    law = posterior(parameters)
+    z = law.rsample(torch.Size((3,)))
+    weights = [parameters, *posterior.parameters()]
+    kept, fresh = (torch.autograd.grad(law.log_prob(x).sum(), weights, retain_graph=True) for x in (z, z.clone()))
+    torch.testing.assert_close(kept, fresh)
 
 
 @pytest.mark.parametrize("name", LAWS)

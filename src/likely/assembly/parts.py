@@ -71,7 +71,7 @@ PRIORS = {
         lambda _, latent, steps, kind: priors.Flow(latent, steps, kind),
         "N(0, I) bent by a chain of invertible maps",
         "Chen et al. 2017",
-        (_count("STEPS", 3), Argument(words=("coupling", "spline", "autoregressive"), default="coupling")),
+        (_count("STEPS", 4), Argument(words=("coupling", "spline", "autoregressive"), default="coupling")),
     ),
     "sphere": Part(
         lambda _, latent: priors.Hypersphere(latent), "uniform on the unit hypersphere", "Davidson et al. 2018"

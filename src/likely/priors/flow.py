@@ -37,7 +37,7 @@ class Flow(Prior):
 
     zeros: Tensor
 
-    def __init__(self, dim: int, steps: int = 3, kind: Kind = "coupling", hidden: Sequence[int] = (64, 64)) -> None:
+    def __init__(self, dim: int, steps: int = 4, kind: Kind = "coupling", hidden: Sequence[int] = (128, 128)) -> None:
         super().__init__()
         self.event_shape = torch.Size((dim,))
         self.steps = Steps(dim, kind, steps, 0, hidden)

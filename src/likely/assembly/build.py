@@ -21,6 +21,7 @@ from likely.objectives import Objective
 
 __all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "supported"]
 
+DEFAULTS = {"prior": "normal", "posterior": "normal", "network": "mlp"}
 PAIRS = ("sphere", "categorical", "ladder")
 NUMERIC = ("levels", "grid", "real")
 BY_KIND = {
@@ -57,11 +58,11 @@ def resolve(config: Config, schema: Schema) -> Config:
     by_rows = next(width for limit, width in ((500, 64), (5000, 128), (30000, 256), (math.inf, 512)) if rows < limit)
     width = model.width or (max(by_rows, 256) if dims >= 500 else min(by_rows, 256))
     latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
-    parts = _paired(chosen(config))
+    parts = _complete(chosen(config))
     if parts["posterior"].name == "categorical":
         latent = _code_length(parts["posterior"], model.latent)
     batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
-    named = {"network": "mlp"} | {room: str(part) for room, part in parts.items()}
+    named = {room: str(part) for room, part in parts.items()}
     aimed, blocks = named.pop("objective"), model.blocks
     if blocks is None:
         blocks = 1 if named["network"] == "conv" else 2
@@ -72,8 +73,8 @@ def resolve(config: Config, schema: Schema) -> Config:
     )
 
 
-def _paired(parts: dict[str, Named]) -> dict[str, Named]:
-    """The parts, where a pair is told of by one side, on both sides.
+def _complete(parts: dict[str, Named]) -> dict[str, Named]:
+    """The parts with a prior, a posterior and a network; one side of a pair is followed by the other.
 
     Raises
     ------
@@ -81,15 +82,17 @@ def _paired(parts: dict[str, Named]) -> dict[str, Named]:
         If the two sides are of pairs that differ.
 
     """
-    prior, posterior = parts["prior"], parts["posterior"]
-    made = dict(parts)
-    if posterior.name in PAIRS and prior.name == "normal":
-        made["prior"] = replace(posterior, room="prior", part=PARTS["prior"][posterior.name])
-    elif prior.name in PAIRS and posterior.name == "normal":
-        made["posterior"] = replace(prior, room="posterior", part=PARTS["posterior"][prior.name])
-    elif (prior.name in PAIRS or posterior.name == "ladder") and str(prior) != str(posterior):
+    sides = {"prior": "posterior", "posterior": "prior"}
+    told = {room: str(parts[room]) for room in sides if room in parts}
+    for room, other in sides.items():
+        if room not in told:
+            named = parts.get(other)
+            told[room] = str(named) if named and named.name in PAIRS else DEFAULTS[room]
+    made = {room: parse(room, text, PARTS[room]) for room, text in told.items()}
+    prior, posterior = made["prior"], made["posterior"]
+    if (prior.name in PAIRS or posterior.name == "ladder") and str(prior) != str(posterior):
         raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
-    return made
+    return {"network": parse("network", DEFAULTS["network"], PARTS["network"])} | parts | made
 
 
 def _code_length(code: Named, told: int | None) -> int:

@@ -42,8 +42,8 @@ class ModelConfig:
     latent: int | None = None
     width: int | None = None
     blocks: int | None = None
-    prior: str = "normal"
-    posterior: str = "normal"
+    prior: str | None = None
+    posterior: str | None = None
     likelihood: str | None = None
     network: str | None = None
 

@@ -80,8 +80,8 @@ def _facts(run: Run) -> dict[str, str]:
         "data": f"{_name(run)}, {run.schema.form}",
         "rows": f"{len(division.train)} train, {len(division.validation)} validation, {len(division.test)} test",
         "x": f"{' x '.join(map(str, run.schema.event_shape))} cells; {', '.join(families)}",
-        "prior": model.prior,
-        "posterior": model.posterior,
+        "prior": str(model.prior),
+        "posterior": str(model.posterior),
         "likelihood": model.likelihood or "by the form of x",
         "objective": run.aim or training.objective,
         "base measure": run.measure,
@@ -138,12 +138,16 @@ def _prior_walk(run: Run, encoded: EncodedRows) -> tuple[np.ndarray, list[tuple[
 
 @torch.no_grad()
 def _latent_map(run: Run, encoded: EncodedRows) -> np.ndarray | None:
-    """Means of P(x|z) over a two-dimensional z, by equal steps of N(0, I)'s probability; y is that of the first row."""
-    if run.model.latent != 2 or run.config.model.prior != "normal" or not _pictured(run):
+    """Means of P(x|z) over a two-dimensional z, y that of the first row.
+
+    The steps are equal in the probability of the standard normal noise that P(z) bends: of z itself under N(0, I).
+    """
+    prior = run.model.prior()
+    if run.model.latent != 2 or prior.noise_size != 2 or not prior.has_rsample or not _pictured(run):
         return None
     ticks = torch.tensor([NormalDist().inv_cdf((i + 0.5) / MAP) for i in range(MAP)])
     first, second = torch.meshgrid(ticks, ticks.flip(0), indexing="xy")
-    z = torch.stack([first.flatten(), second.flatten()], 1).to(run.device)
+    z = prior.from_noise(torch.stack([first.flatten(), second.flatten()], 1).to(prior.like))
     y = None if encoded.covariates is None else encoded.covariates[:1].expand(len(z), -1)
     means = pictures(run.schema, run.model.likelihood(z, y).mean.cpu().numpy())
     return means.reshape(MAP, MAP, *means.shape[1:])

@@ -59,7 +59,8 @@ class Findings:
         Prior draws in two coordinates, ``(n, 2)``; and ``(name, (n, 2))`` for the same draws after each decoder layer.
     latent_map
         Means of P(x|z) over a two-dimensional z, ``(rows, columns, H, W[, 3])``; ``z[0]`` rises from left to right and
-        ``z[1]`` from bottom to top (row 0 is the top), both by equal steps of prior probability.
+        ``z[1]`` from bottom to top (row 0 is the top), both by equal steps of the probability of the
+        standard normal noise that P(z) bends.
     codes, codes_labels, codes_note
         Posterior means of test rows in two coordinates, ``(n, 2)``; ``n`` labels; what the coordinates are.
     kl_per_dim

@@ -156,9 +156,10 @@ def _latent_map(findings: Findings) -> str:
         return ""
     cells = np.asarray(findings.latent_map)
     text = (
-        "The latent space has two dimensions, so all of it can be seen: the mean of P(x|z) with z₀ rising from left "
-        "to right and z₁ from bottom to top, by equal steps of prior probability. Every picture stands for an "
-        "equally probable piece of the prior; neighbours should resemble each other."
+        "The latent space has two dimensions, so all of it can be seen: the mean of P(x|z), where z is the standard "
+        "normal noise of the prior (bent by the prior, if it bends), rising from left to right and from bottom to top "
+        "by equal steps of probability. Every picture stands for an equally probable piece of the prior; neighbours "
+        "should resemble each other."
     )
     if findings.given:
         text += f" {_given(findings)} All cells have the y of the first held-out row."

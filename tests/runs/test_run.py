@@ -182,7 +182,7 @@ def test_minutes_become_a_step_count_that_is_stored(tmp_path: Path) -> None:
     run = likely.fit(table(), out=tmp_path / "run", minutes=0.05)
     stored = json.loads((tmp_path / "run" / "config.json").read_text())["training"]
     assert stored["minutes"] is None
-    assert stored["steps"] == run.facts["steps"] > 20
+    assert stored["steps"] == run.facts["steps"] > 0
 
 
 def test_the_report_is_one_page(tmp_path: Path) -> None:

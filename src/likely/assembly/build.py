@@ -22,6 +22,7 @@ from likely.objectives import Objective
 __all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "supported"]
 
 PAIRS = ("sphere", "categorical", "ladder")
+VAMPS = (("vamp", "sphere"), ("vamp", "categorical"))
 NUMERIC = ("levels", "grid", "real")
 BY_KIND = {
     "binary": "bernoulli",
@@ -78,16 +79,17 @@ def _paired(parts: dict[str, Named]) -> dict[str, Named]:
     Raises
     ------
     ConfigError
-        If the two sides are of pairs that differ.
+        If one side is of a pair and the other is not its other side; a VampPrior goes with any but a ladder.
 
     """
     prior, posterior = parts["prior"], parts["posterior"]
+    free = prior.name not in PAIRS and (posterior.name not in PAIRS or (prior.name, posterior.name) in VAMPS)
     made = dict(parts)
     if posterior.name in PAIRS and prior.name == "normal":
         made["prior"] = replace(posterior, room="prior", part=PARTS["prior"][posterior.name])
     elif prior.name in PAIRS and posterior.name == "normal":
         made["posterior"] = replace(prior, room="posterior", part=PARTS["posterior"][prior.name])
-    elif (prior.name in PAIRS or posterior.name == "ladder") and str(prior) != str(posterior):
+    elif not free and str(prior) != str(posterior):
         raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
     return made
 
@@ -137,10 +139,13 @@ def objective(config: Config, schema: Schema) -> Objective:
 
 def aim(config: Config, schema: Schema) -> str:
     """What training maximises, in words; empty where it is the ELBO itself."""
-    named, made = chosen(config)["objective"], objective(config, schema)
-    if named.name == "elbo":
+    parts, made = chosen(config), objective(config, schema)
+    named, relaxed = parts["objective"], parts["posterior"].name == "categorical"
+    if named.name == "elbo" and not relaxed:
         return ""
-    bound = "a lower bound on log P(x)" if made.is_bound else "no bound on log P(x)"
+    bound = "a lower bound on log P(x)" if made.is_bound and not relaxed else "no bound on log P(x)"
+    if relaxed:
+        bound += " while z is relaxed"
     return f"{named}, {bound}" + (", which couples the rows of a batch" if made.couples_rows else "")
 
 

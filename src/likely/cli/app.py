@@ -261,7 +261,7 @@ def reconstruct(
     device: Device = None,
     json: Json = False,
 ) -> None:
-    """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x) (on a sphere, of codes: its mode)."""
+    """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x) (of codes: its mode)."""
     import likely
     from likely.cli.options import told
     from likely.cli.output import deliver, ready

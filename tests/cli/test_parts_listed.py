@@ -9,6 +9,7 @@ from refusals import Capture, refused
 from likely.assembly import PARTS
 from likely.cli import main
 
+README = Path(__file__).parents[2] / "README.md"
 SHORT = ["--set", "steps=3", "--latent", "2"]
 
 
@@ -40,6 +41,11 @@ def test_one_room_alone(capsys: Capture) -> None:
     assert iwae["written"] == "iwae:K[:plain|stl|dreg]"
     assert [argument["required"] for argument in iwae["arguments"]] == [True, False]
     assert "did you mean 'prior'?" in refused(capsys, "parts", "priors")
+
+
+def test_the_readme_shows_what_is_listed(capsys: Capture) -> None:
+    assert main(["parts", "prior"]) == 0
+    assert f"$ likely parts prior\n{capsys.readouterr().out}$ " in README.read_text()
 
 
 @pytest.mark.parametrize(

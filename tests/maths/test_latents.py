@@ -13,6 +13,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from likely.data import Batch, EncodedRows
+from likely.distributions import LatentMixture
 from likely.evaluation import evidence, ledger
 from likely.likelihoods import Gaussian
 from likely.models import VAE
@@ -43,6 +44,31 @@ def test_shapes(name: str, prefix: tuple[int, ...]) -> None:
     assert wide.log_prob(wide.sample(torch.Size(prefix))).shape == (*prefix, *wide.batch_shape)
     if law.batch_shape:
         torch.testing.assert_close(law.at(torch.tensor([1])).log_prob(z[..., 1:, :]), law.log_prob(z)[..., 1:])
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_the_centre_is_a_point_of_the_space(name: str) -> None:
+    law = LAWS[name]()
+    centre, draws = law.centre, law.sample(torch.Size((500,)))
+    assert centre.shape == law.mean.shape
+    assert law.log_prob(centre).isfinite().all()
+    if law.convex:
+        torch.testing.assert_close(centre, law.mean)
+        return
+    torch.testing.assert_close(centre.square().sum(-1), draws[0].square().sum(-1))  # as many groups, or length 1
+    assert (law.mean.square().sum(-1) < 0.99 * centre.square().sum(-1)).all()
+    if not isinstance(law, LatentMixture):
+        assert (law.log_prob(centre) >= law.log_prob(draws) - 1e-9).all()
+
+
+@pytest.mark.parametrize("name", ["P: mixture", "Q: mixture", "mixture on a sphere", "mixture of codes"])
+def test_the_mode_of_a_mixture_is_the_best_of_its_components(name: str) -> None:
+    law = LAWS[name]()
+    assert isinstance(law, LatentMixture)
+    each = law.components.mode.movedim(-2, 0)
+    density, best = law.log_prob(each), law.log_prob(law.mode)
+    torch.testing.assert_close(best, density.amax(0))
+    assert (density.amin(0) < best).all()
 
 
 @pytest.mark.parametrize("name", POSTERIORS)

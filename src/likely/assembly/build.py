@@ -23,6 +23,7 @@ __all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "support
 
 DEFAULTS = {"prior": "normal", "posterior": "normal", "network": "mlp"}
 PAIRS = ("sphere", "categorical", "ladder")
+VAMPS = (("vamp", "sphere"), ("vamp", "categorical"))
 NUMERIC = ("levels", "grid", "real")
 BY_KIND = {
     "binary": "bernoulli",
@@ -79,7 +80,7 @@ def _complete(parts: dict[str, Named]) -> dict[str, Named]:
     Raises
     ------
     ConfigError
-        If the two sides are of pairs that differ.
+        If one side is of a pair and the other is not its other side; a VampPrior goes with any but a ladder.
 
     """
     sides = {"prior": "posterior", "posterior": "prior"}
@@ -90,7 +91,8 @@ def _complete(parts: dict[str, Named]) -> dict[str, Named]:
             told[room] = str(named) if named and named.name in PAIRS else DEFAULTS[room]
     made = {room: parse(room, text, PARTS[room]) for room, text in told.items()}
     prior, posterior = made["prior"], made["posterior"]
-    if (prior.name in PAIRS or posterior.name == "ladder") and str(prior) != str(posterior):
+    free = prior.name not in PAIRS and (posterior.name not in PAIRS or (prior.name, posterior.name) in VAMPS)
+    if not free and str(prior) != str(posterior):
         raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
     return {"network": parse("network", DEFAULTS["network"], PARTS["network"])} | parts | made
 
@@ -140,10 +142,13 @@ def objective(config: Config, schema: Schema) -> Objective:
 
 def aim(config: Config, schema: Schema) -> str:
     """What training maximises, in words; empty where it is the ELBO itself."""
-    named, made = chosen(config)["objective"], objective(config, schema)
-    if named.name == "elbo":
+    parts, made = chosen(config), objective(config, schema)
+    named, relaxed = parts["objective"], parts["posterior"].name == "categorical"
+    if named.name == "elbo" and not relaxed:
         return ""
-    bound = "a lower bound on log P(x)" if made.is_bound else "no bound on log P(x)"
+    bound = "a lower bound on log P(x)" if made.is_bound and not relaxed else "no bound on log P(x)"
+    if relaxed:
+        bound += " while z is relaxed"
     return f"{named}, {bound}" + (", which couples the rows of a batch" if made.couples_rows else "")
 
 

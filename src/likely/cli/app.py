@@ -239,7 +239,7 @@ def encode(
     device: Device = None,
     json: Json = False,
 ) -> None:
-    """Write each row's code: the mean of Q(z|x)."""
+    """Write each row's code: the mean of Q(z|x); of discrete codes, their probabilities."""
     import likely
     from likely.cli.options import told
     from likely.cli.output import codes, deliver, ready
@@ -261,7 +261,7 @@ def reconstruct(
     device: Device = None,
     json: Json = False,
 ) -> None:
-    """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x)."""
+    """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x) (of codes: its mode)."""
     import likely
     from likely.cli.options import told
     from likely.cli.output import deliver, ready

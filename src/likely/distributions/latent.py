@@ -18,8 +18,16 @@ MOMENT_DRAWS = 256
 
 
 class LatentDistribution(Distribution):
-    """A law of z `(latent,)` that can be drawn from given noise, so that evaluation can key its noise by the row."""
+    """A law of z `(latent,)` that can be drawn from given noise, so that evaluation can key its noise by the row.
 
+    Attributes
+    ----------
+    convex
+        Whether means of z are points of z's space: not on a sphere, and not of codes.
+
+    """
+
+    convex: bool = True
     arg_constraints: dict[str, constraints.Constraint] = {}  # noqa: RUF012
     support = constraints.real_vector
     has_rsample = True
@@ -33,6 +41,11 @@ class LatentDistribution(Distribution):
     @abstractmethod
     def like(self) -> Tensor:
         """One of the law's tensors: z has its type and device."""
+
+    @property
+    def centre(self) -> Tensor:
+        """A point of z's space that stands for the law, `(*batch, latent)`: the mean, or the mode if not `convex`."""
+        return self.mean if self.convex else self.mode
 
     @abstractmethod
     def from_noise(self, noise: Tensor) -> Tensor:

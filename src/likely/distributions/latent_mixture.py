@@ -41,6 +41,7 @@ class LatentMixture(LatentDistribution):
 
     def __init__(self, logits: Tensor, components: LatentDistribution) -> None:
         self.logits, self.components = F.log_softmax(logits, -1), components
+        self.convex = components.convex
         super().__init__(logits.shape[:-1], components.event_shape, validate_args=False)
 
     @property
@@ -54,6 +55,13 @@ class LatentMixture(LatentDistribution):
     @property
     def mean(self) -> Tensor:
         return (self.logits.exp().unsqueeze(-1) * self.components.mean).sum(-2)
+
+    @property
+    def mode(self) -> Tensor:
+        """Of the components' modes the one that is most probable under the mixture."""
+        modes = self.components.mode
+        best = self.log_prob(modes.movedim(-2, 0)).argmax(0)
+        return modes.gather(-2, best[..., None, None].expand(*best.shape, 1, modes.shape[-1])).squeeze(-2)
 
     @property
     def variance(self) -> Tensor:

@@ -29,7 +29,7 @@ class OneHot(LatentDistribution):
 
     """
 
-    has_rsample = False
+    has_rsample, convex = False, False
 
     def __init__(self, logits: Tensor) -> None:
         self.log_p = F.log_softmax(logits, -1)
@@ -41,7 +41,13 @@ class OneHot(LatentDistribution):
 
     @property
     def mean(self) -> Tensor:
+        """Probabilities: no code themselves."""
         return self.log_p.exp().flatten(-2)
+
+    @property
+    def mode(self) -> Tensor:
+        """The most probable class of each group."""
+        return F.one_hot(self.log_p.argmax(-1), self.log_p.shape[-1]).flatten(-2).to(self.like.dtype)
 
     @property
     def variance(self) -> Tensor:

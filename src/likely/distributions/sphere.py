@@ -27,6 +27,8 @@ class UniformSphere(LatentDistribution):
 
     """
 
+    convex = False
+
     def __init__(self, zeros: Tensor) -> None:
         self.zeros = zeros
         super().__init__(zeros.shape[:-1], zeros.shape[-1:], validate_args=False)
@@ -38,6 +40,11 @@ class UniformSphere(LatentDistribution):
     @property
     def mean(self) -> Tensor:
         return self.zeros
+
+    @property
+    def mode(self) -> Tensor:
+        """Every point is one; the end of the first axis stands for them."""
+        return F.one_hot(torch.zeros_like(self.zeros[..., 0], dtype=torch.long), self.zeros.shape[-1]).to(self.zeros)
 
     @property
     def variance(self) -> Tensor:
@@ -78,6 +85,8 @@ class VonMisesFisher(LatentDistribution):
         κ > 0, `(*batch,)`; made for 1e-6 to 1e5.
 
     """
+
+    convex = False
 
     def __init__(self, mean_direction: Tensor, concentration: Tensor) -> None:
         self.loc, self.concentration = mean_direction, concentration

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 import torch
@@ -11,10 +12,11 @@ from torch import Tensor
 
 from likely.data import Batch, EncodedRows
 from likely.data.noise import normal, row_keys
+from likely.distributions import LatentDistribution
 from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.models import Model, Terms
 
-__all__ = ["Evidence", "evidence", "posterior_means"]
+__all__ = ["Evidence", "evidence", "posterior_centres", "posterior_means"]
 
 Progress = Callable[[int, int], None]
 
@@ -198,9 +200,18 @@ def _sample(model: Model, batch: Batch, keys: Tensor, found: _Estimates, block: 
             found.with_prior = True
 
 
-@torch.no_grad()
 def posterior_means(model: Model, rows: EncodedRows) -> np.ndarray:
     """Mean of Q(z|x) per row: `(rows, latent)`."""
+    return _of_posterior(model, rows, attrgetter("mean"))
+
+
+def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
+    """A point of z's space per row, `(rows, latent)`: the mean of Q(z|x), its mode on a sphere or of codes."""
+    return _of_posterior(model, rows, attrgetter("centre"))
+
+
+@torch.no_grad()
+def _of_posterior(model: Model, rows: EncodedRows, what: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
-    made = [model.posterior(batch).mean[:count].cpu() for batch, count in chunks(rows, 4 * ROWS)]
+    made = [what(model.posterior(batch))[:count].cpu() for batch, count in chunks(rows, 4 * ROWS)]
     return torch.cat(made).numpy()

@@ -82,7 +82,7 @@ def _reconstructions(findings: Findings) -> str:
     originals, rebuilt = findings.originals, findings.reconstructions
     if not (given(originals) and given(rebuilt)) or originals is None or rebuilt is None:
         return ""
-    mean = "the mean of P(x|z) at the mean of the posterior Q(z|x)"
+    mean = "the mean of P(x|z) at the mean of the posterior Q(z|x) (its mode, where z is a unit vector or a code)"
     if _pictured(originals):
         text = f"<b>Above</b>, held-out pictures; <b>below</b>, each after encoding and decoding: {mean}."
         shown = examples.paired_pictures(np.asarray(originals), np.asarray(rebuilt))

@@ -31,7 +31,7 @@ from likely.data import (
     with_labels,
 )
 from likely.errors import ConfigError, DataError
-from likely.evaluation import Evidence, Ledger, evidence, ledger, posterior_means
+from likely.evaluation import Evidence, Ledger, evidence, ledger, posterior_centres, posterior_means
 from likely.models import Model
 from likely.run.progress import bar
 
@@ -134,7 +134,11 @@ class Run:
         return pd.DataFrame(columns, index=_index(rows))
 
     def encode(self, data: Any, *, given: Given | None = None) -> Any:
-        """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`."""
+        """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`.
+
+        On a hypersphere a mean lies inside, the nearer to the middle the less is known; of codes it is the vector of
+        their probabilities.
+        """
         rows, _ = self.rows_of(data)
         means = posterior_means(self.model, self.encoded(rows, given))
         if self.schema.form == "table" and not _is_tensor(data):
@@ -143,10 +147,13 @@ class Run:
 
     @torch.no_grad()
     def reconstruct(self, data: Any, *, given: Given | None = None) -> Any:
-        """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category)."""
+        """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category).
+
+        On a hypersphere and of codes, where a mean is no z, it is at the mode of Q(z|x).
+        """
         rows, _ = self.rows_of(data)
         encoded = self.encoded(rows, given)
-        z, y = torch.from_numpy(posterior_means(self.model, encoded)).to(self.device), encoded.covariates
+        z, y = torch.from_numpy(posterior_centres(self.model, encoded)).to(self.device), encoded.covariates
         made = [self.model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
         result = decode(self.schema, torch.cat(made), y)
         if isinstance(result, pd.DataFrame):

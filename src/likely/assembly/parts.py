@@ -37,7 +37,7 @@ def _count(name: str, default: int | None, least: int = 1) -> Argument:
     return Argument(name, default, whole=True, least=least)
 
 
-CODE = (_count("GROUPS", 16), _count("CLASSES", 8, least=2), Argument("TEMPERATURE", 2 / 3))
+CODE = (_count("GROUPS", 16), _count("CLASSES", 8, least=2), Argument("TEMPERATURE", 0.67))
 LADDER = (Argument("GROUPS", 3, whole=True, most=20),)
 FAMILY = Argument(words=tuple(families.FAMILY), default="gaussian")
 GRADIENT = Argument(words=("plain", "stl", "dreg"), default="plain")

@@ -21,9 +21,9 @@ class Exemplar(Prior):
     """P(z) = (1/N) Σ_n N(z; μ(x_n), s² I), μ(x_n) the mean of Q(z|x_n), s learned (Norouzi, Fleet, Norouzi 2020).
 
     In training an exemplar is left out of its own prior, which is then over N − 1, and of the others only the
-    `neighbours` nearest to a row's z are encoded and counted: a lower bound on that log P(z). They are found among stored means, which are renewed as
-    rows are encoded. In evaluation the mixture is over all N, encoded anew with the weights as they are, once after
-    every change from training to evaluation. The means are saved, the rows are not.
+    `neighbours` nearest to a row's z are encoded and counted: a lower bound on that log P(z). They are found among
+    stored means, which are renewed as rows are encoded. In evaluation the mixture is over all N, encoded anew with the
+    weights as they are, once after every change from training to evaluation. The means are saved, the rows are not.
 
     Parameters
     ----------

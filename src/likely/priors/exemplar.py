@@ -36,7 +36,7 @@ class Exemplar(Prior):
 
     """
 
-    needs_posterior = True
+    needs_posterior = knows_rows = True
     centres: Tensor
     zeros: Tensor
     chosen: Tensor | None

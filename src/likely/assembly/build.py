@@ -138,10 +138,13 @@ def objective(config: Config, schema: Schema) -> Objective:
 def aim(config: Config, schema: Schema) -> str:
     """What training maximises, in words; empty where it is the ELBO itself."""
     named, made = chosen(config)["objective"], objective(config, schema)
-    if named.name == "elbo":
+    relaxed = chosen(config)["posterior"].name == "categorical"
+    if named.name == "elbo" and not relaxed:
         return ""
-    bound = "a lower bound on log P(x)" if made.is_bound else "no bound on log P(x)"
-    return f"{named}, {bound}" + (", which couples the rows of a batch" if made.couples_rows else "")
+    bound = "a lower bound on log P(x)" if made.is_bound and not relaxed else "no bound on log P(x)"
+    return f"{named}{' of relaxed codes' if relaxed else ''}, {bound}" + (
+        ", which couples the rows of a batch" if made.couples_rows else ""
+    )
 
 
 def notices(config: Config, schema: Schema) -> tuple[str, ...]:

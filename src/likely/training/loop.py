@@ -170,6 +170,8 @@ def train(
                 if outcome.steps % plan.every and outcome.steps < plan.last:
                     continue
                 record = _record(outcome.steps, config, len(rows), plan, meter.means(), started)
+                if terms.relaxed:
+                    record["train_elbo"] = math.nan
                 if not math.isfinite(record["objective"]):
                     outcome.diverged = True
                     break

@@ -92,6 +92,17 @@ def test_a_narrow_far_mixture_loses_no_digits() -> None:
     assert law.log_prob(z).item() == pytest.approx(exact.item(), abs=1e-4)
 
 
+def test_a_mixture_of_any_laws_is_evaluated_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, z = posteriors.FullNormal(3)(torch.randn(5, 9)), torch.randn(7, 4, 3)
+    law, sizes = LatentMixture(torch.zeros(5), parts), []
+    whole, one = law.log_prob(z), type(parts).log_prob
+    monkeypatch.setattr("likely.distributions.latent_mixture.CELLS", 60)
+    monkeypatch.setattr(type(parts), "log_prob", lambda self, z: sizes.append(len(z)) or one(self, z))
+    with torch.no_grad():
+        torch.testing.assert_close(law.log_prob(z), whole)
+    assert sizes == [4] * 7
+
+
 def test_vamp_is_the_mean_of_q_over_rows_at_the_start() -> None:
     prior, rows = priors.Vamp(2, (3,), 4, torch.float64), torch.randn(4, 3, dtype=torch.float64)
     prior.initialise(rows)

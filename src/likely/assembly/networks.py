@@ -49,7 +49,7 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
     """
     shape, blocks = schema.event_shape, int(model.blocks or 0)
     if not schema.uniform or len(shape) not in (2, 3):
-        raise ConfigError(f"network conv is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
+        raise ConfigError(f"it is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
     encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=sizes.covariates)
     decoder = ConvDecoder(sizes.code + sizes.covariates, sizes.likelihood.parameter_shape, blocks=blocks)
     return Encoder(_first(schema), encoder), decoder

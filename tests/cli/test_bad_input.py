@@ -227,7 +227,7 @@ def test_weights_of_another_shape(run: Path, capsys: Capture) -> None:
     values = json.loads((run / "config.json").read_text())
     values["model"]["latent"] += 5
     (run / "config.json").write_text(json.dumps(values))
-    assert "do not fit" in refused(capsys, "sample", run)
+    assert "do not fit the model that this version makes" in refused(capsys, "sample", run)
 
 
 @pytest.mark.parametrize("device", ["auto", "toaster"])

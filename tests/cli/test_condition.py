@@ -38,6 +38,17 @@ def test_a_fit_says_what_is_given_and_how_to_go_on(fitted: Path, capsys: Capture
     assert "-n 100 --given label=0 |" in out
 
 
+def test_the_values_that_a_fit_suggests_for_conditions_are_taken(capsys: Capture, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    x, n, f = rng.normal(size=40), rng.integers(0, 9, 40), np.arange(40) % 3 == 0
+    pd.DataFrame({"x": x, "n": n, "f": f}).to_csv(tmp_path / "t.csv", index=False)
+    conditions = ["--condition", "n", "--condition", "f"]
+    ran("fit", tmp_path / "t.csv", "-o", tmp_path / "r", *conditions, *STEPS)
+    said = capsys.readouterr().out.split(" -n 100 ")[1].split(" |")[0]
+    assert said == "--given n=4 --given f=0"
+    ran("sample", tmp_path / "r", "-n", 2, *said.split())
+
+
 def test_inspect_shows_conditions(fitted: Path, capsys: Capture) -> None:
     capsys.readouterr()
     ran("inspect", fitted / "t.csv", "--condition", "s", "--column", "id=ignore")

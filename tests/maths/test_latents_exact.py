@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -91,6 +92,17 @@ def test_a_narrow_far_mixture_loses_no_digits() -> None:
     assert law.log_prob(z).item() == pytest.approx(exact.item(), abs=1e-4)
 
 
+def test_a_mixture_of_any_laws_is_evaluated_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, z = posteriors.FullNormal(3)(torch.randn(5, 9)), torch.randn(7, 4, 3)
+    law, sizes = LatentMixture(torch.zeros(5), parts), []
+    whole, one = law.log_prob(z), type(parts).log_prob
+    monkeypatch.setattr("likely.distributions.latent_mixture.CELLS", 60)
+    monkeypatch.setattr(type(parts), "log_prob", lambda self, z: sizes.append(len(z)) or one(self, z))
+    with torch.no_grad():
+        torch.testing.assert_close(law.log_prob(z), whole)
+    assert sizes == [4] * 7
+
+
 def test_vamp_is_the_mean_of_q_over_rows_at_the_start() -> None:
     prior, rows = priors.Vamp(2, (3,), 4, torch.float64), torch.randn(4, 3, dtype=torch.float64)
     prior.initialise(rows)
@@ -114,6 +126,16 @@ def test_exemplars_leave_the_row_out_in_training_and_only_there() -> None:
     torch.testing.assert_close(prior.eval()(encode, numbers).log_prob(z), each.exp().mean(-1).log())
 
 
+def test_a_row_that_is_no_exemplar_is_counted_against_all_of_them() -> None:
+    prior, rows = priors.Exemplar(2, 3, neighbours=2).double(), torch.randn(6, 3, dtype=torch.float64)
+    prior.initialise(rows)  # rows 0, 2 and 4
+    z, numbers = torch.randn(5, 2, 2, dtype=torch.float64), torch.tensor([1, 2])
+    found = prior(encode, numbers).log_prob(z)
+    each = DiagonalNormal(encode(rows[[0, 2, 4]]).mean, torch.zeros(2).double()).log_prob(z.unsqueeze(-2)).exp()
+    assert (found[:, 0] < each[:, 0].mean(-1).log()).all()
+    torch.testing.assert_close(found[:, 1], each[:, 1, [0, 2]].mean(-1).log())
+
+
 def test_exemplars_follow_the_weights() -> None:
     prior = priors.Exemplar(2, 6)
     prior.initialise(torch.randn(6, 3))
@@ -121,6 +143,19 @@ def test_exemplars_follow_the_weights() -> None:
     before = prior.centres.clone()
     prior.train().eval()(lambda values: DiagonalNormal(encode(values).mean + 1, torch.zeros(2)))
     torch.testing.assert_close(prior.centres, before + 1)
+
+
+def test_a_prior_that_is_costly_to_make_is_made_once_per_evaluation() -> None:
+    prior, x = priors.Vamp(2, (4,), 5), torch.randn(120, 4)
+    prior.initialise(x)
+    model = VAE(prior, Gaussian((4,), 1.0), posteriors.Normal(2), nn.Linear(4, 4), nn.Linear(2, 4))
+    calls: list[int] = []
+    prior.register_forward_hook(lambda *_: calls.append(1))
+    whole = evidence(model, EncodedRows(x), samples=6, prior_sampling=True)
+    assert len(calls) == 1
+    blocks = evidence(model, EncodedRows(x), samples=6, prior_sampling=True, cells=1)
+    assert len(calls) == 2
+    np.testing.assert_allclose(whole.terms["iwae"], blocks.terms["iwae"], rtol=1e-5)
 
 
 def test_a_sampled_kl_agrees_with_the_closed_form_and_says_what_it_is() -> None:

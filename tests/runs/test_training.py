@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import islice, pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -10,12 +11,13 @@ from torch import nn
 import likely
 from likely.config import TrainingConfig
 from likely.data import Batch, EncodedRows
+from likely.errors import ConfigError
 from likely.likelihoods import Bernoulli
 from likely.models import VAE
 from likely.networks import ResidualMLP
 from likely.objectives import ELBO, loss
 from likely.posteriors import Normal
-from likely.priors import StandardNormal
+from likely.priors import Exemplar, StandardNormal
 from likely.training import Plan, train
 from likely.training.loop import order
 from likely.training.validate import validate
@@ -129,6 +131,40 @@ def test_ctrl_c_keeps_the_best_weights_so_far() -> None:
     assert outcome.interrupted
     assert outcome.steps == 100
     assert validate(model, rows(60), 0)[0] == pytest.approx(outcome.best, abs=1e-5)
+
+
+def exemplars() -> VAE:
+    torch.manual_seed(0)
+    return VAE(Exemplar(2, 20), Bernoulli((9,)), Normal(2), ResidualMLP(9, 4, 16), ResidualMLP(2, 9, 16))
+
+
+def test_exemplars_are_those_of_the_kept_weights_also_where_ctrl_c_falls_into_a_validation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, train_rows, calls = exemplars(), rows(100), [0]
+    model.initialise(train_rows.whole(torch.arange(100)))
+
+    def interrupted(*arguments: Any) -> tuple[float, float, float]:
+        calls[0] += 1
+        found = validate(*arguments)
+        if calls[0] == 4:
+            model.eval()
+            model.prior()
+            raise KeyboardInterrupt
+        return found
+
+    monkeypatch.setattr("likely.training.loop.validate", interrupted)
+    assert train(model, train_rows, rows(60), CONFIG, plan(400, every=25), seed=0).interrupted
+    means = model.posterior(train_rows.whole(torch.arange(0, 100, 5))).mean
+    torch.testing.assert_close(model.p_z.centres, means)
+
+
+def test_a_prior_that_knows_rows_by_number_asks_for_validation_rows_of_their_own() -> None:
+    model, x = exemplars(), rows(100)
+    model.initialise(x.whole(torch.arange(100)))
+    with pytest.raises(ConfigError, match="give validation="):
+        likely.train(model, x, config=replace(CONFIG, steps=2))
+    assert likely.train(model, x, validation=rows(20), config=replace(CONFIG, steps=2)).steps == 2
 
 
 def test_divergence_is_told() -> None:

@@ -63,7 +63,7 @@ PRIORS = {
     ),
     "exemplar": Part(
         lambda schema, latent, count, near: priors.Exemplar(latent, min(count, schema.rows), near),
-        "kernels at K encoded training rows, at most all; the NEAREST alone count in training",
+        "kernels at K encoded training rows, at most all; in training the NEAREST alone count, a lower bound",
         "Norouzi et al. 2020",
         (_count("K", 1000, least=2), _count("NEAREST", 10)),
     ),

@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from likely.data import Column
     from likely.evaluation import Ledger
     from likely.run import Inspection, Run
 
@@ -77,8 +78,15 @@ def fitted(run: Run, *, json: bool) -> None:
 
 def _given(run: Run) -> str:
     """Words that give each condition a value."""
-    words = [f"{c.name}={c.categories[0] if c.categories else f'{c.mean:.3g}'}" for c in run.schema.conditions]
+    words = [f"{c.name}={_example(c)}" for c in run.schema.conditions]
     return "".join(f" --given {shlex.quote(word)}" for word in words)
+
+
+def _example(column: Column) -> Any:
+    """A value that a condition may be given."""
+    if column.categories:
+        return column.categories[0]
+    return round(column.mean) if column.per_unit == 1 else f"{column.mean:.3g}"
 
 
 def parameters(run: Run) -> int:

@@ -76,12 +76,20 @@ class LatentMixture(LatentDistribution):
         return LatentMixture(self.logits[index], self.components.at(index))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        if self.batch_shape or not isinstance(self.components, DiagonalNormal):
+        if self.batch_shape:
             return torch.logsumexp(self.logits + self.components.log_prob(value.unsqueeze(-2)), -1)
         flat = value.reshape(-1, value.shape[-1])
-        size = max(1, len(flat) if torch.is_grad_enabled() else CELLS // self.logits.shape[-1])
-        made = [torch.logsumexp(self.logits + _each(self.components, part), -1) for part in flat.split(size)]
+        diagonal = isinstance(self.components, DiagonalNormal)
+        cells = self.logits.shape[-1] * (1 if diagonal else value.shape[-1])
+        size = max(1, len(flat) if torch.is_grad_enabled() else CELLS // cells)
+        made = [torch.logsumexp(self.logits + self._each(part), -1) for part in flat.split(size)]
         return (made[0] if len(made) == 1 else torch.cat(made)).view(value.shape[:-1])
+
+    def _each(self, z: Tensor) -> Tensor:
+        """Log-density of each z `(rows, dim)` under each component: `(rows, components)`."""
+        if isinstance(self.components, DiagonalNormal):
+            return _products(self.components, z)
+        return self.components.log_prob(z.unsqueeze(-2))
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """The last number of the noise chooses the component, the others are its noise."""
@@ -142,8 +150,8 @@ class LatentMixture(LatentDistribution):
         return -solved.squeeze(-1)
 
 
-def _each(parts: DiagonalNormal, z: Tensor) -> Tensor:
-    """Log-density of each z `(rows, dim)` under each component: `(rows, components)`.
+def _products(parts: DiagonalNormal, z: Tensor) -> Tensor:
+    """Log-density of each z `(rows, dim)` under each diagonal component: `(rows, components)`.
 
     By matrix products, in float64, because ‖(z − μ)/σ‖² = Σ z²/σ² − 2 z μ/σ² + μ²/σ² cancels.
     """

@@ -118,10 +118,11 @@ def evidence(
     size = ROWS
     block = max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * size)))
     made, done, kl_kind, part = _Columns(), 0, "", "dimension"
+    p = model.prior()
     for batch, count in chunks(rows, size):
         keys = row_keys(batch.values, seed)
         found = _Estimates(samples, len(batch), batch.values.device)
-        _sample(model, batch, keys, found, block, prior_sampling)
+        _sample(model, p, batch, keys, found, block, prior_sampling)
         terms, errors = found.terms()
         made.add(count, key=keys, **terms, **{f"se_{name}": error for name, error in errors.items()})
         if found.parts is not None:
@@ -186,15 +187,22 @@ class _Estimates:
         return {name: value for name, (value, _) in found.items()}, {name: error for name, (_, error) in found.items()}
 
 
-def _sample(model: Model, batch: Batch, keys: Tensor, found: _Estimates, block: int, prior_sampling: bool) -> None:
-    """Draw z by noise keyed by the row, block by block, and take in the terms."""
+def _sample(
+    model: Model,
+    p: LatentDistribution,
+    batch: Batch,
+    keys: Tensor,
+    found: _Estimates,
+    block: int,
+    prior_sampling: bool,
+) -> None:
+    """Draw z by noise keyed by the row, block by block, and take in the terms; P(z) is one for all of them."""
     q = model.posterior(batch)
-    p = model.prior() if prior_sampling else None
     for first in range(0, found.samples, block):
         size = min(block, found.samples - first)
         noise = normal(keys, FROM_POSTERIOR, first, size, q.noise_size).to(q.like.dtype)
-        found.add(first, model.terms(batch, noise=noise, q=q))
-        if p is not None:
+        found.add(first, model.terms(batch, noise=noise, q=q, p=p))
+        if prior_sampling:
             z = p.from_noise(normal(keys, FROM_PRIOR, first, size, p.noise_size).to(q.like.dtype))
             found.simple.add(first, model.log_px_z(batch, z))
             found.with_prior = True

@@ -61,7 +61,13 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def terms(
-        self, batch: Batch, k: int = 1, *, noise: Tensor | None = None, q: LatentDistribution | None = None
+        self,
+        batch: Batch,
+        k: int = 1,
+        *,
+        noise: Tensor | None = None,
+        q: LatentDistribution | None = None,
+        p: LatentDistribution | None = None,
     ) -> Terms:
         """One pass: z ~ Q(z|x) by reparameterisation, and the terms at them.
 
@@ -74,8 +80,8 @@ class Model(nn.Module, ABC):
         noise
             Standard normal numbers `(sample, batch, q.noise_size)` to draw from, in place of k samples from torch's
             generator.
-        q
-            `posterior(batch)`, where it is known already.
+        q, p
+            `posterior(batch)` and `prior(batch.rows)`, where they are known already.
 
         """
 

@@ -83,22 +83,29 @@ class HierarchicalVAE(Model):
         return self._read(self.ladder(z=z).state, covariates)
 
     def terms(
-        self, batch: Batch, k: int = 1, *, noise: Tensor | None = None, q: LatentDistribution | None = None
+        self,
+        batch: Batch,
+        k: int = 1,
+        *,
+        noise: Tensor | None = None,
+        q: LatentDistribution | None = None,
+        p: LatentDistribution | None = None,
     ) -> Terms:
         """One way down the ladder: z ~ Q(z|x), and the terms at them (see `Model.terms`).
 
         Raises
         ------
         ConfigError
-            If `q` is not a law that `posterior` gave.
+            If `q` or `p` is not a law that this model gave.
 
         """
-        q = self.posterior(batch) if q is None else q
-        if not isinstance(q, Hierarchy):
-            raise ConfigError(f"Q of a hierarchical model is what its posterior(batch) gives, got {type(q).__name__}")
+        q, p = self.posterior(batch) if q is None else q, self.prior() if p is None else p
+        if not isinstance(q, Hierarchy) or not isinstance(p, Hierarchy):
+            laws = f"{type(q).__name__} and {type(p).__name__}"
+            raise ConfigError(f"Q and P of a hierarchical model are what its posterior and prior give, got {laws}")
         if noise is None:
             noise = torch.randn(k, len(batch), self.latent, dtype=q.like.dtype, device=q.like.device)
-        down, p = self.ladder(noise=noise, features=q.features), self.prior()
+        down = self.ladder(noise=noise, features=q.features)
         q.know(down)
         p.know(down)
         log_px_z = batch.sum_observed(self._read(down.state, batch.covariates).log_prob(batch.values))

@@ -8,7 +8,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from likely.distributions import DiagonalNormal, LatentDistribution
+from likely.distributions import DiagonalNormal, LatentDistribution, RelaxedOneHot
 from likely.distributions.latent import closed_kl
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
@@ -94,6 +94,11 @@ class Terms:
         if sampled is not None:
             return sampled.mean(0)
         return torch.zeros_like(self.reconstruction) if closed is None else closed
+
+    @property
+    def relaxed(self) -> bool:
+        """Whether z is relaxed codes, as in training: then no difference of these terms is the ELBO."""
+        return isinstance(self.q, RelaxedOneHot)
 
     @property
     def kl_parts(self) -> Tensor | None:

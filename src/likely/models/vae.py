@@ -84,7 +84,13 @@ class VAE(Model):
         return law
 
     def terms(
-        self, batch: Batch, k: int = 1, *, noise: Tensor | None = None, q: LatentDistribution | None = None
+        self,
+        batch: Batch,
+        k: int = 1,
+        *,
+        noise: Tensor | None = None,
+        q: LatentDistribution | None = None,
+        p: LatentDistribution | None = None,
     ) -> Terms:
         """One pass: z ~ Q(z|x) by reparameterisation, and the terms at them (see `Model.terms`)."""
         held = None
@@ -93,7 +99,7 @@ class VAE(Model):
             q = self.q_z_x(parameters)
             held = partial(self._held, parameters)
         z = q.rsample(torch.Size((k,))) if noise is None else q.from_noise(noise)
-        return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows), held)
+        return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows) if p is None else p, held)
 
     def initialise(self, batch: Batch) -> None:
         """Start from training rows, the first ones in their order.

@@ -29,7 +29,7 @@ class Objective(ABC):
     @property
     @abstractmethod
     def is_bound(self) -> bool:
-        """Whether the value is, in expectation and at `kl_weight` 1, at most log P(x)."""
+        """Whether the value is, in expectation and at `kl_weight` 1, at most log P(x); never with relaxed codes."""
 
     @property
     @abstractmethod

@@ -160,4 +160,5 @@ class FreeBits(Objective):
             return parts
         laws = f"{type(terms.q).__name__} and {type(terms.p).__name__}"
         what = "groups of a hierarchy" if self.per == "group" else "dimensions"
-        raise ConfigError(f"the KL of {laws} is no sum over {what}; use free bits per total")
+        instead = "group" if grouped else "total"
+        raise ConfigError(f"the KL of {laws} is no sum over {what}; use free bits per {instead}")

@@ -26,6 +26,8 @@ class Prior(nn.Module, ABC):
         Shape of z: `(latent,)`.
     needs_posterior
         Whether P(z) is made of Q: such a prior is given Q at every call and never registers it.
+    knows_rows
+        Whether it knows training rows by their numbers, and so wants those of the rows it was initialised with.
     space
         What z is: `real`, vectors of R^latent; `sphere`, unit vectors; `codes`, one-hot vectors end to end. `None`
         where it is whatever Q's is.
@@ -34,6 +36,7 @@ class Prior(nn.Module, ABC):
 
     event_shape: torch.Size
     needs_posterior = False
+    knows_rows = False
     space: ClassVar[Space | None] = "real"
 
     @abstractmethod

@@ -20,10 +20,10 @@ CHUNK = 1000
 class Exemplar(Prior):
     """P(z) = (1/N) Σ_n N(z; μ(x_n), s² I), μ(x_n) the mean of Q(z|x_n), s learned (Norouzi, Fleet, Norouzi 2020).
 
-    In training a row is left out of its own prior, and of the other N − 1 exemplars only the `neighbours` nearest to
-    its z are encoded and counted: a lower bound on log P(z). They are found among stored means, which are renewed as
-    rows are encoded. In evaluation the mixture is over all N, encoded anew with the weights as they are, once after
-    every change from training to evaluation. The means are saved, the rows are not.
+    In training an exemplar is left out of its own prior, which is then over N − 1, and of the others only the
+    `neighbours` nearest to a row's z are encoded and counted: a lower bound on that log P(z). They are found among
+    stored means, which are renewed as rows are encoded. In evaluation the mixture is over all N, encoded anew with the
+    weights as they are, once after every change from training to evaluation. The means are saved, the rows are not.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Exemplar(Prior):
 
     """
 
-    needs_posterior = True
+    needs_posterior = knows_rows = True
     centres: Tensor
     zeros: Tensor
     chosen: Tensor | None
@@ -99,23 +99,27 @@ class Exemplar(Prior):
             return posterior(self.values[places])
         return posterior(self.values[places], self.covariates[places])
 
-    def nearest(self, z: Tensor, rows: Tensor | None) -> Tensor:
-        """Places of the exemplars nearest to the mean of each row's samples `(sample, batch, dim)`: `(batch, k)`."""
+    def _nearest(self, z: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Of each row, the exemplars nearest to its samples' mean `(batch, k)`, and how many there are but itself."""
         with torch.no_grad():
             distance = torch.cdist(z.mean(0).to(torch.float64), self.centres.to(torch.float64))
+            own = torch.zeros_like(distance, dtype=torch.bool)
             if rows is not None and self.chosen is not None:
-                distance = distance.masked_fill(rows[:, None] == self.chosen, torch.inf)
-            return distance.topk(min(self.neighbours, len(self.centres) - 1), largest=False).indices
+                own = rows[:, None] == self.chosen
+            nearest = distance.masked_fill(own, torch.inf).topk(
+                min(self.neighbours, len(self.centres) - 1), largest=False
+            )
+            return nearest.indices, (~own).sum(-1)
 
     def log_nearest(self, z: Tensor, posterior: Encode, rows: Tensor | None) -> Tensor:
-        """log of 1/(N − 1) Σ over the nearest exemplars, without the row itself: `(sample, batch)`, nats."""
-        used, place = self.nearest(z, rows).unique(return_inverse=True)
+        """log of the sum over the nearest exemplars by the number of all but the row: `(sample, batch)`, nats."""
+        nearest, others = self._nearest(z, rows)
+        used, place = nearest.unique(return_inverse=True)
         means = self._q(posterior, used).mean
         with torch.no_grad():
             self.centres[used] = means.to(self.centres.dtype)
         found = self._kernels(means[place]).log_prob(z.unsqueeze(-2))
-        others = torch.as_tensor(len(self.centres) - 1, dtype=found.dtype, device=found.device)
-        return torch.logsumexp(found, -1) - others.log()
+        return torch.logsumexp(found, -1) - others.to(found.dtype).log()
 
 
 class _Nearest(LatentDistribution):

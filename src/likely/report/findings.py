@@ -40,8 +40,8 @@ class Findings:
         What training maximised where that is not the ELBO, and whether it is a bound; else empty.
     history
         Frame with columns ``step, epoch, seconds, train_elbo, val_elbo, reconstruction, kl, learning_rate, beta``;
-        bounds in nats per row, NaN where not measured. Only ``step`` is needed; ``val_elbo_average`` (the ELBO under
-        averaged weights) is drawn too where there is one.
+        bounds in nats per row, NaN where not measured (``train_elbo`` where training saw relaxed codes). Only ``step``
+        is needed; ``val_elbo_average`` (the ELBO under averaged weights) is drawn too where there is one.
     selected_step
         The step whose weights were kept.
     ledger

@@ -68,9 +68,15 @@ def _fit(findings: Findings) -> str:
         if findings.aim
         else "Training raises the ELBO"
     )
+    no_bound = "train_elbo" in history and not history["train_elbo"].notna().any()
+    where = (
+        "on validation rows, which the optimiser never sees: they tell when training stops helping. On training rows z "
+        "is relaxed, which gives no ELBO; the terms below are of these rows."
+        if no_bound
+        else "on the training rows; validation rows, which the optimiser never sees, tell when it stops helping."
+    )
     text = (
-        f"{what}, a lower bound on log P(x), on the training rows; validation rows, which the "
-        f"optimiser never sees, tell when it stops helping.{kept} Below, the two terms it is made of: better "
+        f"{what}, a lower bound on log P(x), {where}{kept} Below, the two terms it is made of: better "
         "reconstruction is bought with a larger KL, that is, with codes that say more about their row. The vertical "
         "scale leaves out the steep climb of the first steps."
     )

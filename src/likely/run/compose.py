@@ -9,8 +9,8 @@ from torch import Tensor
 
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
-from likely.errors import DataError
-from likely.models import Model
+from likely.errors import ConfigError, DataError
+from likely.models import VAE, Model
 from likely.objectives import Objective
 from likely.training import Outcome, Plan
 from likely.training import train as run_training
@@ -44,6 +44,8 @@ def train(
     ------
     DataError
         If fewer than two rows are left to train on.
+    ConfigError
+        If no validation rows are given and the prior knows the training rows by their numbers.
 
     Examples
     --------
@@ -60,6 +62,11 @@ def train(
     rows = EncodedRows(data) if isinstance(data, Tensor) else data
     held = EncodedRows(validation) if isinstance(validation, Tensor) else validation
     if held is None:
+        if isinstance(model, VAE) and model.p_z.knows_rows:
+            raise ConfigError(
+                f"prior {type(model.p_z).__name__} knows training rows by number, which a division would change: "
+                "initialise the model with the training rows, and give validation="
+            )
         shuffled = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
         cut = max(1, len(rows) // 10)
         rows, held = rows.take(shuffled[cut:]), rows.take(shuffled[:cut])

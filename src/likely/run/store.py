@@ -78,7 +78,10 @@ def load(path: str | Path, *, device: str | None = None) -> Run:
         model.load_state_dict(_tensors(directory / "weights.safetensors"))
     except (RuntimeError, InputError) as error:
         reason = " ".join(str(error).split())
-        raise RunError(f"{directory}: the weights do not fit config.json and schema.json ({reason[:200]})") from error
+        raise RunError(
+            f"{directory}: the weights do not fit the model that this version makes of config.json and schema.json; "
+            f"fit again, or load it with the version that wrote it ({reason[:120]})"
+        ) from error
     index = _tensors(directory / "rows.safetensors")
     try:
         parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}

@@ -170,6 +170,8 @@ def train(
                 if outcome.steps % plan.every and outcome.steps < plan.last:
                     continue
                 record = _record(outcome.steps, config, len(rows), plan, meter.means(), started)
+                if terms.relaxed:
+                    record["train_elbo"] = math.nan
                 if not math.isfinite(record["objective"]):
                     outcome.diverged = True
                     break
@@ -187,9 +189,10 @@ def train(
             f"look for extreme values, or try --set learning_rate={config.learning_rate / 3:g}"
         )
     outcome.seconds = time.perf_counter() - started
+    model.train()  # also where a validation was interrupted: a prior that stores encoded rows is renewed after training
     model.eval()
     with torch.no_grad():
-        model.prior()  # a prior that stores encoded rows renews them with the weights that are kept
+        model.prior()
     return outcome
 
 

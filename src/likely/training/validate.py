@@ -22,12 +22,13 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
     """
     model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=rows.values.device)
+    p = model.prior()
     for first in range(0, len(rows), CHUNK):
         index = torch.arange(first, min(first + CHUNK, len(rows)), device=rows.values.device)
         batch = rows.whole(index)
         q = model.posterior(batch)
         noise = normal(row_keys(batch.values, seed), STREAM, 0, 1, q.noise_size)
-        terms = model.terms(batch, noise=noise.to(q.like.dtype), q=q)
+        terms = model.terms(batch, noise=noise.to(q.like.dtype), q=q, p=p)
         total += torch.stack([terms.reconstruction.sum(dtype=torch.float64), terms.kl.sum(dtype=torch.float64)])
     model.train()
     reconstruction, kl = (total / len(rows)).tolist()

@@ -385,9 +385,9 @@ def test_pictures_scaled_to_one_are_levels_and_come_back_exactly(levels: int, dt
 
 def test_large_integers_keep_their_range() -> None:
     column = schema_of(pd.DataFrame({"t": 1_700_000_001 + np.arange(100)})).columns[0]
-    from likely.assembly.build import LIKELIHOODS
+    from likely.assembly.families import logistic
 
-    likelihood = LIKELIHOODS["logistic"]([column], (1,), "")
+    likelihood = logistic([column], (1,))
     law = likelihood(torch.zeros(2))
     values = torch.arange(1_700_000_001, 1_700_000_101, dtype=torch.float64)
     inside = law.log_prob(values[:, None]).exp().sum()

@@ -260,7 +260,7 @@ def test_parts_that_fit_are_taken() -> None:
 
 UNFIT = [
     ({"encoder": ResidualMLP(59, 6, 8)}, "encoder ResidualMLP takes 59 numbers per row; x has 60"),
-    ({"posterior": Normal(2)}, "encoder Encoder gives 6 numbers per row; Normal needs 4"),
+    ({"posterior": Normal(2), "prior": StandardNormal(2)}, "encoder Encoder gives 6 numbers per row; Normal needs 4"),
     (
         {"prior": StandardNormal(4), "posterior": Normal(4), "encoder": nn.Linear(1, 1)},
         "decoder ConvDecoder takes 3 numbers per row; z has 4",

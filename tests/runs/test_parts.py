@@ -215,7 +215,7 @@ def test_a_resolved_configuration_says_every_argument(tmp_path: Path) -> None:
     stored = json.loads((tmp_path / "run" / "config.json").read_text())
     told = {name: stored["model"][name] for name in ("prior", "posterior", "likelihood", "network")}
     assert told == {
-        "prior": "flow:3:coupling",
+        "prior": "flow:4:coupling",
         "posterior": "normal",
         "likelihood": "mixture:5:gaussian",
         "network": "mlp",

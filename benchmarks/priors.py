@@ -25,7 +25,7 @@ import likely
 from common import data, keep
 from likely.data import Rows, Source
 
-PRIORS = ("normal", "mixture:200", "flow:4:coupling")
+PRIORS = ("normal", "flow:4:coupling")
 SEEDS = {
     "digits": (0, 1, 2),
     "tables/boston.csv": (0, 1, 2),

@@ -246,19 +246,3 @@ def test_a_budget_of_minutes_is_timed_with_the_objective_itself(monkeypatch: pyt
     run = likely.fit(table(), minutes=0.02, objective="iwae:3")
     assert len(seen) > run.facts["steps"]
     assert set(seen) == {likely.objectives.IWAE(3)}
-
-
-def test_the_prior_that_is_taken_where_none_is_told() -> None:
-    pictures = np.random.default_rng(0).integers(0, 17, (60, 8, 8)).astype(np.uint8)
-    few = {"steps": 2, "width": 16}
-
-    def taken(data: object, **options: object) -> str | None:
-        return likely.fit(data, **few, **options).config.model.prior  # type: ignore[arg-type]
-
-    assert taken(table()) == "normal"
-    assert taken(pictures) == "flow:4:coupling"
-    assert taken(pictures, latent=7) == "normal"
-    assert taken(pictures, objective="iwae:2") == "flow:4:coupling"
-    assert taken(pictures, objective="beta:4") == "normal"
-    assert taken(pictures, condition={"label": np.arange(60) % 3}) == "normal"
-    assert taken(pictures, posterior="sphere") == "sphere"

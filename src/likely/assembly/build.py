@@ -21,7 +21,6 @@ from likely.objectives import Objective
 
 __all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "supported"]
 
-MANY, BOUNDS = 8, ("elbo", "iwae", "miwae")
 PAIRS = ("sphere", "categorical", "ladder")
 VAMPS = (("vamp", "sphere"), ("vamp", "categorical"))
 NUMERIC = ("levels", "grid", "real")
@@ -59,7 +58,7 @@ def resolve(config: Config, schema: Schema) -> Config:
     by_rows = next(width for limit, width in ((500, 64), (5000, 128), (30000, 256), (math.inf, 512)) if rows < limit)
     width = model.width or (max(by_rows, 256) if dims >= 500 else min(by_rows, 256))
     latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
-    parts = _complete(chosen(config), latent, bool(schema.conditions))
+    parts = _complete(chosen(config))
     if parts["posterior"].name == "categorical":
         latent = _code_length(parts["posterior"], model.latent)
     batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
@@ -74,13 +73,8 @@ def resolve(config: Config, schema: Schema) -> Config:
     )
 
 
-def _complete(parts: dict[str, Named], latent: int, conditional: bool) -> dict[str, Named]:
+def _complete(parts: dict[str, Named]) -> dict[str, Named]:
     """The parts with a prior, a posterior and a network; one side of a pair is followed by the other.
-
-    Where no prior is told, it is a flow for z of 8 dimensions or more (benchmarks/README.md has what that gains and
-    costs). It is N(0, I) for fewer, which the decoder bends well enough by itself; for objectives that are about the
-    dimensions of z rather than a bound; and where there are covariates y, because a P(z) that can hold what y says
-    makes z tell it, and draws of P(z), which do not know y, then contradict y.
 
     Raises
     ------
@@ -89,13 +83,11 @@ def _complete(parts: dict[str, Named], latent: int, conditional: bool) -> dict[s
 
     """
     sides = {"prior": "posterior", "posterior": "prior"}
-    bent = latent >= MANY and parts["objective"].name in BOUNDS and not conditional
-    defaults = {"prior": "flow:4:coupling" if bent else "normal", "posterior": "normal"}
     told = {room: str(parts[room]) for room in sides if room in parts}
     for room, other in sides.items():
         if room not in told:
             named = parts.get(other)
-            told[room] = str(named) if named and named.name in PAIRS else defaults[room]
+            told[room] = str(named) if named and named.name in PAIRS else "normal"
     made = {room: parse(room, text, PARTS[room]) for room, text in told.items()}
     prior, posterior = made["prior"], made["posterior"]
     free = prior.name not in PAIRS and (posterior.name not in PAIRS or (prior.name, posterior.name) in VAMPS)

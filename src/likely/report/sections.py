@@ -241,7 +241,7 @@ SECTIONS = (
     Section("latent-map", "A map of the latent space", _latent_map),
     Section("codes", "Where the data lie in the latent space", _codes),
     Section("prior", "From the prior to the data", _prior_walk),
-    Section("dimensions", "Which latent dimensions are used", _dimensions),
+    Section("dimensions", "How much of z is used", _dimensions),
     Section("extremes", "The least and the most probable", _extremes),
     Section("fit", "How the fit went", _fit),
 )

@@ -72,7 +72,7 @@ class Evidence:
 
 
 @dataclass
-class _Columns:
+class Columns:
     values: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def add(self, count: int, **columns: Tensor) -> None:
@@ -88,6 +88,11 @@ def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Batch, int]]:
     for first in range(0, len(rows), size):
         index = torch.arange(first, first + size, device=rows.values.device)
         yield rows.whole(index.clamp_max(len(rows) - 1)), min(size, len(rows) - first)
+
+
+def block_of(model: Model, rows: EncodedRows, samples: int, cells: int = CELLS) -> int:
+    """How many samples of a chunk of rows to hold at once."""
+    return max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * ROWS)))
 
 
 @torch.no_grad()
@@ -123,11 +128,10 @@ def evidence(
 
     """
     model.eval()
-    size = ROWS
-    block = max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * size)))
-    made, done, kl_kind, part = _Columns(), 0, "", "dimension"
+    block = block_of(model, rows, samples, cells)
+    made, done, kl_kind, part = Columns(), 0, "", "dimension"
     p = model.prior()
-    for batch, count in chunks(rows, size):
+    for batch, count in chunks(rows, ROWS):
         keys = row_keys(batch.values, seed)
         found = _Estimates(samples, len(batch), batch.values.device)
         _sample(model, p, batch, keys, found, block, prior_sampling)

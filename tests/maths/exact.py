@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from likely.likelihoods import Gaussian
 from likely.models import VAE
-from likely.posteriors import Normal
+from likely.posteriors import FullNormal, Normal
 from likely.priors import StandardNormal
 
 
@@ -53,3 +53,56 @@ class LinearGaussian:
         """D[Q(z|x)‖P(z|x)] in closed form: the same for every x."""
         variance = self.sigma**2 / (self.scales.square() + self.sigma**2)
         return float(0.5 * (widen**2 - 1 - 2 * math.log(widen) + shift**2 / variance).sum())
+
+
+class Oblique:
+    """x = W z + b + σ ε with columns of W that are not orthogonal: P(z|x) has a full covariance, the same for all x."""
+
+    def __init__(self, dims: int, latent: int, sigma: float = 0.5) -> None:
+        generator = torch.Generator().manual_seed(4)
+        self.w = torch.randn(dims, latent, generator=generator, dtype=torch.float64) / math.sqrt(latent)
+        self.b, self.sigma = torch.linspace(-1, 1, dims, dtype=torch.float64), sigma
+        self.dims, self.latent = dims, latent
+        self.precision = torch.eye(latent, dtype=torch.float64) + self.w.T @ self.w / sigma**2
+
+    def sample(self, rows: int) -> Tensor:
+        z, e = torch.randn(rows, self.latent, dtype=torch.float64), torch.randn(rows, self.dims, dtype=torch.float64)
+        return z @ self.w.T + self.b + self.sigma * e
+
+    def log_px(self, x: Tensor) -> Tensor:
+        covariance = self.w @ self.w.T + self.sigma**2 * torch.eye(self.dims, dtype=torch.float64)
+        return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
+
+    def vae(self, full: bool, shift: float = 0.0, widen: float = 1.0) -> VAE:
+        """The same model as a VAE; Q is the best of its family but for a shift and a factor.
+
+        The best diagonal normal has P(z|x)'s mean and the diagonal of its precision.
+        """
+        decoder = nn.Linear(self.latent, self.dims, dtype=torch.float64)
+        q = FullNormal(self.latent) if full else Normal(self.latent)
+        encoder = nn.Linear(self.dims, q.parameter_shape.numel(), dtype=torch.float64)
+        to_mean = torch.linalg.solve(self.precision, self.w.T) / self.sigma**2
+        root = torch.linalg.cholesky(torch.linalg.inv(self.precision))
+        below = (root / root.diagonal()[:, None])[tuple(torch.tril_indices(self.latent, self.latent, -1))]
+        log_std = root.diagonal().log() if full else -0.5 * self.precision.diagonal().log()
+        with torch.no_grad():
+            decoder.weight.copy_(self.w)
+            decoder.bias.copy_(self.b)
+            encoder.weight.zero_()
+            encoder.weight[: self.latent] = to_mean
+            encoder.bias[: self.latent] = shift - to_mean @ self.b
+            encoder.bias[self.latent : 2 * self.latent] = log_std + math.log(widen)
+            if full:
+                encoder.bias[2 * self.latent :] = below
+        model = VAE(StandardNormal(self.latent), Gaussian((self.dims,), self.sigma), q, encoder, decoder)
+        return model.double()
+
+    @property
+    def approximation(self) -> float:
+        """D[Q*‖P(z|x)] of the best diagonal Q*: ½ (Σ log Λ_ii − log|Λ|), Λ the precision."""
+        return float(0.5 * (self.precision.diagonal().log().sum() - torch.logdet(self.precision)))
+
+    def amortisation(self, shift: float, widen: float) -> float:
+        """D[Q‖P(z|x)] − D[Q*‖P(z|x)], of either family, for Q that is shifted and widened from the best."""
+        moved = shift**2 * self.precision.sum()
+        return float(0.5 * (self.latent * (widen**2 - 1 - 2 * math.log(widen)) + moved))

@@ -2,5 +2,20 @@
 
 from likely.evaluation.evidence import Evidence, evidence, posterior_centres, posterior_means
 from likely.evaluation.ledger import Entry, Ledger, given_y, ledger
+from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
 
-__all__ = ["Entry", "Evidence", "Ledger", "evidence", "given_y", "ledger", "posterior_centres", "posterior_means"]
+__all__ = [
+    "GAP_KINDS",
+    "Entry",
+    "Evidence",
+    "GapSplit",
+    "Ledger",
+    "Optimised",
+    "evidence",
+    "gap_split",
+    "given_y",
+    "ledger",
+    "optimised",
+    "posterior_centres",
+    "posterior_means",
+]

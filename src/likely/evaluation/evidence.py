@@ -14,6 +14,7 @@ from likely.data import Batch, EncodedRows
 from likely.data.noise import normal, row_keys
 from likely.distributions import LatentDistribution
 from likely.evaluation.averages import LogMean, Mean, jackknife
+from likely.evaluation.tail import Tail
 from likely.models import Model, Terms
 
 __all__ = ["Evidence", "evidence", "posterior_centres", "posterior_means"]
@@ -43,6 +44,11 @@ class Evidence:
         K.
     keys
         Rows with equal keys share their noise.
+    ess
+        Effective sample size of the weights behind `iwae`, (Σ w)²/Σ w² (Kong 1992).
+    pareto_k
+        Pareto k̂ of these weights (Vehtari et al. 2024): above 0.7 the estimate and its error cannot be relied on. NaN
+        for K < 25, −∞ where the greatest weights are equal within rounding.
     kl_parts
         Mean over the rows of each part of the KL: dimensions of z `(latent,)`, or groups of a hierarchy `(groups,)`;
         `None` where P or Q couples the dimensions.
@@ -58,13 +64,15 @@ class Evidence:
     se_mc: dict[str, np.ndarray]
     samples: int
     keys: np.ndarray
+    ess: np.ndarray
+    pareto_k: np.ndarray
     kl_parts: np.ndarray | None
     kl_kind: str = "closed form"
     part: str = "dimension"
 
 
 @dataclass
-class _Columns:
+class Columns:
     values: dict[str, list[Tensor]] = field(default_factory=dict)
 
     def add(self, count: int, **columns: Tensor) -> None:
@@ -80,6 +88,11 @@ def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Batch, int]]:
     for first in range(0, len(rows), size):
         index = torch.arange(first, first + size, device=rows.values.device)
         yield rows.whole(index.clamp_max(len(rows) - 1)), min(size, len(rows) - first)
+
+
+def block_of(model: Model, rows: EncodedRows, samples: int, cells: int = CELLS) -> int:
+    """How many samples of a chunk of rows to hold at once."""
+    return max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * ROWS)))
 
 
 @torch.no_grad()
@@ -115,28 +128,30 @@ def evidence(
 
     """
     model.eval()
-    size = ROWS
-    block = max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * size)))
-    made, done, kl_kind, part = _Columns(), 0, "", "dimension"
+    block = block_of(model, rows, samples, cells)
+    made, done, kl_kind, part = Columns(), 0, "", "dimension"
     p = model.prior()
-    for batch, count in chunks(rows, size):
+    for batch, count in chunks(rows, ROWS):
         keys = row_keys(batch.values, seed)
         found = _Estimates(samples, len(batch), batch.values.device)
         _sample(model, p, batch, keys, found, block, prior_sampling)
         terms, errors = found.terms()
-        made.add(count, key=keys, **terms, **{f"se_{name}": error for name, error in errors.items()})
+        made.add(count, key=keys, ess=found.tail.ess, pareto_k=found.tail.pareto_k)
+        made.add(count, **terms, **{f"se_{name}": error for name, error in errors.items()})
         if found.parts is not None:
             made.add(count, parts=found.parts)
         kl_kind, part = found.kl_kind, found.part
         done += count
         if progress:
             progress(done, len(rows))
-    names = [name for name in made.values if name not in ("key", "parts") and not name.startswith("se_")]
+    names = [name.removeprefix("se_") for name in made.values if name.startswith("se_")]
     return Evidence(
         {name: made.array(name) for name in names},
         {name: made.array(f"se_{name}") for name in names},
         samples,
         made.array("key"),
+        made.array("ess"),
+        made.array("pareto_k"),
         made.array("parts").mean(0) if "parts" in made.values else None,
         kl_kind,
         part,
@@ -149,6 +164,7 @@ class _Estimates:
     def __init__(self, samples: int, rows: int, device: torch.device) -> None:
         self.bound, self.unweighted, self.simple = (LogMean(samples, rows, device) for _ in range(3))
         self.reconstruction, self.divergence, self.joint = (Mean(samples, rows, device) for _ in range(3))
+        self.tail = Tail(samples, rows, device)
         self.samples, self.kl_kind, self.part, self.with_prior = samples, "", "dimension", False
         self.closed: Tensor | None = None
         self.parts: Tensor | None = None
@@ -158,6 +174,7 @@ class _Estimates:
         self.reconstruction.add(first, terms.log_px_z)
         self.unweighted.add(first, terms.log_px_z)
         self.bound.add(first, terms.log_weight)
+        self.tail.add(terms.log_weight)
         self.kl_kind, sampled = terms.kl_kind, terms.kl_sampled
         self.part = "dimension" if terms.groups is None else "group"
         if sampled is None:

@@ -1,8 +1,8 @@
 """The model: prior, likelihood, posterior and networks together."""
 
-from likely.models.base import Model
+from likely.models.base import Model, constant
 from likely.models.hierarchical import HierarchicalVAE
 from likely.models.terms import Terms
 from likely.models.vae import VAE
 
-__all__ = ["VAE", "HierarchicalVAE", "Model", "Terms"]
+__all__ = ["VAE", "HierarchicalVAE", "Model", "Terms", "constant"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +16,7 @@ from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.terms import Terms
 
-__all__ = ["Model", "apply", "beside", "start"]
+__all__ = ["Model", "apply", "beside", "constant", "start"]
 
 
 class Model(nn.Module, ABC):
@@ -43,8 +45,16 @@ class Model(nn.Module, ABC):
         """P(z), of batch shape `()`; in training, `rows` are the numbers of the rows whose z will be asked about."""
 
     @abstractmethod
+    def encoded(self, batch: Batch) -> Tensor:
+        """The encoder's output, all that Q(z|x) knows of x (and y): `(batch, numbers)`."""
+
+    @abstractmethod
+    def law(self, encoded: Tensor) -> LatentDistribution:
+        """Q(z|x) of an encoder's output, of batch shape `(batch,)`; any numbers give a member of Q's family."""
+
     def posterior(self, batch: Batch) -> LatentDistribution:
-        """Q(z|x), of batch shape `(batch,)`."""
+        """Q(z|x) = `law(encoded(batch))`, of batch shape `(batch,)`."""
+        return self.law(self.encoded(batch))
 
     @abstractmethod
     def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
@@ -128,6 +138,19 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor) -> Tensor:
     if made.shape[-1] != wanted:
         raise ConfigError(f"{type(network).__name__} gives {made.shape[-1]} numbers per row; {wanted} are needed here")
     return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made
+
+
+@contextmanager
+def constant(module: nn.Module) -> Iterator[None]:
+    """Within it the module's weights are constants: gradients run through what it is given alone."""
+    learned = [weight for weight in module.parameters() if weight.requires_grad]
+    for weight in learned:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in learned:
+            weight.requires_grad_(True)
 
 
 def beside(z: Tensor, y: Tensor | None) -> Tensor:

@@ -71,12 +71,19 @@ class HierarchicalVAE(Model):
         """P(z) = Π_l P(z_l|z_<l)."""
         return Hierarchy(self.ladder, self.ladder.top, self.latent)
 
-    def posterior(self, batch: Batch) -> Hierarchy:
-        """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`."""
+    def encoded(self, batch: Batch) -> Tensor:
+        """The features of x that climb the ladder: `(batch, width)`."""
         y = self.features(batch.covariates)
         inputs = (batch.values,) if y is None else (batch.values, y)
-        features = apply(self.encoder, self.ladder.width, *inputs)
-        return Hierarchy(self.ladder, self.ladder.top, self.latent, self.ladder.climb(features))
+        return apply(self.encoder, self.ladder.width, *inputs)
+
+    def law(self, encoded: Tensor) -> Hierarchy:
+        """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`.
+
+        The family that features range over is what this ladder can make of them: its weights, which P(z) and Q(z|x)
+        share, are the same for every row.
+        """
+        return Hierarchy(self.ladder, self.ladder.top, self.latent, self.ladder.climb(encoded))
 
     def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
         """P(x|z), one law per cell: z `(*lead, batch, latent)` -> `(*lead, batch, *event)`."""

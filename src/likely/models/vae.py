@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 from likely.data import Batch
 from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
-from likely.models.base import Model, apply, beside, start
+from likely.models.base import Model, apply, beside, constant, start
 from likely.models.fit import demand_fitting
 from likely.models.spaces import demand_same_space
 from likely.models.terms import Terms
@@ -72,9 +72,15 @@ class VAE(Model):
         law: LatentDistribution = self.p_z(self._q, rows) if self.p_z.needs_posterior else self.p_z()
         return law
 
-    def posterior(self, batch: Batch) -> LatentDistribution:
-        """Q(z|x), `(batch,)`."""
-        law: LatentDistribution = self.q_z_x(self._encoded(batch))
+    def encoded(self, batch: Batch) -> Tensor:
+        """The encoder's output, the parameters of Q: `(batch, posterior.parameter_shape.numel())`."""
+        y = self.features(batch.covariates)
+        wanted = self.q_z_x.parameter_shape.numel()
+        return apply(self.encoder, wanted, batch.values) if y is None else apply(self.encoder, wanted, batch.values, y)
+
+    def law(self, encoded: Tensor) -> LatentDistribution:
+        """Q(z|x), `(batch,)`; whatever the posterior itself learns is not in the encoder's output."""
+        law: LatentDistribution = self.q_z_x(encoded)
         return law
 
     def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
@@ -95,8 +101,8 @@ class VAE(Model):
         """One pass: z ~ Q(z|x) by reparameterisation, and the terms at them (see `Model.terms`)."""
         held = None
         if q is None:
-            parameters = self._encoded(batch)
-            q = self.q_z_x(parameters)
+            parameters = self.encoded(batch)
+            q = self.law(parameters)
             held = partial(self._held, parameters)
         z = q.rsample(torch.Size((k,))) if noise is None else q.from_noise(noise)
         return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows) if p is None else p, held)
@@ -112,20 +118,7 @@ class VAE(Model):
     def _q(self, values: Tensor, covariates: Tensor | None = None) -> LatentDistribution:
         return self.posterior(Batch(values, covariates=covariates))
 
-    def _encoded(self, batch: Batch) -> Tensor:
-        """The encoder's output: the parameters of Q."""
-        y = self.features(batch.covariates)
-        wanted = self.q_z_x.parameter_shape.numel()
-        return apply(self.encoder, wanted, batch.values) if y is None else apply(self.encoder, wanted, batch.values, y)
-
     def _held(self, parameters: Tensor, z: Tensor) -> Tensor:
         """log Q(z|x) with the encoder's output, and whatever the posterior itself learns, held constant."""
-        learned = [weight for weight in self.q_z_x.parameters() if weight.requires_grad]
-        for weight in learned:
-            weight.requires_grad_(False)
-        try:
-            law: LatentDistribution = self.q_z_x(parameters.detach())
-            return law.log_prob(z)
-        finally:
-            for weight in learned:
-                weight.requires_grad_(True)
+        with constant(self.q_z_x):
+            return self.law(parameters.detach()).log_prob(z)

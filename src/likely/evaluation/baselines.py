@@ -1,0 +1,225 @@
+"""Simpler models of the same data, in the same base measure and units as the model: what a VAE has to beat."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import EncodedRows, Schema
+from likely.errors import RunError
+from likely.evaluation.cells import Cells, two_valued
+from likely.evaluation.clusters import mixture
+from likely.evaluation.gaussian import Chain, Training, full, ppca
+from likely.evaluation.marginals import Frequencies, Mixtures, counted
+
+__all__ = ["Baseline", "Baselines", "fit_baselines"]
+
+LAWS = ("gaussian", "gaussian_mixture", "ppca")
+MAX_CELLS = 4096
+# Factors of more cells than this are kept in single precision.
+DOUBLE_CELLS = 512
+MIXTURE_ROWS = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What one simpler model, or one compressor, makes of some rows.
+
+    Attributes
+    ----------
+    name
+        `marginals`, `gaussian`, `gaussian_mixture`, `ppca`, or a compressor's.
+    nats
+        log P(x) per row, `(rows,)` float64; `None` for a compressor.
+    bits_per_dim
+        −mean log P(x)/(dims log 2), or 8 × bytes/(rows × dims).
+    kind
+        What it is, in words.
+
+    """
+
+    name: str
+    nats: np.ndarray | None
+    bits_per_dim: float
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class Baselines:
+    """Laws fitted to training rows; `score` says what they make of others.
+
+    Attributes
+    ----------
+    schema
+        The base measure: counting measure on the grid of every cell that has one, Lebesgue in data units otherwise.
+    frequencies, mixtures
+        Each cell's own law.
+    laws
+        Normal laws of all numeric cells together, by name; empty where there are none, or more than 4,096.
+    kinds
+        What each baseline is.
+
+    """
+
+    schema: Schema
+    frequencies: Frequencies
+    mixtures: Mixtures
+    laws: Mapping[str, Chain]
+    kinds: Mapping[str, str]
+
+    @property
+    def measure(self) -> str:
+        """What the nats are relative to: `mass`, `density` or `mixed`; only a model of the same can be compared."""
+        return measure(self.schema)
+
+    def score(self, rows: EncodedRows) -> list[Baseline]:
+        """log P(x) of each row under each law; a row's numbers do not depend on its neighbours.
+
+        Parameters
+        ----------
+        rows
+            Encoded by the same schema, and binarised once where that applies.
+
+        """
+        values = rows.values.cpu()
+        found = {"marginals": self.frequencies.log_prob(values) + self.mixtures.log_prob(values)}
+        if self.laws:
+            cells = next(iter(self.laws.values())).cells
+            seen = cells.read(values)
+            apart = self.frequencies.take(~torch.isin(self.frequencies.places, cells.places)).log_prob(values)
+            found |= {name: law.log_prob(seen) + apart for name, law in self.laws.items()}
+        scale = self.schema.dims * math.log(2)
+        return [
+            Baseline(name, nats.numpy(), -float(nats.mean()) / scale, self.kinds[name]) for name, nats in found.items()
+        ]
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything but the schema, as named arrays of numbers."""
+        made = {"frequencies.log_p": self.frequencies.log_p}
+        made |= {f"mixtures.{name}": getattr(self.mixtures, name) for name in MIXTURE}
+        for name, law in self.laws.items():
+            made |= {f"{name}.{part}": getattr(law, part) for part in CHAIN}
+            made[f"{name}.factors"] = _packed(law.factors)
+        text = json.dumps(dict(self.kinds)).encode()
+        return {name: part.numpy() for name, part in made.items()} | {"kinds": np.frombuffer(text, np.uint8).copy()}
+
+    @classmethod
+    def from_arrays(cls, schema: Schema, arrays: Mapping[str, np.ndarray]) -> Baselines:
+        """Read what `to_arrays` made.
+
+        Raises
+        ------
+        RunError
+            If an array is missing.
+
+        """
+        try:
+            parts = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+            kinds = json.loads(np.asarray(arrays["kinds"]).tobytes())
+            frequencies = Frequencies.fit(schema, torch.empty(0), parts["frequencies.log_p"])
+            apart = Cells.of(schema, lambda column: not counted(column))
+            mixtures = Mixtures(apart, *(parts[f"mixtures.{name}"] for name in MIXTURE))
+            cells, laws = _numeric(schema), {}
+            for name in (name for name in LAWS if f"{name}.factors" in parts):
+                weights, means, stretch = (parts[f"{name}.{part}"] for part in CHAIN)
+                laws[name] = Chain(cells, weights, means, _unpacked(parts[f"{name}.factors"], len(cells)), stretch)
+        except (KeyError, ValueError) as error:
+            raise RunError(f"the baselines are not ones that this version wrote ({error})") from error
+        return cls(schema, frequencies, mixtures, laws, kinds)
+
+
+MIXTURE = ("log_weights", "means", "deviations")
+CHAIN = ("log_weights", "means", "stretch")
+
+
+def measure(schema: Schema) -> str:
+    """`mass` where every cell is counted on its set or grid, `density` where none is, else `mixed`."""
+    real = {column.kind == "real" for column in schema.modelled}
+    return "mixed" if len(real) == 2 else "density" if real.pop() else "mass"
+
+
+def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int = 0) -> Baselines:
+    """Fit independent marginals, a Gaussian, a Gaussian mixture and probabilistic PCA to the training rows alone.
+
+    A cell on a grid has the mass of its cell under the normal law given the cells before it (`gaussian.Chain`), with
+    the schema's limits and reserve; a categorical one of more than two values keeps its marginal. What has to be chosen
+    (ridge, components, the stretch of coarse cells) is chosen by training rows that are held out.
+
+    Parameters
+    ----------
+    schema
+        Says what each cell is.
+    train
+        The training rows; binarised once by the seed where they are levels made 0/1.
+    latent
+        Dimension of probabilistic PCA.
+    seed
+        Of the held-out part, of the binarisation and of the starts of EM.
+
+    """
+    values = train.fixed(seed).values.cpu()
+    values = values[torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))]
+    frequencies = Frequencies.fit(schema, values)
+    mixtures = Mixtures.fit(Cells.of(schema, lambda column: not counted(column)), values[:MIXTURE_ROWS])
+    cells, laws, kinds = _numeric(schema), {}, {"marginals": _marginals(schema)}
+    if 0 < len(cells) <= MAX_CELLS:
+        training = Training.of(cells, values)
+        laws["gaussian"], ridge = full(training)
+        laws["gaussian_mixture"], what = mixture(training, laws["gaussian"], ridge, seed)
+        laws["ppca"] = ppca(training, latent)
+        size = min(latent, len(cells) - 1)
+        kinds |= {
+            "gaussian": f"a Gaussian with full covariance, {ridge:g} of each cell's variance added",
+            "gaussian_mixture": f"a mixture of Gaussians: {what}",
+            "ppca": f"probabilistic PCA of dimension {size}",
+        }
+    else:
+        kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells"
+    kinds = {name: _ending(schema, kind, chained=name in laws) for name, kind in kinds.items()}
+    return Baselines(schema, frequencies, mixtures, {name: _rounded(law) for name, law in laws.items()}, kinds)
+
+
+def _numeric(schema: Schema) -> Cells:
+    """What enters the normal laws: numbers, and categories of which there are two."""
+    return Cells.of(schema, lambda column: column.kind != "categorical" or two_valued(column))
+
+
+def _marginals(schema: Schema) -> str:
+    kinds = {counted(column) for column in schema.modelled}
+    parts = ["smoothed frequencies"] if True in kinds else []
+    parts += ["a mixture of normals for each cell that has no finite set of values"] if False in kinds else []
+    return f"independent cells: {' and '.join(parts)}"
+
+
+def _ending(schema: Schema, kind: str, *, chained: bool) -> str:
+    """What must be known to read the number."""
+    if chained and any(column.kind != "real" for column in schema.modelled):
+        kind += "; cells on a grid have their mass given the cells before them"
+    if chained and any(column.kind == "categorical" and not two_valued(column) for column in schema.modelled):
+        kind += "; categories have their marginals"
+    return kind + ("; of P(x), without y" if schema.conditions else "")
+
+
+def _rounded(law: Chain) -> Chain:
+    wide = law.factors.shape[-1] > DOUBLE_CELLS
+    return replace(law, factors=law.factors.to(torch.float32).to(torch.float64)) if wide else law
+
+
+def _packed(factors: Tensor) -> Tensor:
+    """The lower triangles `(components, cells (cells + 1)/2)`, in single precision where they are many."""
+    row, column = torch.tril_indices(*factors.shape[1:]).unbind(0)
+    flat = factors[:, row, column]
+    return flat.to(torch.float32) if factors.shape[-1] > DOUBLE_CELLS else flat
+
+
+def _unpacked(flat: Tensor, cells: int) -> Tensor:
+    row, column = torch.tril_indices(cells, cells).unbind(0)
+    made = torch.zeros((len(flat), cells, cells), dtype=torch.float64)
+    made[:, row, column] = flat.to(torch.float64)
+    return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,16 +14,17 @@ from torch import Tensor
 from likely.data import EncodedRows, Schema
 from likely.errors import RunError
 from likely.evaluation.cells import Cells, two_valued
+from likely.evaluation.chain import Chain
 from likely.evaluation.clusters import mixture
-from likely.evaluation.gaussian import Chain, Training, full, ppca
+from likely.evaluation.gaussian import Training, full, ppca
 from likely.evaluation.marginals import Frequencies, Mixtures, counted
 
 __all__ = ["Baseline", "Baselines", "fit_baselines"]
 
 LAWS = ("gaussian", "gaussian_mixture", "ppca")
+MIXTURE = ("log_weights", "means", "deviations")
 MAX_CELLS = 4096
-# Factors of more cells than this are kept in single precision.
-DOUBLE_CELLS = 512
+PART = 4096
 MIXTURE_ROWS = 5000
 
 
@@ -87,27 +88,31 @@ class Baselines:
             Encoded by the same schema, and binarised once where that applies.
 
         """
-        values = rows.values.cpu()
-        found = {"marginals": self.frequencies.log_prob(values) + self.mixtures.log_prob(values)}
-        if self.laws:
-            cells = next(iter(self.laws.values())).cells
-            seen = cells.read(values)
-            apart = self.frequencies.take(~torch.isin(self.frequencies.places, cells.places)).log_prob(values)
-            found |= {name: law.log_prob(seen) + apart for name, law in self.laws.items()}
+        parts = [self._log_prob(part) for part in rows.values.split(PART)]
+        found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         scale = self.schema.dims * math.log(2)
         return [
             Baseline(name, nats.numpy(), -float(nats.mean()) / scale, self.kinds[name]) for name, nats in found.items()
         ]
 
+    def _log_prob(self, values: Tensor) -> dict[str, Tensor]:
+        values = values.cpu()
+        found = {"marginals": self.frequencies.log_prob(values) + self.mixtures.log_prob(values)}
+        if not self.laws:
+            return found
+        cells = next(iter(self.laws.values())).cells
+        seen = cells.read(values)
+        apart = self.frequencies.take(~torch.isin(self.frequencies.places, cells.places)).log_prob(values)
+        return found | {name: law.log_prob(seen) + apart for name, law in self.laws.items()}
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but the schema, as named arrays of numbers."""
-        made = {"frequencies.log_p": self.frequencies.log_p}
-        made |= {f"mixtures.{name}": getattr(self.mixtures, name) for name in MIXTURE}
+        made = {"frequencies.log_p": self.frequencies.log_p.numpy()}
+        made |= {f"mixtures.{name}": getattr(self.mixtures, name).numpy() for name in MIXTURE}
         for name, law in self.laws.items():
-            made |= {f"{name}.{part}": getattr(law, part) for part in CHAIN}
-            made[f"{name}.factors"] = _packed(law.factors)
+            made |= {f"{name}.{part}": array for part, array in law.stored()[1].items()}
         text = json.dumps(dict(self.kinds)).encode()
-        return {name: part.numpy() for name, part in made.items()} | {"kinds": np.frombuffer(text, np.uint8).copy()}
+        return made | {"kinds": np.frombuffer(text, np.uint8).copy()}
 
     @classmethod
     def from_arrays(cls, schema: Schema, arrays: Mapping[str, np.ndarray]) -> Baselines:
@@ -120,22 +125,19 @@ class Baselines:
 
         """
         try:
-            parts = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+            own = ("frequencies.log_p", *(f"mixtures.{name}" for name in MIXTURE))
+            parts = {name: torch.from_numpy(np.array(arrays[name])) for name in own}
             kinds = json.loads(np.asarray(arrays["kinds"]).tobytes())
             frequencies = Frequencies.fit(schema, torch.empty(0), parts["frequencies.log_p"])
             apart = Cells.of(schema, lambda column: not counted(column))
             mixtures = Mixtures(apart, *(parts[f"mixtures.{name}"] for name in MIXTURE))
             cells, laws = _numeric(schema), {}
-            for name in (name for name in LAWS if f"{name}.factors" in parts):
-                weights, means, stretch = (parts[f"{name}.{part}"] for part in CHAIN)
-                laws[name] = Chain(cells, weights, means, _unpacked(parts[f"{name}.factors"], len(cells)), stretch)
-        except (KeyError, ValueError) as error:
+            for law in (law for law in LAWS if law in kinds):
+                mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{law}.")}
+                laws[law] = Chain.read(cells, mine)
+        except (KeyError, ValueError, RuntimeError) as error:
             raise RunError(f"the baselines are not ones that this version wrote ({error})") from error
         return cls(schema, frequencies, mixtures, laws, kinds)
-
-
-MIXTURE = ("log_weights", "means", "deviations")
-CHAIN = ("log_weights", "means", "stretch")
 
 
 def measure(schema: Schema) -> str:
@@ -182,7 +184,7 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     else:
         kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells"
     kinds = {name: _ending(schema, kind, chained=name in laws) for name, kind in kinds.items()}
-    return Baselines(schema, frequencies, mixtures, {name: _rounded(law) for name, law in laws.items()}, kinds)
+    return Baselines(schema, frequencies, mixtures, {name: law.stored()[0] for name, law in laws.items()}, kinds)
 
 
 def _numeric(schema: Schema) -> Cells:
@@ -204,22 +206,3 @@ def _ending(schema: Schema, kind: str, *, chained: bool) -> str:
     if chained and any(column.kind == "categorical" and not two_valued(column) for column in schema.modelled):
         kind += "; categories have their marginals"
     return kind + ("; of P(x), without y" if schema.conditions else "")
-
-
-def _rounded(law: Chain) -> Chain:
-    wide = law.factors.shape[-1] > DOUBLE_CELLS
-    return replace(law, factors=law.factors.to(torch.float32).to(torch.float64)) if wide else law
-
-
-def _packed(factors: Tensor) -> Tensor:
-    """The lower triangles `(components, cells (cells + 1)/2)`, in single precision where they are many."""
-    row, column = torch.tril_indices(*factors.shape[1:]).unbind(0)
-    flat = factors[:, row, column]
-    return flat.to(torch.float32) if factors.shape[-1] > DOUBLE_CELLS else flat
-
-
-def _unpacked(flat: Tensor, cells: int) -> Tensor:
-    row, column = torch.tril_indices(cells, cells).unbind(0)
-    made = torch.zeros((len(flat), cells, cells), dtype=torch.float64)
-    made[:, row, column] = flat.to(torch.float64)
-    return made

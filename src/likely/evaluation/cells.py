@@ -111,7 +111,8 @@ class Cells:
         numbers = torch.tensor([_numbers(column) for _, column in chosen], dtype=torch.float64).view(-1, 6)
         categories = torch.tensor([column.kind == "categorical" for _, column in chosen], dtype=torch.bool)
         places = torch.tensor([place for place, _ in chosen], dtype=torch.long)
-        return cls(places, *numbers.T.contiguous().unbind(0), categories)
+        shift, scale, step, low, high, reserve = numbers.unbind(1)
+        return cls(places, shift, scale, step, low, high, reserve, categories)
 
     def __len__(self) -> int:
         return len(self.places)

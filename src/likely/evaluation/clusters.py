@@ -12,7 +12,8 @@ from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from likely.evaluation.cells import Cells, Seen
-from likely.evaluation.gaussian import Chain, Moments, Training, leading
+from likely.evaluation.chain import Chain
+from likely.evaluation.gaussian import Moments, Training, leading
 
 __all__ = ["mixture"]
 
@@ -98,18 +99,21 @@ def _tied(training: Training, single: Chain, ridge: float, seed: int) -> tuple[C
         return np.asarray(((rows - found.mean) @ vectors).numpy())
 
     counts = [count for count in TIED_COUNTS if count <= len(y) // 5]
-    groups = [_em(scores(y), count, "diag", 1e-4, seed) for count in counts]
-    responses: list[Response] = [lambda rows: torch.ones((len(rows), 1), dtype=torch.float64)]
-    responses += [lambda rows, group=group: torch.from_numpy(group.predict_proba(scores(rows))) for group in groups]
+    groups = [None, *(_em(scores(y), count, "diag", 1e-4, seed) for count in counts)]
 
-    def law(response: Response, *, all_rows: bool) -> Chain:
+    def law(group: GaussianMixture | None, *, all_rows: bool) -> Chain:
+        def response(rows: Tensor) -> Tensor:
+            if group is None:
+                return torch.ones((len(rows), 1), dtype=torch.float64)
+            return torch.from_numpy(group.predict_proba(scores(rows)))
+
         total = training.moments if all_rows else found
         made = _one_step(training.parts(all_rows=all_rows), total, response, ridge, training.cells)
         return replace(made, stretch=single.stretch)
 
-    _, number = _best((law(response, all_rows=False) for response in responses), training.folds[0])
+    _, number = _best((law(group, all_rows=False) for group in groups), training.folds[0])
     what = f"{(1, *counts)[number]} components with one covariance for all"
-    return law(responses[number], all_rows=True), what
+    return law(groups[number], all_rows=True), what
 
 
 def _one_step(parts: Iterable[Seen], found: Moments, response: Response, ridge: float, cells: Cells) -> Chain:

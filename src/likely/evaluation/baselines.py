@@ -1,0 +1,208 @@
+"""Simpler models of the same data, in the same base measure and units as the model: what a VAE has to beat."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import EncodedRows, Schema
+from likely.errors import RunError
+from likely.evaluation.cells import Cells, two_valued
+from likely.evaluation.chain import Chain
+from likely.evaluation.clusters import mixture
+from likely.evaluation.gaussian import Training, full, ppca
+from likely.evaluation.marginals import Frequencies, Mixtures, counted
+
+__all__ = ["Baseline", "Baselines", "fit_baselines"]
+
+LAWS = ("gaussian", "gaussian_mixture", "ppca")
+MIXTURE = ("log_weights", "means", "deviations")
+MAX_CELLS = 4096
+PART = 4096
+MIXTURE_ROWS = 5000
+
+
+@dataclass(frozen=True, eq=False)
+class Baseline:
+    """What one simpler model, or one compressor, makes of some rows.
+
+    Attributes
+    ----------
+    name
+        `marginals`, `gaussian`, `gaussian_mixture`, `ppca`, or a compressor's.
+    nats
+        log P(x) per row, `(rows,)` float64; `None` for a compressor.
+    bits_per_dim
+        −mean log P(x)/(dims log 2), or 8 × bytes/(rows × dims).
+    kind
+        What it is, in words.
+
+    """
+
+    name: str
+    nats: np.ndarray | None
+    bits_per_dim: float
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class Baselines:
+    """Laws fitted to training rows; `score` says what they make of others.
+
+    Attributes
+    ----------
+    schema
+        The base measure: counting measure on the grid of every cell that has one, Lebesgue in data units otherwise.
+    frequencies, mixtures
+        Each cell's own law.
+    laws
+        Normal laws of all numeric cells together, by name; empty where there are none, or more than 4,096.
+    kinds
+        What each baseline is.
+
+    """
+
+    schema: Schema
+    frequencies: Frequencies
+    mixtures: Mixtures
+    laws: Mapping[str, Chain]
+    kinds: Mapping[str, str]
+
+    @property
+    def measure(self) -> str:
+        """What the nats are relative to: `mass`, `density` or `mixed`; only a model of the same can be compared."""
+        return measure(self.schema)
+
+    def score(self, rows: EncodedRows) -> list[Baseline]:
+        """log P(x) of each row under each law; a row's numbers do not depend on its neighbours.
+
+        Parameters
+        ----------
+        rows
+            Encoded by the same schema, and binarised once where that applies.
+
+        """
+        parts = [self._log_prob(part) for part in rows.values.split(PART)]
+        found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        scale = self.schema.dims * math.log(2)
+        return [
+            Baseline(name, nats.numpy(), -float(nats.mean()) / scale, self.kinds[name]) for name, nats in found.items()
+        ]
+
+    def _log_prob(self, values: Tensor) -> dict[str, Tensor]:
+        values = values.cpu()
+        found = {"marginals": self.frequencies.log_prob(values) + self.mixtures.log_prob(values)}
+        if not self.laws:
+            return found
+        cells = next(iter(self.laws.values())).cells
+        seen = cells.read(values)
+        apart = self.frequencies.take(~torch.isin(self.frequencies.places, cells.places)).log_prob(values)
+        return found | {name: law.log_prob(seen) + apart for name, law in self.laws.items()}
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Everything but the schema, as named arrays of numbers."""
+        made = {"frequencies.log_p": self.frequencies.log_p.numpy()}
+        made |= {f"mixtures.{name}": getattr(self.mixtures, name).numpy() for name in MIXTURE}
+        for name, law in self.laws.items():
+            made |= {f"{name}.{part}": array for part, array in law.stored()[1].items()}
+        text = json.dumps(dict(self.kinds)).encode()
+        return made | {"kinds": np.frombuffer(text, np.uint8).copy()}
+
+    @classmethod
+    def from_arrays(cls, schema: Schema, arrays: Mapping[str, np.ndarray]) -> Baselines:
+        """Read what `to_arrays` made.
+
+        Raises
+        ------
+        RunError
+            If an array is missing.
+
+        """
+        try:
+            own = ("frequencies.log_p", *(f"mixtures.{name}" for name in MIXTURE))
+            parts = {name: torch.from_numpy(np.array(arrays[name])) for name in own}
+            kinds = json.loads(np.asarray(arrays["kinds"]).tobytes())
+            frequencies = Frequencies.fit(schema, torch.empty(0), parts["frequencies.log_p"])
+            apart = Cells.of(schema, lambda column: not counted(column))
+            mixtures = Mixtures(apart, *(parts[f"mixtures.{name}"] for name in MIXTURE))
+            cells, laws = _numeric(schema), {}
+            for law in (law for law in LAWS if law in kinds):
+                mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{law}.")}
+                laws[law] = Chain.read(cells, mine)
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise RunError(f"the baselines are not ones that this version wrote ({error})") from error
+        return cls(schema, frequencies, mixtures, laws, kinds)
+
+
+def measure(schema: Schema) -> str:
+    """`mass` where every cell is counted on its set or grid, `density` where none is, else `mixed`."""
+    real = {column.kind == "real" for column in schema.modelled}
+    return "mixed" if len(real) == 2 else "density" if real.pop() else "mass"
+
+
+def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int = 0) -> Baselines:
+    """Fit independent marginals, a Gaussian, a Gaussian mixture and probabilistic PCA to the training rows alone.
+
+    A cell on a grid has the mass of its cell under the normal law given the cells before it (`gaussian.Chain`), with
+    the schema's limits and reserve; a categorical one of more than two values keeps its marginal. What has to be chosen
+    (ridge, components, the stretch of coarse cells) is chosen by training rows that are held out.
+
+    Parameters
+    ----------
+    schema
+        Says what each cell is.
+    train
+        The training rows; binarised once by the seed where they are levels made 0/1.
+    latent
+        Dimension of probabilistic PCA.
+    seed
+        Of the held-out part, of the binarisation and of the starts of EM.
+
+    """
+    values = train.fixed(seed).values.cpu()
+    values = values[torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))]
+    frequencies = Frequencies.fit(schema, values)
+    mixtures = Mixtures.fit(Cells.of(schema, lambda column: not counted(column)), values[:MIXTURE_ROWS])
+    cells, laws, kinds = _numeric(schema), {}, {"marginals": _marginals(schema)}
+    if 0 < len(cells) <= MAX_CELLS:
+        training = Training.of(cells, values)
+        laws["gaussian"], ridge = full(training)
+        laws["gaussian_mixture"], what = mixture(training, laws["gaussian"], ridge, seed)
+        laws["ppca"] = ppca(training, latent)
+        size = min(latent, len(cells) - 1)
+        kinds |= {
+            "gaussian": f"a Gaussian with full covariance, {ridge:g} of each cell's variance added",
+            "gaussian_mixture": f"a mixture of Gaussians: {what}",
+            "ppca": f"probabilistic PCA of dimension {size}",
+        }
+    else:
+        kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells"
+    kinds = {name: _ending(schema, kind, chained=name in laws) for name, kind in kinds.items()}
+    return Baselines(schema, frequencies, mixtures, {name: law.stored()[0] for name, law in laws.items()}, kinds)
+
+
+def _numeric(schema: Schema) -> Cells:
+    """What enters the normal laws: numbers, and categories of which there are two."""
+    return Cells.of(schema, lambda column: column.kind != "categorical" or two_valued(column))
+
+
+def _marginals(schema: Schema) -> str:
+    kinds = {counted(column) for column in schema.modelled}
+    parts = ["smoothed frequencies"] if True in kinds else []
+    parts += ["a mixture of normals for each cell that has no finite set of values"] if False in kinds else []
+    return f"independent cells: {' and '.join(parts)}"
+
+
+def _ending(schema: Schema, kind: str, *, chained: bool) -> str:
+    """What must be known to read the number."""
+    if chained and any(column.kind != "real" for column in schema.modelled):
+        kind += "; cells on a grid have their mass given the cells before them"
+    if chained and any(column.kind == "categorical" and not two_valued(column) for column in schema.modelled):
+        kind += "; categories have their marginals"
+    return kind + ("; of P(x), without y" if schema.conditions else "")

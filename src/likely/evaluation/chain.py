@@ -1,0 +1,133 @@
+"""Mixtures of normal laws of a row, each cell scored given the cells before it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.evaluation.cells import Cells, Seen
+
+__all__ = ["Chain", "stretched"]
+
+CHUNK = 2**21
+STRETCHES = tuple(2.0 ** (power / 2) for power in range(-2, 7))
+# A stretch other than 1 must gain this many nats per squared unit of its logarithm.
+RELUCTANCE = 2.0
+# Factors of more cells than this are kept in single precision.
+DOUBLE_CELLS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A mixture of normal laws of the cells' values, each cell scored given the values before it.
+
+    With Σ = L Lᵀ and u = L⁻¹(y − μ), the law of y_j given y_1..y_{j−1} is N(y_j − L_jj u_j, L_jj²). A cell on a grid
+    has the mass of [x_j − δ/2, x_j + δ/2] under it, with deviation f_j L_jj; a real cell its density (f_j = 1). The
+    stretch f_j makes up for values that were rounded to a coarse grid before the moments were taken; any f > 0 is again
+    a normal law. log P(x) = log Σ_k w_k Π_j P_k(x_j|x_1..x_{j−1}).
+
+    Attributes
+    ----------
+    cells
+        What the cells are.
+    log_weights, means
+        `(components,)` and `(components, cells)`, in standardised units.
+    factors
+        L, `(components, cells, cells)`, or `(1, cells, cells)`: one for all components.
+    stretch
+        f, `(cells,)`.
+
+    """
+
+    cells: Cells
+    log_weights: Tensor
+    means: Tensor
+    factors: Tensor
+    stretch: Tensor
+
+    @classmethod
+    def of(cls, cells: Cells, weights: Tensor, means: Tensor, covariances: Tensor) -> Chain:
+        """From weights `(components,)`, means and covariances, unstretched."""
+        return cls(cells, weights.log(), means, torch.linalg.cholesky(covariances), torch.ones_like(means[0]))
+
+    @property
+    def deviations(self) -> Tensor:
+        """L_jj, `(components or 1, cells)`."""
+        return self.factors.diagonal(dim1=-2, dim2=-1)
+
+    def innovations(self, y: Tensor) -> Tensor:
+        """L⁻¹(y − μ), `(components, rows, cells)`."""
+        away = y - self.means.unsqueeze(1)
+        if len(self.factors) > 1:
+            apart: Tensor = torch.linalg.solve_triangular(self.factors, away.mT, upper=False)
+            return apart.mT
+        together: Tensor = torch.linalg.solve_triangular(self.factors[0], away.flatten(0, 1).mT, upper=False)
+        return together.mT.reshape(away.shape)
+
+    def joint(self, seen: Seen) -> Tensor:
+        """log w_k P_k(x), `(components, rows)`."""
+        deviations = (self.deviations * self.stretch).unsqueeze(1)
+        u = self.innovations(seen.y) / self.stretch
+        return self.cells.log_mass(seen, u, deviations).sum(-1) + self.log_weights.unsqueeze(1) + seen.log_support
+
+    def log_prob(self, seen: Seen) -> Tensor:
+        """log P(x), `(rows,)`, in nats."""
+        size = max(1, CHUNK // self.means.numel())
+        parts = [slice(first, first + size) for first in range(0, len(seen.y), size)]
+        return torch.cat([torch.logsumexp(self.joint(seen.take(part)), 0) for part in parts])
+
+    def likeliest(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """u and L_jj of each row's likeliest component, `(rows, cells)` each; unstretched, by the density."""
+        u = self.innovations(seen.y)
+        fit = self.log_weights[:, None] - 0.5 * u.square().sum(-1) - self.deviations.log().sum(-1)[:, None]
+        number = fit.argmax(0)
+        deviations = self.deviations[number if len(self.factors) > 1 else torch.zeros_like(number)]
+        return u[number, torch.arange(len(number))], deviations
+
+    def calibrated(self, seen: Seen) -> Chain:
+        """With the stretch chosen by held-out rows, each given to its likeliest component."""
+        return replace(self, stretch=stretched([self], [seen])[0])
+
+    def stored(self) -> tuple[Chain, dict[str, np.ndarray]]:
+        """The law as arrays will give it back, and the arrays: L as lower triangles, in single precision if large."""
+        wide = len(self.cells) > DOUBLE_CELLS
+        factors = self.factors.to(torch.float32 if wide else torch.float64)
+        row, column = torch.tril_indices(*factors.shape[1:]).unbind(0)
+        parts = {"log_weights": self.log_weights, "means": self.means, "stretch": self.stretch}
+        arrays = {name: part.numpy() for name, part in parts.items()} | {"factors": factors[:, row, column].numpy()}
+        return replace(self, factors=factors.to(torch.float64)), arrays
+
+    @classmethod
+    def read(cls, cells: Cells, arrays: Mapping[str, np.ndarray]) -> Chain:
+        """From the arrays of `stored`."""
+        parts = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
+        row, column = torch.tril_indices(len(cells), len(cells)).unbind(0)
+        factors = torch.zeros((len(parts["factors"]), len(cells), len(cells)), dtype=torch.float64)
+        factors[:, row, column] = parts["factors"].to(torch.float64)
+        return cls(cells, parts["log_weights"], parts["means"], factors, parts["stretch"])
+
+
+def stretched(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Tensor, float]:
+    """The stretch of each gridded cell that gives most mass to rows held out from each chain, and Σ log P of the rows.
+
+    Parameters
+    ----------
+    chains, held
+        Laws of the same cells, and for each the rows that it was not fitted to.
+
+    """
+    cells, seen = chains[0].cells, Seen.joined(held)
+    parts = [chain.likeliest(rows) for chain, rows in zip(chains, held, strict=True)]
+    u, deviations = (torch.cat(part) for part in zip(*parts, strict=True))
+    if (cells.step == 0).all():
+        return torch.ones_like(cells.step), float(cells.log_mass(seen, u, deviations).sum())
+    fits = torch.stack([cells.log_mass(seen, u / f, deviations * f).sum(0) for f in STRETCHES])
+    choices = torch.tensor(STRETCHES, dtype=torch.float64)
+    gains = fits - RELUCTANCE * choices.log().square()[:, None]
+    gains = torch.where((cells.step == 0) & (choices[:, None] != 1), -torch.inf, gains)
+    best, number = gains.max(0)
+    return choices[number], float(best.sum())

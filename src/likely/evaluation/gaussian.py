@@ -1,0 +1,141 @@
+"""The full Gaussian and probabilistic PCA of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from likely.evaluation.cells import Cells, Seen
+from likely.evaluation.chain import Chain, stretched
+
+__all__ = ["Moments", "Training", "full", "leading", "ppca"]
+
+RIDGES = (1e-6, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1)
+# Cells held out in all; more cells a row than MANY are held out once.
+HELD, MANY_CELLS = 2**20, 1024
+PART = 4096
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Number of rows, sum of y `(cells,)` and of y yᵀ `(cells, cells)`."""
+
+    rows: int
+    total: Tensor
+    outer: Tensor
+
+    def __add__(self, other: Moments) -> Moments:
+        return Moments(self.rows + other.rows, self.total + other.total, self.outer + other.outer)
+
+    def __sub__(self, other: Moments) -> Moments:
+        return Moments(self.rows - other.rows, self.total - other.total, self.outer - other.outer)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.total / self.rows
+
+    @property
+    def covariance(self) -> Tensor:
+        return self.outer / self.rows - torch.outer(self.mean, self.mean)
+
+
+def moments(seen: Iterable[Seen]) -> Moments:
+    """Of rows that come in parts."""
+    found = [Moments(len(part.y), part.y.sum(0), part.y.T @ part.y) for part in seen]
+    made = found[0]
+    for other in found[1:]:
+        made = made + other
+    return made
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """Training rows in random order.
+
+    Attributes
+    ----------
+    cells
+        The numeric cells.
+    values
+        Encoded rows `(rows, *event)`.
+    folds
+        Parts of the rows, the first ones in order, each held out once; together all rows, or at most about 2^20 cells.
+    moments
+        Of all rows.
+    without
+        Of all rows but each fold's.
+
+    """
+
+    cells: Cells
+    values: Tensor
+    folds: list[Seen]
+    moments: Moments
+    without: list[Moments]
+
+    @classmethod
+    def of(cls, cells: Cells, values: Tensor) -> Training:
+        """With the moments taken in float64, a part of the rows at a time."""
+        count = min(5, len(values)) if len(cells) <= MANY_CELLS else 1
+        size = max(1, min(len(values) // max(2, count), HELD // (count * len(cells))))
+        folds = [cells.read(values[size * fold : size * (fold + 1)]) for fold in range(count)]
+        total = moments(cells.read(part) for part in values.split(PART))
+        return cls(cells, values, folds, total, [total - moments([fold]) for fold in folds])
+
+    def parts(self, *, all_rows: bool) -> Iterator[Seen]:
+        """All rows, or all but the first fold, a part at a time."""
+        first = 0 if all_rows else len(self.folds[0].y)
+        return (self.cells.read(part) for part in self.values[first:].split(PART))
+
+
+def full(training: Training) -> tuple[Chain, float]:
+    """N(μ, S + λ I) in standardised units, and λ: it and the stretch are chosen by cross-validation (Stone 1974)."""
+    cells = training.cells
+    eye, one = torch.eye(len(cells), dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+
+    def law(found: Moments, ridge: float) -> Chain:
+        return Chain.of(cells, one, found.mean[None], (found.covariance + ridge * eye)[None])
+
+    scored = []
+    for ridge in RIDGES:
+        stretch, score = stretched([law(found, ridge) for found in training.without], training.folds)
+        scored.append((score, ridge, stretch))
+    _, ridge, stretch = max(scored, key=lambda entry: entry[0])
+    return replace(law(training.moments, ridge), stretch=stretch), ridge
+
+
+def leading(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The greatest eigenvalues and their vectors; of very large matrices by subspace iteration."""
+    size = len(covariance)
+    if size <= MANY_CELLS or 4 * count > size:
+        values, vectors = torch.linalg.eigh(covariance)
+        return values[size - count :], vectors[:, size - count :]
+    basis = torch.randn((size, count + 16), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    for _ in range(20):
+        basis = torch.linalg.qr(covariance @ basis)[0]
+    values, rotation = torch.linalg.eigh(basis.T @ covariance @ basis)
+    return values[16:], (basis @ rotation)[:, 16:]
+
+
+def ppca(training: Training, latent: int) -> Chain:
+    """Probabilistic principal component analysis in standardised units: N(μ, W Wᵀ + σ² I).
+
+    W = U_q (Λ_q − σ² I)^½ from the leading eigenvectors and eigenvalues of the covariance, σ² the mean of the other
+    eigenvalues, at least 1e-6 (Tipping and Bishop 1999, Probabilistic principal component analysis, section 3.2).
+    q = min(latent, cells − 1). The stretch is by cross-validation.
+    """
+    cells, kept = training.cells, min(latent, len(training.cells) - 1)
+    eye, one = torch.eye(len(cells), dtype=torch.float64), torch.ones(1, dtype=torch.float64)
+
+    def law(found: Moments) -> Chain:
+        covariance = found.covariance
+        values, vectors = leading(covariance, kept)
+        noise = ((covariance.trace() - values.sum()) / (len(cells) - kept)).clamp_min(RIDGES[0])
+        w = vectors * (values - noise).clamp_min(0).sqrt()
+        return Chain.of(cells, one, found.mean[None], (w @ w.T + noise * eye)[None])
+
+    stretch, _ = stretched([law(found) for found in training.without], training.folds)
+    return replace(law(training.moments), stretch=stretch)

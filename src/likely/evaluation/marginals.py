@@ -1,0 +1,172 @@
+"""The law of each cell by itself: frequencies, and mixtures of normals where there is no finite set of values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from likely.data import Column, Schema
+from likely.evaluation.cells import Cells, columns_of, two_valued
+from likely.likelihoods.standardised import start_mixture
+
+__all__ = ["Frequencies", "Mixtures", "counted"]
+
+SMOOTHING = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)
+COMPONENTS = (1, 2, 3, 5, 8, 12)
+CHUNK = 2**21
+
+
+def counted(column: Column) -> bool:
+    """Whether the cell has a finite set of known values."""
+    return column.kind in ("binary", "categorical", "levels")
+
+
+def _span(column: Column) -> tuple[float, float, float]:
+    """Lowest value, step, and number of the known values of a counted cell."""
+    if two_valued(column):
+        return 0.0, 1.0, 2.0
+    if column.kind == "categorical":
+        return 0.0, 1.0, float(len(column.categories))
+    low, high, step = column.low or 0.0, column.high or 0.0, column.step or 1.0
+    return low, step, round((high - low) / step) + 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Frequencies:
+    """P(x_j = v) = (1 − ε)(count + α)/(n + α m) over the m known values, ε for others, as in the model's own laws.
+
+    α is one for all cells: the best of a few by leaving each training row out.
+
+    Attributes
+    ----------
+    places, low, step, reserve
+        Of the counted cells in a flattened row, `(cells,)`.
+    codes
+        Whether all unseen values are one event (categories), or are told apart by their distance from the range.
+    log_p
+        `(cells, values)`, without ε; −inf beyond a cell's own number of values.
+
+    """
+
+    places: Tensor
+    low: Tensor
+    step: Tensor
+    reserve: Tensor
+    codes: Tensor
+    log_p: Tensor
+
+    @classmethod
+    def fit(cls, schema: Schema, values: Tensor, log_p: Tensor | None = None) -> Frequencies:
+        """Count the training rows `(rows, *event)`, or take up what was counted."""
+        chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if counted(column)]
+        spans = torch.tensor([_span(column) for _, column in chosen], dtype=torch.float64).view(-1, 3)
+        made = cls(
+            torch.tensor([place for place, _ in chosen], dtype=torch.long),
+            spans[:, 0],
+            spans[:, 1],
+            torch.tensor([column.reserve for _, column in chosen], dtype=torch.float64),
+            torch.tensor([column.kind == "categorical" for _, column in chosen], dtype=torch.bool),
+            torch.empty(0) if log_p is None else log_p,
+        )
+        return made if log_p is not None else replace(made, log_p=made._count(values, spans[:, 2]))
+
+    def take(self, keep: Tensor) -> Frequencies:
+        """Some of the cells."""
+        parts = (self.places, self.low, self.step, self.reserve, self.codes, self.log_p)
+        return Frequencies(*(part[keep] for part in parts))
+
+    def _index(self, values: Tensor) -> Tensor:
+        x = values.flatten(1).cpu().index_select(1, self.places).to(torch.float64)
+        return ((x - self.low) / self.step).round()
+
+    def _count(self, values: Tensor, sizes: Tensor) -> Tensor:
+        widest = int(sizes.max()) if len(sizes) else 1
+        counts = torch.zeros(len(sizes) * widest, dtype=torch.float64)
+        offsets = torch.arange(len(sizes)) * widest
+        for part in values.split(4096):
+            index = self._index(part)
+            known = (index >= 0) & (index < sizes)
+            counts += torch.bincount((index.long() + offsets)[known], minlength=len(counts))
+        table, known = counts.view(len(sizes), widest), torch.arange(widest) < sizes[:, None]
+        total = table.sum(1, keepdim=True)
+
+        def left_out(alpha: float) -> float:
+            """Log-probability of each row's values by the counts of the others."""
+            share = ((table - 1).clamp_min(0) + alpha) / (total - 1 + alpha * sizes[:, None])
+            return float((table * share.log()).sum())
+
+        alpha = max(SMOOTHING, key=left_out)
+        return torch.where(known, (table + alpha) / (total + alpha * sizes[:, None]), 0.0).log()
+
+    def log_prob(self, values: Tensor) -> Tensor:
+        """Σ_j log P(x_j), `(rows,)`, in nats."""
+        return torch.cat([self._log_prob(part) for part in values.split(max(1, CHUNK // max(1, len(self.places))))])
+
+    def _log_prob(self, values: Tensor) -> Tensor:
+        index = self._index(values)
+        last = torch.isfinite(self.log_p).sum(1) - 1
+        within = index.clamp_min(0).minimum(last).long()
+        known = self.log_p[torch.arange(len(last)), within] + torch.log1p(-self.reserve)
+        far = torch.maximum(-index, index - last).clamp_min(1)
+        tail = torch.where(self.codes, self.reserve.log(), (self.reserve / 2).log() - far.log() - far.log1p())
+        return torch.where((index < 0) | (index > last), tail, known).sum(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixtures:
+    """P(x_j) of cells without a finite set of values: a mixture of normals, its cell mass on a grid, its density else.
+
+    Fitted by EM; the number of components is chosen per cell from 1, 2, 3, 5, 8, 12 by held-out training rows.
+
+    Attributes
+    ----------
+    cells
+        What the cells are.
+    log_weights, means, deviations
+        `(cells, components)`, in standardised units; −inf where a cell has fewer components.
+
+    """
+
+    cells: Cells
+    log_weights: Tensor
+    means: Tensor
+    deviations: Tensor
+
+    @classmethod
+    def fit(cls, cells: Cells, values: Tensor) -> Mixtures:
+        """From training rows in random order, the first fifth of which choose."""
+        size = max(1, len(values) // 5)
+        floor = torch.where(cells.step > 0, (0.1 * cells.step / cells.scale).clamp_max(1e-3), 1e-3)[:, None, None]
+
+        def laws(rows: Tensor, counts: tuple[int, ...]) -> list[Mixtures]:
+            y = cells.read(rows).y.unsqueeze(-1)
+            found = [start_mixture(y, min(count, len(y)), floor) for count in counts]
+            return [cls(cells, w, means[:, 0], deviations[:, 0]) for w, means, deviations in found]
+
+        if not len(cells):
+            return cls(cells, *(torch.zeros((0, 1), dtype=torch.float64) for _ in range(3)))
+        scores = torch.stack([law.per_cell(values[:size]).mean(0) for law in laws(values[size:], COMPONENTS)])
+        chosen, everything = scores.argmax(0), laws(values, COMPONENTS)
+        made = []
+        for name, blank in (("log_weights", -torch.inf), ("means", 0.0), ("deviations", 1.0)):
+            wide = torch.full((len(COMPONENTS), len(cells), COMPONENTS[-1]), blank, dtype=torch.float64)
+            for table, law in zip(wide, everything, strict=True):
+                table[:, : law.means.shape[1]] = getattr(law, name)
+            made.append(wide[chosen, torch.arange(len(cells))])
+        return cls(cells, *made)
+
+    def per_cell(self, values: Tensor) -> Tensor:
+        """log P(x_j), `(rows, cells)`, in nats."""
+        seen = self.cells.read(values)
+        found = torch.full_like(seen.y, -torch.inf)
+        for log_weight, mean, deviation in zip(self.log_weights.T, self.means.T, self.deviations.T, strict=True):
+            mass = self.cells.log_mass(seen, (seen.y - mean) / deviation, deviation)
+            found = torch.logaddexp(found, log_weight + mass)
+        return found
+
+    def log_prob(self, values: Tensor) -> Tensor:
+        """Σ_j log P(x_j), `(rows,)`, in nats."""
+        size = max(1, CHUNK // max(1, len(self.cells)))
+        return torch.cat([self.per_cell(part).sum(1) for part in values.split(size)])

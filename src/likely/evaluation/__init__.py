@@ -5,7 +5,7 @@ from likely.evaluation.diagnosis import Diagnosis, diagnose
 from likely.evaluation.evidence import Evidence, evidence, posterior_centres, posterior_means
 from likely.evaluation.ledger import Entry, Ledger, given_y, ledger
 from likely.evaluation.pit import Calibration, Uniforms, calibrations, dependence, uniforms
-from likely.evaluation.splits import Fit, Outside, Part, compare, outside
+from likely.evaluation.splits import Outside, Overfitting, SplitElbo, compare, outside
 from likely.evaluation.units import Collapse, Units, active_units, collapse
 
 __all__ = [
@@ -15,10 +15,10 @@ __all__ = [
     "Diagnosis",
     "Entry",
     "Evidence",
-    "Fit",
     "Ledger",
     "Outside",
-    "Part",
+    "Overfitting",
+    "SplitElbo",
     "Uniforms",
     "Units",
     "active_units",

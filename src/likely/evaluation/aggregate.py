@@ -116,7 +116,7 @@ def aggregate(model: Model, rows: EncodedRows, seed: int = 0) -> Aggregate | Non
         "divergence_most": whole - math.log(n) - log_p,
         "divergence_least": others - math.log(n - 1) - log_p,
     }
-    numbers = {}
+    numbers: dict[str, float] = {}
     for name, term in terms.items():
         each = term.mean(0)
         numbers |= {name: float(each.mean()), f"{name}_se": float(each.std()) / math.sqrt(n)}

@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from likely.data import EncodedRows, Schema
+from likely.data import EncodedRows, Kind, Schema
 from likely.evaluation import words
 from likely.evaluation.aggregate import Aggregate, aggregate
 from likely.evaluation.evidence import Evidence
 from likely.evaluation.ledger import given_y
-from likely.evaluation.pit import Calibration, calibrations, dependence, uniforms
+from likely.evaluation.pit import ALL_CELLS, Calibration, calibrations, dependence, uniforms
 from likely.evaluation.rows import part_of
-from likely.evaluation.splits import Fit, Outside, compare, outside
+from likely.evaluation.splits import Outside, Overfitting, compare, outside
 from likely.evaluation.units import Collapse, Units, active_units, collapse
+from likely.likelihoods import Gaussian
 from likely.models import VAE, Model
 
 __all__ = ["Diagnosis", "diagnose"]
@@ -67,7 +68,7 @@ class Diagnosis:
     units: Units
     collapse: Collapse
     aggregate: Aggregate | None
-    fit: Fit
+    fit: Overfitting
     calibration: tuple[Calibration, ...]
     effective_draws: float
     draws: int
@@ -122,10 +123,11 @@ def diagnose(
     beyond = outside(schema, test)
     space = model.q_z_x.space if isinstance(model, VAE) else "hierarchy"
     prior = type(model.p_z).__name__.lower() if isinstance(model, VAE) else ""
+    fixed = isinstance(model.p_x_z, Gaussian) and not isinstance(model.p_x_z.sigma, str)
     findings = [
         *words.of_collapse(used, units, model.latent),
         *words.of_fit(fit),
-        *words.of_calibration(calibration, model.p_x_z.measure, transformed.effective),
+        *words.of_calibration(calibration, _kinds(schema), fixed, transformed.effective),
         *words.of_aggregate(split, space, prior),
         *words.of_outside(beyond),
     ]
@@ -147,6 +149,10 @@ def diagnose(
         problems=sum(problem for problem, _, _ in findings),
         remedies=tuple(option for problem, _, options in findings for option in options if problem),
     )
+
+
+def _kinds(schema: Schema) -> dict[str, Kind]:
+    return {ALL_CELLS if schema.uniform else column.name: column.kind for column in schema.modelled}
 
 
 def _plain(value: Any) -> Any:

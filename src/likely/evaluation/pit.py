@@ -24,8 +24,10 @@ DRAWS = 50
 ROWS, CELLS = 50, 2**20
 BINS = 20
 ERRORS, LEAST_P = 4.0, 6e-5
-SHIFT, SPREAD, DISTANCE = 0.02, 0.05, 0.03
+LARGE, DISTANCE = 0.05, 0.03
+NEAREST = 1e-6
 COMPARED = 128
+ALL_CELLS = "all cells"
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +65,16 @@ class Calibration:
     distance, p_value
         Kolmogorov and Smirnov's largest difference from the uniform distribution function, and its p-value were the u
         independent, as under the true model they are (asymptotic).
-    mean, mean_se
-        Of u, and its standard error over rows; ½ where the model is true.
+    shift, shift_se
+        Mean of the normal scores w, u = Φ(w) (Dunn and Smyth 1996, Randomized quantile residuals), and its standard
+        error over rows: how many deviations of P(x|z) the values lie above it; 0 where the model is true.
     spread, spread_se
-        12 times the mean of (u − ½)², and its error; 1 where the model is true.
-    width
-        Deviation of P(x|z) over the deviation that the rows show, as it would be if both were normal: from
-        E(u − ½)² = arcsin(s²/(1 + s²))/2π for x ~ N(0, s²) and F that of N(0, 1), 1/s.
+        Deviation of w about its mean, and its error: the deviation that the rows show over that of P(x|z); 1 where the
+        model is true.
     verdict
-        `too wide`, `too narrow`, `shifted: ...`, `another shape`, `probabilities are off` (unordered categories), or
-        empty. Given where a number is off by more than 4 standard errors (a p-value below 6e-5) and large: ½ ± 0.02,
-        1 ± 0.05, a distance of 0.03.
+        `too wide` (a spread below 1), `too narrow`, `shifted: the values are higher` or `lower`, `another shape`,
+        `probabilities are off` (unordered categories), or empty. Given where a number is off by more than 4 standard
+        errors (a p-value below 6e-5) and is large: 0 ± 0.05, 1 ± 0.05, a distance of 0.03.
 
     """
 
@@ -82,11 +83,10 @@ class Calibration:
     histogram: np.ndarray
     distance: float
     p_value: float
-    mean: float
-    mean_se: float
+    shift: float
+    shift_se: float
     spread: float
     spread_se: float
-    width: float
     verdict: str
 
 
@@ -149,31 +149,30 @@ def _of_mass(likelihood: Likelihood) -> Tensor:
 def calibrations(schema: Schema, u: np.ndarray) -> tuple[Calibration, ...]:
     """One per column of a table; one for all cells of an array or picture together."""
     if schema.uniform:
-        return (_calibration("all cells", u, ordered=schema.columns[0].kind != "categorical"),)
+        return (_calibration(ALL_CELLS, u, ordered=schema.columns[0].kind != "categorical"),)
     pairs = zip(schema.modelled, u.T, strict=True)
     return tuple(_calibration(c.name, part[:, None], ordered=c.kind != "categorical") for c, part in pairs)
 
 
 def _calibration(name: str, u: np.ndarray, *, ordered: bool) -> Calibration:
-    u = u.astype(np.float64)
-    mean, mean_se = _clustered(u, math.sqrt(1 / 12))
-    spread, spread_se = _clustered(12 * (u - 0.5) ** 2, math.sqrt(4 / 5))
-    distance = _distance(np.sort(u, axis=None))
+    w = torch.special.ndtri(torch.from_numpy(u).to(torch.float64).clamp(NEAREST, 1 - NEAREST)).numpy()
+    shift, shift_se = _clustered(w, 1.0)
+    variance, variance_se = _clustered((w - shift) ** 2, math.sqrt(2))
+    spread, spread_se = math.sqrt(variance), variance_se / (2 * math.sqrt(max(variance, NEAREST)))
+    distance = _distance(np.sort(u, axis=None).astype(np.float64))
     p_value = _kolmogorov(distance, u.size)
-    off = abs(mean - 0.5) > max(ERRORS * mean_se, SHIFT)
-    apart = abs(spread - 1) > max(ERRORS * spread_se, SPREAD)
-    shape = p_value < LEAST_P and distance > DISTANCE
-    words = ["shifted: the values are " + ("higher" if mean > 0.5 else "lower")] if off else []
-    words += ["too wide" if spread < 1 else "too narrow"] if apart else []
-    words = words or (["another shape"] if shape else [])
+    words = []
+    if abs(shift) > max(ERRORS * shift_se, LARGE):
+        words.append("shifted: the values are " + ("higher" if shift > 0 else "lower"))
+    if abs(spread - 1) > max(ERRORS * spread_se, LARGE):
+        words.append("too wide" if spread < 1 else "too narrow")
+    if not words and p_value < LEAST_P and distance > DISTANCE:
+        words.append("another shape")
     if words and not ordered:
         words = ["probabilities are off"]
-    sine = min(math.sin(2 * math.pi * min(spread / 12, 0.25)), 1 - 1e-9)
     histogram = np.histogram(u, BINS, (0, 1))[0] / u.size
-    width = math.sqrt((1 - sine) / max(sine, 1e-9))
-    return Calibration(
-        name, u.size, histogram, distance, p_value, mean, mean_se, spread, spread_se, width, ", ".join(words)
-    )
+    numbers = (distance, p_value, shift, shift_se, spread, spread_se)
+    return Calibration(name, u.size, histogram, *numbers, ", ".join(words))
 
 
 def _clustered(values: np.ndarray, deviation: float) -> tuple[float, float]:

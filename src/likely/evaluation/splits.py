@@ -14,17 +14,17 @@ from likely.data import Column, EncodedRows, Schema
 from likely.evaluation.evidence import evidence
 from likely.models import Model
 
-__all__ = ["Fit", "Outside", "Part", "compare", "outside"]
+__all__ = ["Outside", "Overfitting", "SplitElbo", "compare", "outside"]
 
 DRAWS = 20
 BEYOND, LARGE = 3.0, 0.2
 LEAST = 10
 
-FitVerdict = Literal["not judged", "no over-fitting seen", "slight over-fitting", "over-fitting", "other rows"]
+Verdict = Literal["not judged", "no over-fitting seen", "slight over-fitting", "over-fitting", "other rows"]
 
 
 @dataclass(frozen=True)
-class Part:
+class SplitElbo:
     """Mean ELBO of some rows, nats per row, its standard error over rows, and the deviation of one row."""
 
     rows: int
@@ -35,7 +35,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Fit:
+class Overfitting:
     """The ELBO of each kind of row.
 
     Attributes
@@ -51,10 +51,10 @@ class Fit:
 
     """
 
-    parts: Mapping[str, Part]
+    parts: Mapping[str, SplitElbo]
     difference: float
     difference_se: float
-    verdict: FitVerdict
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,9 @@ class Outside:
         return self.beyond > self.expected + 4 * math.sqrt(self.expected) + 1
 
 
-def compare(model: Model, rows: Mapping[str, EncodedRows | None], whole: Mapping[str, int], seed: int = 0) -> Fit:
+def compare(
+    model: Model, rows: Mapping[str, EncodedRows | None], whole: Mapping[str, int], seed: int = 0
+) -> Overfitting:
     """The ELBO of `train`, `validation` and `test` rows, with 20 draws of z a row.
 
     Parameters
@@ -108,18 +110,20 @@ def compare(model: Model, rows: Mapping[str, EncodedRows | None], whole: Mapping
         if some is not None and len(some):
             elbo = evidence(model, some, samples=DRAWS, seed=seed).terms["elbo"]
             deviation = float(elbo.std(ddof=1)) if len(elbo) > 1 else math.nan
-            parts[name] = Part(len(elbo), whole[name], float(elbo.mean()), deviation / math.sqrt(len(elbo)), deviation)
+            parts[name] = SplitElbo(
+                len(elbo), whole[name], float(elbo.mean()), deviation / math.sqrt(len(elbo)), deviation
+            )
     if "train" not in parts:
-        return Fit(parts, math.nan, math.nan, "not judged")
+        return Overfitting(parts, math.nan, math.nan, "not judged")
     gap, error = _gap(parts, "train", "test")
-    return Fit(parts, gap, error, _verdict(parts, gap, error))
+    return Overfitting(parts, gap, error, _verdict(parts, gap, error))
 
 
-def _gap(parts: Mapping[str, Part], one: str, other: str) -> tuple[float, float]:
+def _gap(parts: Mapping[str, SplitElbo], one: str, other: str) -> tuple[float, float]:
     return parts[one].elbo - parts[other].elbo, math.hypot(parts[one].se, parts[other].se)
 
 
-def _verdict(parts: Mapping[str, Part], gap: float, error: float) -> FitVerdict:
+def _verdict(parts: Mapping[str, SplitElbo], gap: float, error: float) -> Verdict:
     if min(parts["train"].rows, parts["test"].rows) < LEAST:
         return "not judged"
     if not gap > BEYOND * error:

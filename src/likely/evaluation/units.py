@@ -86,7 +86,8 @@ def _means(q: LatentDistribution, keys: Tensor) -> Tensor:
     if not isinstance(q, Hierarchy | Flowed):
         return q.mean.unsqueeze(0)
     z = q.from_noise(normal(keys, STREAM, 0, 2 * DRAWS, q.noise_size).to(q.like.dtype))
-    return z.unflatten(0, (2, DRAWS)).mean(1)
+    made: Tensor = z.unflatten(0, (2, DRAWS)).mean(1)
+    return made
 
 
 @dataclass(frozen=True)

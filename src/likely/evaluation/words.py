@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from likely.data import Kind
 from likely.evaluation.aggregate import Aggregate
 from likely.evaluation.pit import Calibration
-from likely.evaluation.splits import Fit, Outside
+from likely.evaluation.splits import Outside, Overfitting
 from likely.evaluation.units import Collapse, Units
 
 __all__ = ["Finding", "of_aggregate", "of_calibration", "of_collapse", "of_fit", "of_outside"]
 
 Finding = tuple[bool, str, tuple[str, ...]]
 SOME = 1.0
-SHOWN = 5
+SHOWN, LEAST_DRAWS = 5, 5
 
 FREE = {
     "dimension": "--objective free-bits:0.1",
@@ -23,10 +24,11 @@ FREE = {
 WARM = "--set warmup=0.5"
 SMALLER = ("--set weight_decay=0.1", "--set blocks=1")
 PRIORS = ("--prior flow", "--prior vamp")
-CODES = ("--prior vamp --posterior {0}",)
+PREDICTED = "--likelihood gaussian"
 SHAPES = {
-    "density": ("--likelihood gaussian", "--likelihood mixture:5", "--likelihood student"),
-    "mass": ("--likelihood logistic-mixture:5",),
+    "real": ("--likelihood mixture:5", "--likelihood student"),
+    "levels": ("--likelihood logistic-mixture:5",),
+    "grid": ("--likelihood logistic-mixture:5",),
 }
 
 
@@ -54,7 +56,7 @@ def of_collapse(found: Collapse, units: Units, latent: int) -> Iterator[Finding]
         yield False, counted + ("; a few unused ones are normal" if found.unused else ""), ()
 
 
-def of_fit(found: Fit) -> Iterator[Finding]:
+def of_fit(found: Overfitting) -> Iterator[Finding]:
     """Whether training rows are better known than test rows."""
     if found.verdict == "not judged":
         yield False, "over-fitting was not judged: the training rows are gone, or the rows are too few", ()
@@ -94,35 +96,33 @@ def of_aggregate(found: Aggregate | None, space: str, prior: str) -> Iterator[Fi
     elif found.divergence_most > SOME:
         yield (
             False,
-            f"{bounds}, {informed}: {found.rows} rows cannot say whether samples leave the rows' place in z",
+            f"{bounds}, {informed}: {found.rows} rows cannot say whether samples fall where rows lie",
             (),
         )
     else:
         yield False, f"{bounds}: draws of P(z) fall where rows lie; {informed}", ()
 
 
-def of_calibration(found: Sequence[Calibration], measure: str, effective: float) -> Iterator[Finding]:
-    """Which columns P(x|z) gets wrong, and how."""
+def of_calibration(
+    found: Sequence[Calibration], kinds: Mapping[str, Kind], fixed: bool, effective: float
+) -> Iterator[Finding]:
+    """Which columns P(x|z) gets wrong, and how; `kinds` of each, and whether σ is a number that was told."""
     wrong = sorted((c for c in found if c.verdict), key=lambda c: -c.distance)
-    doubt = "" if effective >= 5 else f" (z is nearer Q(z|x) than P(z|x): {effective:.1f} effective draws)"
+    doubt = "" if effective >= LEAST_DRAWS else f" (z is nearer Q(z|x) than P(z|x): {effective:.1f} effective draws)"
     if not wrong:
         yield False, f"P(x|z) is calibrated as far as the rows can tell{doubt}", ()
         return
-    named = [f"{c.name}: {c.verdict}{_width(c, measure)}" for c in wrong[:SHOWN]]
-    more = f"; and {len(wrong) - SHOWN} more columns" if len(wrong) > SHOWN else ""
-    options = SHAPES.get(measure, ())
-    listed = "; ".join(named)
-    yield (
-        True,
-        f"P(x|z) is not calibrated{doubt}: {listed}{more}" + (f"; {_try(options)}" if options else ""),
-        options,
-    )
+    named = [f"{c.name}: {c.verdict}{_width(c, kinds[c.name])}" for c in wrong[:SHOWN]]
+    listed = "; ".join(named) + (f"; and {len(wrong) - SHOWN} more columns" if len(wrong) > SHOWN else "")
+    shapes = [option for c in wrong for option in SHAPES.get(kinds[c.name], ())]
+    options = (PREDICTED,) if fixed else tuple(dict.fromkeys(shapes))
+    yield True, f"P(x|z) is not calibrated{doubt}: {listed}" + (f"; {_try(options)}" if options else ""), options
 
 
-def _width(found: Calibration, measure: str) -> str:
-    if measure != "density" or "too" not in found.verdict:
+def _width(found: Calibration, kind: Kind) -> str:
+    if kind != "real" or "too" not in found.verdict:
         return ""
-    return f", about {max(found.width, 1 / found.width):.2f} times"
+    return f", about {max(found.spread, 1 / found.spread):.2f} times"
 
 
 def of_outside(found: Outside) -> Iterator[Finding]:
@@ -132,6 +132,7 @@ def of_outside(found: Outside) -> Iterator[Finding]:
     most = sorted(found.columns.items(), key=lambda pair: -pair[1])
     named = ", ".join(f"{name} {count}" for name, count in most[:SHOWN]) + (", ..." if len(most) > SHOWN else "")
     chance = f"; beyond a range {found.beyond} times, of which chance explains up to about {found.expected:.1f}"
+    chance = chance if found.beyond else ""
     alarm = found.is_more_than_chance
     yield alarm, f"{found.rows} of {found.of} rows have values that training rows lack ({named}){chance}", ()
 

@@ -22,7 +22,7 @@ FREE = {
     "unit": "--objective free-bits:2:total",
 }
 WARM = "--set warmup=0.5"
-SMALLER = ("--set weight_decay=0.1", "--set blocks=1")
+SMALLER = ("--set weight_decay=1", "--set blocks=1")
 PRIORS = ("--prior flow", "--prior vamp")
 PREDICTED = "--likelihood gaussian"
 SHAPES = {

@@ -1,0 +1,165 @@
+"""What is wrong with a fitted model, and what can be done about it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from likely.data import EncodedRows, Kind, Schema
+from likely.evaluation import words
+from likely.evaluation.aggregate import Aggregate, aggregate
+from likely.evaluation.evidence import Evidence
+from likely.evaluation.ledger import given_y
+from likely.evaluation.pit import ALL_CELLS, Calibration, calibrations, dependence, uniforms
+from likely.evaluation.rows import part_of
+from likely.evaluation.splits import Outside, Overfitting, compare, outside
+from likely.evaluation.units import Collapse, Units, active_units, collapse
+from likely.likelihoods import Gaussian
+from likely.models import VAE, Model
+
+__all__ = ["Diagnosis", "diagnose"]
+
+ROWS = 1000
+LEAST_ROWS = 50
+NUMBERS = 2**22
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """What a fitted model does with z, how it fits each kind of row, and whether P(x|z) is calibrated.
+
+    Attributes
+    ----------
+    rows, of
+        Test rows that were looked at (1,000 at most, fewer of large pictures), and how many there are. The rows outside
+        inferred ranges are counted among all.
+    seed
+        Of the noise and of the choice of rows.
+    units
+        Activity of the units of z.
+    collapse
+        Which parts of z are unused, and whether that is a problem.
+    aggregate
+        I(x;z) and D[Q(z)‖P(z)]; `None` for one row.
+    fit
+        The ELBO of training, validation and test rows.
+    calibration
+        Per column of a table, else of all cells together.
+    effective_draws, draws
+        Effective number of the draws among which the z of the calibration is taken.
+    outside
+        Rows with values that training rows do not have.
+    sentences
+        What to read first: problems, then the rest.
+    problems
+        How many of the sentences tell of a problem.
+    remedies
+        Options of `likely fit` that address the problems, in the order of the sentences.
+
+    """
+
+    rows: int
+    of: int
+    seed: int
+    units: Units
+    collapse: Collapse
+    aggregate: Aggregate | None
+    fit: Overfitting
+    calibration: tuple[Calibration, ...]
+    effective_draws: float
+    draws: int
+    outside: Outside
+    sentences: tuple[str, ...]
+    problems: int
+    remedies: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers, ready for JSON; what is not finite is `None`."""
+        made: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return made | {"active_units": self.units.active}
+
+
+def diagnose(
+    model: Model,
+    schema: Schema,
+    train: EncodedRows | None,
+    validation: EncodedRows | None,
+    test: EncodedRows,
+    evidence: Evidence,
+    *,
+    seed: int = 0,
+) -> Diagnosis:
+    """Diagnose a fitted model.
+
+    Of each kind of row 1,000 at most are looked at, a random part chosen by (seed, the rows); of rows of many cells at
+    most 4 million cells, but 50 rows. Noise is keyed by (seed, row), and no generator of torch's is used.
+
+    Parameters
+    ----------
+    model, schema
+        The fitted model, and what X is.
+    train, validation, test
+        Encoded rows; the first two `None` where they are gone.
+    evidence
+        Of the test rows: its KL, and the KL's parts.
+    seed
+        Of the noise and of the choice of rows.
+
+    """
+    most = min(ROWS, max(LEAST_ROWS, NUMBERS // schema.dims))
+    whole = {"train": train, "validation": validation, "test": test}
+    kinds = {name: None if some is None else part_of(some, most, seed) for name, some in whole.items()}
+    rows = part_of(test, most, seed)
+    transformed = uniforms(model, rows, seed)
+    units = active_units(model, rows, seed)
+    used = collapse(evidence, units, dependence(transformed.u))
+    split = aggregate(model, rows, seed)
+    fit = compare(model, kinds, {name: 0 if some is None else len(some) for name, some in whole.items()}, seed)
+    calibration = calibrations(schema, transformed.u)
+    beyond = outside(schema, test)
+    space = model.q_z_x.space if isinstance(model, VAE) else "hierarchy"
+    prior = type(model.p_z).__name__.lower() if isinstance(model, VAE) else ""
+    fixed = isinstance(model.p_x_z, Gaussian) and not isinstance(model.p_x_z.sigma, str)
+    findings = [
+        *words.of_collapse(used, units, model.latent),
+        *words.of_fit(fit),
+        *words.of_calibration(calibration, _kinds(schema), fixed, transformed.effective),
+        *words.of_aggregate(split, space, prior),
+        *words.of_outside(beyond),
+    ]
+    findings.sort(key=lambda finding: not finding[0])
+    told = [sentence if model.condition is None else given_y(sentence) for _, sentence, _ in findings]
+    return Diagnosis(
+        rows=len(rows),
+        of=len(test),
+        seed=seed,
+        units=units,
+        collapse=used,
+        aggregate=split,
+        fit=fit,
+        calibration=calibration,
+        effective_draws=transformed.effective,
+        draws=transformed.draws,
+        outside=beyond,
+        sentences=tuple(told),
+        problems=sum(problem for problem, _, _ in findings),
+        remedies=tuple(option for problem, _, options in findings for option in options if problem),
+    )
+
+
+def _kinds(schema: Schema) -> dict[str, Kind]:
+    return {ALL_CELLS if schema.uniform else column.name: column.kind for column in schema.modelled}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [_plain(part) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,213 @@
+"""Calibration of P(x|z): where each cell lies in the law that is given for it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import Batch, EncodedRows, Schema
+from likely.data.noise import normal, uniform
+from likely.distributions import LatentDistribution
+from likely.evaluation.rows import copy_keys, keyed_batches
+from likely.likelihoods import Columns, Likelihood
+from likely.models import Model
+
+__all__ = ["Calibration", "Uniforms", "calibrations", "dependence", "uniforms"]
+
+PROPOSALS, CHOICE, WITHIN = 20, 21, 22
+DRAWS = 50
+ROWS, CELLS = 50, 2**20
+BINS = 20
+ERRORS, LEAST_P = 4.0, 6e-5
+LARGE, DISTANCE = 0.05, 0.03
+NEAREST = 1e-6
+COMPARED = 128
+ALL_CELLS = "all cells"
+
+
+@dataclass(frozen=True, eq=False)
+class Uniforms:
+    """Where cells lie in their laws.
+
+    Attributes
+    ----------
+    u
+        `(rows, cells)`, float32, within 0 and 1; uniform where the model is true.
+    effective
+        Mean over the rows of the effective number of draws of z, 1/Σ w², of `draws`.
+    draws
+        Draws of z ~ Q(z|x) per row from which one is taken.
+
+    """
+
+    u: np.ndarray
+    effective: float
+    draws: int
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """How the u of one column, or of all cells of an array, lie on (0, 1).
+
+    Attributes
+    ----------
+    name
+        The column, or `all cells`.
+    numbers
+        How many u.
+    histogram
+        Share of u in each of 20 bins of equal width.
+    distance, p_value
+        Kolmogorov and Smirnov's largest difference from the uniform distribution function, and its p-value were the u
+        independent, as under the true model they are (asymptotic).
+    shift, shift_se
+        Mean of the normal scores w, u = Φ(w) (Dunn and Smyth 1996, Randomized quantile residuals), and its standard
+        error over rows: how many deviations of P(x|z) the values lie above it; 0 where the model is true.
+    spread, spread_se
+        Deviation of w about its mean, and its error: the deviation that the rows show over that of P(x|z); 1 where the
+        model is true.
+    verdict
+        `too wide` (a spread below 1), `too narrow`, `shifted: the values are higher` or `lower`, `another shape`,
+        `probabilities are off` (unordered categories), or empty. Given where a number is off by more than 4 standard
+        errors (a p-value below 6e-5) and is large: 0 ± 0.05, 1 ± 0.05, a distance of 0.03.
+
+    """
+
+    name: str
+    numbers: int
+    histogram: np.ndarray
+    distance: float
+    p_value: float
+    shift: float
+    shift_se: float
+    spread: float
+    spread_se: float
+    verdict: str
+
+
+@torch.no_grad()
+def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
+    """The randomised probability integral transform of every cell: u = F(x−) + v (F(x) − F(x−)), v uniform.
+
+    F is the distribution function of P(x_i|z), and F(x) − F(x−) the mass of x_i itself, 0 for a density (Brockwell
+    2007, Universal residuals; Czado, Gneiting, Held 2009 give a version without v). If the rows
+    come from the model and z from P(z|x), every u is uniform, and those of a row are independent. z is one of 50 draws
+    of Q(z|x), taken with probability in proportion to P(x, z)/Q(z|x) (Rubin 1988, sampling importance resampling):
+    from P(z|x) exactly where Q is, else nearly. Noise is keyed by (seed, row, copy of the row).
+
+    Parameters
+    ----------
+    model, rows
+        The rows encoded and binarised once where that applies.
+    seed
+        Of the noise.
+
+    """
+    model.eval()
+    p, mass = model.prior(), _of_mass(model.p_x_z).to(rows.values.device)
+    found, effective = [], 0.0
+    for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), ROWS):
+        z, share = _proposed(model, batch, keys, p)
+        effective += float(share.square().sum(0).reciprocal()[:count].sum())
+        passed = share.cumsum(0) < uniform(keys, CHOICE, 0, 1, 1)[0, :, 0]
+        taken = z[passed.sum(0).clamp_max(DRAWS - 1), torch.arange(len(batch), device=z.device)]
+        law = model.likelihood(taken, batch.covariates)
+        v = uniform(keys, WITHIN, 0, 1, batch.values[0].numel())[0].view(batch.values.shape).to(torch.float64)
+        below = torch.where(mass, (1 - v) * law.log_prob(batch.values).to(torch.float64).exp(), 0.0)
+        u = (law.cdf(batch.values).to(torch.float64) - below).clamp(0, 1)
+        found.append(u[:count].flatten(1).to(torch.float32).cpu())
+    return Uniforms(torch.cat(found).numpy(), effective / len(rows), DRAWS)
+
+
+def _proposed(model: Model, batch: Batch, keys: Tensor, p: LatentDistribution) -> tuple[Tensor, Tensor]:
+    """Draws of Q(z|x), `(draws, rows, latent)`, and their shares of the importance weights, `(draws, rows)`."""
+    q, draws, weights = model.posterior(batch), [], []
+    block = max(1, min(DRAWS, CELLS // (max(batch.values[0].numel(), model.widest) * len(batch))))
+    for first in range(0, DRAWS, block):
+        noise = normal(keys, PROPOSALS, first, min(block, DRAWS - first), q.noise_size)
+        terms = model.terms(batch, noise=noise.to(q.like.dtype), q=q, p=p)
+        draws.append(terms.z)
+        weights.append(terms.log_weight.to(torch.float64))
+    return torch.cat(draws), torch.softmax(torch.cat(weights).nan_to_num(nan=-1e30, neginf=-1e30), 0)
+
+
+def _of_mass(likelihood: Likelihood) -> Tensor:
+    """Which cells have a mass, not a density: `()` or `(columns,)`."""
+    if not isinstance(likelihood, Columns):
+        return torch.tensor(likelihood.measure == "mass")
+    made = torch.zeros(likelihood.event_shape, dtype=torch.bool)
+    for family, places in zip(likelihood.families, likelihood.places, strict=True):
+        made[places.cpu()] = cast(Likelihood, family).measure == "mass"
+    return made
+
+
+def calibrations(schema: Schema, u: np.ndarray) -> tuple[Calibration, ...]:
+    """One per column of a table; one for all cells of an array or picture together."""
+    if schema.uniform:
+        return (_calibration(ALL_CELLS, u, ordered=schema.columns[0].kind != "categorical"),)
+    pairs = zip(schema.modelled, u.T, strict=True)
+    return tuple(_calibration(c.name, part[:, None], ordered=c.kind != "categorical") for c, part in pairs)
+
+
+def _calibration(name: str, u: np.ndarray, *, ordered: bool) -> Calibration:
+    w = torch.special.ndtri(torch.from_numpy(u).to(torch.float64).clamp(NEAREST, 1 - NEAREST)).numpy()
+    shift, shift_se = _clustered(w, 1.0)
+    variance, variance_se = _clustered((w - shift) ** 2, math.sqrt(2))
+    spread, spread_se = math.sqrt(variance), variance_se / (2 * math.sqrt(max(variance, NEAREST)))
+    distance = _distance(np.sort(u, axis=None).astype(np.float64))
+    p_value = _kolmogorov(distance, u.size)
+    words = []
+    if abs(shift) > max(ERRORS * shift_se, LARGE):
+        words.append("shifted: the values are " + ("higher" if shift > 0 else "lower"))
+    if abs(spread - 1) > max(ERRORS * spread_se, LARGE):
+        words.append("too wide" if spread < 1 else "too narrow")
+    if not words and p_value < LEAST_P and distance > DISTANCE:
+        words.append("another shape")
+    if words and not ordered:
+        words = ["probabilities are off"]
+    histogram = np.histogram(u, BINS, (0, 1))[0] / u.size
+    numbers = (distance, p_value, shift, shift_se, spread, spread_se)
+    return Calibration(name, u.size, histogram, *numbers, ", ".join(words))
+
+
+def _clustered(values: np.ndarray, deviation: float) -> tuple[float, float]:
+    """Mean of `(rows, cells)`, and its error over rows: at least that of independent values of this deviation."""
+    each = values.mean(1)
+    seen = each.std(ddof=1) / math.sqrt(len(each)) if len(each) > 1 else math.inf
+    return float(each.mean()), float(max(seen, deviation / math.sqrt(values.size)))
+
+
+def _distance(ranked: np.ndarray) -> float:
+    places = np.arange(len(ranked) + 1) / len(ranked)
+    return float(max((places[1:] - ranked).max(), (ranked - places[:-1]).max()))
+
+
+def _kolmogorov(distance: float, count: int) -> float:
+    """P(D > distance) for many independent uniform numbers: 2 Σ_k (−1)^(k−1) exp(−2 k² n D²) (Kolmogorov 1933)."""
+    x = count * distance**2
+    if x < 0.1:
+        return 1.0
+    return float(np.clip(2 * sum((-1) ** (k - 1) * math.exp(-2 * k * k * x) for k in range(1, 40)), 0, 1))
+
+
+def dependence(u: np.ndarray) -> tuple[float, float]:
+    """Largest eigenvalue of the correlations of the u of at most 128 cells, and what independent cells do not exceed.
+
+    The limit is 4 scale units above the centre of the largest eigenvalue's law (Johnstone 2001, On the distribution
+    of the largest eigenvalue in principal components analysis, theorem 1.1), and at least 1.2. Above it the cells
+    depend on each other given z: there is something that z could carry and does not.
+    """
+    cells = np.unique(np.linspace(0, u.shape[1] - 1, COMPARED).astype(int))
+    kept = u[:, cells].astype(np.float64)
+    kept = kept[:, kept.std(0) > 1e-3]
+    n, c = kept.shape
+    if n < 10 or c < 2:
+        return 1.0, math.inf
+    largest = float(np.linalg.eigvalsh(np.corrcoef(kept.T))[-1])
+    root = math.sqrt(n - 1) + math.sqrt(c)
+    return largest, max(1.2, (root**2 + 4 * root * (1 / math.sqrt(n - 1) + 1 / math.sqrt(c)) ** (1 / 3)) / n)

@@ -1,0 +1,174 @@
+"""Training, validation and test rows beside each other: over-fitting, and values that training never saw."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from likely.data import Column, EncodedRows, Schema
+from likely.evaluation.evidence import evidence
+from likely.models import Model
+
+__all__ = ["Outside", "Overfitting", "SplitElbo", "compare", "outside"]
+
+DRAWS = 20
+BEYOND, LARGE = 3.0, 0.2
+LEAST = 10
+
+Verdict = Literal["not judged", "no over-fitting seen", "slight over-fitting", "over-fitting", "other rows"]
+
+
+@dataclass(frozen=True)
+class SplitElbo:
+    """Mean ELBO of some rows, nats per row, its standard error over rows, and the deviation of one row."""
+
+    rows: int
+    of: int
+    elbo: float
+    se: float
+    deviation: float
+
+
+@dataclass(frozen=True)
+class Overfitting:
+    """The ELBO of each kind of row.
+
+    Attributes
+    ----------
+    parts
+        `train`, `validation`, `test`: those there are.
+    difference, difference_se
+        Training less test rows (NaN without training rows), and the standard error.
+    verdict
+        `over-fitting` where training rows have an ELBO higher than test rows, by more than 3 standard errors and by 0.2
+        deviations of one row or more; `slight over-fitting` where it is less than that; `other rows` where validation
+        rows, which come from where training rows do, have none of it: then the test rows are of another kind.
+
+    """
+
+    parts: Mapping[str, SplitElbo]
+    difference: float
+    difference_se: float
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Test rows with values that the training rows do not have.
+
+    Attributes
+    ----------
+    rows, of
+        How many have one, among how many.
+    columns
+        Column -> how many rows are beyond its range, or have a category that it lacks; those with none left out.
+    unseen
+        The same of unseen categories alone.
+    expected
+        How often chance alone takes a row beyond a column's range, at most: 2/(n + 1) for each row and each column
+        whose range was inferred from n training rows.
+    beyond
+        How often it is.
+
+    """
+
+    rows: int
+    of: int
+    columns: Mapping[str, int]
+    unseen: Mapping[str, int]
+    expected: float
+    beyond: int
+
+    @property
+    def is_more_than_chance(self) -> bool:
+        """Whether there are more than chance explains, by 4 deviations of a Poisson count."""
+        return self.beyond > self.expected + 4 * math.sqrt(self.expected) + 1
+
+
+def compare(
+    model: Model, rows: Mapping[str, EncodedRows | None], whole: Mapping[str, int], seed: int = 0
+) -> Overfitting:
+    """The ELBO of `train`, `validation` and `test` rows, with 20 draws of z a row.
+
+    Parameters
+    ----------
+    model, rows
+        Rows encoded and binarised once where that applies; `None` where there are none.
+    whole
+        How many rows these are a part of.
+    seed
+        Of the noise.
+
+    """
+    parts = {}
+    for name, some in rows.items():
+        if some is not None and len(some):
+            elbo = evidence(model, some, samples=DRAWS, seed=seed).terms["elbo"]
+            deviation = float(elbo.std(ddof=1)) if len(elbo) > 1 else math.nan
+            parts[name] = SplitElbo(
+                len(elbo), whole[name], float(elbo.mean()), deviation / math.sqrt(len(elbo)), deviation
+            )
+    if "train" not in parts:
+        return Overfitting(parts, math.nan, math.nan, "not judged")
+    gap, error = _gap(parts, "train", "test")
+    return Overfitting(parts, gap, error, _verdict(parts, gap, error))
+
+
+def _gap(parts: Mapping[str, SplitElbo], one: str, other: str) -> tuple[float, float]:
+    return parts[one].elbo - parts[other].elbo, math.hypot(parts[one].se, parts[other].se)
+
+
+def _verdict(parts: Mapping[str, SplitElbo], gap: float, error: float) -> Verdict:
+    if min(parts["train"].rows, parts["test"].rows) < LEAST:
+        return "not judged"
+    if not gap > BEYOND * error:
+        return "no over-fitting seen"
+    if "validation" in parts and parts["validation"].rows >= LEAST:
+        held, held_error = _gap(parts, "train", "validation")
+        moved, moved_error = _gap(parts, "validation", "test")
+        if held < BEYOND * held_error and moved > BEYOND * moved_error:
+            return "other rows"
+    return "over-fitting" if gap > LARGE * parts["train"].deviation else "slight over-fitting"
+
+
+def outside(schema: Schema, rows: EncodedRows) -> Outside:
+    """Count the rows with values beyond ranges that were inferred from training rows, and unseen categories.
+
+    Limits that are law are checked when rows are encoded.
+    """
+    found: dict[str, np.ndarray] = {}
+    numbers = 0
+    if schema.uniform:
+        numbers = _add(found, schema.columns[0], rows.values.flatten(1))
+    else:
+        numbers = sum(_add(found, c, rows.values[:, [i]]) for i, c in enumerate(schema.modelled))
+    if rows.covariates is not None:
+        numbers += sum(_add(found, c, rows.covariates[:, [i]]) for i, c in enumerate(schema.conditions))
+    counts = {name: int((cells > 0).sum()) for name, cells in found.items()}
+    codes = {column.name for column in schema.columns if column.kind == "categorical"}
+    some = np.any([cells > 0 for cells in found.values()], axis=0) if found else np.zeros(len(rows), bool)
+    return Outside(
+        rows=int(some.sum()),
+        of=len(rows),
+        columns={name: count for name, count in counts.items() if count},
+        unseen={name: count for name, count in counts.items() if count and name in codes},
+        expected=2 / (schema.rows + 1) * numbers * len(rows),
+        beyond=sum(count for name, count in counts.items() if name not in codes),
+    )
+
+
+def _add(found: dict[str, np.ndarray], column: Column, cells: Tensor) -> bool:
+    """Count each row's cells that are outside; whether the column has a range that was inferred."""
+    if column.kind == "categorical":
+        found[column.name] = (cells < 0).sum(1).cpu().numpy()
+        return False
+    if column.hard or column.low is None or column.high is None:
+        return False
+    slack = 0.5 * (column.step or 0.0)
+    found[column.name] = ((cells < column.low - slack) | (cells > column.high + slack)).sum(1).cpu().numpy()
+    return True

@@ -1,0 +1,148 @@
+"""Which parts of z the model uses."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import EncodedRows
+from likely.data.noise import normal
+from likely.distributions import Flowed, Hierarchy, LatentDistribution, OneHot, VonMisesFisher
+from likely.evaluation.evidence import Evidence
+from likely.evaluation.rows import copy_keys, keyed_batches
+from likely.models import Model
+
+__all__ = ["Collapse", "Units", "active_units", "collapse"]
+
+STREAM = 24
+DRAWS = 16
+ROWS = 50
+ACTIVE = 0.01
+UNUSED = 0.01
+FEW = 0.25
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """Activity of the units of z: A_u = Cov_x(E_Q(z_u|x)[z_u]).
+
+    Attributes
+    ----------
+    unit
+        What a unit is: a `dimension` of z, a `coordinate` of a unit vector (whose axes mean nothing by themselves), or
+        a one-hot `code`, whose variances are summed over its classes.
+    variance
+        A_u of each unit over the rows.
+    prior_variance
+        Variance of each unit under P(z): 1 for N(0, I).
+    method
+        `means`: E_Q[z|x] is in closed form; `draws`: A_u is the covariance of two independent means of 16 draws each,
+        which is unbiased, and may be a little below 0.
+
+    """
+
+    unit: Literal["dimension", "coordinate", "code"]
+    variance: np.ndarray
+    prior_variance: np.ndarray
+    method: Literal["means", "draws"]
+
+    @property
+    def active(self) -> int:
+        """How many units have A_u above 0.01 of their variance under P(z)."""
+        return int((self.variance > ACTIVE * self.prior_variance).sum())
+
+
+@torch.no_grad()
+def active_units(model: Model, rows: EncodedRows, seed: int = 0) -> Units:
+    """The activity of each unit of z (Burda, Grosse, Salakhutdinov 2016, section 5.2), where 0.01 counts as active.
+
+    There P(z) is N(0, I). Here the threshold is relative to a unit's variance under P(z), as a learned prior may have
+    any scale. In a hierarchy a unit may be active because of the groups above it: the KL tells what it adds.
+    """
+    model.eval()
+    first, second, sampled, q = [], [], False, None
+    for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), ROWS):
+        q = model.posterior(batch)
+        means = _means(q, keys)
+        sampled = len(means) > 1
+        first.append(means[0, :count])
+        second.append(means[-1, :count])
+    one, two = torch.cat(first).to(torch.float64), torch.cat(second).to(torch.float64)
+    each = ((one - one.mean(0)) * (two - two.mean(0))).sum(0) / max(len(one) - 1, 1)
+    prior = model.prior().variance.to(torch.float64).expand_as(each)
+    unit: Literal["dimension", "coordinate", "code"] = "coordinate" if isinstance(q, VonMisesFisher) else "dimension"
+    if isinstance(q, OneHot):
+        unit, classes = "code", q.log_p.shape[-1]
+        each, prior = (part.unflatten(-1, (-1, classes)).sum(-1) for part in (each, prior))
+    return Units(unit, each.cpu().numpy(), prior.cpu().numpy(), "draws" if sampled else "means")
+
+
+def _means(q: LatentDistribution, keys: Tensor) -> Tensor:
+    """E_Q[z|x], `(1, rows, latent)`, or two independent estimates of it, `(2, rows, latent)`."""
+    if not isinstance(q, Hierarchy | Flowed):
+        return q.mean.unsqueeze(0)
+    z = q.from_noise(normal(keys, STREAM, 0, 2 * DRAWS, q.noise_size).to(q.like.dtype))
+    made: Tensor = z.unflatten(0, (2, DRAWS)).mean(1)
+    return made
+
+
+@dataclass(frozen=True)
+class Collapse:
+    """Whether z is used.
+
+    Attributes
+    ----------
+    part
+        What the parts are: a `dimension` or `group`, by their KL; or a `unit`, by its activity, where the KL has no
+        parts.
+    unused
+        Numbers of the parts that carry less than 0.01 nats, or are not active.
+    parts
+        How many there are.
+    kl
+        All of the KL, nats per row.
+    verdict
+        `used`; `some unused`, which is normal; `mostly unused` and `unused`, which are a problem where `could_use`.
+    dependence, dependence_limit
+        Largest eigenvalue of the correlations between cells that P(x|z) leaves, and what it is at most by chance.
+    could_use
+        Whether that is exceeded: z could carry something that it does not.
+
+    """
+
+    part: Literal["dimension", "group", "unit"]
+    unused: tuple[int, ...]
+    parts: int
+    kl: float
+    verdict: Literal["used", "some unused", "mostly unused", "unused"]
+    dependence: float
+    dependence_limit: float
+    could_use: bool
+
+    @property
+    def is_problem(self) -> bool:
+        """Whether z is hardly used although it could be."""
+        return self.could_use and self.verdict in ("mostly unused", "unused")
+
+
+def collapse(evidence: Evidence, units: Units, left: tuple[float, float]) -> Collapse:
+    """Parts of z that carry less than 0.01 nats, and whether that matters, judged by the dependence that is left."""
+    part: Literal["dimension", "group", "unit"] = "unit"
+    if evidence.kl_parts is not None:
+        idle = evidence.kl_parts < UNUSED
+        part = "group" if evidence.part == "group" else "dimension"
+    else:
+        idle = units.variance <= ACTIVE * units.prior_variance
+    unused = tuple(int(i) for i in np.flatnonzero(idle))
+    used, parts = len(idle) - len(unused), len(idle)
+    verdict: Literal["used", "some unused", "mostly unused", "unused"] = "some unused" if unused else "used"
+    if not used:
+        verdict = "unused"
+    elif used < FEW * parts:
+        verdict = "mostly unused"
+    kl = float(evidence.terms["kl"].mean())
+    return Collapse(part, unused, parts, kl, verdict, *left, could_use=left[0] > left[1])

@@ -1,0 +1,141 @@
+"""A diagnosis in sentences, each with the option of `likely fit` that addresses what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from likely.data import Kind
+from likely.evaluation.aggregate import Aggregate
+from likely.evaluation.pit import Calibration
+from likely.evaluation.splits import Outside, Overfitting
+from likely.evaluation.units import Collapse, Units
+
+__all__ = ["Finding", "of_aggregate", "of_calibration", "of_collapse", "of_fit", "of_outside"]
+
+Finding = tuple[bool, str, tuple[str, ...]]
+SOME = 1.0
+SHOWN, LEAST_DRAWS = 5, 5
+
+FREE = {
+    "dimension": "--objective free-bits:0.1",
+    "group": "--objective free-bits:0.5:group",
+    "unit": "--objective free-bits:2:total",
+}
+WARM = "--set warmup=0.5"
+SMALLER = ("--set weight_decay=1", "--set blocks=1")
+PRIORS = ("--prior flow", "--prior vamp")
+PREDICTED = "--likelihood gaussian"
+SHAPES = {
+    "real": ("--likelihood mixture:5", "--likelihood student"),
+    "levels": ("--likelihood logistic-mixture:5",),
+    "grid": ("--likelihood logistic-mixture:5",),
+}
+
+
+def of_collapse(found: Collapse, units: Units, latent: int) -> Iterator[Finding]:
+    """Whether z is used."""
+    used = found.parts - len(found.unused)
+    by = "carry 0.01 nats or more" if found.part != "unit" else "are active"
+    counted = f"{used} of {found.parts} {'units' if found.part == 'unit' else found.part + 's'} of z {by}"
+    counted += f"; KL {found.kl:.2f} nats; {units.active} of {len(units.variance)} {units.unit}s are active"
+    if found.is_problem:
+        options = (FREE[found.part], WARM)
+        what = "z is not used" if found.verdict == "unused" else "most of z is not used"
+        yield (
+            True,
+            f"posterior collapse: {what} although cells depend on each other in ways that P(x|z) leaves out "
+            f"({counted}); {_try(options)}",
+            options,
+        )
+    elif found.verdict == "unused":
+        yield False, f"z is not used, and the cells show no dependence that it could carry ({counted})", ()
+    elif found.verdict == "mostly unused" and used < latent and found.part == "dimension":
+        option = (f"--latent {max(2, used)}",)
+        yield False, f"{counted}; nothing is lost by it, and {_try(option)[4:]} is as good and faster", option
+    else:
+        yield False, counted + ("; a few unused ones are normal" if found.unused else ""), ()
+
+
+def of_fit(found: Overfitting) -> Iterator[Finding]:
+    """Whether training rows are better known than test rows."""
+    if found.verdict == "not judged":
+        yield False, "over-fitting was not judged: the training rows are gone, or the rows are too few", ()
+        return
+    parts = ", ".join(
+        f"{name} {part.elbo:.2f} ± {part.se:.2f} ({part.rows} rows)" for name, part in found.parts.items()
+    )
+    parts = f"ELBO {parts}; validation rows chose the weights, test rows chose nothing"
+    gap = f"training rows are {found.difference:.2f} ± {found.difference_se:.2f} nats better than test rows"
+    if found.verdict == "over-fitting":
+        yield True, f"over-fitting: {gap} ({parts}); more rows help most; else {_try(SMALLER)}", SMALLER
+    elif found.verdict == "other rows":
+        yield True, f"test rows are of another kind than training rows: {gap}, validation rows are not ({parts})", ()
+    elif found.verdict == "slight over-fitting":
+        yield False, f"slight over-fitting: {gap} ({parts})", ()
+    else:
+        yield False, f"no over-fitting seen ({parts})", ()
+
+
+def of_aggregate(found: Aggregate | None, space: str, prior: str) -> Iterator[Finding]:
+    """What the distance of Q(z) from P(z) means for samples."""
+    if found is None:
+        return
+    bounds = f"D[Q(z)‖P(z)] is at least {found.least:.2f} and at most {found.divergence_most:.2f} nats"
+    informed = f"z tells rows apart by {found.information_least:.2f} nats at least"
+    if found.information_limit - found.information_least < 0.5:
+        informed += f" (log {found.rows} = {found.information_limit:.2f}, the most that {found.rows} rows can show)"
+    if found.least > SOME:
+        options = tuple(option for option in PRIORS if option.split()[-1] != prior) if space == "real" else ()
+        advice = f"; {_try(options)}" if options else ""
+        yield (
+            True,
+            f"samples come from where few rows lie in z: {bounds}; the prior that fits Q(z) best would raise the ELBO "
+            f"by as much, were nothing else changed{advice}",
+            options,
+        )
+    elif found.divergence_most > SOME:
+        yield (
+            False,
+            f"{bounds}, {informed}: {found.rows} rows cannot say whether samples fall where rows lie",
+            (),
+        )
+    else:
+        yield False, f"{bounds}: draws of P(z) fall where rows lie; {informed}", ()
+
+
+def of_calibration(
+    found: Sequence[Calibration], kinds: Mapping[str, Kind], fixed: bool, effective: float
+) -> Iterator[Finding]:
+    """Which columns P(x|z) gets wrong, and how; `kinds` of each, and whether σ is a number that was told."""
+    wrong = sorted((c for c in found if c.verdict), key=lambda c: -c.distance)
+    doubt = "" if effective >= LEAST_DRAWS else f" (z is nearer Q(z|x) than P(z|x): {effective:.1f} effective draws)"
+    if not wrong:
+        yield False, f"P(x|z) is calibrated as far as the rows can tell{doubt}", ()
+        return
+    named = [f"{c.name}: {c.verdict}{_width(c, kinds[c.name])}" for c in wrong[:SHOWN]]
+    listed = "; ".join(named) + (f"; and {len(wrong) - SHOWN} more columns" if len(wrong) > SHOWN else "")
+    shapes = [option for c in wrong for option in SHAPES.get(kinds[c.name], ())]
+    options = (PREDICTED,) if fixed else tuple(dict.fromkeys(shapes))
+    yield True, f"P(x|z) is not calibrated{doubt}: {listed}" + (f"; {_try(options)}" if options else ""), options
+
+
+def _width(found: Calibration, kind: Kind) -> str:
+    if kind != "real" or "too" not in found.verdict:
+        return ""
+    return f", about {max(found.spread, 1 / found.spread):.2f} times"
+
+
+def of_outside(found: Outside) -> Iterator[Finding]:
+    """Rows with values that training never saw."""
+    if not found.rows:
+        return
+    most = sorted(found.columns.items(), key=lambda pair: -pair[1])
+    named = ", ".join(f"{name} {count}" for name, count in most[:SHOWN]) + (", ..." if len(most) > SHOWN else "")
+    chance = f"; beyond a range {found.beyond} times, of which chance explains up to about {found.expected:.1f}"
+    chance = chance if found.beyond else ""
+    alarm = found.is_more_than_chance
+    yield alarm, f"{found.rows} of {found.of} rows have values that training rows lack ({named}){chance}", ()
+
+
+def _try(options: Sequence[str]) -> str:
+    return "try " + " or ".join(f"`{option}`" for option in options)

@@ -175,8 +175,8 @@ def anneal(
         done += count
         if progress:
             progress(done, len(rows))
-    log_px, se_mc, ess, acceptance, row = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    return Annealed(log_px, se_mc, ess, acceptance, row, schedule)
+    log_px, se_mc, effective, acceptance, row = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    return Annealed(log_px, se_mc, effective, acceptance, row, schedule)
 
 
 def _share(point: Point, difference: float) -> Tensor:

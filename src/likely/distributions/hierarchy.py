@@ -109,6 +109,11 @@ class Hierarchy(LatentDistribution):
         """z_l = μ_l(z_<l) + σ_l(z_<l) ε_l, group by group."""
         return self.draw(noise).z
 
+    def to_noise(self, z: Tensor) -> Tensor:
+        """The noise that P(z) makes z of, ε_l = (z_l − μ_l(z_<l))/σ_l(z_<l): `(*lead, latent)`."""
+        down = self.descend(z=z, features=None)
+        return (z - down.p_mean) * (-down.p_log_std).exp()
+
     def know(self, descent: Descent) -> None:
         """Remember a way down that was made elsewhere, so that `log_prob` of its z costs nothing."""
         self._last = descent

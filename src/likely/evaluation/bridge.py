@@ -1,0 +1,192 @@
+"""The path of laws from Q(z|x), or P(z), to P(z|x), and Hamiltonian transitions that leave each of them invariant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from likely.data import Batch
+from likely.distributions import Hierarchy, LatentDistribution, StandardNormal
+from likely.models import Model
+
+__all__ = ["Bridge", "Point"]
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Where the chains are, `(chains, rows, latent)`, and both ends of the path there.
+
+    Attributes
+    ----------
+    at
+        The chains' places: z, or for a hierarchy the noise that P(z) makes it from.
+    log_q, log_p
+        log Q(z|x) (or log P(z)) and log P(x, z): `(chains, rows)`, nats; for a hierarchy as densities of the noise.
+    grad_q, grad_p
+        Their gradients.
+
+    """
+
+    at: Tensor
+    log_q: Tensor
+    log_p: Tensor
+    grad_q: Tensor
+    grad_p: Tensor
+
+    def log(self, beta: float) -> Tensor:
+        """(1 − β) log Q + β log P(x, z)."""
+        return (1 - beta) * self.log_q + beta * self.log_p
+
+    def grad(self, beta: float) -> Tensor:
+        """Gradient of `log`."""
+        return (1 - beta) * self.grad_q + beta * self.grad_p
+
+    def where(self, accepted: Tensor, other: Point) -> Point:
+        """Where accepted this point, `(chains, rows)`; elsewhere the other."""
+        wide = accepted[..., None]
+        return Point(
+            torch.where(wide, self.at, other.at),
+            torch.where(accepted, self.log_q, other.log_q),
+            torch.where(accepted, self.log_p, other.log_p),
+            torch.where(wide, self.grad_q, other.grad_q),
+            torch.where(wide, self.grad_p, other.grad_p),
+        )
+
+
+class Bridge:
+    """The geometric path Q(z|x)^(1−β) P(x, z)^β for some rows, 0 ≤ β ≤ 1 (Neal 2001, equation 3).
+
+    A hierarchy is annealed in the standard normal noise ε of its prior, z = T(ε), where P(z) dz/dε = N(ε; 0, I):
+    log Q becomes log Q(z|x) − log P(z) + log N(ε; 0, I), and log P(x, z) becomes log P(x|z) + log N(ε; 0, I). On a
+    hypersphere chains move along great circles (Byrne and Girolami 2013, section 4.1).
+
+    Parameters
+    ----------
+    model, batch
+        The model, and the rows.
+    p
+        P(z), known already.
+    from_prior
+        Start the path from P(z) instead of Q(z|x).
+
+    """
+
+    def __init__(self, model: Model, batch: Batch, p: LatentDistribution, *, from_prior: bool = False) -> None:
+        self.model, self.batch, self.p = model, batch, p
+        self.q = model.posterior(batch)
+        self.from_prior, self.spherical = from_prior, not self.q.convex
+        like = self.q.like
+        zeros = torch.zeros(len(batch), self.latent, dtype=like.dtype, device=like.device)
+        self.noise_law = StandardNormal(zeros)
+        self.scale = self._scale()
+
+    @property
+    def latent(self) -> int:
+        """Dimension of z."""
+        return int(self.q.event_shape[0])
+
+    @property
+    def noise_size(self) -> int:
+        """How many standard normal numbers `start` takes per chain and row."""
+        return self.p.noise_size if self.from_prior else self.q.noise_size
+
+    def start(self, noise: Tensor) -> Point:
+        """Chains at β = 0, from noise `(chains, rows, noise_size)`."""
+        law = self.p if self.from_prior else self.q
+        return self.from_z(law.from_noise(noise.to(self.q.like)))
+
+    def from_z(self, z: Tensor) -> Point:
+        """Chains at given codes `(chains, rows, latent)`."""
+        return self.point(self._place(z.to(self.q.like)))
+
+    def point(self, at: Tensor) -> Point:
+        """Both ends of the path, and their gradients, at the chains' places."""
+        with torch.enable_grad():
+            place = at.detach().requires_grad_()
+            log_q, log_p = self._ends(place)
+            (grad_p,) = torch.autograd.grad(log_p.sum(), place, retain_graph=True)
+            (grad_q,) = torch.autograd.grad(log_q.sum(), place, allow_unused=True)
+        if grad_q is None:
+            grad_q = torch.zeros_like(grad_p)
+        return Point(place.detach(), log_q.detach(), log_p.detach(), grad_q, grad_p)
+
+    def move(self, here: Point, beta: float, momentum: Tensor, uniform: Tensor, step: Tensor, leaps: int) -> _Moved:
+        """One Hamiltonian transition that leaves the law at β invariant (Neal 2011, section 5.3.2).
+
+        Momentum is N(0, diag 1/s²), s the deviations of Q(z|x), so that a step is in units of s.
+
+        Parameters
+        ----------
+        here
+            Where the chains are.
+        beta
+            Of the law.
+        momentum
+            Standard normal numbers `(chains, rows, latent)`.
+        uniform
+            Numbers in (0, 1) that decide acceptance: `(chains, rows)`.
+        step
+            Size of a leapfrog step: `(chains, rows, 1)`.
+        leaps
+            Their number.
+
+        """
+        stride = step * self.scale
+        momentum = self._along(here, momentum)
+        there, v = here, momentum + 0.5 * stride * self._along(here, here.grad(beta))
+        for leap in range(leaps):
+            at, v = self._drift(there.at, v, stride)
+            there = self.point(at)
+            v = v + (1.0 if leap < leaps - 1 else 0.5) * stride * self._along(there, there.grad(beta))
+        kinetic = 0.5 * (momentum.square().sum(-1) - v.square().sum(-1))
+        change = there.log(beta) - here.log(beta) + kinetic
+        probability = torch.nan_to_num(change, nan=-torch.inf).clamp_max(0).exp()
+        return _Moved(there.where(uniform < probability, here), probability)
+
+    def _along(self, here: Point, vector: Tensor) -> Tensor:
+        """The part of a vector that is tangent to z's space."""
+        return vector - (vector * here.at).sum(-1, keepdim=True) * here.at if self.spherical else vector
+
+    def _drift(self, at: Tensor, v: Tensor, stride: Tensor) -> tuple[Tensor, Tensor]:
+        """Along a straight line, or on a sphere along a great circle, with the momentum that arrives."""
+        if not self.spherical:
+            return at + stride * v, v
+        speed = v.norm(dim=-1, keepdim=True).clamp_min(torch.finfo(v.dtype).tiny)
+        cos, sin = (stride * speed).cos(), (stride * speed).sin()
+        there = torch.nn.functional.normalize(at * cos + v / speed * sin, dim=-1)
+        arrived = v * cos - at * speed * sin
+        return there, arrived - (arrived * there).sum(-1, keepdim=True) * there
+
+    def _place(self, z: Tensor) -> Tensor:
+        return self.p.to_noise(z) if isinstance(self.p, Hierarchy) else z
+
+    def _ends(self, place: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-densities of the chains' places at β = 0 and, times P(x), at β = 1."""
+        if not isinstance(self.p, Hierarchy):
+            log_pz = self.p.log_prob(place)
+            log_q = log_pz if self.from_prior else self.q.log_prob(place)
+            return log_q, self.model.log_px_z(self.batch, place) + log_pz
+        z = self.p.from_noise(place)
+        log_noise = self.noise_law.log_prob(place)
+        log_q = log_noise if self.from_prior else self.q.log_prob(z) - self.p.log_prob(z) + log_noise
+        return log_q, self.model.log_px_z(self.batch, z) + log_noise
+
+    def _scale(self) -> Tensor:
+        """Deviations of the chains' places under Q: `(rows, latent)`, on a sphere `(rows, 1)`."""
+        if self.spherical:
+            spread = (1 - self.q.mean.square().sum(-1, keepdim=True)).clamp_min(1e-8)
+            return (spread / (self.latent - 1)).sqrt()
+        if not isinstance(self.p, Hierarchy):
+            return self.q.variance.sqrt()
+        noise = torch.randn(64, len(self.batch), self.latent, generator=torch.Generator().manual_seed(0))
+        return self._place(self.q.from_noise(noise.to(self.q.like))).std(0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved:
+    """After a transition: where the chains are, and the probability with which each accepted its proposal."""
+
+    point: Point
+    probability: Tensor

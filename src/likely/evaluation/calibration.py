@@ -1,0 +1,196 @@
+"""Rows simulated from the model, whose z is known: they choose the schedule, and pinch log P(x) from both sides."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import EncodedRows
+from likely.data.noise import row_keys
+from likely.evaluation.annealing import Progress, Schedule, backward, begin, forward, transition
+from likely.evaluation.averages import LogMean
+from likely.evaluation.bridge import Bridge
+from likely.evaluation.evidence import ROWS, chunks
+from likely.models import Model
+
+__all__ = ["Calibration", "Simulated", "bidirectional", "simulate", "tune"]
+
+LEAPS, CHAINS = 3, 16
+NODES, ROUNDS, WANTED = 9, 12, 0.8
+FEWEST, MOST, INTERVALS = 8, 512, 64
+TUNED_ON, JUDGED_ON = 16, ROWS
+PINCH, PRECISE = 0.5, 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """Rows drawn from the model, and the z that each was drawn from: an exact draw of P(z|x)."""
+
+    rows: EncodedRows
+    z: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Bounds on log P(x) from both sides, for rows simulated from the model: `(rows,)`, float64, nats.
+
+    Attributes
+    ----------
+    lower
+        Annealed importance sampling forward: E[lower] ≤ log P(x).
+    upper
+        The same in reverse from the exact z: E[upper] ≥ log P(x), over (x, z).
+    acceptance
+        Mean probability of accepting a transition, forward.
+    schedule
+        How chains were annealed.
+
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+    acceptance: np.ndarray
+    schedule: Schedule
+
+    @property
+    def pinch(self) -> float:
+        """Mean of upper − lower."""
+        return float((self.upper - self.lower).mean())
+
+    def excess(self, wanted: float) -> float:
+        """How many times the wanted pinch it is, two standard errors included."""
+        return (self.pinch + 2 * self.se) / wanted
+
+    @property
+    def se(self) -> float:
+        """Standard error of the pinch over rows."""
+        return float((self.upper - self.lower).std(ddof=1) / math.sqrt(len(self.lower)))
+
+
+@torch.no_grad()
+def simulate(model: Model, like: EncodedRows, count: int, seed: int) -> Simulated:
+    """Draw z ~ P(z) and x ~ P(x|z, y); y, where there is one, is that of `like`'s rows, in turn."""
+    model.eval()
+    device = like.values.device
+    y = None if like.covariates is None else like.covariates[torch.arange(count, device=device) % len(like)]
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        z = model.prior().sample(torch.Size((count,)))
+        x = model.likelihood(z, y).sample()
+    return Simulated(EncodedRows(x, covariates=y), z)
+
+
+@torch.no_grad()
+def bidirectional(
+    model: Model,
+    simulated: Simulated,
+    schedule: Schedule,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Bidirectional Monte Carlo (Grosse, Ghahramani, Adams 2015; Wu et al. 2017, section 3.1)."""
+    p, done = model.prior(), 0
+    made: list[tuple[Tensor, ...]] = []
+    for batch, count in chunks(simulated.rows, ROWS):
+        z = simulated.z[done : done + count]
+        z = torch.cat([z, z[-1:].expand(len(batch) - count, -1)])
+        keys = row_keys(batch.values, seed)
+        bridge = Bridge(model, batch, p, from_prior=schedule.from_prior)
+        up, down = forward(bridge, keys, schedule), backward(bridge, z, keys, schedule)
+        lower, inverse = (LogMean(schedule.chains, len(batch), keys.device) for _ in range(2))
+        lower.add(0, up.log_weight)
+        inverse.add(0, -down.log_weight)
+        made.append(tuple(part[:count].cpu() for part in (lower.value, -inverse.value, up.acceptance)))
+        done += count
+        if progress:
+            progress(done, len(simulated.rows))
+    lower_bound, upper_bound, acceptance = (torch.cat(part).numpy() for part in zip(*made, strict=True))
+    return Calibration(lower_bound, upper_bound, acceptance, schedule)
+
+
+def tune(
+    model: Model, like: EncodedRows, *, precise: bool = False, seed: int = 0, progress: Progress | None = None
+) -> Calibration:
+    """Choose a schedule on rows simulated from the model: step sizes first, then β, then how many of them.
+
+    Step sizes are adapted to an acceptance of 0.8 and frozen. The β are spaced by the deviation of log P(x, z) −
+    log Q(z|x) on the way, which is the speed of the path. Their number is raised until upper and lower bound of 50
+    other simulated rows are within 0.5 nats (0.1 with `precise`), two standard errors included, or there are 512 (4,096
+    with `precise`). Where eight from Q(z|x) do not suffice, the path from P(z) is tried too, and the tighter one taken.
+
+    Parameters
+    ----------
+    model
+        As in `evidence`.
+    like
+        Rows whose covariates the simulated rows take.
+    precise
+        Pinch harder, with twice the chains.
+    seed
+        Of everything.
+    progress
+        Called with (temperatures tried, the most).
+
+    """
+    pilot, judged = simulate(model, like, TUNED_ON, seed + 1), simulate(model, like, JUDGED_ON, seed + 2)
+    wanted, most, temperatures = (PRECISE, 8 * MOST, FEWEST) if precise else (PINCH, MOST, FEWEST)
+    chains = 2 * CHAINS if precise else CHAINS
+
+    def judge(path: Schedule) -> Calibration:
+        found = bidirectional(model, judged, path.spread(temperatures, chains), seed=seed)
+        if progress:
+            progress(temperatures, most)
+        return found
+
+    path = _path(model, pilot, seed, from_prior=False)
+    found = judge(path)
+    if found.excess(wanted) > 1:
+        other = _path(model, pilot, seed, from_prior=True)
+        tried = judge(other)
+        if tried.pinch < found.pinch:
+            path, found = other, tried
+    while found.excess(wanted) > 1 and temperatures < most:
+        factor = min(8.0, max(1.5, 1.2 * found.excess(wanted)))
+        temperatures = min(most, math.ceil(temperatures * factor))
+        found = judge(path)
+    return found
+
+
+@torch.no_grad()
+def _path(model: Model, pilot: Simulated, seed: int, *, from_prior: bool) -> Schedule:
+    """A schedule of 64 intervals, by chains that walk up the path and adapt their step at a few β."""
+    index = torch.arange(len(pilot.rows), device=pilot.rows.values.device)
+    batch = pilot.rows.whole(index)
+    keys, bridge = row_keys(batch.values, seed), Bridge(model, batch, model.prior(), from_prior=from_prior)
+    nodes = np.linspace(0, 1, NODES)
+    walk = Schedule(tuple(nodes), (1.0,) * NODES, CHAINS // 2, LEAPS, from_prior)
+    point, size = begin(bridge, keys, walk), 0.7 * bridge.latent**-0.25
+    steps, speed = [], []
+    for node in range(NODES):
+        kept, spread = [], []
+        for number in range(ROUNDS):
+            walk = replace(walk, steps=(size,) * NODES)
+            point, probability = transition(bridge, point, keys, walk, node, node * ROUNDS + number)
+            size *= math.exp((float(probability.mean()) - WANTED) / math.sqrt(number + 1))
+            kept.append(math.log(size))
+            spread.append(float((point.log_p - point.log_q).to(torch.float64).std(0).mean()))
+        steps.append(np.mean(kept[ROUNDS // 2 :]))
+        speed.append(np.mean(spread[ROUNDS // 2 :]))
+    betas = _spaced(nodes, np.nan_to_num(np.array(speed), nan=1.0, posinf=1e6))
+    return replace(
+        walk, betas=tuple(map(float, betas)), steps=tuple(map(float, np.exp(np.interp(betas, nodes, steps))))
+    )
+
+
+def _spaced(nodes: np.ndarray, speed: np.ndarray) -> np.ndarray:
+    """β at equal parts of the path's length, no stretch of which counts for less than a twentieth of the mean speed."""
+    floored = np.maximum(speed, 0.05 * speed.mean() + 1e-12)
+    length = np.concatenate([[0.0], np.cumsum(np.diff(nodes) * (floored[1:] + floored[:-1]) / 2)])
+    betas: np.ndarray = np.interp(np.linspace(0, length[-1], INTERVALS + 1), length, nodes)
+    betas[0], betas[-1] = 0.0, 1.0
+    return betas

@@ -15,9 +15,9 @@ from likely import likelihoods
 from likely.data import EncodedRows
 from likely.data.noise import row_keys
 from likely.evaluation import Schedule, anneal, bidirectional, count_codes, enumerated, evidence, simulate, tune
-from likely.evaluation.annealing import forward
+from likely.evaluation.annealing.bridge import Bridge
+from likely.evaluation.annealing.chains import forward
 from likely.evaluation.averages import LogMean
-from likely.evaluation.bridge import Bridge
 
 sys.path.insert(0, str(Path(__file__).parent))
 from exact import LinearGaussian

@@ -17,8 +17,8 @@ from PIL import Image, features
 
 from likely.data import Column, EncodedRows, Form, Rows, Schema, encode, infer_schema
 from likely.evaluation import Baselines, compress, fit_baselines
-from likely.evaluation.cells import Cells
-from likely.evaluation.gaussian import Training, full, ppca
+from likely.evaluation.baselines.cells import Cells
+from likely.evaluation.baselines.gaussian import Training, full, ppca
 
 LAWS = ("marginals", "gaussian", "gaussian_mixture", "ppca")
 

@@ -18,7 +18,7 @@ from rooms import LIKELIHOODS
 from likely import likelihoods
 from likely.data import Column, EncodedRows, Kind, Schema
 from likely.evaluation import calibrations, dependence, pit, uniforms
-from likely.evaluation.rows import copy_keys, part_of
+from likely.evaluation.diagnosis.rows import copy_keys, part_of
 from likely.models import VAE
 from likely.posteriors import Normal
 from likely.priors import StandardNormal

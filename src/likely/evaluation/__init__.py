@@ -1,31 +1,31 @@
 """What the model says of rows: the evidence and every term of the identity, with errors."""
 
-from likely.evaluation.aggregate import Aggregate, aggregate
-from likely.evaluation.annealing import Annealed, Schedule, anneal
-from likely.evaluation.baselines import Baseline, Baselines, fit_baselines
-from likely.evaluation.calibration import Calibration, Simulated, bidirectional, simulate, tune
-from likely.evaluation.codes import count_codes, enumerated
-from likely.evaluation.compressors import compress
-from likely.evaluation.diagnosis import Diagnosis, diagnose
+from likely.evaluation.annealing.bidirectional import Bidirectional, Simulated, bidirectional, simulate, tune
+from likely.evaluation.annealing.chains import Annealed, Schedule, anneal
+from likely.evaluation.annealing.codes import count_codes, enumerated
+from likely.evaluation.baselines.compressors import compress
+from likely.evaluation.baselines.fitted import Baseline, Baselines, fit_baselines
+from likely.evaluation.diagnosis.aggregate import Aggregate, aggregate
+from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
+from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations, dependence, uniforms
+from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
+from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
 from likely.evaluation.evidence import Evidence, evidence, posterior_centres, posterior_means
 from likely.evaluation.ledger import Entry, Ledger, given_y, ledger
 from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
-from likely.evaluation.pit import Calibration, Uniforms, calibrations, dependence, uniforms
-from likely.evaluation.splits import Outside, Overfitting, SplitElbo, compare, outside
-from likely.evaluation.units import Collapse, Units, active_units, collapse
 
 __all__ = [
+    "GAP_KINDS",
     "Aggregate",
     "Annealed",
     "Baseline",
     "Baselines",
-    "Calibration",
+    "Bidirectional",
     "Calibration",
     "Collapse",
     "Diagnosis",
     "Entry",
     "Evidence",
-    "GAP_KINDS",
     "GapSplit",
     "Ledger",
     "Optimised",

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from likely.data import EncodedRows, Schema
 from likely.errors import RunError
-from likely.evaluation.cells import Cells, two_valued
-from likely.evaluation.chain import Chain
-from likely.evaluation.clusters import mixture
-from likely.evaluation.gaussian import Training, full, ppca
-from likely.evaluation.marginals import Frequencies, Mixtures, counted
+from likely.evaluation.baselines.cells import Cells, two_valued
+from likely.evaluation.baselines.chain import Chain
+from likely.evaluation.baselines.clusters import mixture
+from likely.evaluation.baselines.gaussian import Training, full, ppca
+from likely.evaluation.baselines.marginals import Frequencies, Mixtures, counted
 
 __all__ = ["Baseline", "Baselines", "fit_baselines"]
 

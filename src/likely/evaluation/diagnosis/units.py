@@ -12,8 +12,8 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.noise import normal
 from likely.distributions import Flowed, Hierarchy, LatentDistribution, OneHot, VonMisesFisher
+from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches
 from likely.evaluation.evidence import Evidence
-from likely.evaluation.rows import copy_keys, keyed_batches
 from likely.models import Model
 
 __all__ = ["Collapse", "Units", "active_units", "collapse"]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from likely.data import EncodedRows
 from likely.data.noise import normal, row_keys, uniform
+from likely.evaluation.annealing.bridge import Bridge, Point
 from likely.evaluation.averages import LogMean
-from likely.evaluation.bridge import Bridge, Point
 from likely.evaluation.evidence import ROWS, chunks
 from likely.models import Model
 
@@ -155,7 +155,7 @@ def anneal(
     model, rows
         As in `evidence`.
     schedule
-        How; see `likely.evaluation.calibration.tune`.
+        How; see `likely.evaluation.annealing.bidirectional.tune`.
     seed
         Of the noise.
     progress

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from likely.data import Kind
-from likely.evaluation.aggregate import Aggregate
-from likely.evaluation.pit import Calibration
-from likely.evaluation.splits import Outside, Overfitting
-from likely.evaluation.units import Collapse, Units
+from likely.evaluation.diagnosis.aggregate import Aggregate
+from likely.evaluation.diagnosis.pit import Calibration
+from likely.evaluation.diagnosis.splits import Outside, Overfitting
+from likely.evaluation.diagnosis.units import Collapse, Units
 
 __all__ = ["Finding", "of_aggregate", "of_calibration", "of_collapse", "of_fit", "of_outside"]
 

@@ -11,13 +11,13 @@ from torch import Tensor
 
 from likely.data import EncodedRows
 from likely.data.noise import row_keys
-from likely.evaluation.annealing import Progress, Schedule, backward, begin, forward, transition
+from likely.evaluation.annealing.bridge import Bridge
+from likely.evaluation.annealing.chains import Progress, Schedule, backward, begin, forward, transition
 from likely.evaluation.averages import LogMean
-from likely.evaluation.bridge import Bridge
 from likely.evaluation.evidence import ROWS, chunks
 from likely.models import Model
 
-__all__ = ["Calibration", "Simulated", "bidirectional", "simulate", "tune"]
+__all__ = ["Bidirectional", "Simulated", "bidirectional", "simulate", "tune"]
 
 LEAPS, CHAINS = 3, 16
 NODES, ROUNDS, WANTED = 9, 12, 0.8
@@ -35,7 +35,7 @@ class Simulated:
 
 
 @dataclass(frozen=True, eq=False)
-class Calibration:
+class Bidirectional:
     """Bounds on log P(x) from both sides, for rows simulated from the model: `(rows,)`, float64, nats.
 
     Attributes
@@ -92,7 +92,7 @@ def bidirectional(
     *,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Calibration:
+) -> Bidirectional:
     """Bidirectional Monte Carlo (Grosse, Ghahramani, Adams 2015; Wu et al. 2017, section 3.1)."""
     p, done = model.prior(), 0
     made: list[tuple[Tensor, ...]] = []
@@ -110,12 +110,12 @@ def bidirectional(
         if progress:
             progress(done, len(simulated.rows))
     lower_bound, upper_bound, acceptance = (torch.cat(part).numpy() for part in zip(*made, strict=True))
-    return Calibration(lower_bound, upper_bound, acceptance, schedule)
+    return Bidirectional(lower_bound, upper_bound, acceptance, schedule)
 
 
 def tune(
     model: Model, like: EncodedRows, *, precise: bool = False, seed: int = 0, progress: Progress | None = None
-) -> Calibration:
+) -> Bidirectional:
     """Choose a schedule on rows simulated from the model: step sizes first, then β, then how many of them.
 
     Step sizes are adapted to an acceptance of 0.8 and frozen. The β are spaced by the deviation of log P(x, z) −
@@ -141,7 +141,7 @@ def tune(
     wanted, most, temperatures = (PRECISE, 8 * MOST, FEWEST) if precise else (PINCH, MOST, FEWEST)
     chains = 2 * CHAINS if precise else CHAINS
 
-    def judge(path: Schedule) -> Calibration:
+    def judge(path: Schedule) -> Bidirectional:
         found = bidirectional(model, judged, path.spread(temperatures, chains), seed=seed)
         if progress:
             progress(temperatures, most)

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from likely.data import EncodedRows, Kind, Schema
-from likely.evaluation import words
-from likely.evaluation.aggregate import Aggregate, aggregate
+from likely.evaluation.diagnosis import words
+from likely.evaluation.diagnosis.aggregate import Aggregate, aggregate
+from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration, calibrations, dependence, uniforms
+from likely.evaluation.diagnosis.rows import part_of
+from likely.evaluation.diagnosis.splits import Outside, Overfitting, compare, outside
+from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
 from likely.evaluation.evidence import Evidence
 from likely.evaluation.ledger import given_y
-from likely.evaluation.pit import ALL_CELLS, Calibration, calibrations, dependence, uniforms
-from likely.evaluation.rows import part_of
-from likely.evaluation.splits import Outside, Overfitting, compare, outside
-from likely.evaluation.units import Collapse, Units, active_units, collapse
 from likely.likelihoods import Gaussian
 from likely.models import VAE, Model
 

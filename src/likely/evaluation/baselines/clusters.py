@@ -11,9 +11,9 @@ import torch
 from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
-from likely.evaluation.cells import Cells, Seen
-from likely.evaluation.chain import Chain
-from likely.evaluation.gaussian import Moments, Training, leading
+from likely.evaluation.baselines.cells import Cells, Seen
+from likely.evaluation.baselines.chain import Chain
+from likely.evaluation.baselines.gaussian import Moments, Training, leading
 
 __all__ = ["mixture"]
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from likely.data import Column, Schema
-from likely.evaluation.cells import Cells, columns_of, two_valued
+from likely.evaluation.baselines.cells import Cells, columns_of, two_valued
 from likely.likelihoods.standardised import start_mixture
 
 __all__ = ["Frequencies", "Mixtures", "counted"]

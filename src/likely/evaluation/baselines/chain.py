@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likely.evaluation.cells import Cells, Seen
+from likely.evaluation.baselines.cells import Cells, Seen
 
 __all__ = ["Chain", "stretched"]
 

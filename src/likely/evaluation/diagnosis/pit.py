@@ -13,7 +13,7 @@ from torch import Tensor
 from likely.data import Batch, EncodedRows, Schema
 from likely.data.noise import normal, uniform
 from likely.distributions import LatentDistribution
-from likely.evaluation.rows import copy_keys, keyed_batches
+from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches
 from likely.likelihoods import Columns, Likelihood
 from likely.models import Model
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.noise import normal
 from likely.distributions import DiagonalNormal, LatentDistribution, OneHot, VonMisesFisher
-from likely.evaluation.rows import copy_keys, keyed_batches, part_of
+from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches, part_of
 from likely.models import Model
 
 __all__ = ["Aggregate", "aggregate"]

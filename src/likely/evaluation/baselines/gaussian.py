@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from likely.evaluation.cells import Cells, Seen
-from likely.evaluation.chain import Chain, stretched
+from likely.evaluation.baselines.cells import Cells, Seen
+from likely.evaluation.baselines.chain import Chain, stretched
 
 __all__ = ["Moments", "Training", "full", "leading", "ppca"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image, features
 
 from likely.data import Column, EncodedRows, Schema
-from likely.evaluation.baselines import Baseline, measure
-from likely.evaluation.cells import columns_of, two_valued
+from likely.evaluation.baselines.cells import columns_of, two_valued
+from likely.evaluation.baselines.fitted import Baseline, measure
 
 __all__ = ["compress"]
 

@@ -1,0 +1,1 @@
+"""Annealed importance sampling, its schedule, and the bounds that pinch it from both sides."""

@@ -1,0 +1,1 @@
+"""Simpler models of the same rows, in the same base measure, and compressors."""

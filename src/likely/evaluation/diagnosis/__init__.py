@@ -1,0 +1,1 @@
+"""What ails a fit, and what to do about it."""

@@ -36,8 +36,7 @@ def measure(directory: str, cells: int) -> dict[str, float]:
     found = evidence(run.model, rows, samples=SAMPLES, cells=cells)
     seconds = time.perf_counter() - started
     above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    weights = [p for p in run.model.decoder.parameters() if p.dim() == 2]
-    flops = 2.0 * sum(w.numel() for w in weights) * ROWS * SAMPLES
+    flops = 2.0 * multiply_adds(run.model.decoder) * ROWS * SAMPLES
     return {
         "cells": cells,
         "iwae": float(found.terms["iwae"].mean()),
@@ -47,6 +46,11 @@ def measure(directory: str, cells: int) -> dict[str, float]:
         "seconds": round(seconds, 1),
         "gflops": round(flops / seconds / 1e9, 1),
     }
+
+
+def multiply_adds(decoder: torch.nn.Module) -> int:
+    """Multiply-adds of the matrix products of a decoder of linear layers, for one z."""
+    return sum(weight.numel() for weight in decoder.parameters() if weight.dim() == 2)
 
 
 def matmul_rate() -> float:

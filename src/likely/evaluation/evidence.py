@@ -16,6 +16,7 @@ from likely.distributions import LatentDistribution
 from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.evaluation.tail import Tail
 from likely.models import Model, Terms
+from likely.networks.precision import Precision, autocast
 
 __all__ = ["Evidence", "evidence", "posterior_centres", "posterior_means"]
 
@@ -103,6 +104,7 @@ def evidence(
     samples: int,
     seed: int = 0,
     prior_sampling: bool = False,
+    precision: Precision = "float32",
     cells: int = CELLS,
     progress: Progress | None = None,
 ) -> Evidence:
@@ -121,10 +123,18 @@ def evidence(
         Of the noise.
     prior_sampling
         Also estimate log P(x) by simple Monte Carlo over P(z), with K samples of its own.
+    precision
+        In which P(x|z)'s network is multiplied, and a hierarchy's ladder. Q(z|x), P(z), their divergence, z, log P(x|z)
+        of the network's output and every average are computed in float32 or float64 all the same.
     cells
         Roughly how many numbers to hold at once.
     progress
         Called with (rows done, rows).
+
+    Raises
+    ------
+    ConfigError
+        If the precision is not one of these.
 
     """
     model.eval()
@@ -134,7 +144,7 @@ def evidence(
     for batch, count in chunks(rows, ROWS):
         keys = row_keys(batch.values, seed)
         found = _Estimates(samples, len(batch), batch.values.device)
-        _sample(model, p, batch, keys, found, block, prior_sampling)
+        _sample(model, p, batch, keys, found, block, prior_sampling, precision)
         terms, errors = found.terms()
         made.add(count, key=keys, ess=found.tail.ess, pareto_k=found.tail.pareto_k)
         made.add(count, **terms, **{f"se_{name}": error for name, error in errors.items()})
@@ -212,16 +222,20 @@ def _sample(
     found: _Estimates,
     block: int,
     prior_sampling: bool,
+    precision: Precision,
 ) -> None:
     """Draw z by noise keyed by the row, block by block, and take in the terms; P(z) is one for all of them."""
-    q = model.posterior(batch)
+    q, device = model.posterior(batch), batch.values.device
     for first in range(0, found.samples, block):
         size = min(block, found.samples - first)
         noise = normal(keys, FROM_POSTERIOR, first, size, q.noise_size).to(q.like.dtype)
-        found.add(first, model.terms(batch, noise=noise, q=q, p=p))
+        with autocast(precision, device):
+            terms = model.terms(batch, noise=noise, q=q, p=p)
+        found.add(first, terms)
         if prior_sampling:
             z = p.from_noise(normal(keys, FROM_PRIOR, first, size, p.noise_size).to(q.like.dtype))
-            found.simple.add(first, model.log_px_z(batch, z))
+            with autocast(precision, device):
+                found.simple.add(first, model.log_px_z(batch, z))
             found.with_prior = True
 
 

@@ -112,7 +112,7 @@ class Terms:
             return kl_per_dimension(self.q, self.p)
         return None
 
-    @property
+    @cached_property
     def log_weight(self) -> Tensor:
         """log P(x, z)/Q(z|x): `(sample, batch)`."""
         return self.log_px_z + self.log_pz - self.log_qz_x

@@ -30,13 +30,13 @@ from likely.data import (
 )
 from likely.data.schema import LABEL
 from likely.errors import ConfigError, DataError
+from likely.networks.precision import native_bfloat16
 from likely.objectives import Objective
 from likely.run.files import claim
 from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.store import save, save_plan
 from likely.training import Plan, train
-from likely.training.loop import native_bfloat16
 from likely.training.timing import steps_in
 
 __all__ = ["fit"]

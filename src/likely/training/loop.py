@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -16,11 +15,12 @@ from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.errors import LikelyError
 from likely.models import Model, Terms
+from likely.networks.precision import autocast
 from likely.objectives import ELBO, Objective, loss
 from likely.training.schedule import Plan
 from likely.training.validate import validate
 
-__all__ = ["Monitor", "Outcome", "autocast", "native_bfloat16", "train"]
+__all__ = ["Monitor", "Outcome", "train"]
 
 Monitor = Callable[[int, int, float | None], None]
 TICK = 25
@@ -38,19 +38,6 @@ class Outcome:
     seconds: float = 0.0
     interrupted: bool = False
     diverged: bool = False
-
-
-def native_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 natively."""
-    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(bool(getattr(torch.cpu, name, bool)()) for name in checks)
-
-
-def autocast(precision: str, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The context in which networks run: bfloat16 where asked for, else as they are."""
-    if precision != "bfloat16":
-        return contextlib.nullcontext()
-    return torch.autocast(device.type, torch.bfloat16, cache_enabled=False)
 
 
 def order(rows: int, batch: int, generator: torch.Generator) -> Iterator[Tensor]:

@@ -130,7 +130,7 @@ def test_digits_drawn_for_a_label_are_that_digit() -> None:
     labels = digits.target[:30]
     told = run.score(x[:30], given={"label": labels}, samples=20)["log_px"]
     assert told.mean() > run.score(x[:30], given={"label": (labels + 1) % 10}, samples=20)["log_px"].mean() + 2
-    assert run.evaluate(samples=5).rows == 179
+    assert run.evaluate(samples=5, anneal=0).rows == 179
     assert run.reconstruct(x[:4], given={"label": 3}).shape == (4, 8, 8)
     with pytest.raises(likely.DataError, match="no value is given: say --given label=VALUE"):
         run.score(x[:30])
@@ -152,14 +152,14 @@ def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path) ->
         np.savez(data, x=np.column_stack([rng.normal(size=(60, 2)), rng.random(60)]), target=rng.random(60))
     run = likely.fit(data, condition=list(given), steps=20, out=tmp_path / "run")
     loaded = likely.load(tmp_path / "run")
-    assert loaded.evaluate(samples=5).given == tuple(sorted(given, reverse=True))
+    assert loaded.evaluate(samples=5, anneal=0).given == tuple(sorted(given, reverse=True))
     assert len(loaded.score(data, samples=5)) == len(run.encode(data)) == len(loaded.reconstruct(data))
     assert loaded.sample(6, given=given).shape == shape
     if form == "columns":
         np.testing.assert_array_equal(loaded.sample(6, given=given)[:, 1], 2.0)
         np.savez(data, x=np.load(data)["x"], target=rng.random(60))
         with pytest.raises(likely.DataError, match="has changed since the fit"):
-            likely.load(tmp_path / "run").evaluate(samples=5)
+            likely.load(tmp_path / "run").evaluate(samples=5, anneal=0)
         rows = run.rows_of(data)[0]
         found = observed(run.schema, rows)
         assert set(found) == {"label", "x1"}

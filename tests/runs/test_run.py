@@ -121,11 +121,11 @@ def test_a_source_that_changed_or_went_away_is_noticed(tmp_path: Path) -> None:
     likely.fit(path, out=tmp_path / "run", steps=20)
     table(149).to_csv(path, index=False)
     with pytest.raises(likely.DataError, match="has changed since the fit"):
-        likely.load(tmp_path / "run").evaluate(samples=5)
+        likely.load(tmp_path / "run").evaluate(samples=5, anneal=0)
     path.unlink()
     with pytest.raises(likely.DataError, match="is gone"):
-        likely.load(tmp_path / "run").evaluate(samples=5)
-    assert likely.load(tmp_path / "run").evaluate(table(), samples=5).rows == 150
+        likely.load(tmp_path / "run").evaluate(samples=5, anneal=0)
+    assert likely.load(tmp_path / "run").evaluate(table(), samples=5, anneal=0).rows == 150
 
 
 def test_unseen_values_have_a_stated_mass_and_do_not_stop_scoring() -> None:

@@ -171,16 +171,33 @@ def evaluate(
     data: Annotated[str | None, typer.Argument(help="Rows to evaluate; the stored test rows unless given.")] = None,
     given: Told = None,
     samples: Annotated[int, typer.Option(help="K of the importance-weighted bound and the other estimates.")] = 500,
+    anneal: Annotated[int, typer.Option(metavar="ROWS", help="Anneal at most so many rows; 0 for none.")] = 100,
+    precise: Annotated[
+        bool, typer.Option("--precise", help="Anneal with more temperatures and chains: within 0.1 nats, not 0.5.")
+    ] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Bound log P(x) of 100 simulated rows from both sides.")
+    ] = False,
     seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to write the values of each row: csv or parquet.")
+    ] = None,
+    overwrite: Overwrite = False,
     device: Device = None,
     json: Json = False,
 ) -> None:
     """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
     import likely
     from likely.cli.options import told
+    from likely.cli.output import ready, save_frame
 
-    fitted = likely.load(run, device=device)
-    show.ledger(fitted.evaluate(data, given=told(given), samples=samples, seed=seed), json=json)
+    ready(output, overwrite=overwrite)
+    found = likely.load(run, device=device).assess(
+        data, given=told(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
+    )
+    if output is not None:
+        save_frame(found.frame(), output, overwrite=overwrite)
+    show.ledger(found.ledger, json=json)
 
 
 @app.command()

@@ -19,7 +19,7 @@ from likely.errors import OutputError
 from likely.report.pictures import pictures
 from likely.run.files import fresh, write
 
-__all__ = ["codes", "deliver", "plain", "ready"]
+__all__ = ["codes", "deliver", "plain", "ready", "save_frame"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 KNOWN = (*PICTURES, ".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather", ".npy", ".npz", "")
@@ -59,12 +59,12 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
 
     """
     if path is not None:
-        fresh(path, overwrite=overwrite)
         if isinstance(result, pd.DataFrame):
-            write(path, _frame_bytes(result, path))
+            save_frame(result, path, overwrite=overwrite)
         else:
+            fresh(path, overwrite=overwrite)
             _write_array(schema, np.asarray(result), path)
-        print(f"wrote {len(result)} rows to {path}", file=sys.stderr)
+            print(f"wrote {len(result)} rows to {path}", file=sys.stderr)
     if json:
         _print_json({"rows": len(result), "output": str(path)} if path else {"rows": plain(result)})
     elif path is None:
@@ -73,6 +73,20 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
                 "arrays and pictures are not printed; add -o FILE.npy, -o FILE.png (a grid) or -o FOLDER/"
             )
         result.to_csv(sys.stdout, index=False)
+
+
+def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
+    """Write a frame in the form that the file's name asks for, and say so.
+
+    Raises
+    ------
+    OutputError
+        If the output exists already, or cannot hold the result.
+
+    """
+    fresh(path, overwrite=overwrite)
+    write(path, _frame_bytes(frame, path))
+    print(f"wrote {len(frame)} rows to {path}", file=sys.stderr)
 
 
 def plain(result: Any) -> Any:

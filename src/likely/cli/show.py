@@ -8,8 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from likely.data import Column
-    from likely.evaluation import Ledger
+    from likely.evaluation import Entry, Ledger
     from likely.run import Inspection, Run
 
 __all__ = ["document", "fitted", "inspection", "ledger"]
@@ -130,29 +132,98 @@ def _plain(text: str) -> Any:
 
 
 def ledger(found: Ledger, *, json: bool) -> None:
-    """The terms of the identity, one a line."""
+    """The terms of the identity, one a line, and what is told beside them."""
     if json:
         document(found.to_dict())
         return
-    from rich.table import Table
-
     from likely.evaluation import given_y
 
-    table = Table(box=None, pad_edge=False)
-    table.add_column("term")
-    for name in ("nats/row", "se", "se_mc", "bits/dim", "K"):
-        table.add_column(name, justify="right")
-    table.add_column("what it is")
-    for name, entry in found.entries.items():
-        at_least = ">= " if name == "gap" else ""
-        numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
-        table.add_row(name, *numbers, str(entry.samples or "-"), _plain(entry.kind))
-    _print(given_y(IDENTITY) if found.given else IDENTITY, table)
+    apart = [name for name, entry in found.entries.items() if entry.rows != found.rows]
+    _print(
+        found.headline,
+        "",
+        given_y(IDENTITY) if found.given else IDENTITY,
+        _terms({name: entry for name, entry in found.entries.items() if name not in apart}),
+    )
+    if apart:
+        _print(f"on {found.entries[apart[0]].rows} of these rows, chosen by their content:")
+        _print(_terms({name: found.entries[name] for name in apart}))
     if found.given:
         _print(f"given: {', '.join(found.given)} (y; P(z) does not depend on it)")
     if found.kl_groups:
         _print(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
+    _print(*(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), *_annealing(found.annealing))
+    if found.calibration:
+        _print(*_calibration(found.calibration))
+    if found.baselines:
+        _print("", "simpler models and compressors, on the same rows:", _baselines(found))
+    _print("", *(f"- {sentence}" for sentence in found.diagnosis.get("sentences", ())))
     _print(
+        "",
         f"{found.rows} rows ({found.split}), {found.dims} cells each, measure: {found.measure}, seed {found.seed}, "
-        f"{found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given"
+        f"{found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given",
     )
+
+
+AT_LEAST = ("gap", "ais_gap", "amortisation")
+
+
+def _terms(entries: Mapping[str, Entry]) -> Any:
+    table = _table("term", "nats/row", "se", "se_mc", "bits/dim", "K", last="what it is")
+    for name, entry in entries.items():
+        at_least = ">= " if name in AT_LEAST else ""
+        numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
+        table.add_row(name, *numbers, str(entry.samples or "-"), _plain(entry.kind))
+    return table
+
+
+def _baselines(found: Ledger) -> Any:
+    table = _table("model", "nats/row", "se", "bits/dim", "this model is better by", "se", last="what it is")
+    for line in found.baselines:
+        numbers = [_number(line.get(key), 3) for key in ("nats", "se")]
+        numbers += [_number(line["bits_per_dim"], 4)]
+        numbers += [_number(line.get(key), 3) for key in ("difference", "difference_se")]
+        table.add_row(line["name"], *numbers, _plain(line["kind"]))
+    return table
+
+
+def _table(first: str, *numbers: str, last: str) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first)
+    for name in numbers:
+        table.add_column(name, justify="right")
+    table.add_column(last)
+    return table
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _annealing(how: Mapping[str, Any]) -> list[str]:
+    """How log P(x) was annealed."""
+    if "reason" in how:
+        return [f"not annealed: {how['reason']}"]
+    if "codes" in how:
+        return [f"exact: summed over the {how['codes']} codes that z may be, {how['rows']} of {how['of']} rows"]
+    return [
+        f"annealed {how['rows']} of {how['of']} rows from {how['from']}: {how['chains']} chains (worth "
+        f"{how['ess']:.1f}), {how['temperatures']} temperatures, {how['leapfrog_steps']} leapfrog steps, acceptance "
+        f"{how['acceptance']:.2f}; on the {how['simulated_rows']} simulated rows that chose the temperatures, upper - "
+        f"lower is {how['pinch']:.3f} nats (se {how['pinch_se']:.3f})"
+    ]
+
+
+def _calibration(found: Mapping[str, Any]) -> list[str]:
+    """Both sides of simulated rows."""
+    if "reason" in found:
+        return [f"not calibrated: {found['reason']}"]
+    return [
+        f"calibration on {found['rows']} rows simulated from the model, {found['chains']} chains, "
+        f"{found['temperatures']} temperatures: lower {found['lower']:.3f} (se {found['lower_se']:.3f}), upper "
+        f"{found['upper']:.3f} (se {found['upper_se']:.3f}), upper - lower {found['pinch']:.3f} (se "
+        f"{found['pinch_se']:.3f}) nats",
+        found["meaning"],
+    ]

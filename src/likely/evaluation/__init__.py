@@ -11,8 +11,10 @@ from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations,
 from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
 from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
 from likely.evaluation.evidence import Evidence, evidence, posterior_centres, posterior_means
-from likely.evaluation.ledger import Entry, Ledger, given_y, ledger
+from likely.evaluation.ledger import Entry, Ledger, entry, given_y, ledger
 from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
+from likely.evaluation.sides import Sides, both_sides
+from likely.evaluation.verdicts import against, of_annealing, of_importance
 
 __all__ = [
     "GAP_KINDS",
@@ -32,14 +34,17 @@ __all__ = [
     "Outside",
     "Overfitting",
     "Schedule",
+    "Sides",
     "Simulated",
     "SplitElbo",
     "Uniforms",
     "Units",
     "active_units",
+    "against",
     "aggregate",
     "anneal",
     "bidirectional",
+    "both_sides",
     "calibrations",
     "collapse",
     "compare",
@@ -47,12 +52,15 @@ __all__ = [
     "count_codes",
     "dependence",
     "diagnose",
+    "entry",
     "enumerated",
     "evidence",
     "fit_baselines",
     "gap_split",
     "given_y",
     "ledger",
+    "of_annealing",
+    "of_importance",
     "optimised",
     "outside",
     "posterior_centres",

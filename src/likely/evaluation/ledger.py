@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from likely.evaluation.evidence import Evidence
 
-__all__ = ["Entry", "Ledger", "given_y", "ledger"]
+__all__ = ["Entry", "Ledger", "entry", "given_y", "ledger"]
 
 KINDS = {
     "reconstruction": "E_Q[log P(x|z)], estimated",
@@ -41,7 +41,9 @@ class Entry:
     kind
         What the number is.
     samples
-        K, `None` for a closed form.
+        K, or the chains of an annealed estimate; `None` for a closed form.
+    rows
+        How many rows it is the mean of.
 
     """
 
@@ -51,6 +53,7 @@ class Entry:
     bits_per_dim: float
     kind: str
     samples: int | None
+    rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,18 @@ class Ledger:
         One per term.
     kl_groups
         The KL of each group of a hierarchy, the top one first, in nats per row; empty where z is one group.
+    headline
+        How the model compares with the best simpler one.
+    verdicts
+        For `iwae` and `ais`, whether the number is stable, and what to raise where it is not.
+    annealing
+        How `ais` was made, or why it was not (`reason`).
+    calibration
+        Bounds from both sides for rows simulated from the model, where asked for.
+    baselines
+        What simpler models and compressors make of the same rows.
+    diagnosis
+        What is wrong with the fit, and what to do.
 
     """
 
@@ -78,6 +93,12 @@ class Ledger:
     entries: dict[str, Entry]
     given: tuple[str, ...] = ()
     kl_groups: tuple[float, ...] = ()
+    headline: str = ""
+    verdicts: dict[str, str] = field(default_factory=dict)
+    annealing: dict[str, Any] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
+    baselines: tuple[dict[str, Any], ...] = ()
+    diagnosis: dict[str, Any] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]
@@ -109,22 +130,39 @@ def ledger(
     """Average per-row estimates over rows; rows that share their noise count as one draw in `se_mc`."""
     entries = {}
     for name, kind in KINDS.items():
-        if name not in found.terms:
-            continue
-        nats = found.terms[name]
-        divergence = name in ("kl", "gap")
-        mean = float(nats.mean())
-        entries[name] = Entry(
-            nats=mean,
-            se=float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else math.nan,
-            se_mc=_mean_error(found.se_mc[name], found.keys),
-            bits_per_dim=(mean if divergence else -mean) / (dims * math.log(2)),
-            kind=(given_y(kind) if given else kind).format(kl_kind=found.kl_kind),
-            samples=None if name == "kl" and found.kl_kind == "closed form" else found.samples,
-        )
+        if name in found.terms:
+            told = (given_y(kind) if given else kind).format(kl_kind=found.kl_kind)
+            samples = None if name == "kl" and found.kl_kind == "closed form" else found.samples
+            divergence = name in ("kl", "gap")
+            entries[name] = entry(
+                found.terms[name], found.se_mc[name], found.keys, dims, told, samples, divergence=divergence
+            )
     parts = found.kl_parts if found.part == "group" and found.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
     return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries, given, groups)
+
+
+def entry(
+    nats: np.ndarray,
+    se_mc: np.ndarray,
+    keys: np.ndarray,
+    dims: int,
+    kind: str,
+    samples: int | None,
+    *,
+    divergence: bool = False,
+) -> Entry:
+    """Average over rows; rows with equal keys count as one draw in `se_mc`."""
+    mean = float(nats.mean())
+    return Entry(
+        nats=mean,
+        se=float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else math.nan,
+        se_mc=_mean_error(se_mc, keys),
+        bits_per_dim=(mean if divergence else -mean) / (dims * math.log(2)),
+        kind=kind,
+        samples=samples,
+        rows=len(nats),
+    )
 
 
 def _mean_error(errors: np.ndarray, keys: np.ndarray) -> float:

@@ -34,7 +34,8 @@ MAP = 20
 def collect(run: Run) -> Findings:
     """Evaluate the test rows, draw from the model, and gather everything that the report shows."""
     rows, _ = run.rows_of()
-    found, ledger = run.evidence()
+    assessed = run.assess()
+    found, ledger = assessed.evidence, assessed.ledger
     encoded = run.encoded(rows)
     codes = posterior_means(run.model, encoded)
     plane, note = _plane(codes)

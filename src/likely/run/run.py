@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import platform
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,8 +30,9 @@ from likely.data import (
     with_labels,
 )
 from likely.errors import ConfigError, DataError
-from likely.evaluation import Evidence, Ledger, evidence, ledger, posterior_centres, posterior_means
+from likely.evaluation import Baselines, Ledger, evidence, posterior_centres, posterior_means
 from likely.models import Model
+from likely.run.assessing import Assessment, assess
 from likely.run.progress import bar
 
 __all__ = ["Run", "versions"]
@@ -64,6 +64,8 @@ class Run:
         Row numbers of training, validation and test rows.
     directory
         Where the run is stored, or `None`.
+    simpler
+        Simpler models of the same data, once they are fitted.
 
     """
 
@@ -76,11 +78,24 @@ class Run:
     directory: Path | None = None
     notices: tuple[str, ...] = ()
     source: Source | None = field(default=None, repr=False)
+    simpler: Baselines | None = field(default=None, repr=False)
 
-    def evaluate(self, data: Any = None, *, given: Given | None = None, samples: int = 500, seed: int = 0) -> Ledger:
+    def evaluate(
+        self,
+        data: Any = None,
+        *,
+        given: Given | None = None,
+        samples: int = 500,
+        seed: int = 0,
+        anneal: int = 100,
+        precise: bool = False,
+        calibrate: bool = False,
+    ) -> Ledger:
         """The ledger: log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)], term by term, in nats per row.
 
-        In every verb of a run that was fitted with a condition, P(x) is P(x|y).
+        Beside it: log P(x) annealed (or exact, of few discrete codes) for some of the rows, with the gap split; simpler
+        models of the same rows in the same base measure; and a diagnosis of the fit. In every verb of a run that was
+        fitted with a condition, P(x) is P(x|y).
 
         Parameters
         ----------
@@ -92,6 +107,12 @@ class Run:
             K of the importance-weighted bound and of the other estimates.
         seed
             Of the noise, which is keyed by (seed, row).
+        anneal
+            At most so many rows are annealed, chosen by their content.
+        precise
+            Anneal until the bounds on rows simulated from the model are within 0.1 nats instead of 0.5.
+        calibrate
+            Bound log P(x) of 100 more simulated rows from both sides.
 
         Raises
         ------
@@ -99,30 +120,42 @@ class Run:
             If the rows do not fit the schema, or the test rows are gone.
 
         """
-        return self.evidence(data, given=given, samples=samples, seed=seed)[1]
-
-    def evidence(
-        self, data: Any = None, *, given: Given | None = None, samples: int = 500, seed: int = 0
-    ) -> tuple[Evidence, Ledger]:
-        """Per-row estimates, and the ledger that they add up to."""
-        _at_least_one("samples", samples)
-        rows, split = self.rows_of(data)
-        started = time.perf_counter()
-        with bar("evaluating") as tick:
-            found = evidence(
-                self.model, self.encoded(rows, given), samples=samples, seed=seed, prior_sampling=True, progress=tick
-            )
-        total = ledger(
-            found,
-            dims=self.schema.dims,
-            split=split,
-            measure=self.measure,
+        found = self.assess(
+            data,
+            given=given,
+            samples=samples,
             seed=seed,
-            seconds=round(time.perf_counter() - started, 2),
-            versions=versions(),
-            given=tuple(column.name for column in self.schema.conditions),
+            anneal=anneal,
+            precise=precise,
+            calibrate=calibrate,
         )
-        return found, total
+        return found.ledger
+
+    def assess(
+        self,
+        data: Any = None,
+        *,
+        given: Given | None = None,
+        samples: int = 500,
+        seed: int = 0,
+        anneal: int = 100,
+        precise: bool = False,
+        calibrate: bool = False,
+    ) -> Assessment:
+        """What `evaluate` says, and what it rests on row by row; `Assessment.frame` has the rows."""
+        _at_least_one("samples", samples)
+        if anneal < 0:
+            raise ConfigError(f"anneal must be 0 or more rows, got {anneal}")
+        return assess(
+            self,
+            data,
+            given=given,
+            samples=samples,
+            seed=seed,
+            anneal=anneal,
+            precise=precise,
+            calibrate=calibrate,
+        )
 
     def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> pd.DataFrame:
         """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats."""

@@ -1,0 +1,131 @@
+"""log P(x) beside its importance-weighted bound: annealed or exact, and the gap split, for some of the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from likely.data import EncodedRows
+from likely.evaluation.annealing.bidirectional import Bidirectional, tune
+from likely.evaluation.annealing.chains import Annealed, Progress, anneal
+from likely.evaluation.annealing.codes import MOST_CODES, count_codes, enumerated
+from likely.evaluation.evidence import Evidence
+from likely.evaluation.ledger import Entry, entry, given_y
+from likely.evaluation.optimised import GAP_KINDS, GapSplit, gap_split, optimised
+from likely.models import Model
+
+__all__ = ["Sides", "both_sides"]
+
+KINDS = {
+    "ais": "annealed importance sampling: a lower bound on log P(x) in expectation",
+    "exact": "log P(x), summed over every code z",
+    "ais_gain": "ais - iwae on the same rows",
+    "exact_gain": "exact - iwae on the same rows",
+    "ais_gap": GAP_KINDS["total"],
+    "exact_gap": "D[Q(z|x)||P(z|x)]: exact - elbo",
+    "approximation": GAP_KINDS["approximation"],
+    "amortisation": GAP_KINDS["amortisation"],
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Sides:
+    """What is known of log P(x) of some of the rows.
+
+    Attributes
+    ----------
+    place
+        Numbers of these rows, rising: those with the least keys, so that the choice depends on the rows alone.
+    log_px, se_mc
+        log P(x), annealed or exact: `(rows,)`, nats.
+    annealed
+        How, where it is annealed.
+    judged
+        The rows simulated from the model on which the schedule was chosen, bounded from both sides.
+    split
+        The gap, split; `None` where z is codes.
+    codes
+        How many there are, where z is.
+
+    """
+
+    place: np.ndarray
+    log_px: np.ndarray
+    se_mc: np.ndarray
+    annealed: Annealed | None
+    judged: Bidirectional | None
+    split: GapSplit | None
+    codes: int | None
+
+    @property
+    def name(self) -> str:
+        """`ais` or `exact`."""
+        return "ais" if self.annealed is not None else "exact"
+
+    def entries(self, found: Evidence, dims: int, *, given: bool = False) -> dict[str, Entry]:
+        """Lines for the ledger: log P(x), what it adds to the importance-weighted bound, and the gap."""
+        keys, name = found.keys[self.place], self.name
+        iwae, elbo = found.terms["iwae"][self.place], found.terms["elbo"][self.place]
+        samples = None if self.annealed is None else self.annealed.schedule.chains
+        kinds = {key: given_y(kind) if given else kind for key, kind in KINDS.items()}
+        made = {name: entry(self.log_px, self.se_mc, keys, dims, kinds[name], samples)}
+        differences = {
+            f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, found.se_mc["iwae"][self.place])),
+            f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, found.se_mc["elbo"][self.place])),
+        }
+        if self.split is not None:
+            for part in ("approximation", "amortisation"):
+                differences[part] = getattr(self.split, part), getattr(self.split, f"{part}_se_mc")
+        for part, (nats, se_mc) in differences.items():
+            made[part] = entry(nats, se_mc, keys, dims, kinds[part], samples, divergence=True)
+        return made
+
+
+def both_sides(
+    model: Model,
+    rows: EncodedRows,
+    found: Evidence,
+    *,
+    most: int,
+    precise: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Sides | str:
+    """Anneal at most this many of the rows, or sum over their codes, and split the gap; or say why not.
+
+    Parameters
+    ----------
+    model, rows
+        As in `evidence`.
+    found
+        What `evidence` found for all of the rows with the same seed.
+    most
+        Rows at most.
+    precise
+        Pinch simulated rows harder, with more temperatures and chains.
+    seed
+        Of everything.
+    progress
+        Called with (rows done, rows).
+
+    """
+    if most < 1:
+        return "no rows were asked for"
+    place = np.sort(np.argsort(found.keys, kind="stable")[:most])
+    chosen = rows.take(torch.from_numpy(place))
+    codes = count_codes(model)
+    if codes is not None and codes > MOST_CODES:
+        return (
+            f"annealing moves real vectors, and z is one of {codes:,} discrete codes; their sum is taken where there "
+            f"are at most {MOST_CODES:,}"
+        )
+    if codes is not None:
+        exact = enumerated(model, chosen)
+        return Sides(place, exact, np.zeros_like(exact), None, None, None, codes)
+    judged = tune(model, rows, precise=precise, seed=seed)
+    annealed = anneal(model, chosen, judged.schedule, seed=seed, progress=progress)
+    best = optimised(model, chosen, samples=found.samples, seed=seed)
+    split = gap_split(annealed.log_px, annealed.se_mc, best)
+    return Sides(place, annealed.log_px, annealed.se_mc, annealed, judged, split, None)

@@ -1,12 +1,43 @@
 from __future__ import annotations
 
+import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from sklearn.datasets import load_digits
 
 from likely.report import Findings
+
+
+def assert_no_overlap(figure: Figure) -> None:
+    """Fail where two texts of a figure cover each other, or one leaves the figure."""
+    canvas = FigureCanvasAgg(figure)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        canvas.draw()
+        texts = [text for axes in figure.axes if axes.get_visible() for text in _drawn(axes)]
+        boxes = [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in texts if t.get_text().strip()]
+    whole = figure.bbox.padded(1)
+    for place, (words, box) in enumerate(boxes):
+        assert whole.x0 <= box.x0, words
+        assert box.x1 <= whole.x1, words
+        for others, other in boxes[:place]:
+            assert not box.padded(-0.5).overlaps(other.padded(-0.5)), (words, others)
+
+
+def _drawn(axes: Axes) -> list[Text]:
+    """Texts of a panel, without the labels of ticks outside its frame."""
+    made = [*axes.texts, axes._left_title, axes.xaxis.label, axes.yaxis.label]
+    for place, axis in enumerate((axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        made += [label for label in axis.get_ticklabels() if low <= label.get_position()[place] <= high]
+    return made
 
 
 def history() -> pd.DataFrame:
@@ -51,6 +82,82 @@ def ledger(dims: int = 64) -> list[dict[str, Any]]:
         row("prior_sampling", -214.0331, "lower bound on log P(x), unusable in high dimension", 500, 1.21),
         row("unweighted", -127.5518, "not log P(x), no bound", 500, 0.0412),
     ]
+
+
+def assessed(rows: int | None = None) -> list[dict[str, Any]]:
+    """The ledger with both sides of log P(x) and the gap split, on all rows or on some."""
+
+    def row(name: str, nats: float, kind: str, samples: int, se_mc: float) -> dict[str, Any]:
+        made = {"name": name, "nats": nats, "se": 2.345, "se_mc": se_mc, "bits_per_dim": None, "kind": kind}
+        return made | {"samples": samples} | ({} if rows is None else {"rows": rows})
+
+    return [
+        *ledger(),
+        row("ais", -150.8127, "lower bound on log P(x) in expectation", 16, 0.0214),
+        row("ais_gain", 1.1012, "ais - iwae, on the same rows", 16, 0.0331),
+        row("ais_gap", 3.8407, "D[Q(z|x)||P(z|x)] is at least this: ais - elbo", 16, 0.0234),
+        row("approximation", 1.2304, "an estimate", 16, 0.0251),
+        row("amortisation", 2.6103, "at least this", 500, 0.0092),
+    ]
+
+
+def summed() -> list[dict[str, Any]]:
+    """The ledger of a model of few codes."""
+    made = {"name": "exact", "nats": -151.2041, "se": 1.873, "se_mc": 0.0, "bits_per_dim": 3.4083, "kind": "log P(x)"}
+    return [*ledger(), made | {"samples": None, "rows": 180}]
+
+
+def baselines() -> list[dict[str, Any]]:
+    def law(name: str, nats: float, difference: float) -> dict[str, Any]:
+        numbers = {"nats": nats, "se": 1.93, "bits_per_dim": -nats / 64 / np.log(2)}
+        return {"name": name, **numbers, "kind": f"what {name} is", "difference": difference, "difference_se": 0.871}
+
+    def coder(name: str, bits: float) -> dict[str, Any]:
+        nothing = {"nats": None, "se": None, "difference": None, "difference_se": None}
+        return {"name": name, "bits_per_dim": bits, "kind": f"what {name} is", **nothing}
+
+    return [
+        law("marginals", -196.3011, 44.3884),
+        coder("gzip", 4.6013),
+        law("gaussian", -163.9032, 11.9905),
+        law("gaussian_mixture", -157.2235, 5.3108),
+        coder("xz", 4.4104),
+        law("ppca", -165.4307, 13.518),
+        coder("png", 8.9021),
+    ]
+
+
+def pit(columns: int, counts: int = 4000) -> tuple[list[tuple[str, np.ndarray, str]], list[int]]:
+    """Histograms of which the last is the worst: too narrow."""
+    rng = np.random.default_rng(6)
+    made = []
+    for number in range(columns):
+        u = rng.beta(0.6, 0.6, counts) if number == columns - 1 else rng.random(counts)
+        words = "too narrow" if number == columns - 1 else ""
+        made.append((f"column {number}", np.histogram(u, 20, (0, 1))[0] / counts, words))
+    return made, [counts] * columns
+
+
+def trusted(**changes: Any) -> Findings:
+    """Findings of pictures with everything that tells how far to trust them."""
+    histograms, counts = pit(1)
+    given: dict[str, Any] = {
+        "headline": "beats the best simpler model, a mixture of Gaussians, by 5.31 nats per row (se 0.87)",
+        "ledger": assessed(),
+        "annealing": "16 chains of 500 temperatures; 92% accepted; upper less lower bound 0.08 nats on simulated rows.",
+        "verdicts": {"iwae": "unstable: Pareto k-hat above 0.7 in 40% of the rows; raise --samples", "ais": "stable"},
+        "baselines": baselines(),
+        "sentences": [
+            "posterior collapse: most of z is not used (4 of 16 dimensions); try `--objective free-bits:0.1`",
+            "P(x|z) is not calibrated: all cells: too narrow; try `--likelihood logistic-mixture:5`",
+            "z tells rows apart by 6.1 nats at least",
+            "no over-fitting seen (ELBO train -151.00 ± 0.50, test -154.65 ± 1.87)",
+        ],
+        "problems": 2,
+        "pit": [("all cells", *histograms[0][1:])],
+        "pit_counts": counts,
+    }
+    return dataclasses.replace(make_picture_findings(), **(given | changes))
 
 
 def walk(n: int = 2000) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:

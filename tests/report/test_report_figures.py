@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fakes_for_report as fakes
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -38,9 +39,15 @@ def test_learning_bears_short_and_incomplete_histories(frame: pd.DataFrame) -> N
 
 
 @pytest.mark.parametrize(("elbo", "iwae"), [(-10.0, -8.0), (-10.0, -10.0), (-10.0, -10.1), (1e6, 1e6 + 1)])
-def test_bounds_lie_in_the_frame(elbo: float, iwae: float) -> None:
-    low, high = bounds(elbo, iwae, (0.1, 0.2), 500).axes[0].get_xlim()
-    assert low < min(elbo, iwae) <= max(elbo, iwae) < high
+@pytest.mark.parametrize("third", [{}, {"ais": (-7.0, 0.1)}, {"ais": (-8.05, 0.2)}, {"exact": (-7.9, 0.0)}])
+def test_bounds_lie_in_the_frame_and_their_names_apart(
+    elbo: float, iwae: float, third: dict[str, tuple[float, float]]
+) -> None:
+    figure = bounds({"elbo": (elbo, 0.1), "iwae": (iwae, 0.2), **third}, 500)
+    low, high = figure.axes[0].get_xlim()
+    for place in (elbo, iwae, *(value for value, _ in third.values())):
+        assert low < place < high
+    fakes.assert_no_overlap(figure)
 
 
 @pytest.mark.parametrize(
@@ -139,5 +146,5 @@ def test_prior_walk_has_a_panel_for_each_layer() -> None:
 def test_figures_leave_the_users_settings_alone() -> None:
     names = ("font.size", "text.parse_math", "axes.grid", "svg.fonttype", "text.color")
     before = [mpl.rcParams[name] for name in names]
-    svg(bounds(-2.0, -1.0), "bounds")
+    svg(bounds({"elbo": (-2.0, 0.0), "iwae": (-1.0, 0.0)}), "bounds")
     assert [mpl.rcParams[name] for name in names] == before

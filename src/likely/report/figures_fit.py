@@ -12,6 +12,8 @@ from matplotlib.ticker import MaxNLocator, NullLocator
 from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, WIDTH, themed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import pandas as pd
     from matplotlib.axes import Axes
 
@@ -95,22 +97,41 @@ def _schedule(axes: Axes, history: pd.DataFrame) -> None:
 
 
 @themed
-def bounds(elbo: float, iwae: float, errors: tuple[float, float] = (0.0, 0.0), samples: int | None = None) -> Figure:
-    """Draw ELBO ≤ L_K ≤ log P(x) on a line of nats; ``errors`` are the sampling errors of the two bounds."""
-    span = max(abs(iwae - elbo), *(4 * error for error in errors), 1e-3 * max(1.0, abs(elbo)))
-    low, high = min(elbo, iwae) - 0.4 * span, max(elbo, iwae) + 1.15 * span
-    figure = Figure(figsize=(WIDTH, 1.55), layout="constrained")
+def bounds(known: Mapping[str, tuple[float, float]], samples: int | None = None) -> Figure:
+    """Draw ELBO ≤ L_K ≤ log P(x) on a line of nats.
+
+    ``known`` holds (nats, error of sampling) of ``elbo`` and ``iwae``, and of ``ais`` (another bound) or ``exact``
+    (log P(x) itself) if there is one, which is named below the line.
+    """
+    places, errors = [value for value, _ in known.values()], [error for _, error in known.values()]
+    elbo, iwae = known["elbo"][0], known["iwae"][0]
+    exact = "exact" in known
+    best = known["exact" if exact else "ais" if "ais" in known else "iwae"][0]
+    span = max(max(places) - min(places), *(4 * error for error in errors), 1e-3 * max(1.0, abs(elbo)))
+    low, high = min(places) - 0.4 * span, max(places) + (0.5 if exact else 1.15) * span
+    figure = Figure(figsize=(WIDTH, 1.75), layout="constrained")
     axes = figure.subplots()
-    fade = np.linspace(0.6, 0.0, 200)[None]
-    axes.imshow(_tint(EXTRA, fade), extent=(iwae, high, 0.46, 0.54), aspect="auto", interpolation="bilinear")
-    axes.plot([elbo, iwae], [0.5, 0.5], color=MODEL, linewidth=3, alpha=0.5, solid_capstyle="butt")
-    bound = "L" + (str(samples).translate(_SUBSCRIPTS) if samples else "ₖ")
-    for place, error, name, colour in ((elbo, errors[0], "ELBO", MODEL), (iwae, errors[1], bound, EXTRA)):
+    if not exact:
+        fade = np.linspace(0.6, 0.0, 200)[None]
+        start = max(places)
+        axes.imshow(_tint(EXTRA, fade), extent=(start, high, 0.46, 0.54), aspect="auto", interpolation="bilinear")
+        axes.text(high, 0.7, "log P(x): here or further right →", ha="right", va="bottom", color=INK, fontsize=10)
+    axes.plot([elbo, best], [0.5, 0.5], color=MODEL, linewidth=3, alpha=0.5, solid_capstyle="butt")
+    close = abs(iwae - elbo) < 0.1 * (high - low)
+    sides = ("right", "left") if iwae >= elbo else ("left", "right")
+    for name, (place, error) in known.items():
+        words, colour, height, side = {
+            "elbo": ("ELBO", MODEL, 0.7, sides[0]),
+            "iwae": ("L" + (str(samples).translate(_SUBSCRIPTS) if samples else "ₖ"), EXTRA, 0.7, sides[1]),
+            "ais": ("AIS", DATA, 0.3, "center"),
+            "exact": ("log P(x)", INK, 0.3, "center"),
+        }[name]
         axes.errorbar(place, 0.5, xerr=error, fmt="o", color=colour, markersize=8, capsize=4, zorder=3)
-        axes.text(place, 0.7, name, ha="center", va="bottom", color=INK, fontsize=10)
-    axes.text((elbo + iwae) / 2, 0.3, f"gap ≥ {iwae - elbo:.4g}", ha="center", va="top", color=MUTED)
-    axes.text(high, 0.7, "log P(x): here or further right →", ha="right", va="bottom", color=INK, fontsize=10)
-    axes.set(xlim=(low, high), ylim=(0.05, 1.0), yticks=[], xlabel="nats per row")
+        align = {"ha": side if close else "center", "va": "bottom" if height > 0.5 else "top"}
+        axes.text(place, height, words, color=INK, fontsize=10, **align)
+    gap = f"gap {'=' if exact else '≥'} {best - elbo:.4g}{', by AIS' if 'ais' in known and not exact else ''}"
+    axes.text((elbo + best) / 2, 0.3 if len(known) == 2 else 0.08, gap, ha="center", va="top", color=MUTED)
+    axes.set(xlim=(low, high), ylim=(0.05 if len(known) == 2 else -0.15, 1.0), yticks=[], xlabel="nats per row")
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     return figure

@@ -34,8 +34,12 @@ class Findings:
         Names of the conditions y of a model of P(x|y); empty for P(x) alone.
     facts
         Name to text, in the order shown: data, rows, dims, likelihood, latent, parameters, seconds, measure, seed, ...
+    headline, headline_bad
+        What stands above everything: whether the model beats simpler ones; and whether that is a warning.
     notices
         Sentences the reader should see first.
+    sentences, problems
+        The diagnosis in words, `code` in backticks; the first ``problems`` of them tell of problems.
     aim
         What training maximised where that is not the ELBO, and whether it is a bound; else empty.
     history
@@ -46,9 +50,25 @@ class Findings:
         The step whose weights were kept.
     ledger
         Mappings with ``name`` (``reconstruction, kl, elbo, iwae, gap, prior_sampling, unweighted``), ``nats``, ``se``
-        (over rows), ``se_mc`` (sampling z), ``bits_per_dim`` (or None), ``kind`` (text), ``samples`` (or None).
+        (over rows), ``se_mc`` (sampling z), ``bits_per_dim`` (or None), ``kind`` (text), ``samples`` (or None), and
+        ``rows`` where they are fewer than ``ledger_rows``. Further names: ``ais, ais_gain, ais_gap, approximation,
+        amortisation``; ``exact`` where log P(x) was summed over all codes.
     ledger_split, ledger_rows, measure
         Which rows the ledger was measured on, how many, and ``mass``, ``density`` or ``mixed``.
+    annealed
+        Means over the rows that were annealed, where those are not all: ``rows, elbo, iwae, ais`` in nats, and
+        ``se_elbo, se_iwae, se_ais``, their errors from sampling z.
+    annealing
+        How was annealed: chains, temperatures, acceptance, and what the two-sided check on simulated rows found.
+    verdicts
+        Name of an entry of the ledger to what its number is worth: ``stable`` or ``unstable: ...``.
+    baselines, baselines_note
+        Mappings with ``name``, ``nats`` (None for a compressor), ``se`` (over rows), ``bits_per_dim``, ``kind`` (text),
+        ``difference`` (the model's ``iwae`` less it, nats, paired by row; None for a compressor), ``difference_se``;
+        and why there are none.
+    pit, pit_counts
+        Column (or ``all cells``), shares of its randomised PIT in bins of equal width, and a verdict (or nothing); and
+        how many numbers are behind each.
     originals, reconstructions
         The same examples, before and after the model: pictures or frames.
     samples, sample_means
@@ -77,8 +97,12 @@ class Findings:
     title: str
     form: Form
     given: str = ""
+    headline: str = ""
+    headline_bad: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     notices: Sequence[str] = ()
+    sentences: Sequence[str] = ()
+    problems: int = 0
     aim: str = ""
     history: pd.DataFrame | None = None
     selected_step: int | None = None
@@ -86,6 +110,13 @@ class Findings:
     ledger_split: str = ""
     ledger_rows: int = 0
     measure: str = ""
+    annealed: Mapping[str, Any] | None = None
+    annealing: str = ""
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    baselines: Sequence[Mapping[str, Any]] = ()
+    baselines_note: str = ""
+    pit: Sequence[tuple[str, np.ndarray, str]] = ()
+    pit_counts: Sequence[int] = ()
     originals: np.ndarray | pd.DataFrame | None = None
     reconstructions: np.ndarray | pd.DataFrame | None = None
     samples: np.ndarray | pd.DataFrame | None = None

@@ -1,4 +1,4 @@
-"""The ledger: the identity with its numbers, the chain of bounds, and every term with what it is."""
+"""The ledger: the identity with its numbers, the chain of bounds, every term with what it is, and which to trust."""
 
 from __future__ import annotations
 
@@ -8,70 +8,23 @@ from html import escape
 from typing import Any
 
 from likely.report.figures_fit import bounds
-from likely.report.numbers import error, nats, optional
+from likely.report.numbers import coded, error, nats, optional
+from likely.report.terms import CHOSEN, GAP, KL, MEASURES, PX, RECONSTRUCTION, TERMS
 from likely.report.theme import svg
 
-__all__ = ["chain", "identity", "provenance", "table"]
-
-_PX = "log <i>P</i>(<i>x</i>)"
-_GAP = "<i>D</i>[<i>Q</i>(<i>z</i>|<i>x</i>) ‖ <i>P</i>(<i>z</i>|<i>x</i>)]"
-_KL = "<i>D</i>[<i>Q</i>(<i>z</i>|<i>x</i>) ‖ <i>P</i>(<i>z</i>)]"
-_RECONSTRUCTION = "<i>E<sub>Q</sub></i>[log <i>P</i>(<i>x</i>|<i>z</i>)]"
-
-_TERMS = {
-    "reconstruction": (
-        "Reconstruction term",
-        _RECONSTRUCTION,
-        "How well the decoder explains a row from its own code: the mean of log P(x|z) over codes z drawn from Q(z|x).",
-    ),
-    "kl": (
-        "KL to the prior",
-        _KL,
-        "What a row's code costs: how far its posterior Q(z|x) lies from the prior P(z).",
-    ),
-    "elbo": (
-        "ELBO",
-        f"{_RECONSTRUCTION} − {_KL}",
-        "Evidence lower bound: reconstruction less KL. It never exceeds log P(x).",
-    ),
-    "iwae": (
-        "Importance-weighted bound",
-        "<i>L<sub>K</sub></i> = <i>E</i> log <sup>1</sup>⁄<sub><i>K</i></sub> Σ<sub><i>k</i></sub> "
-        "<i>P</i>(<i>x</i>, <i>z<sub>k</sub></i>) ⁄ <i>Q</i>(<i>z<sub>k</sub></i>|<i>x</i>)",
-        "The best estimate of log P(x) here: K codes from Q(z|x), each weighted by how much Q favours it. "
-        "Still a lower bound; it rises towards log P(x) as K grows.",
-    ),
-    "gap": (
-        "Variational gap",
-        _GAP,
-        "What the ELBO loses because Q(z|x) is not the true posterior P(z|x). "
-        "Found by subtraction, L<sub>K</sub> − ELBO, so the true gap is at least this.",
-    ),
-    "prior_sampling": (
-        "Simple Monte Carlo over the prior",
-        "log <sup>1</sup>⁄<sub><i>N</i></sub> Σ<sub><i>n</i></sub> <i>P</i>(<i>x</i>|<i>z<sub>n</sub></i>), "
-        "<i>z<sub>n</sub></i> ~ <i>P</i>(<i>z</i>)",
-        "The mean over prior draws is unbiased for P(x), but its logarithm is only a lower bound: in high dimension "
-        "almost no draw resembles the row, and the number falls far short. This is why the encoder is needed.",
-    ),
-    "unweighted": (
-        "Unweighted mean under Q",
-        "log <i>E<sub>Q</sub></i>[<i>P</i>(<i>x</i>|<i>z</i>)]",
-        "What one gets by forgetting the weights P(z) ⁄ Q(z|x). It is not log P(x) and it bounds nothing; "
-        "shown so that it is not mistaken for either.",
-    ),
-}
-_MEASURES = {
-    "mass": "Every column is discrete or recorded on a grid, so P(x) is a probability and log P(x) is at most 0.",
-    "density": "P(x) is a density in the units of the data: log P(x) may be positive, and shifts if the units change.",
-    "mixed": "Some columns have probabilities and some densities: log P(x) may be positive, and shifts with the units.",
-}
-_CHOSEN = {
-    "train": "The weights were fitted to these very rows, so the numbers flatter the model.",
-    "validation": "These rows chose the weights and when to stop, so the numbers are slightly optimistic.",
-}
+__all__ = ["chain", "headline", "identity", "provenance", "rows_of", "table", "verdicts"]
 
 Rows = Mapping[str, Mapping[str, Any]]
+
+
+def rows_of(entry: Mapping[str, Any], rows: int) -> int:
+    """How many rows stand behind an entry; those of the ledger where it does not say."""
+    return int(entry.get("rows") or rows)
+
+
+def headline(ledger: Rows, rows: int) -> str:
+    """Name the entry that stands for log P(x): the exact one where it holds for all rows, else the weighted bound."""
+    return "exact" if "exact" in ledger and rows_of(ledger["exact"], rows) == rows else "iwae"
 
 
 def provenance(split: str, rows: int, measure: str) -> str:
@@ -80,31 +33,38 @@ def provenance(split: str, rows: int, measure: str) -> str:
     if rows or split:
         counted = f"{rows:,} " if rows else ""
         parts.append(f"Means over {counted}{escape(split)} rows, per row, in nats (1 nat = 1.443 bits).")
-    parts.append(_CHOSEN.get(split, ""))
+    parts.append(CHOSEN.get(split, ""))
     if measure:
-        parts.append(f"Measure: <b>{escape(measure)}</b>. {_MEASURES.get(measure, '')}")
+        parts.append(f"Measure: <b>{escape(measure)}</b>. {MEASURES.get(measure, '')}")
     return " ".join(part for part in parts if part)
 
 
-def identity(rows: Rows, aim: str = "") -> str:
+def identity(ledger: Rows, rows: int, aim: str = "") -> str:
     """Typeset log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)] with each term's number under it.
 
+    The left side is a pair of bounds, or exact where log P(x) is. ``rows`` is how many the ledger was measured on, and
     ``aim`` says what training maximised where that is not the ELBO.
     """
+    values = {name: entry["nats"] for name, entry in ledger.items()}
+    exact = headline(ledger, rows) == "exact"
+    if exact and "elbo" in values:
+        values["gap"] = values["exact"] - values["elbo"]
+    least = "" if exact else "≥ "
 
     def term(formula: str, sign: str, name: str, words: str) -> str:
-        number = nats(rows[name]["nats"]) if name in rows else "–"
+        number = nats(values[name]) if name in values else "–"
         return (
             f'<div class="term"><div class="formula">{formula}</div><div class="number">{sign}{number}</div>'
             f'<div class="words">{words}</div></div>'
         )
 
-    elbo = nats(rows["elbo"]["nats"]) if "elbo" in rows else "–"
-    left = term(_PX, "≥ ", "iwae", "evidence") + _operator("−") + term(_GAP, "≥ ", "gap", "variational gap")
+    elbo = nats(values.get("elbo"))
+    evidence = term(PX, least, "exact" if exact else "iwae", "evidence")
+    left = evidence + _operator("−") + term(GAP, least, "gap", "variational gap")
     right = (
-        term(_RECONSTRUCTION, "", "reconstruction", "reconstruction")
+        term(RECONSTRUCTION, "", "reconstruction", "reconstruction")
         + _operator("−")
-        + term(_KL, "", "kl", "KL to the prior")
+        + term(KL, "", "kl", "KL to the prior")
     )
     want = "what we want, less what Q costs us"
     maximised = (
@@ -121,44 +81,92 @@ def _operator(sign: str) -> str:
     return f'<div class="operator">{sign}</div>'
 
 
-def chain(rows: Rows) -> str:
-    """Typeset and draw ELBO ≤ L_K ≤ log P(x); empty unless both bounds are known."""
-    if not {"elbo", "iwae"} <= rows.keys():
+def chain(ledger: Rows, rows: int, annealed: Mapping[str, Any] | None = None) -> str:
+    """Typeset and draw ELBO ≤ L_K ≤ log P(x), annealing's bound or log P(x) itself beside them where it is known.
+
+    Numbers of fewer rows never share a line with those of all: they have a second one, from ``annealed``. Empty unless
+    both bounds are known.
+    """
+    if not {"elbo", "iwae"} <= ledger.keys():
         return ""
-    elbo, iwae = (optional(rows[name]["nats"]) for name in ("elbo", "iwae"))
-    if not (math.isfinite(elbo) and math.isfinite(iwae)):
-        return ""
-    errors = [optional(rows[name].get("se_mc")) for name in ("elbo", "iwae")]
-    shown = tuple(value if math.isfinite(value) else 0.0 for value in errors)
-    figure = bounds(elbo, iwae, (shown[0], shown[1]), rows["iwae"].get("samples"))
-    alt = f"A line of nats: ELBO at {elbo:.4g}, importance-weighted bound at {iwae:.4g}, log P(x) at or right of it."
-    text = f'<p class="chain">ELBO &nbsp;≤&nbsp; <i>L<sub>K</sub></i> &nbsp;≤&nbsp; {_PX}</p>'
-    return f'{text}<figure class="slim">{svg(figure, alt)}</figure>'
+    whole = {
+        name: (entry["nats"], entry.get("se_mc"))
+        for name, entry in ledger.items()
+        if name in ("elbo", "iwae", "ais", "exact") and rows_of(entry, rows) == rows
+    }
+    samples = ledger["iwae"].get("samples")
+    text = _line_of_nats(whole, samples)
+    if annealed and "ais" not in whole:
+        part = {name: (annealed[name], annealed.get(f"se_{name}")) for name in ("elbo", "iwae", "ais")}
+        line = _line_of_nats(part, samples)
+        text += (
+            f'<p class="note">The same on the {int(annealed["rows"]):,} rows that were annealed:</p>{line}'
+            if line
+            else ""
+        )
+    return text
 
 
-def table(ledger: Sequence[Mapping[str, Any]]) -> str:
-    """Tabulate every term with both kinds of error and, in plain words, what it is."""
+def _line_of_nats(numbers: Mapping[str, tuple[Any, Any]], samples: int | None) -> str:
+    known = {name: (optional(value), optional(se)) for name, (value, se) in numbers.items()}
+    known = {
+        name: (value, se if math.isfinite(se) else 0.0) for name, (value, se) in known.items() if math.isfinite(value)
+    }
+    if not {"elbo", "iwae"} <= known.keys():
+        return ""
+    text = f"ELBO &nbsp;≤&nbsp; <i>L<sub>K</sub></i> &nbsp;≤&nbsp; {PX}"
+    if "ais" in known and "exact" not in known:
+        text += " &nbsp;≥&nbsp; AIS <small>in expectation</small>"
+    words = {"elbo": "ELBO", "iwae": "importance-weighted bound", "ais": "annealed bound", "exact": "log P(x)"}
+    alt = "A line of nats: " + ", ".join(f"{words[name]} at {value:.4g}" for name, (value, _) in known.items())
+    alt += "." if "exact" in known else "; log P(x) at or right of these bounds."
+    return f'<p class="chain">{text}</p><figure class="slim">{svg(bounds(known, samples), alt)}</figure>'
+
+
+def verdicts(said: Mapping[str, str], annealing: str) -> str:
+    """List which numbers are stable and which are not, and say how was annealed."""
+    lines = "".join(
+        f"<li{' class=problem' if text.lower().startswith('unstable') else ''}>"
+        f"<b>{TERMS.get(name, (escape(name),))[0]}</b>: {coded(text)}</li>"
+        for name, text in said.items()
+    )
+    listed = f'<h3>Can these numbers be relied on?</h3><ul class="known">{lines}</ul>' if lines else ""
+    return listed + (f'<p class="note"><b>How was annealed.</b> {coded(annealing)}</p>' if annealing else "")
+
+
+def table(ledger: Sequence[Mapping[str, Any]], rows: int) -> str:
+    """Tabulate every term with both kinds of error and, in words, what it is; also where it holds for fewer rows."""
     head = (
         "<tr><th>term</th><th class='n'>nats</th><th class='n'>se<br><small>over rows</small></th>"
         "<th class='n'>se_mc<br><small>sampling z</small></th><th class='n'>bits/dim</th>"
         "<th class='n'>samples</th></tr>"
     )
-    body = "".join(_line(row) for row in ledger)
-    return f'<div class="scroll"><table class="ledger"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    best = headline({str(entry["name"]): entry for entry in ledger}, rows)
+    body = "".join(_line(entry, rows, "best" if entry["name"] == best else "plain") for entry in ledger)
+    fewer = any(rows_of(entry, rows) != rows for entry in ledger)
+    note = (
+        '<p class="note">Lines marked with a number of rows hold for those alone: rows differ, so compare them with '
+        "each other, not with the lines of all rows.</p>"
+    )
+    shown = f'<div class="scroll"><table class="ledger"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    return shown + (note if fewer else "")
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    name = str(row["name"])
-    title, formula, words = _TERMS.get(name, (escape(name), "", ""))
-    kind = f'<span class="kind">{escape(str(row["kind"]))}</span>' if row.get("kind") else ""
-    samples = row.get("samples")
+def _line(entry: Mapping[str, Any], rows: int, style: str) -> str:
+    name = str(entry["name"])
+    title, formula, words = TERMS.get(name, (escape(name), "", ""))
+    kind = f'<span class="kind">{escape(str(entry["kind"]))}</span>' if entry.get("kind") else ""
+    held = rows_of(entry, rows)
+    if held != rows:
+        kind += f' <span class="kind fewer">on {held:,} of {rows:,} rows</span>'
+    samples = entry.get("samples")
     numbers = (
-        nats(row["nats"]),
-        error(row.get("se")),
-        error(row.get("se_mc")),
-        nats(row.get("bits_per_dim"), 4),
+        nats(entry["nats"]),
+        error(entry.get("se")),
+        error(entry.get("se_mc")),
+        nats(entry.get("bits_per_dim"), 4),
         "–" if samples is None else f"{int(samples):,}",
     )
     cells = "".join(f'<td class="n">{number}</td>' for number in numbers)
     described = f'<b>{title}</b> <span class="formula">{formula}</span>{kind}<p>{words}</p>'
-    return f'<tr class="{"best" if name == "iwae" else "plain"}"><td>{described}</td>{cells}</tr>'
+    return f'<tr class="{style}"><td>{described}</td>{cells}</tr>'

@@ -1,15 +1,16 @@
-"""How numbers and cells are written in the page."""
+"""How numbers, cells and sentences are written in the page."""
 
 from __future__ import annotations
 
 import math
+import re
 from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["cell", "error", "nats", "optional"]
+__all__ = ["cell", "coded", "error", "nats", "optional"]
 
 _NONE = "–"
 _LONG = 40
@@ -38,6 +39,11 @@ def error(value: Any) -> str:
         return _NONE
     decimals = 1 if number <= 0 else min(max(1 - math.floor(math.log10(number)), 0), 9)
     return f'<data value="{number!r}" title="{number!r}">{number:.{decimals}f}</data>' if number else "0"
+
+
+def coded(sentence: str) -> str:
+    """Escape a sentence and set what it has in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(sentence))
 
 
 def cell(value: Any) -> str:

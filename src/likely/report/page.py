@@ -8,6 +8,7 @@ from importlib import resources
 
 from likely.report.examples import given
 from likely.report.findings import Findings
+from likely.report.ledger import headline
 from likely.report.numbers import error, nats, optional
 from likely.report.sections import SECTIONS, active_units
 
@@ -29,12 +30,18 @@ def page(findings: Findings) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{title}</title><style>{style}</style></head>\n'
-        f'<body><header><p class="kicker">The distribution {law}, learned by a variational autoencoder</p>'
+        f"<body><header>{_headline(findings)}"
+        f'<p class="kicker">The distribution {law}, learned by a variational autoencoder</p>'
         f"<h1>{title}</h1>{_notices(findings)}{_highlights(findings)}{_facts(findings)}"
         f"{f'<nav>{menu}</nav>' if menu else ''}</header>\n<main>{body}</main>\n"
         "<footer>Written by <b>likely</b>. All logarithms are natural unless bits are named; numbers are means per row."
         "</footer></body></html>\n"
     )
+
+
+def _headline(findings: Findings) -> str:
+    style = "headline bad" if findings.headline_bad else "headline"
+    return f'<p class="{style}">{escape(findings.headline)}</p>' if findings.headline else ""
 
 
 def _notices(findings: Findings) -> str:
@@ -45,13 +52,23 @@ def _highlights(findings: Findings) -> str:
     """Three or four numbers to take away."""
     rows = {str(row["name"]): row for row in findings.ledger}
     cards = []
-    if "iwae" in rows:
-        row = rows["iwae"]
+    best = headline(rows, findings.ledger_rows)
+    if best in rows:
+        row = rows[best]
         split = f"{escape(findings.ledger_split)} rows, ± {error(row.get('se'))} over rows"
-        cards.append(("log P(x) per row, at least", f"{nats(row['nats'], 2)} <small>nats</small>", split))
+        bound = best != "exact"
+        cards.append(
+            (
+                f"log P(x) per row{', at least' if bound else ', exactly'}",
+                f"{nats(row['nats'], 2)} <small>nats</small>",
+                split,
+            )
+        )
         if not math.isnan(optional(row.get("bits_per_dim"))):
             bits = f"{nats(row['bits_per_dim'])} <small>bits/dim</small>"
-            cards.append(("the same, at most", bits, "−log₂ P(x) per dimension: lower is better"))
+            cards.append(
+                (f"the same{', at most' if bound else ' in bits'}", bits, "−log₂ P(x) per dimension: lower is better")
+            )
     if "kl" in rows:
         cards.append(("a code says", f"{nats(rows['kl']['nats'], 2)} <small>nats</small>", "KL of posterior to prior"))
     if given(findings.kl_per_dim) and findings.kl_per_dim is not None:

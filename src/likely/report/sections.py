@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from likely.report import examples, figures_columns, figures_fit, figures_latent, ledger
+from likely.report import examples, figures_columns, figures_fit, figures_latent, trust
+from likely.report.evidence import conditional, evidence
 from likely.report.examples import given
 from likely.report.findings import Findings
 from likely.report.grid import grid
@@ -31,31 +32,6 @@ class Section(NamedTuple):
 def active_units(kl_per_dim: np.ndarray) -> int:
     """Count the latent dimensions whose KL exceeds 0.01 nats."""
     return int((np.asarray(kl_per_dim) > figures_fit.ACTIVE_NATS).sum())
-
-
-def _evidence(findings: Findings) -> str:
-    if not given(findings.ledger):
-        return ""
-    rows = {str(row["name"]): row for row in findings.ledger}
-    text = (
-        "The model assigns every row a probability P(x), the <i>evidence</i>: the likelihood P(x|z) averaged over "
-        "all codes z of the prior P(z). That integral has no closed form, so it is caught between quantities that "
-        "can be computed. They hang together by one identity, which holds for every row and hence on average:"
-    )
-    if findings.given:
-        text = (
-            f"{_given(findings)} The numbers are of P(x|y): below, read P(x) as P(x|y), and Q(z|x) as Q(z|x, y). {text}"
-        )
-    errors = (
-        "<b>Two kinds of error.</b> <i>se_mc</i> comes from sampling z, with the rows given: more samples shrink it. "
-        "<i>se</i> comes from the rows: another draw of as many rows would move the mean by about this much, and "
-        "only more rows shrink it. They are never added up."
-    )
-    return (
-        f"<p>{text}</p>{ledger.identity(rows, findings.aim)}{ledger.chain(rows)}{ledger.table(findings.ledger)}"
-        f'<p class="note">{ledger.provenance(findings.ledger_split, findings.ledger_rows, findings.measure)}</p>'
-        f'<p class="note">{errors}</p>'
-    )
 
 
 def _fit(findings: Findings) -> str:
@@ -111,7 +87,7 @@ def _samples(findings: Findings) -> str:
         "good they could pass for data."
     )
     if findings.given:
-        text += f" {_given(findings)} Each has the y of a held-out row, in their order."
+        text += f" {conditional(findings)} Each has the y of a held-out row, in their order."
     if not _pictured(samples):
         return f"<p>{text}</p>{examples.frame(samples)}"
     shown = examples.pictures(np.asarray(samples), "Pictures sampled from the model.")
@@ -122,10 +98,6 @@ def _samples(findings: Findings) -> str:
         "it shows what the decoder has in mind without the noise of single pixels."
     )
     return f"<p>{text}</p>{shown}<p>{smooth}</p>{examples.pictures(np.asarray(means), 'Means of P(x|z), same codes.')}"
-
-
-def _given(findings: Findings) -> str:
-    return f"The model is conditional on y: <b>{escape(findings.given)}</b>."
 
 
 def _columns(findings: Findings) -> str:
@@ -168,7 +140,7 @@ def _latent_map(findings: Findings) -> str:
         "should resemble each other."
     )
     if findings.given:
-        text += f" {_given(findings)} All cells have the y of the first held-out row."
+        text += f" {conditional(findings)} All cells have the y of the first held-out row."
     image = grid(cells.reshape(-1, *cells.shape[2:]), columns=cells.shape[1])
     alt = f"A map of {cells.shape[0]} by {cells.shape[1]} decoded pictures over the latent plane."
     return f'<p>{text}</p><div class="pictures">{picture(image, alt)}</div>'
@@ -234,10 +206,13 @@ def _figure(markup: str) -> str:
 
 
 SECTIONS = (
-    Section("evidence", "How probable are the data?", _evidence),
+    Section("known", "What to know about this fit", trust.known),
+    Section("evidence", "How probable are the data?", evidence),
+    Section("baselines", "Beside simpler models", trust.baselines),
     Section("samples", "Samples", _samples),
     Section("reconstructions", "Reconstructions", _reconstructions),
     Section("columns", "Column by column", _columns),
+    Section("calibration", "Is P(x|z) calibrated?", trust.calibration),
     Section("latent-map", "A map of the latent space", _latent_map),
     Section("codes", "Where the data lie in the latent space", _codes),
     Section("prior", "From the prior to the data", _prior_walk),

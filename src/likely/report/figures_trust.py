@@ -1,0 +1,149 @@
+"""Figures of trust: the gap in two parts, simpler models beside this one, the calibration of P(x|z)."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, WIDTH, themed
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["MAX_PANELS", "Bar", "beside", "gap_split", "pit"]
+
+MAX_PANELS = 24
+ERRORS = 4
+_ACROSS = 4
+
+Bar = tuple[str, float, float]
+
+
+@themed
+def gap_split(approximation: tuple[float, float], amortisation: tuple[float, float], rows: str) -> Figure:
+    """Draw approximation + amortisation = gap, each part beginning where the last ended; (nats, error of sampling)."""
+    first, second = approximation[0], amortisation[0]
+    bars = (
+        ("approximation: the family of Q", 0.0, first, approximation[1], EXTRA),
+        ("amortisation: the encoder", first, second, amortisation[1], MODEL),
+        ("gap, at least", 0.0, first + second, math.nan, DATA),
+    )
+    figure = Figure(figsize=(WIDTH, 1.9), layout="constrained")
+    axes = figure.subplots()
+    for place, (_, start, size, error, colour) in enumerate(bars):
+        axes.barh(place, size, left=start, height=0.6, color=colour, alpha=0.75, linewidth=0)
+        known = math.isfinite(error)
+        if known:
+            axes.errorbar(start + size, place, xerr=error, fmt="none", ecolor=INK, elinewidth=1, capsize=2)
+        end = max(start, start + size) + (error if known else 0.0)
+        axes.annotate(f"{size:.4g}".replace("-", "−"), (end, place), (5, 0), textcoords="offset points", va="center")
+    _rows_of_bars(axes, [bar[0] for bar in bars])
+    axes.axvline(0, color=MUTED, linewidth=0.8)
+    axes.margins(x=0.12)
+    axes.set(xlabel="nats per row", title=f"variational gap, mean of {rows}")
+    return figure
+
+
+@themed
+def beside(laws: Sequence[Bar], coders: Sequence[Bar], nats: float, bits: float) -> Figure:
+    """Draw how far each simpler model lies from this one's line: laws in nats per row, compressors in bits per dim.
+
+    Bars are (name, value, error, NaN for none); ``nats`` and ``bits`` are the model's own.
+    """
+    panels = [(laws, nats, "log P(x), nats per row: further right is better")] if laws else []
+    panels += [(coders, bits, "bits per dimension: further left is better")] if coders else []
+    heights = [0.26 * len(bars) + 0.75 for bars, _, _ in panels]
+    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    for axes, (bars, own, label) in zip(
+        figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel(), panels, strict=True
+    ):
+        _anchored(axes, bars, own)
+        axes.set_xlabel(label)
+    return figure
+
+
+def _anchored(axes: Axes, bars: Sequence[Bar], own: float) -> None:
+    """Draw bars from the model's line, so that their lengths are differences, each with its value at its end."""
+    for place, (_, value, error) in enumerate(bars):
+        known = error if math.isfinite(error) else 0.0
+        axes.barh(place, value - own, left=own, height=0.6, color=DATA, alpha=0.55, linewidth=0)
+        if known:
+            axes.errorbar(value, place, xerr=known, fmt="none", ecolor=INK, elinewidth=1, capsize=2)
+        right = value >= own
+        axes.annotate(
+            f"{value:.4g}".replace("-", "−"),
+            (value + (known if right else -known), place),
+            (5 if right else -5, 0),
+            textcoords="offset points",
+            ha="left" if right else "right",
+            va="center",
+        )
+    _rows_of_bars(axes, [name for name, _, _ in bars])
+    axes.axvline(own, color=MODEL, linewidth=2)
+    axes.use_sticky_edges = False
+    axes.margins(x=0.14)
+    axes.annotate(
+        f"this model: {own:.4g}".replace("-", "−"),
+        (own, 1),
+        (0, 3),
+        xycoords=axes.get_xaxis_transform(),
+        textcoords="offset points",
+        ha="right" if own > sum(axes.get_xlim()) / 2 else "left",
+        color=MODEL,
+    )
+
+
+def _rows_of_bars(axes: Axes, names: Sequence[str]) -> None:
+    axes.set_yticks(range(len(names)), [textwrap.shorten(name, 40, placeholder="…") for name in names])
+    axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=8.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.spines["left"].set_visible(False)
+
+
+@themed
+def pit(columns: Sequence[tuple[str, np.ndarray, str]], counts: Sequence[int]) -> Figure:
+    """Draw the share of u in each bin, the flat line, and 4 standard errors of a true model's shares about it."""
+    across = min(_ACROSS, len(columns))
+    down = math.ceil(len(columns) / across)
+    figure = Figure(figsize=(WIDTH * max(across, 2) / _ACROSS, 2.05 * down + 0.1), layout="constrained")
+    every = figure.subplots(down, across, squeeze=False).ravel()
+    for axes in every[len(columns) :]:
+        axes.set_visible(False)
+    for axes, (name, shares, words), count in zip(every, columns, counts, strict=False):
+        _uniform(axes, np.asarray(shares, float), count)
+        axes.set_title(name if len(name) <= 26 else name[:25] + "…", fontsize=9)
+        axes.set_xlabel("\n".join(["u", *textwrap.wrap(words, 36)]), fontsize=7.5)
+    for axes in every[::across]:
+        axes.set_ylabel("share of cells", fontsize=7.5)
+    return figure
+
+
+def _uniform(axes: Axes, shares: np.ndarray, count: int) -> None:
+    flat = 1 / len(shares)
+    band = ERRORS * math.sqrt(flat * (1 - flat) / count)
+    edges = np.linspace(0, 1, len(shares) + 1)
+    outside = np.abs(shares - flat) > band
+    axes.bar(
+        edges[:-1],
+        shares,
+        width=0.9 * flat,
+        align="edge",
+        color=[MODEL if out else DATA for out in outside],
+        alpha=0.65,
+        linewidth=0,
+    )
+    axes.axhspan(max(0.0, flat - band), flat + band, color=MUTED, alpha=0.22, linewidth=0)
+    axes.axhline(flat, color=INK, linewidth=0.9)
+    axes.set(xlim=(0, 1), ylim=(0, 1.12 * max(float(shares.max()), 2 * flat, flat + band)), xticks=[0, 0.5, 1])
+    axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:.3g} %")
+    axes.locator_params(axis="y", nbins=4)
+    axes.xaxis.set_major_formatter(lambda u, _: f"{u:g}")
+    axes.tick_params(length=0, labelsize=7)
+    axes.tick_params(axis="x", pad=6)
+    axes.grid(visible=False, axis="x")

@@ -125,7 +125,7 @@ def simulated(subject: Subject) -> Tensor:
 
 
 def against(truth: np.ndarray, made: Piece, schedule: Schedule, pinch: float) -> dict[str, Any]:
-    """Errors of annealed estimates; the mean is allowed 4 se_mc and the pinch, which in expectation exceeds the bias."""
+    """Errors of annealed estimates; their mean may be 4 se_mc and the pinch, which in expectation exceeds the bias."""
     error, se = made["log_px"] - truth, mean_error(made["se_mc"])
     return {
         "temperatures": schedule.temperatures,

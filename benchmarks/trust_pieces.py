@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from likely.data import EncodedRows
-from likely.evaluation import Schedule, anneal, bidirectional, evidence, simulate, tune
+from likely.evaluation import Schedule, Simulated, anneal, bidirectional, evidence, simulate, tune
 from likely.models import Model
 
 PART, FRESH = 50, 1000
@@ -121,11 +121,11 @@ class Subject:
         counts = int(made["chains"]), int(made["leaps"]), bool(made["from_prior"])
         return Tuned(Schedule(betas, steps, *counts), float(made["pinch"]), made)
 
-    def annealed(self, rows: EncodedRows, schedule: Schedule, name: str, seed: int = 0) -> Piece:
+    def annealed(self, rows: EncodedRows, schedule: Schedule, name: str) -> Piece:
         """`anneal`, part by part."""
 
         def make(part: EncodedRows) -> dict[str, Any]:
-            found = anneal(self.model, part, schedule, seed=seed)
+            found = anneal(self.model, part, schedule)
             return {key: getattr(found, key) for key in ("log_px", "se_mc", "ess", "acceptance")}
 
         return self.parts(rows, f"annealed-{name}", make)
@@ -143,17 +143,20 @@ class Subject:
 
     def parts(self, rows: EncodedRows, name: str, make: Callable[[EncodedRows], Mapping[str, Any]]) -> Piece:
         """Whatever is measured row by row, each 50 rows kept when they are done."""
-        made = []
-        for first in range(0, len(rows), PART):
-            part = rows.take(torch.arange(first, min(first + PART, len(rows))))
-            made.append(piece(self.folder / f"{name}-{first}-{len(part)}.npz", partial(make, part)))
-        return joined(made)
+        return self._by_parts(len(rows), name, lambda index: make(rows.take(index)))
 
     def pinched(self, schedule: Schedule, count: int, name: str) -> Piece:
         """`bidirectional` for fresh simulated rows: none that chose the schedule is among them."""
+        drawn = simulate(self.model, self.like, count, FRESH)
 
-        def make() -> dict[str, Any]:
-            found = bidirectional(self.model, simulate(self.model, self.like, count, FRESH), schedule, seed=FRESH)
+        def make(index: torch.Tensor) -> dict[str, Any]:
+            part = Simulated(drawn.rows.take(index), drawn.z[index.to(drawn.z.device)])
+            found = bidirectional(self.model, part, schedule, seed=FRESH)
             return {key: getattr(found, key) for key in ("lower", "upper", "acceptance")}
 
-        return piece(self.folder / f"pinched-{name}-{count}.npz", make)
+        return self._by_parts(count, f"pinched-{name}", make)
+
+    def _by_parts(self, count: int, name: str, make: Callable[[torch.Tensor], Mapping[str, Any]]) -> Piece:
+        parts = torch.arange(count).split(PART)
+        names = [f"{name}-{int(index[0])}-{len(index)}.npz" for index in parts]
+        return joined([piece(self.folder / file, partial(make, i)) for file, i in zip(names, parts, strict=True)])

@@ -56,8 +56,8 @@ class Entry:
 ENTRIES = {
     "vae": Entry(objectives.ELBO(), 500_000, 128, 3e-3, -86.76),
     "iwae-5": Entry(objectives.IWAE(5), 400_000, 64, 3e-3, -85.54),
-    "iwae-50": Entry(objectives.IWAE(50), 180_000, 32, 2e-3, -84.78, "iwae-5"),
-    "iwae-50-dreg": Entry(objectives.IWAE(50, "dreg"), 180_000, 32, 2e-3, -84.32, "iwae-5"),
+    "iwae-50": Entry(objectives.IWAE(50), 120_000, 32, 1e-3, -84.78, "iwae-5"),
+    "iwae-50-dreg": Entry(objectives.IWAE(50, "dreg"), 120_000, 32, 1e-3, -84.32, "iwae-5"),
 }
 CONFIG = TrainingConfig(weight_decay=0.0, clip=1e6, warmup=0.0, average=0.9999, precision="bfloat16")
 

@@ -103,7 +103,7 @@ def test_the_ledger_holds_every_term_and_adds_up(tmp_path: Path) -> None:
     np.save(tmp_path / "digits.npy", images)
     likely.fit(tmp_path / "digits.npy", out=tmp_path / "run", steps=100)
     found = likely.load(tmp_path / "run").evaluate(samples=100)
-    assert list(found.entries) == TERMS
+    assert list(found.entries) == [*TERMS, "ais", "ais_gain", "ais_gap", "approximation", "amortisation"]
     assert found.split == "test"
     assert found.rows == 30
     assert found["elbo"].nats == pytest.approx(found["reconstruction"].nats - found["kl"].nats)
@@ -112,7 +112,7 @@ def test_the_ledger_holds_every_term_and_adds_up(tmp_path: Path) -> None:
     assert found["prior_sampling"].nats < found["iwae"].nats
     document = json.loads(json.dumps(found.to_dict()))
     assert {"rows", "dims", "split", "measure", "seed", "seconds", "versions", *TERMS} <= set(document)
-    assert set(document["iwae"]) == {"nats", "se", "se_mc", "bits_per_dim", "kind", "samples"}
+    assert set(document["iwae"]) == {"nats", "se", "se_mc", "bits_per_dim", "kind", "samples", "rows"}
 
 
 def test_a_source_that_changed_or_went_away_is_noticed(tmp_path: Path) -> None:

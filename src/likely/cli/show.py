@@ -152,9 +152,7 @@ def ledger(found: Ledger, *, json: bool) -> None:
         _print(f"given: {', '.join(found.given)} (y; P(z) does not depend on it)")
     if found.kl_groups:
         _print(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
-    _print(*(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), *_annealing(found.annealing))
-    if found.calibration:
-        _print(*_calibration(found.calibration))
+    _print(*(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), *found.how_annealed)
     if found.baselines:
         _print("", "simpler models and compressors, on the same rows:", _baselines(found))
     _print("", *(f"- {sentence}" for sentence in found.diagnosis.get("sentences", ())))
@@ -200,30 +198,3 @@ def _table(first: str, *numbers: str, last: str) -> Any:
 
 def _number(value: float | None, digits: int) -> str:
     return "-" if value is None else f"{value:.{digits}f}"
-
-
-def _annealing(how: Mapping[str, Any]) -> list[str]:
-    """How log P(x) was annealed."""
-    if "reason" in how:
-        return [f"not annealed: {how['reason']}"]
-    if "codes" in how:
-        return [f"exact: summed over the {how['codes']} codes that z may be, {how['rows']} of {how['of']} rows"]
-    return [
-        f"annealed {how['rows']} of {how['of']} rows from {how['from']}: {how['chains']} chains (worth "
-        f"{how['ess']:.1f}), {how['temperatures']} temperatures, {how['leapfrog_steps']} leapfrog steps, acceptance "
-        f"{how['acceptance']:.2f}; on the {how['simulated_rows']} simulated rows that chose the temperatures, upper - "
-        f"lower is {how['pinch']:.3f} nats (se {how['pinch_se']:.3f})"
-    ]
-
-
-def _calibration(found: Mapping[str, Any]) -> list[str]:
-    """Both sides of simulated rows."""
-    if "reason" in found:
-        return [f"not calibrated: {found['reason']}"]
-    return [
-        f"calibration on {found['rows']} rows simulated from the model, {found['chains']} chains, "
-        f"{found['temperatures']} temperatures: lower {found['lower']:.3f} (se {found['lower_se']:.3f}), upper "
-        f"{found['upper']:.3f} (se {found['upper_se']:.3f}), upper - lower {found['pinch']:.3f} (se "
-        f"{found['pinch_se']:.3f}) nats",
-        found["meaning"],
-    ]

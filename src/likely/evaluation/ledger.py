@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -103,11 +104,43 @@ class Ledger:
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]
 
+    @property
+    def how_annealed(self) -> list[str]:
+        """How log P(x) was annealed, and what both bounds say of simulated rows, in sentences."""
+        return [*_annealing(self.annealing), *_calibration(self.calibration)]
+
     def to_dict(self) -> dict[str, Any]:
         """Flat dictionary, ready for JSON: the facts, and an object per entry."""
         values = asdict(self)
         entries = values.pop("entries")
         return {**values, **entries}
+
+
+def _annealing(how: Mapping[str, Any]) -> list[str]:
+    if not how:
+        return []
+    if "reason" in how:
+        return [f"Not annealed: {how['reason']}."]
+    if "codes" in how:
+        return [f"Exact: summed over the {how['codes']} codes that z may be, for {how['rows']} of {how['of']} rows."]
+    return [
+        f"Annealed {how['rows']} of {how['of']} rows from {how['from']}: {how['chains']} chains (worth "
+        f"{how['ess']:.1f}), {how['temperatures']} temperatures, {how['leapfrog_steps']} leapfrog steps, acceptance "
+        f"{how['acceptance']:.2f}. On the {how['simulated_rows']} simulated rows that chose the temperatures upper - "
+        f"lower bound is {how['pinch']:.3f} nats (se {how['pinch_se']:.3f})."
+    ]
+
+
+def _calibration(found: Mapping[str, Any]) -> list[str]:
+    if not found:
+        return []
+    if "reason" in found:
+        return [f"Not calibrated: {found['reason']}."]
+    return [
+        f"Calibration on {found['rows']} more rows simulated from the model: lower {found['lower']:.3f} (se "
+        f"{found['lower_se']:.3f}), upper {found['upper']:.3f} (se {found['upper_se']:.3f}), upper - lower "
+        f"{found['pinch']:.3f} nats (se {found['pinch_se']:.3f}): {found['meaning']}."
+    ]
 
 
 def given_y(text: str) -> str:

@@ -14,13 +14,13 @@ import torch
 
 from likely.data import EncodedRows, Rows, observed, take
 from likely.errors import OutputError
-from likely.evaluation import posterior_means
+from likely.evaluation import Sides, posterior_means
 from likely.models import VAE
 from likely.report.findings import Findings
 from likely.report.pictures import pictures
 
 if TYPE_CHECKING:
-    from likely.run import Run
+    from likely.run import Assessment, Run
 
 __all__ = ["collect"]
 
@@ -46,6 +46,7 @@ def collect(run: Run) -> Findings:
         form=run.schema.form,
         given=conditions,
         facts=_facts(run),
+        **_trust(assessed),
         notices=_notices(run),
         aim=run.aim,
         history=run.history.rename(columns={"kl_weight": "beta"}),
@@ -64,6 +65,37 @@ def collect(run: Run) -> Findings:
         kl_part="latent dimension" if found.part == "dimension" else "latent group",
         **_examples(run, rows, encoded, found.terms["iwae"]),
     )
+
+
+def _trust(assessed: Assessment) -> Mapping[str, Any]:
+    """What the numbers are worth, what simpler models make of the rows, and what ails the fit."""
+    ledger, diagnosis = assessed.ledger, assessed.diagnosis
+    return {
+        "headline": ledger.headline,
+        "headline_bad": assessed.beaten,
+        "sentences": diagnosis.sentences,
+        "problems": diagnosis.problems,
+        "annealed": _apart(assessed),
+        "annealing": " ".join(ledger.how_annealed),
+        "verdicts": ledger.verdicts,
+        "baselines": ledger.baselines,
+        "baselines_note": "" if ledger.baselines else ledger.headline,
+        "pit": [(found.name, found.histogram, found.verdict) for found in diagnosis.calibration],
+        "pit_counts": [found.numbers for found in diagnosis.calibration],
+    }
+
+
+def _apart(assessed: Assessment) -> Mapping[str, Any] | None:
+    """The bounds of the annealed rows, where these are not all of them."""
+    sides, found = assessed.sides, assessed.evidence
+    if not isinstance(sides, Sides) or sides.annealed is None or len(sides.place) == len(found.keys):
+        return None
+    rows = len(sides.place)
+    made: dict[str, Any] = {"rows": rows}
+    values = {name: (found.terms[name][sides.place], found.se_mc[name][sides.place]) for name in ("elbo", "iwae")}
+    for name, (nats, se_mc) in (values | {"ais": (sides.log_px, sides.se_mc)}).items():
+        made |= {name: float(nats.mean()), f"se_{name}": float(np.sqrt(np.sum(se_mc**2)) / rows)}
+    return made
 
 
 def _name(run: Run) -> str:

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+import likely
+from likely.cli import main
+from likely.errors import ConfigError, RunError
+from likely.evaluation import Sides
+
+DIGITS = load_digits().images
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("assessed")
+    np.save(folder / "digits.npy", DIGITS)
+    likely.fit(folder / "digits.npy", out=folder / "run", steps=300, latent=3)
+    return folder
+
+
+def test_both_sides_are_told_and_add_up(stored: Path) -> None:
+    found = likely.load(stored / "run").assess(samples=100, anneal=60, calibrate=True)
+    ledger, sides = found.ledger, found.sides
+    assert isinstance(sides, Sides)
+    assert ledger["ais"].rows == 60
+    assert ledger["iwae"].rows == ledger.rows == 179
+    assert ledger["ais_gap"].nats == pytest.approx(ledger["approximation"].nats + ledger["amortisation"].nats)
+    assert ledger["ais_gain"].nats > -4 * ledger["ais_gain"].se_mc
+    assert ledger.annealing["pinch"] <= 0.5
+    assert ledger.calibration["rows"] == 100
+    assert ledger.calibration["upper"] - ledger.calibration["lower"] == pytest.approx(ledger.calibration["pinch"])
+    assert set(ledger.verdicts) == {"iwae", "ais"}
+    again = likely.load(stored / "run").assess(samples=100, anneal=60)
+    np.testing.assert_array_equal(again.sides.log_px, sides.log_px)
+    frame = found.frame()
+    assert len(frame) == 179
+    assert frame["ais"].notna().sum() == 60
+    np.testing.assert_allclose(frame["ais"].to_numpy()[sides.place], sides.log_px)
+    part = frame.loc[sides.place]
+    np.testing.assert_allclose(part["ais"] - part["elbo"], part["approximation"] + part["amortisation"], atol=1e-3)
+    json.dumps(ledger.to_dict(), allow_nan=False)
+
+
+def test_the_rows_that_are_annealed_do_not_depend_on_their_order(stored: Path) -> None:
+    run = likely.load(stored / "run")
+    order = np.random.default_rng(0).permutation(100)
+    straight = run.assess(DIGITS[:100], samples=10, anneal=20).frame()
+    mixed = run.assess(DIGITS[:100][order], samples=10, anneal=20).frame()
+    np.testing.assert_allclose(mixed["ais"], straight["ais"].to_numpy()[order], atol=0.05)
+
+
+def test_simpler_models_are_kept_and_outlast_the_training_rows(stored: Path, tmp_path: Path) -> None:
+    run = likely.load(stored / "run")
+    first = run.assess(DIGITS[:50], samples=10, anneal=0)
+    assert (stored / "run" / "baselines.safetensors").exists()
+    names = [line["name"] for line in first.ledger.baselines]
+    assert names[:4] == ["marginals", "gaussian", "gaussian_mixture", "ppca"]
+    assert {"gzip", "xz", "png", "webp"} <= set(names)
+    assert "ppca" in first.frame()
+    line = first.ledger.baselines[1]
+    assert line["difference"] == pytest.approx(first.ledger["iwae"].nats - line["nats"])
+    (stored / "digits.npy").rename(tmp_path / "away.npy")
+    try:
+        later = likely.load(stored / "run").assess(DIGITS[:50], samples=10, anneal=0)
+    finally:
+        (tmp_path / "away.npy").rename(stored / "digits.npy")
+    assert later.ledger.baselines == first.ledger.baselines
+    assert later.diagnosis.fit is not None
+    kept = (stored / "run" / "baselines.safetensors").read_bytes()
+    (stored / "run" / "baselines.safetensors").write_bytes(kept[:100])
+    with pytest.raises(RunError, match="baselines"):
+        likely.load(stored / "run").evaluate(DIGITS[:50], samples=10, anneal=0)
+    (stored / "run" / "baselines.safetensors").write_bytes(kept)
+
+
+def test_a_model_that_simpler_ones_beat_is_told_so_first(
+    stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    likely.fit(stored / "digits.npy", out=tmp_path / "run", steps=1)
+    assert main(["evaluate", str(tmp_path / "run"), "--samples", "10", "--anneal", "0"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("THE MODEL DOES NOT BEAT GAUSSIAN MIXTURE")
+    assert "Not annealed: no rows were asked for." in out
+
+
+def test_rows_and_baselines_in_other_measures_are_not_compared() -> None:
+    run = likely.fit(DIGITS.astype(float), steps=2, likelihood="gaussian:1")
+    found = run.evaluate(samples=5, anneal=0)
+    assert not found.baselines
+    assert "gives a density" in found.headline
+
+
+def test_values_of_each_row_go_to_a_file(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("rows.csv", "rows.parquet"):
+        words = ["evaluate", stored / "run", "--samples", 10, "--anneal", 5, "-o", stored / name, "--json"]
+        assert main([str(word) for word in words]) == 0
+        document = json.loads(capsys.readouterr().out)
+        assert document["ais"]["rows"] == 5
+        frame = pd.read_csv(stored / name) if name.endswith("csv") else pd.read_parquet(stored / name)
+        assert len(frame) == 179
+        assert frame["iwae"].mean() == pytest.approx(document["iwae"]["nats"])
+        assert main([str(word) for word in words]) == 2
+        assert "exists" in capsys.readouterr().err
+
+
+def test_codes_are_exact_and_many_codes_say_why_nothing_is_annealed() -> None:
+    few = likely.fit(DIGITS, steps=5, prior="categorical:2:4").evaluate(samples=50)
+    assert few.verdicts["exact"] == "exact"
+    assert few["exact"].nats >= few["iwae"].nats - 1e-3
+    assert few["exact_gap"].kind.startswith("D[Q(z|x)||P(z|x)]: exact")
+    many = likely.fit(DIGITS, steps=5, prior="categorical:10:4").evaluate(samples=5)
+    assert "discrete codes" in many.annealing["reason"]
+
+
+@pytest.mark.parametrize("prior", ["flow:1:coupling", "vamp:8", "ladder:2", "sphere"])
+def test_every_prior_goes_through_the_same_command(prior: str) -> None:
+    found = likely.fit(DIGITS[:300], steps=30, latent=3, prior=prior).evaluate(samples=20, anneal=10)
+    assert found["ais"].rows == 10
+    assert np.isfinite(found["ais"].nats)
+    assert 0.3 < found.annealing["acceptance"] <= 1
+
+
+def test_precise_pinches_harder() -> None:
+    torch.manual_seed(0)
+    run = likely.fit(DIGITS[:300], steps=100, latent=2)
+    found = run.evaluate(samples=20, anneal=10, precise=True)
+    assert found.annealing["pinch"] <= 0.1
+    assert found.annealing["chains"] == 32
+
+
+def test_rows_to_anneal_are_not_fewer_than_none(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ConfigError, match="anneal must be 0 or more"):
+        likely.load(stored / "run").evaluate(anneal=-1)
+    assert main(["evaluate", str(stored / "run"), "--anneal", "-1"]) == 2
+    assert "anneal must be 0 or more" in capsys.readouterr().err

@@ -3,10 +3,10 @@
     LIKELY_DATA=... python benchmarks/iwae_table.py [MODEL ...] [--out FOLDER] [--threads N]
 
 MNIST, dynamically binarised; the paper's network (two tanh layers of 200 units each way, 50 latents); the objective
-without warm-up, at fixed steps, Adam with cosine decay. The lines k = 5 and k = 50 go on from the weights of k = 1, whose
-epochs and minutes they count as theirs. Kept: the last weights or their running average, whichever has the better ELBO
-on 1,000 training rows held out. Test: all 10,000 images binarised once, L_5000 in float32. Each model is kept when it is
-trained and every 500 scored rows are kept when they are scored: run the same command again to go on.
+without warm-up, at fixed steps, Adam with cosine decay. The lines k = 5 and k = 50 go on from the weights of k = 1, and
+count its epochs and minutes as theirs. Kept: the last weights or their running average, whichever has the better ELBO
+on 1,000 training rows held out. Test: all 10,000 images binarised once, L_5000 in float32. Each model is kept when it
+is trained and every 500 scored rows when they are scored: run the same command again to go on.
 """
 
 from __future__ import annotations

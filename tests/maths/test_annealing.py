@@ -14,9 +14,24 @@ import likely
 from likely import likelihoods
 from likely.data import EncodedRows
 from likely.data.noise import row_keys
-from likely.evaluation import Schedule, anneal, bidirectional, count_codes, enumerated, evidence, simulate, tune
+from likely.evaluation import (
+    Baseline,
+    Schedule,
+    Sides,
+    against,
+    anneal,
+    bidirectional,
+    both_sides,
+    count_codes,
+    enumerated,
+    evidence,
+    of_annealing,
+    of_importance,
+    simulate,
+    tune,
+)
 from likely.evaluation.annealing.bridge import Bridge
-from likely.evaluation.annealing.chains import forward
+from likely.evaluation.annealing.chains import backward, forward
 from likely.evaluation.averages import LogMean
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -147,11 +162,7 @@ def test_annealing_agrees_with_many_importance_samples(prior: str, posterior: st
 
 
 def test_a_hierarchy_is_annealed_in_its_noise() -> None:
-    torch.manual_seed(0)
-    likelihood = likelihoods.Bernoulli((CELLS,))
-    model = likely.models.HierarchicalVAE(likelihood, nn.Linear(CELLS, 8), nn.Linear(8, CELLS), (2, 1), 8)
-    stir(model)
-    rows = cells()
+    model, rows = ladder(), cells()
     noise = torch.randn(6, len(rows), 3, dtype=torch.float64)
     p = model.prior()
     torch.testing.assert_close(p.to_noise(p.from_noise(noise)), noise)
@@ -173,6 +184,106 @@ def test_few_codes_are_summed_exactly() -> None:
     assert np.all(np.abs(found.terms["iwae"] - exact) < 5 * found.se_mc["iwae"] + 1e-6)
     with pytest.raises(TypeError, match="discrete codes"):
         enumerated(small("standard normal", "normal"), rows)
+
+
+def ladder() -> likely.HierarchicalVAE:
+    """A hierarchy over five 0/1 cells, away from its start."""
+    torch.manual_seed(0)
+    likelihood = likelihoods.Bernoulli((CELLS,))
+    model = likely.HierarchicalVAE(likelihood, nn.Linear(CELLS, 8), nn.Linear(8, CELLS), (2, 1), 8)
+    stir(model)
+    return model
+
+
+def test_a_row_of_a_hierarchy_is_annealed_the_same_in_any_company() -> None:
+    model, rows = ladder(), cells()
+    whole = anneal(model, rows, plain(5, 0.6))
+    for row in (0, 7):
+        alone = anneal(model, rows.take(torch.tensor([row])), plain(5, 0.6))
+        np.testing.assert_allclose(alone.log_px, whole.log_px[[row]], rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("from_prior", [False, True])
+@pytest.mark.parametrize(
+    ("prior", "posterior"), [("hypersphere", "von Mises-Fisher"), ("circle", "von Mises"), ("vamp", "normal")]
+)
+def test_weights_are_unbiased_both_ways(prior: str, posterior: str, from_prior: bool) -> None:
+    model, chains = small(prior, posterior), 2000
+    every = torch.tensor([[float(number >> cell & 1) for cell in range(CELLS)] for number in range(32)]).double()
+    rows, schedule = EncodedRows(every), replace(plain(8, 0.5, chains), from_prior=from_prior)
+    log_px = evidence(model, rows, samples=30_000, prior_sampling=True).terms["prior_sampling"]
+    assert np.exp(log_px).sum() == pytest.approx(1, abs=0.02)
+    truth, batch = torch.from_numpy(log_px), rows.whole(torch.arange(32))
+    bridge = Bridge(model, batch, model.prior(), from_prior=from_prior)
+    with torch.no_grad():
+        ratio = (forward(bridge, row_keys(every, 0), schedule).log_weight - truth).exp()
+    assert ((ratio.mean(0) - 1).abs() < 4.5 * ratio.std(0) / chains**0.5 + 0.02).all()
+
+    simulated = simulate(model, rows, 1000, seed=3)
+    place = (simulated.rows.values * 2 ** torch.arange(CELLS)).sum(1).long()
+    bridge = Bridge(model, simulated.rows.whole(torch.arange(1000)), model.prior(), from_prior=from_prior)
+    with torch.no_grad():
+        keys = row_keys(torch.arange(1000.0).view(-1, 1), 0)
+        back = backward(bridge, simulated.z, keys, replace(schedule, chains=8)).log_weight
+    inverse = (truth[place] - back).exp().mean(0)
+    assert abs(inverse.mean() - 1) < 4.5 * inverse.std() / 1000**0.5 + 0.02
+
+
+class Beside(nn.Module):
+    """A linear encoder of a row and its condition."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(inputs, outputs)
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        made: torch.Tensor = self.linear(torch.cat([x, y], -1))
+        return made
+
+
+def test_simulated_rows_take_the_conditions_of_rows_chosen_by_content() -> None:
+    torch.manual_seed(0)
+    x, y = torch.randn(600, CELLS), torch.arange(3.0).repeat_interleave(200).view(-1, 1)
+    condition, likelihood = nn.Linear(1, 2), likelihoods.Gaussian((CELLS,))
+    encoder, decoder = Beside(CELLS + 2, 4), nn.Linear(2 + 2, likelihood.parameter_shape.numel())
+    prior, posterior = likely.priors.StandardNormal(2), likely.posteriors.Normal(2)
+    model = likely.VAE(prior, likelihood, posterior, encoder, decoder, condition)
+    made = simulate(model, EncodedRows(x, covariates=y), 60, seed=0).rows.covariates
+    assert made is not None
+    assert np.bincount(made.flatten().long(), minlength=3).min() > 8
+    order = torch.randperm(600)
+    other = simulate(model, EncodedRows(x[order], covariates=y[order]), 60, seed=0).rows.covariates
+    assert other is not None
+    assert torch.equal(other, made)
+
+
+def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None:
+    exact = LinearGaussian(15, 10)
+    x, model = exact.sample(60), exact.vae(0.3, 0.7)
+    rows, truth = EncodedRows(x), exact.log_px(x).numpy()
+    found = evidence(model, rows, samples=500)
+    sides = both_sides(model, rows, found, most=60)
+    assert isinstance(sides, Sides)
+
+    def beside(nats: np.ndarray, how: Sides | str = sides) -> tuple[str, bool]:
+        return against(found, 15, [Baseline("gaussian", nats, 0.0, "")], how)
+
+    told, beaten = beside(truth - 0.5)
+    assert told.startswith("The model beats")
+    assert "though its bound L_K does not" in told
+    assert not beaten
+    assert "anneal to know" in beside(truth - 0.5, "not asked for")[0]
+    assert beside(truth + 0.5)[0].startswith("THE MODEL DOES NOT BEAT GAUSSIAN")
+    assert "cannot be told apart" in beside(sides.log_px.copy())[0]
+
+    far = x.clone()
+    far[0] = 1e200
+    found = evidence(model, EncodedRows(far), samples=50)
+    assert of_importance(found, annealed=False).startswith("unstable: 1 of the rows get no probability")
+    sides = both_sides(model, EncodedRows(far), found, most=60)
+    assert isinstance(sides, Sides)
+    assert of_annealing(sides, found, precise=False).startswith("unstable: 1 of the rows get no probability")
+    assert beside(truth, sides) == ("", False)
 
 
 def test_a_row_is_annealed_the_same_in_any_company() -> None:

@@ -72,7 +72,7 @@ def test_simpler_models_are_kept_and_outlast_the_training_rows(stored: Path, tmp
     finally:
         (tmp_path / "away.npy").rename(stored / "digits.npy")
     assert later.ledger.baselines == first.ledger.baselines
-    assert later.diagnosis.fit is not None
+    assert later.diagnosis.fit.verdict == "not judged"
     kept = (stored / "run" / "baselines.safetensors").read_bytes()
     (stored / "run" / "baselines.safetensors").write_bytes(kept[:100])
     with pytest.raises(RunError, match="baselines"):
@@ -94,7 +94,33 @@ def test_rows_and_baselines_in_other_measures_are_not_compared() -> None:
     run = likely.fit(DIGITS.astype(float), steps=2, likelihood="gaussian:1")
     found = run.evaluate(samples=5, anneal=0)
     assert not found.baselines
-    assert "gives a density" in found.headline
+    assert "another base measure" in found.headline
+    rng = np.random.default_rng(0)
+    columns = {
+        "grid": rng.normal(size=200).round(1),
+        "real": rng.normal(size=200),
+        "kind": rng.choice(list("abc"), 200),
+    }
+    mixed = pd.DataFrame(columns)
+    assert likely.fit(mixed, steps=2).evaluate(samples=5, anneal=0).baselines
+    told = likely.fit(mixed, steps=2, likelihood="gaussian").evaluate(samples=5, anneal=0)
+    assert told.measure == "mixed"
+    assert not told.baselines
+
+
+def test_rows_of_the_fit_are_no_test_of_over_fitting(stored: Path) -> None:
+    run = likely.load(stored / "run")
+    seen = run.assess(stored / "digits.npy", samples=5, anneal=0)
+    assert seen.diagnosis.fit.verdict == "not judged"
+    assert not any("chose nothing" in sentence for sentence in seen.diagnosis.sentences)
+    fresh = run.assess(samples=5, anneal=0)
+    assert any("chose nothing" in sentence for sentence in fresh.diagnosis.sentences)
+
+
+def test_a_frame_of_values_has_the_rows_own_index() -> None:
+    frame = pd.DataFrame({"a": np.random.default_rng(0).normal(size=120)}, index=np.arange(120) * 10)
+    run = likely.fit(frame, steps=2)
+    assert run.assess(frame, samples=5, anneal=0).frame().index.tolist() == frame.index.tolist()
 
 
 def test_values_of_each_row_go_to_a_file(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ from likely.evaluation.annealing.bidirectional import Bidirectional, Simulated, 
 from likely.evaluation.annealing.chains import Annealed, Schedule, anneal
 from likely.evaluation.annealing.codes import count_codes, enumerated
 from likely.evaluation.baselines.compressors import compress
-from likely.evaluation.baselines.fitted import Baseline, Baselines, fit_baselines
+from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable, fit_baselines
 from likely.evaluation.diagnosis.aggregate import Aggregate, aggregate
 from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations, dependence, uniforms
@@ -47,6 +47,7 @@ __all__ = [
     "both_sides",
     "calibrations",
     "collapse",
+    "comparable",
     "compare",
     "compress",
     "count_codes",

@@ -21,7 +21,7 @@ __all__ = ["Sides", "both_sides"]
 KINDS = {
     "ais": "annealed importance sampling: a lower bound on log P(x) in expectation",
     "exact": "log P(x), summed over every code z",
-    "ais_gain": "ais - iwae on the same rows",
+    "ais_gain": "ais - iwae on the same rows: what iwae misses at least",
     "exact_gain": "exact - iwae on the same rows",
     "ais_gap": GAP_KINDS["total"],
     "exact_gap": "D[Q(z|x)||P(z|x)]: exact - elbo",
@@ -68,9 +68,9 @@ class Sides:
         """Lines for the ledger: log P(x), what it adds to the importance-weighted bound, and the gap."""
         keys, name = found.keys[self.place], self.name
         iwae, elbo = found.terms["iwae"][self.place], found.terms["elbo"][self.place]
-        samples = None if self.annealed is None else self.annealed.schedule.chains
+        chains = None if self.annealed is None else self.annealed.schedule.chains
         kinds = {key: given_y(kind) if given else kind for key, kind in KINDS.items()}
-        made = {name: entry(self.log_px, self.se_mc, keys, dims, kinds[name], samples)}
+        made = {name: entry(self.log_px, self.se_mc, keys, dims, kinds[name], chains)}
         differences = {
             f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, found.se_mc["iwae"][self.place])),
             f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, found.se_mc["elbo"][self.place])),
@@ -79,6 +79,7 @@ class Sides:
             for part in ("approximation", "amortisation"):
                 differences[part] = getattr(self.split, part), getattr(self.split, f"{part}_se_mc")
         for part, (nats, se_mc) in differences.items():
+            samples = found.samples if part == "amortisation" else None
             made[part] = entry(nats, se_mc, keys, dims, kinds[part], samples, divergence=True)
         return made
 

@@ -18,16 +18,29 @@ UNRELIABLE, SHARE = 0.7, 0.05
 LEAST_ACCEPTANCE, LEAST_ESS = 0.4, 2.0
 
 
-def of_importance(found: Evidence) -> str:
-    """Of L_K, by the Pareto k-hat of its weights: above 0.7 an estimate and its error cannot be relied on."""
+def of_importance(found: Evidence, *, annealed: bool) -> str:
+    """Of L_K, by the Pareto k-hat of its weights: above 0.7 an estimate and its error cannot be relied on.
+
+    Parameters
+    ----------
+    found
+        The estimates.
+    annealed
+        Whether there is an annealed estimate to turn to.
+
+    """
+    impossible = int((~np.isfinite(found.terms["iwae"])).sum())
+    if impossible:
+        return f"unstable: {impossible} of the rows get no probability from any sample of z; see -o FILE for which"
     if np.isnan(found.pareto_k).all():
         return "unknown: too few samples to tell; raise --samples to 25 at least"
-    share = float(np.mean(found.pareto_k > UNRELIABLE))
+    share = float(np.mean(~(found.pareto_k <= UNRELIABLE)))
     if share <= SHARE:
         return "stable"
+    other = ", or read ais" if annealed else ""
     return (
         f"unstable: Pareto k-hat is above {UNRELIABLE} in {share:.0%} of the rows, where se_mc is unreliable and the "
-        "bound low; raise --samples, or read ais"
+        f"bound low; raise --samples{other}"
     )
 
 
@@ -36,19 +49,20 @@ def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> str:
     annealed, judged = sides.annealed, sides.judged
     if annealed is None or judged is None:
         return "exact"
+    impossible = int((~np.isfinite(sides.log_px)).sum())
+    if impossible:
+        return f"unstable: {impossible} of the rows get no probability from any chain; see -o FILE for which"
     wanted, problems = PRECISE if precise else PINCH, []
-    slow = float(np.mean(annealed.acceptance < LEAST_ACCEPTANCE))
+    slow = float(np.mean(~(annealed.acceptance >= LEAST_ACCEPTANCE)))
     if slow > SHARE:
-        problems.append(
-            f"transitions are accepted less than {LEAST_ACCEPTANCE:.0%} of the time in {slow:.0%} of the rows"
-        )
+        problems.append(f"in {slow:.0%} of the rows less than {LEAST_ACCEPTANCE:.0%} of the transitions are accepted")
     if not judged.excess(wanted) <= 1:
         problems.append(
             f"on rows simulated from the model the two bounds are {judged.pinch:.2f} nats apart (se {judged.se:.2f}), "
-            f"more than {wanted}"
+            f"where {wanted} with two errors was wanted"
         )
     ess = float(np.median(annealed.ess))
-    if ess < LEAST_ESS:
+    if not ess >= LEAST_ESS:
         problems.append(f"the weights of its {annealed.schedule.chains} chains are worth {ess:.1f} chains")
     below = sides.log_px - found.terms["iwae"][sides.place]
     error = math.sqrt(float(np.sum(sides.se_mc**2 + found.se_mc["iwae"][sides.place] ** 2))) / len(below)
@@ -60,31 +74,56 @@ def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> str:
     return f"unstable: {'; '.join(problems)}; {remedy}"
 
 
-def against(iwae: np.ndarray, dims: int, baselines: Sequence[Baseline]) -> tuple[str, bool]:
-    """How the model's bound compares with the best simpler model of the same rows, and whether it is beaten.
+def against(found: Evidence, dims: int, baselines: Sequence[Baseline], sides: Sides | str) -> tuple[str, bool]:
+    """How the model compares with the simpler model or compressor that is best on these rows, and whether it is beaten.
+
+    L_K lies below log P(x). Where it is above the other the model is better; where it is not, the annealed (or exact)
+    log P(x) decides, on its rows. A difference counts from two standard errors.
 
     Parameters
     ----------
-    iwae
-        L_K per row, nats.
+    found
+        L_K per row.
     dims
         Cells of a row.
     baselines
         In the same base measure.
+    sides
+        log P(x) of some rows, or why not.
 
     """
-    if not baselines:
+    iwae = found.terms["iwae"]
+    if not baselines or not np.isfinite(iwae).all():
         return "", False
-    scale = dims * math.log(2)
     best = min(baselines, key=lambda baseline: baseline.bits_per_dim)
     name = best.name.replace("_", " ")
-    if best.nats is None:
-        difference, se = best.bits_per_dim * scale + float(iwae.mean()), float(iwae.std(ddof=1) / math.sqrt(len(iwae)))
-    else:
-        each = iwae - best.nats
-        difference = float(each.mean())
-        se = float(each.std(ddof=1) / math.sqrt(len(each))) if len(each) > 1 else math.nan
-    told = f"{abs(difference):.3f} nats per row (se {se:.3f}, paired)"
-    if difference > 0:
-        return f"The model beats the best of the simpler ones, {name}, by {told}.", False
-    return f"THE MODEL DOES NOT BEAT {name.upper()}, which is better by {told}.", True
+    other = np.full(len(iwae), -best.bits_per_dim * dims * math.log(2)) if best.nats is None else best.nats
+    gain, error = _mean(iwae - other)
+    if gain > 2 * error:
+        return (
+            f"The model beats the best of the simpler ones, {name}, by {gain:.3f} nats per row (se {error:.3f}).",
+            False,
+        )
+    if isinstance(sides, Sides):
+        what, rows = "annealed" if sides.annealed is not None else "exact", len(sides.place)
+        nearer, nearer_error = _mean(sides.log_px - other[sides.place])
+        told = f"{abs(nearer):.3f} nats per row (se {nearer_error:.3f}; log P(x) {what}, {rows} rows)"
+        if nearer > 2 * nearer_error:
+            return (
+                f"The model beats the best of the simpler ones, {name}, by {told}, though its bound L_K does not.",
+                False,
+            )
+        if nearer < -2 * nearer_error:
+            return f"THE MODEL DOES NOT BEAT {name.upper()}, which is better by {told}.", True
+    elif gain < -2 * error:
+        return (
+            f"THE MODEL DOES NOT BEAT {name.upper()} by its bound L_K, which is lower by {-gain:.3f} nats per row (se "
+            f"{error:.3f}); log P(x) itself may be higher: anneal to know."
+        ), True
+    return f"The model and the best of the simpler ones, {name}, cannot be told apart on these rows.", True
+
+
+def _mean(values: np.ndarray) -> tuple[float, float]:
+    """Mean and standard error over rows; of one row the error is infinite."""
+    rows = len(values)
+    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(rows)) if rows > 1 else math.inf

@@ -23,7 +23,7 @@ TERMS = {
     "elbo": (
         "ELBO",
         f"{RECONSTRUCTION} − {KL}",
-        "Evidence lower bound: reconstruction less KL. It never exceeds log P(x).",
+        "Evidence lower bound: reconstruction less KL. In expectation it never exceeds log P(x).",
     ),
     "iwae": (
         "Importance-weighted bound",
@@ -69,6 +69,16 @@ TERMS = {
         "Evidence, exact",
         "log Σ<sub><i>z</i></sub> <i>P</i>(<i>x</i>|<i>z</i>) <i>P</i>(<i>z</i>)",
         "The codes are few enough to sum over all of them: this is log P(x) itself, up to rounding.",
+    ),
+    "exact_gain": (
+        "What L_K misses",
+        "exact − <i>L<sub>K</sub></i>",
+        "How far the importance-weighted bound lies below log P(x), on the same rows.",
+    ),
+    "exact_gap": (
+        "Variational gap, exact",
+        GAP,
+        "log P(x) − ELBO on the same rows, where log P(x) is known.",
     ),
     "prior_sampling": (
         "Simple Monte Carlo over the prior",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
 from likely.data import EncodedRows, Given
-from likely.errors import DataError, RunError
+from likely.errors import DataError, OutputError, RunError
 from likely.evaluation import (
     Baseline,
     Baselines,
@@ -26,10 +27,12 @@ from likely.evaluation import (
     against,
     bidirectional,
     both_sides,
+    comparable,
     compress,
     diagnose,
     evidence,
     fit_baselines,
+    given_y,
     ledger,
     of_annealing,
     of_importance,
@@ -67,7 +70,9 @@ class Assessment:
     diagnosis
         What is wrong with the fit.
     beaten
-        Whether a simpler model is better.
+        Whether the model does not beat the simpler ones.
+    index
+        Of the rows as they came.
 
     """
 
@@ -77,9 +82,10 @@ class Assessment:
     baselines: tuple[Baseline, ...]
     diagnosis: Diagnosis
     beaten: bool
+    index: pd.Index
 
     def frame(self) -> pd.DataFrame:
-        """Per-row values, in input order; NaN for rows that were not annealed."""
+        """Per-row values, in input order and with its index; NaN for rows that were not annealed."""
         found = self.evidence
         columns = {name: found.terms[name] for name in ("elbo", "iwae", "reconstruction", "kl")}
         columns |= {"iwae_se_mc": found.se_mc["iwae"], "ess": found.ess, "pareto_k": found.pareto_k}
@@ -94,7 +100,7 @@ class Assessment:
                 columns[name] = np.full(len(found.keys), np.nan)
                 columns[name][sides.place] = values
         columns |= {base.name: base.nats for base in self.baselines if base.nats is not None}
-        return pd.DataFrame(columns)
+        return pd.DataFrame(columns, index=self.index)
 
 
 def assess(
@@ -109,7 +115,7 @@ def assess(
     calibrate: bool,
 ) -> Assessment:
     """Evaluate rows; see `Run.evaluate`."""
-    from likely.run.run import versions
+    from likely.run.run import HOLDS, index_of, versions
 
     rows, split = run.rows_of(data)
     started, encoded = time.perf_counter(), run.encoded(rows, given)
@@ -122,8 +128,10 @@ def assess(
     with bar("comparing"):
         laws = simpler(run, train)
         baselines = _beside(run, laws, encoded)
-    diagnosis = diagnose(run.model, run.schema, train, validation, encoded, found, seed=seed)
-    headline, beaten = against(found.terms["iwae"], run.schema.dims, baselines)
+    diagnosis = diagnose(
+        run.model, run.schema, train, validation, encoded, found, seed=seed, held_out=HOLDS not in split
+    )
+    headline, beaten = against(found, run.schema.dims, baselines, sides)
     made = ledger(
         found,
         dims=run.schema.dims,
@@ -134,22 +142,22 @@ def assess(
         versions=versions(),
         given=conditions,
     )
-    verdicts = {"iwae": of_importance(found)}
+    verdicts = {"iwae": of_importance(found, annealed=isinstance(sides, Sides))}
     if isinstance(sides, Sides):
         made = replace(made, entries=made.entries | sides.entries(found, run.schema.dims, given=bool(conditions)))
         verdicts[sides.name] = of_annealing(sides, found, precise=precise)
     pinched = _calibrated(run, encoded, sides, seed) if calibrate else {}
     made = replace(
         made,
-        headline=headline or f"No simpler model to compare with: {_reason(run, laws)}.",
-        verdicts=verdicts,
+        headline=_headline(run, headline, laws, baselines),
+        verdicts={name: given_y(verdict) if conditions else verdict for name, verdict in verdicts.items()},
         annealing=_annealing(sides, len(found.keys)),
         calibration=pinched,
         baselines=tuple(_told(base, found.terms["iwae"]) for base in baselines),
         diagnosis=diagnosis.to_dict(),
         seconds=round(time.perf_counter() - started, 2),
     )
-    return Assessment(found, made, sides, baselines, diagnosis, beaten)
+    return Assessment(found, made, sides, baselines, diagnosis, beaten, index_of(rows))
 
 
 def simpler(run: Run, train: EncodedRows | None) -> Baselines | None:
@@ -166,7 +174,8 @@ def simpler(run: Run, train: EncodedRows | None) -> Baselines | None:
             run.simpler = fit_baselines(run.schema, train, latent=run.model.latent, seed=run.config.seed)
             if path is not None:
                 arrays = run.simpler.to_arrays()
-                write(path, save_tensors({name: torch.tensor(array) for name, array in arrays.items()}))
+                with suppress(OutputError):  # a run that may only be read is evaluated all the same
+                    write(path, save_tensors({name: torch.tensor(array) for name, array in arrays.items()}))
     return run.simpler
 
 
@@ -180,15 +189,23 @@ def _split(run: Run, kind: str) -> EncodedRows | None:
 
 def _beside(run: Run, laws: Baselines | None, encoded: EncodedRows) -> tuple[Baseline, ...]:
     """Scores of the simpler models and the compressors, if they are in the model's base measure."""
-    if laws is None or laws.measure != run.measure:
+    if laws is None or not comparable(run.schema, run.model.p_x_z):
         return ()
     return (*laws.score(encoded), *compress(run.schema, encoded))
 
 
-def _reason(run: Run, laws: Baselines | None) -> str:
+def _headline(run: Run, told: str, laws: Baselines | None, baselines: tuple[Baseline, ...]) -> str:
+    """What is read first; why nothing is compared, where that is so."""
+    if told:
+        return f"{told} (It is told y, and they are not.)" if run.schema.conditions else told
+    if baselines:
+        return "Nothing to compare with simpler models: some rows get no probability from the model."
     if laws is None:
-        return "the training rows are gone"
-    return f"this likelihood gives a {run.measure}, theirs is a {laws.measure}"
+        return "No simpler model to compare with: the training rows are gone."
+    return (
+        f"No simpler model to compare with: theirs is a {laws.measure} by the form of x, and this likelihood has "
+        "another base measure in some column."
+    )
 
 
 def _told(base: Baseline, iwae: np.ndarray) -> dict[str, Any]:

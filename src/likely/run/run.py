@@ -35,9 +35,10 @@ from likely.models import Model
 from likely.run.assessing import Assessment, assess
 from likely.run.progress import bar
 
-__all__ = ["Run", "versions"]
+__all__ = ["HOLDS", "Run", "index_of", "versions"]
 
 CHUNK = 1000
+HOLDS = ", which are those of the fit, training rows among them"
 
 
 def versions() -> dict[str, str]:
@@ -164,7 +165,7 @@ class Run:
         with bar("scoring") as tick:
             found = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
         columns = {"log_px": found.terms["iwae"], "se_mc": found.se_mc["iwae"], "elbo": found.terms["elbo"]}
-        return pd.DataFrame(columns, index=_index(rows))
+        return pd.DataFrame(columns, index=index_of(rows))
 
     def encode(self, data: Any, *, given: Given | None = None) -> Any:
         """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`.
@@ -175,7 +176,7 @@ class Run:
         rows, _ = self.rows_of(data)
         means = posterior_means(self.model, self.encoded(rows, given))
         if self.schema.form == "table" and not _is_tensor(data):
-            return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=_index(rows))
+            return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
         return torch.from_numpy(means) if _is_tensor(data) else means
 
     @torch.no_grad()
@@ -190,7 +191,7 @@ class Run:
         made = [self.model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
         result = decode(self.schema, torch.cat(made), y)
         if isinstance(result, pd.DataFrame):
-            result.index = _index(rows)
+            result.index = index_of(rows)
         return torch.from_numpy(result) if _is_tensor(data) else result
 
     @torch.no_grad()
@@ -270,7 +271,7 @@ class Run:
         if len(source.splits) > 1:
             raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
         seen = self._digest(source) == self.facts["digest"]
-        what = "all rows of the given data" + (", which are those of the fit, training rows among them" if seen else "")
+        what = "all rows of the given data" + (HOLDS if seen else "")
         return next(iter(source.splits.values())), what
 
     def training_source(self) -> Source:
@@ -309,7 +310,8 @@ def _is_tensor(data: Any) -> bool:
     return isinstance(data, torch.Tensor)
 
 
-def _index(rows: Rows) -> pd.Index:
+def index_of(rows: Rows) -> pd.Index:
+    """The rows' own index, or their numbers."""
     return (
         rows.values.index if isinstance(rows.values, pd.DataFrame) else pd.RangeIndex(len(np.atleast_1d(rows.values)))
     )

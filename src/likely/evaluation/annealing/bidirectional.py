@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows
-from likely.data.noise import row_keys
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import Progress, Schedule, backward, begin, forward, transition
 from likely.evaluation.averages import LogMean
-from likely.evaluation.evidence import ROWS, chunks
+from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches
+from likely.evaluation.evidence import ROWS
 from likely.models import Model
 
 __all__ = ["Bidirectional", "Simulated", "bidirectional", "simulate", "tune"]
@@ -73,11 +73,13 @@ class Bidirectional:
 
 @torch.no_grad()
 def simulate(model: Model, like: EncodedRows, count: int, seed: int) -> Simulated:
-    """Draw z ~ P(z) and x ~ P(x|z, y); y, where there is one, is that of `like`'s rows, in turn."""
+    """Draw z ~ P(z) and x ~ P(x|z, y); y, where there is one, is that of rows of `like`, chosen by (seed, content)."""
     model.eval()
-    device = like.values.device
-    y = None if like.covariates is None else like.covariates[torch.arange(count, device=device) % len(like)]
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    y = None
+    if like.covariates is not None:
+        chosen = copy_keys(like.values, seed).argsort()[:count]
+        y = like.covariates[chosen[torch.arange(count, device=chosen.device) % len(chosen)]]
+    with torch.random.fork_rng():
         torch.manual_seed(seed)
         z = model.prior().sample(torch.Size((count,)))
         x = model.likelihood(z, y).sample()
@@ -94,12 +96,13 @@ def bidirectional(
     progress: Progress | None = None,
 ) -> Bidirectional:
     """Bidirectional Monte Carlo (Grosse, Ghahramani, Adams 2015; Wu et al. 2017, section 3.1)."""
+    model.eval()
     p, done = model.prior(), 0
     made: list[tuple[Tensor, ...]] = []
-    for batch, count in chunks(simulated.rows, ROWS):
+    apart = copy_keys(simulated.rows.values, seed)
+    for batch, keys, count in keyed_batches(simulated.rows, apart, ROWS):
         z = simulated.z[done : done + count]
         z = torch.cat([z, z[-1:].expand(len(batch) - count, -1)])
-        keys = row_keys(batch.values, seed)
         bridge = Bridge(model, batch, p, from_prior=schedule.from_prior)
         up, down = forward(bridge, keys, schedule), backward(bridge, z, keys, schedule)
         lower, inverse = (LogMean(schedule.chains, len(batch), keys.device) for _ in range(2))
@@ -166,7 +169,7 @@ def _path(model: Model, pilot: Simulated, seed: int, *, from_prior: bool) -> Sch
     """A schedule of 64 intervals, by chains that walk up the path and adapt their step at a few β."""
     index = torch.arange(len(pilot.rows), device=pilot.rows.values.device)
     batch = pilot.rows.whole(index)
-    keys, bridge = row_keys(batch.values, seed), Bridge(model, batch, model.prior(), from_prior=from_prior)
+    keys, bridge = copy_keys(batch.values, seed), Bridge(model, batch, model.prior(), from_prior=from_prior)
     nodes = np.linspace(0, 1, NODES)
     walk = Schedule(tuple(nodes), (1.0,) * NODES, CHAINS // 2, LEAPS, from_prior)
     point, size = begin(bridge, keys, walk), 0.7 * bridge.latent**-0.25

@@ -37,11 +37,11 @@ class Point:
 
     def log(self, beta: float) -> Tensor:
         """(1 − β) log Q + β log P(x, z)."""
-        return (1 - beta) * self.log_q + beta * self.log_p
+        return _between(self.log_q, self.log_p, beta)
 
     def grad(self, beta: float) -> Tensor:
         """Gradient of `log`."""
-        return (1 - beta) * self.grad_q + beta * self.grad_p
+        return _between(self.grad_q, self.grad_p, beta)
 
     def where(self, accepted: Tensor, other: Point) -> Point:
         """Where accepted this point, `(chains, rows)`; elsewhere the other."""
@@ -107,9 +107,8 @@ class Bridge:
             place = at.detach().requires_grad_()
             log_q, log_p = self._ends(place)
             (grad_p,) = torch.autograd.grad(log_p.sum(), place, retain_graph=True)
-            (grad_q,) = torch.autograd.grad(log_q.sum(), place, allow_unused=True)
-        if grad_q is None:
-            grad_q = torch.zeros_like(grad_p)
+            flat = not log_q.requires_grad
+            grad_q = torch.zeros_like(grad_p) if flat else torch.autograd.grad(log_q.sum(), place)[0]
         return Point(place.detach(), log_q.detach(), log_p.detach(), grad_q, grad_p)
 
     def move(self, here: Point, beta: float, momentum: Tensor, uniform: Tensor, step: Tensor, leaps: int) -> _Moved:
@@ -180,8 +179,13 @@ class Bridge:
             return (spread / (self.latent - 1)).sqrt()
         if not isinstance(self.p, Hierarchy):
             return self.q.variance.sqrt()
-        noise = torch.randn(64, len(self.batch), self.latent, generator=torch.Generator().manual_seed(0))
-        return self._place(self.q.from_noise(noise.to(self.q.like))).std(0)
+        noise = torch.randn(64, 1, self.latent, generator=torch.Generator().manual_seed(0)).to(self.q.like)
+        return self._place(self.q.from_noise(noise.expand(-1, len(self.batch), -1))).std(0)
+
+
+def _between(q: Tensor, p: Tensor, beta: float) -> Tensor:
+    """(1 − β) q + β p; an end without weight may be infinite."""
+    return q if beta == 0 else p if beta == 1 else (1 - beta) * q + beta * p
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,8 +19,9 @@ from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.clusters import mixture
 from likely.evaluation.baselines.gaussian import Training, full, ppca
 from likely.evaluation.baselines.marginals import Frequencies, Mixtures, counted
+from likely.likelihoods import Columns, Likelihood
 
-__all__ = ["Baseline", "Baselines", "fit_baselines"]
+__all__ = ["Baseline", "Baselines", "comparable", "fit_baselines"]
 
 LAWS = ("gaussian", "gaussian_mixture", "ppca")
 MIXTURE = ("log_weights", "means", "deviations")
@@ -76,7 +78,7 @@ class Baselines:
 
     @property
     def measure(self) -> str:
-        """What the nats are relative to: `mass`, `density` or `mixed`; only a model of the same can be compared."""
+        """What the nats are relative to: `mass`, `density` or `mixed`; see `comparable`."""
         return measure(self.schema)
 
     def score(self, rows: EncodedRows) -> list[Baseline]:
@@ -138,6 +140,18 @@ class Baselines:
         except (KeyError, ValueError, RuntimeError) as error:
             raise RunError(f"the baselines are not ones that this version wrote ({error})") from error
         return cls(schema, frequencies, mixtures, laws, kinds)
+
+
+def comparable(schema: Schema, likelihood: Likelihood) -> bool:
+    """Whether the likelihood has the schema's base measure in every cell, so that log P(x) may be compared."""
+    kinds = ["density" if column.kind == "real" else "mass" for column in schema.modelled]
+    if not isinstance(likelihood, Columns):
+        return all(likelihood.measure == kind for kind in kinds)
+    for family, places in zip(likelihood.families, likelihood.places, strict=True):
+        measure = cast(Likelihood, family).measure
+        if any(kinds[place] != measure for place in places.tolist()):
+            return False
+    return True
 
 
 def measure(schema: Schema) -> str:

@@ -92,6 +92,7 @@ def diagnose(
     evidence: Evidence,
     *,
     seed: int = 0,
+    held_out: bool = True,
 ) -> Diagnosis:
     """Diagnose a fitted model.
 
@@ -108,6 +109,8 @@ def diagnose(
         Of the test rows: its KL, and the KL's parts.
     seed
         Of the noise and of the choice of rows.
+    held_out
+        Whether no training row is among the test rows.
 
     """
     most = min(ROWS, max(LEAST_ROWS, NUMBERS // schema.dims))
@@ -118,7 +121,9 @@ def diagnose(
     units = active_units(model, rows, seed)
     used = collapse(evidence, units, dependence(transformed.u))
     split = aggregate(model, rows, seed)
-    fit = compare(model, kinds, {name: 0 if some is None else len(some) for name, some in whole.items()}, seed)
+    fit = compare(
+        model, kinds, {name: 0 if some is None else len(some) for name, some in whole.items()}, seed, held_out=held_out
+    )
     calibration = calibrations(schema, transformed.u)
     beyond = outside(schema, test)
     space = model.q_z_x.space if isinstance(model, VAE) else "hierarchy"

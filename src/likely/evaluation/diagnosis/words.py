@@ -59,12 +59,17 @@ def of_collapse(found: Collapse, units: Units, latent: int) -> Iterator[Finding]
 def of_fit(found: Overfitting) -> Iterator[Finding]:
     """Whether training rows are better known than test rows."""
     if found.verdict == "not judged":
-        yield False, "over-fitting was not judged: the training rows are gone, or the rows are too few", ()
+        yield (
+            False,
+            "over-fitting was not judged: training rows are gone, are among these rows, or the rows are too few",
+            (),
+        )
         return
     parts = ", ".join(
         f"{name} {part.elbo:.2f} ± {part.se:.2f} ({part.rows} rows)" for name, part in found.parts.items()
     )
-    parts = f"ELBO {parts}; validation rows chose the weights, test rows chose nothing"
+    chose = "; validation rows chose the weights, test rows chose nothing" if "validation" in found.parts else ""
+    parts = f"ELBO {parts}{chose}"
     gap = f"training rows are {found.difference:.2f} ± {found.difference_se:.2f} nats better than test rows"
     if found.verdict == "over-fitting":
         yield True, f"over-fitting: {gap} ({parts}); more rows help most; else {_try(SMALLER)}", SMALLER

@@ -35,8 +35,8 @@ from likely.evaluation import (
     evidence,
     outside,
     uniforms,
-    words,
 )
+from likely.evaluation.diagnosis import words
 from likely.models import VAE, Model
 from likely.posteriors import Normal
 from likely.priors import StandardNormal

@@ -17,7 +17,8 @@ from rooms import LIKELIHOODS
 
 from likely import likelihoods
 from likely.data import Column, EncodedRows, Kind, Schema
-from likely.evaluation import calibrations, dependence, pit, uniforms
+from likely.evaluation import calibrations, dependence, uniforms
+from likely.evaluation.diagnosis import pit
 from likely.evaluation.diagnosis.rows import copy_keys, part_of
 from likely.models import VAE
 from likely.posteriors import Normal

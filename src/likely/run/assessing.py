@@ -197,7 +197,7 @@ def _beside(run: Run, laws: Baselines | None, encoded: EncodedRows) -> tuple[Bas
 def _headline(run: Run, told: str, laws: Baselines | None, baselines: tuple[Baseline, ...]) -> str:
     """What is read first; why nothing is compared, where that is so."""
     if told:
-        return f"{told} (It is told y, and they are not.)" if run.schema.conditions else told
+        return f"{given_y(told)} (It is told y, and they are not.)" if run.schema.conditions else told
     if baselines:
         return "Nothing to compare with simpler models: some rows get no probability from the model."
     if laws is None:

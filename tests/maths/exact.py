@@ -13,15 +13,14 @@ from likely.posteriors import FullNormal, Normal
 from likely.priors import StandardNormal
 
 
-class LinearGaussian:
-    """x = W z + b + σ ε with orthogonal columns of W, so that P(z|x) is diagonal."""
+class Linear:
+    """x = W z + b + σ ε, ε ~ N(0, I)."""
 
-    def __init__(self, dims: int, latent: int, sigma: float = 0.5) -> None:
-        generator = torch.Generator().manual_seed(3)
-        basis = torch.linalg.qr(torch.randn(dims, latent, generator=generator, dtype=torch.float64))[0]
-        self.scales = torch.linspace(0.5, 2.0, latent, dtype=torch.float64)
-        self.w, self.b, self.sigma = basis * self.scales, torch.linspace(-1, 1, dims, dtype=torch.float64), sigma
-        self.dims, self.latent = dims, latent
+    w: Tensor
+    b: Tensor
+    sigma: float
+    dims: int
+    latent: int
 
     def sample(self, rows: int) -> Tensor:
         z, e = torch.randn(rows, self.latent, dtype=torch.float64), torch.randn(rows, self.dims, dtype=torch.float64)
@@ -30,6 +29,17 @@ class LinearGaussian:
     def log_px(self, x: Tensor) -> Tensor:
         covariance = self.w @ self.w.T + self.sigma**2 * torch.eye(self.dims, dtype=torch.float64)
         return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
+
+
+class LinearGaussian(Linear):
+    """x = W z + b + σ ε with orthogonal columns of W, so that P(z|x) is diagonal."""
+
+    def __init__(self, dims: int, latent: int, sigma: float = 0.5) -> None:
+        generator = torch.Generator().manual_seed(3)
+        basis = torch.linalg.qr(torch.randn(dims, latent, generator=generator, dtype=torch.float64))[0]
+        self.scales = torch.linspace(0.5, 2.0, latent, dtype=torch.float64)
+        self.w, self.b, self.sigma = basis * self.scales, torch.linspace(-1, 1, dims, dtype=torch.float64), sigma
+        self.dims, self.latent = dims, latent
 
     def vae(self, shift: float = 0.0, widen: float = 1.0) -> VAE:
         """The same model as a VAE; Q is exact but for a shift of its mean and a factor on its deviation."""
@@ -55,7 +65,7 @@ class LinearGaussian:
         return float(0.5 * (widen**2 - 1 - 2 * math.log(widen) + shift**2 / variance).sum())
 
 
-class Oblique:
+class Oblique(Linear):
     """x = W z + b + σ ε with columns of W that are not orthogonal: P(z|x) has a full covariance, the same for all x."""
 
     def __init__(self, dims: int, latent: int, sigma: float = 0.5) -> None:
@@ -64,14 +74,6 @@ class Oblique:
         self.b, self.sigma = torch.linspace(-1, 1, dims, dtype=torch.float64), sigma
         self.dims, self.latent = dims, latent
         self.precision = torch.eye(latent, dtype=torch.float64) + self.w.T @ self.w / sigma**2
-
-    def sample(self, rows: int) -> Tensor:
-        z, e = torch.randn(rows, self.latent, dtype=torch.float64), torch.randn(rows, self.dims, dtype=torch.float64)
-        return z @ self.w.T + self.b + self.sigma * e
-
-    def log_px(self, x: Tensor) -> Tensor:
-        covariance = self.w @ self.w.T + self.sigma**2 * torch.eye(self.dims, dtype=torch.float64)
-        return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
 
     def vae(self, full: bool, shift: float = 0.0, widen: float = 1.0) -> VAE:
         """The same model as a VAE; Q is the best of its family but for a shift and a factor.

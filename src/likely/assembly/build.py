@@ -23,13 +23,17 @@ __all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "support
 
 PAIRS = ("sphere", "categorical", "ladder")
 VAMPS = (("vamp", "sphere"), ("vamp", "categorical"))
-NUMERIC = ("levels", "grid", "real")
 BY_KIND = {
     "binary": "bernoulli",
     "categorical": "categorical",
+    "ordered": "categorical",
+    "constant": "categorical",
     "levels": "logistic",
+    "count": "logistic",
     "grid": "logistic",
+    "date": "logistic",
     "real": "gaussian",
+    "positive": "gaussian",
 }
 
 
@@ -157,7 +161,7 @@ def notices(config: Config, schema: Schema) -> tuple[str, ...]:
     if told is None:
         return ()
     pairs = _families(schema, config.model)
-    left = [column for column, named in pairs if named != told and column.kind in NUMERIC]
+    left = [column for column, named in pairs if named != told and column.numeric]
     made = []
     if left:
         kept = ", ".join(f"{column.name} ({BY_KIND[column.kind]})" for column in left)
@@ -214,7 +218,7 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
     parts = PARTS["likelihood"]
     told = None if model.likelihood is None else parse("likelihood", model.likelihood, parts)
     columns = [replace(c, low=0.0, high=1.0, per_unit=1) if c.kind == "binary" else c for c in schema.modelled]
-    open_to = [c for c in columns if schema.uniform or c.kind in NUMERIC]
+    open_to = [c for c in columns if schema.uniform or c.numeric]
     refusals = [told.part.refuses(column) for column in open_to] if told else []
     if told and all(refusals):
         raise ConfigError(f"likelihood {told} {refusals[0] if refusals else 'needs numbers; the table has none'}")

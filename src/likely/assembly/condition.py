@@ -21,7 +21,7 @@ def condition(schema: Schema) -> Features | None:
 
 def features(columns: Sequence[Column]) -> Features:
     """Numbers standardised by the training rows, categories one-hot."""
-    numeric = [i for i, column in enumerate(columns) if column.kind != "categorical"]
+    numeric = [i for i, column in enumerate(columns) if not column.coded]
     shift, scale = (each([columns[i] for i in numeric], name) for name in ("mean", "scale"))
-    categories = [(i, len(column.categories)) for i, column in enumerate(columns) if column.kind == "categorical"]
+    categories = [(i, len(column.categories)) for i, column in enumerate(columns) if column.coded]
     return Features(numeric, shift, scale, categories)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from likely import distributions, likelihoods
 from likely.data import Column, Kind
+from likely.data.schema import CODED, NUMERIC
 from likely.distributions import LocationScale
 from likely.likelihoods import Likelihood
 
@@ -55,21 +56,21 @@ def kinds(*known: Kind) -> Refusal:
     return refusal
 
 
-numeric = kinds("binary", "levels", "grid", "real")
+numeric = kinds("binary", *NUMERIC)
 on_grid = kinds("binary", "levels", "grid")
 
 
 def codes(column: Column) -> str:
     """Categories, or levels 0, 1, 2, ..."""
-    if column.kind == "categorical" or (column.per_unit == 1 and (column.low or 0) >= 0):
-        return kinds("categorical", "binary", "levels")(column)
-    return kinds("categorical", "binary", "levels")(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
+    if column.coded or (column.per_unit == 1 and (column.low or 0) >= 0):
+        return kinds(*CODED, "binary", "levels")(column)
+    return kinds(*CODED, "binary", "levels")(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
 
 
 def counts(column: Column) -> str:
     """Integers from 0 on."""
     if column.per_unit == 1 and (column.low or 0) >= 0:
-        return kinds("levels", "grid")(column)
+        return kinds("levels", "count", "grid")(column)
     return f"needs counts 0, 1, 2, ...; {_has(column)}"
 
 
@@ -105,7 +106,7 @@ def bernoulli(_: Columns, shape: Shape) -> Likelihood:
 
 def categorical(columns: Columns, shape: Shape) -> Likelihood:
     """As many categories as the column has, or as many levels from 0 on."""
-    sizes = [len(c.categories) if c.kind == "categorical" else int((c.high or 0) + 1) for c in columns]
+    sizes = [len(c.categories) if c.coded else int((c.high or 0) + 1) for c in columns]
     reserve = [column.reserve for column in columns]
     return likelihoods.Categorical(
         shape, sizes if len(sizes) > 1 else sizes[0], reserve if len(sizes) > 1 else reserve[0]
@@ -129,8 +130,8 @@ def student(columns: Columns, shape: Shape) -> Likelihood:
 
 def logistic(columns: Columns, shape: Shape) -> Likelihood:
     """Masses of the columns on a grid, densities of the real ones."""
-    real = [i for i, column in enumerate(columns) if column.kind == "real"]
-    rest = [i for i, column in enumerate(columns) if column.kind != "real"]
+    real = [i for i, column in enumerate(columns) if column.measure == "density"]
+    rest = [i for i, column in enumerate(columns) if column.measure != "density"]
     if real and rest:
         parts = [([columns[i] for i in places], places) for places in (real, rest)]
         return likelihoods.Columns([(logistic(part, (len(part),)), places) for part, places in parts])
@@ -146,7 +147,7 @@ def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -
 
 def _grid(columns: Columns) -> list[Tensor]:
     def span(column: Column) -> tuple[float, float]:
-        if column.kind == "grid" or column.low is None or column.high is None:
+        if column.kind in ("count", "grid", "positive", "date") or column.low is None or column.high is None:
             return -math.inf, math.inf
         return column.low, column.high
 

@@ -21,7 +21,7 @@ SHOWN = 12
 
 def span(column: Column) -> str:
     """What values a condition had in training."""
-    if column.kind != "categorical":
+    if not column.coded:
         return f"{column.low:g} to {column.high:g}"
     shown = ", ".join(repr(value) for value in column.categories[:SHOWN])
     return shown + (f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else "")

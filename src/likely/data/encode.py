@@ -72,7 +72,7 @@ def encode_given(schema: Schema, given: Given | None, rows: int, frame: pd.DataF
     columns = [_encode_condition(column, values) for column, values in series(schema, given, rows, frame)]
     for column, numbers in zip(schema.conditions, columns, strict=True):
         alone = given is not None and column.name in given and np.ndim(given[column.name]) == 0
-        if alone and column.kind != "categorical" and len(numbers):
+        if alone and not column.coded and len(numbers):
             _note_extrapolation(column, float(numbers[0]))
     return torch.from_numpy(np.stack(columns, axis=1)) if columns else None
 
@@ -90,7 +90,7 @@ def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
     if values.isna().any():
         row = values.index[int(values.isna().to_numpy().argmax())]
         raise DataError(f"condition {column.name!r}, row {row}: the value is missing; P(x|y) needs it")
-    if column.kind == "categorical":
+    if column.coded:
         codes = _lookup(column, values)
         if (codes < 0).any():
             unseen = values.tolist()[int((codes < 0).argmax())]
@@ -174,7 +174,7 @@ def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame
 
 
 def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
-    if column.kind == "categorical":
+    if column.coded:
         return _codes(column, values)
     if values.isna().any():
         row = values.index[int(values.isna().to_numpy().argmax())]
@@ -258,7 +258,7 @@ def _within(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
 
 
 def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
-    if column.kind == "categorical":
+    if column.coded:
         codes = values.astype(np.int64)
         if column.dtype == "category":
             return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.categories)))

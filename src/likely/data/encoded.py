@@ -28,6 +28,8 @@ class EncodedRows:
         Upper limit of the levels.
     covariates
         `(rows, columns)`: what P(x|y) is conditioned on, encoded like table columns.
+    observed
+        `(rows, *event)` boolean, `None` when every cell is observed; a cell that is not holds a number all the same.
 
     """
 
@@ -35,20 +37,21 @@ class EncodedRows:
     binarize: Binarize | None = None
     high: float | None = None
     covariates: Tensor | None = None
+    observed: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
     def to(self, device: str | torch.device) -> EncodedRows:
         """The same rows on another device."""
-        covariates = None if self.covariates is None else self.covariates.to(device)
-        return replace(self, values=self.values.to(device), covariates=covariates)
+        covariates, observed = (None if part is None else part.to(device) for part in (self.covariates, self.observed))
+        return replace(self, values=self.values.to(device), covariates=covariates, observed=observed)
 
     def take(self, index: Tensor) -> EncodedRows:
         """The rows with these numbers."""
         index = index.to(self.values.device)
-        covariates = None if self.covariates is None else self.covariates[index]
-        return replace(self, values=self.values[index], covariates=covariates)
+        covariates, observed = (None if part is None else part[index] for part in (self.covariates, self.observed))
+        return replace(self, values=self.values[index], covariates=covariates, observed=observed)
 
     def fixed(self, seed: int) -> EncodedRows:
         """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""
@@ -71,17 +74,19 @@ class EncodedRows:
             values = draws.mul_(self.high or 1.0) < values
         if values.dtype in (torch.bool, torch.uint8):
             values = values.to(torch.float32)
-        return Batch(values, covariates=self._covariates(index), rows=index)
+        return replace(self._beside(values, index), rows=index)
 
     def whole(self, index: Tensor) -> Batch:
         """The rows with these numbers, as they are evaluated: fixed, and none of the training rows."""
         values = self.values.index_select(0, index)
         if values.dtype in (torch.bool, torch.uint8):
             values = values.to(torch.float32)
-        return Batch(values, covariates=self._covariates(index))
+        return self._beside(values, index)
 
-    def _covariates(self, index: Tensor) -> Tensor | None:
-        return None if self.covariates is None else self.covariates.index_select(0, index)
+    def _beside(self, values: Tensor, index: Tensor) -> Batch:
+        parts = (self.observed, self.covariates)
+        observed, covariates = (None if part is None else part.index_select(0, index) for part in parts)
+        return Batch(values, observed, covariates)
 
 
 _BINARIZE = 1

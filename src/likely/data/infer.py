@@ -107,7 +107,7 @@ def _array(array: np.ndarray, form: Form, binarize: Binarize | None, resize: tup
     else:
         flat = pd.Series(values.reshape(-1))
         levels = replace(_numeric("x", flat, len(array), cells=True), dtype=str(array.dtype))
-        if levels.kind == "categorical":
+        if levels.coded:
             raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
     if binarize:
         levels = _binarized(levels, binarize)
@@ -147,7 +147,7 @@ def _table(frame: pd.DataFrame, kinds: dict[str, str], conditions: Sequence[str]
         (_condition if name in conditions else _column)(name, frame.iloc[:, i], kinds.get(name))
         for i, name in enumerate(names)
     )
-    count = sum(column.kind != "ignore" and not column.condition for column in columns)
+    count = sum(not column.left_out and not column.condition for column in columns)
     if count == 0:
         raise DataError("no column is left to model")
     return Schema("table", (count,), columns, len(frame), uniform=False)
@@ -163,7 +163,7 @@ def _condition(name: str, values: pd.Series, wanted: str | None) -> Column:
             "fill them or drop those rows"
         )
     column = _column(name, values, wanted)
-    if column.kind == "ignore":
+    if column.left_out:
         raise ConfigError(f"{name!r} cannot be a condition: {column.reason}; --column {name}=categorical overrides")
     if values.nunique() < 2:
         raise ConfigError(f"{name!r} cannot be a condition: it is always {values.iloc[0]} in the training rows")

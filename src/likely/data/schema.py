@@ -12,10 +12,15 @@ from likely.errors import ConfigError, RunError
 
 __all__ = ["LABEL", "Binarize", "Column", "Kind", "Schema"]
 
-Kind = Literal["binary", "categorical", "levels", "grid", "real", "ignore"]
+Kind = Literal[
+    "binary", "categorical", "ordered", "constant", "levels", "count", "grid", "real", "positive", "date",
+    "identifier", "text", "ignore",
+]  # fmt: skip
 Binarize = Literal["dynamic", "static", "threshold"]
 LABEL = "label"
-NUMERIC: tuple[Kind, ...] = ("levels", "grid", "real")
+CODED: tuple[Kind, ...] = ("categorical", "ordered", "constant")
+NUMERIC: tuple[Kind, ...] = ("levels", "count", "grid", "real", "positive", "date")
+LEFT_OUT: tuple[Kind, ...] = ("identifier", "text", "ignore")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,11 @@ class Column:
         Mass kept for values never seen in training, 1/(rows + 1); 0 where the limits are law.
     condition
         The column is y of P(x|y): given, not modelled.
+    missing
+        How many of the training rows' cells have no value.
+    knots
+        `(x, y)` pairs, both rising: the training rows' scale, bent so that the column is about standard normal on it.
+        Empty where no likelihood needs it.
 
     """
 
@@ -59,6 +69,8 @@ class Column:
     categories: tuple[Any, ...] = ()
     reserve: float = 0.0
     condition: bool = False
+    missing: int = 0
+    knots: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -70,6 +82,26 @@ class Column:
     def step(self) -> float | None:
         """Resolution of the grid, in data units."""
         return None if self.per_unit is None else 1 / self.per_unit
+
+    @property
+    def coded(self) -> bool:
+        """The column is encoded as the places of its categories."""
+        return self.kind in CODED
+
+    @property
+    def numeric(self) -> bool:
+        """The column holds numbers that more or less of can be said."""
+        return self.kind in NUMERIC
+
+    @property
+    def left_out(self) -> bool:
+        """The column is not modelled, nor a condition."""
+        return self.kind in LEFT_OUT
+
+    @property
+    def measure(self) -> Literal["mass", "density"]:
+        """What log P of a cell is the logarithm of."""
+        return "density" if self.numeric and self.per_unit is None else "mass"
 
 
 @dataclass(frozen=True)
@@ -105,7 +137,7 @@ class Schema:
     @property
     def modelled(self) -> tuple[Column, ...]:
         """The columns that the model is about, in order."""
-        return tuple(column for column in self.columns if column.kind != "ignore" and not column.condition)
+        return tuple(column for column in self.columns if not column.left_out and not column.condition)
 
     @property
     def conditions(self) -> tuple[Column, ...]:
@@ -141,7 +173,14 @@ class Schema:
         """
         try:
             columns = tuple(
-                Column(**{**item, "categories": tuple(item.get("categories", ()))}) for item in values["columns"]
+                Column(
+                    **{
+                        **item,
+                        "categories": tuple(item.get("categories", ())),
+                        "knots": tuple((float(x), float(y)) for x, y in item.get("knots", ())),
+                    }
+                )
+                for item in values["columns"]
             )
             resize = values.get("resize")
             rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", "resize")}

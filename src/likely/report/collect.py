@@ -238,7 +238,7 @@ def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
 
 def _frame(run: Run, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:
     if isinstance(values, pd.DataFrame):
-        kept = [column.name for column in run.schema.columns if column.kind != "ignore"]
+        kept = [column.name for column in run.schema.columns if not column.left_out]
         return values[kept].reset_index(drop=True)
     flat = np.asarray(values).reshape(len(values), -1)[:, :60]
     return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])

@@ -118,7 +118,7 @@ def fit(
         "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
     }
     settled = _settle(resolve(told, schema))
-    ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.kind == "ignore")
+    ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
     with claim(Path(out), overwrite=overwrite) if out is not None else nullcontext() as directory:
         run = Run(
             settled,

@@ -25,7 +25,7 @@ def columns_of(schema: Schema) -> tuple[Column, ...]:
 
 def two_valued(column: Column) -> bool:
     """A cell of two values, which its codes 0 and 1 tell."""
-    return column.kind == "binary" or (column.kind == "categorical" and len(column.categories) == 2)
+    return column.kind == "binary" or (column.coded and len(column.categories) == 2)
 
 
 def _numbers(column: Column) -> tuple[float, ...]:
@@ -34,7 +34,7 @@ def _numbers(column: Column) -> tuple[float, ...]:
         return 0.5, 0.5, 1.0, 0.0, 1.0, column.reserve
     limits = column.kind == "levels" and column.low is not None and column.high is not None
     low, high = (column.low or 0.0, column.high or 0.0) if limits else (-math.inf, math.inf)
-    step = 0.0 if column.kind == "real" else column.step or 0.0
+    step = 0.0 if column.measure == "density" else column.step or 0.0
     return column.mean, column.scale, step, low, high, column.reserve
 
 
@@ -109,7 +109,7 @@ class Cells:
         """Those cells of a row that fit."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if fits(column)]
         numbers = torch.tensor([_numbers(column) for _, column in chosen], dtype=torch.float64).view(-1, 6)
-        categories = torch.tensor([column.kind == "categorical" for _, column in chosen], dtype=torch.bool)
+        categories = torch.tensor([column.coded for _, column in chosen], dtype=torch.bool)
         places = torch.tensor([place for place, _ in chosen], dtype=torch.long)
         shift, scale, step, low, high, reserve = numbers.unbind(1)
         return cls(places, shift, scale, step, low, high, reserve, categories)

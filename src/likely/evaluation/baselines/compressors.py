@@ -66,7 +66,7 @@ def _codes(schema: Schema, rows: EncodedRows) -> np.ndarray:
 def _integers(column: Column, values: np.ndarray) -> np.ndarray:
     if column.kind == "binary":
         return values.astype(np.uint8)
-    if column.kind == "categorical":
+    if column.coded:
         return values.astype(np.int64) + (0 if two_valued(column) and (values >= 0).all() else 1)
     if values.dtype == np.uint8:
         return values

@@ -144,7 +144,7 @@ class Baselines:
 
 def comparable(schema: Schema, likelihood: Likelihood) -> bool:
     """Whether the likelihood has the schema's base measure in every cell, so that log P(x) may be compared."""
-    kinds = ["density" if column.kind == "real" else "mass" for column in schema.modelled]
+    kinds = [column.measure for column in schema.modelled]
     if not isinstance(likelihood, Columns):
         return all(likelihood.measure == kind for kind in kinds)
     for family, places in zip(likelihood.families, likelihood.places, strict=True):
@@ -156,7 +156,7 @@ def comparable(schema: Schema, likelihood: Likelihood) -> bool:
 
 def measure(schema: Schema) -> str:
     """`mass` where every cell is counted on its set or grid, `density` where none is, else `mixed`."""
-    real = {column.kind == "real" for column in schema.modelled}
+    real = {column.measure == "density" for column in schema.modelled}
     return "mixed" if len(real) == 2 else "density" if real.pop() else "mass"
 
 
@@ -203,7 +203,7 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
 
 def _numeric(schema: Schema) -> Cells:
     """What enters the normal laws: numbers, and categories of which there are two."""
-    return Cells.of(schema, lambda column: column.kind != "categorical" or two_valued(column))
+    return Cells.of(schema, lambda column: not column.coded or two_valued(column))
 
 
 def _marginals(schema: Schema) -> str:
@@ -215,8 +215,8 @@ def _marginals(schema: Schema) -> str:
 
 def _ending(schema: Schema, kind: str, *, chained: bool) -> str:
     """What must be known to read the number."""
-    if chained and any(column.kind != "real" for column in schema.modelled):
+    if chained and any(column.measure != "density" for column in schema.modelled):
         kind += "; cells on a grid have their mass given the cells before them"
-    if chained and any(column.kind == "categorical" and not two_valued(column) for column in schema.modelled):
+    if chained and any(column.coded and not two_valued(column) for column in schema.modelled):
         kind += "; categories have their marginals"
     return kind + ("; of P(x), without y" if schema.conditions else "")

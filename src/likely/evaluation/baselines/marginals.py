@@ -20,14 +20,14 @@ CHUNK = 2**21
 
 def counted(column: Column) -> bool:
     """Whether the cell has a finite set of known values."""
-    return column.kind in ("binary", "categorical", "levels")
+    return column.kind in ("binary", "levels") or column.coded
 
 
 def _span(column: Column) -> tuple[float, float, float]:
     """Lowest value, step, and number of the known values of a counted cell."""
     if two_valued(column):
         return 0.0, 1.0, 2.0
-    if column.kind == "categorical":
+    if column.coded:
         return 0.0, 1.0, float(len(column.categories))
     low, high, step = column.low or 0.0, column.high or 0.0, column.step or 1.0
     return low, step, round((high - low) / step) + 1.0
@@ -67,7 +67,7 @@ class Frequencies:
             spans[:, 0],
             spans[:, 1],
             torch.tensor([column.reserve for _, column in chosen], dtype=torch.float64),
-            torch.tensor([column.kind == "categorical" for _, column in chosen], dtype=torch.bool),
+            torch.tensor([column.coded for _, column in chosen], dtype=torch.bool),
             torch.empty(0) if log_p is None else log_p,
         )
         return made if log_p is not None else replace(made, log_p=made._count(values, spans[:, 2]))

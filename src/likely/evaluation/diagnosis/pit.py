@@ -149,9 +149,9 @@ def _of_mass(likelihood: Likelihood) -> Tensor:
 def calibrations(schema: Schema, u: np.ndarray) -> tuple[Calibration, ...]:
     """One per column of a table; one for all cells of an array or picture together."""
     if schema.uniform:
-        return (_calibration(ALL_CELLS, u, ordered=schema.columns[0].kind != "categorical"),)
+        return (_calibration(ALL_CELLS, u, ordered=not schema.columns[0].coded),)
     pairs = zip(schema.modelled, u.T, strict=True)
-    return tuple(_calibration(c.name, part[:, None], ordered=c.kind != "categorical") for c, part in pairs)
+    return tuple(_calibration(c.name, part[:, None], ordered=not c.coded) for c, part in pairs)
 
 
 def _calibration(name: str, u: np.ndarray, *, ordered: bool) -> Calibration:

@@ -157,7 +157,7 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
     if rows.covariates is not None:
         numbers += sum(_add(found, c, rows.covariates[:, [i]]) for i, c in enumerate(schema.conditions))
     counts = {name: int((cells > 0).sum()) for name, cells in found.items()}
-    codes = {column.name for column in schema.columns if column.kind == "categorical"}
+    codes = {column.name for column in schema.columns if column.coded}
     some = np.any([cells > 0 for cells in found.values()], axis=0) if found else np.zeros(len(rows), bool)
     return Outside(
         rows=int(some.sum()),
@@ -171,7 +171,7 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
 
 def _add(found: dict[str, np.ndarray], column: Column, cells: Tensor) -> bool:
     """Count each row's cells that are outside; whether the column has a range that was inferred."""
-    if column.kind == "categorical":
+    if column.coded:
         found[column.name] = (cells < 0).sum(1).cpu().numpy()
         return False
     if column.hard or column.low is None or column.high is None:

@@ -54,13 +54,18 @@ def _written(dates: pd.Series, form: str) -> pd.Series:
 
 
 def stamps(values: pd.Series, form: str | None = None) -> np.ndarray:
-    """Dates of any type, or texts of a format, as `datetime64` in UTC; a text that is no date is NaT."""
-    if form is not None and form != "date" and not pd.api.types.is_datetime64_any_dtype(values.dtype):
-        read = pd.to_datetime(values.astype(str), format=form.replace("%3f", "%f"), errors="coerce", exact=True)
-    else:
-        read = pd.to_datetime(values, errors="coerce")
-    index = pd.DatetimeIndex(read)
+    """Dates of any type, or texts of a format (ISO 8601 unless given), as `datetime64` in UTC; NaT is no date."""
+    index = _read(values, form)
     return np.asarray((index if index.tz is None else index.tz_convert(None)).to_numpy())
+
+
+def _read(values: pd.Series, form: str | None) -> pd.DatetimeIndex:
+    if values.dtype.kind == "M":
+        return pd.DatetimeIndex(values)
+    if form == "date":
+        return pd.DatetimeIndex(pd.to_datetime(values, errors="coerce"))
+    plain = "ISO8601" if form is None else form.replace("%3f", "%f")
+    return pd.DatetimeIndex(pd.to_datetime(values.astype(str), format=plain, errors="coerce"))
 
 
 def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Column:
@@ -112,7 +117,7 @@ def encode(column: Column, values: pd.Series) -> np.ndarray:
         If one side has a zone and the other none, or a date is too far away.
 
     """
-    _same_zone(column, values)
+    _check_zone(column, values)
     dates = stamps(values, column.format)
     origin, unit = np.datetime64(column.origin), column.unit or "ns"
     finest = min((np.datetime_data(dates.dtype)[0], np.datetime_data(origin.dtype)[0], unit), key=UNITS.__getitem__)
@@ -130,14 +135,21 @@ def encode(column: Column, values: pd.Series) -> np.ndarray:
     return numbers
 
 
-def _same_zone(column: Column, values: pd.Series) -> None:
-    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
+def _check_zone(column: Column, values: pd.Series) -> None:
+    """Dates with and without a zone cannot be told apart; texts of a format have none to speak of."""
+    if column.format is not None and values.dtype.kind != "M":
         return
-    given, known = _zoned(str(values.dtype)), _zoned(column.dtype)
-    if given != known:
+    try:
+        given = _read(values, column.format).tz is not None
+    except ValueError as error:
         raise DataError(
-            f"column {column.name!r} has dates {'with' if known else 'without'} a zone ({column.dtype}), "
-            f"got {values.dtype}; use .dt.tz_localize"
+            f"column {column.name!r} has dates of several zones; use pd.to_datetime(..., utc=True)"
+        ) from error
+    known = _zoned(column.dtype) or str(column.format).endswith("Z")
+    if given != known and len(values):
+        raise DataError(
+            f"column {column.name!r} has dates {'with' if known else 'without'} a zone "
+            f"({column.format or column.dtype}), got such as {values.iloc[0]}; use .dt.tz_localize"
         )
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from likely.data.schema import LABEL, Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows
+from likely.data.warp import warp_knots
 from likely.errors import ConfigError, DataError
 
 __all__ = ["infer_schema"]
@@ -211,7 +212,8 @@ def _column(name: str, values: pd.Series, wanted: str | None) -> Column:
     column = _numeric(name, values, len(values))
     if wanted is not None:
         column = _override(column, wanted, values, len(values))
-    return replace(column, dtype=dtype)
+    knots = warp_knots(values.to_numpy(np.float64), column.per_unit, column.kind) if column.numeric else ()
+    return replace(column, dtype=dtype, knots=knots)
 
 
 def _category(name: str, values: pd.Series, *, told: bool) -> Column:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from likely import distributions, likelihoods
-from likely.data import Column, Kind
-from likely.data.axis import Axis
+from likely.data import Axis, Column, Kind
 from likely.data.schema import CODED, NUMERIC
 from likely.distributions import LocationScale
 from likely.likelihoods import Likelihood

@@ -56,12 +56,13 @@ class Axis(nn.Module):
             self.register_buffer(name, part.gather(1, place), persistent=False)
 
     def _columns_first(self, cells: Tensor) -> tuple[Tensor, torch.Size]:
-        """`(*batch, columns)` -> `(columns, numbers)`, and the shape of a column's numbers."""
-        moved = cells.flatten().unsqueeze(0) if len(self.x) == 1 else cells.movedim(-1, 0).flatten(1)
-        return moved.contiguous(), cells.shape if len(self.x) == 1 else cells.shape[:-1]
+        """`(*batch, columns)` -> `(columns, numbers)`, and what `_back` needs."""
+        moved = cells.unsqueeze(0) if len(self.x) == 1 else cells.movedim(-1, 0)
+        return moved.reshape(len(self.x), -1).contiguous(), moved.shape
 
     def _back(self, numbers: Tensor, shape: torch.Size) -> Tensor:
-        return numbers.view(shape) if len(self.x) == 1 else numbers.unflatten(1, shape).movedim(0, -1)
+        cells = numbers.view(shape)
+        return cells.squeeze(0) if len(self.x) == 1 else cells.movedim(0, -1)
 
     def coordinate(self, x: Tensor) -> Tensor:
         """x, or log x where the column is logarithmic: float64, `(*batch, columns)`."""

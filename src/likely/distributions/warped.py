@@ -10,13 +10,14 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from likely.data.axis import Axis
+from likely.data import Axis
 from likely.distributions.cell_mixture import choose
 from likely.distributions.levels import Levels
 from likely.distributions.univariate import uniform
 
 __all__ = ["Warped"]
 
+PARTS = 16
 OPEN = 1e20  # where an open edge lies on the bent axis: its logistic functions are 0 and 1, with finite gradients
 
 
@@ -134,12 +135,12 @@ class Warped(Distribution):
     @property
     def mean(self) -> Tensor:
         """Of the law before it is cut to the grid, within its range; see `_expect`."""
-        return self._expect(*self._nodes(4 if self.axis.logarithmic.any() else 1))
+        return self._expect(*self._nodes(PARTS if self.axis.logarithmic.any() else 1))
 
     @property
     def variance(self) -> Tensor:
         """As the mean."""
-        y, x = self._nodes(4)
+        y, x = self._nodes(PARTS)
         middle = x[:, x.shape[1] // 2 :][:, :1]
         off = self._expect(y, x) - middle[:, 0]
         return (self._expect(y, (x - middle).square()) - off.square()).clamp_min(0)

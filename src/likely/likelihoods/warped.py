@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from likely import distributions
-from likely.data.axis import Axis
+from likely.data import Axis
 from likely.distributions.levels import Levels
 from likely.errors import ConfigError
 from likely.likelihoods.base import Likelihood, bounded, unbounded

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from likely.data.axis import Axis
+from likely.data import Axis
 
 __all__ = ["Features", "Standardise"]
 

@@ -91,9 +91,8 @@ JUMPS = tuple(sorted(x for column in BENT for x, _ in column))
 def warped(
     logits: Tensor, loc: Tensor, log_scale: Tensor, grid: Levels | None = None, logarithmic: bool = False
 ) -> Warped:
-    return Warped(
-        logits, loc, log_scale, Axis([[(x + logarithmic, y) for x, y in k] for k in BENT], [logarithmic] * 2), grid
-    )
+    knots = [[(x + 1, 3 * y) if logarithmic else (x, y) for x, y in column] for column in BENT]
+    return Warped(logits, loc, log_scale, Axis(knots, [logarithmic] * 2), grid)
 
 
 def one_warped(loc: Tensor, log_scale: Tensor, grid: Levels | None = None) -> Warped:
@@ -130,7 +129,7 @@ DENSITIES: dict[str, Density] = {
     "warped mixture": Density(warped, (LOGITS, LOCS, LOG_SCALES), scale=(2, 0.02), jumps=JUMPS),
     "warped mixture, positive": Density(
         lambda w, m, s: warped(w, m, s, logarithmic=True),
-        (LOGITS, LOCS, LOG_SCALES),
+        (LOGITS, LOCS, LOG_SCALES - 1),
         0,
         scale=(2, 0.02),
         jumps=tuple(x + 1 for x in JUMPS),
@@ -159,9 +158,9 @@ MASSES: dict[str, Mass] = {
     ),
     "warped positive mixture": Mass(
         lambda w, m, s: warped(w, m, s, unit_grid(1), logarithmic=True),
-        (LOGITS, LOCS, LOG_SCALES),
+        (LOGITS, LOCS, LOG_SCALES - 1),
         counted(40_000, least=1),
-        (2, 0.02),
+        (2, 0.04),
     ),
     "poisson": Mass(Poisson, (RATE,), counted(150), (0, 0.02)),
     "negative binomial": Mass(NegativeBinomial, (RATE, DISPERSION), counted(1000), (0, 0.02)),

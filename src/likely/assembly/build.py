@@ -164,7 +164,7 @@ def notices(config: Config, schema: Schema) -> tuple[str, ...]:
     left = [column for column, named in pairs if named != told and column.numeric]
     made = []
     if left:
-        kept = ", ".join(f"{column.name} ({BY_KIND[column.kind]})" for column in left)
+        kept = ", ".join(f"{column.name} ({_own(schema, column)})" for column in left)
         made.append(f"likelihood {told} {told.part.refuses(left[0])}; these columns keep their own: {kept}")
     groups = [(named, likelihood) for named, likelihood, _ in _groups(schema, config.model)]
     recorded = any(column.per_unit for column, named in pairs if named == told)
@@ -222,5 +222,11 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
     refusals = [told.part.refuses(column) for column in open_to] if told else []
     if told and all(refusals):
         raise ConfigError(f"likelihood {told} {refusals[0] if refusals else 'needs numbers; the table has none'}")
-    own = {kind: parse("likelihood", name, parts) for kind, name in BY_KIND.items()}
-    return [(c, told if told and c in open_to and not told.part.refuses(c) else own[c.kind]) for c in columns]
+    own = [parse("likelihood", _own(schema, column), parts) for column in columns]
+    pairs = zip(columns, own, strict=True)
+    return [(c, told if told and c in open_to and not told.part.refuses(c) else default) for c, default in pairs]
+
+
+def _own(schema: Schema, column: Column) -> str:
+    """The likelihood of a column for which none is told."""
+    return "warped" if column.numeric and not schema.uniform else BY_KIND[column.kind]

@@ -166,6 +166,13 @@ LIKELIHOODS = {
         (_count("K", 5), FAMILY),
         families.numeric,
     ),
+    "warped": Part(
+        families.warped,
+        "K logistics on the axis that the training rows bent: heavy tails, spikes, several modes",
+        "Hothorn et al. 2018; Salimans et al. 2017",
+        (_count("K", 5),),
+        families.numeric,
+    ),
     "lognormal": Part(
         families.lognormal,
         "density on x > 0 whose logarithm is normal",

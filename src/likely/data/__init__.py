@@ -1,5 +1,6 @@
 """What X is: sources, schema, encoded rows, batches."""
 
+from likely.data.axis import Axis
 from likely.data.batch import Batch
 from likely.data.conditions import Given, observed, span, with_labels
 from likely.data.dates import shown
@@ -12,6 +13,7 @@ from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, digest, divide, take
 
 __all__ = [
+    "Axis",
     "Batch",
     "Binarize",
     "Column",

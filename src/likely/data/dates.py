@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.schema import Column
+from likely.data.warp import bent
 from likely.errors import DataError
 
 __all__ = ["column_of", "decode", "encode", "format_of", "from_iso", "iso", "shown", "stamps"]
@@ -92,7 +93,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
         )
     numbers = passed / (UNITS[unit] // UNITS[own])
     reason = f"dates to the {WORDS[unit]}" + (f", written {form}" if form not in (None, "date") else "")
-    return Column(
+    column = Column(
         name,
         dtype,
         "date",
@@ -106,6 +107,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
         unit=unit,
         format=form,
     )
+    return bent(column, numbers)
 
 
 def encode(column: Column, values: pd.Series) -> np.ndarray:

@@ -142,7 +142,7 @@ def _of_mass(likelihood: Likelihood) -> Tensor:
         return torch.tensor(likelihood.measure == "mass")
     made = torch.zeros(likelihood.event_shape, dtype=torch.bool)
     for family, places in zip(likelihood.families, likelihood.places, strict=True):
-        made[places.cpu()] = cast(Likelihood, family).measure == "mass"
+        made[places.cpu()] = _of_mass(cast(Likelihood, family)).cpu()
     return made
 
 

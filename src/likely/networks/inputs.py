@@ -23,15 +23,22 @@ class Standardise(nn.Module):
     cells
         Number of cells of a row.
 
+    Attributes
+    ----------
+    cells
+        The cell that each feature is made of: `(features,)`.
+
     """
 
     shift: Tensor
     scale: Tensor
     limit: Tensor
+    cells: Tensor
 
     def __init__(self, shift: float | Tensor, scale: float | Tensor, cells: int) -> None:
         super().__init__()
         self.outputs = cells
+        self.register_buffer("cells", torch.arange(cells), persistent=False)
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
         self.register_buffer("limit", torch.tensor(LARGEST), persistent=False)
@@ -53,9 +60,15 @@ class Features(nn.Module):
     categories
         `(place, number of categories)` of each categorical column.
 
+    Attributes
+    ----------
+    cells
+        The column that each feature is made of: `(features,)`.
+
     """
 
     places: Tensor
+    cells: Tensor
 
     def __init__(
         self, numeric: Sequence[int], shift: Tensor, scale: Tensor, categories: Sequence[tuple[int, int]]
@@ -65,6 +78,8 @@ class Features(nn.Module):
         self.numbers = Standardise(shift, scale, len(numeric))
         self.categories = tuple(categories)
         self.outputs = len(numeric) + sum(size for _, size in categories)
+        coded = [place for place, size in categories for _ in range(size)]
+        self.register_buffer("cells", torch.tensor([*numeric, *coded], dtype=torch.int64), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
         made = [self.numbers(values[:, self.places])]

@@ -131,7 +131,7 @@ def assess(
     diagnosis = diagnose(
         run.model, run.schema, train, validation, encoded, found, seed=seed, held_out=HOLDS not in split
     )
-    headline, beaten = against(found, run.schema.dims, baselines, sides)
+    headline, beaten = against(found, baselines, sides)
     made = ledger(
         found,
         dims=run.schema.dims,
@@ -144,7 +144,7 @@ def assess(
     )
     verdicts = {"iwae": of_importance(found, annealed=isinstance(sides, Sides))}
     if isinstance(sides, Sides):
-        made = replace(made, entries=made.entries | sides.entries(found, run.schema.dims, given=bool(conditions)))
+        made = replace(made, entries=made.entries | sides.entries(found, given=bool(conditions)))
         verdicts[sides.name] = of_annealing(sides, found, precise=precise)
     pinched = _calibrated(run, encoded, sides, seed) if calibrate else {}
     made = replace(

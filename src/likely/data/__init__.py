@@ -5,6 +5,7 @@ from likely.data.conditions import Given, observed, span, with_labels
 from likely.data.encode import decode, encode, encode_given
 from likely.data.encoded import EncodedRows
 from likely.data.infer import infer_schema
+from likely.data.patterns import Patterns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, digest, divide, take
@@ -18,6 +19,7 @@ __all__ = [
     "Form",
     "Given",
     "Kind",
+    "Patterns",
     "Rows",
     "Schema",
     "Source",

@@ -149,7 +149,7 @@ def assess(
     pinched = _calibrated(run, encoded, sides, seed) if calibrate else {}
     made = replace(
         made,
-        headline=_headline(run, headline, laws, baselines),
+        headline=_headline(run, headline, laws, baselines, holes=encoded.observed is not None),
         verdicts={name: given_y(verdict) if conditions else verdict for name, verdict in verdicts.items()},
         annealing=_annealing(sides, len(found.keys)),
         calibration=pinched,
@@ -194,10 +194,12 @@ def _beside(run: Run, laws: Baselines | None, encoded: EncodedRows) -> tuple[Bas
     return (*laws.score(encoded), *compress(run.schema, encoded))
 
 
-def _headline(run: Run, told: str, laws: Baselines | None, baselines: tuple[Baseline, ...]) -> str:
+def _headline(run: Run, told: str, laws: Baselines | None, baselines: tuple[Baseline, ...], *, holes: bool) -> str:
     """What is read first; why nothing is compared, where that is so."""
     if told:
-        return f"{given_y(told)} (It is told y, and they are not.)" if run.schema.conditions else told
+        told = f"{given_y(told)} (It is told y, and they are not.)" if run.schema.conditions else told
+        without = holes and laws is not None and laws.measure == "mass"
+        return told + (" (Compressors are left out: cells are missing.)" if without else "")
     if baselines:
         return "Nothing to compare with simpler models: some rows get no probability from the model."
     if laws is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from likely.data import (
     Division,
     EncodedRows,
     Given,
+    Patterns,
     Rows,
     Schema,
     Source,
@@ -67,6 +69,8 @@ class Run:
         Where the run is stored, or `None`.
     simpler
         Simpler models of the same data, once they are fitted.
+    patterns
+        Which cells of the training rows are missing together; `None` where none is.
 
     """
 
@@ -80,6 +84,7 @@ class Run:
     notices: tuple[str, ...] = ()
     source: Source | None = field(default=None, repr=False)
     simpler: Baselines | None = field(default=None, repr=False)
+    patterns: Patterns | None = field(default=None, repr=False)
 
     def evaluate(
         self,
@@ -195,8 +200,12 @@ class Run:
         return torch.from_numpy(result) if _is_tensor(data) else result
 
     @torch.no_grad()
-    def sample(self, n: int, *, given: Given | None = None, mean: bool = False, seed: int = 0) -> Any:
+    def sample(
+        self, n: int, *, given: Given | None = None, mean: bool = False, with_holes: bool = False, seed: int = 0
+    ) -> Any:
         """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came.
+
+        Rows are complete unless holes are asked for.
 
         Parameters
         ----------
@@ -207,6 +216,9 @@ class Run:
             columns.
         mean, seed
             Take means; of the draws.
+        with_holes
+            Give the rows holes as the training rows have them: masks are drawn from the distribution of these rows'
+            masks, independently of x, so as if cells were missing completely at random. Values are those drawn without.
 
         Raises
         ------
@@ -223,7 +235,8 @@ class Run:
             for part in _parts(z, y):
                 law = self.model.likelihood(*part)
                 made.append((law.mean if mean else law.sample()).cpu())
-        result = decode(self.schema, torch.cat(made), y)
+            seen = self.patterns.draw(n) if with_holes and self.patterns else None
+        result = decode(self.schema, torch.cat(made), y, seen)
         return torch.from_numpy(result) if self.facts.get("container") == "tensor" else result
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
@@ -258,6 +271,7 @@ class Run:
         encoded = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
         if not len(encoded):
             raise DataError("there are no rows")
+        _note_new_holes(self.schema, encoded)
         return encoded.fixed(self.config.seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:
@@ -304,6 +318,21 @@ def _parts(z: torch.Tensor, y: torch.Tensor | None) -> Iterator[tuple[torch.Tens
 def _at_least_one(name: str, value: int) -> None:
     if value < 1:
         raise ConfigError(f"{name} must be at least 1, got {value}")
+
+
+def _note_new_holes(schema: Schema, rows: EncodedRows) -> None:
+    """The networks learnt nothing of cells that are missing where none was in training."""
+    if rows.observed is None:
+        return
+    holes = (~rows.observed.flatten(1)).any(0).tolist()
+    pairs = zip(schema.modelled, [any(holes)] if schema.uniform else holes, strict=True)
+    new = [column.name for column, hole in pairs if hole and not column.missing]
+    if new:
+        warnings.warn(
+            f"cells are missing in {', '.join(new)}, where no training row misses any: log P(x) is that of the "
+            "observed cells all the same, but Q(z|x) was never trained on such rows, so its bounds may be loose",
+            stacklevel=4,
+        )
 
 
 def _is_tensor(data: Any) -> bool:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import datetime
 import json
 from typing import Any
 
@@ -24,7 +23,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "zero_one_floats": (RNG.integers(0, 2, N).astype(float), "categorical", "only 0 and 1"),
     "levels": (np.arange(N) % 7 - 3, "levels", "integers from -3 to 3"),
     "whole_floats": (np.arange(N) % 7 + 5.0, "levels", "integers from 5 to 11"),
-    "counts": (np.arange(N) * 100, "grid", "integers"),
+    "counts": (np.arange(N) * 100, "count", "integers from 0 to 3900"),
     "cents": (np.round(RNG.normal(size=N) * 50, 2), "grid", "recorded to 2 decimals"),
     "cents32": (np.round(RNG.normal(size=N) * 50, 2).astype("float32"), "grid", "recorded to 2 decimals"),
     "reals": (RNG.normal(size=N), "real", "on no grid"),
@@ -33,8 +32,8 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "digits_as_text": (RNG.choice(["01", "02"], N), "categorical", "2 different strings"),
     "category": (pd.Categorical(RNG.choice(["y", "x"], N)), "categorical", "2 different"),
     "number_category": (pd.Categorical(RNG.choice([3, 1], N)), "categorical", "2 different"),
-    "constant": (np.full(N, 2.5), "categorical", "constant: always 2.5"),
-    "constant_text": (np.full(N, "x"), "categorical", "1 different"),
+    "constant": (np.full(N, 2.5), "constant", "always 2.5"),
+    "constant_text": (np.full(N, "x"), "constant", "always 'x'"),
     "nullable": (pd.array(np.arange(N) % 5, dtype="Int16"), "levels", "integers from 0 to 4"),
     "nullable_bool": (pd.array(RNG.random(N) < 0.5, dtype="boolean"), "binary", "only 0 and 1"),
     "nullable_real": (pd.array(RNG.normal(size=N), dtype="Float64"), "real", "on no grid"),
@@ -73,9 +72,9 @@ def test_a_whole_frame_round_trips_in_any_column_order_and_index() -> None:
 
 
 def test_identifiers_are_left_out_with_their_reason() -> None:
-    frame = pd.DataFrame({"id": [f"id-{i}" for i in range(200)], "n": np.arange(200)})
+    frame = pd.DataFrame({"id": [f"id-{i}" for i in range(200)], "n": np.arange(200) % 9})
     schema = schema_of(frame)
-    assert schema.columns[0].kind == "ignore"
+    assert schema.columns[0].kind == "identifier"
     assert "identifier" in schema.columns[0].reason
     assert [column.name for column in schema.modelled] == ["n"]
     with pytest.raises(DataError, match="no column is left"):
@@ -124,13 +123,9 @@ def with_stray() -> list[str]:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ([None] * N, "no values at all"),
-        ([1.0, np.nan] * 20, r"misses 20 of 40 values \(first in row 1\)"),
-        (["a", None] * 20, "misses 20 of 40"),
-        (with_stray(), r"numeric but for 2 of 40 values, the first '12 km' in row 38.*--column a=categorical"),
+        (with_stray(), r"numeric but for 1 of 39 values, the first '12 km' in row 38.*--column a=categorical"),
         ([1.0, np.inf] * 20, "row 1: inf is not a finite number"),
-        (pd.date_range("2020", periods=N), "dates"),
-        ([datetime.date(2020, 1, 1)] * N, "type date"),
+        (np.array(["2020-01-01", "2030-01-01T00:00:00.000000001"] * 20, "M8[ns]"), "lie .* nanoseconds apart"),
         (pd.to_timedelta(np.arange(N), "h"), "type Timedelta"),
         ([b"a"] * N, "type bytes"),
         ([[1], [2]] * 20, "type list"),
@@ -148,7 +143,7 @@ def test_columns_that_cannot_be_modelled_are_named(values: Any, message: str) ->
 
 
 def test_rows_are_named_by_their_label() -> None:
-    frame = pd.DataFrame({"a": [1.0, 2.5, np.nan]}, index=[10, 20, 30])
+    frame = pd.DataFrame({"a": [1.0, 2.5, np.inf]}, index=[10, 20, 30])
     with pytest.raises(DataError, match="row 30"):
         schema_of(frame)
     schema = schema_of(frame.iloc[:2])
@@ -225,7 +220,7 @@ def test_uniform_arrays_round_trip_with_their_type(array: np.ndarray, kind: str)
 def test_matrices_of_unlike_columns_round_trip() -> None:
     array = np.stack([RNG.normal(size=N), np.arange(N) % 3, np.full(N, 7.0)], axis=1)
     schema = schema_of(array, "array")
-    assert [column.kind for column in schema.columns] == ["real", "levels", "categorical"]
+    assert [column.kind for column in schema.columns] == ["real", "levels", "constant"]
     np.testing.assert_array_equal(decode(schema, encode(schema, array).values), array)
 
 
@@ -233,13 +228,13 @@ def test_arrays_that_cannot_be_modelled() -> None:
     schema = schema_of(RNG.normal(size=(N, 3, 2)), "array")
     with pytest.raises(DataError, match=r"shape \(3, 2\), as in training; got \(2, 3\)"):
         encode(schema, np.zeros((4, 2, 3)))
-    with pytest.raises(DataError, match=r"cell \(1, 0, 0\) is missing"):
-        encode(schema, np.where(np.arange(4)[:, None, None] == 1, np.nan, np.zeros((4, 3, 2))))
+    with pytest.raises(DataError, match=r"cell \(1, 0, 0\) is infinite"):
+        encode(schema, np.where(np.arange(4)[:, None, None] == 1, np.inf, np.zeros((4, 3, 2))))
     with pytest.raises(DataError, match=r"every cell .* is 5\.0"):
         schema_of(np.full((N, 3, 2), 5.0), "array")
     with pytest.raises(DataError, match="no cells"):
         schema_of(np.zeros((N, 0, 2)), "array")
-    with pytest.raises(DataError, match="missing or infinite"):
+    with pytest.raises(DataError, match=r"every cell .* is missing"):
         schema_of(np.full((N, 3, 2), np.nan), "array")
     with pytest.raises(ConfigError, match="--column is for tables"):
         schema_of(np.zeros((N, 3, 2), np.uint8), "array", kinds={"x": "real"})

@@ -102,12 +102,12 @@ def test_byte_order_marks_are_no_part_of_the_first_name(encoding: str, tmp_path:
     assert read(path).to_dict("list") == {"town": ["Köln", "Zürich"], "n": [1, 2]}
 
 
-@pytest.mark.parametrize("word", ["", "NA", "N/A", "NaN", "nan", "null", "NULL"])
+@pytest.mark.parametrize("word", ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "?", " ? ", " "])
 def test_words_for_missing(word: str, tmp_path: Path) -> None:
     assert read(write(tmp_path, f"a,b\n1,x\n{word},y\n"))["a"].isna().tolist() == [False, True]
 
 
-@pytest.mark.parametrize("word", ["None", "none", "n.a.", "-", "?"])
+@pytest.mark.parametrize("word", ["None", "none", "n.a.", "-", "??"])
 def test_other_words_are_values(word: str, tmp_path: Path) -> None:
     assert read(write(tmp_path, f"a,b\nx,1\n{word},2\n"))["a"].tolist() == ["x", word]
 

@@ -2,7 +2,9 @@
 
 from likely.data.batch import Batch
 from likely.data.conditions import Given, observed, span, with_labels
-from likely.data.encode import decode, encode, encode_given
+from likely.data.dates import shown
+from likely.data.decode import decode
+from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows
 from likely.data.infer import infer_schema
 from likely.data.patterns import Patterns
@@ -30,6 +32,7 @@ __all__ = [
     "encode_given",
     "infer_schema",
     "observed",
+    "shown",
     "span",
     "take",
     "with_labels",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely.data.dates import shown
 from likely.data.schema import LABEL, Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
@@ -20,11 +21,13 @@ SHOWN = 12
 
 
 def span(column: Column) -> str:
-    """What values a condition had in training."""
+    """What values a column had in training: its range (dates as dates), or its categories; empty if left out."""
+    if column.left_out:
+        return ""
     if not column.coded:
-        return f"{column.low:g} to {column.high:g}"
-    shown = ", ".join(repr(value) for value in column.categories[:SHOWN])
-    return shown + (f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else "")
+        return " to ".join(shown(column, end) for end in (column.low, column.high) if end is not None)
+    first = ", ".join(repr(value) for value in column.categories[:SHOWN])
+    return first + (f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else "")
 
 
 def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def _a_row_each(column: Column, value: Any, rows: int) -> pd.Series:
         raise ConfigError(
             f"condition {column.name!r} needs one value, or one for each of {rows} rows; got shape {values.shape}"
         )
-    made = pd.Series(values.tolist(), dtype=object).infer_objects()
+    made = pd.Series(values if values.dtype.kind == "M" else values.tolist(), dtype=object).infer_objects()
     if column.dtype.startswith("bool") and made.dtype.kind not in "biuf":
         made = made.map(lambda text: TRUTH.get(str(text).lower(), text)).infer_objects()
     return made

@@ -1,25 +1,30 @@
-"""Rows as they came -> encoded rows, and back. Everything that can be wrong with a value is found here."""
+"""Rows as they came -> encoded rows. Everything that can be wrong with a value is found here."""
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
+from likely.data import dates
+from likely.data.cells import holes, numbers_of
 from likely.data.conditions import Given, series, span
 from likely.data.encoded import EncodedRows
+from likely.data.numeric import MAX_INTEGER
 from likely.data.schema import Column, Schema
 from likely.errors import DataError
 
-__all__ = ["decode", "encode", "encode_given"]
+__all__ = ["encode", "encode_given", "on_grid"]
 
 
 def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None) -> EncodedRows:
     """Check rows against the schema and encode them: categories as codes, everything else in data units.
+
+    A cell without a value holds the column's mean (on its grid and within its range), 0 where it is binary and code −1
+    where it is coded; `observed` says which these are.
 
     Parameters
     ----------
@@ -33,20 +38,22 @@ def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | Non
     Raises
     ------
     DataError
-        If a column is missing, the shape differs, or a value is missing or beyond a limit that is law; if a condition
-        has no value, or a category that was not seen in training.
+        If a column is missing, the shape differs, or a value is no number or date where one is needed, infinite, or
+        beyond a limit that is law; if a condition has no value, or a category that was not seen in training.
     ConfigError
         If `given` names something that is no condition, or has the wrong number of values.
 
     """
     if schema.uniform:
         covariates = encode_given(schema, given, len(values))
-        coded = _encode_array(schema, np.asarray(values))
-        return EncodedRows(coded, schema.binarize, schema.columns[0].high, covariates)
+        coded, observed = _encode_array(schema, np.asarray(values))
+        return EncodedRows(coded, schema.binarize, schema.columns[0].high, covariates, observed)
     frame = _as_frame(schema, values)
-    columns = [_encode_column(column, frame[column.name]) for column in schema.modelled]
+    series = dict(frame.items())
+    columns, masks = zip(*(_encode_column(column, series[column.name]) for column in schema.modelled), strict=True)
     covariates = encode_given(schema, given, len(frame), frame)
-    return EncodedRows(torch.from_numpy(np.stack(columns, axis=1)), covariates=covariates)
+    numbers, observed = (torch.from_numpy(np.stack(parts, axis=1)) for parts in (columns, masks))
+    return EncodedRows(numbers, covariates=covariates, observed=None if observed.all() else observed)
 
 
 def encode_given(schema: Schema, given: Given | None, rows: int, frame: pd.DataFrame | None = None) -> Tensor | None:
@@ -79,16 +86,18 @@ def encode_given(schema: Schema, given: Given | None, rows: int, frame: pd.DataF
 
 def _note_extrapolation(column: Column, number: float) -> None:
     if not float(column.low or 0) <= number <= float(column.high or 0):
+        at = dates.shown(column, number)
         warnings.warn(
-            f"condition {column.name!r}: training rows had {span(column)}, so P(x|y) at {number:g} is extrapolated",
+            f"condition {column.name!r}: training rows had {span(column)}, so P(x|y) at {at} is extrapolated",
             stacklevel=2,
         )
 
 
 def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
     """Of a condition that has no category of that name P(x|y) knows nothing; numbers need not lie on a grid."""
-    if values.isna().any():
-        row = values.index[int(values.isna().to_numpy().argmax())]
+    missing, _ = holes(values)
+    if missing.any():
+        row = values.index[int(missing.argmax())]
         raise DataError(f"condition {column.name!r}, row {row}: the value is missing; P(x|y) needs it")
     if column.coded:
         codes = _lookup(column, values)
@@ -106,15 +115,33 @@ def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
     return numbers
 
 
-def _encode_array(schema: Schema, array: np.ndarray) -> Tensor:
+def fill(column: Column) -> float:
+    """What an unobserved cell holds."""
+    if column.coded:
+        return -1.0
+    if column.kind == "binary":
+        return 0.0
+    mean = column.mean if column.per_unit is None else float(on_grid(column.per_unit, np.float64(column.mean)))
+    return min(max(mean, column.low or 0.0), column.high or 0.0) if column.low is not None else mean
+
+
+def _encode_array(schema: Schema, array: np.ndarray) -> tuple[Tensor, Tensor | None]:
     column = schema.columns[0]
     if array.shape[1:] != schema.event_shape:
         raise DataError(f"each row must have shape {schema.event_shape}, as in training; got {array.shape[1:]}")
     if array.dtype == object or array.dtype.kind not in "biuf":
         raise DataError(f"expected numbers, got an array of dtype {array.dtype}")
+    observed = None
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
-        raise DataError(f"cell {where} is missing or infinite; missing cells cannot be modelled yet")
+        if np.isinf(array).any():
+            where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
+            raise DataError(f"cell {where} is infinite; expected a number, or NaN where nothing is known")
+        observed = torch.from_numpy(~np.isnan(array))
+        array = np.where(np.isnan(array), array.dtype.type(fill(column)), array)
+    return _numbers_of_array(schema, column, array), observed
+
+
+def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray) -> Tensor:
     if schema.binarize and column.high != 1 and len(array) and np.isin(array, (0, 1)).all():
         array = array * column.high  # 0/1 already, such as samples of this run
     if column.hard and len(array):
@@ -128,7 +155,7 @@ def _encode_array(schema: Schema, array: np.ndarray) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32 if array.dtype == np.float32 else np.float64)))
 
 
-def on_grid(per_unit: int, values: np.ndarray) -> np.ndarray:
+def on_grid(per_unit: int, values: np.ndarray | np.float64) -> np.ndarray:
     """Values at the nearest multiples of 1/per_unit, correctly rounded to float64."""
     return np.asarray(np.round(values.astype(np.float64) * per_unit) / per_unit)
 
@@ -173,98 +200,49 @@ def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame
     return pd.DataFrame(values, columns=names)
 
 
-def _encode_column(column: Column, values: pd.Series) -> np.ndarray:
+def _encode_column(column: Column, values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers `(rows,)` float64, and which of them are observed."""
+    missing, _ = holes(values)
+    numbers = np.full(len(values), fill(column))
+    numbers[~missing] = _encode_present(column, values[~missing] if missing.any() else values)
+    return numbers, ~missing
+
+
+def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
     if column.coded:
-        return _codes(column, values)
-    if values.isna().any():
-        row = values.index[int(values.isna().to_numpy().argmax())]
-        raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
+        codes = _lookup(column, values)
+        if len(codes) and (codes < 0).all():
+            warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
+        return codes
     numbers = _numbers(column, values)
     return numbers if column.per_unit is None else _snapped(column, numbers, f"column {column.name!r}")
 
 
 def _numbers(column: Column, values: pd.Series) -> np.ndarray:
     """Finite numbers, within the limits that are law."""
-    numbers: np.ndarray = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    numbers = dates.encode(column, values) if column.kind == "date" else numbers_of(values)
     if not np.isfinite(numbers).all():
         place = int((~np.isfinite(numbers)).argmax())
         value, row = values.tolist()[place], values.index[place]
-        raise DataError(f"column {column.name!r}, row {row}: {value!r} is not a finite number")
+        needed = "not a finite number" if column.kind != "date" else f"no date such as {dates.shown(column, 0)}"
+        raise DataError(f"column {column.name!r}, row {row}: {value!r} is {needed}")
+    if pd.api.types.is_integer_dtype(values.dtype) and len(values):
+        largest = max(abs(int(values.min())), abs(int(values.max())))
+        if largest > MAX_INTEGER:
+            raise DataError(f"column {column.name!r} holds {largest}, too large to be told from its neighbours")
     if column.hard:
         _check_limits(column, numbers, f"column {column.name!r}", values.index)
     return numbers
 
 
-def _codes(column: Column, values: pd.Series) -> np.ndarray:
-    if values.isna().any():
-        row = values.index[int(values.isna().to_numpy().argmax())]
-        raise DataError(f"column {column.name!r}, row {row}: the value is missing; missing cells cannot be scored yet")
-    codes = _lookup(column, values)
-    if len(codes) and (codes < 0).all():
-        warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
-    return codes
-
-
 def _lookup(column: Column, values: pd.Series) -> np.ndarray:
     """The categories' places; -1 for one that was not seen in training."""
     index = pd.Index(list(column.categories))
+    if column.format is not None or pd.api.types.is_datetime64_any_dtype(values.dtype):
+        values = dates.iso(values)
     numbers, given = (pd.api.types.is_numeric_dtype(data.dtype) for data in (index, values))
     if numbers and not given:
-        values = pd.to_numeric(values.astype(str).str.strip(), errors="coerce")
+        values = pd.Series(numbers_of(values))
     elif given and not numbers:
         values = values.astype(str)
     return np.asarray(index.get_indexer(pd.Index(values.to_numpy())), dtype=np.float64)
-
-
-def decode(schema: Schema, values: Tensor, covariates: Tensor | None = None) -> pd.DataFrame | np.ndarray:
-    """Encoded values back to the form and the types that the training rows had.
-
-    Parameters
-    ----------
-    schema
-        Fixed by the training rows.
-    values
-        `(rows, *event)` in data units; a value off the grid (a mean, say) keeps its decimals in real columns and in
-        arrays, and is rounded to the recorded resolution in tables.
-    covariates
-        `(rows, conditions)`: given back in their places in a table.
-
-    """
-    array = values.detach().cpu().numpy()
-    if schema.uniform:
-        return _decode_array(schema, array)
-    made = {c.name: _decode_column(c, array[:, i]) for i, c in enumerate(schema.modelled)}
-    if covariates is not None:
-        given = covariates.detach().cpu().numpy()
-        free = [replace(c, per_unit=None) for c in schema.conditions]  # a number that is given lies on no grid
-        made |= {c.name: _decode_column(c, given[:, i]) for i, c in enumerate(free)}
-    frame = pd.DataFrame({c.name: made[c.name] for c in schema.columns if c.name in made and c != schema.labels})
-    if schema.form == "table":
-        return frame
-    return np.asarray(frame)
-
-
-def _decode_array(schema: Schema, array: np.ndarray) -> np.ndarray:
-    dtype = np.dtype(np.uint8 if schema.binarize else schema.columns[0].dtype)
-    if dtype.kind in "iub" and not (array == np.round(array)).all():
-        return array.astype(np.float32 if dtype.itemsize <= 2 else np.float64)
-    return (_within(dtype, array) if dtype.kind in "iu" else array).astype(dtype)
-
-
-def _within(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
-    """A draw beyond what the type can hold is put on its limit: a cast would wrap around."""
-    limits = np.iinfo(dtype)
-    return np.asarray(np.clip(array, max(limits.min, -(2**53)), min(limits.max, 2**53)))
-
-
-def _decode_column(column: Column, values: np.ndarray) -> pd.Series:
-    if column.coded:
-        codes = values.astype(np.int64)
-        if column.dtype == "category":
-            return pd.Series(pd.Categorical.from_codes(codes, categories=list(column.categories)))
-        categories = np.array([*column.categories, None], dtype=object)  # code -1 points to the last: missing
-        return pd.Series(categories[codes]).astype(column.dtype)
-    rounded = values if column.per_unit is None else on_grid(column.per_unit, values)
-    if pd.api.types.is_integer_dtype(column.dtype):
-        rounded = _within(np.dtype(column.dtype.lower().partition("[")[0]), rounded)
-    return pd.Series(rounded).astype(column.dtype)

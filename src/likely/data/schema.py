@@ -43,13 +43,23 @@ class Column:
     hard
         The limits are law (0/1, 0..255): a value beyond them is an error.
     categories
-        The values seen in training, in code order.
+        The values seen in training, in code order, and those that a pandas categorical knows besides; of dates their
+        ISO texts.
+    inner
+        Type of a pandas categorical's categories.
     reserve
         Mass kept for values never seen in training, 1/(rows + 1); 0 where the limits are law.
     condition
         The column is y of P(x|y): given, not modelled.
     missing
         How many of the training rows' cells have no value.
+    token
+        What stood there most often, as it was written (` ?`); `None` for nothing, NaN or NA.
+    origin, unit
+        A date is encoded as the number of units (`D`, `h`, `m`, `s`, `ms`, `us`, `ns`) since the origin, in UTC where
+        it has a zone.
+    format
+        How dates are written that came as strings, for `strftime` (`%3f`: milliseconds); `date` for Python's dates.
     knots
         `(x, y)` pairs, both rising: the training rows' scale, bent so that the column is about standard normal on it.
         Empty where no likelihood needs it.
@@ -67,9 +77,14 @@ class Column:
     per_unit: int | None = None
     hard: bool = False
     categories: tuple[Any, ...] = ()
+    inner: str | None = None
     reserve: float = 0.0
     condition: bool = False
     missing: int = 0
+    token: str | None = None
+    origin: str | None = None
+    unit: str | None = None
+    format: str | None = None
     knots: tuple[tuple[float, float], ...] = ()
 
     def __post_init__(self) -> None:

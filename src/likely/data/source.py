@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -25,11 +26,14 @@ class Rows:
         images are uint8, `(rows, height, width)` when grey and `(rows, height, width, 3)` in colour).
     labels
         `(rows,)` class labels that came beside the data: kept, not modelled.
+    tokens
+        Column -> what stood in its missing cells most often, where the reader took it away (` ?`).
 
     """
 
     values: pd.DataFrame | np.ndarray
     labels: np.ndarray | None = None
+    tokens: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -33,7 +33,7 @@ class Division:
 def take(rows: Rows, index: np.ndarray) -> Rows:
     """The rows with these numbers, in that order."""
     values = rows.values.iloc[index] if isinstance(rows.values, pd.DataFrame) else rows.values[index]
-    return Rows(values, None if rows.labels is None else rows.labels[index])
+    return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens)
 
 
 def divide(source: Source, seed: int) -> Division:

@@ -7,23 +7,25 @@ import gzip
 import io
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 
+from likely.data.cells import NUMBER
+from likely.data.sources.typed import typed
 from likely.errors import DataError
 
 __all__ = ["check_names", "read_delimited"]
 
-MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL"]
-NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
-WHOLE = re.compile(r"\s*[-+]?\d+\s*")
-PADDED = re.compile(r"\s*[-+]?0\d+\s*")
+SHOWN = 8
+HEADER = re.compile(rf"\s*{NUMBER}\s*", re.ASCII)
 
 
-def read_delimited(path: Path, notices: list[str]) -> pd.DataFrame:
+def read_delimited(path: Path, notices: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
     """Read separated text as it is, and say in `notices` what had to be decided.
+
+    Fields are integers, floats or booleans where all of a column's are, and strings as they stand elsewhere.
 
     Parameters
     ----------
@@ -32,10 +34,16 @@ def read_delimited(path: Path, notices: list[str]) -> pd.DataFrame:
     notices
         Sentences are added here.
 
+    Returns
+    -------
+    (pandas.DataFrame, dict)
+        The table, and for each column with missing cells the word that stood there most often, if any did.
+
     Raises
     ------
     DataError
-        If it is not text, is empty, names a column twice, or has a line of another width than the first.
+        If it is not text, is empty, names a column twice, has a line of another width than the first, or
+        a number that float64 cannot tell.
 
     """
     text = _text(path, notices)
@@ -43,31 +51,32 @@ def read_delimited(path: Path, notices: list[str]) -> pd.DataFrame:
         raise DataError(f"{path} is empty; expected lines of separated fields")
     separator = "\t" if ".tsv" in [suffix.lower() for suffix in path.suffixes] else _separator(text)
     header = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
-    numeric = all(NUMBER.fullmatch(cell) for cell in header)
+    numeric = all(HEADER.fullmatch(cell) for cell in header)
     names = _numbered(path, header, notices) if numeric else _named(path, header, notices)
     lines = _count(path, text, separator, len(header))
 
-    def parse(**options: object) -> pd.DataFrame:
-        return pd.read_csv(
-            io.StringIO(text, newline=""),
-            sep=separator,
-            header=None if numeric else 0,
-            names=names,
-            index_col=False,
-            keep_default_na=False,
-            na_values=MISSING,
-            low_memory=False,
-            **options,
-        )
-
-    frame = parse()
-    blank = lines - len(frame) - (not numeric)
+    raw = pd.read_csv(
+        io.StringIO(text, newline=""),
+        sep=separator,
+        header=None if numeric else 0,
+        names=names,
+        index_col=False,
+        dtype="str",
+        na_filter=False,
+        low_memory=False,
+    )
+    blank = lines - len(raw) - (not numeric)
     if blank:
         notices.append(f"{path.name}: {blank} blank line(s) were left out")
     if len(header) == 1 and " " in header[0].strip():
         notices.append(f"{path.name} was read as one column: it holds no comma, semicolon, tab or bar")
-    padded = re.search(rf'(?m)(?:^|{re.escape(separator)})\s*"?[-+]?0\d', text) is not None
-    return _restored(frame, parse, padded, path, notices)
+    columns = {name: typed(f"{path.name}: column {name!r}", texts, notices) for name, texts in raw.items()}
+    tokens = {str(name): column.token for name, column in columns.items() if column.token is not None}
+    for token in sorted(set(tokens.values())):
+        found = [name for name, its in tokens.items() if its == token]
+        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+        notices.append(f"{path.name}: {token!r} was read as missing in {', '.join(found[:SHOWN])}{more}")
+    return pd.DataFrame({name: column.values for name, column in columns.items()}), tokens
 
 
 def check_names(names: list[str], what: str) -> None:
@@ -82,21 +91,25 @@ def _text(path: Path, notices: list[str]) -> str:
     if raw[:2] == b"\x1f\x8b":
         raw = gzip.decompress(raw)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return raw.decode("utf-16")
-    if b"\0" in raw:
-        raise DataError(f"{path} is not text: it holds zero bytes; expected lines of separated fields")
+        return _whole(path, raw.decode("utf-16"))
     try:
-        return raw.decode("utf-8-sig").rstrip("\r\n")
+        return _whole(path, raw.decode("utf-8-sig"))
     except UnicodeDecodeError:
         pass
     for encoding, name in (("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
         try:
-            text = raw.decode(encoding).rstrip("\r\n")
+            text = _whole(path, raw.decode(encoding))
         except UnicodeDecodeError:
             continue
         notices.append(f"{path.name} is not UTF-8; it was read as {name}")
         return text
     raise AssertionError("Latin-1 decodes every byte")
+
+
+def _whole(path: Path, text: str) -> str:
+    if "\0" in text:
+        raise DataError(f"{path} is not text: it holds zero bytes; expected lines of separated fields")
+    return text.rstrip("\r\n")
 
 
 def _separator(text: str) -> str:
@@ -156,30 +169,3 @@ def _numbered_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int,
             yield reader.line_num, row
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}; is a quote left open above?") from error
-
-
-def _restored(
-    frame: pd.DataFrame, parse: Callable[..., pd.DataFrame], padded: bool, path: Path, notices: list[str]
-) -> pd.DataFrame:
-    """Integers beside missing values made integers again (pandas makes them floats), and padded numbers named."""
-    whole = [i for i, name in enumerate(frame.columns) if _looks_whole(frame[name], padded)]
-    raw = parse(usecols=whole, dtype="str") if whole else frame.iloc[:, :0]
-    for name in raw.columns:
-        given = raw[name].dropna()
-        zeros = given[given.str.fullmatch(PADDED)]
-        if len(zeros):
-            notices.append(
-                f"{path.name}: column {name!r} was read as numbers, so zeros in front are lost: "
-                f"{zeros.iloc[0]} is {int(zeros.iloc[0])}"
-            )
-        if frame[name].dtype.kind == "f" and given.str.fullmatch(WHOLE).all():
-            numbers = pd.to_numeric(raw[name], dtype_backend="numpy_nullable")
-            frame[name] = numbers if pd.api.types.is_integer_dtype(numbers.dtype) else frame[name]
-    return frame
-
-
-def _looks_whole(column: pd.Series, padded: bool) -> bool:
-    if column.dtype.kind == "f":
-        present = column.dropna()
-        return 0 < len(present) < len(column) and bool((present % 1 == 0).all())
-    return padded and bool(column.dtype.kind in "iu")

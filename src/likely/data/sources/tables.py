@@ -63,12 +63,12 @@ def read_text(path: Path) -> Source:
     """Read a csv, tsv or txt file: integers, floats and strings keep their types."""
     notices: list[str] = []
     try:
-        frame = read_delimited(path, notices)
+        frame, tokens = read_delimited(path, notices)
     except DataError:
         raise
     except BROKEN as error:
         raise _broken(path, "separated text", error) from error
-    return Source("table", {"all": Rows(checked(frame, str(path)))}, path, tuple(notices))
+    return Source("table", {"all": Rows(checked(frame, str(path)), tokens=tokens)}, path, tuple(notices))
 
 
 def read_parquet(path: Path) -> Source:
@@ -120,11 +120,16 @@ def _unplain(column: pd.Series) -> str | None:
 
 
 def _numbers(column: pd.Series) -> pd.Series:
-    """Numbers that came as Python objects (decimals of parquet, frames put together by hand), as numbers."""
+    """What came as Python objects (decimals of parquet, frames put together by hand), as numbers, truths or times."""
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind in ("decimal", "floating", "mixed-integer-float"):
         return column.astype("float64")
-    return column.infer_objects() if kind in ("integer", "boolean") else column
+    if kind in ("integer", "boolean") and column.isna().any():
+        try:
+            return column.astype("Int64" if kind == "integer" else "boolean")
+        except (OverflowError, TypeError):
+            return column
+    return column.infer_objects() if kind in ("integer", "boolean", "datetime", "datetime64") else column
 
 
 def _broken(path: Path, kind: str, error: Exception) -> DataError:

@@ -1,0 +1,247 @@
+"""What one column of a table is, with the reason."""
+
+from __future__ import annotations
+
+import datetime
+import difflib
+import re
+from dataclasses import replace
+from typing import Any, get_args
+
+import numpy as np
+import pandas as pd
+
+from likely.data import dates
+from likely.data.cells import holes, numbers_of
+from likely.data.numeric import numeric, told_numeric
+from likely.data.schema import LEFT_OUT, Column, Kind
+from likely.errors import ConfigError, DataError
+
+__all__ = ["MAX_CATEGORIES", "column_of"]
+
+MAX_CATEGORIES = 5000
+FEW = 50
+WORDS, CHARACTERS = 4.0, 60.0
+NAMED_ID = re.compile(r"(.*[ _.-])?(id|uuid|guid|key|index|row|rownames?|row[ _.-]?(number|num|no))|.*[a-z]I[dD]")
+PLAIN = (str, bool, int, float, np.bool_, np.number)
+
+
+def column_of(name: str, values: pd.Series, wanted: str | None, *, named: bool = True) -> Column:
+    """What a column is: by its type, its observed values and, for identifiers, its name and the order of its rows.
+
+    Booleans are binary, pandas categoricals categorical or ordered, numbers what `numeric` says, dates and strings that
+    are all dates of one writing are dates, one value is constant. Of more than 50 rows, integers that rise from row to
+    row over nearly every number from 0 on, and integers without a repetition that are named like an identifier, are
+    identifiers. Strings that are different in more than half of the rows (and more than 50), or more than 5,000, are
+    text where they have four words or 60 characters on average, else identifiers. A column without any value, text and
+    identifiers are left out.
+
+    Parameters
+    ----------
+    name, values
+        The training rows.
+    wanted
+        The kind that the user wants, or `None`.
+    named
+        It is a table's own column: one of an array is never an identifier.
+
+    Raises
+    ------
+    DataError
+        If values are neither numbers, strings nor dates, cannot be told apart in float64, or are numbers but for a few.
+    ConfigError
+        If the values do not fit the kind that is wanted.
+
+    """
+    known = get_args(Kind)
+    if wanted is not None and wanted not in known:
+        near = difflib.get_close_matches(wanted, known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(known)}"
+        raise ConfigError(f"column {name!r}: unknown kind {wanted!r}{hint}")
+    dtype, (missing, token) = str(values.dtype), holes(values)
+    count = int(missing.sum())
+    beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token}
+    if wanted in LEFT_OUT:
+        return Column(name, kind=wanted, reason="as told", **beside)
+    if count == len(values):
+        if wanted is not None:
+            raise ConfigError(f"column {name!r} has no values at all, so it cannot be {wanted}")
+        return Column(name, kind="ignore", reason="no training row has a value", **beside)
+    present = values[~missing] if count else values
+    if wanted is None:
+        made = _identifier(name, present) if named and not count else None
+        return replace(made or _inferred(name, present), **beside)
+    found = _told(name, present, wanted)
+    if found is None:
+        reason = _inferred(name, present).reason
+        raise ConfigError(f"column {name!r} cannot be {wanted}: its values do not fit ({reason})")
+    return replace(found, **beside)
+
+
+def _plain(values: pd.Series) -> bool:
+    """Numbers or truths."""
+    dtype = values.dtype
+    numbers = pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_complex_dtype(dtype)
+    return numbers or pd.api.types.is_bool_dtype(dtype)
+
+
+def _python_dates(values: pd.Series) -> bool:
+    return values.dtype == object and all(type(value) is datetime.date for value in values.tolist())
+
+
+def _identifier(name: str, values: pd.Series) -> Column | None:
+    """Row numbers, and numbers that name rows."""
+    if len(values) <= FEW or not pd.api.types.is_integer_dtype(values.dtype):
+        return None
+    numbers = values.to_numpy()
+    if numbers[0] >= 0 and numbers[-1] < 1.5 * len(numbers) + 10 and (numbers[1:] > numbers[:-1]).all():
+        return Column(name, "", "identifier", "rising row numbers, which say nothing of a row")
+    if NAMED_ID.fullmatch(name.lower() if name.isupper() else name) and values.is_unique:
+        return Column(name, "", "identifier", "different in every row, and named like an identifier")
+    return None
+
+
+def _inferred(name: str, values: pd.Series) -> Column:
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return _left_out(name, values) or _categories(name, values, None)
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return _dates(name, values, None)
+    if _plain(values):
+        return numeric(name, values)
+    if _python_dates(values):
+        return _dates(name, values, "date")
+    _refuse_objects(name, values)
+    form = dates.format_of(values.tolist()) if values.nunique() > 1 else None
+    if form is not None:
+        return _dates(name, values, form)
+    _refuse_nearly_numeric(name, values)
+    return _left_out(name, values) or _codes(name, values, None)
+
+
+def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
+    """The column as the kind it was told to be; `None` where its values do not fit it."""
+    if wanted == "constant" and values.nunique() > 1:
+        return None
+    form = _form(values)
+    if wanted == "date":
+        return replace(_dates(name, values, form), reason="as told") if form is not None else None
+    coded = wanted in ("categorical", "ordered", "constant")
+    if form in ("", "date"):
+        return replace(_codes(name, dates.iso(values), wanted), format=form or None) if coded else None
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        if coded:
+            return _categories(name, values, wanted)
+        inner = pd.Series(values.to_numpy(), index=values.index)
+        found = _told(name, inner, wanted)
+        return None if found is None else replace(found, inner=str(inner.dtype))
+    if not _plain(values):
+        _refuse_objects(name, values)
+        if wanted == "ordered":
+            raise ConfigError(
+                f"column {name!r} cannot be ordered: its strings do not say how; make it an ordered pandas categorical"
+            )
+    if coded:
+        return _codes(name, values, wanted)
+    column = told_numeric(name, values if _plain(values) else _to_numbers(name, values), wanted)
+    if column is None and form is None and (found := _inferred(name, values)).kind == wanted:
+        return found
+    return column
+
+
+def _form(values: pd.Series) -> str | None:
+    """How dates are written: empty for a type of dates, `date` for Python's; `None` for what are no dates."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return ""
+    if isinstance(values.dtype, pd.CategoricalDtype) or _plain(values):
+        return None
+    if _python_dates(values):
+        return "date"
+    return dates.format_of(values.tolist()) if pd.api.types.infer_dtype(values, skipna=True) == "string" else None
+
+
+def _dates(name: str, values: pd.Series, form: str | None) -> Column:
+    dtype = str(values.dtype)
+    try:
+        stored = pd.api.types.pandas_dtype(dtype) == values.dtype
+    except TypeError:
+        stored = False
+    if not stored:
+        raise DataError(
+            f"column {name!r} has a type that cannot be written down, {dtype}; give its zone a name with .dt.tz_convert"
+        )
+    stamps = dates.stamps(values, form or None)
+    if (stamps == stamps[0]).all():
+        return replace(_codes(name, dates.iso(values), None), format=form or None)
+    return dates.column_of(name, dtype, stamps, form or None)
+
+
+def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
+    """A pandas categorical: its categories in their order, those that never occur among them."""
+    missing = holes(pd.Series(values.cat.categories))[0]
+    kept = values.cat.categories[~missing]
+    _refuse_objects(name, pd.Series(kept))
+    kind: Any = wanted or ("ordered" if values.cat.ordered else "constant" if len(kept) == 1 else "categorical")
+    reason = f"{len(kept)} different categories" + (", in order" if kind == "ordered" else "")
+    return Column(
+        name,
+        "category",
+        kind,
+        reason if wanted is None else "as told",
+        categories=tuple(kept.tolist()),
+        inner=str(kept.dtype),
+        reserve=1 / (len(values) + 1),
+    )
+
+
+def _codes(name: str, values: pd.Series, wanted: str | None) -> Column:
+    distinct = sorted(values.drop_duplicates().tolist(), key=lambda value: (str(type(value)), value))
+    kind: Any = wanted or ("constant" if len(distinct) == 1 else "categorical")
+    reason = f"always {distinct[0]!r}" if len(distinct) == 1 else f"{len(distinct)} different strings"
+    return Column(
+        name,
+        "",
+        kind,
+        reason if wanted is None else "as told",
+        categories=tuple(value.item() if isinstance(value, np.generic) else value for value in distinct),
+        reserve=1 / (len(values) + 1),
+    )
+
+
+def _left_out(name: str, values: pd.Series) -> Column | None:
+    """Strings that are nearly all different."""
+    distinct = [value for value in values.unique().tolist() if isinstance(value, str)]
+    if len(distinct) <= min(MAX_CATEGORIES, max(FEW, len(values) // 2)):
+        return None
+    words = sum(len(text.split()) for text in distinct) / len(distinct)
+    length = sum(map(len, distinct)) / len(distinct)
+    kind: Any = "text" if words >= WORDS or length >= CHARACTERS else "identifier"
+    what = f"free text, {words:.0f} words on average" if kind == "text" else "an identifier"
+    return Column(name, "", kind, f"{len(distinct)} different strings in {len(values)} rows: {what}")
+
+
+def _refuse_objects(name: str, values: pd.Series) -> None:
+    odd = next((value for value in values.tolist() if not isinstance(value, PLAIN) or isinstance(value, complex)), None)
+    if odd is not None:
+        raise DataError(
+            f"column {name!r} holds values of type {type(odd).__name__}, such as {str(odd)[:40]!r}; make them "
+            f"numbers or strings, or leave the column out with --column {name}=ignore"
+        )
+
+
+def _refuse_nearly_numeric(name: str, values: pd.Series) -> None:
+    stray = np.isnan(numbers_of(values))
+    if 0 < stray.sum() < 0.2 * len(values):
+        place = int(stray.argmax())
+        raise DataError(
+            f"column {name!r} is numeric but for {stray.sum()} of {len(values)} values, the first "
+            f"{values.iloc[place]!r} in row {values.index[place]}; "
+            f"mend them, or choose --column {name}=categorical or --column {name}=ignore"
+        )
+
+
+def _to_numbers(name: str, values: pd.Series) -> pd.Series:
+    numbers = numbers_of(values)
+    if np.isnan(numbers).any():
+        place = int(np.isnan(numbers).argmax())
+        raise DataError(f"column {name!r}, row {values.index[place]}: {values.iloc[place]!r} is not a number")
+    return pd.Series(numbers, index=values.index)

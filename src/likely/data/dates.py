@@ -1,0 +1,186 @@
+"""Dates as whole numbers of a unit since an origin, and back.
+
+A date t is encoded as (t − origin)/unit, exactly: the unit is the coarsest of which all training dates are whole
+numbers, and |t − origin| stays below 2^53 of them. Where there is a zone, t is in UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data.schema import Column
+from likely.errors import DataError
+
+__all__ = ["column_of", "decode", "encode", "format_of", "from_iso", "iso", "shown", "stamps"]
+
+UNITS = {"D": 86_400 * 10**9, "h": 3_600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+WORDS = {"D": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond", "us": "microsecond",
+         "ns": "nanosecond"}  # fmt: skip
+TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%3f", "%H:%M:%S.%f")
+FORMATS = (
+    *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"),
+    *(f"%Y-%m-%d{mark}{time}" for mark in " T" for time in TIMES),
+    *(f"%Y-%m-%dT{time}Z" for time in TIMES[1:]),
+)
+LARGEST = 2.0**53
+YEARS = {True: ("1678", "2262"), False: ("1000", "9999-12-31")}
+
+
+def format_of(texts: list[str]) -> str | None:
+    """The one way of writing dates that gives every text back; `None` where none does, or day and month could swap."""
+    fitting = [form for form in FORMATS if _fits(form, texts)]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _fits(form: str, texts: list[str]) -> bool:
+    plain = form.replace("%3f", "%f")
+    try:
+        datetime.strptime(texts[0], plain)
+    except ValueError:
+        return False
+    read = pd.to_datetime(pd.Series(texts, dtype=object), format=plain, errors="coerce", exact=True)
+    return bool(read.notna().all()) and _written(read, form).tolist() == texts
+
+
+def _written(dates: pd.Series, form: str) -> pd.Series:
+    if "%3f" not in form:
+        return dates.dt.strftime(form)
+    head, _, tail = form.partition("%3f")
+    return dates.dt.strftime(head + "%f").str.slice(0, -3) + tail
+
+
+def stamps(values: pd.Series, form: str | None = None) -> np.ndarray:
+    """Dates of any type, or texts of a format, as `datetime64` in UTC; a text that is no date is NaT."""
+    if form is not None and form != "date" and not pd.api.types.is_datetime64_any_dtype(values.dtype):
+        read = pd.to_datetime(values.astype(str), format=form.replace("%3f", "%f"), errors="coerce", exact=True)
+    else:
+        read = pd.to_datetime(values, errors="coerce")
+    index = pd.DatetimeIndex(read)
+    return np.asarray((index if index.tz is None else index.tz_convert(None)).to_numpy())
+
+
+def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Column:
+    """What a column of at least two different dates is.
+
+    Raises
+    ------
+    DataError
+        If they lie so far apart that their number of units is not exact in float64.
+
+    """
+    own = np.datetime_data(dates.dtype)[0]
+    origin, last = dates.min(), dates.max()
+    far = int(last.astype(np.int64)) - int(origin.astype(np.int64))
+    unit = own
+    if far < 2**63:
+        passed = (dates - origin).astype(np.int64)
+        unit = next(unit for unit in UNITS if not (passed % max(1, UNITS[unit] // UNITS[own])).any())
+        far = int(passed.max()) * UNITS[own] // UNITS[unit]
+    if far >= LARGEST:
+        raise DataError(
+            f"column {name!r} holds dates to the {WORDS[unit]} that lie {far} {WORDS[unit]}s apart, which float64 "
+            f"cannot tell exactly; round them, or leave the column out with --column {name}=ignore"
+        )
+    numbers = passed / (UNITS[unit] // UNITS[own])
+    reason = f"dates to the {WORDS[unit]}" + (f", written {form}" if form not in (None, "date") else "")
+    return Column(
+        name,
+        dtype,
+        "date",
+        reason,
+        mean=float(numbers.mean()),
+        scale=float(numbers.std()),
+        low=0.0,
+        high=float(far),
+        per_unit=1,
+        origin=str(np.datetime_as_string(origin, unit="auto")),
+        unit=unit,
+        format=form,
+    )
+
+
+def encode(column: Column, values: pd.Series) -> np.ndarray:
+    """Units since the origin, float64; NaN for what is no date.
+
+    Raises
+    ------
+    DataError
+        If one side has a zone and the other none, or a date is too far away.
+
+    """
+    _same_zone(column, values)
+    dates = stamps(values, column.format)
+    origin, unit = np.datetime64(column.origin), column.unit or "ns"
+    finest = min((np.datetime_data(dates.dtype)[0], np.datetime_data(origin.dtype)[0], unit), key=UNITS.__getitem__)
+    finest = finest if finest in ("s", "ms", "us", "ns") else "s"
+    known = ~np.isnat(dates)
+    try:
+        given, start = (pd.DatetimeIndex(part).as_unit(finest).asi8 for part in (dates[known], [origin]))
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise DataError(f"column {column.name!r}: {error}; training rows had dates near {column.origin}") from error
+    if len(given) and np.abs(given.astype(np.float64) - start[0]).max() > 2.0**62:
+        raise DataError(f"column {column.name!r} holds dates too far from those of training, near {column.origin}")
+    whole, rest = np.divmod(given - start[0], UNITS[unit] // UNITS[finest])
+    numbers = np.full(len(dates), np.nan)
+    numbers[known] = whole + rest / (UNITS[unit] // UNITS[finest])
+    return numbers
+
+
+def _same_zone(column: Column, values: pd.Series) -> None:
+    if not pd.api.types.is_datetime64_any_dtype(values.dtype):
+        return
+    given, known = _zoned(str(values.dtype)), _zoned(column.dtype)
+    if given != known:
+        raise DataError(
+            f"column {column.name!r} has dates {'with' if known else 'without'} a zone ({column.dtype}), "
+            f"got {values.dtype}; use .dt.tz_localize"
+        )
+
+
+def _zoned(dtype: str) -> bool:
+    return ", " in dtype
+
+
+def decode(column: Column, numbers: np.ndarray) -> pd.Series:
+    """Dates in the column's own type; a draw beyond the years that the type or its writing knows is put on the last."""
+    return _typed(column, pd.Series(_dates(column, numbers)))
+
+
+def _typed(column: Column, dates: pd.Series) -> pd.Series:
+    if column.format == "date":
+        return dates.dt.date.astype(object)
+    if column.format is not None:
+        return _written(dates, column.format).astype(column.dtype)
+    return (dates.dt.tz_localize("UTC") if _zoned(column.dtype) else dates).astype(column.dtype)
+
+
+def _dates(column: Column, numbers: np.ndarray) -> np.ndarray:
+    origin, unit = np.datetime64(column.origin), column.unit or "ns"
+    finest = min((np.datetime_data(origin.dtype)[0], unit), key=UNITS.__getitem__)
+    finest = finest if finest in ("s", "ms", "us", "ns") else "s"
+    ends = (np.datetime64(year, "s") - origin.astype("M8[s]") for year in YEARS["[ns" in column.dtype])
+    least, most = (end.astype(np.float64) * 1e9 / UNITS[unit] for end in ends)
+    inside = np.clip(np.rint(numbers), min(least, column.low or 0), max(most, column.high or 0))
+    return np.asarray(origin.astype(f"M8[{finest}]") + inside.astype(np.int64).astype(f"m8[{unit}]"))
+
+
+def iso(values: pd.Series) -> pd.Series:
+    """Dates as texts, in UTC where they have a zone: so they name categories."""
+    texts = [stamp.isoformat() for stamp in pd.DatetimeIndex(stamps(values, "date"))]
+    return pd.Series(texts, index=values.index, dtype=object)
+
+
+def from_iso(column: Column, texts: np.ndarray) -> pd.Series:
+    """The dates that name categories, in the column's own type."""
+    return _typed(column, pd.Series(pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601")))
+
+
+def shown(column: Column, number: float) -> Any:
+    """A number of a column as people read it: dates as dates, other numbers short."""
+    if column.kind != "date":
+        return f"{number:g}"
+    return str(np.datetime_as_string(_dates(column, np.array([number]))[0], unit="auto"))

@@ -1,0 +1,154 @@
+"""What a column of numbers is, or what the cells of an array are, which share one kind."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data.schema import Column
+from likely.errors import DataError
+
+__all__ = ["MAX_INTEGER", "moments", "numeric", "per_unit", "told_numeric", "zero_one"]
+
+MAX_LEVELS = 256
+DECIMAL = tuple(10**decimals for decimals in range(7))
+SCALED = (1, 15, 16, 255, 256)
+MAX_INTEGER = 2**53
+MAX_REAL = 1e150
+TAIL_LEVELS = 50
+SPAN = 100.0
+
+
+def moments(values: np.ndarray) -> dict[str, Any]:
+    """Mean and scale, the latter 1 where nothing varies."""
+    numbers = np.asarray(values, dtype=np.float64)
+    return {"mean": float(numbers.mean()), "scale": float(numbers.std()) or 1.0}
+
+
+def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
+    """What observed numbers are taken for.
+
+    In this order: 0 and 1 alone (of a boolean type, or of an array's `cells`: law; else two categories); one value;
+    `levels`, integers that span fewer than 256; `count`, integers from near 0 on (the least is at most half of the
+    largest) that span more, or that trail off (span at least 50, half of them in the lowest eighth, the largest met
+    once or in fewer than one row of 200); `positive`, numbers above 0 whose largest is over 100 times the least and
+    whose 5%, 50% and 95% quantiles are more even in the logarithm; `grid`, decimals of up to six digits and other
+    integers; `real`. The cells of an array are never counts or positive, and levels may be multiples of 1/15 to 1/256.
+
+    Raises
+    ------
+    DataError
+        If a number is not finite, or too large for float64 to tell it from its neighbours.
+
+    """
+    numbers, dtype = _checked(name, values), str(values.dtype)
+    distinct = pd.unique(numbers)
+    few = set(distinct.tolist()) if len(distinct) <= 2 else set()
+    if pd.api.types.is_bool_dtype(values.dtype) or (cells and few == {0.0, 1.0}):
+        return zero_one(name, dtype, numbers, "only 0 and 1")
+    if len(distinct) == 1 or few == {0.0, 1.0}:
+        found = tuple(sorted(values.drop_duplicates().tolist()))
+        kind, reason = ("categorical", "only 0 and 1") if len(found) == 2 else ("constant", f"always {found[0]}")
+        return Column(name, dtype, kind, reason, categories=found, reserve=1 / (len(numbers) + 1))  # type: ignore[arg-type]
+    low, high = float(numbers.min()), float(numbers.max())
+    grid = per_unit(numbers, values.dtype, (*SCALED, *DECIMAL) if cells else DECIMAL)
+    common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
+    recorded = _recorded(grid)
+    if not cells and grid == 1 and (reason := _counts(numbers, low, high)):
+        return Column(name, dtype, "count", reason, **common)
+    if grid is not None and (high - low) * grid < MAX_LEVELS and (grid == 1 or cells):
+        reason = f"{recorded} from {low:g} to {high:g}"
+        return Column(name, dtype, "levels", reason, reserve=1 / (len(numbers) + 1), **common)
+    if not cells and low > 0 and high > SPAN * low and _even_in_logarithm(numbers):
+        return Column(name, dtype, "positive", f"{recorded} above 0, from {low:g} to {high:g}", **common)
+    return Column(name, dtype, "real" if grid is None else "grid", recorded, **common)
+
+
+def _checked(name: str, values: pd.Series) -> np.ndarray:
+    numbers = values.to_numpy(dtype=np.float64)
+    if not np.isfinite(numbers).all():
+        place = int((~np.isfinite(numbers)).argmax())
+        raise DataError(f"column {name!r}, row {values.index[place]}: {numbers[place]} is not a finite number")
+    whole = pd.api.types.is_integer_dtype(values.dtype)
+    largest = max(abs(int(values.min())), abs(int(values.max()))) if whole else float(np.abs(numbers).max())
+    if largest > (MAX_INTEGER if whole else MAX_REAL):
+        raise DataError(
+            f"column {name!r} holds {largest:.4g}, too large to be told from its neighbours or squared in float64; "
+            f"shift or rescale it, or leave it out with --column {name}=ignore"
+        )
+    return np.asarray(numbers)
+
+
+def _recorded(grid: int | None) -> str:
+    if grid is None:
+        return "real numbers on no grid"
+    if grid in SCALED[1:]:
+        return f"multiples of 1/{grid}"
+    return "integers" if grid == 1 else f"recorded to {len(str(grid)) - 1} decimals"
+
+
+def _counts(numbers: np.ndarray, low: float, high: float) -> str:
+    """Why integers are counts; empty where they are not."""
+    if low < 0 or low > high / 2:
+        return ""
+    if high - low >= MAX_LEVELS:
+        return f"integers from {low:g} to {high:g}, more than {MAX_LEVELS} levels"
+    half = float(np.median(numbers))
+    seldom = (numbers == high).sum() <= max(1, len(numbers) // 200)
+    if high - low >= TAIL_LEVELS and half <= low + (high - low) / 8 and seldom:
+        return f"integers from {low:g} to {high:g} that trail off: half of them are at most {half:g}"
+    return ""
+
+
+def _even_in_logarithm(numbers: np.ndarray) -> bool:
+    """Whether the tail is to the right, and the logarithm takes it away: quantiles as Bowley's measure of skewness."""
+    quantiles = np.quantile(numbers, [0.05, 0.5, 0.95])
+    plain, logarithm = (_skewness(*(float(q) for q in part)) for part in (quantiles, np.log(quantiles)))
+    return plain > abs(logarithm)
+
+
+def _skewness(low: float, middle: float, high: float) -> float:
+    return (high + low - 2 * middle) / (high - low) if high > low else 0.0
+
+
+def zero_one(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
+    """A column of which 0 and 1 are law."""
+    return Column(name, dtype, "binary", reason, low=0.0, high=1.0, per_unit=1, hard=True, **moments(numbers))
+
+
+def per_unit(numbers: np.ndarray, dtype: Any, candidates: tuple[int, ...] = DECIMAL) -> int | None:
+    """The coarsest grid of multiples of 1/candidate that holds every value up to its own rounding, or `None`."""
+    dtype = getattr(dtype, "numpy_dtype", dtype)
+    own = np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps
+    largest = float(np.abs(numbers).max())
+    for candidate in candidates:
+        if 1 / candidate < (0.5 if candidate == 1 else 100) * own * largest:
+            return None
+        nearest = np.round(numbers * candidate) / candidate
+        if (np.abs(numbers - nearest) <= 2 * own * np.abs(numbers)).all():
+            return candidate
+    return None
+
+
+def told_numeric(name: str, values: pd.Series, wanted: str) -> Column | None:
+    """A column of observed numbers as the kind that it was told to be; `None` where they do not fit it."""
+    numbers, dtype = _checked(name, values), str(values.dtype)
+    grid = per_unit(numbers, values.dtype)
+    low, high = float(numbers.min()), float(numbers.max())
+    common: dict[str, Any] = {"low": low, "high": high, **moments(numbers)}
+    if wanted == "real":
+        return Column(name, dtype, "real", "as told", **common)
+    if wanted == "positive" and low > 0:
+        return Column(name, dtype, "positive", "as told", per_unit=grid, **common)
+    if wanted == "grid" and grid is not None:
+        return Column(name, dtype, "grid", "as told", per_unit=grid, **common)
+    if wanted == "count" and grid == 1 and low >= 0:
+        return Column(name, dtype, "count", "as told", per_unit=1, **common)
+    if wanted == "levels" and grid == 1:
+        reserve = 1 / (len(numbers) + 1)
+        return Column(name, dtype, "levels", "as told", per_unit=1, reserve=reserve, **common)
+    if wanted == "binary" and np.isin(numbers, (0, 1)).all():
+        return zero_one(name, dtype, numbers, "as told")
+    return None

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import likely
-from likely import likelihoods, networks, objectives, posteriors, priors
+from likely import likelihoods, networks, posteriors, priors
 from likely.assembly import build, resolve
 from likely.assembly.build import supported
 from likely.config import Config, TrainingConfig
@@ -192,9 +192,10 @@ def test_calibration_is_of_observed_cells() -> None:
     assert abs(whole.spread - 1) < 4 * whole.spread_se
     largest, limit = dependence(found.u)
     assert largest < limit
-    order = torch.randperm(800)
-    again = uniforms(exact.vae_with_holes(), rows.take(order))
-    np.testing.assert_allclose(again.u, found.u[order.numpy()], atol=1e-6)
+    some = torch.randperm(800)
+    some = some[observed[some].any(1)]  # rows without any value are copies of each other, told apart by their order
+    again = uniforms(exact.vae_with_holes(), rows.take(some))
+    np.testing.assert_allclose(again.u, found.u[some.numpy()], atol=1e-6)
 
 
 def test_a_wrong_law_is_seen_through_holes() -> None:
@@ -235,10 +236,7 @@ def test_patterns_of_holes_come_back_as_often_as_rows_have_them() -> None:
     assert int(many.counts.sum()) == 10_000
 
 
-@pytest.mark.parametrize("objective", [objectives.ELBO(), objectives.IWAE(5)])
-def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_means(
-    objective: objectives.Objective,
-) -> None:
+def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_means() -> None:
     exact = LinearGaussian(5, 2, sigma=0.3)
     x, test = exact.sample(1200).float(), EncodedRows(exact.sample(500).float())
     observed = torch.rand(x.shape) > 0.5
@@ -255,8 +253,8 @@ def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_mean
         column = Column("x", "float64", "real", "", 0.0, 1.3, low=-9.0, high=9.0, missing=int(name == "holes"))
         schema = Schema("array", (5,), (column,), len(rows), uniform=True)
         model = built(SMALL.replace({"width": 32}), schema)
-        config = TrainingConfig(steps=250, batch_size=min(100, len(rows)))
-        likely.train(model, rows, objective=objective, config=config)
+        config = TrainingConfig(steps=250, learning_rate=1e-2, batch_size=min(100, len(rows)))
+        likely.train(model, rows, config=config)
         scores[name] = evidence(model, test, samples=30).terms["iwae"].mean()
     truth = float(exact.log_px(test.values.double()).mean())
     lost = {name: truth - score for name, score in scores.items()}

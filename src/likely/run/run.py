@@ -164,7 +164,10 @@ class Run:
         )
 
     def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> pd.DataFrame:
-        """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats."""
+        """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats.
+
+        Of a row with missing cells it is that of the observed ones: compare rows with the same holes.
+        """
         _at_least_one("samples", samples)
         rows, _ = self.rows_of(data)
         with bar("scoring") as tick:
@@ -186,7 +189,7 @@ class Run:
 
     @torch.no_grad()
     def reconstruct(self, data: Any, *, given: Given | None = None) -> Any:
-        """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category).
+        """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category), of every cell.
 
         On a hypersphere and of codes, where a mean is no z, it is at the mode of Q(z|x).
         """

@@ -6,14 +6,12 @@ import math
 from dataclasses import replace
 from typing import cast
 
-from torch import Tensor
-
 from likely.assembly.condition import condition
 from likely.assembly.grammar import Named, parse
 from likely.assembly.networks import Sizes
 from likely.assembly.parts import PARTS
 from likely.config import Config, ModelConfig
-from likely.data import Column, Schema
+from likely.data import Column, EncodedRows, Schema
 from likely.errors import ConfigError, DataError
 from likely.likelihoods import Columns, Likelihood
 from likely.models import VAE, HierarchicalVAE, Model
@@ -173,8 +171,8 @@ def notices(config: Config, schema: Schema) -> tuple[str, ...]:
     return tuple(made)
 
 
-def supported(config: Config, schema: Schema, values: Tensor) -> None:
-    """Check that rows `(rows, *event)` lie where the likelihood chosen by name has any mass.
+def supported(config: Config, schema: Schema, rows: EncodedRows) -> None:
+    """Check that the observed cells of rows lie where the likelihood chosen by name has any mass.
 
     Raises
     ------
@@ -186,7 +184,11 @@ def supported(config: Config, schema: Schema, values: Tensor) -> None:
     for i, (column, named) in enumerate(_families(schema, config.model)):
         if named != told or column.low is None or column.high is None:
             continue
-        cells = values if schema.uniform else values[:, i]
+        cells = rows.values if schema.uniform else rows.values[:, i]
+        if rows.observed is not None:
+            cells = cells[rows.observed if schema.uniform else rows.observed[:, i]]
+        if not len(cells):
+            continue
         low, high = min(column.low, float(cells.min())), max(column.high, float(cells.max()))
         if reason := named.part.refuses(replace(column, low=low, high=high)):
             raise DataError(f"likelihood {named} {reason}")

@@ -8,6 +8,7 @@ from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows
 from likely.data.infer import infer_schema
+from likely.data.patterns import Patterns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, digest, divide, take
@@ -22,6 +23,7 @@ __all__ = [
     "Form",
     "Given",
     "Kind",
+    "Patterns",
     "Rows",
     "Schema",
     "Source",

@@ -26,15 +26,22 @@ class Standardise(nn.Module):
     cells
         Number of cells of a row.
 
+    Attributes
+    ----------
+    cells
+        The cell that each feature is made of: `(features,)`.
+
     """
 
     shift: Tensor
     scale: Tensor
     limit: Tensor
+    cells: Tensor
 
     def __init__(self, shift: float | Tensor, scale: float | Tensor, cells: int) -> None:
         super().__init__()
         self.outputs = cells
+        self.register_buffer("cells", torch.arange(cells), persistent=False)
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
         self.register_buffer("limit", torch.tensor(LARGEST), persistent=False)
@@ -63,10 +70,16 @@ class Features(nn.Module):
     categories
         `(place, number of categories)` of each categorical column.
 
+    Attributes
+    ----------
+    cells
+        The column that each feature is made of: `(features,)`.
+
     """
 
     places: Tensor
     limit: Tensor
+    cells: Tensor
 
     def __init__(self, numeric: Sequence[int], axis: Axis | None, categories: Sequence[tuple[int, int]]) -> None:
         super().__init__()
@@ -76,6 +89,8 @@ class Features(nn.Module):
         self.embeddings = nn.ModuleDict({str(place): _embedding(size) for place, size in categories if size > ONE_HOT})
         sizes = [_dimensions(size) if size > ONE_HOT else size for _, size in categories]
         self.outputs = len(numeric) + sum(sizes)
+        coded = [place for (place, _), size in zip(categories, sizes, strict=True) for _ in range(size)]
+        self.register_buffer("cells", torch.tensor([*numeric, *coded], dtype=torch.int64), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
         made = []

@@ -10,7 +10,7 @@ takes a tenth of the rows it is given for validation, holes and all, is given
 
 complete  the rows before anything was deleted
 holes     the rows with the holes
-dropped   the rows that have no hole; where fewer than 10 are left, nothing can be fitted
+dropped   the rows that have no hole; where fewer than 4 are left, nothing can be fitted
 filled    every hole filled: numbers by the mean of what is left, rounded to the column's resolution, other cells by
           the most frequent value
 
@@ -42,7 +42,7 @@ from tables_fidelity import NO_VALUE, plain
 from tables_rows import over_rows, told
 from trust_pieces import Piece, cost, piece, table
 
-SHARES, SAMPLES, LEAST, HALF = (0.1, 0.3, 0.5), 500, 10, 0.5
+SHARES, SAMPLES, LEAST, HALF = (0.1, 0.3, 0.5), 500, 4, 0.5
 SIZES = {"adult": (3000, 10_000, range(1)), "wine": (159, 1440, range(5))}
 
 
@@ -88,19 +88,10 @@ def measured(folder: Path, name: str, seed: int) -> dict[str, Piece]:
     like = likely.load(whole).schema
     for share in SHARES:
         holed = train.mask(np.random.default_rng([seed, round(100 * share)]).random(train.shape) < share)
-        left = holed.dropna()
-        given = {
-            "holes": holed,
-            "dropped": left.astype(train.dtypes),
-            "filled": filled(holed, like).astype(train.dtypes),
-        }
-        for what, rows in given.items():
-            restored = rows if what == "holes" else rows.astype(train.dtypes)
-            make = (
-                partial(scored, restored, test, seed, like=like)
-                if len(rows) >= LEAST
-                else partial(dict, left=len(rows))
-            )
+        dropped, mended = (rows.astype(train.dtypes) for rows in (holed.dropna(), filled(holed, like)))
+        for what, rows in {"holes": holed, "dropped": dropped, "filled": mended}.items():
+            fit = partial(scored, rows, test, seed, like=like)
+            make = fit if len(rows) >= LEAST else partial(dict, left=len(rows))
             made[f"{what}-{share:g}"] = piece(folder / f"{what}-{share:g}.npz", make)
     return made
 

@@ -4,7 +4,7 @@
 
 concrete, wine, boston and power-plant five times, adult once: `likely.fit` with seed 0, 1, ... and else its defaults
 divides the rows 80/10/10 into training, validation and test rows, and `Run.assess` scores the test rows. log P(row) is
-`iwae`, L_500: a lower bound; how much more annealed importance sampling finds, on at most 100 rows of each seed, is told
+`iwae`, L_500: a lower bound; what annealed importance sampling adds to it, on at most 100 rows of each seed, is told
 beside it. Against it, on the same rows and in the base measure of the run's schema (masses of recorded cells):
 
 marginals         independent cells: smoothed frequencies, and mixtures of normals of cells without a finite set

@@ -25,17 +25,13 @@ class GaussianCopula:
     has the marginal's reserved mass, independently of the other cells. R is by maximum likelihood: stochastic EM from
     the correlations of mid-distribution scores, each sweep drawing every ζ_j given the others and its cell (the sampler
     of Hoff 2007, Extending the rank likelihood), R averaged over the second half of the sweeps.
-
     A copula needs an order. Categories without one are put in that of their mean score in the column on whose score
     they tell most (highest correlation ratio), so that two codings of one fact become one.
-
     P(x) is a normal law's probability of a box, by the simulator of Geweke, Hajivassiliou and Keane: Π_j P(cell j | ζ
     before j), averaged over draws of these ζ. It is unbiased, so its logarithm is a lower bound in expectation.
 
     Attributes
     ----------
-    schema, laws
-        The cells and their own laws.
     ranks
         For each counted cell, the place of each of its values.
     factor
@@ -58,27 +54,22 @@ class GaussianCopula:
         for first in (True, False):
             made = replace(made, ranks=made._ordered(rows, first=first))
         low, high, _ = made.edges(rows)
-        draw = np.random.default_rng(seed)
-        zeta = scores(low, high)
-        r, total = correlation(zeta), np.zeros_like(made.factor)
-        for sweep in range(SWEEPS):
-            precision = np.linalg.inv(r)
-            for j, row in enumerate(precision):
+        draw, zeta = np.random.default_rng(seed), scores(low, high)
+        found = [correlation(zeta)]
+        for _ in range(SWEEPS):
+            for j, row in enumerate(np.linalg.inv(found[-1])):
                 mean, deviation = zeta[:, j] - zeta @ row / row[j], row[j] ** -0.5
-                found, _ = truncated((low[:, j] - mean) / deviation, (high[:, j] - mean) / deviation, draw)
-                zeta[:, j] = mean + deviation * found
-            r = correlation(zeta)
-            total += r if sweep >= SWEEPS // 2 else 0
-        return replace(made, factor=np.linalg.cholesky(total / (SWEEPS - SWEEPS // 2)))
+                noise, _ = truncated((low[:, j] - mean) / deviation, (high[:, j] - mean) / deviation, draw)
+                zeta[:, j] = mean + deviation * noise
+            found.append(correlation(zeta))
+        return replace(made, factor=np.linalg.cholesky(np.mean(found[SWEEPS // 2 :], 0)))
 
     def _ordered(self, rows: EncodedRows, *, first: bool) -> tuple[np.ndarray, ...]:
         """Ranks by the most telling column; at first only among columns that have an order of their own."""
         columns, made = self.schema.modelled, list(self.ranks)
         values, zeta = rows.values.numpy(), scores(*self.edges(rows)[:2])
         loose = [column.kind == "categorical" and len(column.categories) > 2 for column in columns]
-        for number, place in enumerate(self.laws.frequencies.places.tolist()):
-            if not loose[place]:
-                continue
+        for number, place in ((i, j) for i, j in enumerate(self.laws.frequencies.places.tolist()) if loose[j]):
             seen = slice(None) if rows.observed is None else rows.observed[:, place].numpy()
             codes = values[seen, place].astype(int)
             others = zeta[seen][:, [k for k in range(len(columns)) if k != place and not (first and loose[k])]]
@@ -103,11 +94,10 @@ class GaussianCopula:
             low[:, place] = np.where(known, cuts[chosen], -np.inf)
             high[:, place] = np.where(known, cuts[chosen + 1], np.inf)
             apart[:, place] = np.where(known, np.log1p(-one.reserve.numpy()), one.log_prob(rows.values).numpy())
-        if len(mixtures.cells):
-            places, seen = mixtures.cells.places.numpy(), mixtures.cells.read(rows.values)
-            half = (0.5 * mixtures.cells.step / mixtures.cells.scale).numpy()
-            law = (mixtures.log_weights.numpy(), mixtures.means.numpy(), mixtures.deviations.numpy())
-            low[:, places], high[:, places] = (normal_scores(seen.y.numpy() + side * half, *law) for side in (-1, 1))
+        places, seen = mixtures.cells.places.numpy(), mixtures.cells.read(rows.values)
+        half = (0.5 * mixtures.cells.step / mixtures.cells.scale).numpy()
+        law = (mixtures.log_weights.numpy(), mixtures.means.numpy(), mixtures.deviations.numpy())
+        low[:, places], high[:, places] = (normal_scores(seen.y.numpy() + side * half, *law) for side in (-1, 1))
         if rows.observed is not None:
             missing = ~rows.observed.numpy()
             low[missing], high[missing], apart[missing] = -np.inf, np.inf, 0
@@ -117,8 +107,7 @@ class GaussianCopula:
         """log P(x) of each row, and its error from 200 draws of ζ: `(rows,)` each, nats."""
         low, high, apart = self.edges(rows)
         draw, found, errors = np.random.default_rng(seed), [], []
-        for first in range(0, len(low), PART):
-            part = slice(first, first + PART)
+        for part in (slice(first, first + PART) for first in range(0, len(low), PART)):
             noise = np.zeros((SAMPLES, *low[part].shape))
             weight = np.zeros(noise.shape[:2])
             for j, row in enumerate(self.factor):
@@ -133,10 +122,10 @@ class GaussianCopula:
 
 def correlation(zeta: np.ndarray) -> np.ndarray:
     """Correlations of the cells, kept off singularity."""
-    eye = np.eye(zeta.shape[1])
-    covariance = np.cov(zeta.T) + TINY * eye
+    covariance = np.cov(zeta.T)
+    covariance += np.diag(FLOOR * covariance.diagonal() + TINY)
     deviation = np.sqrt(covariance.diagonal())
-    return np.asarray((1 - FLOOR) * covariance / np.outer(deviation, deviation) + FLOOR * eye)
+    return np.asarray(covariance / np.outer(deviation, deviation))
 
 
 def scores(low: np.ndarray, high: np.ndarray) -> np.ndarray:

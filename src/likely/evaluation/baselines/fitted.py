@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -147,14 +147,14 @@ class Baselines:
 
 def comparable(schema: Schema, likelihood: Likelihood) -> bool:
     """Whether the likelihood has the schema's base measure in every cell, so that log P(x) may be compared."""
-    kinds = [column.measure for column in schema.modelled]
+    return _agrees([column.measure for column in schema.modelled], likelihood)
+
+
+def _agrees(measures: Sequence[str], likelihood: Likelihood) -> bool:
     if not isinstance(likelihood, Columns):
-        return all(likelihood.measure == kind for kind in kinds)
-    for family, places in zip(likelihood.families, likelihood.places, strict=True):
-        measure = cast(Likelihood, family).measure
-        if any(kinds[place] != measure for place in places.tolist()):
-            return False
-    return True
+        return all(likelihood.measure == measure for measure in measures)
+    pairs = zip(likelihood.families, likelihood.places, strict=True)
+    return all(_agrees([measures[i] for i in places.tolist()], cast(Likelihood, family)) for family, places in pairs)
 
 
 def measure(schema: Schema) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import torch
 import likely
 
 RESULTS = Path(__file__).parent / "results"
+PEERS = Path(__file__).resolve().parents[1] / ".cache" / "peers"
 
 
 def data(name: str) -> Path:
@@ -22,6 +25,19 @@ def data(name: str) -> Path:
     if not root or not (Path(root) / name).exists():
         sys.exit(f"set LIKELY_DATA to a folder that holds {name}")
     return Path(root) / name
+
+
+def environment(name: str, installs: Sequence[Sequence[str]]) -> Path:
+    """The python of a peer's own virtual environment, made where it is missing by one `pip install` after another."""
+    home = PEERS / name
+    python, ready = home / "bin" / "python", home / "ready"
+    if not ready.exists():
+        print(f"making {home}", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+        for packages in installs:
+            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
+        ready.touch()
+    return python
 
 
 def machine() -> dict[str, Any]:

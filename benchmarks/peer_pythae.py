@@ -2,7 +2,7 @@
 
 Runs in pythae's virtual environment, never in ours; started by `throughput.py` as
 
-    .cache/pythae/bin/python benchmarks/peer_pythae.py ROWS.npy BATCH THREADS LEARNING_RATE
+    .cache/peers/pythae/bin/python benchmarks/peer_pythae.py ROWS.npy BATCH THREADS LEARNING_RATE
 
 ROWS.npy holds `(rows, 784)` zeros and ones as uint8. A line `{"epochs": n}` on standard input makes a new optimiser,
 runs `train_step` n times and answers one line of JSON. Left out of the time, all in pythae's favour: its set-up, its

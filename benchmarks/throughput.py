@@ -13,7 +13,7 @@ likely
 bare
     The same steps written out here with torch alone.
 pythae
-    Its own `train_step` with its Adam (no clipping, no averaging), in a virtual environment under `.cache/pythae`.
+    Its own `train_step` with its Adam (no clipping, no averaging), in a virtual environment in `.cache/peers/pythae`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 import likely
-from common import data, keep
+from common import PEERS, data, environment, keep
 from likely import likelihoods, posteriors, priors
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
@@ -53,7 +53,7 @@ TARGETS = {"likely/pythae": 1.3, "likely/bare": 0.95}
 OTHERS = 0.05
 LONGEST = 200.0
 """Seconds after which no further round begins."""
-HOME = Path(__file__).resolve().parents[1] / ".cache" / "pythae"
+HOME = PEERS / "pythae"
 INSTALLS = (
     ("torch==2.13.0",),
     ("pythae==0.1.2", "--no-deps"),
@@ -149,7 +149,7 @@ class Pythae:
     """The peer, a process that stays alive."""
 
     def __init__(self, rows: Tensor) -> None:
-        python = environment()
+        python = environment("pythae", INSTALLS)
         file, self.log = HOME / "rows.npy", HOME / "stderr.log"
         np.save(file, rows.numpy())
         script = Path(__file__).with_name("peer_pythae.py")
@@ -183,18 +183,6 @@ class Pythae:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(timeout=60)
-
-
-def environment() -> Path:
-    """pythae's virtual environment, made where it is missing; torch first, so that nothing else chooses its build."""
-    python, ready = HOME / "bin" / "python", HOME / "ready"
-    if not ready.exists():
-        print(f"making {HOME}", flush=True)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(HOME)], check=True)
-        for packages in INSTALLS:
-            subprocess.run([str(python), "-m", "pip", "install", "--quiet", *packages], check=True)
-        ready.touch()
-    return python
 
 
 def pixels(path: Path) -> Tensor:

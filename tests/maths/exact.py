@@ -26,9 +26,47 @@ class Linear:
         z, e = torch.randn(rows, self.latent, dtype=torch.float64), torch.randn(rows, self.dims, dtype=torch.float64)
         return z @ self.w.T + self.b + self.sigma * e
 
-    def log_px(self, x: Tensor) -> Tensor:
+    def log_px(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Of what is observed: the marginal normal law of these cells."""
         covariance = self.w @ self.w.T + self.sigma**2 * torch.eye(self.dims, dtype=torch.float64)
-        return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
+        if observed is None:
+            return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)
+        found = torch.zeros(len(x), dtype=torch.float64)
+        for row, cells in enumerate(observed):
+            if cells.any():
+                law = torch.distributions.MultivariateNormal(self.b[cells], covariance[cells][:, cells])
+                found[row] = law.log_prob(x[row, cells])
+        return found
+
+    def vae_with_holes(self, shift: float = 0.0, widen: float = 1.0) -> VAE:
+        """The same model with the exact posterior of each row's observed cells, but for a shift and a factor."""
+        decoder = nn.Linear(self.latent, self.dims, dtype=torch.float64)
+        with torch.no_grad():
+            decoder.weight.copy_(self.w)
+            decoder.bias.copy_(self.b)
+        q, likelihood = FullNormal(self.latent), Gaussian((self.dims,), self.sigma)
+        model = VAE(StandardNormal(self.latent), likelihood, q, OfObserved(self, shift, widen), decoder)
+        return model.double()
+
+
+class OfObserved(nn.Module):
+    """Parameters of a `FullNormal`: P(z|x) = N(Λ⁻¹ Wᵀ M (x − b)/σ², Λ⁻¹), Λ = I + Wᵀ M W/σ², M = diag(observed)."""
+
+    def __init__(self, exact: Linear, shift: float, widen: float) -> None:
+        super().__init__()
+        self.exact, self.shift, self.widen = exact, shift, widen
+
+    def forward(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
+        exact, latent = self.exact, self.exact.latent
+        seen = (torch.ones_like(values, dtype=torch.bool) if observed is None else observed).to(torch.float64)
+        to_z = exact.w.T * seen.unsqueeze(1) / exact.sigma**2
+        precision = torch.eye(latent, dtype=torch.float64) + to_z @ exact.w
+        mean = torch.linalg.solve(precision, (to_z @ (values - exact.b).unsqueeze(-1))).squeeze(-1)
+        root = torch.linalg.cholesky(torch.linalg.inv(precision))
+        diagonal = root.diagonal(dim1=-2, dim2=-1)
+        row, column = torch.tril_indices(latent, latent, -1)
+        below = (root / diagonal.unsqueeze(-1))[:, row, column]
+        return torch.cat([mean + self.shift, diagonal.log() + math.log(self.widen), below], -1)
 
 
 class LinearGaussian(Linear):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Normal
 
+from likely.data import Axis
 from likely.distributions import (
     Bernoulli,
     Beta,
@@ -27,8 +28,10 @@ from likely.distributions import (
     Rescaled,
     StudentT,
     Truncated,
+    Warped,
     ZeroInflated,
 )
+from likely.distributions.levels import Levels
 from likely.distributions.rescaled import Frame
 
 DRAWS = 200_000
@@ -37,13 +40,17 @@ P_VALUE, ERRORS = 2e-5, 5.0
 
 
 class Density(NamedTuple):
-    """Two cells of a law: its family, the parameters, the ends of the support, and how 2% of scale are written."""
+    """Two cells of a law: its family, the parameters, the ends of the support, and how 2% of scale are written.
+
+    Its density jumps at `jumps`.
+    """
 
     family: Callable[..., Distribution]
     values: tuple[Tensor, ...]
     low: float = -math.inf
     high: float = math.inf
     scale: tuple[int, float] = (1, 0.02)
+    jumps: tuple[float, ...] = ()
 
 
 class Mass(NamedTuple):
@@ -75,6 +82,27 @@ def levels(
     return DiscretisedLogistic(loc, log_scale, Frame(t(3.0), t(2.5)), t(step), t(low), t(high), kept)
 
 
+# Two columns: one bent about a spike at 5, one about a gap without rows, from 3 to 9.
+BENT = (((-0.5, -1.5), (4.5, -0.5), (5.5, 1.0), (16.5, 1.7)), ((0.5, -1.0), (3.5, 0.4), (8.5, 0.5), (10.5, 1.5)))
+
+JUMPS = tuple(sorted(x for column in BENT for x, _ in column))
+
+
+def warped(
+    logits: Tensor, loc: Tensor, log_scale: Tensor, grid: Levels | None = None, logarithmic: bool = False
+) -> Warped:
+    knots = [[(x + 1, 3 * y) if logarithmic else (x, y) for x, y in column] for column in BENT]
+    return Warped(logits, loc, log_scale, Axis(knots, [logarithmic] * 2), grid)
+
+
+def one_warped(loc: Tensor, log_scale: Tensor, grid: Levels | None = None) -> Warped:
+    return warped(loc[..., None] * 0, loc[..., None], log_scale[..., None], grid)
+
+
+def unit_grid(low: float, high: float = math.inf, reserve: float | None = None) -> Levels:
+    return Levels(t(1.0), t(low), t(high), None if reserve is None else t(reserve))
+
+
 def counted(most: int, step: float = 1.0, least: int = 0) -> Tensor:
     return torch.arange(least, most + 1, dtype=torch.float64) * step
 
@@ -97,6 +125,15 @@ DENSITIES: dict[str, Density] = {
     "truncated": Density(lambda m, s: Truncated(Gaussian(m, s), t(-2.0)[0], t(2.0)[0]), SCALE, -2, 2),
     "truncated below": Density(lambda m, s: Truncated(Logistic(m, s), t(0.0)[0], t(math.inf)[0]), SCALE, 0),
     "truncated far": Density(lambda m, s: Truncated(Laplace(m, s), t(3.0)[0], t(9.0)[0]), SCALE, 3, 9),
+    "warped": Density(one_warped, SCALE, jumps=JUMPS),
+    "warped mixture": Density(warped, (LOGITS, LOCS, LOG_SCALES), scale=(2, 0.02), jumps=JUMPS),
+    "warped mixture, positive": Density(
+        lambda w, m, s: warped(w, m, s, logarithmic=True),
+        (LOGITS, LOCS, LOG_SCALES - 1),
+        0,
+        scale=(2, 0.02),
+        jumps=tuple(x + 1 for x in JUMPS),
+    ),
     "rescaled": Density(lambda m, s: Rescaled(Normal(m, s.exp(), validate_args=False), frame()), SCALE),
     "rescaled mixture": Density(
         lambda w, m, s: Rescaled(Mixture(w, Logistic(m, s)), frame()), (LOGITS, LOCS, LOG_SCALES), scale=(2, 0.02)
@@ -109,6 +146,22 @@ MASSES: dict[str, Mass] = {
     "levels": Mass(levels, LEVEL, counted(16), (1, 0.02)),
     "one level": Mass(lambda m, s: levels(m, s, 1.0, 4, 4), LEVEL, t(4)),
     "grid": Mass(lambda m, s: levels(m, s, 0.25, -math.inf, math.inf), LEVEL, counted(800, 0.25, -800), (1, 0.02)),
+    "warped levels": Mass(lambda m, s: one_warped(m, s, unit_grid(0, 16)), LEVEL, counted(16), (1, 0.02)),
+    "warped grid mixture": Mass(
+        lambda w, m, s: warped(w, m, s, unit_grid(-math.inf)),
+        (LOGITS, LOCS, LOG_SCALES),
+        counted(900, 1, -900),
+        (2, 0.02),
+    ),
+    "warped count mixture": Mass(
+        lambda w, m, s: warped(w, m, s, unit_grid(0)), (LOGITS, LOCS, LOG_SCALES), counted(900), (2, 0.02)
+    ),
+    "warped positive mixture": Mass(
+        lambda w, m, s: warped(w, m, s, unit_grid(1), logarithmic=True),
+        (LOGITS, LOCS, LOG_SCALES - 1),
+        counted(40_000, least=1),
+        (2, 0.04),
+    ),
     "poisson": Mass(Poisson, (RATE,), counted(150), (0, 0.02)),
     "negative binomial": Mass(NegativeBinomial, (RATE, DISPERSION), counted(1000), (0, 0.02)),
     "zero-inflated poisson": Mass(lambda w, r: ZeroInflated(w, Poisson(r)), (EXTRA, RATE), counted(150), (1, 0.02)),

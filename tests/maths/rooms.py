@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from likely import distributions, likelihoods, posteriors, priors
+from likely.data import Axis
 from likely.distributions import DiagonalNormal, Hierarchy, LatentDistribution, LatentMixture, OneHot, VonMisesFisher
 from likely.distributions.latent import Space
 from likely.likelihoods import Likelihood
@@ -125,6 +126,12 @@ def places(space: Space, *shape: int) -> Tensor:
 EVENT, PIXELS = (2, 3), (2, 2, 3)
 UNITS = {"shift": 5.0, "scale": 3.0}
 LEVELS = {"low": 0.0, "high": 31.0, "shift": 15.0, "scale": 3.0}
+SPIKE = ((-0.5, -2.0), (4.5, -0.5), (5.5, 1.0), (31.5, 2.0))  # a third of the mass is at 5
+
+
+def bent(logarithmic: bool = False) -> Axis:
+    return Axis([[(x + 1, 3 * y) if logarithmic else (x, y) for x, y in SPIKE]], [logarithmic])
+
 
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "bernoulli": lambda: likelihoods.Bernoulli(EVENT),
@@ -151,6 +158,11 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "mixture of laplace": lambda: likelihoods.Mixture(EVENT, 3, distributions.Laplace, **UNITS),
     "truncated": lambda: likelihoods.Truncated(EVENT, 0.0, 8.0, **UNITS),
     "truncated below": lambda: likelihoods.Truncated(EVENT, 2.0, family=distributions.Logistic, **UNITS),
+    "warped": lambda: likelihoods.Warped(EVENT, bent(), 3, 1.0, 0.0, 31.0, reserve=0.01),
+    "warped counts": lambda: likelihoods.Warped(EVENT, bent(), 3, 1.0, low=0.0),
+    "warped grid": lambda: likelihoods.Warped(EVENT, bent(), 3, 1.0),
+    "warped reals": lambda: likelihoods.Warped(EVENT, bent(), 3),
+    "warped, positive": lambda: likelihoods.Warped(EVENT, bent(logarithmic=True), 3),
     "columns of masses": lambda: likelihoods.Columns(
         [(likelihoods.Bernoulli((2,)), [3, 0]), (likelihoods.ZeroInflated(likelihoods.Poisson((2,))), [1, 2])]
     ),

@@ -266,7 +266,7 @@ def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None
     assert isinstance(sides, Sides)
 
     def beside(nats: np.ndarray, how: Sides | str = sides) -> tuple[str, bool]:
-        return against(found, 15, [Baseline("gaussian", nats, 0.0, "")], how)
+        return against(found, [Baseline("gaussian", nats, 0.0, "")], how)
 
     told, beaten = beside(truth - 0.5)
     assert told.startswith("The model beats")

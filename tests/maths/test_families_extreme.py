@@ -10,10 +10,11 @@ import pytest
 import scipy.integrate
 import scipy.stats
 import torch
-from families import DENSITIES, DRAWS, levels, make, t
+from families import DENSITIES, DRAWS, levels, make, t, unit_grid
 from torch import Tensor
 from torch.distributions import Distribution
 
+from likely.data import Axis
 from likely.distributions import (
     Bernoulli,
     Beta,
@@ -31,9 +32,11 @@ from likely.distributions import (
     Rescaled,
     StudentT,
     Truncated,
+    Warped,
     ZeroInflated,
 )
 from likely.distributions.coupled import Grid
+from likely.distributions.levels import Levels
 from likely.distributions.rescaled import Frame
 from likely.distributions.special import betainc, stirling
 
@@ -44,6 +47,13 @@ def coupled(a: Tensor, b: Tensor) -> CoupledLogisticMixture:
     scale = torch.stack([b, -b], -1).view(1, 1, 3, 2)
     grid = Grid(Frame(t(3.0)[0], t(2.5)[0]), t(1.0)[0], t(0.0)[0], t(16.0)[0])
     return CoupledLogisticMixture(100 * part[..., 0, :], part, scale, part, grid)
+
+
+def warped(a: Tensor, b: Tensor, levels: Levels | None = None, logarithmic: bool = False) -> Warped:
+    """Knots with cells a billionth and a billion wide on the bent axis."""
+    knots = ((0.5, -3.0), (1.5, -3.0 + 1e-9), (2.5, 0.0), (3.5, 1e9))
+    loc, log_scale = torch.stack([a, -3 * a], -1), torch.stack([b, -b], -1)
+    return Warped(100 * loc, loc, log_scale, Axis([knots], [logarithmic]), levels)
 
 
 EXTREME: dict[str, tuple[Callable[[Tensor, Tensor], Distribution], Tensor]] = {
@@ -76,6 +86,11 @@ EXTREME: dict[str, tuple[Callable[[Tensor, Tensor], Distribution], Tensor]] = {
     "levels": (levels, t(0.0, 3.0, 16.0)),
     "grid": (lambda a, b: levels(a, b, 0.25, -math.inf, math.inf), t(-1e6, 0.0, 1e6)),
     "levels, reserve": (lambda a, b: levels(a, b, reserve=0.01), t(-1e6, 3.0, 1e6)),
+    "warped": (warped, t(-1e6, 1.0, 1e6)),
+    "warped, positive": (lambda a, b: warped(a, b, logarithmic=True), t(1e-6, 1.0, 1e6)),
+    "warped grid": (lambda a, b: warped(a, b, unit_grid(-math.inf)), t(-1e6, 1.0, 1e6)),
+    "warped levels": (lambda a, b: warped(a, b, unit_grid(0, 3, 0.01)), t(0.0, 2.0, 1e6)),
+    "warped, positive grid": (lambda a, b: warped(a, b, unit_grid(1), logarithmic=True), t(1.0, 2.0, 1e6)),
     "rescaled": (lambda a, b: Rescaled(Gaussian(a, b), Frame(t(3.0), t(1e-6))), t(2.999, 3.0, 3.001)),
     "coupled": (coupled, t(0.0, 3.0, 16.0)),
     "columns": (

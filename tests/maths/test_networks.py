@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from likely.data import Batch
+from likely.data import Axis, Batch
 from likely.errors import ConfigError
 from likely.likelihoods import DiscretisedLogistic, Gaussian
 from likely.models import VAE
@@ -170,7 +170,7 @@ def test_an_encoder_appends_covariates(covariates: int) -> None:
 
 
 def test_an_encoder_needs_a_body_that_fits() -> None:
-    first = Features([0], torch.zeros(1), torch.ones(1), [(1, 4)])
+    first = Features([0], Axis([((0.0, 0.0), (1.0, 1.0))], [False]), [(1, 4)])
     with pytest.raises(ConfigError, match=r"Linear does not state its sizes; wrap it: networks.Shaped"):
         Encoder(first, nn.Linear(5, 4))
     with pytest.raises(ConfigError, match="ResidualMLP takes 3 numbers per row; x has 5 features"):

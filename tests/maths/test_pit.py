@@ -34,14 +34,14 @@ def schema_of(*shape: int, kinds: tuple[Kind, ...] = ("real",), rows: int = 1000
 
 
 def pooled(model: VAE, x: Tensor) -> pit.Calibration:
-    return calibrations(schema_of(DIMS), uniforms(model, EncodedRows(x)).u)[0]
+    return calibrations(schema_of(DIMS), uniforms(model, EncodedRows(x)))[0]
 
 
 def test_uniform_and_independent_for_the_true_model() -> None:
     exact = LinearGaussian(DIMS, LATENT)
     found = uniforms(exact.vae(), EncodedRows(exact.sample(ROWS)))
     assert found.effective == pytest.approx(50, abs=1e-3)
-    one = calibrations(schema_of(DIMS), found.u)[0]
+    one = calibrations(schema_of(DIMS), found)[0]
     assert one.verdict == ""
     assert one.numbers == ROWS * DIMS
     assert one.p_value > P_VALUE
@@ -127,7 +127,7 @@ def test_masses_that_are_too_sure_are_found(name: str) -> None:
         last = model.decoder.bias
         assert isinstance(last, Tensor)
         last.copy_(3 * last if name in ("bernoulli", "categorical") else last + 0.3)
-    assert calibrations(schema_of(2, 3), uniforms(model, EncodedRows(x)).u)[0].verdict
+    assert calibrations(schema_of(2, 3), uniforms(model, EncodedRows(x)))[0].verdict
 
 
 def test_columns_are_judged_one_by_one_and_by_their_own_measure() -> None:
@@ -141,10 +141,10 @@ def test_columns_are_judged_one_by_one_and_by_their_own_measure() -> None:
     with torch.no_grad():
         x = model.likelihood(torch.zeros(ROWS, 2, dtype=torch.float64)).sample()
     schema = schema_of(4, kinds=("real", "grid", "real", "categorical"), uniform=False)
-    assert [c.verdict for c in calibrations(schema, uniforms(model, EncodedRows(x)).u)] == ["", "", "", ""]
+    assert [c.verdict for c in calibrations(schema, uniforms(model, EncodedRows(x)))] == ["", "", "", ""]
     x[:, 2] = x[:, 2].mean() + 1.3 * (x[:, 2] - x[:, 2].mean())
     x[:, 3] = torch.randint(0, 2, (ROWS,)).double() * 2
-    found = calibrations(schema, uniforms(model, EncodedRows(x)).u)
+    found = calibrations(schema, uniforms(model, EncodedRows(x)))
     assert [c.name for c in found] == ["c0", "c1", "c2", "c3"]
     assert [c.verdict for c in found] == ["", "", "too narrow", "probabilities are off"]
 

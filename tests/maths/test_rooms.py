@@ -149,6 +149,7 @@ ENDS: dict[str, tuple[float, ...]] = {
     "discretised logistic": (0, 13, 31),
     "discretised logistic mixture": (0, 13, 31),
     "coupled": (0, 13, 31),
+    "warped, positive": (1e-6, 4, 1e6),
     "lognormal": (1e-6, 4, 1e6),
     "gamma": (1e-6, 4, 1e6),
     "beta": (1e-9, 0.5, 1 - 1e-9),

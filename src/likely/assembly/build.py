@@ -6,14 +6,12 @@ import math
 from dataclasses import replace
 from typing import cast
 
-from torch import Tensor
-
 from likely.assembly.condition import condition
 from likely.assembly.grammar import Named, parse
 from likely.assembly.networks import Sizes
 from likely.assembly.parts import PARTS
 from likely.config import Config, ModelConfig
-from likely.data import Column, Schema
+from likely.data import Column, EncodedRows, Schema
 from likely.errors import ConfigError, DataError
 from likely.likelihoods import Columns, Likelihood
 from likely.models import VAE, HierarchicalVAE, Model
@@ -164,7 +162,7 @@ def notices(config: Config, schema: Schema) -> tuple[str, ...]:
     left = [column for column, named in pairs if named != told and column.numeric]
     made = []
     if left:
-        kept = ", ".join(f"{column.name} ({BY_KIND[column.kind]})" for column in left)
+        kept = ", ".join(f"{column.name} ({_own(schema, column)})" for column in left)
         made.append(f"likelihood {told} {told.part.refuses(left[0])}; these columns keep their own: {kept}")
     groups = [(named, likelihood) for named, likelihood, _ in _groups(schema, config.model)]
     recorded = any(column.per_unit for column, named in pairs if named == told)
@@ -173,8 +171,8 @@ def notices(config: Config, schema: Schema) -> tuple[str, ...]:
     return tuple(made)
 
 
-def supported(config: Config, schema: Schema, values: Tensor) -> None:
-    """Check that rows `(rows, *event)` lie where the likelihood chosen by name has any mass.
+def supported(config: Config, schema: Schema, rows: EncodedRows) -> None:
+    """Check that the observed cells of rows lie where the likelihood chosen by name has any mass.
 
     Raises
     ------
@@ -186,7 +184,11 @@ def supported(config: Config, schema: Schema, values: Tensor) -> None:
     for i, (column, named) in enumerate(_families(schema, config.model)):
         if named != told or column.low is None or column.high is None:
             continue
-        cells = values if schema.uniform else values[:, i]
+        cells = rows.values if schema.uniform else rows.values[:, i]
+        if rows.observed is not None:
+            cells = cells[rows.observed if schema.uniform else rows.observed[:, i]]
+        if not len(cells):
+            continue
         low, high = min(column.low, float(cells.min())), max(column.high, float(cells.max()))
         if reason := named.part.refuses(replace(column, low=low, high=high)):
             raise DataError(f"likelihood {named} {reason}")
@@ -222,5 +224,11 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
     refusals = [told.part.refuses(column) for column in open_to] if told else []
     if told and all(refusals):
         raise ConfigError(f"likelihood {told} {refusals[0] if refusals else 'needs numbers; the table has none'}")
-    own = {kind: parse("likelihood", name, parts) for kind, name in BY_KIND.items()}
-    return [(c, told if told and c in open_to and not told.part.refuses(c) else own[c.kind]) for c in columns]
+    own = [parse("likelihood", _own(schema, column), parts) for column in columns]
+    pairs = zip(columns, own, strict=True)
+    return [(c, told if told and c in open_to and not told.part.refuses(c) else default) for c, default in pairs]
+
+
+def _own(schema: Schema, column: Column) -> str:
+    """The likelihood of a column for which none is told."""
+    return "warped" if column.numeric and not schema.uniform else BY_KIND[column.kind]

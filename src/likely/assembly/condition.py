@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from likely.assembly.families import each
+from likely.assembly.families import axis
 from likely.data import Column, Schema
 from likely.networks import Features
 
@@ -20,8 +20,7 @@ def condition(schema: Schema) -> Features | None:
 
 
 def features(columns: Sequence[Column]) -> Features:
-    """Numbers standardised by the training rows, categories one-hot."""
+    """Numbers on the axis that the training rows bent, categories as vectors."""
     numeric = [i for i, column in enumerate(columns) if not column.coded]
-    shift, scale = (each([columns[i] for i in numeric], name) for name in ("mean", "scale"))
     categories = [(i, len(column.categories)) for i, column in enumerate(columns) if column.coded]
-    return Features(numeric, shift, scale, categories)
+    return Features(numeric, axis([columns[i] for i in numeric]) if numeric else None, categories)

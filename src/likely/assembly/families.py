@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from likely import distributions, likelihoods
-from likely.data import Column, Kind
+from likely.data import Axis, Column, Kind
 from likely.data.schema import CODED, NUMERIC
 from likely.distributions import LocationScale
 from likely.likelihoods import Likelihood
 
-__all__ = ["Columns", "Shape", "each"]
+__all__ = ["Columns", "Shape", "axis"]
 
 Columns = Sequence[Column]
 Shape = tuple[int, ...]
@@ -31,14 +32,20 @@ COUNTS: dict[str, type[likelihoods.Poisson | likelihoods.NegativeBinomial]] = {
 }
 
 
-def each(columns: Columns, name: str) -> Tensor:
-    """A number of every column, float64."""
-    return torch.tensor([getattr(column, name) for column in columns], dtype=torch.float64)
+def axis(columns: Columns) -> Axis:
+    """The columns' bent axes; a straight one, by mean and scale, where the training rows left no knots."""
+
+    def knots(column: Column) -> Sequence[tuple[float, float]]:
+        mean, scale = column.mean, column.scale
+        straight = ((mean, 0.0), (mean * math.e if column.kind == "positive" else mean + scale, 1.0))
+        return column.knots or straight
+
+    return Axis([knots(column) for column in columns], [column.kind == "positive" for column in columns])
 
 
 def _numbers(columns: Columns, *names: str) -> list[Tensor]:
     """Numbers of the columns: `(columns,)` each, or without an axis where one column stands for all cells."""
-    made = [each(columns, name) for name in names]
+    made = [torch.tensor([getattr(column, name) for column in columns], dtype=torch.float64) for name in names]
     return [number[0] for number in made] if len(columns) == 1 else made
 
 
@@ -130,28 +137,48 @@ def student(columns: Columns, shape: Shape) -> Likelihood:
 
 def logistic(columns: Columns, shape: Shape) -> Likelihood:
     """Masses of the columns on a grid, densities of the real ones."""
-    real = [i for i, column in enumerate(columns) if column.measure == "density"]
-    rest = [i for i, column in enumerate(columns) if column.measure != "density"]
-    if real and rest:
-        parts = [([columns[i] for i in places], places) for places in (real, rest)]
-        return likelihoods.Columns([(logistic(part, (len(part),)), places) for part, places in parts])
-    if real:
+    if split := _by_measure(logistic, columns):
+        return split
+    if columns[0].measure == "density":
         return likelihoods.Logistic(shape, *_numbers(columns, "mean", "scale"))
-    return likelihoods.DiscretisedLogistic(shape, *_grid(columns))
+    return likelihoods.DiscretisedLogistic(shape, *_grid(columns), *_numbers(columns, "mean", "scale", "reserve"))
 
 
 def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -> Likelihood:
     """A mixture of masses per cell, the colours of a pixel coupled or not."""
-    return likelihoods.DiscretisedLogisticMixture(shape, count, bool(coupled), *_grid(columns))
+    numbers = [*_grid(columns), *_numbers(columns, "mean", "scale", "reserve")]
+    return likelihoods.DiscretisedLogisticMixture(shape, count, bool(coupled), *numbers)
+
+
+def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
+    """Masses of the columns on a grid, densities of the real ones, on their bent axes."""
+    if split := _by_measure(partial(warped, count=count), columns):
+        return split
+    if columns[0].measure == "density":
+        return likelihoods.Warped(shape, axis(columns), count)
+    return likelihoods.Warped(shape, axis(columns), count, *_grid(columns), *_numbers(columns, "reserve"))
+
+
+def _by_measure(make: Callable[[Columns, Shape], Likelihood], columns: Columns) -> Likelihood | None:
+    """A likelihood for each measure, where the columns have both."""
+    measures = [column.measure for column in columns]
+    parts = [[i for i, found in enumerate(measures) if found == one] for one in ("density", "mass")]
+    if not all(parts):
+        return None
+    return likelihoods.Columns([(make([columns[i] for i in places], (len(places),)), places) for places in parts])
 
 
 def _grid(columns: Columns) -> list[Tensor]:
+    """Step and range: levels end where they did in training, counts begin at 0, positive values at the first step."""
+
     def span(column: Column) -> tuple[float, float]:
-        if column.kind in ("count", "grid", "positive", "date") or column.low is None or column.high is None:
+        if column.kind in ("count", "positive"):
+            return (0.0 if column.kind == "count" else column.step or 0.0), math.inf
+        if column.kind in ("grid", "date") or column.low is None or column.high is None:
             return -math.inf, math.inf
         return column.low, column.high
 
-    return [*_numbers(columns, "step"), *_limits(columns, span), *_numbers(columns, "mean", "scale", "reserve")]
+    return [*_numbers(columns, "step"), *_limits(columns, span)]
 
 
 def mixture(columns: Columns, shape: Shape, count: int, family: str) -> Likelihood:

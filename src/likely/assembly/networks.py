@@ -33,9 +33,10 @@ Networks = Callable[[Schema, ModelConfig, Sizes], tuple[nn.Module, nn.Module]]
 def mlp(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder of residual perceptrons."""
     width, blocks, first = int(model.width or 0), int(model.blocks or 0), _first(schema)
-    encoder = ResidualMLP(first.outputs + sizes.covariates, sizes.encoded, width, blocks)
+    holes = _holes(schema)
+    encoder = ResidualMLP(first.outputs + len(holes) + sizes.covariates, sizes.encoded, width, blocks)
     decoded = sizes.likelihood.parameter_shape.numel()
-    return Encoder(first, encoder), ResidualMLP(sizes.code + sizes.covariates, decoded, width, blocks)
+    return Encoder(first, encoder, holes), ResidualMLP(sizes.code + sizes.covariates, decoded, width, blocks)
 
 
 def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
@@ -50,9 +51,17 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
     shape, blocks = schema.event_shape, int(model.blocks or 0)
     if not schema.uniform or len(shape) not in (2, 3):
         raise ConfigError(f"this is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
-    encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=sizes.covariates)
+    holes = _holes(schema)
+    encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=sizes.covariates, masked=bool(holes))
     decoder = ConvDecoder(sizes.code + sizes.covariates, sizes.likelihood.parameter_shape, blocks=blocks)
-    return Encoder(_first(schema), encoder), decoder
+    return Encoder(_first(schema), encoder, holes), decoder
+
+
+def _holes(schema: Schema) -> list[int]:
+    """Places of the cells that training rows miss here and there."""
+    if schema.uniform:
+        return list(range(schema.dims)) if schema.columns[0].missing else []
+    return [place for place, column in enumerate(schema.modelled) if column.missing]
 
 
 def _first(schema: Schema) -> Standardise | Features:

@@ -23,7 +23,8 @@ __all__ = ["PARTS"]
 def _vamp(schema: Schema, latent: int, count: int) -> Prior:
     small = schema.uniform and schema.columns[0].hard
     dtype = torch.float32 if small else torch.float64
-    return priors.Vamp(latent, schema.event_shape, min(count, schema.rows), dtype, len(schema.conditions))
+    holes = any(column.missing for column in schema.modelled)
+    return priors.Vamp(latent, schema.event_shape, min(count, schema.rows), dtype, len(schema.conditions), holes)
 
 
 def _groups(_: object, latent: int, count: int) -> tuple[int, ...]:
@@ -164,6 +165,13 @@ LIKELIHOODS = {
         "density of K laws of a family: several modes",
         "Bishop 1994",
         (_count("K", 5), FAMILY),
+        families.numeric,
+    ),
+    "warped": Part(
+        families.warped,
+        "K logistics on the axis that the training rows bent: heavy tails, spikes, several modes",
+        "Hothorn et al. 2018; Salimans et al. 2017",
+        (_count("K", 5),),
         families.numeric,
     ),
     "lognormal": Part(

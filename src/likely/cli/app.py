@@ -206,6 +206,9 @@ def sample(
     n: Annotated[int, typer.Option("-n", help="How many rows.")] = 100,
     given: Told = None,
     mean: Annotated[bool, typer.Option("--mean", help="The mean of P(x|z) instead of a draw from it.")] = False,
+    with_holes: Annotated[
+        bool, typer.Option("--with-holes", help="Leave cells out as often as training rows miss them, whatever x is.")
+    ] = False,
     seed: Seed = 0,
     output: Output = None,
     overwrite: Overwrite = False,
@@ -219,7 +222,7 @@ def sample(
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    drawn = fitted.sample(n, given=told(given), mean=mean, seed=seed)
+    drawn = fitted.sample(n, given=told(given), mean=mean, with_holes=with_holes, seed=seed)
     deliver(fitted.schema, drawn, output, overwrite=overwrite, json=json)
 
 

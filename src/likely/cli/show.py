@@ -156,10 +156,11 @@ def ledger(found: Ledger, *, json: bool) -> None:
     if found.baselines:
         _print("", "simpler models and compressors, on the same rows:", _baselines(found))
     _print("", *(f"- {sentence}" for sentence in found.diagnosis.get("sentences", ())))
+    seen = "" if found.cells == found.dims else f" ({found.cells:.2f} observed in the mean)"
     _print(
         "",
-        f"{found.rows} rows ({found.split}), {found.dims} cells each, measure: {found.measure}, seed {found.seed}, "
-        f"{found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given",
+        f"{found.rows} rows ({found.split}), {found.dims} cells each{seen}, measure: {found.measure}, "
+        f"seed {found.seed}, {found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given",
     )
 
 

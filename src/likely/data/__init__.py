@@ -1,5 +1,6 @@
 """What X is: sources, schema, encoded rows, batches."""
 
+from likely.data.axis import Axis
 from likely.data.batch import Batch
 from likely.data.conditions import Given, observed, span, with_labels
 from likely.data.dates import shown
@@ -7,11 +8,13 @@ from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows
 from likely.data.infer import infer_schema
+from likely.data.patterns import Patterns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, digest, divide, take
 
 __all__ = [
+    "Axis",
     "Batch",
     "Binarize",
     "Column",
@@ -20,6 +23,7 @@ __all__ = [
     "Form",
     "Given",
     "Kind",
+    "Patterns",
     "Rows",
     "Schema",
     "Source",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["Batch"]
+__all__ = ["Batch", "completed"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,7 +19,8 @@ class Batch:
     values
         `(batch, *event)`, in data units; categories as codes. Any dtype; networks cast after centring.
     observed
-        `(batch, *event)` boolean, `None` when every cell is observed. A cell that is not adds nothing to log P(x|z).
+        `(batch, *event)` boolean, `None` when every cell is observed. A cell that is not adds nothing to log P(x|z);
+        it holds a number all the same, which depends on the column alone.
     covariates
         `(batch, covariates)`: y of P(x|z, y).
     rows
@@ -40,3 +41,17 @@ class Batch:
         if self.observed is not None:
             cells = torch.where(self.observed, cells, cells.new_zeros(()))
         return cells.flatten(2).sum(-1)
+
+
+def completed(values: Tensor, observed: Tensor | None) -> Tensor:
+    """Rows `(rows, *event)` with the holes of each cell replaced by its observed values, in turn.
+
+    The marginals stay what they were, which a start from marginals needs. A cell that is never observed keeps its fill.
+    """
+    if observed is None:
+        return values
+    x, seen = values.flatten(1), observed.flatten(1)
+    count = seen.sum(0)
+    turn = (~seen).cumsum(0).sub(1).clamp_min(0) % count.clamp_min(1)
+    donors = (~seen).to(torch.uint8).argsort(dim=0, stable=True).gather(0, turn)
+    return torch.where(seen | (count == 0), x, x.gather(0, donors)).view_as(values)

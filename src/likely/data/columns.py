@@ -15,6 +15,7 @@ from likely.data import dates
 from likely.data.cells import holes, numbers_of
 from likely.data.numeric import numeric, told_numeric
 from likely.data.schema import LEFT_OUT, Column, Kind
+from likely.data.warp import bent
 from likely.errors import ConfigError, DataError
 
 __all__ = ["MAX_CATEGORIES", "column_of"]
@@ -107,7 +108,7 @@ def _inferred(name: str, values: pd.Series) -> Column:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return _dates(name, values, None)
     if _plain(values):
-        return numeric(name, values)
+        return bent(numeric(name, values), values.to_numpy(np.float64))
     if _python_dates(values):
         return _dates(name, values, "date")
     _refuse_objects(name, values)
@@ -144,10 +145,11 @@ def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
             )
     if coded:
         return _codes(name, values.unique().tolist(), len(values), wanted)
-    column = told_numeric(name, values if _plain(values) else _to_numbers(name, values), wanted)
+    numbers = values if _plain(values) else _to_numbers(name, values)
+    column = told_numeric(name, numbers, wanted)
     if column is None and form is None and (found := _inferred(name, values)).kind == wanted:
         return found
-    return column
+    return None if column is None else bent(column, numbers.to_numpy(np.float64))
 
 
 def _form(values: pd.Series) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.schema import Column
+from likely.data.warp import bent
 from likely.errors import DataError
 
 __all__ = ["column_of", "decode", "encode", "format_of", "from_iso", "iso", "shown", "stamps"]
@@ -94,7 +95,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
         )
     numbers = passed / (UNITS[unit] // UNITS[own])
     reason = f"dates to the {WORDS[unit]}" + (f", written {form}" if form not in (None, "date") else "")
-    return Column(
+    column = Column(
         name,
         dtype,
         "date",
@@ -108,6 +109,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
         unit=unit,
         format=form,
     )
+    return bent(column, numbers)
 
 
 def encode(column: Column, values: pd.Series) -> np.ndarray:

@@ -42,6 +42,13 @@ class EncodedRows:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def cells(self) -> Tensor:
+        """How many cells of each row are observed: `(rows,)` int64."""
+        if self.observed is None:
+            return torch.full((len(self),), self.values[0].numel() if len(self) else 0, device=self.values.device)
+        return self.observed.flatten(1).sum(1)
+
     def to(self, device: str | torch.device) -> EncodedRows:
         """The same rows on another device."""
         covariates, observed = (None if part is None else part.to(device) for part in (self.covariates, self.observed))

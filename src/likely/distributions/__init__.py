@@ -19,6 +19,7 @@ from likely.distributions.rescaled import Rescaled
 from likely.distributions.sphere import UniformSphere, VonMisesFisher
 from likely.distributions.truncated import Truncated
 from likely.distributions.univariate import LocationScale, Univariate
+from likely.distributions.warped import Warped
 
 __all__ = [
     "Bernoulli",
@@ -51,5 +52,6 @@ __all__ = [
     "UniformSphere",
     "Univariate",
     "VonMisesFisher",
+    "Warped",
     "ZeroInflated",
 ]

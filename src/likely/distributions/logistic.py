@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from likely.distributions.levels import Levels
 from likely.distributions.rescaled import Frame
 
 __all__ = ["DiscretisedLogistic"]
@@ -22,8 +23,7 @@ class DiscretisedLogistic(Distribution):
     `low` and `high` the outer edge is −∞ and +∞, so that the masses of low..high sum to one. It is computed without
     cancellation: with b, a the two arguments of F, log P = log F(b) + log F(−a) + log(1 − exp(a − b)).
 
-    With `reserve` ε the range was inferred, not law: P(low..high) is 1 − ε, and the value d cells outside, on either
-    side, has mass ε/2 · 1/(d(d + 1)), which sums to ε.
+    With `reserve` ε the range was inferred, not law, and P(low..high) is 1 − ε: see `levels.Levels`.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ class DiscretisedLogistic(Distribution):
         reserve: Tensor | None = None,
     ) -> None:
         self.loc, self.log_scale, self.frame = loc, log_scale, frame
-        self.step, self.low, self.high, self.reserve = step, low, high, reserve
+        self.levels = Levels(step, low, high, reserve)
         super().__init__(loc.shape, validate_args=False)
 
     @property
@@ -65,13 +65,13 @@ class DiscretisedLogistic(Distribution):
         """
         loc = self.frame.outward(self.loc)
         scale = self.log_scale.exp().to(torch.float64) * self.frame.scale
-        within = scale * (F.softplus((loc - self.low) / scale) - F.softplus((loc - self.high) / scale))
-        bounded = torch.isfinite(self.low) & torch.isfinite(self.high)
-        return torch.where(bounded, (self.low + within).clamp(self.low, self.high), loc)
+        low, high = self.levels.low, self.levels.high
+        within = scale * (F.softplus((loc - low) / scale) - F.softplus((loc - high) / scale))
+        return torch.where(torch.isfinite(low) & torch.isfinite(high), (low + within).clamp(low, high), loc)
 
     @property
     def mode(self) -> Tensor:
-        return self._snap(self.frame.outward(self.loc))
+        return self.levels.snap(self.frame.outward(self.loc))
 
     @property
     def variance(self) -> Tensor:
@@ -79,18 +79,8 @@ class DiscretisedLogistic(Distribution):
         return (2 * self.log_scale).exp().to(torch.float64) * (self.frame.scale.square() * math.pi**2 / 3)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> DiscretisedLogistic:
-        return DiscretisedLogistic(
-            self.loc.expand(batch_shape),
-            self.log_scale.expand(batch_shape),
-            self.frame,
-            self.step,
-            self.low,
-            self.high,
-            self.reserve,
-        )
-
-    def _snap(self, x: Tensor) -> Tensor:
-        return torch.round(x / self.step).mul(self.step).clamp(self.low, self.high)
+        loc, log_scale, levels = self.loc.expand(batch_shape), self.log_scale.expand(batch_shape), self.levels
+        return DiscretisedLogistic(loc, log_scale, self.frame, levels.step, levels.low, levels.high, levels.reserve)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw within the range: the reserved mass outside it is never drawn."""
@@ -98,41 +88,23 @@ class DiscretisedLogistic(Distribution):
         with torch.no_grad():
             u = torch.rand(shape, dtype=torch.float64, device=self.loc.device).clamp(1e-15, 1 - 1e-15)
             y = self.loc + self.log_scale.exp() * (torch.log(u) - torch.log1p(-u))
-            return self._snap(self.frame.outward(y))
+            return self.levels.snap(self.frame.outward(y))
 
     def log_prob(self, value: Tensor) -> Tensor:
         dtype = self.loc.dtype
         inverse = (-self.log_scale).exp()
-        half = (0.5 * self.step / self.frame.scale).to(dtype) * inverse
+        half = (0.5 * self.levels.step / self.frame.scale).to(dtype) * inverse
         centre = (self.frame.inward(value, dtype) - self.loc) * inverse
-        above_low = value > self.low + 0.5 * self.step
-        below_high = value < self.high - 0.5 * self.step
+        lowest, highest = self.levels.open_ends(value)
         upper, lower = F.softplus(-centre - half), F.softplus(centre - half)
         inner = torch.log(-torch.expm1(-2 * half.clamp_min(torch.finfo(dtype).tiny)))
         zero = centre.new_zeros(())
-        mass = torch.where(above_low & below_high, inner, zero)
-        mass = mass - torch.where(below_high, upper, zero) - torch.where(above_low, lower, zero)
-        return mass if self.reserve is None else self._with_reserve(mass, value, self.reserve.to(dtype))
-
-    def _with_reserve(self, mass: Tensor, value: Tensor, reserve: Tensor) -> Tensor:
-        distance = torch.maximum(self.low - value, value - self.high) / self.step
-        outside = distance > 0.5
-        far = distance.clamp_min(1).to(mass.dtype)
-        tail = torch.log(reserve / 2) - torch.log(far) - torch.log1p(far)
-        return torch.where(outside, tail, mass + torch.log1p(-reserve))
+        mass = torch.where(lowest | highest, zero, inner)
+        mass = mass - torch.where(highest, zero, upper) - torch.where(lowest, zero, lower)
+        return self.levels.log_prob(mass, value)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""
-        dtype = self.loc.dtype
-        edge = torch.floor(value.to(torch.float64) / self.step + 1e-6) * self.step + 0.5 * self.step
-        inside = torch.sigmoid((self.frame.inward(edge, dtype) - self.loc) * (-self.log_scale).exp())
-        inside = torch.where(value >= self.high - 1e-6 * self.step, torch.ones_like(inside), inside)
-        inside = torch.where(value < self.low - 1e-6 * self.step, torch.zeros_like(inside), inside)
-        if self.reserve is None:
-            return inside
-        reserve = self.reserve.to(dtype)
-        left = ((self.low - value) / self.step).clamp_min(0).ceil().to(dtype)
-        right = ((value - self.high) / self.step).clamp_min(0).floor().to(dtype)
-        below = reserve / 2 / torch.where(left > 0, left, torch.ones_like(left))
-        above = reserve / 2 * right / (right + 1)
-        return torch.where(left > 0, below, reserve / 2 + (1 - reserve) * inside + above)
+        edge = self.levels.last(value) + 0.5 * self.levels.step
+        inside = torch.sigmoid((self.frame.inward(edge, self.loc.dtype) - self.loc) * (-self.log_scale).exp())
+        return self.levels.cdf(inside, value)

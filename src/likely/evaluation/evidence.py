@@ -53,6 +53,8 @@ class Evidence:
     kl_parts
         Mean over the rows of each part of the KL: dimensions of z `(latent,)`, or groups of a hierarchy `(groups,)`;
         `None` where P or Q couples the dimensions.
+    cells
+        How many cells of each row are observed.
     part
         What such a part is: `dimension` or `group`.
     kl_kind
@@ -68,6 +70,7 @@ class Evidence:
     ess: np.ndarray
     pareto_k: np.ndarray
     kl_parts: np.ndarray | None
+    cells: np.ndarray
     kl_kind: str = "closed form"
     part: str = "dimension"
 
@@ -109,6 +112,8 @@ def evidence(
     progress: Progress | None = None,
 ) -> Evidence:
     """Estimate log P(x) and the terms of the identity for each row, in memory that does not depend on `samples`.
+
+    Of a row with missing cells x is what is observed of it: log P(x) is that of the marginal law of these cells.
 
     The importance-weighted bound is L_K = E log (1/K) Σ_k P(x, z_k)/Q(z_k|x), z_k ~ Q(z|x) (Burda, Grosse,
     Salakhutdinov 2016, equation 8); the other terms use the same z_k. The noise behind z_k is keyed by (seed, row, k).
@@ -163,6 +168,7 @@ def evidence(
         made.array("ess"),
         made.array("pareto_k"),
         made.array("parts").mean(0) if "parts" in made.values else None,
+        rows.cells.cpu().numpy(),
         kl_kind,
         part,
     )

@@ -38,7 +38,8 @@ class Entry:
     se_mc
         Standard error from sampling z, with these rows given.
     bits_per_dim
-        −nats/(dims log 2) for the evidence and its bounds, nats/(dims log 2) for the divergences.
+        −nats/(cells log 2) for the evidence and its bounds, nats/(cells log 2) for the divergences; cells is the mean
+        number of observed cells of these rows.
     kind
         What the number is.
     samples
@@ -65,6 +66,8 @@ class Ledger:
 
     Attributes
     ----------
+    dims, cells
+        Cells of a row, and how many of them are observed in the mean over the rows.
     entries
         One per term.
     kl_groups
@@ -86,6 +89,7 @@ class Ledger:
 
     rows: int
     dims: int
+    cells: float
     split: str
     measure: str
     seed: int
@@ -161,37 +165,37 @@ def ledger(
     given: tuple[str, ...] = (),
 ) -> Ledger:
     """Average per-row estimates over rows; rows that share their noise count as one draw in `se_mc`."""
-    entries = {}
+    entries, cells = {}, float(found.cells.mean())
     for name, kind in KINDS.items():
         if name in found.terms:
             told = (given_y(kind) if given else kind).format(kl_kind=found.kl_kind)
             samples = None if name == "kl" and found.kl_kind == "closed form" else found.samples
             divergence = name in ("kl", "gap")
             entries[name] = entry(
-                found.terms[name], found.se_mc[name], found.keys, dims, told, samples, divergence=divergence
+                found.terms[name], found.se_mc[name], found.keys, cells, told, samples, divergence=divergence
             )
     parts = found.kl_parts if found.part == "group" and found.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
-    return Ledger(len(found.keys), dims, split, measure, seed, seconds, versions, entries, given, groups)
+    return Ledger(len(found.keys), dims, cells, split, measure, seed, seconds, versions, entries, given, groups)
 
 
 def entry(
     nats: np.ndarray,
     se_mc: np.ndarray,
     keys: np.ndarray,
-    dims: int,
+    cells: float,
     kind: str,
     samples: int | None,
     *,
     divergence: bool = False,
 ) -> Entry:
-    """Average over rows; rows with equal keys count as one draw in `se_mc`."""
+    """Average over rows of so many observed cells in the mean; rows with equal keys count as one draw in `se_mc`."""
     mean = float(nats.mean())
     return Entry(
         nats=mean,
         se=float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else math.nan,
         se_mc=_mean_error(se_mc, keys),
-        bits_per_dim=(mean if divergence else -mean) / (dims * math.log(2)),
+        bits_per_dim=(mean if divergence else -mean) / (cells * math.log(2)) if cells else math.nan,
         kind=kind,
         samples=samples,
         rows=len(nats),

@@ -74,7 +74,7 @@ def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> str:
     return f"unstable: {'; '.join(problems)}; {remedy}"
 
 
-def against(found: Evidence, dims: int, baselines: Sequence[Baseline], sides: Sides | str) -> tuple[str, bool]:
+def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | str) -> tuple[str, bool]:
     """How the model compares with the simpler model or compressor that is best on these rows, and whether it is beaten.
 
     L_K lies below log P(x). Where it is above the other the model is better; where it is not, the annealed (or exact)
@@ -84,8 +84,6 @@ def against(found: Evidence, dims: int, baselines: Sequence[Baseline], sides: Si
     ----------
     found
         L_K per row.
-    dims
-        Cells of a row.
     baselines
         In the same base measure.
     sides
@@ -97,7 +95,7 @@ def against(found: Evidence, dims: int, baselines: Sequence[Baseline], sides: Si
         return "", False
     best = min(baselines, key=lambda baseline: baseline.bits_per_dim)
     name = best.name.replace("_", " ")
-    other = np.full(len(iwae), -best.bits_per_dim * dims * math.log(2)) if best.nats is None else best.nats
+    other = -best.bits_per_dim * found.cells * math.log(2) if best.nats is None else best.nats
     gain, error = _mean(iwae - other)
     if gain > 2 * error:
         return (

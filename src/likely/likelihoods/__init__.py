@@ -10,6 +10,7 @@ from likely.likelihoods.logistic_mixture import DiscretisedLogisticMixture
 from likely.likelihoods.mixture import Mixture, Truncated
 from likely.likelihoods.positive import Beta, Gamma, LogNormal
 from likely.likelihoods.real import Laplace, Logistic, StudentT
+from likely.likelihoods.warped import Warped
 
 __all__ = [
     "Bernoulli",
@@ -29,5 +30,6 @@ __all__ = [
     "Poisson",
     "StudentT",
     "Truncated",
+    "Warped",
     "ZeroInflated",
 ]

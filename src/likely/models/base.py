@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.terms import Terms
 
-__all__ = ["Model", "apply", "beside", "constant", "start"]
+__all__ = ["Model", "apply", "beside", "constant", "encode", "start"]
 
 
 class Model(nn.Module, ABC):
@@ -132,12 +133,20 @@ class Model(nn.Module, ABC):
         return made
 
 
-def apply(network: nn.Module, wanted: int, *inputs: Tensor) -> Tensor:
+def apply(network: nn.Module, wanted: int, *inputs: Tensor, **told: Tensor) -> Tensor:
     """Apply a network; under autocast its output comes back in float32, so that log-probabilities are exact."""
-    made: Tensor = network(*inputs)
+    made: Tensor = network(*inputs, **told)
     if made.shape[-1] != wanted:
         raise ConfigError(f"{type(network).__name__} gives {made.shape[-1]} numbers per row; {wanted} are needed here")
     return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made
+
+
+def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None) -> Tensor:
+    """The encoder's output for some rows, with the features of y; the mask is told to an encoder that takes it."""
+    inputs = (batch.values,) if y is None else (batch.values, y)
+    if batch.observed is None or "observed" not in inspect.signature(encoder.forward).parameters:
+        return apply(encoder, wanted, *inputs)
+    return apply(encoder, wanted, *inputs, observed=batch.observed)
 
 
 @contextmanager

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from likely.data import Batch
+from likely.data.batch import completed
 from likely.distributions import DiagonalNormal, Hierarchy, LatentDistribution
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
-from likely.models.base import Model, apply, beside, start
+from likely.models.base import Model, apply, beside, encode, start
 from likely.models.fit import demand_fitting
 from likely.models.terms import Terms
 from likely.networks import Ladder
@@ -33,7 +34,8 @@ class HierarchicalVAE(Model):
     likelihood
         Module that turns the decoder's output into P(x|z).
     encoder
-        `(batch, *event) -> (batch, width)`: features of x; with a condition it is also given y's features.
+        `(batch, *event) -> (batch, width)`: features of x; with a condition it is also given y's features, and the
+        mask as in `VAE`.
     decoder
         `(*batch, width) -> (*batch, likelihood.parameter_shape.numel())`, from the ladder's last state; with a
         condition y's features come after it.
@@ -73,9 +75,7 @@ class HierarchicalVAE(Model):
 
     def encoded(self, batch: Batch) -> Tensor:
         """The features of x that climb the ladder: `(batch, width)`."""
-        y = self.features(batch.covariates)
-        inputs = (batch.values,) if y is None else (batch.values, y)
-        return apply(self.encoder, self.ladder.width, *inputs)
+        return encode(self.encoder, self.ladder.width, batch, self.features(batch.covariates))
 
     def law(self, encoded: Tensor) -> Hierarchy:
         """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`.
@@ -120,7 +120,7 @@ class HierarchicalVAE(Model):
 
     def initialise(self, batch: Batch) -> None:
         """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
-        start(self.decoder, self.p_x_z.initial(batch.values))
+        start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
     def _read(self, state: Tensor, covariates: Tensor | None) -> Distribution:
         code = beside(state, self.features(covariates))

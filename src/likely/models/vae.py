@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from likely.data import Batch
+from likely.data.batch import completed
 from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
-from likely.models.base import Model, apply, beside, constant, start
+from likely.models.base import Model, apply, beside, constant, encode, start
 from likely.models.fit import demand_fitting
 from likely.models.spaces import demand_same_space
 from likely.models.terms import Terms
@@ -37,7 +38,8 @@ class VAE(Model):
         Module that turns the encoder's output into Q(z|x).
     encoder
         `(batch, *event) -> (batch, posterior.parameter_shape.numel())`; with a condition it is also given y's features
-        `(batch, features)`.
+        `(batch, features)`. An encoder whose `forward` takes `observed` is told the mask of rows with missing cells,
+        `(batch, *event)`; any other sees the numbers that fill them.
     decoder
         `(*batch, latent) -> (*batch, likelihood.parameter_shape.numel())`; with a condition y's features come after z.
     condition
@@ -74,9 +76,7 @@ class VAE(Model):
 
     def encoded(self, batch: Batch) -> Tensor:
         """The encoder's output, the parameters of Q: `(batch, posterior.parameter_shape.numel())`."""
-        y = self.features(batch.covariates)
-        wanted = self.q_z_x.parameter_shape.numel()
-        return apply(self.encoder, wanted, batch.values) if y is None else apply(self.encoder, wanted, batch.values, y)
+        return encode(self.encoder, self.q_z_x.parameter_shape.numel(), batch, self.features(batch.covariates))
 
     def law(self, encoded: Tensor) -> LatentDistribution:
         """Q(z|x), `(batch,)`; whatever the posterior itself learns is not in the encoder's output."""
@@ -112,11 +112,13 @@ class VAE(Model):
 
         The decoder's last bias, if it has one, starts at their independent marginals; a prior made of rows takes them.
         """
-        self.p_z.initialise(batch.values, batch.covariates)
-        start(self.decoder, self.p_x_z.initial(batch.values))
+        self.p_z.initialise(batch.values, batch.covariates, batch.observed)
+        start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
-    def _q(self, values: Tensor, covariates: Tensor | None = None) -> LatentDistribution:
-        return self.posterior(Batch(values, covariates=covariates))
+    def _q(
+        self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None
+    ) -> LatentDistribution:
+        return self.posterior(Batch(values, observed, covariates))
 
     def _held(self, parameters: Tensor, z: Tensor) -> Tensor:
         """log Q(z|x) with the encoder's output, and whatever the posterior itself learns, held constant."""

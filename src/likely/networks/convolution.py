@@ -107,7 +107,7 @@ class ConvEncoder(nn.Module):
 
     `(*batch, cells + covariates) -> (*batch, outputs)`. The cells of a row are a picture, channels last, with values of
     order one (`Encoder` brings them there); a linear map of the covariates is added to what the last level holds.
-    No layer couples rows.
+    Where cells may be missing a second picture, 1 where one is, comes after the first. No layer couples rows.
 
     Parameters
     ----------
@@ -122,6 +122,8 @@ class ConvEncoder(nn.Module):
         Residual blocks per level.
     covariates
         Length of y.
+    masked
+        Whether cells may be missing: `(*batch, 2 cells + covariates)` is taken.
 
     Raises
     ------
@@ -137,14 +139,16 @@ class ConvEncoder(nn.Module):
         channels: Sequence[int] | None = None,
         blocks: int = 1,
         covariates: int = 0,
+        masked: bool = False,
     ) -> None:
         super().__init__()
         plan = _pyramid(event_shape, channels, blocks)
-        self.picture, self.covariates = plan.picture, covariates
-        self.inputs, self.outputs = math.prod(plan.picture) + covariates, outputs
+        pictures = 2 if masked else 1
+        self.seen, self.covariates = (pictures, *plan.picture), covariates
+        self.inputs, self.outputs = math.prod(self.seen) + covariates, outputs
         self.widest = max(plan.widest, self.inputs, outputs)
         self.levels = nn.Sequential()
-        for before, width in zip((plan.picture[-1], *plan.widths), plan.widths, strict=False):
+        for before, width in zip((pictures * plan.picture[-1], *plan.widths), plan.widths, strict=False):
             self.levels.append(_conv(before, width, 3, stride=2))
             self.levels.extend(_Block(width) for _ in range(blocks))
         self.condition = nn.Linear(covariates, plan.last, bias=False) if covariates else None
@@ -155,7 +159,7 @@ class ConvEncoder(nn.Module):
             raise ConfigError(f"ConvEncoder takes {self.inputs} numbers per row, flat; got {tuple(x.shape)}")
         rows = x.reshape(-1, self.inputs)
         cells, y = rows.split([self.inputs - self.covariates, self.covariates], -1)
-        h: Tensor = self.levels(cells.unflatten(1, self.picture).permute(0, 3, 1, 2))
+        h: Tensor = self.levels(cells.unflatten(1, self.seen).permute(0, 1, 4, 2, 3).flatten(1, 2))
         h = h.permute(0, 2, 3, 1).flatten(1)
         if self.condition is not None:
             h = h + self.condition(y)

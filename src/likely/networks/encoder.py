@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,14 +15,18 @@ __all__ = ["Encoder"]
 
 
 class Encoder(nn.Module):
-    """`body([first(x), y])`: rows in data units, and their covariates if the model has any, to Q's parameters.
+    """`body([first(x), missing, y])`: rows in data units, and covariates if the model has any, to Q's parameters.
+
+    Features of a cell that is not observed are 0, and of the cells that may be missing the body is told which are.
 
     Parameters
     ----------
     first
         Brings `(batch, *event)` to `(batch, features)` of order one.
     body
-        Network that states its `inputs` and `outputs`; what it takes beyond the features are covariates.
+        Network that states its `inputs` and `outputs`; what it takes beyond the features and holes are covariates.
+    holes
+        Places of the cells that may be missing, in a flat row: each adds a number, 1 where it is.
 
     Attributes
     ----------
@@ -35,21 +40,25 @@ class Encoder(nn.Module):
 
     """
 
-    def __init__(self, first: Standardise | Features, body: nn.Module) -> None:
+    holes: Tensor
+
+    def __init__(self, first: Standardise | Features, body: nn.Module, holes: Sequence[int] = ()) -> None:
         super().__init__()
         name = type(body).__name__
         if not all(isinstance(getattr(body, size, None), int) for size in ("inputs", "outputs", "widest")):
             raise ConfigError(f"{name} does not state its sizes; wrap it: networks.Shaped(module, inputs, outputs)")
         stated: Any = body
         self.first, self.body, self.outputs = first, body, int(stated.outputs)
-        self.widest = max(first.outputs, int(stated.widest))
-        self.covariates = int(stated.inputs) - first.outputs
+        self.register_buffer("holes", torch.tensor(list(holes), dtype=torch.int64), persistent=False)
+        features = first.outputs + len(holes)
+        self.widest = max(features, int(stated.widest))
+        self.covariates = int(stated.inputs) - features
         if self.covariates < 0:
-            raise ConfigError(f"{name} takes {stated.inputs} numbers per row; x has {first.outputs} features")
+            raise ConfigError(f"{name} takes {stated.inputs} numbers per row; x has {features} features")
 
-    def forward(self, values: Tensor, covariates: Tensor | None = None) -> Tensor:
-        """Values `(batch, *event)`, covariates `(batch, covariates)` -> `(batch, outputs)`."""
-        made: Tensor = self.first(values)
+    def forward(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> Tensor:
+        """Values `(batch, *event)`, covariates `(batch, covariates)`, mask as the values -> `(batch, outputs)`."""
+        made = self._features(values, observed)
         given = 0 if covariates is None else covariates.shape[-1]
         if given != self.covariates:
             raise ConfigError(f"the encoder takes {self.covariates} covariates per row, got {given}")
@@ -57,3 +66,12 @@ class Encoder(nn.Module):
             made = torch.cat([made, covariates.to(made.dtype)], -1)
         encoded: Tensor = self.body(made)
         return encoded
+
+    def _features(self, values: Tensor, observed: Tensor | None) -> Tensor:
+        """Of x and of what is missing of it: `(batch, features + holes)`."""
+        made: Tensor = self.first(values)
+        if observed is None:
+            return torch.cat([made, made.new_zeros(len(made), len(self.holes))], 1) if len(self.holes) else made
+        seen = observed.flatten(1)
+        kept = torch.where(seen[:, self.first.cells], made, made.new_zeros(()))
+        return torch.cat([kept, (~seen[:, self.holes]).to(made.dtype)], 1)

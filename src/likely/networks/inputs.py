@@ -8,9 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from likely.data import Axis
+
 __all__ = ["Features", "Standardise"]
 
 LARGEST = 10.0
+ONE_HOT, LONGEST = 32, 32
 
 
 class Standardise(nn.Module):
@@ -23,15 +26,22 @@ class Standardise(nn.Module):
     cells
         Number of cells of a row.
 
+    Attributes
+    ----------
+    cells
+        The cell that each feature is made of: `(features,)`.
+
     """
 
     shift: Tensor
     scale: Tensor
     limit: Tensor
+    cells: Tensor
 
     def __init__(self, shift: float | Tensor, scale: float | Tensor, cells: int) -> None:
         super().__init__()
         self.outputs = cells
+        self.register_buffer("cells", torch.arange(cells), persistent=False)
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
         self.register_buffer("limit", torch.tensor(LARGEST), persistent=False)
@@ -44,30 +54,65 @@ class Standardise(nn.Module):
 
 
 class Features(nn.Module):
-    """`(batch, columns) -> (batch, features)`: numbers standardised, codes one-hot (all zero for a value never seen).
+    """`(batch, columns) -> (batch, features)`: numbers on their bent axes, kept within ±10; categories as vectors.
+
+    Up to 32 categories are one-hot, all zero for the code −1 of a value never seen. More are embedded in
+    min(32, 1.6 C^0.56) learned dimensions; the code −1 has a vector of its own, which starts at zero. Source: Guo and
+    Berkhahn 2016, Entity embeddings of categorical variables; the rule of the size is that of fastai (Howard and Gugger
+    2020, fastai: a layered API for deep learning), with a lower limit.
 
     Parameters
     ----------
     numeric
-        Places of the numeric columns, with their `shift` and `scale`.
+        Places of the numeric columns.
+    axis
+        Their bent axes, on which numbers are of order one; `None` where there are none.
     categories
         `(place, number of categories)` of each categorical column.
+
+    Attributes
+    ----------
+    cells
+        The column that each feature is made of: `(features,)`.
 
     """
 
     places: Tensor
+    limit: Tensor
+    cells: Tensor
 
-    def __init__(
-        self, numeric: Sequence[int], shift: Tensor, scale: Tensor, categories: Sequence[tuple[int, int]]
-    ) -> None:
+    def __init__(self, numeric: Sequence[int], axis: Axis | None, categories: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         self.register_buffer("places", torch.tensor(list(numeric), dtype=torch.int64))
-        self.numbers = Standardise(shift, scale, len(numeric))
-        self.categories = tuple(categories)
-        self.outputs = len(numeric) + sum(size for _, size in categories)
+        self.register_buffer("limit", torch.tensor(LARGEST), persistent=False)
+        self.axis, self.categories = axis, tuple(categories)
+        self.embeddings = nn.ModuleDict({str(place): _embedding(size) for place, size in categories if size > ONE_HOT})
+        sizes = [_dimensions(size) if size > ONE_HOT else size for _, size in categories]
+        self.outputs = len(numeric) + sum(sizes)
+        coded = [place for (place, _), size in zip(categories, sizes, strict=True) for _ in range(size)]
+        self.register_buffer("cells", torch.tensor([*numeric, *coded], dtype=torch.int64), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        made = [self.numbers(values[:, self.places])]
+        made = []
+        if self.axis is not None:
+            made.append(self.axis(values[:, self.places])[0].clamp(-LARGEST, LARGEST).to(self.limit.dtype))
         for place, size in self.categories:
-            made.append(F.one_hot(values[:, place].long() + 1, size + 1)[:, 1:].to(made[0].dtype))
+            codes = values[:, place].long() + 1
+            if size > ONE_HOT:
+                made.append(self.embeddings[str(place)](codes))
+            else:
+                made.append(F.one_hot(codes, size + 1)[:, 1:].to(self.limit.dtype))
         return torch.cat(made, 1)
+
+
+def _dimensions(categories: int) -> int:
+    return min(LONGEST, round(float(1.6 * categories**0.56)))
+
+
+def _embedding(categories: int) -> nn.Embedding:
+    """A vector for each code from −1 on, about as long as a one-hot one."""
+    size = _dimensions(categories)
+    made = nn.Embedding(categories + 1, size)
+    with torch.no_grad():
+        made.weight.div_(size**0.5)[0] = 0
+    return made

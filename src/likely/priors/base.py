@@ -46,12 +46,13 @@ class Prior(nn.Module, ABC):
         Parameters
         ----------
         posterior
-            Values of rows `(rows, *event)`, and their covariates where there are any -> Q(z|x).
+            Values of rows `(rows, *event)` -> Q(z|x); `covariates` and the mask `observed` are told by these names,
+            where there are any.
         rows
             Numbers of the training rows whose z will be asked about, `(batch,)`: for a prior that leaves them out in
             training.
 
         """
 
-    def initialise(self, values: Tensor, covariates: Tensor | None = None) -> None:
-        """Start from training rows `(rows, *event)`, the first of all in their order, and their covariates."""
+    def initialise(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> None:
+        """Start from training rows `(rows, *event)`, the first of all in their order, their covariates and mask."""

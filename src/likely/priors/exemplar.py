@@ -42,6 +42,7 @@ class Exemplar(Prior):
     chosen: Tensor | None
     values: Tensor | None
     covariates: Tensor | None
+    observed: Tensor | None
 
     def __init__(self, dim: int, exemplars: int, neighbours: int = 10) -> None:
         super().__init__()
@@ -52,15 +53,17 @@ class Exemplar(Prior):
         self.register_buffer("chosen", None, persistent=False)
         self.register_buffer("values", None, persistent=False)
         self.register_buffer("covariates", None, persistent=False)
+        self.register_buffer("observed", None, persistent=False)
         self._stale = False
 
-    def initialise(self, values: Tensor, covariates: Tensor | None = None) -> None:
-        """Take the exemplars, evenly spaced, from these rows `(rows, *event)`, with their covariates."""
+    def initialise(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> None:
+        """Take the exemplars, evenly spaced, from these rows `(rows, *event)`, with their covariates and mask."""
         count = len(self.centres)
         if len(values) < max(2, count):
             raise ConfigError(f"{count} exemplars need as many training rows (and two at least), got {len(values)}")
         self.chosen = torch.arange(count, device=values.device) * len(values) // count
         self.covariates = None if covariates is None else covariates[self.chosen]
+        self.observed = None if observed is None else observed[self.chosen]
         self.values, self._stale = values[self.chosen], True
 
     def train(self, mode: bool = True) -> Exemplar:
@@ -95,9 +98,10 @@ class Exemplar(Prior):
         """Q(z|x) of these exemplars."""
         if self.values is None:
             raise ConfigError("an exemplar prior learns with training rows: call initialise(values) before")
-        if self.covariates is None:
-            return posterior(self.values[places])
-        return posterior(self.values[places], self.covariates[places])
+        beside = {"covariates": self.covariates, "observed": self.observed}
+        return posterior(
+            self.values[places], **{name: part[places] for name, part in beside.items() if part is not None}
+        )
 
     def _nearest(self, z: Tensor, rows: Tensor | None) -> tuple[Tensor, Tensor]:
         """Of each row, the exemplars nearest to its samples' mean `(batch, k)`, and how many there are but itself."""

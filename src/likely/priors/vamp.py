@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from likely.data.batch import completed
 from likely.distributions import LatentMixture
 from likely.errors import ConfigError
 from likely.priors.base import Encode, Prior
@@ -17,7 +18,7 @@ class Vamp(Prior):
 
     u_k = start_k + scale · move_k: a training row, and a learned move in units of each cell's deviation, so that the
     step of the optimiser means the same in every column. The moves are not bounded. A cell that the encoder reads as a
-    code passes no gradient and stays what it was.
+    code passes no gradient and stays what it was. A pseudo-input has the holes of the row that it started from.
 
     z is whatever Q's z is: real, a unit vector or a code.
 
@@ -35,6 +36,8 @@ class Vamp(Prior):
         Type of the values that Q is given: float64 for tables.
     covariates
         Columns of y in a model of P(x|y): a pseudo-input keeps the y of the row that it started from.
+    holes
+        Whether cells of training rows may be missing.
 
     """
 
@@ -44,6 +47,7 @@ class Vamp(Prior):
     scale: Tensor
     zeros: Tensor
     covariates: Tensor | None
+    observed: Tensor | None
 
     def __init__(
         self,
@@ -52,6 +56,7 @@ class Vamp(Prior):
         components: int = 500,
         dtype: torch.dtype = torch.float32,
         covariates: int = 0,
+        holes: bool = False,
     ) -> None:
         super().__init__()
         self.event_shape, self.dtype = torch.Size((dim,)), dtype
@@ -60,22 +65,27 @@ class Vamp(Prior):
         self.register_buffer("zeros", torch.zeros(components), persistent=False)
         self.move = nn.Parameter(torch.zeros(components, *event_shape))
         self.register_buffer("covariates", torch.zeros(components, covariates, dtype=dtype) if covariates else None)
+        mask = torch.ones(components, *event_shape, dtype=torch.bool) if holes else None
+        self.register_buffer("observed", mask)
 
     @torch.no_grad()
-    def initialise(self, values: Tensor, covariates: Tensor | None = None) -> None:
+    def initialise(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> None:
         """Start the pseudo-inputs at rows evenly spaced among these `(rows, *event)`."""
         count = len(self.start)
         chosen = torch.arange(count, device=values.device) * len(values) // count
         self.start.copy_(values[chosen])
-        self.scale.copy_(values.to(torch.float64).std(0, correction=0))
+        self.scale.copy_(completed(values, observed).to(torch.float64).std(0, correction=0))
         self.move.zero_()
         if self.covariates is not None and covariates is not None:
             self.covariates.copy_(covariates[chosen])
+        if self.observed is not None and observed is not None:
+            self.observed.copy_(observed[chosen])
 
     def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentMixture:  # noqa: ARG002
         """The distribution, over vectors `(dim,)`."""
         if posterior is None:
             raise ConfigError("a VampPrior is made of Q: call it with the posterior")
         inputs = self.start + self.scale * self.move
-        q = posterior(inputs) if self.covariates is None else posterior(inputs, self.covariates)
+        beside = {"covariates": self.covariates, "observed": self.observed}
+        q = posterior(inputs, **{name: part for name, part in beside.items() if part is not None})
         return LatentMixture(self.zeros, q)

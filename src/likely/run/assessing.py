@@ -131,7 +131,7 @@ def assess(
     diagnosis = diagnose(
         run.model, run.schema, train, validation, encoded, found, seed=seed, held_out=HOLDS not in split
     )
-    headline, beaten = against(found, run.schema.dims, baselines, sides)
+    headline, beaten = against(found, baselines, sides)
     made = ledger(
         found,
         dims=run.schema.dims,
@@ -144,12 +144,12 @@ def assess(
     )
     verdicts = {"iwae": of_importance(found, annealed=isinstance(sides, Sides))}
     if isinstance(sides, Sides):
-        made = replace(made, entries=made.entries | sides.entries(found, run.schema.dims, given=bool(conditions)))
+        made = replace(made, entries=made.entries | sides.entries(found, given=bool(conditions)))
         verdicts[sides.name] = of_annealing(sides, found, precise=precise)
     pinched = _calibrated(run, encoded, sides, seed) if calibrate else {}
     made = replace(
         made,
-        headline=_headline(run, headline, laws, baselines),
+        headline=_headline(run, headline, laws, baselines, holes=encoded.observed is not None),
         verdicts={name: given_y(verdict) if conditions else verdict for name, verdict in verdicts.items()},
         annealing=_annealing(sides, len(found.keys)),
         calibration=pinched,
@@ -194,10 +194,12 @@ def _beside(run: Run, laws: Baselines | None, encoded: EncodedRows) -> tuple[Bas
     return (*laws.score(encoded), *compress(run.schema, encoded))
 
 
-def _headline(run: Run, told: str, laws: Baselines | None, baselines: tuple[Baseline, ...]) -> str:
+def _headline(run: Run, told: str, laws: Baselines | None, baselines: tuple[Baseline, ...], *, holes: bool) -> str:
     """What is read first; why nothing is compared, where that is so."""
     if told:
-        return f"{given_y(told)} (It is told y, and they are not.)" if run.schema.conditions else told
+        told = f"{given_y(told)} (It is told y, and they are not.)" if run.schema.conditions else told
+        without = holes and laws is not None and laws.measure == "mass"
+        return told + (" (Compressors are left out: cells are missing.)" if without else "")
     if baselines:
         return "Nothing to compare with simpler models: some rows get no probability from the model."
     if laws is None:

@@ -34,7 +34,8 @@ def train(
     model
         Any model, such as a `likely.VAE`, on the device of the data.
     data
-        `(rows, *event)`, in data units; for a model of P(x|y) `likely.data.EncodedRows(x, covariates=y)`.
+        `(rows, *event)`, in data units, NaN where a cell is missing; for a model of P(x|y)
+        `likely.data.EncodedRows(x, covariates=y)`.
     validation
         Rows that choose weights and stopping; a tenth of the data, by the seed, unless given.
     objective, config, seed
@@ -59,8 +60,7 @@ def train(
     20
 
     """
-    rows = EncodedRows(data) if isinstance(data, Tensor) else data
-    held = EncodedRows(validation) if isinstance(validation, Tensor) else validation
+    rows, held = _rows(data), None if validation is None else _rows(validation)
     if held is None:
         if isinstance(model, VAE) and model.p_z.knows_rows:
             raise ConfigError(
@@ -76,3 +76,13 @@ def train(
     settings = replace(settings, batch_size=min(settings.batch_size or 128, len(rows)))
     plan = Plan.make(settings, len(rows))
     return run_training(model, rows, held, settings, plan, objective=objective, seed=seed)
+
+
+def _rows(data: Tensor | EncodedRows) -> EncodedRows:
+    """Rows of a tensor, each missing cell filled with the mean of its column."""
+    if isinstance(data, EncodedRows):
+        return data
+    observed = ~data.isnan()
+    if observed.all():
+        return EncodedRows(data)
+    return EncodedRows(torch.where(observed, data, data.nanmean(0).nan_to_num()), observed=observed)

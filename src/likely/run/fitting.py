@@ -16,6 +16,8 @@ from likely.assembly import build, chosen, notices, objective, resolve, supporte
 from likely.config import Config, TrainingConfig
 from likely.data import (
     Binarize,
+    EncodedRows,
+    Patterns,
     Rows,
     Schema,
     Source,
@@ -189,9 +191,10 @@ def _train(run: Run) -> None:
                 encode_given(run.schema, observed(run.schema, part), len(part))
             else:
                 encoded[kind] = encode(run.schema, part.values, with_labels(run.schema, part))
-                supported(run.config, run.schema, encoded[kind].values)
+                supported(run.config, run.schema, encoded[kind])
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
+    _note_holes(run, encoded["train"])
     fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}
     rows = encoded["train"].to(run.device) if run.schema.binarize == "dynamic" else fixed["train"]
     run.model.initialise(fixed["train"].whole(torch.arange(min(len(fixed["train"]), START_ROWS))))
@@ -212,6 +215,17 @@ def _train(run: Run) -> None:
         "selected_step": outcome.selected_step,
         "validation_elbo": outcome.best if outcome.selected else None,
     }
+
+
+def _note_holes(run: Run, train: EncodedRows) -> None:
+    if train.observed is not None:
+        cells = len(train) * run.schema.dims
+        missing, rows = cells - int(train.cells.sum()), int((train.cells < run.schema.dims).sum())
+        run.patterns = Patterns.of(train.observed)
+        run.notices += (
+            f"{missing:,} of {cells:,} cells ({missing / cells:.1%}) are missing, in {rows:,} of {len(train):,} "
+            "training rows: log P(x) is that of the observed ones",
+        )
 
 
 def _plan(run: Run, config: TrainingConfig, rows: Any, validation: Any, aim: Objective) -> tuple[Plan, TrainingConfig]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from likely.data import (
     Division,
     EncodedRows,
     Given,
+    Patterns,
     Rows,
     Schema,
     Source,
@@ -67,6 +69,8 @@ class Run:
         Where the run is stored, or `None`.
     simpler
         Simpler models of the same data, once they are fitted.
+    patterns
+        Which cells of the training rows are missing together; `None` where none is.
 
     """
 
@@ -80,6 +84,7 @@ class Run:
     notices: tuple[str, ...] = ()
     source: Source | None = field(default=None, repr=False)
     simpler: Baselines | None = field(default=None, repr=False)
+    patterns: Patterns | None = field(default=None, repr=False)
 
     def evaluate(
         self,
@@ -159,7 +164,10 @@ class Run:
         )
 
     def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> pd.DataFrame:
-        """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats."""
+        """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats.
+
+        Of a row with missing cells it is that of the observed ones: compare rows with the same holes.
+        """
         _at_least_one("samples", samples)
         rows, _ = self.rows_of(data)
         with bar("scoring") as tick:
@@ -181,7 +189,7 @@ class Run:
 
     @torch.no_grad()
     def reconstruct(self, data: Any, *, given: Given | None = None) -> Any:
-        """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category).
+        """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category), of every cell.
 
         On a hypersphere and of codes, where a mean is no z, it is at the mode of Q(z|x).
         """
@@ -195,8 +203,12 @@ class Run:
         return torch.from_numpy(result) if _is_tensor(data) else result
 
     @torch.no_grad()
-    def sample(self, n: int, *, given: Given | None = None, mean: bool = False, seed: int = 0) -> Any:
+    def sample(
+        self, n: int, *, given: Given | None = None, mean: bool = False, with_holes: bool = False, seed: int = 0
+    ) -> Any:
         """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came.
+
+        Rows are complete unless holes are asked for.
 
         Parameters
         ----------
@@ -207,6 +219,9 @@ class Run:
             columns.
         mean, seed
             Take means; of the draws.
+        with_holes
+            Give the rows holes as the training rows have them: masks are drawn from the distribution of these rows'
+            masks, independently of x, so as if cells were missing completely at random. Values are those drawn without.
 
         Raises
         ------
@@ -223,7 +238,8 @@ class Run:
             for part in _parts(z, y):
                 law = self.model.likelihood(*part)
                 made.append((law.mean if mean else law.sample()).cpu())
-        result = decode(self.schema, torch.cat(made), y)
+            seen = self.patterns.draw(n) if with_holes and self.patterns else None
+        result = decode(self.schema, torch.cat(made), y, seen)
         return torch.from_numpy(result) if self.facts.get("container") == "tensor" else result
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
@@ -258,6 +274,7 @@ class Run:
         encoded = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
         if not len(encoded):
             raise DataError("there are no rows")
+        _note_new_holes(self.schema, encoded)
         return encoded.fixed(self.config.seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:
@@ -304,6 +321,21 @@ def _parts(z: torch.Tensor, y: torch.Tensor | None) -> Iterator[tuple[torch.Tens
 def _at_least_one(name: str, value: int) -> None:
     if value < 1:
         raise ConfigError(f"{name} must be at least 1, got {value}")
+
+
+def _note_new_holes(schema: Schema, rows: EncodedRows) -> None:
+    """The networks learnt nothing of cells that are missing where none was in training."""
+    if rows.observed is None:
+        return
+    holes = (~rows.observed.flatten(1)).any(0).tolist()
+    pairs = zip(schema.modelled, [any(holes)] if schema.uniform else holes, strict=True)
+    new = [column.name for column, hole in pairs if hole and not column.missing]
+    if new:
+        warnings.warn(
+            f"cells are missing in {', '.join(new)}, where no training row misses any: log P(x) is that of the "
+            "observed cells all the same, but Q(z|x) was never trained on such rows, so its bounds may be loose",
+            stacklevel=4,
+        )
 
 
 def _is_tensor(data: Any) -> bool:

@@ -14,12 +14,14 @@ from safetensors.torch import save as save_tensors
 
 from likely.assembly import build
 from likely.config import Config
-from likely.data import Division, Schema
+from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
 from likely.run.files import write
 from likely.run.run import Run, versions
 
 __all__ = ["load", "save", "save_plan"]
+
+HOLES = "holes.safetensors"
 
 
 def save_plan(run: Run) -> None:
@@ -36,6 +38,9 @@ def save(run: Run) -> None:
     directory = _directory(run)
     write(directory / "config.json", _json(run.config.to_dict()))
     write(directory / "history.csv", run.history.to_csv(index=False))
+    if run.patterns is not None:
+        arrays = {name: torch.from_numpy(array) for name, array in run.patterns.to_arrays().items()}
+        write(directory / HOLES, save_tensors(arrays))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
     write(directory / "weights.safetensors", save_tensors(weights))
     facts = {**run.facts, "origin": run.division.origin, "notices": list(run.notices), "versions": versions()}
@@ -91,7 +96,19 @@ def load(path: str | Path, *, device: str | None = None) -> Run:
     except (KeyError, OSError, ValueError) as error:
         raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
     _place(model, wanted, told=device is not None)
-    return Run(config, schema, model.eval(), history, facts, division, directory, notices)
+    patterns = _patterns(directory / HOLES, schema)
+    return Run(config, schema, model.eval(), history, facts, division, directory, notices, patterns=patterns)
+
+
+def _patterns(path: Path, schema: Schema) -> Patterns | None:
+    """How cells of the training rows are missing together, where they are."""
+    if not any(column.missing for column in schema.modelled):
+        return None
+    try:
+        arrays = {name: tensor.numpy() for name, tensor in _tensors(path).items()}
+        return Patterns.from_arrays(arrays, schema.event_shape)
+    except (KeyError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
 def _place(model: torch.nn.Module, device: torch.device, *, told: bool) -> None:

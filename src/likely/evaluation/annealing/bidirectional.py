@@ -73,17 +73,24 @@ class Bidirectional:
 
 @torch.no_grad()
 def simulate(model: Model, like: EncodedRows, count: int, seed: int) -> Simulated:
-    """Draw z ~ P(z) and x ~ P(x|z, y); y, where there is one, is that of rows of `like`, chosen by (seed, content)."""
+    """Draw z ~ P(z) and x ~ P(x|z, y); y and the mask are those of rows of `like`, chosen by (seed, content).
+
+    The holes of real rows are cut into complete draws, whatever their values: so the z of a draw is an exact draw of
+    P(z|x) for what is observed of x.
+    """
     model.eval()
-    y = None
-    if like.covariates is not None:
+    y, seen, fill = None, None, None
+    if like.covariates is not None or like.observed is not None:
         chosen = copy_keys(like.values, seed).argsort()[:count]
-        y = like.covariates[chosen[torch.arange(count, device=chosen.device) % len(chosen)]]
+        real = like.take(chosen[torch.arange(count, device=chosen.device) % len(chosen)])
+        y, seen, fill = real.covariates, real.observed, real.values
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         z = model.prior().sample(torch.Size((count,)))
         x = model.likelihood(z, y).sample()
-    return Simulated(EncodedRows(x, covariates=y), z)
+    if seen is not None and fill is not None:
+        x = torch.where(seen, x, fill.to(x.dtype))
+    return Simulated(EncodedRows(x, covariates=y, observed=seen), z)
 
 
 @torch.no_grad()
@@ -131,7 +138,7 @@ def tune(
     model
         As in `evidence`.
     like
-        Rows whose covariates the simulated rows take.
+        Rows whose covariates and holes the simulated rows take.
     precise
         Pinch harder, with twice the chains.
     seed

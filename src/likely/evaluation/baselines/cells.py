@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,7 @@ from likely.data import Column, Schema
 from likely.distributions.rescaled import Frame
 from likely.distributions.special import HALF_LOG_TWO_PI
 
-__all__ = ["Cells", "Seen", "columns_of", "two_valued"]
+__all__ = ["Cells", "Seen", "columns_of", "in_parts", "two_valued"]
 
 NARROW = 1e-3
 
@@ -21,6 +21,13 @@ NARROW = 1e-3
 def columns_of(schema: Schema) -> tuple[Column, ...]:
     """One column per cell of a flattened row."""
     return schema.modelled * schema.dims if schema.uniform else schema.modelled
+
+
+def in_parts(values: Tensor, observed: Tensor | None, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Rows and their mask, so many at a time."""
+    for first in range(0, len(values), size):
+        part = slice(first, first + size)
+        yield values[part], None if observed is None else observed[part]
 
 
 def two_valued(column: Column) -> bool:
@@ -52,6 +59,8 @@ class Seen:
         The value lies outside an inferred range.
     log_support
         Σ over the cells of log(1 − ε) where the value is within its range, and of the reserved mass's share where not.
+    observed
+        Whether the cell has a value, `None` when all have; one that has none counts for nothing.
 
     """
 
@@ -60,9 +69,11 @@ class Seen:
     high_end: Tensor
     outside: Tensor
     log_support: Tensor
+    observed: Tensor | None = None
 
     def _parts(self) -> tuple[Tensor, ...]:
-        return self.y, self.low_end, self.high_end, self.outside, self.log_support
+        parts = (self.y, self.low_end, self.high_end, self.outside, self.log_support)
+        return parts if self.observed is None else (*parts, self.observed)
 
     def take(self, index: slice) -> Seen:
         """Some of the rows."""
@@ -117,18 +128,20 @@ class Cells:
     def __len__(self) -> int:
         return len(self.places)
 
-    def read(self, values: Tensor) -> Seen:
-        """Encoded rows `(rows, *event)` as the laws see them."""
+    def read(self, values: Tensor, observed: Tensor | None = None) -> Seen:
+        """Encoded rows `(rows, *event)`, and their mask, as the laws see them."""
         x = values.flatten(1).cpu().index_select(1, self.places).to(torch.float64)
         distance = torch.maximum(self.low - x, x - self.high) / self.step.clamp_min(1e-300)
         outside = distance > 0.5
         far = distance.clamp_min(1)
         tail = torch.where(self.categories, self.reserve.log(), (self.reserve / 2).log() - far.log() - far.log1p())
-        support = torch.where(outside, tail, torch.log1p(-self.reserve)).sum(1)
+        support = torch.where(outside, tail, torch.log1p(-self.reserve))
+        seen = None if observed is None else observed.flatten(1).cpu().index_select(1, self.places)
+        support = (support if seen is None else torch.where(seen, support, 0.0)).sum(1)
         kept = torch.minimum(torch.maximum(x, self.low), self.high)
         y = Frame(self.shift, self.scale).inward(kept, torch.float64)
         low_end, high_end = kept < self.low + 0.5 * self.step, kept > self.high - 0.5 * self.step
-        return Seen(y, low_end, high_end, outside, support)
+        return Seen(y, low_end, high_end, outside, support, seen)
 
     def log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
         """Log-mass of each cell under a normal law of its value, less what `Seen.log_support` counts.
@@ -158,4 +171,5 @@ class Cells:
             near = width.log() - HALF_LOG_TWO_PI - 0.5 * v.square() + half.square() * (v.square() - 1) / 6
             inner = torch.where(half * (1 + v.abs()) < NARROW, near, wide)
             mass = torch.where(ends, mass, inner)
-        return torch.where(seen.outside, mass.new_zeros(()), mass)
+        silent = seen.outside if seen.observed is None else seen.outside | ~seen.observed
+        return torch.where(silent, mass.new_zeros(()), mass)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from likely.evaluation.baselines.cells import Cells, Seen
 
-__all__ = ["Chain", "stretched"]
+__all__ = ["Chain", "alone", "stretched"]
 
 CHUNK = 2**21
 STRETCHES = tuple(2.0 ** (power / 2) for power in range(-2, 7))
@@ -29,6 +29,8 @@ class Chain:
     has the mass of [x_j − δ/2, x_j + δ/2] under it, with deviation f_j L_jj; a real cell its density (f_j = 1). The
     stretch f_j makes up for values that were rounded to a coarse grid before the moments were taken; any f > 0 is again
     a normal law. log P(x) = log Σ_k w_k Π_j P_k(x_j|x_1..x_{j−1}).
+
+    Of a row with missing cells it is the chain of those that are observed, from their own means and covariances.
 
     Attributes
     ----------
@@ -59,34 +61,45 @@ class Chain:
         """L_jj, `(components or 1, cells)`."""
         return self.factors.diagonal(dim1=-2, dim2=-1)
 
-    def innovations(self, y: Tensor) -> Tensor:
-        """L⁻¹(y − μ), `(components, rows, cells)`."""
-        away = y - self.means.unsqueeze(1)
+    def innovations(self, seen: Seen) -> tuple[Tensor, Tensor]:
+        """L⁻¹(y − μ) and L_jj: `(components, rows, cells)`, the latter `(components or 1, rows or 1, cells)`."""
+        away = seen.y - self.means.unsqueeze(1)
+        if seen.observed is not None:
+            return self._of_observed(away, seen.observed)
+        deviations = self.deviations.unsqueeze(1)
         if len(self.factors) > 1:
             apart: Tensor = torch.linalg.solve_triangular(self.factors, away.mT, upper=False)
-            return apart.mT
+            return apart.mT, deviations
         together: Tensor = torch.linalg.solve_triangular(self.factors[0], away.flatten(0, 1).mT, upper=False)
-        return together.mT.reshape(away.shape)
+        return together.mT.reshape(away.shape), deviations
+
+    def _of_observed(self, away: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
+        """The same with each row's own L, of the covariance of its observed cells; the others have 0 and 1."""
+        patterns, place = observed.unique(dim=0, return_inverse=True)
+        covariances = (self.factors @ self.factors.mT).unsqueeze(1)
+        factors = torch.linalg.cholesky(alone(covariances, patterns))[:, place]
+        away = torch.where(observed, away, 0.0).unsqueeze(-1)
+        u: Tensor = torch.linalg.solve_triangular(factors.expand(len(away), -1, -1, -1), away, upper=False)
+        return u.squeeze(-1), factors.diagonal(dim1=-2, dim2=-1)
 
     def joint(self, seen: Seen) -> Tensor:
         """log w_k P_k(x), `(components, rows)`."""
-        deviations = (self.deviations * self.stretch).unsqueeze(1)
-        u = self.innovations(seen.y) / self.stretch
-        return self.cells.log_mass(seen, u, deviations).sum(-1) + self.log_weights.unsqueeze(1) + seen.log_support
+        u, deviations = self.innovations(seen)
+        mass = self.cells.log_mass(seen, u / self.stretch, deviations * self.stretch)
+        return mass.sum(-1) + self.log_weights.unsqueeze(1) + seen.log_support
 
     def log_prob(self, seen: Seen) -> Tensor:
         """log P(x), `(rows,)`, in nats."""
-        size = max(1, CHUNK // self.means.numel())
+        size = max(1, CHUNK // (self.means.numel() * (1 if seen.observed is None else len(self.cells))))
         parts = [slice(first, first + size) for first in range(0, len(seen.y), size)]
         return torch.cat([torch.logsumexp(self.joint(seen.take(part)), 0) for part in parts])
 
     def likeliest(self, seen: Seen) -> tuple[Tensor, Tensor]:
         """u and L_jj of each row's likeliest component, `(rows, cells)` each; unstretched, by the density."""
-        u = self.innovations(seen.y)
-        fit = self.log_weights[:, None] - 0.5 * u.square().sum(-1) - self.deviations.log().sum(-1)[:, None]
-        number = fit.argmax(0)
-        deviations = self.deviations[number if len(self.factors) > 1 else torch.zeros_like(number)]
-        return u[number, torch.arange(len(number))], deviations
+        u, deviations = self.innovations(seen)
+        fit = self.log_weights[:, None] - 0.5 * u.square().sum(-1) - deviations.log().sum(-1)
+        number, row = fit.argmax(0), torch.arange(u.shape[1])
+        return u[number, row], deviations.expand_as(u)[number, row]
 
     def calibrated(self, seen: Seen) -> Chain:
         """With the stretch chosen by held-out rows, each given to its likeliest component."""
@@ -109,6 +122,15 @@ class Chain:
         factors = torch.zeros((len(parts["factors"]), len(cells), len(cells)), dtype=torch.float64)
         factors[:, row, column] = parts["factors"].to(torch.float64)
         return cls(cells, parts["log_weights"], parts["means"], factors, parts["stretch"])
+
+
+def alone(covariances: Tensor, observed: Tensor) -> Tensor:
+    """The covariance of the observed cells, and the identity of the others: `(*, cells, cells)`, by masks `(*, cells)`.
+
+    Its Cholesky factor is that of the observed cells, in their order, and has nothing between them and the others.
+    """
+    together = observed.unsqueeze(-1) & observed.unsqueeze(-2)
+    return torch.where(together, covariances, torch.diag_embed((~observed).to(covariances.dtype)))
 
 
 def stretched(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Tensor, float]:

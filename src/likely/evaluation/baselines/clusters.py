@@ -13,7 +13,8 @@ from torch import Tensor
 
 from likely.evaluation.baselines.cells import Cells, Seen
 from likely.evaluation.baselines.chain import Chain
-from likely.evaluation.baselines.gaussian import Moments, Training, leading
+from likely.evaluation.baselines.gaussian import Training, leading
+from likely.evaluation.baselines.moments import Moments
 
 __all__ = ["mixture"]
 

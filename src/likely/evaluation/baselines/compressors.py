@@ -25,6 +25,8 @@ OPTIONS: dict[str, dict[str, object]] = {
 def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
     """Bits per dimension of gzip, xz, PNG and lossless WebP on rows whose every cell is discrete; empty otherwise.
 
+    Empty too where cells are missing: the numbers that fill them would be counted.
+
     gzip and xz (at their highest levels) get all rows as one string of bytes: arrays row by row, tables column by
     column; 0/1 cells packed into bits, others in the smallest integer type that holds their codes or multiples of the
     grid's step. PNG and WebP get pictures of one or three channels with 2 or 256 levels, as files of one picture each
@@ -38,7 +40,7 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
         Encoded, and binarised once where that applies.
 
     """
-    if measure(schema) != "mass" or not len(rows):
+    if measure(schema) != "mass" or not len(rows) or rows.observed is not None:
         return []
     codes, cells = _codes(schema, rows), len(rows) * schema.dims
     data = _bytes(schema, codes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows, Schema
 from likely.errors import RunError
-from likely.evaluation.baselines.cells import Cells, two_valued
+from likely.evaluation.baselines.cells import Cells, in_parts, two_valued
 from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.clusters import mixture
 from likely.evaluation.baselines.gaussian import Training, full, ppca
@@ -25,7 +25,7 @@ __all__ = ["Baseline", "Baselines", "comparable", "fit_baselines"]
 
 LAWS = ("gaussian", "gaussian_mixture", "ppca")
 MIXTURE = ("log_weights", "means", "deviations")
-MAX_CELLS = 4096
+MAX_CELLS, MAX_WITH_HOLES = 4096, 64
 PART = 4096
 MIXTURE_ROWS = 5000
 
@@ -41,7 +41,7 @@ class Baseline:
     nats
         log P(x) per row, `(rows,)` float64; `None` for a compressor.
     bits_per_dim
-        −mean log P(x)/(dims log 2), or 8 × bytes/(rows × dims).
+        −mean log P(x)/(cells log 2), cells the mean number of observed ones, or 8 × bytes/(rows × cells).
     kind
         What it is, in words.
 
@@ -90,21 +90,24 @@ class Baselines:
             Encoded by the same schema, and binarised once where that applies.
 
         """
-        parts = [self._log_prob(part) for part in rows.values.split(PART)]
+        rows = rows.to("cpu")
+        parts = [self._log_prob(*part) for part in in_parts(rows.values, rows.observed, PART)]
         found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        scale = self.schema.dims * math.log(2)
+        cells = float(rows.cells.to(torch.float64).mean())
+        scale = cells * math.log(2) if cells else math.nan
         return [
             Baseline(name, nats.numpy(), -float(nats.mean()) / scale, self.kinds[name]) for name, nats in found.items()
         ]
 
-    def _log_prob(self, values: Tensor) -> dict[str, Tensor]:
-        values = values.cpu()
-        found = {"marginals": self.frequencies.log_prob(values) + self.mixtures.log_prob(values)}
+    def _log_prob(self, values: Tensor, observed: Tensor | None) -> dict[str, Tensor]:
+        alone = self.frequencies.log_prob(values, observed) + self.mixtures.log_prob(values, observed)
+        found = {"marginals": alone}
         if not self.laws:
             return found
         cells = next(iter(self.laws.values())).cells
-        seen = cells.read(values)
-        apart = self.frequencies.take(~torch.isin(self.frequencies.places, cells.places)).log_prob(values)
+        seen = cells.read(values, observed)
+        rest = self.frequencies.take(~torch.isin(self.frequencies.places, cells.places))
+        apart = rest.log_prob(values, observed)
         return found | {name: law.log_prob(seen) + apart for name, law in self.laws.items()}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -130,7 +133,7 @@ class Baselines:
             own = ("frequencies.log_p", *(f"mixtures.{name}" for name in MIXTURE))
             parts = {name: torch.from_numpy(np.array(arrays[name])) for name in own}
             kinds = json.loads(np.asarray(arrays["kinds"]).tobytes())
-            frequencies = Frequencies.fit(schema, torch.empty(0), parts["frequencies.log_p"])
+            frequencies = Frequencies.fit(schema, torch.empty(0), log_p=parts["frequencies.log_p"])
             apart = Cells.of(schema, lambda column: not counted(column))
             mixtures = Mixtures(apart, *(parts[f"mixtures.{name}"] for name in MIXTURE))
             cells, laws = _numeric(schema), {}
@@ -144,14 +147,14 @@ class Baselines:
 
 def comparable(schema: Schema, likelihood: Likelihood) -> bool:
     """Whether the likelihood has the schema's base measure in every cell, so that log P(x) may be compared."""
-    kinds = [column.measure for column in schema.modelled]
+    return _agrees([column.measure for column in schema.modelled], likelihood)
+
+
+def _agrees(measures: Sequence[str], likelihood: Likelihood) -> bool:
     if not isinstance(likelihood, Columns):
-        return all(likelihood.measure == kind for kind in kinds)
-    for family, places in zip(likelihood.families, likelihood.places, strict=True):
-        measure = cast(Likelihood, family).measure
-        if any(kinds[place] != measure for place in places.tolist()):
-            return False
-    return True
+        return all(likelihood.measure == measure for measure in measures)
+    pairs = zip(likelihood.families, likelihood.places, strict=True)
+    return all(_agrees([measures[i] for i in places.tolist()], cast(Likelihood, family)) for family, places in pairs)
 
 
 def measure(schema: Schema) -> str:
@@ -167,6 +170,9 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     the schema's limits and reserve; a categorical one of more than two values keeps its marginal. What has to be chosen
     (ridge, components, the stretch of coarse cells) is chosen by training rows that are held out.
 
+    Of rows with missing cells the marginals are those of the observed cells, and the moments of the Gaussian and of PCA
+    are found by EM, where there are at most 64 numeric cells; no mixture is fitted. Each law scores what is observed.
+
     Parameters
     ----------
     schema
@@ -179,24 +185,30 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
         Of the held-out part, of the binarisation and of the starts of EM.
 
     """
-    values = train.fixed(seed).values.cpu()
-    values = values[torch.randperm(len(values), generator=torch.Generator().manual_seed(seed))]
-    frequencies = Frequencies.fit(schema, values)
-    mixtures = Mixtures.fit(Cells.of(schema, lambda column: not counted(column)), values[:MIXTURE_ROWS])
+    rows = train.fixed(seed).to("cpu")
+    rows = rows.take(torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)))
+    values, observed = rows.values, rows.observed
+    frequencies = Frequencies.fit(schema, values, observed)
+    some = rows.take(torch.arange(min(MIXTURE_ROWS, len(rows))))
+    mixtures = Mixtures.fit(Cells.of(schema, lambda column: not counted(column)), some.values, some.observed)
     cells, laws, kinds = _numeric(schema), {}, {"marginals": _marginals(schema)}
-    if 0 < len(cells) <= MAX_CELLS:
-        training = Training.of(cells, values)
+    if 0 < len(cells) <= (MAX_CELLS if observed is None else MAX_WITH_HOLES):
+        training = Training.of(cells, values, observed)
         laws["gaussian"], ridge = full(training)
-        laws["gaussian_mixture"], what = mixture(training, laws["gaussian"], ridge, seed)
-        laws["ppca"] = ppca(training, latent)
         size = min(latent, len(cells) - 1)
         kinds |= {
             "gaussian": f"a Gaussian with full covariance, {ridge:g} of each cell's variance added",
-            "gaussian_mixture": f"a mixture of Gaussians: {what}",
             "ppca": f"probabilistic PCA of dimension {size}",
         }
+        if observed is None:
+            laws["gaussian_mixture"], what = mixture(training, laws["gaussian"], ridge, seed)
+            kinds["gaussian_mixture"] = f"a mixture of Gaussians: {what}"
+        else:
+            kinds["marginals"] += "; no mixture of Gaussians is fitted to rows with missing cells"
+        laws["ppca"] = ppca(training, latent)
     else:
-        kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells"
+        holes = "" if observed is None else ", some of them missing"
+        kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells{holes}"
     kinds = {name: _ending(schema, kind, chained=name in laws) for name, kind in kinds.items()}
     return Baselines(schema, frequencies, mixtures, {name: law.stored()[0] for name, law in laws.items()}, kinds)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -10,45 +10,16 @@ from torch import Tensor
 
 from likely.evaluation.baselines.cells import Cells, Seen
 from likely.evaluation.baselines.chain import Chain, stretched
+from likely.evaluation.baselines.moments import Moments, moments, moments_of_observed
 
-__all__ = ["Moments", "Training", "full", "leading", "ppca"]
+__all__ = ["Training", "full", "leading", "ppca"]
 
 RIDGES = (1e-6, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1)
 # Cells held out in all; more cells a row than MANY are held out once.
 HELD, MANY_CELLS = 2**20, 1024
 PART = 4096
-
-
-@dataclass(frozen=True, eq=False)
-class Moments:
-    """Number of rows, sum of y `(cells,)` and of y yᵀ `(cells, cells)`."""
-
-    rows: int
-    total: Tensor
-    outer: Tensor
-
-    def __add__(self, other: Moments) -> Moments:
-        return Moments(self.rows + other.rows, self.total + other.total, self.outer + other.outer)
-
-    def __sub__(self, other: Moments) -> Moments:
-        return Moments(self.rows - other.rows, self.total - other.total, self.outer - other.outer)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.total / self.rows
-
-    @property
-    def covariance(self) -> Tensor:
-        return self.outer / self.rows - torch.outer(self.mean, self.mean)
-
-
-def moments(seen: Iterable[Seen]) -> Moments:
-    """Of rows that come in parts."""
-    found = [Moments(len(part.y), part.y.sum(0), part.y.T @ part.y) for part in seen]
-    made = found[0]
-    for other in found[1:]:
-        made = made + other
-    return made
+# Of rows with holes so many at least, and more as far as the work (rows x cells^3) allows; folds of them.
+FEWEST, WORK, FOLDS = 1000, 5e7, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,13 +48,26 @@ class Training:
     without: list[Moments]
 
     @classmethod
-    def of(cls, cells: Cells, values: Tensor) -> Training:
-        """With the moments taken in float64, a part of the rows at a time."""
+    def of(cls, cells: Cells, values: Tensor, observed: Tensor | None = None) -> Training:
+        """With the moments taken in float64, a part of the rows at a time; of rows with holes by EM."""
+        if observed is not None:
+            return cls._of_observed(cells, values, observed)
         count = min(5, len(values)) if len(cells) <= MANY_CELLS else 1
         size = max(1, min(len(values) // max(2, count), HELD // (count * len(cells))))
         folds = [cells.read(values[size * fold : size * (fold + 1)]) for fold in range(count)]
         total = moments(cells.read(part) for part in values.split(PART))
         return cls(cells, values, folds, total, [total - moments([fold]) for fold in folds])
+
+    @classmethod
+    def _of_observed(cls, cells: Cells, values: Tensor, observed: Tensor) -> Training:
+        most = max(FEWEST, int(WORK / len(cells) ** 3))
+        seen = cells.read(values[:most], observed[:most])
+        count = min(FOLDS, len(seen.y))
+        size = max(1, len(seen.y) // max(2, count))
+        cuts = [(slice(size * fold, size * (fold + 1)), slice(0, size * fold)) for fold in range(count)]
+        rest = [Seen.joined([seen.take(first), seen.take(slice(held.stop, None))]) for held, first in cuts]
+        folds = [seen.take(held) for held, _ in cuts]
+        return cls(cells, values, folds, moments_of_observed(seen), [moments_of_observed(rows) for rows in rest])
 
     def parts(self, *, all_rows: bool) -> Iterator[Seen]:
         """All rows, or all but the first fold, a part at a time."""

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from likely.data import Column, Schema
-from likely.evaluation.baselines.cells import Cells, columns_of, two_valued
+from likely.data.batch import completed
+from likely.evaluation.baselines.cells import Cells, Seen, columns_of, in_parts, two_valued
 from likely.likelihoods.standardised import start_mixture
 
 __all__ = ["Frequencies", "Mixtures", "counted"]
@@ -58,8 +59,10 @@ class Frequencies:
     log_p: Tensor
 
     @classmethod
-    def fit(cls, schema: Schema, values: Tensor, log_p: Tensor | None = None) -> Frequencies:
-        """Count the training rows `(rows, *event)`, or take up what was counted."""
+    def fit(
+        cls, schema: Schema, values: Tensor, observed: Tensor | None = None, log_p: Tensor | None = None
+    ) -> Frequencies:
+        """Count the observed cells of the training rows `(rows, *event)`, or take up what was counted."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if counted(column)]
         spans = torch.tensor([_span(column) for _, column in chosen], dtype=torch.float64).view(-1, 3)
         made = cls(
@@ -70,7 +73,7 @@ class Frequencies:
             torch.tensor([column.coded for _, column in chosen], dtype=torch.bool),
             torch.empty(0) if log_p is None else log_p,
         )
-        return made if log_p is not None else replace(made, log_p=made._count(values, spans[:, 2]))
+        return made if log_p is not None else replace(made, log_p=made._count(values, observed, spans[:, 2]))
 
     def take(self, keep: Tensor) -> Frequencies:
         """Some of the cells."""
@@ -81,37 +84,43 @@ class Frequencies:
         x = values.flatten(1).cpu().index_select(1, self.places).to(torch.float64)
         return ((x - self.low) / self.step).round()
 
-    def _count(self, values: Tensor, sizes: Tensor) -> Tensor:
+    def _seen(self, observed: Tensor) -> Tensor:
+        return observed.flatten(1).cpu().index_select(1, self.places)
+
+    def _count(self, values: Tensor, observed: Tensor | None, sizes: Tensor) -> Tensor:
         widest = int(sizes.max()) if len(sizes) else 1
         counts = torch.zeros(len(sizes) * widest, dtype=torch.float64)
         offsets = torch.arange(len(sizes)) * widest
-        for part in values.split(4096):
+        for part, mask in in_parts(values, observed, 4096):
             index = self._index(part)
             known = (index >= 0) & (index < sizes)
+            known = known if mask is None else known & self._seen(mask)
             counts += torch.bincount((index.long() + offsets)[known], minlength=len(counts))
         table, known = counts.view(len(sizes), widest), torch.arange(widest) < sizes[:, None]
         total = table.sum(1, keepdim=True)
 
         def left_out(alpha: float) -> float:
             """Log-probability of each row's values by the counts of the others."""
-            share = ((table - 1).clamp_min(0) + alpha) / (total - 1 + alpha * sizes[:, None])
+            share = ((table - 1).clamp_min(0) + alpha) / ((total - 1).clamp_min(0) + alpha * sizes[:, None])
             return float((table * share.log()).sum())
 
         alpha = max(SMOOTHING, key=left_out)
         return torch.where(known, (table + alpha) / (total + alpha * sizes[:, None]), 0.0).log()
 
-    def log_prob(self, values: Tensor) -> Tensor:
-        """Σ_j log P(x_j), `(rows,)`, in nats."""
-        return torch.cat([self._log_prob(part) for part in values.split(max(1, CHUNK // max(1, len(self.places))))])
+    def log_prob(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Σ_j log P(x_j) over the observed cells, `(rows,)`, in nats."""
+        size = max(1, CHUNK // max(1, len(self.places)))
+        return torch.cat([self._log_prob(*part) for part in in_parts(values, observed, size)])
 
-    def _log_prob(self, values: Tensor) -> Tensor:
+    def _log_prob(self, values: Tensor, observed: Tensor | None) -> Tensor:
         index = self._index(values)
         last = torch.isfinite(self.log_p).sum(1) - 1
         within = index.clamp_min(0).minimum(last).long()
         known = self.log_p[torch.arange(len(last)), within] + torch.log1p(-self.reserve)
         far = torch.maximum(-index, index - last).clamp_min(1)
         tail = torch.where(self.codes, self.reserve.log(), (self.reserve / 2).log() - far.log() - far.log1p())
-        return torch.where((index < 0) | (index > last), tail, known).sum(1)
+        found = torch.where((index < 0) | (index > last), tail, known)
+        return (found if observed is None else torch.where(self._seen(observed), found, 0.0)).sum(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,20 +144,22 @@ class Mixtures:
     deviations: Tensor
 
     @classmethod
-    def fit(cls, cells: Cells, values: Tensor) -> Mixtures:
-        """From training rows in random order, the first fifth of which choose."""
+    def fit(cls, cells: Cells, values: Tensor, observed: Tensor | None = None) -> Mixtures:
+        """From the observed cells of training rows in random order, the first fifth of which choose."""
         size = max(1, len(values) // 5)
         floor = torch.where(cells.step > 0, (0.1 * cells.step / cells.scale).clamp_max(1e-3), 1e-3)[:, None, None]
 
-        def laws(rows: Tensor, counts: tuple[int, ...]) -> list[Mixtures]:
+        def laws(first: int, counts: tuple[int, ...]) -> list[Mixtures]:
+            rows = completed(values[first:], None if observed is None else observed[first:])
             y = cells.read(rows).y.unsqueeze(-1)
             found = [start_mixture(y, min(count, len(y)), floor) for count in counts]
             return [cls(cells, w, means[:, 0], deviations[:, 0]) for w, means, deviations in found]
 
         if not len(cells):
             return cls(cells, *(torch.zeros((0, 1), dtype=torch.float64) for _ in range(3)))
-        scores = torch.stack([law.per_cell(values[:size]).mean(0) for law in laws(values[size:], COMPONENTS)])
-        chosen, everything = scores.argmax(0), laws(values, COMPONENTS)
+        held = cells.read(values[:size], None if observed is None else observed[:size])
+        scores = torch.stack([law.per_cell(held).mean(0) for law in laws(size, COMPONENTS)])
+        chosen, everything = scores.argmax(0), laws(0, COMPONENTS)
         made = []
         for name, blank in (("log_weights", -torch.inf), ("means", 0.0), ("deviations", 1.0)):
             wide = torch.full((len(COMPONENTS), len(cells), COMPONENTS[-1]), blank, dtype=torch.float64)
@@ -157,16 +168,15 @@ class Mixtures:
             made.append(wide[chosen, torch.arange(len(cells))])
         return cls(cells, *made)
 
-    def per_cell(self, values: Tensor) -> Tensor:
-        """log P(x_j), `(rows, cells)`, in nats."""
-        seen = self.cells.read(values)
+    def per_cell(self, seen: Seen) -> Tensor:
+        """log P(x_j), `(rows, cells)`, in nats; 0 of a cell that is not observed."""
         found = torch.full_like(seen.y, -torch.inf)
         for log_weight, mean, deviation in zip(self.log_weights.T, self.means.T, self.deviations.T, strict=True):
             mass = self.cells.log_mass(seen, (seen.y - mean) / deviation, deviation)
             found = torch.logaddexp(found, log_weight + mass)
-        return found
+        return found if seen.observed is None else torch.where(seen.observed, found, 0.0)
 
-    def log_prob(self, values: Tensor) -> Tensor:
-        """Σ_j log P(x_j), `(rows,)`, in nats."""
+    def log_prob(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
+        """Σ_j log P(x_j) over the observed cells, `(rows,)`, in nats."""
         size = max(1, CHUNK // max(1, len(self.cells)))
-        return torch.cat([self.per_cell(part).sum(1) for part in values.split(size)])
+        return torch.cat([self.per_cell(self.cells.read(*part)).sum(1) for part in in_parts(values, observed, size)])

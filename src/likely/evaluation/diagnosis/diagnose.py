@@ -124,7 +124,7 @@ def diagnose(
     fit = compare(
         model, kinds, {name: 0 if some is None else len(some) for name, some in whole.items()}, seed, held_out=held_out
     )
-    calibration = calibrations(schema, transformed.u)
+    calibration = calibrations(schema, transformed)
     beyond = outside(schema, test)
     space = model.q_z_x.space if isinstance(model, VAE) else "hierarchy"
     prior = type(model.p_z).__name__.lower() if isinstance(model, VAE) else ""

@@ -37,7 +37,10 @@ class Uniforms:
     Attributes
     ----------
     u
-        `(rows, cells)`, float32, within 0 and 1; uniform where the model is true.
+        `(rows, cells)`, float32, within 0 and 1; uniform where the model is true. Of a cell that is not observed it is
+        a draw that the model has no part in.
+    observed
+        `(rows, cells)` boolean, `None` when every cell is observed.
     effective
         Mean over the rows of the effective number of draws of z, 1/Σ w², of `draws`.
     draws
@@ -48,6 +51,7 @@ class Uniforms:
     u: np.ndarray
     effective: float
     draws: int
+    observed: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,8 +124,11 @@ def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
         v = uniform(keys, WITHIN, 0, 1, batch.values[0].numel())[0].view(batch.values.shape).to(torch.float64)
         below = torch.where(mass, (1 - v) * law.log_prob(batch.values).to(torch.float64).exp(), 0.0)
         u = (law.cdf(batch.values).to(torch.float64) - below).clamp(0, 1)
+        if batch.observed is not None:
+            u = torch.where(batch.observed, u, v)
         found.append(u[:count].flatten(1).to(torch.float32).cpu())
-    return Uniforms(torch.cat(found).numpy(), effective / len(rows), DRAWS)
+    seen = None if rows.observed is None else rows.observed.flatten(1).cpu().numpy()
+    return Uniforms(torch.cat(found).numpy(), effective / len(rows), DRAWS, seen)
 
 
 def _proposed(model: Model, batch: Batch, keys: Tensor, p: LatentDistribution) -> tuple[Tensor, Tensor]:
@@ -142,24 +149,29 @@ def _of_mass(likelihood: Likelihood) -> Tensor:
         return torch.tensor(likelihood.measure == "mass")
     made = torch.zeros(likelihood.event_shape, dtype=torch.bool)
     for family, places in zip(likelihood.families, likelihood.places, strict=True):
-        made[places.cpu()] = cast(Likelihood, family).measure == "mass"
+        made[places.cpu()] = _of_mass(cast(Likelihood, family)).cpu()
     return made
 
 
-def calibrations(schema: Schema, u: np.ndarray) -> tuple[Calibration, ...]:
-    """One per column of a table; one for all cells of an array or picture together."""
+def calibrations(schema: Schema, found: Uniforms) -> tuple[Calibration, ...]:
+    """One per column of a table that has a value; one for all cells of an array or picture together."""
+    u = found.u
+    seen = np.ones(u.shape, bool) if found.observed is None else found.observed
     if schema.uniform:
-        return (_calibration(ALL_CELLS, u, ordered=not schema.columns[0].coded),)
-    pairs = zip(schema.modelled, u.T, strict=True)
-    return tuple(_calibration(c.name, part[:, None], ordered=not c.coded) for c, part in pairs)
+        parts = [(ALL_CELLS, schema.columns[0], u, seen)]
+    else:
+        parts = [(c.name, c, u[:, [i]], seen[:, [i]]) for i, c in enumerate(schema.modelled)]
+    return tuple(_calibration(name, u, seen, ordered=not c.coded) for name, c, u, seen in parts if seen.any())
 
 
-def _calibration(name: str, u: np.ndarray, *, ordered: bool) -> Calibration:
+def _calibration(name: str, cells: np.ndarray, seen: np.ndarray, *, ordered: bool) -> Calibration:
+    """Of `(rows, cells)`, those that are observed."""
+    row, u = np.nonzero(seen)[0], cells[seen]
     w = torch.special.ndtri(torch.from_numpy(u).to(torch.float64).clamp(NEAREST, 1 - NEAREST)).numpy()
-    shift, shift_se = _clustered(w, 1.0)
-    variance, variance_se = _clustered((w - shift) ** 2, math.sqrt(2))
+    shift, shift_se = _clustered(w, row, 1.0)
+    variance, variance_se = _clustered((w - shift) ** 2, row, math.sqrt(2))
     spread, spread_se = math.sqrt(variance), variance_se / (2 * math.sqrt(max(variance, NEAREST)))
-    distance = _distance(np.sort(u, axis=None).astype(np.float64))
+    distance = _distance(np.sort(u).astype(np.float64))
     p_value = _kolmogorov(distance, u.size)
     words = []
     if abs(shift) > max(ERRORS * shift_se, LARGE):
@@ -175,11 +187,13 @@ def _calibration(name: str, u: np.ndarray, *, ordered: bool) -> Calibration:
     return Calibration(name, u.size, histogram, *numbers, ", ".join(words))
 
 
-def _clustered(values: np.ndarray, deviation: float) -> tuple[float, float]:
-    """Mean of `(rows, cells)`, and its error over rows: at least that of independent values of this deviation."""
-    each = values.mean(1)
-    seen = each.std(ddof=1) / math.sqrt(len(each)) if len(each) > 1 else math.inf
-    return float(each.mean()), float(max(seen, deviation / math.sqrt(values.size)))
+def _clustered(values: np.ndarray, row: np.ndarray, deviation: float) -> tuple[float, float]:
+    """Mean of `(values,)`, and its error over the rows they are of: at least that of independent values."""
+    mean = float(values.mean())
+    away = np.bincount(row, values - mean)[np.unique(row)]
+    rows = len(away)
+    seen = math.sqrt(rows / (rows - 1) * float(np.square(away).sum())) / len(values) if rows > 1 else math.inf
+    return mean, max(seen, deviation / math.sqrt(len(values)))
 
 
 def _distance(ranked: np.ndarray) -> float:

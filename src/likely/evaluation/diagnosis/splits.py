@@ -70,8 +70,8 @@ class Outside:
     unseen
         The same of unseen categories alone.
     expected
-        How often chance alone takes a row beyond a column's range, at most: 2/(n + 1) for each row and each column
-        whose range was inferred from n training rows.
+        How often chance alone takes a row beyond a column's range, at most: 2/(n + 1) for each row that has a value and
+        each column whose range was inferred from the n training rows that have one.
     beyond
         How often it is.
 
@@ -149,13 +149,15 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
     Limits that are law are checked when rows are encoded.
     """
     found: dict[str, np.ndarray] = {}
-    numbers = 0
+    x, seen = rows.values.flatten(1), None if rows.observed is None else rows.observed.flatten(1)
+    parts: list[tuple[Column, Tensor, Tensor | None]] = []
     if schema.uniform:
-        numbers = _add(found, schema.columns[0], rows.values.flatten(1))
+        parts = [(schema.columns[0], x, seen)]
     else:
-        numbers = sum(_add(found, c, rows.values[:, [i]]) for i, c in enumerate(schema.modelled))
+        parts = [(c, x[:, [i]], None if seen is None else seen[:, [i]]) for i, c in enumerate(schema.modelled)]
     if rows.covariates is not None:
-        numbers += sum(_add(found, c, rows.covariates[:, [i]]) for i, c in enumerate(schema.conditions))
+        parts += [(c, rows.covariates[:, [i]], None) for i, c in enumerate(schema.conditions)]
+    expected = sum(_add(found, part, schema) for part in parts)
     counts = {name: int((cells > 0).sum()) for name, cells in found.items()}
     codes = {column.name for column in schema.columns if column.coded}
     some = np.any([cells > 0 for cells in found.values()], axis=0) if found else np.zeros(len(rows), bool)
@@ -164,18 +166,22 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
         of=len(rows),
         columns={name: count for name, count in counts.items() if count},
         unseen={name: count for name, count in counts.items() if count and name in codes},
-        expected=2 / (schema.rows + 1) * numbers * len(rows),
+        expected=expected,
         beyond=sum(count for name, count in counts.items() if name not in codes),
     )
 
 
-def _add(found: dict[str, np.ndarray], column: Column, cells: Tensor) -> bool:
-    """Count each row's cells that are outside; whether the column has a range that was inferred."""
-    if column.coded:
-        found[column.name] = (cells < 0).sum(1).cpu().numpy()
-        return False
-    if column.hard or column.low is None or column.high is None:
-        return False
-    slack = 0.5 * (column.step or 0.0)
-    found[column.name] = ((cells < column.low - slack) | (cells > column.high + slack)).sum(1).cpu().numpy()
-    return True
+def _add(found: dict[str, np.ndarray], part: tuple[Column, Tensor, Tensor | None], schema: Schema) -> float:
+    """Count each row's cells that are outside; how many rows chance takes beyond a range that was inferred, at most."""
+    column, cells, seen = part
+    if not column.coded and (column.hard or column.low is None or column.high is None):
+        return 0.0
+    beyond = cells < 0
+    if not column.coded:
+        slack = 0.5 * (column.step or 0.0)
+        beyond = (cells < (column.low or 0.0) - slack) | (cells > (column.high or 0.0) + slack)
+    beyond = beyond if seen is None else beyond & seen
+    found[column.name] = beyond.sum(1).cpu().numpy()
+    rows = len(cells) if seen is None else int(seen.any(1).sum())
+    known = schema.rows if schema.uniform else schema.rows - column.missing
+    return 0.0 if column.coded else 2 / (known + 1) * rows

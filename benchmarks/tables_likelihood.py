@@ -1,0 +1,125 @@
+"""log P(row) of held-out rows: `likely` with defaults, and the simpler laws it has to beat, in one base measure.
+
+    LIKELY_DATA=... python benchmarks/tables_likelihood.py [TABLE ...] [--out FOLDER]
+
+concrete, wine, boston and power-plant five times, adult once: `likely.fit` with seed 0, 1, ... and else its defaults
+divides the rows 80/10/10 into training, validation and test rows, and `Run.assess` scores the test rows. log P(row) is
+`iwae`, L_500: a lower bound; what annealed importance sampling adds to it, on at most 100 rows of each seed, is told
+beside it. Against it, on the same rows and in the base measure of the run's schema (masses of recorded cells):
+
+marginals         independent cells: smoothed frequencies, and mixtures of normals of cells without a finite set
+gaussian          full covariance; each cell's mass given the cells before it
+gaussian_mixture  full covariances, 1 to 16 of them; their number, floor and stretch chosen by held-out training rows
+copula            of adult only, where most cells are categories: a Gaussian copula with a full correlation matrix over
+                  the marginals (`tables_copula.py`)
+
+Differences are paired by row; a row that is a test row for several seeds counts as one draw in `se`. Every seed is kept
+in FOLDER: run the same command again to go on, and take another FOLDER for other code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import likely
+from common import data, keep
+from tables_copula import GaussianCopula
+from tables_rows import over_rows, told
+from trust_pieces import Piece, cost, mean_error, piece, table
+
+SEEDS = {"concrete": range(5), "wine": range(5), "boston": range(5), "power-plant": range(5), "adult": range(1)}
+SHOWN = ("marginals", "gaussian", "gaussian_mixture", "copula")
+RIVALS = {**dict.fromkeys(SEEDS, SHOWN[:3]), "adult": ("marginals", "copula")}
+
+
+def scored(name: str, seed: int) -> dict[str, Any]:
+    """One fit, and what it and the simpler laws make of its test rows: `(rows,)` each, nats."""
+    started = time.perf_counter()
+    run = likely.fit(data(f"tables/{name}.csv"), seed=seed)
+    fitted, found = time.perf_counter() - started, run.assess()
+    if not found.baselines or run.simpler is None:
+        sys.exit(f"{name}: {found.ledger.headline}")
+    made = {column: values.to_numpy() for column, values in found.frame().items()}
+    made |= {"row": found.index.to_numpy(), "fit_s": fitted, "steps": run.facts["steps"], "dims": run.schema.dims}
+    made |= {"kinds": [f"{base.name}: {base.kind}" for base in found.baselines], "samples": found.evidence.samples}
+    made |= {"latent": run.model.latent, "training_rows": run.schema.rows, "measure": run.measure}
+    if "copula" in RIVALS[name]:
+        train, test = (
+            run.encoded(run.division.rows(run.training_source(), part)).to("cpu") for part in ("train", "test")
+        )
+        made["copula"], made["copula_se_mc"] = GaussianCopula.fit(run.schema, run.simpler, train).log_prob(test)
+    return made
+
+
+def summary(name: str, pieces: list[Piece]) -> dict[str, Any]:
+    """All seeds of one table."""
+    row, bound, errors = (np.concatenate([one[key] for one in pieces]) for key in ("row", "iwae", "iwae_se_mc"))
+    versus, better = {}, {}
+    for rival in RIVALS[name]:
+        versus[rival] = over_rows(bound - np.concatenate([one[rival] for one in pieces]), row)
+        better[rival] = sum(bool((one["iwae"] - one[rival]).mean() > 0) for one in pieces)
+    annealed = [one["ais"] - one["iwae"] for one in pieces if "ais" in one]
+    above = np.concatenate(annealed) if annealed else np.empty(0)
+    facts = ("training_rows", "dims", "latent", "steps", "samples")
+    return {
+        "data": name,
+        "seeds": len(pieces),
+        "test rows": len(np.unique(row)),
+        "log P(row)": over_rows(bound, row),
+        "se_mc": mean_error(errors),
+        "ais - iwae": float(np.nanmean(above)) if len(above) else None,
+        "annealed rows": int(np.isfinite(above).sum()),
+        "ours minus": versus,
+        "seeds ahead": better,
+        "beats them": all(found["mean"] > 2 * found["se"] for found in versus.values()),
+        "rivals": [str(kind) for kind in pieces[0]["kinds"]],
+        "measure": str(pieces[0]["measure"]),
+        **{fact: [int(one[fact]) for one in pieces] for fact in facts},
+        "fit_s": [round(float(one["fit_s"]), 1) for one in pieces],
+        **cost(*pieces),
+    }
+
+
+def shown(found: dict[str, Any]) -> dict[str, Any]:
+    """One line of the table."""
+    versus = {f"- {name}": told(found["ours minus"][name]) if name in found["ours minus"] else "" for name in SHOWN}
+    return {
+        **{name: found[name] for name in ("data", "seeds", "test rows")},
+        "log P(row), L_500": told(found["log P(row)"]),
+        "se_mc": found["se_mc"],
+        **versus,
+        "beats them": found["beats them"],
+        "ais - iwae": "" if found["ais - iwae"] is None else found["ais - iwae"],
+        "fit, s": float(np.mean(found["fit_s"])),
+        **{name: found[name] for name in ("wall_s", "processor_s")},
+    }
+
+
+def main() -> None:
+    """Measure what is asked for, then write the results of every table that FOLDER holds whole."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("tables", nargs="*")
+    parser.add_argument("--out", type=Path, default=Path(".cache/tables_likelihood"))
+    asked = parser.parse_args()
+    unknown = sorted(set(asked.tables) - set(SEEDS))
+    if unknown:
+        parser.error(f"no table is called {unknown[0]!r}; tables: {', '.join(SEEDS)}")
+    for name in asked.tables or SEEDS:
+        for seed in SEEDS[name]:
+            piece(asked.out / name / f"{seed}.npz", partial(scored, name, seed))
+    files = {name: [asked.out / name / f"{seed}.npz" for seed in seeds] for name, seeds in SEEDS.items()}
+    whole = {name: some for name, some in files.items() if all(file.exists() for file in some)}
+    found = [summary(name, [piece(file, dict) for file in some]) for name, some in whole.items()]
+    table("log P(row) of held-out rows, nats; ours minus each", [shown(line) for line in found])
+    keep("tables_likelihood", {"protocol": __doc__, "lines": found})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Knots of a column's bent axis, from its training rows alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+
+import numpy as np
+
+from likely.data.schema import Column, Kind
+
+__all__ = ["Knots", "bent", "warp_knots"]
+
+Knots = tuple[tuple[float, float], ...]
+
+MOST_STEPS, LEAST_STEPS, ROWS_PER_STEP, TAIL_ROWS = 64, 4, 25, 10
+MOST_SPIKES, LEAST_SPIKE, NARROW = 100, 5, 1e-3
+GAP_PASSES, STEEPEST, LEAST_RISE = 3, 8.0, 1e-9
+SMALLEST, LARGEST = 1e-300, 1e300
+
+
+def bent(column: Column, numbers: np.ndarray) -> Column:
+    """The column with the knots of its observed values `(rows,)`, where it is numeric."""
+    return replace(column, knots=warp_knots(numbers, column.per_unit, column.kind)) if column.numeric else column
+
+
+def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
+    """Knots `(x, y)` of an increasing, piecewise linear map T on whose axis y = T(x) the column is about N(0, 1).
+
+    y = Φ⁻¹(u), u = (1 − w) (n F(x) + ½)/(n + 1) + w S(x): F is the distribution function of the n rows, S that of the
+    uniform law between the outermost knots and w = 1/(n + 1), so that a range without rows keeps some mass. Normal
+    scores of the ranks are what a Gaussian copula takes for its margins (van der Waerden 1952; Hoff 2007, Extending the
+    rank likelihood for semiparametric copula estimation).
+
+    Where the knots are:
+
+    - A value that holds more than a step of the quantiles is a spike: a knot on either side of its cell. Spikes are set
+      aside, the most frequent first, and what is left is cut anew.
+    - The rest is cut into steps of equal mass, 2 n^⅓ of them (Rice's rule; Terrell and Scott 1985), at most 64 and
+      one for 25 rows, at least 4. The outer steps are halved as long as they hold 10 rows.
+    - The least and the greatest value, and both ends of a gap that takes more than half of a step's range.
+    - One more on either side where the axis would rise beyond the rows by more than 8 in the length of their range: a
+      value out there is unlikely, not impossible.
+
+    Columns on a grid have their knots on the edges of cells, so that T is linear on each cell. For columns of the kind
+    `positive` lengths are those of log x, in which T is then linear between knots.
+
+    Parameters
+    ----------
+    numbers
+        `(rows,)`, the observed values of the training rows, in data units.
+    per_unit
+        The values are multiples of 1/per_unit; `None` for reals, whose spikes get cells a thousandth of the column's
+        spread wide.
+    kind
+        Of the column.
+
+    Returns
+    -------
+    Both coordinates strictly rising, x in data units; none for reals that are all the same.
+
+    """
+    rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, kind == "positive")
+    places = rows.places()
+    if len(places) < 2:
+        return ()
+    x = rows.coordinate(places)
+    span, share = x[-1] - x[0], 1 / (rows.total + 1)
+    u = (1 - share) * (rows.below(places) + 0.5) / (rows.total + 1) + share * (x - x[0]) / span
+    scores = np.array([NormalDist().inv_cdf(float(one)) for one in u])
+    y = scores + LEAST_RISE * np.arange(len(scores))
+    made = list(zip(places.tolist(), y.tolist(), strict=True))
+    slope = STEEPEST / span
+    if y[1] - y[0] > slope * (x[1] - x[0]) and (far := rows.beyond(places[0], -span)) < places[0]:
+        made.insert(0, (far, float(y[0] - slope * (x[0] - rows.coordinate(far)))))
+    if y[-1] - y[-2] > slope * (x[-1] - x[-2]) and (far := rows.beyond(places[-1], span)) > places[-1]:
+        made.append((far, float(y[-1] + slope * (rows.coordinate(far) - x[-1]))))
+    return tuple(made)
+
+
+def _steps(rows: int) -> int:
+    """Into how many parts of equal mass this many rows are cut."""
+    return int(min(MOST_STEPS, max(LEAST_STEPS, min(2 * rows ** (1 / 3), rows / ROWS_PER_STEP))))
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """A column's values, each once and rising, with how often they occur."""
+
+    values: np.ndarray
+    counts: np.ndarray
+    per_unit: int | None
+    logarithmic: bool
+
+    @classmethod
+    def of(cls, numbers: np.ndarray, per_unit: int | None, logarithmic: bool) -> _Rows:
+        if per_unit is not None:
+            numbers = np.round(numbers * per_unit) / per_unit
+        return cls(*np.unique(numbers, return_counts=True), per_unit, logarithmic)
+
+    @property
+    def total(self) -> int:
+        return int(self.counts.sum())
+
+    def coordinate(self, x: np.ndarray | float) -> np.ndarray:
+        """What lengths are measured in: x or log x."""
+        return np.log(np.clip(x, SMALLEST, LARGEST)) if self.logarithmic else np.asarray(x)
+
+    def edge(self, x: np.ndarray | float, side: int) -> np.ndarray:
+        """The lower (side −1) or upper (+1) edge of x's cell; x itself where there is no grid."""
+        if self.per_unit is None:
+            return np.asarray(x)
+        return np.asarray((np.round(np.asarray(x) * self.per_unit) + 0.5 * side) / self.per_unit)
+
+    def below(self, places: np.ndarray) -> np.ndarray:
+        """How many rows lie below these places; one at a place counts half."""
+        cumulative = np.concatenate([[0], np.cumsum(self.counts)])
+        left = np.searchsorted(self.values, places)
+        right = np.searchsorted(self.values, places, "right")
+        return np.asarray((cumulative[left] + cumulative[right]) / 2)
+
+    def beyond(self, place: float, span: float) -> float:
+        """A place about this far off, on an edge where there is a grid."""
+        far = place * math.exp(max(-600.0, min(600.0, span))) if self.logarithmic else place + span
+        far = min(max(far, SMALLEST if self.logarithmic else -LARGEST), LARGEST)
+        return float(far if self.per_unit is None else (np.floor(far * self.per_unit) + 0.5) / self.per_unit)
+
+    def places(self) -> np.ndarray:
+        """Where the knots are among the rows, rising."""
+        spikes = self._spikes()
+        rest = self.counts.copy()
+        rest[spikes] = 0
+        ends = [self.edge(self.values[:1], -1), self.edge(self.values[-1:], 1)]
+        found = np.unique(np.concatenate([*ends, *self._around(spikes, rest), self._quantiles(rest)]))
+        for _ in range(GAP_PASSES):
+            pairs = zip(found[:-1].tolist(), found[1:].tolist(), strict=True)
+            gaps = [self._gap(low, high) for low, high in pairs]
+            found = np.unique(np.concatenate([found, *gaps]))
+        return found
+
+    def _spikes(self) -> np.ndarray:
+        """Places of the values that hold more than a step of what is left when those more frequent are set aside."""
+        if self.counts.max() < LEAST_SPIKE:
+            return np.empty(0, np.int64)
+        most = np.argsort(-self.counts, kind="stable")[:MOST_SPIKES]
+        left = self.total
+        for i, count in enumerate(self.counts[most].tolist()):
+            if count < LEAST_SPIKE or count * _steps(left) <= left:
+                return most[:i]
+            left -= count
+        return most
+
+    def _around(self, spikes: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Both edges of the spikes' cells."""
+        values = self.values[spikes]
+        if self.per_unit is not None:
+            return self.edge(values, -1), self.edge(values, 1)
+        x = self.coordinate(self.values)
+        spread = self._spread(x, rest) or self._spread(x, self.counts) or float(np.ptp(x))
+        half = 0.5 * NARROW * spread
+        if self.logarithmic:
+            return values * math.exp(-half), values * math.exp(half)
+        return values - half, values + half
+
+    @staticmethod
+    def _spread(x: np.ndarray, counts: np.ndarray) -> float:
+        """Half of the range of the middle two thirds."""
+        cumulative = np.cumsum(counts)
+        low, high = np.searchsorted(cumulative, (cumulative[-1] / 6, cumulative[-1] * 5 / 6))
+        return float(x[high] - x[low]) / 2 if cumulative[-1] else 0.0
+
+    def _quantiles(self, rest: np.ndarray) -> np.ndarray:
+        """Edges (or values) that cut the rest into steps."""
+        left = int(rest.sum())
+        if not left:
+            return np.empty(0)
+        steps = _steps(left)
+        shares = [step / steps for step in range(1, steps)]
+        outer = 0.5 / steps
+        while outer * left >= TAIL_ROWS:
+            shares += [outer, 1 - outer]
+            outer /= 2
+        cut = np.searchsorted(np.cumsum(rest), np.array(shares) * left)
+        return self.edge(self.values[cut], 1)
+
+    def _gap(self, low: float, high: float) -> list[float]:
+        """The ends of the widest gap between two knots, if it takes more than half of the way."""
+        inner = self.values[np.searchsorted(self.values, low, "right") : np.searchsorted(self.values, high)]
+        if not len(inner):
+            return []
+        starts, ends = np.append(low, self.edge(inner, 1)), np.append(self.edge(inner, -1), high)
+        lengths = self.coordinate(ends) - self.coordinate(starts)
+        widest = int(np.argmax(lengths))
+        half = float(self.coordinate(high) - self.coordinate(low)) / 2
+        return [float(starts[widest]), float(ends[widest])] if lengths[widest] > half else []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 import time
 import warnings
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,11 +22,11 @@ from likely.data.sources import open_source
 from likely.errors import DataError, LikelyError
 
 ODD = [
-    "1e400", "1e-400", "1_000", "0x10", "1,5", "1.5", "007", "-0", "+5", "1e5", ".5", "5.", "inf", "9" * 25,
-    "9" * 999, "0." + "1" * 3000, "9007199254740993", "9223372036854775807", "9223372036854775808", "True", "false",
-    "TRUE", "yes", " ?", "NA", "None", "-", "2020-01-31", "31/01/2020", "3/4/2020", "12:30", "\u0663", "1\u00a0000",
-    "\u22121", "\ufeffx", "a\x00b"[:1], "NaN", "-inf", "1e5.5", "0b1", "1d5", "١٢",
-]  # fmt: skip
+    *("1e400", "1e-400", "1_000", "0x10", "0b1", "1d5", "1,5", "1.5", "007", "-0", "+5", "1e5", "1e5.5", ".5", "5."),
+    *("9" * 25, "9" * 999, "0." + "1" * 3000, "9007199254740993", "9223372036854775807", "9223372036854775808"),
+    *("True", "false", "TRUE", "yes", "inf", "-inf", "NaN", " ?", "NA", "None", "-"),
+    *("2020-01-31", "31/01/2020", "3/4/2020", "12:30", "\u0663", "1\u00a0000", "\u22121", "\ufeffx"),
+]
 FIELDS = st.one_of(
     st.sampled_from(ODD),
     st.integers(-(10**20), 10**20).map(str),
@@ -38,6 +38,11 @@ LATIN = st.text(
 )
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|[-+]?inf(inity)?", re.ASCII | re.IGNORECASE)
 TRUTHS = {"true": True, "false": False}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("fuzz")
 
 
 def written(rows: list[list[str]], mark: str, *, quote: bool) -> str:
@@ -68,7 +73,7 @@ def equal(text: str, value: object, notices: tuple[str, ...]) -> bool:
     return exact and float(text) == value and (value != 0 or re.match(r"[-+]?[0.]*[1-9]", text.strip()) is None)
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(1, 4).flatmap(
         lambda width: st.lists(st.lists(FIELDS, min_size=width, max_size=width), min_size=1, max_size=6)
@@ -78,13 +83,13 @@ def equal(text: str, value: object, notices: tuple[str, ...]) -> bool:
     st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]),
 )
 def test_a_field_is_never_changed_in_silence(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], mark: str, quote: bool, encoding: str
+    folder: Path, rows: list[list[str]], mark: str, quote: bool, encoding: str
 ) -> None:
     names = [f"k{i}" for i in range(len(rows[0]))]
     assume(len(names) > 1)
     content = written([names, *rows], mark, quote=quote).encode(encoding)
     try:
-        source = opened(tmp_path_factory.mktemp("fuzz"), content)
+        source = opened(folder, content)
     except LikelyError as error:
         assert "\n" not in str(error)  # noqa: PT017
         return
@@ -115,17 +120,15 @@ def _through_the_schema(source: Source, frame: pd.DataFrame) -> None:
     pd.testing.assert_frame_equal(again, kept, check_exact=False, rtol=1e-15, atol=0)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.lists(LATIN, min_size=2, max_size=6), st.sampled_from(["cp1252", "latin-1", "utf-16", "utf-8-sig", "utf-8"]))
-def test_letters_of_any_encoding_come_back_or_the_guess_is_told(
-    tmp_path_factory: pytest.TempPathFactory, words: list[str], encoding: str
-) -> None:
+def test_letters_of_any_encoding_come_back_or_the_guess_is_told(folder: Path, words: list[str], encoding: str) -> None:
     words = [f"w{word}" for word in words]
     try:
         content = written([["town", "n"], *([word, "1"] for word in words)], ",", quote=False).encode(encoding)
     except UnicodeEncodeError:
         return
-    source = opened(tmp_path_factory.mktemp("fuzz"), content)
+    source = opened(folder, content)
     frame = source.splits["all"].values
     assert isinstance(frame, pd.DataFrame)
     if frame["town"].tolist() != words:
@@ -142,9 +145,9 @@ def _also_utf8(content: bytes) -> bool:
 
 @settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.text(st.sampled_from('ab1.,;"\n\r\t |é?'), max_size=60).map(str.encode) | st.binary(max_size=60))
-def test_any_bytes_are_a_table_or_one_clear_line(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_bytes_are_a_table_or_one_clear_line(folder: Path, content: bytes) -> None:
     try:
-        source = opened(tmp_path_factory.mktemp("fuzz"), content)
+        source = opened(folder, content)
     except LikelyError as error:
         assert "\n" not in str(error)  # noqa: PT017
         return
@@ -208,17 +211,11 @@ def test_words_for_nothing_are_told_and_kept(tmp_path: Path) -> None:
 
 def test_ten_thousand_columns_are_read_and_understood_in_seconds(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    parts = [rng.normal(size=(20, 4000)), rng.integers(0, 9, (20, 3000)), rng.choice(["a", "b", ""], (20, 3000))]
-    names = [f"k{i}" for i in range(10_000)]
-    rows = [names, *([*map(str, [*a, *b, *c])] for a, b, c in zip(*parts, strict=True))]
+    parts = [rng.normal(size=(20, 4000)), rng.integers(0, 9, (20, 3000)), rng.choice(["a", "b", "?"], (20, 3000))]
+    rows = [[f"k{i}" for i in range(10_000)], *([*map(str, [*a, *b, *c])] for a, b, c in zip(*parts, strict=True))]
     start = time.process_time()
     source = opened(tmp_path, written(rows, ",", quote=False).encode())
-    frame = source.splits["all"].values
     schema = infer_schema(source.splits["all"], "table")
-    encoded = encode(schema, frame)
-    again = decode(schema, encoded.values, None, encoded.observed)
     assert time.process_time() - start < 20
-    assert isinstance(frame, pd.DataFrame)
-    assert isinstance(again, pd.DataFrame)
-    pd.testing.assert_frame_equal(again, frame[again.columns.tolist()], check_exact=True)
-    assert math.prod(again.shape) == 200_000
+    assert Counter(column.kind for column in schema.columns) == {"real": 4000, "levels": 3000, "categorical": 3000}
+    assert len(source.notices) == 1

@@ -104,7 +104,7 @@ def _identifier(name: str, values: pd.Series) -> Column | None:
 
 def _inferred(name: str, values: pd.Series) -> Column:
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return _left_out(name, values) or _categories(name, values, None)
+        return _left_out(name, values.unique().tolist(), len(values)) or _categories(name, values, None)
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return _dates(name, values, None)
     if _plain(values):
@@ -112,11 +112,13 @@ def _inferred(name: str, values: pd.Series) -> Column:
     if _python_dates(values):
         return _dates(name, values, "date")
     _refuse_objects(name, values)
-    form = dates.format_of(values.tolist()) if values.nunique() > 1 else None
+    distinct = values.unique().tolist()
+    texts = len(distinct) > 1 and all(isinstance(value, str) for value in distinct)
+    form = dates.format_of(distinct) if texts else None
     if form is not None:
         return _dates(name, values, form)
-    _refuse_nearly_numeric(name, values)
-    return _left_out(name, values) or _codes(name, values, None)
+    _refuse_nearly_numeric(name, values, distinct)
+    return _left_out(name, distinct, len(values)) or _codes(name, distinct, len(values), None)
 
 
 def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
@@ -128,7 +130,7 @@ def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
         return replace(_dates(name, values, form), reason="as told") if form is not None else None
     coded = wanted in ("categorical", "ordered", "constant")
     if form in ("", "date"):
-        return replace(_codes(name, dates.iso(values), wanted), format=form or None) if coded else None
+        return _coded_dates(name, values, wanted, form) if coded else None
     if isinstance(values.dtype, pd.CategoricalDtype):
         if coded:
             return _categories(name, values, wanted)
@@ -142,7 +144,7 @@ def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
                 f"column {name!r} cannot be ordered: its strings do not say how; make it an ordered pandas categorical"
             )
     if coded:
-        return _codes(name, values, wanted)
+        return _codes(name, values.unique().tolist(), len(values), wanted)
     numbers = values if _plain(values) else _to_numbers(name, values)
     column = told_numeric(name, numbers, wanted)
     if column is None and form is None and (found := _inferred(name, values)).kind == wanted:
@@ -173,8 +175,13 @@ def _dates(name: str, values: pd.Series, form: str | None) -> Column:
         )
     stamps = dates.stamps(values, form or None)
     if (stamps == stamps[0]).all():
-        return replace(_codes(name, dates.iso(values), None), format=form or None)
+        return _coded_dates(name, values, None, form)
     return dates.column_of(name, dtype, stamps, form or None)
+
+
+def _coded_dates(name: str, values: pd.Series, wanted: str | None, form: str | None) -> Column:
+    texts = dates.iso(values).unique().tolist()
+    return replace(_codes(name, texts, len(values), wanted), format=form or None)
 
 
 def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
@@ -195,8 +202,8 @@ def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
     )
 
 
-def _codes(name: str, values: pd.Series, wanted: str | None) -> Column:
-    distinct = sorted(values.drop_duplicates().tolist(), key=lambda value: (str(type(value)), value))
+def _codes(name: str, distinct: list[Any], rows: int, wanted: str | None) -> Column:
+    distinct = sorted(distinct, key=lambda value: (str(type(value)), value))
     kind: Any = wanted or ("constant" if len(distinct) == 1 else "categorical")
     reason = f"always {distinct[0]!r}" if len(distinct) == 1 else f"{len(distinct)} different strings"
     return Column(
@@ -205,20 +212,20 @@ def _codes(name: str, values: pd.Series, wanted: str | None) -> Column:
         kind,
         reason if wanted is None else "as told",
         categories=tuple(value.item() if isinstance(value, np.generic) else value for value in distinct),
-        reserve=1 / (len(values) + 1),
+        reserve=1 / (rows + 1),
     )
 
 
-def _left_out(name: str, values: pd.Series) -> Column | None:
+def _left_out(name: str, distinct: list[Any], rows: int) -> Column | None:
     """Strings that are nearly all different."""
-    distinct = [value for value in values.unique().tolist() if isinstance(value, str)]
-    if len(distinct) <= min(MAX_CATEGORIES, max(FEW, len(values) // 2)):
+    distinct = [value for value in distinct if isinstance(value, str)]
+    if len(distinct) <= min(MAX_CATEGORIES, max(FEW, rows // 2)):
         return None
     words = sum(len(text.split()) for text in distinct) / len(distinct)
     length = sum(map(len, distinct)) / len(distinct)
     kind: Any = "text" if words >= WORDS or length >= CHARACTERS else "identifier"
     what = f"free text, {words:.0f} words on average" if kind == "text" else "an identifier"
-    return Column(name, "", kind, f"{len(distinct)} different strings in {len(values)} rows: {what}")
+    return Column(name, "", kind, f"{len(distinct)} different strings in {rows} rows: {what}")
 
 
 def _refuse_objects(name: str, values: pd.Series) -> None:
@@ -230,7 +237,9 @@ def _refuse_objects(name: str, values: pd.Series) -> None:
         )
 
 
-def _refuse_nearly_numeric(name: str, values: pd.Series) -> None:
+def _refuse_nearly_numeric(name: str, values: pd.Series, distinct: list[Any]) -> None:
+    if np.isnan(numbers_of(pd.Series(distinct, dtype=object))).all():
+        return
     stray = np.isnan(numbers_of(values))
     if 0 < stray.sum() < 0.2 * len(values):
         place = int(stray.argmax())

@@ -6,6 +6,7 @@ numbers, and |t − origin| stays below 2^53 of them. Where there is a zone, t i
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -27,13 +28,14 @@ FORMATS = (
     *(f"%Y-%m-%d{mark}{time}" for mark in " T" for time in TIMES),
     *(f"%Y-%m-%dT{time}Z" for time in TIMES[1:]),
 )
+LIKE_A_DATE = re.compile(r"(\d{4}[-/]|\d\d[./])\d\d[-./]\d\d", re.ASCII)
 LARGEST = 2.0**53
 YEARS = {True: ("1678", "2262"), False: ("1000", "9999-12-31")}
 
 
 def format_of(texts: list[str]) -> str | None:
     """The one way of writing dates that gives every text back; `None` where none does, or day and month could swap."""
-    fitting = [form for form in FORMATS if _fits(form, texts)]
+    fitting = [form for form in FORMATS if _fits(form, texts)] if LIKE_A_DATE.match(texts[0]) else []
     return fitting[0] if len(fitting) == 1 else None
 
 

@@ -119,7 +119,10 @@ def zero_one(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
 
 
 def per_unit(numbers: np.ndarray, dtype: Any, candidates: tuple[int, ...] = DECIMAL) -> int | None:
-    """The coarsest grid of multiples of 1/candidate that holds every value up to its own rounding, or `None`."""
+    """The coarsest grid of multiples of 1/candidate that holds every value up to its own rounding, or `None`.
+
+    Integers are exact in any float; decimals may be off by two of the type's ε.
+    """
     dtype = getattr(dtype, "numpy_dtype", dtype)
     own = np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps
     largest = float(np.abs(numbers).max())
@@ -127,7 +130,7 @@ def per_unit(numbers: np.ndarray, dtype: Any, candidates: tuple[int, ...] = DECI
         if 1 / candidate < (0.5 if candidate == 1 else 100) * own * largest:
             return None
         nearest = np.round(numbers * candidate) / candidate
-        if (np.abs(numbers - nearest) <= 2 * own * np.abs(numbers)).all():
+        if (np.abs(numbers - nearest) <= (0 if candidate == 1 else 2 * own) * np.abs(numbers)).all():
             return candidate
     return None
 

@@ -27,6 +27,13 @@ def test_each_bin_holds_the_same_number_of_integers(values: np.ndarray) -> None:
         assert (found.edges % 1 == 0.5).all()
 
 
+def test_each_bin_holds_the_same_number_of_decimals(rng: np.random.Generator) -> None:
+    values = (rng.integers(1, 62, 4000) / 100).astype(np.float64)
+    for cut in (0.0, 0.005):
+        shares = bins(values, cut=cut, most=48).shares(values)
+        assert shares[shares > 0][1:-1].min() > 0.5 * shares.max()
+
+
 def test_nothing_is_outside_where_nothing_is_cut(rng: np.random.Generator) -> None:
     for values in (rng.normal(size=500), rng.integers(0, 7, 500), rng.lognormal(0, 3, 500), np.full(9, 2.5)):
         assert bins(np.asarray(values, float), cut=0.0).shares(values).sum() == pytest.approx(1)
@@ -64,7 +71,8 @@ def test_spikes_are_cut_and_what_is_no_spike_is_not() -> None:
     flat = np.array([3.0, 2.0, 4.0, 3.0, 2.0, 1.0, 1.0, 2.0])
     assert ceiling(flat) > 4
     assert ceiling(np.r_[flat, 50.0]) < 6
-    assert ceiling(np.r_[flat, 50.0, 40.0]) < 6
-    assert ceiling(flat, np.r_[flat[1:], 60.0]) < 6
+    assert ceiling(np.r_[50.0, flat, 40.0]) < 6
+    assert ceiling(np.r_[flat, 50.0, 40.0]) > 50
+    assert ceiling(np.r_[flat, 50.0, 4.0], np.r_[flat, 4.0, 40.0]) < 6
     assert ceiling(np.array([9.0, 1.0])) > 9
     assert ceiling(np.zeros(9)) > 0

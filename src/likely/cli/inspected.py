@@ -134,8 +134,7 @@ def sparkline(summary: Summary, blocks: str = BLOCKS, width: int = PICTURE) -> s
     counts = np.array(summary.counts or [count for _, count in summary.top])
     if not counts.size:
         return ""
-    if len(counts) > width:
-        counts = np.add.reduceat(counts, np.linspace(0, len(counts), width, endpoint=False).astype(int))
+    counts = np.add.reduceat(counts, np.arange(0, len(counts), -(-len(counts) // width)))
     top = ceiling(counts) if summary.counts else counts.max()
     levels = np.ceil((len(blocks) - 1) * np.minimum(counts / top, 1)).astype(int)
     return "".join(blocks[level] for level in levels)

@@ -14,6 +14,7 @@ __all__ = ["Bins", "bins", "ceiling", "numbers"]
 Scale = Literal["linear", "log", "symlog"]
 BINS = 30
 CUT = 0.005
+UNITS = (1, 10, 100, 1000)
 HUGE, EXACT = 1e300, 2**50
 HEAVY, APART = 6.0, 30.0
 DWARFED, LEAST_BINS = 5.0, 8
@@ -61,17 +62,35 @@ def bins(values: np.ndarray, *, dates: bool = False, most: int = BINS, cut: floa
     """Bins for values without holes.
 
     Linear bins cover all values but the share `cut` at either end, and, if something is cut, a margin for others like
-    them; each holds the same number of integers where all values are integers. An axis is logarithmic where positive
-    values span orders of magnitude or have a heavy tail, and `symlog` where there are zeros or both signs too: these
-    cover all values.
+    them; each holds the same number of integers, or of decimals, where all values are such. An axis is logarithmic
+    where positive values have a heavy tail, and `symlog` where there are zeros or both signs too: these cover all
+    values.
     """
     values = values[np.abs(values) < HUGE]
     if not values.size:
         return Bins(np.array([0.0, 1.0]))
-    whole = bool(np.abs(values).max() < EXACT and np.array_equal(values, np.rint(values)))
-    scale = "linear" if dates else _scale(values)
+    if dates:
+        return Bins(_linear(values, most, cut, whole=False))
+    unit = _unit(values)
+    if unit is None:
+        return _spread(values, most, cut, whole=False)
+    found = _spread(np.rint(values * unit), most, cut, whole=True)
+    return Bins(found.edges / unit, found.scale, found.linear / unit)
+
+
+def _unit(values: np.ndarray) -> int | None:
+    """1 where all values are integers, 10, 100 or 1000 where they have 1, 2 or 3 decimals, else `None`."""
+    for unit in UNITS:
+        scaled = values * unit
+        if np.abs(scaled).max() < EXACT and np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-6):
+            return unit
+    return None
+
+
+def _spread(values: np.ndarray, most: int, cut: float, *, whole: bool) -> Bins:
+    scale = _scale(values)
     if scale == "linear":
-        return Bins(_linear(values, most, cut, whole=whole and not dates))
+        return Bins(_linear(values, most, cut, whole=whole))
     sizes = np.abs(values[values != 0])
     start = float(sizes.min() if scale == "log" else np.quantile(sizes, 0.01))
     start = max(math.floor(start), 1) - 0.5 if whole else start * 0.98
@@ -109,10 +128,16 @@ def _linear(values: np.ndarray, most: int, cut: float, *, whole: bool) -> np.nda
 
 
 def ceiling(*shares: np.ndarray) -> float:
-    """The height to draw histograms up to, so that one or two spikes do not flatten all the rest to nothing."""
-    tops = np.sort(np.max(shares, axis=0))[::-1]
+    """The height to draw histograms up to, so that one or two spikes do not flatten all the rest to nothing.
+
+    Two neighbours of one histogram are a hill, no spikes.
+    """
+    heights = np.max(shares, axis=0)
+    order = np.argsort(-heights, kind="stable")
+    tops = heights[order]
     if np.count_nonzero(tops) >= LEAST_BINS:
-        for place in (1, 0):
+        apart = len(shares) > 1 or abs(order[0] - order[1]) > 1
+        for place in (1, 0) if apart else (0,):
             if tops[place] > DWARFED * tops[place + 1]:
                 return float(1.35 * tops[place + 1])
     return float(1.08 * tops[0]) or 1.0

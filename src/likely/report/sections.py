@@ -162,17 +162,17 @@ def _extremes(findings: Findings) -> str:
         "look for errors and anomalies; the most probable are often the simplest, not the most typical."
     )
     ends = (
-        ("Least probable", findings.least_likely, findings.least_likely_log_px),
-        ("Most probable", findings.most_likely, findings.most_likely_log_px),
+        ("Least probable", findings.least_likely, findings.least_likely_log_px, findings.least_likely_excess),
+        ("Most probable", findings.most_likely, findings.most_likely_log_px, None),
     )
     shown = ""
-    for name, rows, log_px in ends:
+    for name, rows, log_px, excess in ends:
         if not given(rows) or rows is None:
             continue
-        excess, code = findings.least_likely_excess, findings.least_likely_code
+        code = findings.least_likely_code
         if _pictured(rows):
             written = examples.captioned(np.asarray(rows), log_px, f"{name} picture")
-        elif rows is findings.least_likely and excess is not None and code is not None and log_px is not None:
+        elif excess is not None and code is not None and log_px is not None:
             written = f"<p>{examples.MARKED}</p>{examples.marked_frame(rows, log_px, excess, code)}"
         else:
             written = examples.frame(rows, log_px)

@@ -40,7 +40,7 @@ def kinds(rows: int, seed: int) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def by_kind(tmp_path_factory: pytest.TempPathFactory) -> likely.Run:
     out = tmp_path_factory.mktemp("kinds") / "run"
-    return likely.fit(kinds(1200, 0), condition="kind", out=out, steps=250, latent=1)
+    return likely.fit(kinds(1200, 0), condition="kind", out=out, steps=250, latent=1, likelihood="gaussian")
 
 
 def test_samples_follow_the_label_and_come_back_with_it(by_kind: likely.Run) -> None:

@@ -58,7 +58,7 @@ def test_a_vamp_prior_on_a_sphere_and_of_codes(posterior: str, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["sphere", "categorical:2:3:0.5"])
 def test_reconstructions_are_decoded_from_points_of_the_space(name: str, tmp_path: Path) -> None:
-    run = fitted(tmp_path, table()[["real"]], prior=name, latent=PAIRS[name])
+    run = fitted(tmp_path, table()[["real"]], prior=name, latent=PAIRS[name], likelihood="gaussian")
     z = torch.tensor(run.encode(table()[["real"]]).to_numpy())
     if name == "sphere":
         assert (z.norm(dim=-1) < 0.999).all()
@@ -119,6 +119,7 @@ TABLE = {  # likelihood -> the columns of the table that it fits
     "student": "real grid count",
     "logistic": "real grid count",
     "logistic-mixture:2": "grid count",
+    "warped:2": "real grid count",
     "mixture:2": "real grid count",
     "mixture:2:laplace": "real grid count",
     "mixture:2:logistic": "real grid count",
@@ -184,10 +185,11 @@ def test_every_name_of_the_table_is_tested() -> None:
         assert {name.partition(":")[0] for name in tested[room]} == set(parts), room
 
 
-def test_logistic_is_a_mass_on_a_grid_and_a_density_on_reals() -> None:
-    assert likely.fit(table()[["grid", "count"]], likelihood="logistic", steps=1).measure == "mass"
-    assert likely.fit(table()[["real"]], likelihood="logistic", steps=1).measure == "density"
-    both = likely.fit(table(), likelihood="logistic", steps=1)
+@pytest.mark.parametrize("name", ["logistic", "warped", None])
+def test_it_is_a_mass_on_a_grid_and_a_density_on_reals(name: str | None) -> None:
+    assert likely.fit(table()[["grid", "count"]], likelihood=name, steps=1).measure == "mass"
+    assert likely.fit(table()[["real"]], likelihood=name, steps=1).measure == "density"
+    both = likely.fit(table(), likelihood=name, steps=1)
     assert both.measure == "mixed"
     assert not both.notices
 

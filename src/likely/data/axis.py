@@ -121,7 +121,7 @@ class Axis(nn.Module):
         off = x / step.view(-1, 1) - 0.5
         bends = x.isfinite() & x.roll(-1, 1).isfinite()
         bends[:, 0] = bends[:, -1] = False
-        return bool(((off - off.round()).abs()[bends] < 1e-3).all())
+        return bool(((off - off.round()).abs() < 1e-3 + 1e-15 * off.abs())[bends].all())
 
     def holds(self, x: Tensor) -> Tensor:
         """Whether x is in the support: everywhere, or above 0 where the column is logarithmic."""

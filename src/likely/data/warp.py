@@ -39,7 +39,8 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
       aside, the most frequent first, and what is left is cut anew.
     - The rest is cut into steps of equal mass, 2 n^⅓ of them (Rice's rule; Terrell and Scott 1985), at most 64 and
       one for 25 rows, at least 4. The outer steps are halved as long as they hold 10 rows.
-    - The least and the greatest value, and both ends of a gap that takes more than half of a step's range.
+    - The least and the greatest value, and both ends of a gap that takes more than half of the range of a
+      step of 10 rows or more.
     - One more on either side where the axis would rise beyond the rows by more than 8 in the length of their range: a
       value out there is unlikely, not impossible.
 
@@ -186,9 +187,10 @@ class _Rows:
 
     def _gap(self, low: float, high: float) -> list[float]:
         """The ends of the widest gap between two knots, if it takes more than half of the way."""
-        inner = self.values[np.searchsorted(self.values, low, "right") : np.searchsorted(self.values, high)]
-        if not len(inner):
+        within = slice(np.searchsorted(self.values, low, "right"), np.searchsorted(self.values, high))
+        if self.counts[within].sum() < TAIL_ROWS:
             return []
+        inner = self.values[within]
         starts, ends = np.append(low, self.edge(inner, 1)), np.append(self.edge(inner, -1), high)
         lengths = self.coordinate(ends) - self.coordinate(starts)
         widest = int(np.argmax(lengths))

@@ -66,7 +66,8 @@ def cell_marginals(laws: Baselines, rows: EncodedRows) -> np.ndarray:
     """
     values = rows.values.cpu()
     found = torch.zeros((len(values), laws.schema.dims), dtype=torch.float64)
-    found[:, laws.mixtures.cells.places] = laws.mixtures.per_cell(laws.mixtures.cells.read(values))
+    cells = laws.mixtures.cells
+    found[:, cells.places] = laws.mixtures.per_cell(cells.read(values))
     places = laws.frequencies.places
     for place in places.tolist():
         found[:, place] = laws.frequencies.take(places == place).log_prob(values)

@@ -7,8 +7,8 @@ linear    linear-Gaussian models, latents 2 to 50, Q exact and perturbed in five
 coverage  nominal 95% intervals of the AIS mean over 200 repetitions with 20 rows fixed, latents 2, 10, 30.
 pinch     upper minus lower bound of 100 rows simulated from a trained MNIST VAE, at the default setting and `precise`;
           these rows are others than those which chose the schedule.
-mnist     the first 1,000 MNIST test images under the same VAE: ELBO, L_5000, AIS at both settings, paired differences,
-          and the gap split.
+mnist     the first 1,000 MNIST test images under the same VAE: ELBO, L_5000, AIS, paired differences; of the first
+          200 of them also AIS at `precise` and the gap split.
 shapes    other priors and posteriors on scikit-learn's digits: L_500, AIS or the sum over all codes, and the pinch.
 
 The VAE is the default one, fitted for M minutes (10) where FOLDER has none. Tables are printed in Markdown. Every piece

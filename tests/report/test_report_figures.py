@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from fakes_for_report import history
+from matplotlib.figure import Figure
 
+from likely.evaluation import column_fidelity
 from likely.report.figures_columns import MAX_COLUMNS, marginals
 from likely.report.figures_fit import bounds, kl_per_dim, learning
 from likely.report.figures_latent import codes, polar_colours, prior_walk
@@ -65,6 +67,10 @@ def _column(values: object, **style: object) -> pd.DataFrame:
     return pd.DataFrame({"a column with a rather long name $x_1$": pd.Series(values, **style)})
 
 
+def _marginals(real: pd.DataFrame, sampled: pd.DataFrame) -> Figure:
+    return marginals(real, sampled, column_fidelity(real, sampled))
+
+
 @pytest.mark.parametrize(
     "frame",
     [
@@ -85,13 +91,13 @@ def _column(values: object, **style: object) -> pd.DataFrame:
     ],
 )
 def test_marginals_bear_any_column(frame: pd.DataFrame) -> None:
-    assert "<svg" in svg(marginals(frame, frame), "column")
+    assert "<svg" in svg(_marginals(frame, frame), "column")
 
 
 def test_marginals_show_shares_on_shared_bins() -> None:
     rng = np.random.default_rng(0)
     real, sampled = pd.DataFrame({"x": rng.normal(size=400)}), pd.DataFrame({"x": rng.normal(size=900)})
-    first, second = (patch.get_data() for patch in marginals(real, sampled).axes[0].patches)
+    first, second = (patch.get_data() for patch in _marginals(real, sampled).axes[0].patches)
     np.testing.assert_array_equal(first.edges, second.edges)
     inside = real["x"].between(first.edges[0], first.edges[-1]).mean()
     assert first.values.sum() == pytest.approx(inside)
@@ -99,13 +105,13 @@ def test_marginals_show_shares_on_shared_bins() -> None:
 
 def test_marginals_say_what_lies_outside() -> None:
     real = pd.DataFrame({"x": np.linspace(0, 1, 200)})
-    axes = marginals(real, real * 4).axes[0]
+    axes = _marginals(real, real * 4).axes[0]
     assert "outside 0 % / 7" in axes.get_xlabel()
 
 
 def test_marginals_stop_at_a_page() -> None:
     wide = pd.DataFrame(np.random.default_rng(0).random((5, MAX_COLUMNS + 9)))
-    assert sum(axes.get_visible() for axes in marginals(wide, wide).axes) == MAX_COLUMNS
+    assert sum(axes.get_visible() for axes in _marginals(wide, wide).axes) == MAX_COLUMNS
 
 
 def test_codes_share_grey_among_the_rarest_classes() -> None:

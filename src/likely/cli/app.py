@@ -151,12 +151,18 @@ def inspect(
     binarize: Binarized = None,
     resize: Resize = None,
     seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write a page of pictures: a name that ends in .html.")
+    ] = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Say what DATA is taken for, and why."""
+    """Say what DATA is taken for, and why; with a picture of every column."""
     import likely
+    from likely.cli.inspected import inspection, ready
     from likely.cli.options import pairs, size
 
+    ready(output, overwrite=overwrite)
     found = likely.inspect(
         data,
         column=pairs(column, "--column"),
@@ -165,7 +171,7 @@ def inspect(
         resize=size(resize),
         seed=seed,
     )
-    show.inspection(found, json=json)
+    inspection(found, name=data, output=output, json=json)
 
 
 @app.command()

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from likely.data import Column
     from likely.evaluation import Entry, Ledger
-    from likely.run import Inspection, Run
+    from likely.run import Run
 
-__all__ = ["document", "fitted", "inspection", "ledger"]
+__all__ = ["console", "document", "fitted", "ledger", "plain", "say"]
 
 IDENTITY = "log P(X) - D[Q(z|X)||P(z|X)]  =  E_Q[log P(X|z)] - D[Q(z|X)||P(z)]"
 
@@ -33,12 +33,18 @@ def _finite(values: Any) -> Any:
     return None if isinstance(values, float) and values - values != 0 else values
 
 
-def _print(*lines: Any) -> None:
+def console() -> Any:
+    """The terminal, or a page of 150 characters where there is none."""
     from rich.console import Console
 
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 150)
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 150)
+
+
+def say(*lines: Any) -> None:
+    """Print texts as they are, and tables."""
+    terminal = console()
     for line in lines:
-        console.print(line, markup=False) if isinstance(line, str) else console.print(line)
+        terminal.print(line, markup=False) if isinstance(line, str) else terminal.print(line)
 
 
 def fitted(run: Run, *, json: bool) -> None:
@@ -62,7 +68,7 @@ def fitted(run: Run, *, json: bool) -> None:
         print(f"note: {notice}", file=sys.stderr)
     if facts["interrupted"]:
         print("interrupted: the best weights so far are kept", file=sys.stderr)
-    _print(
+    say(
         f"fitted {run.schema.rows} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",
         f"prior {model.prior}, posterior {model.posterior}, likelihood {model.likelihood or 'by the form of x'}, "
@@ -100,36 +106,8 @@ def parameters(run: Run) -> int:
     return sum(weight.numel() for weight in run.model.parameters())
 
 
-def inspection(found: Inspection, *, json: bool) -> None:
-    """What a data set was taken for."""
-    if json:
-        document(found.to_dict())
-        return
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False)
-    for name in ("column", "kind", "type", "range", "why"):
-        table.add_column(name)
-    for column in found.schema.columns:
-        span = "" if column.low is None else f"{column.low:g} .. {column.high:g}"
-        if column.categories:
-            span = ", ".join(str(value).strip() for value in column.categories[:4])
-            span += f", ... ({len(column.categories)})" if len(column.categories) > 4 else ""
-        name = "all cells" if found.schema.uniform and not column.condition else column.name
-        kind = "condition" if column.condition else column.kind
-        why = f"{column.kind}: {column.reason}" if column.condition else column.reason
-        table.add_row(*(_plain(text) for text in (name, kind, column.dtype, span, why)))
-    splits = ", ".join(f"{name}: {count}" for name, count in found.splits.items())
-    used = ", ".join(f"{name} {count}" for name, count in found.used.items())
-    _print(f"{found.form} of rows of shape {found.schema.event_shape}; rows {splits}; used as {used}", table)
-    _print(
-        f"a fit would take latent {found.sizes['latent']}, width {found.sizes['width']}, blocks {found.sizes['blocks']}"
-    )
-    for notice in found.notices:
-        _print(f"note: {notice}")
-
-
-def _plain(text: str) -> Any:
+def plain(text: str) -> Any:
+    """A text for a table's cell, brackets and all."""
     from rich.text import Text
 
     return Text(text)
@@ -143,25 +121,25 @@ def ledger(found: Ledger, *, json: bool) -> None:
     from likely.evaluation import given_y
 
     apart = [name for name, entry in found.entries.items() if entry.rows != found.rows]
-    _print(
+    say(
         found.headline,
         "",
         given_y(IDENTITY) if found.given else IDENTITY,
         _terms({name: entry for name, entry in found.entries.items() if name not in apart}),
     )
     if apart:
-        _print(f"on {found.entries[apart[0]].rows} of these rows, chosen by their content:")
-        _print(_terms({name: found.entries[name] for name in apart}))
+        say(f"on {found.entries[apart[0]].rows} of these rows, chosen by their content:")
+        say(_terms({name: found.entries[name] for name in apart}))
     if found.given:
-        _print(f"given: {', '.join(found.given)} (y; P(z) does not depend on it)")
+        say(f"given: {', '.join(found.given)} (y; P(z) does not depend on it)")
     if found.kl_groups:
-        _print(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
-    _print(*(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), *found.how_annealed)
+        say(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
+    say(*(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), *found.how_annealed)
     if found.baselines:
-        _print("", "simpler models and compressors, on the same rows:", _baselines(found))
-    _print("", *(f"- {sentence}" for sentence in found.diagnosis.get("sentences", ())))
+        say("", "simpler models and compressors, on the same rows:", _baselines(found))
+    say("", *(f"- {sentence}" for sentence in found.diagnosis.get("sentences", ())))
     seen = "" if found.cells == found.dims else f" ({found.cells:.2f} observed in the mean)"
-    _print(
+    say(
         "",
         f"{found.rows} rows ({found.split}), {found.dims} cells each{seen}, measure: {found.measure}, "
         f"seed {found.seed}, {found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given",
@@ -176,7 +154,7 @@ def _terms(entries: Mapping[str, Entry]) -> Any:
     for name, entry in entries.items():
         at_least = ">= " if name in AT_LEAST else ""
         numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
-        table.add_row(name, *numbers, str(entry.samples or "-"), _plain(entry.kind))
+        table.add_row(name, *numbers, str(entry.samples or "-"), plain(entry.kind))
     return table
 
 
@@ -186,7 +164,7 @@ def _baselines(found: Ledger) -> Any:
         numbers = [_number(line.get(key), 3) for key in ("nats", "se")]
         numbers += [_number(line["bits_per_dim"], 4)]
         numbers += [_number(line.get(key), 3) for key in ("difference", "difference_se")]
-        table.add_row(line["name"], *numbers, _plain(line["kind"]))
+        table.add_row(line["name"], *numbers, plain(line["kind"]))
     return table
 
 

@@ -11,8 +11,10 @@ from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations,
 from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
 from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
 from likely.evaluation.evidence import Evidence, evidence, posterior_centres, posterior_means
+from likely.evaluation.fidelity import chance_fidelity, column_fidelity, pair_fidelity
 from likely.evaluation.ledger import Entry, Ledger, entry, given_y, ledger
 from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
+from likely.evaluation.per_cell import cell_marginals, cell_reconstructions
 from likely.evaluation.sides import Sides, both_sides
 from likely.evaluation.verdicts import against, of_annealing, of_importance
 
@@ -46,7 +48,11 @@ __all__ = [
     "bidirectional",
     "both_sides",
     "calibrations",
+    "cell_marginals",
+    "cell_reconstructions",
+    "chance_fidelity",
     "collapse",
+    "column_fidelity",
     "comparable",
     "compare",
     "compress",
@@ -64,6 +70,7 @@ __all__ = [
     "of_importance",
     "optimised",
     "outside",
+    "pair_fidelity",
     "posterior_centres",
     "posterior_means",
     "simulate",

@@ -24,7 +24,7 @@ Progress = Callable[[int, int], None]
 
 FROM_POSTERIOR, FROM_PRIOR = 3, 4
 CELLS = 2**20
-ROWS = 50
+ROWS, MOST_ROWS = 50, 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,9 +94,14 @@ def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Batch, int]]:
         yield rows.whole(index.clamp_max(len(rows) - 1)), min(size, len(rows) - first)
 
 
-def block_of(model: Model, rows: EncodedRows, samples: int, cells: int = CELLS) -> int:
-    """How many samples of a chunk of rows to hold at once."""
-    return max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * ROWS)))
+def block_of(model: Model, rows: EncodedRows, samples: int, cells: int = CELLS, size: int = ROWS) -> int:
+    """How many samples of a chunk of `size` rows to hold at once."""
+    return max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * size)))
+
+
+def _chunk_of(model: Model, rows: EncodedRows, samples: int, cells: int) -> int:
+    """How many rows to hold at once: more than 50 where all their samples fit beside each other."""
+    return max(ROWS, min(MOST_ROWS, cells // (max(rows.values[0].numel(), model.widest) * samples)))
 
 
 @torch.no_grad()
@@ -143,10 +148,11 @@ def evidence(
 
     """
     model.eval()
-    block = block_of(model, rows, samples, cells)
+    size = _chunk_of(model, rows, samples, cells)
+    block = block_of(model, rows, samples, cells, size)
     made, done, kl_kind, part = Columns(), 0, "", "dimension"
     p = model.prior()
-    for batch, count in chunks(rows, ROWS):
+    for batch, count in chunks(rows, size):
         keys = row_keys(batch.values, seed)
         found = _Estimates(samples, len(batch), batch.values.device)
         _sample(model, p, batch, keys, found, block, prior_sampling, precision)

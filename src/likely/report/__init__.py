@@ -10,9 +10,9 @@ from likely.report.findings import Findings
 from likely.report.grid import grid
 
 if TYPE_CHECKING:
-    from likely.run import Run
+    from likely.run import Inspection, Run
 
-__all__ = ["Findings", "grid", "render", "write_report"]
+__all__ = ["Findings", "grid", "render", "render_inspection", "write_report"]
 
 
 def render(findings: Findings) -> str:
@@ -32,6 +32,22 @@ def render(findings: Findings) -> str:
     from likely.report.page import page
 
     return page(findings)
+
+
+def render_inspection(found: Inspection, name: str) -> str:
+    """
+    Write what a data set is taken for as one self-contained HTML document, with a picture of every column.
+
+    Parameters
+    ----------
+    found
+        What `likely.inspect` gave.
+    name
+        Of the data, for the heading.
+    """
+    from likely.report.inspected import page
+
+    return page(found, name)
 
 
 def write_report(run: Run, path: str | Path | None = None, *, overwrite: bool = False) -> Path:

@@ -14,7 +14,14 @@ import torch
 
 from likely.data import EncodedRows, Rows, observed, take
 from likely.errors import OutputError
-from likely.evaluation import Sides, posterior_means
+from likely.evaluation import (
+    Evidence,
+    Sides,
+    cell_marginals,
+    cell_reconstructions,
+    comparable,
+    posterior_means,
+)
 from likely.models import VAE
 from likely.report.findings import Findings
 from likely.report.pictures import pictures
@@ -29,6 +36,7 @@ EXTREMES = 10
 TABLE_ROWS = 8
 DRAWS = 1500
 MAP = 20
+SAMPLED, WIDE = 4000, 60
 
 
 def collect(run: Run) -> Findings:
@@ -64,6 +72,7 @@ def collect(run: Run) -> Findings:
         kl_per_dim=found.kl_parts,
         kl_part="latent dimension" if found.part == "dimension" else "latent group",
         **_examples(run, rows, encoded, found.terms["iwae"]),
+        **_cells(run, encoded, found),
     )
 
 
@@ -217,7 +226,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
             "least_likely": pictures(run.schema, x[low]),
             "most_likely": pictures(run.schema, x[high]),
         }
-    draws = max(len(rows), 1000)
+    draws = max(len(rows), SAMPLED)
     sampled = _frame(run, run.sample(draws, given=_given(run, rows, draws)))
     modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
     return shown | {
@@ -231,6 +240,32 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
     }
 
 
+def _cells(run: Run, encoded: EncodedRows, found: Evidence) -> Mapping[str, Any]:
+    """What z explains of each column, and which cells make the least likely rows improbable."""
+    if _pictured(run):
+        return {}
+    names = _names(run)
+    cells = cell_reconstructions(run.model, encoded, seed=run.config.seed)[:, : len(names)]
+    frame = pd.DataFrame(cells, columns=names)
+    alone = np.full(cells.shape, np.nan)
+    if run.simpler is not None and comparable(run.schema, run.model.p_x_z):
+        alone = cell_marginals(run.simpler, encoded)[:, : len(names)]
+    low, kl = np.argsort(found.terms["iwae"])[:EXTREMES], found.terms["kl"]
+    excess = (frame.mean() - frame.iloc[low]).reset_index(drop=True)
+    return {
+        "explained": pd.DataFrame({"given_z": frame.mean(), "alone": pd.DataFrame(alone, columns=names).mean()}),
+        "least_likely_excess": excess,
+        "least_likely_code": kl[low] - kl.mean(),
+    }
+
+
+def _names(run: Run) -> list[str]:
+    """Of the cells that are shown."""
+    if run.schema.form == "table":
+        return [column.name for column in run.schema.modelled]
+    return [f"x{i}" for i in range(min(run.schema.dims, WIDE))]
+
+
 def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
     """The conditions of the rows, in turn and from the first again."""
     return {name: np.asarray(y)[np.arange(count) % len(rows)] for name, y in observed(run.schema, rows).items()}
@@ -240,5 +275,5 @@ def _frame(run: Run, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:
     if isinstance(values, pd.DataFrame):
         kept = [column.name for column in run.schema.columns if not column.left_out]
         return values[kept].reset_index(drop=True)
-    flat = np.asarray(values).reshape(len(values), -1)[:, :60]
+    flat = np.asarray(values).reshape(len(values), -1)[:, :WIDE]
     return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])

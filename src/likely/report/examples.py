@@ -13,11 +13,18 @@ from likely.report.grid import grid
 from likely.report.numbers import cell, nats
 from likely.report.theme import picture
 
-__all__ = ["captioned", "frame", "given", "paired_frame", "paired_pictures", "pictures"]
+__all__ = ["MARKED", "captioned", "frame", "given", "marked_frame", "paired_frame", "paired_pictures", "pictures"]
 
 _PAGE_PIXELS = 960
 _MAX_ROWS = 12
 _MAX_COLUMNS = 14
+_COSTLY, _STRONG = 1.0, 6.0
+MARKED = (
+    "Marked are the cells that cost at least 1 nat more than their column does on average, given the row's own code: "
+    "+3 means that a value is e³ ≈ 20 times less probable than is usual there. <b>Code</b> is what the row's code "
+    "costs more than other codes (KL to the prior): a row can be improbable for an unusual combination that its code "
+    "tells of, with no improbable cell."
+)
 
 
 def given(value: Any) -> bool:
@@ -64,6 +71,39 @@ def frame(rows: pd.DataFrame, log_px: np.ndarray | None = None) -> str:
         front = "" if log_px is None else f'<td class="n strong">{nats(log_px[index], 1)}</td>'
         lines.append(f"<tr>{front}{_cells(rows, index)}</tr>")
     return _table(rows, lines, "" if log_px is None else "<th class='n'>log P(x)</th>")
+
+
+def marked_frame(rows: pd.DataFrame, log_px: np.ndarray, excess: pd.DataFrame, code: np.ndarray) -> str:
+    """Write rows with log P(x), and mark what makes them improbable, the columns that cost most in front.
+
+    Parameters
+    ----------
+    rows, log_px
+        In the same order.
+    excess, code
+        Nats above the mean, one line per row: of each cell, by name of column, NaN where unknown; and of the code.
+    """
+    worth = excess.clip(lower=0).sum().reindex(rows.columns).fillna(0.0)
+    shown = rows[worth.sort_values(ascending=False, kind="stable").index[:_MAX_COLUMNS]]
+    lines = []
+    for index in range(min(len(rows), _MAX_ROWS)):
+        costs = [excess[name].iat[index] if name in excess else math.nan for name in shown.columns]
+        cells = [
+            _marked(cell(shown.iat[index, place]), cost, _aligned(shown, place)) for place, cost in enumerate(costs)
+        ]
+        front = f'<td class="n strong">{nats(log_px[index], 1)}</td>{_marked("", code[index], "")}'
+        lines.append(f"<tr>{front}{''.join(cells)}</tr>")
+    hidden = rows.shape[1] - shown.shape[1]
+    more = f'<p class="note">and {hidden} more columns, which cost less</p>' if hidden else ""
+    return _table(shown, lines, "<th class='n'>log P(x)</th><th>code</th>") + more
+
+
+def _marked(text: str, cost: float, style: str) -> str:
+    """A cell, coloured by what it costs; strongest from 6 nats on."""
+    if not cost >= _COSTLY:
+        return f"<td{style}>{text}</td>"
+    depth = 15 + 45 * min(cost / _STRONG, 1)
+    return f'<td{style} style="--depth: {depth:.0f}%" data-cost>{text} <small>+{cost:.1f}</small></td>'
 
 
 def paired_frame(originals: pd.DataFrame, reconstructions: pd.DataFrame) -> str:

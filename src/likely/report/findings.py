@@ -92,6 +92,14 @@ class Findings:
         Pictures or frames from the two ends of the ranking by log P(x).
     least_likely_log_px, most_likely_log_px
         Their log P(x) in nats, one per example.
+    explained
+        By name of column, ``given_z``, the mean of log P(x_j|z) under Q, and ``alone``, that of log P(x_j) under the
+        column's own law (NaN where there is none in the same base measure), both over observed cells, nats.
+    least_likely_excess
+        What each cell of the least likely rows (frames only) costs above its column's mean, −log P(x_j|z) under Q in
+        nats, NaN for holes, by name of column.
+    least_likely_code
+        What their codes cost above the mean KL, nats.
     """
 
     title: str
@@ -135,3 +143,6 @@ class Findings:
     least_likely_log_px: np.ndarray | None = None
     most_likely: np.ndarray | pd.DataFrame | None = None
     most_likely_log_px: np.ndarray | None = None
+    explained: pd.DataFrame | None = None
+    least_likely_excess: pd.DataFrame | None = None
+    least_likely_code: np.ndarray | None = None

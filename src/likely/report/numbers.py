@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-__all__ = ["cell", "coded", "error", "nats", "optional"]
+__all__ = ["cell", "coded", "error", "nats", "optional", "signed"]
 
 _NONE = "–"
 _LONG = 40
@@ -30,6 +30,11 @@ def nats(value: Any, digits: int = 3) -> str:
         return "−∞" if number < 0 else "∞"
     text = f"{number:.{digits}f}".replace("-", "−")
     return f'<data value="{number!r}" title="{number!r}">{text}</data>'
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """Write a difference with its sign."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}".replace("-", "−")
 
 
 def error(value: Any) -> str:

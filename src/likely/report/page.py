@@ -12,7 +12,7 @@ from likely.report.ledger import headline
 from likely.report.numbers import error, nats, optional
 from likely.report.sections import SECTIONS, active_units
 
-__all__ = ["page"]
+__all__ = ["page", "shell"]
 
 
 def page(findings: Findings) -> str:
@@ -23,19 +23,27 @@ def page(findings: Findings) -> str:
     body = "".join(
         f'<section id="{section.anchor}"><h2>{section.heading}</h2>{content}</section>' for section, content in written
     )
-    style = resources.files("likely.report").joinpath("style.css").read_text(encoding="utf-8")
     title = escape(findings.title)
     law = "<i>P</i>(<i>X</i>|<i>Y</i>)" if findings.given else "<i>P</i>(<i>X</i>)"
+    header = (
+        f"{_headline(findings)}"
+        f'<p class="kicker">The distribution {law}, learned by a variational autoencoder</p>'
+        f"<h1>{title}</h1>{_notices(findings)}{_highlights(findings)}{_facts(findings)}"
+        f"{f'<nav>{menu}</nav>' if menu else ''}"
+    )
+    note = "All logarithms are natural unless bits are named; numbers are means per row."
+    return shell(title, header, body, note)
+
+
+def shell(title: str, header: str, main: str, note: str = "") -> str:
+    """Put HTML into a document that needs nothing from outside; everything given is escaped already."""
+    style = resources.files("likely.report").joinpath("style.css").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{title}</title><style>{style}</style></head>\n'
-        f"<body><header>{_headline(findings)}"
-        f'<p class="kicker">The distribution {law}, learned by a variational autoencoder</p>'
-        f"<h1>{title}</h1>{_notices(findings)}{_highlights(findings)}{_facts(findings)}"
-        f"{f'<nav>{menu}</nav>' if menu else ''}</header>\n<main>{body}</main>\n"
-        "<footer>Written by <b>likely</b>. All logarithms are natural unless bits are named; numbers are means per row."
-        "</footer></body></html>\n"
+        f"<body><header>{header}</header>\n<main>{main}</main>\n"
+        f"<footer>Written by <b>likely</b>. {note}</footer></body></html>\n"
     )
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from likely.report import examples, figures_columns, figures_fit, figures_latent, trust
+from likely.report import examples, figures_fit, figures_latent, tables, trust
 from likely.report.evidence import conditional, evidence
 from likely.report.examples import given
 from likely.report.findings import Findings
@@ -17,8 +17,6 @@ from likely.report.grid import grid
 from likely.report.theme import picture, svg
 
 __all__ = ["SECTIONS", "Section", "active_units"]
-
-_KEY = '<span class="swatch data"></span>held-out rows <span class="swatch model"></span>rows sampled from the model'
 
 
 class Section(NamedTuple):
@@ -100,22 +98,6 @@ def _samples(findings: Findings) -> str:
     return f"<p>{text}</p>{shown}<p>{smooth}</p>{examples.pictures(np.asarray(means), 'Means of P(x|z), same codes.')}"
 
 
-def _columns(findings: Findings) -> str:
-    real, sampled = findings.real, findings.sampled
-    if not (given(real) and given(sampled)) or real is None or sampled is None:
-        return ""
-    given_too = " Sampled rows have the conditions of the held-out rows." if findings.given else ""
-    hidden = len(real.columns) - figures_columns.MAX_COLUMNS
-    more = f" The first {figures_columns.MAX_COLUMNS} columns are shown; {hidden} more are not." if hidden > 0 else ""
-    text = (
-        f"How often each value occurs, column by column: {_KEY}. Where the outline follows the filled shape, the "
-        "model has the column right (taken alone: agreement here says nothing yet about how columns depend on each "
-        f"other).{given_too} Pairs under a panel are shares of held-out / sampled rows.{more}"
-    )
-    alt = "Histograms or bars of each column, held-out rows against sampled rows: " + ", ".join(map(str, real.columns))
-    return f"<p>{text}</p>" + _figure(svg(figures_columns.marginals(real, sampled), alt[:400]))
-
-
 def _prior_walk(findings: Findings) -> str:
     if not given(findings.prior_z) or findings.prior_z is None or not given(findings.layers):
         return ""
@@ -180,18 +162,20 @@ def _extremes(findings: Findings) -> str:
         "look for errors and anomalies; the most probable are often the simplest, not the most typical."
     )
     ends = (
-        ("Least probable", findings.least_likely, findings.least_likely_log_px),
-        ("Most probable", findings.most_likely, findings.most_likely_log_px),
+        ("Least probable", findings.least_likely, findings.least_likely_log_px, findings.least_likely_excess),
+        ("Most probable", findings.most_likely, findings.most_likely_log_px, None),
     )
     shown = ""
-    for name, rows, log_px in ends:
+    for name, rows, log_px, excess in ends:
         if not given(rows) or rows is None:
             continue
-        written = (
-            examples.captioned(np.asarray(rows), log_px, f"{name} picture")
-            if _pictured(rows)
-            else examples.frame(rows, log_px)
-        )
+        code = findings.least_likely_code
+        if _pictured(rows):
+            written = examples.captioned(np.asarray(rows), log_px, f"{name} picture")
+        elif excess is not None and code is not None and log_px is not None:
+            written = f"<p>{examples.MARKED}</p>{examples.marked_frame(rows, log_px, excess, code)}"
+        else:
+            written = examples.frame(rows, log_px)
         shown += f"<h3>{name}</h3>{written}"
     return f"<p>{text}</p>{shown}" if shown else ""
 
@@ -211,7 +195,9 @@ SECTIONS = (
     Section("baselines", "Beside simpler models", trust.baselines),
     Section("samples", "Samples", _samples),
     Section("reconstructions", "Reconstructions", _reconstructions),
-    Section("columns", "Column by column", _columns),
+    Section("columns", "Column by column", tables.columns),
+    Section("pairs", "Pair by pair", tables.pairs),
+    Section("explained", "What z tells of each column", tables.explained),
     Section("calibration", "Is P(x|z) calibrated?", trust.calibration),
     Section("latent-map", "A map of the latent space", _latent_map),
     Section("codes", "Where the data lie in the latent space", _codes),

@@ -6,17 +6,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pandas as pd
+
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import Binarize, Schema, divide, infer_schema, sources
+from likely.data import Binarize, Column, Rows, Schema, divide, infer_schema, sources
+from likely.data.summary import Summary, summarise
 from likely.run.progress import bar
 
-__all__ = ["Inspection", "inspect"]
+__all__ = ["SUMMARISED", "Inspection", "inspect"]
+
+SUMMARISED = 200
+CELLS = 2**20
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found: form, rows per split, notices, the schema with its reasons, and the sizes a fit would choose."""
+    """What was found.
+
+    Attributes
+    ----------
+    form, splits, used, notices
+        `table`, `array` or `images`; rows per split, and how many would be used for what; what was done to the data.
+    schema
+        What each column is taken for, and why.
+    sizes
+        That a fit would choose.
+    summaries
+        What the training rows hold, for the first 200 columns of the schema.
+
+    """
 
     form: str
     splits: dict[str, int]
@@ -24,10 +43,37 @@ class Inspection:
     notices: tuple[str, ...]
     schema: Schema
     sizes: dict[str, int | None]
+    summaries: tuple[Summary, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON."""
-        return {**asdict(self), "schema": self.schema.to_dict()}
+        made = {**asdict(self), "schema": self.schema.to_dict()}
+        del made["summaries"]
+        told = [*self.summaries, *[None] * len(self.schema.columns)]
+        pairs = zip(self.schema.columns, told, strict=False)
+        return made | {"columns": [_column(column, summary, self.schema.rows) for column, summary in pairs]}
+
+
+def _column(column: Column, summary: Summary | None, rows: int) -> dict[str, Any]:
+    """All about one column; what needs its values only where it is summarised."""
+    made: dict[str, Any] = {
+        "name": column.name,
+        "dtype": column.dtype,
+        "kind": column.kind,
+        "reason": column.reason,
+        "left_out": column.left_out,
+        "condition": column.condition,
+        "low": column.low,
+        "high": column.high,
+        "categories": len(column.categories),
+        "missing": column.missing,
+    }
+    if summary is not None:
+        found = summary.to_dict()
+        if summary.low is None:
+            del found["low"], found["high"]
+        made |= found | {"missing": summary.missing}
+    return made | {"missing_share": made["missing"] / rows}
 
 
 def inspect(
@@ -51,9 +97,8 @@ def inspect(
         source = sources.open_source(data, resize=resize, progress=tick)
     division = divide(source, seed)
     names = [condition] if isinstance(condition, str) else condition
-    schema = infer_schema(
-        division.rows(source, "train"), source.form, kinds=column, conditions=names, binarize=binarize, resize=resize
-    )
+    train = division.rows(source, "train")
+    schema = infer_schema(train, source.form, kinds=column, conditions=names, binarize=binarize, resize=resize)
     model = resolve(Config(), schema).model
     return Inspection(
         source.form,
@@ -62,4 +107,16 @@ def inspect(
         source.notices,
         schema,
         {"latent": model.latent, "width": model.width, "blocks": model.blocks},
+        tuple(summarise(column, _values(schema, column, train)) for column in schema.columns[:SUMMARISED]),
     )
+
+
+def _values(schema: Schema, column: Column, rows: Rows) -> pd.Series:
+    """The values of one column; of an array whose cells are of one kind, those of all cells of its first rows."""
+    if column is schema.labels:
+        return pd.Series(rows.labels)
+    if isinstance(rows.values, pd.DataFrame):
+        return rows.values[column.name]
+    if schema.uniform:
+        return pd.Series(rows.values[: max(1, CELLS // schema.dims)].ravel())
+    return pd.Series(rows.values[:, [each.name for each in schema.columns].index(column.name)])

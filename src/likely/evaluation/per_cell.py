@@ -1,0 +1,78 @@
+"""log P(x_j) cell by cell, with z and without: which columns z explains, and which cells make a row improbable."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import EncodedRows
+from likely.data.noise import normal, row_keys
+from likely.evaluation.baselines.fitted import Baselines
+from likely.evaluation.evidence import FROM_POSTERIOR, ROWS, block_of, chunks
+from likely.models import Model
+
+__all__ = ["cell_marginals", "cell_reconstructions"]
+
+
+@torch.no_grad()
+def cell_reconstructions(model: Model, rows: EncodedRows, *, samples: int = 50, seed: int = 0) -> np.ndarray:
+    """E_Q[log P(x_j|z)] of every cell, in nats: their sum over a row's cells is its reconstruction term.
+
+    Parameters
+    ----------
+    model, rows
+        The rows encoded and, where that applies, binarised once.
+    samples
+        Draws of z ~ Q(z|x) per row; the same ones as in `evidence`.
+    seed
+        Of the noise, which is keyed by (seed, row).
+
+    Returns
+    -------
+    numpy.ndarray
+        `(rows, cells)` float64; NaN for a cell that is not observed.
+
+    """
+    model.eval()
+    p, found = model.prior(), []
+    block = block_of(model, rows, samples)
+    for batch, count in chunks(rows, ROWS):
+        q, keys = model.posterior(batch), row_keys(batch.values, seed)
+        total = torch.zeros(batch.values.shape, dtype=torch.float64, device=batch.values.device)
+        for first in range(0, samples, block):
+            noise = normal(keys, FROM_POSTERIOR, first, min(block, samples - first), q.noise_size).to(q.like.dtype)
+            z = model.terms(batch, noise=noise, q=q, p=p).z
+            total += model.likelihood(z, batch.covariates).log_prob(batch.values).to(torch.float64).sum(0)
+        found.append(_masked(total / samples, batch.observed)[:count].flatten(1).cpu())
+    return torch.cat(found).numpy()
+
+
+def cell_marginals(laws: Baselines, rows: EncodedRows) -> np.ndarray:
+    """log P(x_j) of every cell under its own law, which the training rows' values of that cell gave: no z, no others.
+
+    Parameters
+    ----------
+    laws
+        Fitted to training rows; their base measure is that of the schema.
+    rows
+        Encoded by the same schema, and binarised once where that applies.
+
+    Returns
+    -------
+    numpy.ndarray
+        `(rows, cells)` float64, nats; NaN for a cell that is not observed.
+
+    """
+    values = rows.values.cpu()
+    found = torch.zeros((len(values), laws.schema.dims), dtype=torch.float64)
+    found[:, laws.mixtures.cells.places] = laws.mixtures.per_cell(values)
+    places = laws.frequencies.places
+    for place in places.tolist():
+        found[:, place] = laws.frequencies.take(places == place).log_prob(values)
+    observed = None if rows.observed is None else rows.observed.cpu()
+    return _masked(found.view(values.shape), observed).flatten(1).numpy()
+
+
+def _masked(cells: Tensor, observed: Tensor | None) -> Tensor:
+    return cells if observed is None else cells.masked_fill(~observed, torch.nan)

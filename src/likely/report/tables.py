@@ -1,0 +1,118 @@
+"""The sections about columns: sampled against real ones, alone and in pairs, and what z explains of each."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from likely.evaluation import chance_fidelity, column_fidelity, pair_fidelity
+from likely.report import figures_cells, figures_columns, figures_pairs
+from likely.report.examples import given
+from likely.report.findings import Findings
+from likely.report.numbers import signed
+from likely.report.theme import svg
+
+__all__ = ["columns", "explained", "pairs"]
+
+_KEY = '<span class="swatch data"></span>held-out rows <span class="swatch model"></span>rows sampled from the model'
+_NAMED, _WORST = 100, 4
+
+
+def columns(findings: Findings) -> str:
+    """Compare the columns one by one."""
+    real, sampled = findings.real, findings.sampled
+    if not (given(real) and given(sampled)) or real is None or sampled is None:
+        return ""
+    fidelity = column_fidelity(real, sampled)
+    shown = _worst(fidelity)
+    given_too = " Sampled rows have the conditions of the held-out rows." if findings.given else ""
+    text = (
+        f"How often each value occurs, column by column: {_KEY}. Where the outline follows the filled shape, the "
+        "model has the column right (taken alone: agreement here says nothing yet about how columns depend on each "
+        f"other).{given_too} The number above a panel is the column's fidelity, 1 where both are distributed alike: "
+        "1 − Kolmogorov and Smirnov's distance of numbers and dates, 1 − the total variation of other values, with "
+        f"missing cells counted in both. <b>Mean: {fidelity.mean():.3f}</b>, of {len(real):,} held-out and "
+        f"{len(sampled):,} sampled rows. Pairs of shares are of held-out / sampled rows; a bar so labelled is cut."
+    )
+    alt = "Histograms or bars of each column, held-out rows against sampled rows: "
+    alt += ", ".join(f"{name} {fidelity[name]:.3f}" for name in shown)
+    figure = svg(figures_columns.marginals(real[shown], sampled[shown], fidelity), alt[:1000])
+    return f"<p>{text}</p><figure>{figure}</figure>{_rest(fidelity.drop(shown))}"
+
+
+def _worst(fidelity: pd.Series) -> list[str]:
+    """The columns of which there is room for a panel: the least faithful ones, in their own order."""
+    kept = set(fidelity.sort_values(kind="stable").index[: figures_columns.MAX_COLUMNS])
+    return [name for name in fidelity.index if name in kept]
+
+
+def _rest(fidelity: pd.Series) -> str:
+    if fidelity.empty:
+        return ""
+    named = ", ".join(f"{escape(str(name))}&nbsp;{value:.3f}" for name, value in fidelity.iloc[:_NAMED].items())
+    more = f" and {len(fidelity) - _NAMED} more" if len(fidelity) > _NAMED else ""
+    return f'<p class="note">Not drawn, as they are no worse than these: {named}{more}.</p>'
+
+
+def pairs(findings: Findings) -> str:
+    """Compare the columns two by two."""
+    real, sampled = findings.real, findings.sampled
+    if not (given(real) and given(sampled)) or real is None or sampled is None or real.shape[1] < 2:
+        return ""
+    shown, whole = _worst(column_fidelity(real, sampled)), real.shape[1]
+    real, sampled = real[shown], sampled[shown]
+    found, alone = pair_fidelity(real, sampled), column_fidelity(real, sampled)
+    chance_alone, chance = chance_fidelity(real, sampled)
+    lower = np.tril_indices(len(shown), -1)
+    mean, by_chance = found.to_numpy()[lower].mean(), chance.to_numpy()[lower].mean()
+    which = f" Of the {len(shown)} columns drawn above." if whole > len(shown) else ""
+    text = (
+        "How columns go together: the fidelity of each pair, 1 − the total variation between the held-out and the "
+        "sampled rows on a grid of tenths (numbers, dates) and values, holes among them. Two samples of one "
+        f"distribution would not reach 1 either, since rows are few: by chance, samples of these sizes reach "
+        f"{by_chance:.3f}. The colour tells how far a pair is short of that; on the diagonal are the columns alone. "
+        f"<b>Mean of the pairs: {mean:.3f}</b>, {max(by_chance - mean, 0):.3f} short of chance.{which}"
+    )
+    worst = sorted(zip(*lower, strict=True), key=lambda at: found.iat[at] - chance.iat[at])[:_WORST]
+    drawn = [(shown[i], shown[j], f"{found.iat[i, j]:.3f}, chance {chance.iat[i, j]:.3f}") for i, j in worst]
+    with_own = [matrix.to_numpy(copy=True) for matrix in (found, chance)]
+    for matrix, own in zip(with_own, (alone, chance_alone), strict=True):
+        np.fill_diagonal(matrix, own.to_numpy())
+    frames = [pd.DataFrame(matrix, shown, shown) for matrix in with_own]
+    told = ", ".join(f"{a} by {b} {words}" for a, b, words in drawn)
+    map_ = svg(figures_pairs.heat_map(*frames), f"Fidelity of {len(lower[0])} pairs of columns; mean {mean:.3f}.")
+    picture = svg(figures_pairs.joints(real, sampled, drawn), f"Joint distributions, real beside sampled: {told}"[:600])
+    return (
+        f"<p>{text}</p><figure>{map_}</figure><h3>The pairs that are furthest off</h3>"
+        f"<p>{_KEY}: the stronger the colour, the more rows (by the square root of their share).</p>"
+        f"<figure>{picture}</figure>"
+    )
+
+
+def explained(findings: Findings) -> str:
+    """Tell which columns z explains."""
+    if not given(findings.explained) or findings.explained is None:
+        return ""
+    found = findings.explained[findings.explained["given_z"].notna()]
+    gain = found["given_z"] - found["alone"]
+    known = gain.notna().any()
+    ordered = found.loc[(gain if known else -found["given_z"]).sort_values(ascending=False, kind="stable").index]
+    text = (
+        "The reconstruction term, column by column: the mean of log P(x<sub>j</sub>|z) with z from Q(z|x), over the "
+        "cells that are observed. Columns measured by density can be above 0, the others cannot."
+    )
+    if known:
+        text += (
+            " Beside it, what the column's own distribution (no z, no other columns) gives to the same cells. The "
+            f"difference is what z adds; over all columns it is <b>{signed(gain.sum())} nats</b>, and a code is worth "
+            "having where that is more than it costs, the KL. Of a column whose dots coincide z tells nothing. Where "
+            "the difference is negative, the family of P(x|z) does not have the column's shape, which its own "
+            "distribution takes more freely: another <code>--likelihood</code> or <code>--column</code> kind may help."
+        )
+    hidden = len(ordered) - figures_cells.MAX_LINES
+    if hidden > 0:
+        text += f" {hidden} more columns, which come after these, are not shown."
+    alt = "Mean log P(x_j|z) by column: " + ", ".join(f"{n} {v:.3f}" for n, v in ordered["given_z"].items())
+    return f"<p>{text}</p><figure>{svg(figures_cells.explained(ordered), alt[:1000])}</figure>"

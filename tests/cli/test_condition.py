@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -154,3 +155,13 @@ def test_rows_without_their_condition_are_refused(fitted: Path, capsys: Capture,
     assert "condition 's', row 7: the value is missing" in refused(
         capsys, "encode", fitted / "table", tmp_path / "t.csv"
     )
+
+
+def test_a_date_may_be_a_condition(capsys: Capture, tmp_path: Path) -> None:
+    days = (pd.Timestamp("2020-01-31") + pd.to_timedelta(np.arange(40), "D")).strftime("%d.%m.%Y")
+    table().assign(day=days).to_csv(tmp_path / "t.csv", index=False)
+    assert main(["fit", str(tmp_path / "t.csv"), "-o", str(tmp_path / "r"), "--condition", "day", *STEPS]) == 0
+    found = re.search(r"--given day=(\d\d\.02\.2020)", capsys.readouterr().out)
+    assert found is not None
+    assert main(["sample", str(tmp_path / "r"), "-n", "2", "--given", f"day={found[1]}"]) == 0
+    assert [line.rpartition(",")[2] for line in capsys.readouterr().out.split()] == ["day", found[1], found[1]]

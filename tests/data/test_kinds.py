@@ -191,7 +191,9 @@ def test_what_no_kind_holds_is_refused(values: Any, message: str) -> None:
 
 def test_new_dates_are_read_in_any_form_and_ranges_are_dates() -> None:
     column, schema, _ = one(KINDS["german"][0])
-    assert span(column) == "2020-02-27 to 2021-10-17"
+    assert span(column) == "27.02.2020 to 17.10.2021"
+    assert span(one(KINDS["days"][0])[0]) == "2020-02-27 to 2021-10-17"
+    assert span(one(KINDS["zone"][0])[0]) == "2020-02-27T00:00:00+01:00 to 2021-10-17T12:00:00+02:00"
     new = pd.DataFrame({"a": ["28.02.2020", "01.03.1999", "?"], "other": 0.0})
     rows = encode(schema, new)
     assert rows.values[:, 0].tolist() == [1, -7668, round(column.mean)]
@@ -200,7 +202,7 @@ def test_new_dates_are_read_in_any_form_and_ranges_are_dates() -> None:
     assert again["a"].tolist()[:2] == ["28.02.2020", "01.03.1999"]
     stamps = new.assign(a=pd.to_datetime(["2020-02-28", "1999-03-01", None]))
     assert encode(schema, stamps).values[:, 0].tolist() == rows.values[:, 0].tolist()
-    with pytest.raises(DataError, match=r"column 'a', row 1: '30.02.2020' is no date such as 2020-02-27"):
+    with pytest.raises(DataError, match=r"column 'a', row 1: '30.02.2020' is no date such as 27.02.2020"):
         encode(schema, new.assign(a=["28.02.2020", "30.02.2020", None]))
     with pytest.warns(UserWarning, match="1 of 2 values are off the recorded grid"):
         encode(schema, new.assign(a=np.array(["2020-02-28", "1999-03-01T12", "NaT"], "M8[s]")))

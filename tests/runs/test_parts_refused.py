@@ -100,7 +100,7 @@ def test_convolutions_are_for_pictures() -> None:
 UNFIT = {
     "bernoulli": (SIGNED, "needs binary values; 'x0' is real"),
     "categorical": (SIGNED, "needs categorical or ordered or constant or binary or levels values"),
-    "logistic-mixture": (SIGNED, "needs binary or levels or grid values"),
+    "logistic-mixture": (SIGNED, "needs binary or levels or count or grid or date values"),
     "logistic-mixture:2:coupled": (ARRAYS["truncated:gaussian"], "coupled channels need (H, W, 3), got (2, 2)"),
     "lognormal": (SIGNED, "needs values above 0; 'x0' is real, from -2."),
     "gamma": (ARRAYS["truncated:gaussian"], "needs values above 0; 'x' is levels, from 0 to 255"),

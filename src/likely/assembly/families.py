@@ -64,7 +64,7 @@ def kinds(*known: Kind) -> Refusal:
 
 
 numeric = kinds("binary", *NUMERIC)
-on_grid = kinds("binary", "levels", "grid")
+on_grid = kinds("binary", "levels", "count", "grid", "date")
 
 
 def codes(column: Column) -> str:

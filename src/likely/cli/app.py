@@ -50,7 +50,10 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existin
 Kinds = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", metavar="NAME=KIND", help="Take a column for real, grid, levels, binary, categorical or ignore."
+        "--column",
+        metavar="NAME=KIND",
+        help="Take a column for real, positive, grid, count, levels, binary, categorical, ordered, constant, date; "
+        "identifier, text, ignore leave it out.",
     ),
 ]
 Conditions = Annotated[

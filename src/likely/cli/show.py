@@ -92,8 +92,12 @@ def _given(run: Run) -> str:
 
 def _example(column: Column) -> Any:
     """A value that a condition may be given."""
+    from likely.data import shown
+
     if column.categories:
         return column.categories[0]
+    if column.kind == "date":
+        return shown(column, column.mean)
     return round(column.mean) if column.per_unit == 1 else f"{column.mean:.3g}"
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -195,8 +194,11 @@ def from_iso(column: Column, texts: np.ndarray) -> pd.Series:
     return _typed(column, pd.Series(pd.to_datetime(pd.Series(texts, dtype=object), format="ISO8601")))
 
 
-def shown(column: Column, number: float) -> Any:
-    """A number of a column as people read it: dates as dates, other numbers short."""
+def shown(column: Column, number: float) -> str:
+    """A number of a column as people read it, and may give it: dates as they are written, other numbers short."""
     if column.kind != "date":
-        return f"{number:g}"
+        return f"{number:g}" if column.per_unit is None else f"{number:.10g}"
+    if column.format not in (None, "date") or _zoned(column.dtype):
+        date = decode(column, np.array([number])).iloc[0]
+        return date if isinstance(date, str) else str(date.isoformat())
     return str(np.datetime_as_string(_dates(column, np.array([number]))[0], unit="auto"))

@@ -59,7 +59,7 @@ def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
     if not cells and grid == 1 and (reason := _counts(numbers, low, high)):
         return Column(name, dtype, "count", reason, **common)
     if grid is not None and (high - low) * grid < MAX_LEVELS and (grid == 1 or cells):
-        reason = f"{recorded} from {low:g} to {high:g}"
+        reason = f"{recorded} from {low:.10g} to {high:.10g}"
         return Column(name, dtype, "levels", reason, reserve=1 / (len(numbers) + 1), **common)
     if not cells and low > 0 and high > SPAN * low and _even_in_logarithm(numbers):
         return Column(name, dtype, "positive", f"{recorded} above 0, from {low:g} to {high:g}", **common)
@@ -94,11 +94,11 @@ def _counts(numbers: np.ndarray, low: float, high: float) -> str:
     if low < 0 or low > high / 2:
         return ""
     if high - low >= MAX_LEVELS:
-        return f"integers from {low:g} to {high:g}, more than {MAX_LEVELS} levels"
+        return f"integers from {low:.10g} to {high:.10g}, more than {MAX_LEVELS} levels"
     half = float(np.median(numbers))
     seldom = (numbers == high).sum() <= max(1, len(numbers) // 200)
     if high - low >= TAIL_LEVELS and half <= low + (high - low) / 8 and seldom:
-        return f"integers from {low:g} to {high:g} that trail off: half of them are at most {half:g}"
+        return f"integers from {low:.10g} to {high:.10g} that trail off: half of them are at most {half:.10g}"
     return ""
 
 

@@ -69,7 +69,8 @@ def fit(
     config
         Where to start from; `options` are set on top of it.
     column
-        Column name -> kind (`real`, `grid`, `levels`, `binary`, `categorical`, `ignore`), where you know better.
+        Column name -> kind (`real`, `positive`, `grid`, `count`, `levels`, `binary`, `categorical`, `ordered`,
+        `constant`, `date`; `identifier`, `text` and `ignore` leave it out), where you know better.
     condition
         Columns y that are given, not modelled: learn P(x|y). `label` for class folders, IDX labels and an npz's `y`,
         `label`, `labels` or `target`; for an array or tensor in memory `{"label": values}`. Integer labels are classes;

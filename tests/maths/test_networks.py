@@ -299,3 +299,27 @@ UNFIT = [
 def test_parts_that_do_not_fit_are_refused(replaced: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         VAE(**parts(**replaced))
+
+
+@pytest.mark.parametrize(("categories", "size"), [(2, 2), (32, 32), (33, 11), (300, 32)])
+def test_many_categories_are_embedded(categories: int, size: int) -> None:
+    first = Features([], None, [(0, categories)])
+    codes = torch.arange(-1, categories, dtype=torch.float64)[:, None]
+    seen = first(codes)
+    assert seen.shape == (categories + 1, size)
+    assert first.outputs == size
+    assert len(seen.unique(dim=0)) == categories + 1
+    assert torch.equal(seen[0], torch.zeros(size))
+    assert float(seen[1:].detach().norm(dim=1).mean()) == pytest.approx(1, abs=0.15)
+    assert bool(list(first.parameters())) == (categories > 32)
+    for weight in first.parameters():
+        seen.sum().backward()
+        assert weight.grad is not None
+        assert (weight.grad == 1).all()  # the code of a value never seen has a vector to learn as well
+
+
+def test_numbers_are_seen_on_the_bent_axis_and_within_ten() -> None:
+    straight, bent = ((0.0, 0.0), (2.0, 1.0)), ((-0.5, -1.0), (0.5, 1.0), (1000.5, 2.0))
+    first = Features([2, 0], Axis([straight, bent], [False, False]), [(1, 2)])
+    seen = first(torch.tensor([[0.0, 1.0, 5.0], [1e6, 0.0, -1e6]], dtype=torch.float64))
+    torch.testing.assert_close(seen, torch.tensor([[2.5, 0.0, 0.0, 1.0], [-10.0, 10.0, 1.0, 0.0]]))

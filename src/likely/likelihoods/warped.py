@@ -19,7 +19,7 @@ from likely.likelihoods.standardised import HIGH, LOW, components, gather, start
 __all__ = ["Warped"]
 
 # Least deviation of a starting component on the bent axis, where the column's own is 1.
-FLOOR = 0.5
+FLOOR = 0.1
 GOLDEN = (math.sqrt(5) - 1) / 2
 
 

@@ -398,6 +398,7 @@ OPTIONS = [
     *words.SMALLER,
     *words.PRIORS,
     words.PREDICTED,
+    *words.BENT,
     *(option for options in words.SHAPES.values() for option in options),
     "--latent 2",
 ]

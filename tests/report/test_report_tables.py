@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import fakes_for_report as fakes
 import numpy as np
 import pandas as pd
 import pytest
 
-from likely.data import Column
+from likely.data import Column, Kind
 from likely.data.summary import summarise
 from likely.evaluation import chance_fidelity, column_fidelity, pair_fidelity
 from likely.report import Findings, render
@@ -34,8 +35,8 @@ def _explained(count: int = 4) -> pd.DataFrame:
     return pd.DataFrame({"given_z": np.linspace(-3, 1, count), "alone": np.linspace(-4, 2, count)}, names)
 
 
-def _findings(**parts: object) -> Findings:
-    return Findings(title="t", form="table", **parts)  # type: ignore[arg-type]
+def _findings(**parts: Any) -> Findings:
+    return Findings(title="t", form="table", **parts)
 
 
 def _section(html: str, anchor: str) -> str:
@@ -208,10 +209,10 @@ def test_ticks_are_short(value: float, text: str) -> None:
         ("constant", pd.Series([4.0] * 6)),
     ],
 )
-def test_every_kind_of_column_has_a_picture(kind: str, values: pd.Series) -> None:
+def test_every_kind_of_column_has_a_picture(kind: Kind, values: pd.Series) -> None:
     coded = kind in ("categorical", "constant")
     categories = tuple(values.unique().tolist()) if coded else ()
-    figure = column(summarise(Column("x", str(values.dtype), kind, "why", categories=categories), values))  # type: ignore[arg-type]
+    figure = column(summarise(Column("x", str(values.dtype), kind, "why", categories=categories), values))
     assert figure is not None
     fakes.assert_no_overlap(figure)
     heights = figure.axes[0].patches

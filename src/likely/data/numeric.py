@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from likely.data.schema import Column
+from likely.data.schema import Column, Kind
 from likely.errors import DataError
 
 __all__ = ["MAX_INTEGER", "moments", "numeric", "per_unit", "told_numeric", "zero_one"]
@@ -50,8 +50,9 @@ def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
         return zero_one(name, dtype, numbers, "only 0 and 1")
     if len(distinct) == 1 or few == {0.0, 1.0}:
         found = tuple(sorted(values.drop_duplicates().tolist()))
-        kind, reason = ("categorical", "only 0 and 1") if len(found) == 2 else ("constant", f"always {found[0]}")
-        return Column(name, dtype, kind, reason, categories=found, reserve=1 / (len(numbers) + 1))  # type: ignore[arg-type]
+        kind: Kind = "categorical" if len(found) == 2 else "constant"
+        reason = "only 0 and 1" if len(found) == 2 else f"always {found[0]}"
+        return Column(name, dtype, kind, reason, categories=found, reserve=1 / (len(numbers) + 1))
     low, high = float(numbers.min()), float(numbers.max())
     grid = per_unit(numbers, values.dtype, (*SCALED, *DECIMAL) if cells else DECIMAL)
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}

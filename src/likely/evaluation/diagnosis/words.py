@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from likely.data import Kind
+from likely.data.schema import NUMERIC
 from likely.evaluation.diagnosis.aggregate import Aggregate
-from likely.evaluation.diagnosis.pit import Calibration
+from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration
 from likely.evaluation.diagnosis.splits import Outside, Overfitting
 from likely.evaluation.diagnosis.units import Collapse, Units
 
@@ -25,6 +26,7 @@ WARM = "--set warmup=0.5"
 SMALLER = ("--set weight_decay=1", "--set blocks=1")
 PRIORS = ("--prior flow", "--prior vamp")
 PREDICTED = "--likelihood gaussian"
+BENT = ("--likelihood warped:10",)
 SHAPES = {
     "real": ("--likelihood mixture:5", "--likelihood student"),
     "levels": ("--likelihood logistic-mixture:5",),
@@ -119,9 +121,14 @@ def of_calibration(
         return
     named = [f"{c.name}: {c.verdict}{_width(c, kinds[c.name])}" for c in wrong[:SHOWN]]
     listed = "; ".join(named) + (f"; and {len(wrong) - SHOWN} more columns" if len(wrong) > SHOWN else "")
-    shapes = [option for c in wrong for option in SHAPES.get(kinds[c.name], ())]
+    shapes = [option for c in wrong for option in _shapes(kinds[c.name], cells=c.name == ALL_CELLS)]
     options = (PREDICTED,) if fixed else tuple(dict.fromkeys(shapes))
     yield True, f"P(x|z) is not calibrated{doubt}: {listed}" + (f"; {_try(options)}" if options else ""), options
+
+
+def _shapes(kind: Kind, *, cells: bool) -> tuple[str, ...]:
+    """More flexible laws: of all cells of an array, or of a column of a table."""
+    return SHAPES.get(kind, ()) if cells else BENT if kind in NUMERIC else ()
 
 
 def _width(found: Calibration, kind: Kind) -> str:

@@ -1,0 +1,1 @@
+"""What people do with P(x): impute missing cells, condition, find anomalies."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import cast
 
@@ -10,6 +9,7 @@ from likely.assembly.condition import condition
 from likely.assembly.grammar import Named, parse
 from likely.assembly.networks import Sizes
 from likely.assembly.parts import PARTS
+from likely.assembly.sizes import usual_sizes
 from likely.config import Config, ModelConfig
 from likely.data import Column, EncodedRows, Schema
 from likely.errors import ConfigError, DataError
@@ -56,27 +56,31 @@ def chosen(config: Config) -> dict[str, Named]:
 
 def resolve(config: Config, schema: Schema) -> Config:
     """Replace every "by the size of the data" by a number, so that the stored configuration is complete."""
-    rows, dims, model = schema.rows, schema.dims, config.model
-    by_rows = next(width for limit, width in ((500, 64), (5000, 128), (30000, 256), (math.inf, 512)) if rows < limit)
-    width = model.width or (max(by_rows, 256) if dims >= 500 else min(by_rows, 256))
-    latent = model.latent or max(2, min(64, round(1.5 * math.sqrt(dims))))
-    parts = _complete(chosen(config))
+    model, usual = config.model, usual_sizes(schema)
+    parts = _complete(chosen(config), usual.prior)
+    latent = model.latent or usual.latent
     if parts["posterior"].name == "categorical":
         latent = _code_length(parts["posterior"], model.latent)
-    batch = config.training.batch_size or min(512, max(32, 2 ** round(math.log2(max(rows, 2) / 16))))
     named = {room: str(part) for room, part in parts.items()}
     aimed, blocks = named.pop("objective"), model.blocks
     if blocks is None:
-        blocks = 1 if named["network"] == "conv" else 2
-    return replace(
-        config,
-        model=replace(model, latent=latent, width=width, blocks=blocks, **named),
-        training=replace(config.training, batch_size=min(batch, rows), objective=aimed),
+        blocks = 1 if named["network"] == "conv" else usual.blocks
+    training = replace(
+        config.training,
+        batch_size=min(config.training.batch_size or usual.batch_size, schema.rows),
+        learning_rate=config.training.learning_rate or usual.learning_rate,
+        max_steps=config.training.max_steps or usual.max_steps,
+        objective=aimed,
     )
+    width = model.width or usual.width
+    return replace(config, model=replace(model, latent=latent, width=width, blocks=blocks, **named), training=training)
 
 
-def _complete(parts: dict[str, Named]) -> dict[str, Named]:
+def _complete(parts: dict[str, Named], usual: str) -> dict[str, Named]:
     """The parts with a prior, a posterior and a network; one side of a pair is followed by the other.
+
+    Where neither tells the other, the posterior is normal and the prior the usual one, or normal for an objective that
+    takes the KL by its dimensions.
 
     Raises
     ------
@@ -84,12 +88,13 @@ def _complete(parts: dict[str, Named]) -> dict[str, Named]:
         If one side is of a pair and the other is not its other side; a VampPrior goes with any but a ladder.
 
     """
-    sides = {"prior": "posterior", "posterior": "prior"}
-    told = {room: str(parts[room]) for room in sides if room in parts}
-    for room, other in sides.items():
+    told: dict[str, str] = {room: str(parts[room]) for room in ("prior", "posterior") if room in parts}
+    by_dimension = parts["objective"].name == "free-bits"
+    for room, other in (("prior", "posterior"), ("posterior", "prior")):
         if room not in told:
             named = parts.get(other)
-            told[room] = str(named) if named and named.name in PAIRS else "normal"
+            alone = usual if room == "prior" and not by_dimension else "normal"
+            told[room] = str(named) if named and named.name in PAIRS else alone
     made = {room: parse(room, text, PARTS[room]) for room, text in told.items()}
     prior, posterior = made["prior"], made["posterior"]
     free = prior.name not in PAIRS and (posterior.name not in PAIRS or (prior.name, posterior.name) in VAMPS)

@@ -63,6 +63,8 @@ class TrainingConfig:
         give the ELBO whatever it is.
     minutes, epochs, steps
         The budget; at most one of them. `minutes` becomes a step count after a short timing.
+    max_steps
+        The most steps of a fit without a budget, which ends when validation stalls.
     batch_size
         Rows per step.
     learning_rate, weight_decay, clip
@@ -80,8 +82,9 @@ class TrainingConfig:
     minutes: float | None = None
     epochs: int | None = None
     steps: int | None = None
+    max_steps: int | None = None
     batch_size: int | None = None
-    learning_rate: float = 2e-3
+    learning_rate: float | None = None
     weight_decay: float = 0.01
     clip: float = 5.0
     warmup: float = 0.1
@@ -93,9 +96,10 @@ class TrainingConfig:
         if len(given) > 1:
             raise ConfigError(f"give one budget, not {' and '.join(given)}")
         for name in (*given, "learning_rate", "clip"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} must be positive, got {getattr(self, name)}")
-        _at_least(self, 1, "batch_size")
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} must be positive, got {value}")
+        _at_least(self, 1, "batch_size", "max_steps")
         _at_least(self, 0, "weight_decay")
         for name in ("warmup", "average"):
             if not 0 <= getattr(self, name) < 1:

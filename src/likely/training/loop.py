@@ -17,7 +17,7 @@ from likely.errors import LikelyError
 from likely.models import Model, Terms
 from likely.networks.precision import autocast
 from likely.objectives import ELBO, Objective, loss
-from likely.training.schedule import Plan
+from likely.training.schedule import RATE, Plan
 from likely.training.validate import validate
 
 __all__ = ["Monitor", "Outcome", "train"]
@@ -123,10 +123,11 @@ def train(
 
     """
     objective, device = objective or ELBO(), rows.values.device
+    rate = config.learning_rate or RATE
     precision = "float32" if config.precision == "auto" else config.precision
     weights: list[Tensor] = list(model.parameters())
     averaged = [weight.detach().clone() for weight in weights]
-    optimiser = torch.optim.AdamW(weights, lr=config.learning_rate, weight_decay=config.weight_decay, fused=True)
+    optimiser = torch.optim.AdamW(weights, lr=rate, weight_decay=config.weight_decay, fused=True)
     generator = torch.Generator(device).manual_seed(seed)
     batches = order(len(rows), config.batch_size or len(rows), generator)
     outcome, since_best, meter = Outcome(), 0, Meter(device)
@@ -140,7 +141,7 @@ def train(
                 step = outcome.steps
                 kl_weight = plan.kl_weight(step)
                 for group in optimiser.param_groups:
-                    group["lr"] = config.learning_rate * plan.rate(step)
+                    group["lr"] = rate * plan.rate(step)
                 with autocast(precision, device):
                     value, terms = loss(model, rows.batch(next(batches), generator), objective, kl_weight)
                 optimiser.zero_grad()
@@ -173,7 +174,7 @@ def train(
     elif not outcome.interrupted:
         raise LikelyError(
             f"training diverged before step {outcome.steps}: no finite bound on the validation rows; "
-            f"look for extreme values, or try --set learning_rate={config.learning_rate / 3:g}"
+            f"look for extreme values, or try --set learning_rate={rate / 3:g}"
         )
     outcome.seconds = time.perf_counter() - started
     model.train()  # also where a validation was interrupted: a prior that stores encoded rows is renewed after training
@@ -196,7 +197,7 @@ def _record(
         "reconstruction": reconstruction,
         "kl": kl,
         "kl_weight": plan.kl_weight(steps - 1),
-        "learning_rate": config.learning_rate * plan.rate(steps - 1),
+        "learning_rate": (config.learning_rate or RATE) * plan.rate(steps - 1),
     }
 
 

@@ -11,6 +11,7 @@ __all__ = ["Plan"]
 
 VALIDATIONS = 40
 PATIENCE = 8
+RATE = 2e-3  # of AdamW, where none is told
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Plan:
         if config.epochs is not None:
             last = math.ceil(config.epochs * per_epoch)
         opened = last is None
-        total = max(1, last if last is not None else cls.maximum(rows))
+        total = max(1, last if last is not None else config.max_steps or cls.maximum(rows))
         return cls(total, opened, round(config.warmup * total), max(1, total // VALIDATIONS))
 
     @staticmethod

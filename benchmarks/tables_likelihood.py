@@ -13,6 +13,9 @@ gaussian_mixture  full covariances, 1 to 16 of them; their number, floor and str
 copula            of adult only, where most cells are categories: a Gaussian copula with a full correlation matrix over
                   the marginals (`tables_copula.py`)
 
+concrete, wine and boston once more with five members, whose mixture is scored on the same rows: what `--members 5`
+pays.
+
 Differences are paired by row; a row that is a test row for several seeds counts as one draw in `se`. Every seed is kept
 in FOLDER: run the same command again to go on, and take another FOLDER for other code.
 """
@@ -35,6 +38,8 @@ from tables_rows import over_rows, told
 from trust_pieces import Piece, cost, mean_error, piece, table
 
 SEEDS = {"concrete": range(5), "wine": range(5), "boston": range(5), "power-plant": range(5), "adult": range(1)}
+KINDS = ("", "-members")
+MEMBERS, SMALL = 5, ("concrete", "wine", "boston")
 SHOWN = ("marginals", "gaussian", "gaussian_mixture", "copula")
 RIVALS = {**dict.fromkeys(SEEDS, SHOWN[:3]), "adult": ("marginals", "copula")}
 
@@ -56,6 +61,28 @@ def scored(name: str, seed: int) -> dict[str, Any]:
         )
         made["copula"], made["copula_se_mc"] = GaussianCopula.fit(run.schema, run.simpler, train).log_prob(test)
     return made
+
+
+def ensembled(name: str, seed: int) -> dict[str, Any]:
+    """One fit of several members, and what their mixture makes of the same test rows."""
+    started = time.perf_counter()
+    run = likely.fit(data(f"tables/{name}.csv"), seed=seed, members=MEMBERS)
+    fitted, found = time.perf_counter() - started, run.assess(anneal=0)
+    frame = found.frame()
+    return {"iwae": frame["iwae"], "iwae_se_mc": frame["iwae_se_mc"], "row": found.index, "fit_s": fitted}
+
+
+def pays(name: str, alone: list[Piece], together: list[Piece]) -> dict[str, Any]:
+    """What several members add to one, paired by row."""
+    gains = [many["iwae"] - one["iwae"] for one, many in zip(alone, together, strict=True)]
+    return {
+        "data": name,
+        "members": MEMBERS,
+        "they add": over_rows(np.concatenate(gains), np.concatenate([one["row"] for one in together])),
+        "seeds ahead": sum(bool(gain.mean() > 0) for gain in gains),
+        "fit_s": [round(float(one["fit_s"]), 1) for one in together],
+        **cost(*together),
+    }
 
 
 def summary(name: str, pieces: list[Piece]) -> dict[str, Any]:
@@ -114,11 +141,20 @@ def main() -> None:
     for name in asked.tables or SEEDS:
         for seed in SEEDS[name]:
             piece(asked.out / name / f"{seed}.npz", partial(scored, name, seed))
+            if name in SMALL:
+                piece(asked.out / name / f"{seed}-members.npz", partial(ensembled, name, seed))
     files = {name: [asked.out / name / f"{seed}.npz" for seed in seeds] for name, seeds in SEEDS.items()}
     whole = {name: some for name, some in files.items() if all(file.exists() for file in some)}
     found = [summary(name, [piece(file, dict) for file in some]) for name, some in whole.items()]
     table("log P(row) of held-out rows, nats; ours minus each", [shown(line) for line in found])
-    keep("tables_likelihood", {"protocol": __doc__, "lines": found})
+    gains = [
+        pays(name, *([piece(asked.out / name / f"{seed}{what}.npz", dict) for seed in SEEDS[name]] for what in KINDS))
+        for name in SMALL
+        if name in whole
+    ]
+    lines = [{**line, "they add": told(line["they add"]), "fit, s": float(np.mean(line["fit_s"]))} for line in gains]
+    table("What members add, nats", [{key: line[key] for key in lines[0] if key != "fit_s"} for line in lines])
+    keep("tables_likelihood", {"protocol": __doc__, "lines": found, "members": gains})
 
 
 if __name__ == "__main__":

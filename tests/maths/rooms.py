@@ -10,7 +10,15 @@ from torch import Tensor, nn
 
 from likely import distributions, likelihoods, posteriors, priors
 from likely.data import Axis
-from likely.distributions import DiagonalNormal, Hierarchy, LatentDistribution, LatentMixture, OneHot, VonMisesFisher
+from likely.distributions import (
+    DiagonalNormal,
+    Hierarchy,
+    LatentDistribution,
+    LatentMixture,
+    Members,
+    OneHot,
+    VonMisesFisher,
+)
 from likely.distributions.latent import Space
 from likely.likelihoods import Likelihood
 from likely.networks import Ladder
@@ -98,6 +106,10 @@ LAWS: dict[str, Callable[[], LatentDistribution]] = {
     "Q: categorical, relaxed": lambda: posterior_law("categorical", training=True),
     "P: ladder": lambda: ladder(features=False),
     "Q: ladder": lambda: ladder(features=True),
+    "P: members": lambda: Members([prior_law("mixture"), prior_law("diagonal normal"), prior_law("mixture")]),
+    "Q: members": lambda: Members(
+        [DiagonalNormal(0.3 * torch.randn(2, DIM).double() + m, torch.tensor(0.1 * m)) for m in (0, 1)]
+    ),
     "mixture on a sphere": lambda: LatentMixture(
         torch.randn(4).double(),
         VonMisesFisher(F.normalize(torch.randn(4, DIM).double(), dim=-1), torch.tensor([0.5, 2.0, 4.0, 8.0]).double()),

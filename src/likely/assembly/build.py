@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 from likely.assembly.condition import condition
 from likely.assembly.grammar import Named, parse
@@ -14,7 +14,7 @@ from likely.config import Config, ModelConfig
 from likely.data import Column, EncodedRows, Schema
 from likely.errors import ConfigError, DataError
 from likely.likelihoods import Columns, Likelihood
-from likely.models import VAE, HierarchicalVAE, Model
+from likely.models import VAE, Ensemble, HierarchicalVAE, Model
 from likely.objectives import Objective
 
 __all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "supported"]
@@ -61,7 +61,7 @@ def resolve(config: Config, schema: Schema) -> Config:
     latent = model.latent or usual.latent
     if parts["posterior"].name == "categorical":
         latent = _code_length(parts["posterior"], model.latent)
-    named = {room: str(part) for room, part in parts.items()}
+    named: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     aimed, blocks = named.pop("objective"), model.blocks
     if blocks is None:
         blocks = 1 if named["network"] == "conv" else usual.blocks
@@ -121,6 +121,12 @@ def build(config: Config, schema: Schema) -> Model:
 
     """
     told = resolve(config, schema)
+    if told.model.members > 1:
+        return Ensemble([_member(told, schema) for _ in range(told.model.members)])
+    return _member(told, schema)
+
+
+def _member(told: Config, schema: Schema) -> Model:
     named, model = chosen(told), told.model
     likelihood, given = _likelihood(schema, model), condition(schema)
     latent, width, more = int(model.latent or 0), int(model.width or 0), 0 if given is None else given.outputs

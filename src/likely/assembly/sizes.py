@@ -33,7 +33,8 @@ def usual_sizes(schema: Schema) -> Usual:
 
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
-    are nearer to real ones. Its training is short: at most 2,500 steps, or four passes over very many rows.
+    are nearer to real ones. Its training is short: at most 2,000 steps, or 40 for each pair of columns, or four passes
+    over very many rows.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)
@@ -51,7 +52,7 @@ def usual_sizes(schema: Schema) -> Usual:
         prior="normal" if schema.conditions else f"mixture:{components}",
         batch_size=batch,
         learning_rate=4e-3,
-        max_steps=max(min(most, 2500), math.ceil(EPOCHS * n / batch)),
+        max_steps=max(min(most, max(2000, 20 * d * d)), math.ceil(EPOCHS * n / batch)),
     )
 
 

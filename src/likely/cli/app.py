@@ -93,6 +93,9 @@ def fit(
         str | None, typer.Option(help="What is maximised: elbo, iwae:50:dreg, ...; see likely parts objective.")
     ] = None,
     network: Annotated[str | None, typer.Option(help="Encoder and decoder; see likely parts network.")] = None,
+    members: Annotated[
+        int | None, typer.Option(help="Train so many models apart; P(x) is their mixture, which pays on small tables.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget in epochs.")] = None,
     minutes: Annotated[float | None, typer.Option(help="Budget in minutes of training.")] = None,
     column: Kinds = None,
@@ -122,6 +125,7 @@ def fit(
         "likelihood": likelihood,
         "objective": objective,
         "network": network,
+        "members": members,
         "epochs": epochs,
         "minutes": minutes,
         "device": device,

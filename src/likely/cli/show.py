@@ -74,6 +74,7 @@ def fitted(run: Run, *, json: bool) -> None:
         f"prior {model.prior}, posterior {model.posterior}, likelihood {model.likelihood or 'by the form of x'}, "
         f"objective {training.objective}, network {model.network}",
         *([f"of P(x|y), given: {', '.join(c.name for c in run.schema.conditions)}"] if run.schema.conditions else []),
+        *([f"the mixture of {model.members} such models; what follows is of the first"] if model.members > 1 else []),
         f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "
         f"kept the {facts['selected']} of step {facts['selected_step']}",
         "no validation yet: the weights are those of the last step"

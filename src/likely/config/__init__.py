@@ -36,6 +36,8 @@ class ModelConfig:
     prior, posterior, likelihood, network
         Parts by name, with arguments after colons, as `likely parts` lists them: `vamp:500`, `flow:2:coupling`,
         `gaussian:shared`, `mlp`. For a table the likelihood replaces the family of every numeric column that it fits.
+    members
+        How many models are trained apart, each with a seed of its own; P(x) is their mixture.
 
     """
 
@@ -46,9 +48,10 @@ class ModelConfig:
     posterior: str | None = None
     likelihood: str | None = None
     network: str | None = None
+    members: int = 1
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "latent", "width")
+        _at_least(self, 1, "latent", "width", "members")
         _at_least(self, 0, "blocks")
 
 

@@ -157,7 +157,7 @@ def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray) -> Tens
 
 def on_grid(per_unit: int, values: np.ndarray | np.float64) -> np.ndarray:
     """Values at the nearest multiples of 1/per_unit, correctly rounded to float64."""
-    return np.asarray(np.round(values.astype(np.float64) * per_unit) / per_unit)
+    return np.asarray(np.round(values.astype(np.float64) * per_unit) / per_unit + 0.0)  # no -0.0
 
 
 def _snapped(column: Column, numbers: np.ndarray, what: str) -> np.ndarray:

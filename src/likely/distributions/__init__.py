@@ -11,6 +11,7 @@ from likely.distributions.hierarchy import Hierarchy
 from likely.distributions.latent import LatentDistribution
 from likely.distributions.latent_mixture import LatentMixture
 from likely.distributions.logistic import DiscretisedLogistic
+from likely.distributions.members import Members
 from likely.distributions.normal import DiagonalNormal, StandardNormal
 from likely.distributions.one_hot import OneHot, RelaxedOneHot
 from likely.distributions.positive import Beta, Gamma, LogNormal
@@ -40,6 +41,7 @@ __all__ = [
     "LocationScale",
     "LogNormal",
     "Logistic",
+    "Members",
     "Mixture",
     "NegativeBinomial",
     "OneHot",

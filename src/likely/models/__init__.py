@@ -1,8 +1,9 @@
 """The model: prior, likelihood, posterior and networks together."""
 
 from likely.models.base import Model, constant
+from likely.models.ensemble import Ensemble
 from likely.models.hierarchical import HierarchicalVAE
 from likely.models.terms import Terms
 from likely.models.vae import VAE
 
-__all__ = ["VAE", "HierarchicalVAE", "Model", "Terms", "constant"]
+__all__ = ["VAE", "Ensemble", "HierarchicalVAE", "Model", "Terms", "constant"]

@@ -58,17 +58,30 @@ class Model(nn.Module, ABC):
         return self.law(self.encoded(batch))
 
     @abstractmethod
-    def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
-        """P(x|z), one law per cell: z `(*lead, batch, latent)` -> `(*lead, batch, *event)`.
+    def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
+        """The decoder's output, all that P(x|z) knows of z (and y): `(*lead, batch, numbers)`.
 
         Parameters
         ----------
         z
-            Latent codes.
+            Latent codes, `(*lead, batch, latent)`.
         covariates
             `(batch, columns)`, where the model has a condition.
 
         """
+
+    def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
+        """P(x|z) of `decoded(z, covariates)`, one law per cell: `(*lead, batch, *event)`."""
+        law: Distribution = self.p_x_z(self.decoded(z, covariates))
+        return law
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """The models that are trained apart, each a model of P(x): this one, unless it is an ensemble.
+
+        Where a single code is asked for, as a picture of x, it is the first one's.
+        """
+        return (self,)
 
     @abstractmethod
     def terms(

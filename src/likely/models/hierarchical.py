@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from likely.data import Batch
 from likely.data.batch import completed
@@ -85,8 +84,8 @@ class HierarchicalVAE(Model):
         """
         return Hierarchy(self.ladder, self.ladder.top, self.latent, self.ladder.climb(encoded))
 
-    def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
-        """P(x|z), one law per cell: z `(*lead, batch, latent)` -> `(*lead, batch, *event)`."""
+    def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
+        """The parameters of P(x|z), from the last state of a way down."""
         return self._read(self.ladder(z=z).state, covariates)
 
     def terms(
@@ -115,17 +114,16 @@ class HierarchicalVAE(Model):
         down = self.ladder(noise=noise, features=q.features)
         q.know(down)
         p.know(down)
-        log_px_z = batch.sum_observed(self._read(down.state, batch.covariates).log_prob(batch.values))
+        law = self.p_x_z(self._read(down.state, batch.covariates))
+        log_px_z = batch.sum_observed(law.log_prob(batch.values))
         return Terms(down.z, log_px_z, q, p, groups=self._kl_groups(down))
 
     def initialise(self, batch: Batch) -> None:
         """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
         start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
-    def _read(self, state: Tensor, covariates: Tensor | None) -> Distribution:
-        code = beside(state, self.features(covariates))
-        law: Distribution = self.p_x_z(apply(self.decoder, self.p_x_z.parameter_shape.numel(), code))
-        return law
+    def _read(self, state: Tensor, covariates: Tensor | None) -> Tensor:
+        return apply(self.decoder, self.p_x_z.parameter_shape.numel(), beside(state, self.features(covariates)))
 
     def _kl_groups(self, down: Descent) -> Tensor:
         """D[Q(z_l|z_<l, x)‖P(z_l|z_<l)] at the sampled z_<l: `(sample, batch, groups)`."""

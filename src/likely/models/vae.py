@@ -6,7 +6,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 from likely.data import Batch
 from likely.data.batch import completed
@@ -83,11 +82,9 @@ class VAE(Model):
         law: LatentDistribution = self.q_z_x(encoded)
         return law
 
-    def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
-        """P(x|z), one law per cell: z `(*lead, batch, latent)` -> `(*lead, batch, *event)`."""
-        code = beside(z, self.features(covariates))
-        law: Distribution = self.p_x_z(apply(self.decoder, self.p_x_z.parameter_shape.numel(), code))
-        return law
+    def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
+        """The parameters of P(x|z): `(*lead, batch, likelihood.parameter_shape.numel())`."""
+        return apply(self.decoder, self.p_x_z.parameter_shape.numel(), beside(z, self.features(covariates)))
 
     def terms(
         self,

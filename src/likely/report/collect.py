@@ -45,7 +45,7 @@ def collect(run: Run) -> Findings:
     assessed = run.assess()
     found, ledger = assessed.evidence, assessed.ledger
     encoded = run.encoded(rows)
-    codes = posterior_means(run.model, encoded)
+    codes = posterior_means(run.model.members[0], encoded)
     plane, note = _plane(codes)
     prior_z, layers = _prior_walk(run, encoded)
     conditions = ", ".join(column.name for column in run.schema.conditions)
@@ -57,7 +57,7 @@ def collect(run: Run) -> Findings:
         **_trust(assessed),
         notices=_notices(run),
         aim=run.aim,
-        history=run.history.rename(columns={"kl_weight": "beta"}),
+        history=_history(run),
         selected_step=run.facts["selected_step"],
         ledger=[{"name": name, **asdict(entry)} for name, entry in ledger.entries.items()],
         ledger_split=ledger.split,
@@ -112,10 +112,18 @@ def _name(run: Run) -> str:
     return Path(path).name if path else "data in memory"
 
 
+def _history(run: Run) -> pd.DataFrame:
+    """Of an ensemble, its first member's."""
+    found = run.history.rename(columns={"kl_weight": "beta"})
+    return found[found["member"] == 0].drop(columns="member") if "member" in found else found
+
+
 def _facts(run: Run) -> dict[str, str]:
     model, training, facts = run.config.model, run.config.training, run.facts
     division = run.division
     size = f"{facts['steps']} steps of {training.batch_size} rows"
+    members = f"{model.members} members of " if model.members > 1 else ""
+    networks = f"{members}{model.network}, residual blocks: {model.blocks}, width {model.width}"
     weights = sum(weight.numel() for weight in run.model.parameters())
     families = sorted({column.kind for column in run.schema.modelled})
     return {
@@ -128,8 +136,8 @@ def _facts(run: Run) -> dict[str, str]:
         "objective": run.aim or training.objective,
         "base measure": run.measure,
         "latent": str(model.latent),
-        "networks": f"{model.network}, residual blocks: {model.blocks}, width {model.width}; {weights} weights",
-        "training": f"{size}, {facts['seconds']:.0f} s, {training.precision}",
+        "networks": f"{networks}; {weights} weights",
+        "training": f"{size}{' a member' if members else ''}, {facts['seconds']:.0f} s, {training.precision}",
         "kept": f"{facts['selected']} of step {facts['selected_step']}",
         "seed": str(run.config.seed),
     }
@@ -163,16 +171,17 @@ def _principal(points: np.ndarray) -> np.ndarray:
 @torch.no_grad()
 def _prior_walk(run: Run, encoded: EncodedRows) -> tuple[np.ndarray, list[tuple[str, np.ndarray]]]:
     """Draws of the prior, and what the decoder's layers make of them."""
-    prior = run.model.prior()
+    model = run.model.members[0]
+    prior = model.prior()
     noise = torch.randn(DRAWS, prior.noise_size, generator=torch.Generator().manual_seed(run.config.seed))
     z = prior.from_noise(noise.to(prior.like)).cpu()
     start = z.numpy()[:, :2] if z.shape[1] > 1 else np.column_stack([z.numpy()[:, 0], np.zeros(DRAWS)])
-    layers = getattr(run.model.decoder, "layers", None) if isinstance(run.model, VAE) else None
+    layers = getattr(model.decoder, "layers", None) if isinstance(model, VAE) else None
     if layers is None:
         return start, []
     names = ["first layer", *(f"block {i + 1}" for i in range(run.config.model.blocks or 0)), "parameters of P(x|z)"]
     y = None if encoded.covariates is None else encoded.covariates[torch.arange(DRAWS) % len(encoded)]
-    seen = run.model.features(y)
+    seen = model.features(y)
     code = z.to(run.device) if seen is None else torch.cat([z.to(run.device), seen], 1)
     outputs = [layer.float().cpu().numpy() for layer in layers(code)]
     return start, [(name, _principal(layer)) for name, layer in zip(names, outputs, strict=True)]

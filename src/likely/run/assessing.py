@@ -171,7 +171,7 @@ def simpler(run: Run, train: EncodedRows | None) -> Baselines | None:
                 raise RunError(f"{path} is damaged ({error}); remove it, and it will be made again") from error
             run.simpler = Baselines.from_arrays(run.schema, arrays)
         elif train is not None:
-            run.simpler = fit_baselines(run.schema, train, latent=run.model.latent, seed=run.config.seed)
+            run.simpler = fit_baselines(run.schema, train, latent=run.model.members[0].latent, seed=run.config.seed)
             if path is not None:
                 arrays = run.simpler.to_arrays()
                 with suppress(OutputError):  # a run that may only be read is evaluated all the same

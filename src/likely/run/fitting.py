@@ -32,13 +32,14 @@ from likely.data import (
 )
 from likely.data.schema import LABEL
 from likely.errors import ConfigError, DataError
+from likely.models import Ensemble
 from likely.networks.precision import native_bfloat16
 from likely.objectives import Objective
 from likely.run.files import claim
 from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.store import save, save_plan
-from likely.training import Plan, train
+from likely.training import Outcome, Plan, train
 from likely.training.timing import steps_in
 
 __all__ = ["fit"]
@@ -201,17 +202,50 @@ def _train(run: Run) -> None:
     run.model.initialise(fixed["train"].whole(torch.arange(min(len(fixed["train"]), START_ROWS))))
     aim = objective(run.config, run.schema)
     plan, config = _plan(run, config, rows, fixed["validation"], aim)
-    with bar("fitting") as tick:
-        outcome = train(run.model, rows, fixed["validation"], config, plan, objective=aim, seed=seed, monitor=tick)
+    outcomes: list[Outcome] = []
+    members = run.model.members
+    for number, member in enumerate(members):
+        with bar(f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting") as tick:
+            chance = seed + number
+            made = train(member, rows, fixed["validation"], config, plan, objective=aim, seed=chance, monitor=tick)
+        outcomes.append(made)
+        if made.interrupted:
+            break
     run.config = replace(run.config, training=config)
-    run.history = pd.DataFrame(outcome.history, columns=None if outcome.history else ["step", "val_elbo"])
-    if outcome.diverged:
-        run.notices += (f"training diverged after step {outcome.steps}; the best weights until then are kept",)
+    _keep(run, outcomes)
+
+
+def _keep(run: Run, outcomes: list[Outcome]) -> None:
+    """What training did; of an ensemble whose training was interrupted, the members that were trained to their end."""
+    whole = [outcome for outcome in outcomes if not outcome.interrupted] or outcomes[:1]
+    members = run.model.members
+    if len(whole) < len(members):
+        run.model = members[0] if len(whole) == 1 else Ensemble(members[: len(whole)])
+        run.config = replace(run.config, model=replace(run.config.model, members=len(whole)))
+        run.notices += (f"training was interrupted: {len(whole)} of {len(members)} members are kept",)
+    records = [
+        {**({"member": number} if len(whole) > 1 else {}), **record}
+        for number, outcome in enumerate(whole)
+        for record in outcome.history
+    ]
+    run.history = pd.DataFrame(records, columns=None if records else ["step", "val_elbo"])
+    for outcome in whole:
+        if outcome.diverged:
+            run.notices += (f"training diverged after step {outcome.steps}; the best weights until then are kept",)
+    told = [_told(outcome) for outcome in whole]
     run.facts |= {
-        "interrupted": outcome.interrupted,
+        "interrupted": any(outcome.interrupted for outcome in outcomes),
+        **told[0],
+        "diverged": any(outcome.diverged for outcome in whole),
+        "seconds": round(sum(outcome.seconds for outcome in outcomes), 2),
+        **({"members": told} if len(told) > 1 else {}),
+    }
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {
         "diverged": outcome.diverged,
         "steps": outcome.steps,
-        "seconds": round(outcome.seconds, 2),
         "selected": outcome.selected,
         "selected_step": outcome.selected_step,
         "validation_elbo": outcome.best if outcome.selected else None,
@@ -232,5 +266,6 @@ def _note_holes(run: Run, train: EncodedRows) -> None:
 def _plan(run: Run, config: TrainingConfig, rows: Any, validation: Any, aim: Objective) -> tuple[Plan, TrainingConfig]:
     if config.minutes is None:
         return Plan.make(config, len(rows)), config
-    steps = steps_in(config.minutes, run.model, rows, validation, config, aim)
+    members = run.model.members
+    steps = steps_in(config.minutes / len(members), members[0], rows, validation, config, aim)
     return Plan.make(config, len(rows), steps), replace(config, minutes=None, steps=steps)

@@ -179,10 +179,10 @@ class Run:
         """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`.
 
         On a hypersphere a mean lies inside, the nearer to the middle the less is known; of codes it is the vector of
-        their probabilities.
+        their probabilities. Of an ensemble, whose members have codes of their own, it is the first member's.
         """
         rows, _ = self.rows_of(data)
-        means = posterior_means(self.model, self.encoded(rows, given))
+        means = posterior_means(self.model.members[0], self.encoded(rows, given))
         if self.schema.form == "table" and not _is_tensor(data):
             return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
         return torch.from_numpy(means) if _is_tensor(data) else means
@@ -191,12 +191,14 @@ class Run:
     def reconstruct(self, data: Any, *, given: Given | None = None) -> Any:
         """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category), of every cell.
 
-        On a hypersphere and of codes, where a mean is no z, it is at the mode of Q(z|x).
+        On a hypersphere and of codes, where a mean is no z, it is at the mode of Q(z|x). Of an ensemble it is the first
+        member's.
         """
         rows, _ = self.rows_of(data)
         encoded = self.encoded(rows, given)
-        z, y = torch.from_numpy(posterior_centres(self.model, encoded)).to(self.device), encoded.covariates
-        made = [self.model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
+        model = self.model.members[0]
+        z, y = torch.from_numpy(posterior_centres(model, encoded)).to(self.device), encoded.covariates
+        made = [model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
         result = decode(self.schema, torch.cat(made), y)
         if isinstance(result, pd.DataFrame):
             result.index = index_of(rows)

@@ -40,7 +40,7 @@ class Diagnosis:
     seed
         Of the noise and of the choice of rows.
     units
-        Activity of the units of z.
+        Activity of the units of z; of an ensemble, of its first member's.
     collapse
         Which parts of z are unused, and whether that is a problem.
     aggregate
@@ -118,7 +118,8 @@ def diagnose(
     kinds = {name: None if some is None else part_of(some, most, seed) for name, some in whole.items()}
     rows = part_of(test, most, seed)
     transformed = uniforms(model, rows, seed)
-    units = active_units(model, rows, seed)
+    first = model.members[0]
+    units = active_units(first, rows, seed)
     used = collapse(evidence, units, dependence(transformed.u))
     split = aggregate(model, rows, seed)
     fit = compare(
@@ -126,11 +127,11 @@ def diagnose(
     )
     calibration = calibrations(schema, transformed)
     beyond = outside(schema, test)
-    space = model.q_z_x.space if isinstance(model, VAE) else "hierarchy"
-    prior = type(model.p_z).__name__.lower() if isinstance(model, VAE) else ""
+    space = first.q_z_x.space if isinstance(first, VAE) else "hierarchy"
+    prior = type(first.p_z).__name__.lower() if isinstance(first, VAE) else ""
     fixed = isinstance(model.p_x_z, Gaussian) and not isinstance(model.p_x_z.sigma, str)
     findings = [
-        *words.of_collapse(used, units, model.latent),
+        *words.of_collapse(used, units, first.latent),
         *words.of_fit(fit),
         *words.of_calibration(calibration, _kinds(schema), fixed, transformed.effective),
         *words.of_aggregate(split, space, prior),

@@ -22,7 +22,7 @@ def resolved(rows: int, columns: int, **options: object) -> Config:
         (100, 3, 3, 64, 2, "mixture:10", 600),
         (900, 9, 9, 128, 2, "mixture:50", 1800),
         (20_000, 10, 10, 128, 1, "mixture:50", 2000),
-        (20_000, 15, 15, 256, 1, "mixture:50", 4500),
+        (20_000, 15, 15, 256, 1, "mixture:50", 6750),
     ],
 )
 def test_a_table_s_sizes_follow_its_rows_and_columns(

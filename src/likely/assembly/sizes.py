@@ -33,8 +33,8 @@ def usual_sizes(schema: Schema) -> Usual:
 
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
-    are nearer to real ones. Its training is short: at most 2,000 steps, or 40 for each pair of columns, or four passes
-    over very many rows.
+    are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four passes over
+    very many rows.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)
@@ -44,15 +44,16 @@ def usual_sizes(schema: Schema) -> Usual:
         width = max(by_rows, 256) if d >= 500 else min(by_rows, 256)
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))
         return Usual(latent, width, 2, "normal", batch, 2e-3, most)
+    many = n >= MANY_ROWS
     components = max(2, min(MOST_COMPONENTS, n // 10))
     return Usual(
         latent=max(2, min(64, d)),
-        width=min(by_rows, max(64, _power(16 * d))),
-        blocks=1 if n >= MANY_ROWS else 2,
+        width=min(by_rows, max(128 if many else 64, _power(16 * d))),
+        blocks=1 if many else 2,
         prior="normal" if schema.conditions else f"mixture:{components}",
         batch_size=batch,
         learning_rate=4e-3,
-        max_steps=max(min(most, max(2000, 20 * d * d)), math.ceil(EPOCHS * n / batch)),
+        max_steps=max(min(most, max(2000, 2 * d**3)), math.ceil(EPOCHS * n / batch)),
     )
 
 

@@ -33,8 +33,8 @@ def usual_sizes(schema: Schema) -> Usual:
 
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
-    are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four passes over
-    very many rows.
+    are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four
+    passes over very many rows.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)

@@ -263,6 +263,34 @@ def score(
 
 
 @app.command()
+def anomalies(
+    run: Stored,
+    data: Data,
+    n: Annotated[int, typer.Option("-n", help="How many rows to print.")] = 20,
+    false_alarms: Annotated[
+        float | None, typer.Option(metavar="RATE", help="Mark anomalies, at most this share of rows that are none.")
+    ] = None,
+    given: Told = None,
+    samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 100,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Rank the rows of DATA by -log P(x), with what each column contributes to it."""
+    import likely
+    from likely.cli.anomalous import anomalous
+    from likely.cli.options import told
+    from likely.cli.output import ready
+
+    ready(output, overwrite=overwrite)
+    fitted = likely.load(run, device=device)
+    ranked = fitted.anomalies(data, given=told(given), false_alarms=false_alarms, samples=samples, seed=seed)
+    anomalous(fitted, data, ranked, n=n, output=output, overwrite=overwrite, json=json)
+
+
+@app.command()
 def encode(
     run: Stored,
     data: Data,

@@ -34,6 +34,7 @@ from likely.data import (
 from likely.errors import ConfigError, DataError
 from likely.evaluation import Baselines, Ledger, evidence, posterior_centres, posterior_means
 from likely.models import Model
+from likely.run.anomalous import anomalies
 from likely.run.assessing import Assessment, assess
 from likely.run.progress import bar
 
@@ -174,6 +175,50 @@ class Run:
             found = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
         columns = {"log_px": found.terms["iwae"], "se_mc": found.se_mc["iwae"], "elbo": found.terms["elbo"]}
         return pd.DataFrame(columns, index=index_of(rows))
+
+    def anomalies(
+        self,
+        data: Any,
+        *,
+        given: Given | None = None,
+        false_alarms: float | None = None,
+        samples: int = 100,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """Rows ranked by −log P(x), the least probable first, each with what makes it so.
+
+        −log P(x) = Σ_j E_{P(z|x)}[−log P(x_j|z)] + D[P(z|x)‖P(z)]: what each column contributes, and what the code
+        does, by self-normalised importance sampling.
+
+        Parameters
+        ----------
+        data, given
+            The rows.
+        false_alarms
+            Mark as anomalies so much of the rows that are none: at most this share of them in expectation, whatever the
+            model, if they come from where the test rows come from (Vovk, Gammerman, Shafer 2005, section 2.1; Laxhammar
+            and Falkman 2010).
+        samples, seed
+            Draws of z a row; of the noise.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `rank`, from 1; `score`, −log P(x) in nats; `p_value`, the conformal one, (1 + how many test rows rank as
+            high)/(n + 1), where the run's n test rows are there; `anomaly`, p_value ≤ false_alarms, where that is
+            given; `ess`; `code` and one column for each cell: contributions that sum to the score. Where cells are
+            missing rows are ranked by `tail`, P(log P(X) ≤ log P(x)) of rows X of the model with the same holes, and
+            then by `depth`, the standard deviations by which log P(x) lies below their mean. The index is the rows'
+            own.
+
+        Raises
+        ------
+        InputError
+            If the rows do not fit the schema; or the run has less than 1/false_alarms − 1 test rows.
+
+        """
+        _at_least_one("samples", samples)
+        return anomalies(self, data, given=given, false_alarms=false_alarms, samples=samples, seed=seed)
 
     def encode(self, data: Any, *, given: Given | None = None) -> Any:
         """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`.

@@ -1,0 +1,111 @@
+"""Anomalies: rows ranked by how improbable they are, with the reasons, and rates of false alarms that hold."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data import EncodedRows, Given
+from likely.errors import ConfigError, DataError
+from likely.run.progress import bar
+from likely.tasks.anomalies import contributions, tails
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["anomalies"]
+
+
+def anomalies(
+    run: Run, data: Any, *, given: Given | None, false_alarms: float | None, samples: int, seed: int
+) -> pd.DataFrame:
+    """Rank rows; see `Run.anomalies`."""
+    from likely.run.run import index_of
+
+    if false_alarms is not None and not 0 < false_alarms < 1:
+        raise ConfigError(f"false_alarms is a rate between 0 and 1, got {false_alarms}")
+    rows, _ = run.rows_of(data)
+    encoded = run.encoded(rows, given)
+    others = _calm(run)
+    if false_alarms is not None:
+        _demand(others, false_alarms)
+    holes = encoded.observed is not None
+    found = _scored(run, encoded, samples, seed, holes=holes)
+    cells, code = found.pop("cells"), found.pop("code")
+    if others is not None:
+        found["p_value"] = _p_values(found, _scored(run, others, samples, seed, holes=holes))
+    if false_alarms is not None:
+        found["anomaly"] = found["p_value"] <= false_alarms
+    frame = pd.DataFrame(found | {"code": code}, index=index_of(rows))
+    reasons = pd.DataFrame(cells, columns=_names(run, frame.columns), index=frame.index)
+    order = np.lexsort(_keys(found)[::-1])
+    ranked = pd.concat([frame, reasons], axis=1).iloc[order]
+    ranked.insert(0, "rank", np.arange(1, len(ranked) + 1))
+    return ranked
+
+
+def _names(run: Run, taken: pd.Index) -> list[str]:
+    """A name for the contribution of each cell: that of its column, told apart from the other columns of the result."""
+    if run.schema.uniform:
+        return [f"x{i}" for i in range(run.schema.dims)]
+    names = [column.name for column in run.schema.modelled]
+    return [f"{name} (column)" if name in taken or name == "rank" else name for name in names]
+
+
+def _calm(run: Run) -> EncodedRows | None:
+    """The run's test rows, which chose neither weights nor thresholds; `None` where they are gone."""
+    try:
+        return run.encoded(run.rows_of()[0])
+    except DataError:
+        return None
+
+
+def _demand(others: EncodedRows | None, rate: float) -> None:
+    """Refuse a rate of false alarms that so few rows cannot vouch for.
+
+    Raises
+    ------
+    DataError
+        If there are less than 1/rate − 1 rows that chose nothing.
+
+    """
+    least = math.ceil(1 / rate - 1e-9) - 1
+    have = 0 if others is None else len(others)
+    if have < least:
+        raise DataError(
+            f"a rate of {rate:g} false alarms needs at least {least} rows that chose nothing, and the run has "
+            f"{have} test rows; ask for a rate of at least {1 / (have + 1):.3g}"
+            if have
+            else f"a rate of false alarms needs the run's test rows ({least} at least), and they are gone"
+        )
+
+
+def _scored(run: Run, rows: EncodedRows, samples: int, seed: int, *, holes: bool) -> dict[str, Any]:
+    with bar("scoring") as tick:
+        found = contributions(run.model, rows, samples=samples, seed=seed, progress=tick)
+    made: dict[str, Any] = {"score": -found.log_px}
+    if holes:
+        with bar("comparing rows with the same holes") as tick:
+            made["tail"], made["depth"] = tails(
+                run.model, rows, found.log_px, samples=samples, seed=seed, progress=tick
+            )
+    return made | {"ess": found.ess, "cells": found.cells, "code": found.code}
+
+
+def _keys(found: dict[str, Any]) -> list[np.ndarray]:
+    """What rows are ranked by, rising: the first decides, the next where it is equal."""
+    return [found["tail"], -found["depth"]] if "tail" in found else [-found["score"]]
+
+
+def _p_values(found: dict[str, Any], calm: dict[str, Any]) -> np.ndarray:
+    """(1 + how many of the n calm rows are ranked as high)/(n + 1): `(rows,)`."""
+    mine, theirs = _keys(found), _keys(calm)
+    count = len(mine[0])
+    both = [np.concatenate(pair) for pair in zip(mine, theirs, strict=True)]
+    _, place = np.unique(np.stack(both, 1), axis=0, return_inverse=True)
+    place = place.reshape(-1)
+    ranks = np.sort(place[count:])
+    return np.asarray((1 + np.searchsorted(ranks, place[:count], side="right")) / (len(ranks) + 1))

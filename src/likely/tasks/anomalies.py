@@ -1,0 +1,140 @@
+"""Why a row is improbable, part by part, and how rare that is among rows with the same holes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import EncodedRows
+from likely.evaluation import evidence
+from likely.models import Model
+from likely.tasks.draws import Draws, Progress, posterior_draws
+
+__all__ = ["Contributions", "contributions", "tails"]
+
+SIMULATED = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Contributions:
+    """−log P(x) = Σ_j E_{P(z|x)}[−log P(x_j|z)] + D[P(z|x)‖P(z)], in nats, estimated with the same weighted draws.
+
+    The identity follows from log P(x) = log P(x|z) + log P(z) − log P(z|x), for every z. The divergence is the
+    difference of the two estimates, so the parts sum to −log P(x) as it is estimated.
+
+    Attributes
+    ----------
+    log_px
+        log P(x) of the observed cells, the importance-weighted bound: `(rows,)`.
+    cells
+        E_{P(z|x)}[−log P(x_j|z)]: `(rows, cells)`, NaN where a cell is not observed; ∞ where it is without mass.
+    code
+        D[P(z|x)‖P(z)], how unusual a combination the row's code tells of: `(rows,)`.
+    ess
+        Effective sample size of the weights (Kong 1992): `(rows,)`.
+
+    """
+
+    log_px: np.ndarray
+    cells: np.ndarray
+    code: np.ndarray
+    ess: np.ndarray
+
+
+@torch.no_grad()
+def contributions(
+    model: Model, rows: EncodedRows, *, samples: int, seed: int = 0, progress: Progress | None = None
+) -> Contributions:
+    """What each column and the code contribute to −log P(x).
+
+    Parameters
+    ----------
+    model, rows
+        The rows encoded and, where that applies, binarised once.
+    samples
+        Draws of z a row; the same ones as `evidence` takes.
+    seed
+        Of the noise, which is keyed by (seed, row).
+    progress
+        Called with (rows done, rows).
+
+    """
+    made: list[tuple[Tensor, ...]] = []
+    for draws in posterior_draws(model, rows, samples=samples, seed=seed, progress=progress):
+        cells, log_px = _cells(model, draws), draws.log_px
+        code = (-log_px - cells.nansum(1)).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
+        made.append(tuple(part[: draws.count].cpu() for part in (log_px, cells, code, draws.ess)))
+    return Contributions(*(torch.cat(part).numpy() for part in zip(*made, strict=True)))
+
+
+def _cells(model: Model, draws: Draws) -> Tensor:
+    """E_{P(z|x)}[−log P(x_j|z)]: `(rows, cells)`, float64, NaN where not observed."""
+    batch = draws.batch
+    weights = draws.weights.nan_to_num(nan=1 / len(draws.z))  # every draw counts where none has any mass
+    total = torch.zeros(batch.values.shape, dtype=torch.float64, device=batch.values.device)
+    for part, law in draws.laws(model):
+        each = -law.log_prob(batch.values).to(torch.float64)
+        weight = weights[part].view(*each.shape[:2], *[1] * (each.dim() - 2))
+        total += torch.where(weight > 0, weight * each, 0.0).sum(0)
+    return (total if batch.observed is None else total.masked_fill(~batch.observed, torch.nan)).flatten(1)
+
+
+@torch.no_grad()
+def tails(
+    model: Model,
+    rows: EncodedRows,
+    log_px: np.ndarray,
+    *,
+    samples: int,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """How rare each row is among rows of the model with the same cells missing.
+
+    log P(x) of few cells is not to be compared with that of many. So 200 rows are drawn from P(x) and, for each mask
+    that occurs, its holes are cut into them; with y, where there is one, of rows that have the mask.
+
+    Parameters
+    ----------
+    model, rows, samples, seed
+        As in `contributions`.
+    log_px
+        What was found for the rows: `(rows,)`, nats.
+    progress
+        Called with (masks done, masks).
+
+    Returns
+    -------
+    (numpy.ndarray, numpy.ndarray)
+        The tail probability P(log P(X) ≤ log P(x)), estimated by (1 + how many draws are no more probable)/201; and,
+        finer where that is least, by how many of their standard deviations log P(x) lies below the draws' mean.
+
+    """
+    seen = torch.ones_like(rows.values, dtype=torch.bool) if rows.observed is None else rows.observed
+    masks, which = torch.unique(seen.flatten(1), dim=0, return_inverse=True)
+    tail, depth = np.empty(len(rows)), np.empty(len(rows))
+    for number, mask in enumerate(masks):
+        place = (which == number).nonzero().squeeze(1)
+        drawn = _drawn(model, rows.take(place), mask.view(seen.shape[1:]), seed)
+        found = evidence(model, drawn, samples=samples, seed=seed).terms["iwae"]
+        mine = log_px[place.cpu().numpy()]
+        tail[place.cpu().numpy()] = (1 + (found[:, None] <= mine + 1e-9).sum(0)) / (1 + SIMULATED)
+        depth[place.cpu().numpy()] = (found.mean() - mine) / max(float(found.std()), 1e-9)
+        if progress:
+            progress(number + 1, len(masks))
+    return tail, depth
+
+
+def _drawn(model: Model, like: EncodedRows, mask: Tensor, seed: int) -> EncodedRows:
+    """Rows of the model with these cells observed; the others hold what they hold in the rows that are like them."""
+    turn = torch.arange(SIMULATED, device=mask.device) % len(like)
+    y = None if like.covariates is None else like.covariates[turn]
+    with torch.random.fork_rng(devices=[mask.device] if mask.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        z = model.prior().sample(torch.Size((SIMULATED,)))
+        x = model.likelihood(z, y).sample()
+    x = torch.where(mask, x, like.values[turn].to(x.dtype))
+    return EncodedRows(x, covariates=y, observed=None if mask.all() else mask.expand(x.shape))

@@ -39,7 +39,7 @@ def usual_sizes(schema: Schema) -> Usual:
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)
     batch = min(512, max(32, _power(max(n, 2) / 16)))
-    most = max(600, round(60 * math.sqrt(n)))
+    most = max(400, min(3 * n, round(60 * math.sqrt(n))))
     if schema.uniform:
         width = max(by_rows, 256) if d >= 500 else min(by_rows, 256)
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))

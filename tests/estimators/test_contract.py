@@ -1,10 +1,9 @@
-"""scikit-learn's own checks, every one of them."""
+"""scikit-learn's own checks, every one of them, of the estimators as they are."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from likely.estimators import VAEOutlierDetector, VariationalAutoencoder

@@ -49,8 +49,8 @@ class Division:
         numbers, uses = np.unique(np.concatenate(list(parts.values())), return_counts=True)
         if uses.max() > 1:
             raise DataError(f"row {numbers[uses.argmax()]} is given twice; a row trains, or validates, once")
-        index = [part.astype(np.int64) for part in parts.values()]
-        return cls(*index, np.empty(0, np.int64), dict.fromkeys(("train", "validation", "test"), "all"))
+        fitted, held = (part.astype(np.int64) for part in parts.values())
+        return cls(fitted, held, np.empty(0, np.int64), dict.fromkeys(("train", "validation", "test"), "all"))
 
     def demand(self, source: Source) -> None:
         """Check that the source has these rows.

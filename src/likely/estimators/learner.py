@@ -85,7 +85,7 @@ class Learner(BaseEstimator, ABC):
         options = self._options()
         rows = checked(self, X, None, fitting=True)
         self._names = rows.columns if isinstance(rows, pd.DataFrame) else None
-        run = fit(rows, division=division_of(len(rows), options["seed"]), **options)
+        run = fit(rows, division=division_of(rows, options["seed"]), **options)
         run.model.double()
         self.run_: Run = run
 
@@ -123,4 +123,4 @@ class Learner(BaseEstimator, ABC):
     def _log_px(self, X: Any) -> np.ndarray:
         """The importance-weighted bound on log P(x): `(rows,)`, nats."""
         rows = self._rows(X)
-        return self.run_.score(rows, seed=self.run_.config.seed)["log_px"].to_numpy()
+        return np.asarray(self.run_.score(rows, seed=self.run_.config.seed)["log_px"])

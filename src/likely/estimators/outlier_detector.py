@@ -95,16 +95,16 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         if not isinstance(share, Real) or not 0 < share <= 0.5:
             raise ConfigError(f"contamination must be above 0 and at most 0.5, got {share!r}")
         self._learn(X)
-        self.offset_ = float(np.quantile(self.score_samples(X), share))
+        self.offset_: float = float(np.quantile(self.score_samples(X), share))
         return self
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """log P(x) of each row, `(rows,)`, nats, by the importance-weighted bound L_100: the higher, the more normal."""
+        """log P(x) of each row by the importance-weighted bound L_100, `(rows,)`, nats: the higher, the more normal."""
         return self._log_px(X)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """log P(x) − `offset_`: negative for outliers."""
-        return self.score_samples(X) - self.offset_
+        return np.asarray(self.score_samples(X) - self.offset_)
 
     def predict(self, X: Any) -> np.ndarray:
         """−1 for outliers, 1 for inliers."""

@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import validate_data
 
 from likely.data import Division
+from likely.data.cells import holes
 from likely.errors import DataError
 
 __all__ = ["LEAST", "checked", "division_of", "named", "seed_of"]
@@ -19,9 +20,7 @@ LEAST = 3  # rows: two to train on and one to validate with
 VALIDATION_ROWS, FEW = 5000, 5
 
 
-def checked(
-    estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = False
-) -> pd.DataFrame | np.ndarray:
+def checked(estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = False) -> pd.DataFrame | np.ndarray:
     """Rows as `likely` takes them: frames as they are, whatever their columns hold, else an array of numbers.
 
     Parameters
@@ -66,13 +65,18 @@ def named(made: pd.DataFrame | np.ndarray, names: pd.Index | None) -> pd.DataFra
     return made.reindex(columns=[str(name) for name in names]).set_axis(names, axis=1)
 
 
-def division_of(rows: int, seed: int) -> Division:
-    """All rows train but a tenth, at most 5,000, which choose the weights: of few rows 5, or a quarter where that is less.
+def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
+    """All rows train but a tenth, which choose the weights: at most 5,000, at least 5 or a quarter, at least one.
 
-    An estimator's caller keeps the rows that it is judged by; so there are no test rows.
+    Who fits an estimator keeps the rows that it is judged by, so there are no test rows. Of each column with holes a
+    row that misses it trains, so that Q(z|x) knows such rows.
     """
-    held = min(max(1, rows // 10, min(FEW, rows // 4)), VALIDATION_ROWS)
-    order = np.random.default_rng(seed).permutation(rows)
+    count = len(rows)
+    missing = np.column_stack([holes(values)[0] for _, values in pd.DataFrame(rows).items()])
+    held = min(max(1, count // 10, min(FEW, count // 4)), VALIDATION_ROWS)
+    order = np.random.default_rng(seed).permutation(count)
+    needed = np.isin(order, order[missing[order].argmax(0)[missing.any(0)]])
+    order = np.concatenate([order[~needed], order[needed]])
     return Division.of(np.sort(order[held:]), np.sort(order[:held]))
 
 

@@ -20,6 +20,7 @@ def test_public_names_are_documented() -> None:
     for room in (
         "data",
         "distributions",
+        "estimators",
         "evaluation",
         "likelihoods",
         "models",

@@ -35,6 +35,7 @@ _ROOMS = (
     "config",
     "data",
     "distributions",
+    "estimators",
     "evaluation",
     "likelihoods",
     "models",

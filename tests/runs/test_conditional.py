@@ -80,6 +80,8 @@ def test_a_loaded_run_does_the_same_bit_for_bit(by_kind: likely.Run) -> None:
     pd.testing.assert_frame_equal(by_kind.sample(9, given=given), loaded.sample(9, given=given), check_exact=True)
     pd.testing.assert_frame_equal(by_kind.reconstruct(fresh), loaded.reconstruct(fresh), check_exact=True)
     assert (loaded.reconstruct(fresh)["kind"] == fresh["kind"]).all()
+    decoded = loaded.decode(loaded.encode(fresh), given={"kind": fresh["kind"]})
+    pd.testing.assert_frame_equal(decoded, loaded.reconstruct(fresh), check_exact=True)
     pd.testing.assert_frame_equal(by_kind.encode(fresh), loaded.encode(fresh), check_exact=True)
 
 

@@ -19,7 +19,8 @@ def resolved(rows: int, columns: int, **options: object) -> Config:
 @pytest.mark.parametrize(
     ("rows", "columns", "latent", "width", "blocks", "prior", "steps"),
     [
-        (100, 3, 3, 64, 2, "mixture:10", 600),
+        (20, 3, 3, 64, 2, "mixture:2", 200),
+        (100, 3, 3, 64, 2, "mixture:10", 500),
         (900, 9, 9, 128, 2, "mixture:50", 1800),
         (20_000, 10, 10, 128, 1, "mixture:50", 2000),
         (20_000, 15, 15, 256, 1, "mixture:50", 6750),

@@ -34,12 +34,13 @@ def usual_sizes(schema: Schema) -> Usual:
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
     are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four
-    passes over very many rows.
+    passes over very many rows. Few rows are learnt soon, and over-fitted then: at most 60 √n steps, 5 n of fewer than
+    144 rows, and no fewer than 200.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)
     batch = min(512, max(32, _power(max(n, 2) / 16)))
-    most = max(600, round(60 * math.sqrt(n)))
+    most = max(200, min(5 * n, round(60 * math.sqrt(n))))
     if schema.uniform:
         width = max(by_rows, 256) if d >= 500 else min(by_rows, 256)
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))

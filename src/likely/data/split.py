@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +19,53 @@ VALIDATION_ROWS = 5000
 
 @dataclass(frozen=True, eq=False)
 class Division:
-    """Row numbers of the three kinds, and the split of the source that each kind is taken from."""
+    """Row numbers of the three kinds, and the split of the source that each kind is taken from.
+
+    One that a user makes (`of`) may have no test rows: then nothing is kept back for `Run.evaluate`.
+    """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     origin: dict[str, str]
+
+    @classmethod
+    def of(cls, train: Sequence[int] | np.ndarray, validation: Sequence[int] | np.ndarray) -> Division:
+        """Training and validation rows by their numbers in data without splits, and no test rows.
+
+        Raises
+        ------
+        DataError
+            If they are no whole numbers from 0 on, a row has two uses, or there are fewer than two training rows or
+            no validation row.
+
+        """
+        parts = {"training": np.asarray(train), "validation": np.asarray(validation)}
+        for (name, part), least in zip(parts.items(), (2, 1), strict=True):
+            if part.ndim != 1 or len(part) < least:
+                raise DataError(f"{name} rows must be a list of at least {least} row number(s), got {part!r:.80}")
+            if part.dtype.kind not in "iu" or part.min() < 0:
+                raise DataError(f"{name} rows must be whole numbers from 0 on, got {part!r:.80}")
+        numbers, uses = np.unique(np.concatenate(list(parts.values())), return_counts=True)
+        if uses.max() > 1:
+            raise DataError(f"row {numbers[uses.argmax()]} is given twice; a row trains, or validates, once")
+        fitted, held = (part.astype(np.int64) for part in parts.values())
+        return cls(fitted, held, np.empty(0, np.int64), dict.fromkeys(("train", "validation", "test"), "all"))
+
+    def demand(self, source: Source) -> None:
+        """Check that the source has these rows.
+
+        Raises
+        ------
+        DataError
+            If it does not, or is divided into splits already.
+
+        """
+        if "all" not in source.splits:
+            raise DataError(f"the data is divided already, into {', '.join(source.splits)}; leave division out")
+        highest, rows = max(self.train.max(), self.validation.max()), len(source.splits["all"])
+        if highest >= rows:
+            raise DataError(f"the division has row {highest}, and the data {rows} row(s), numbered from 0")
 
     def rows(self, source: Source, kind: str) -> Rows:
         """The rows of one kind (`train`, `validation` or `test`)."""

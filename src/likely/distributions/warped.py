@@ -83,7 +83,7 @@ class Warped(Distribution):
         return y.to(self.dtype).unsqueeze(-1)
 
     def _mix(self, inner: Tensor) -> Tensor:
-        return torch.logsumexp(self.logits + inner, -1) - torch.logsumexp(self.logits, -1)
+        return torch.logsumexp(F.log_softmax(self.logits, -1) + inner, -1)
 
     def _edges(self, value: Tensor, levels: Levels) -> tuple[Tensor, Tensor, Tensor]:
         """Both edges of the value's cell on the bent axis, and its width; a tail is open."""

@@ -16,6 +16,7 @@ from likely.assembly import build, chosen, notices, objective, resolve, supporte
 from likely.config import Config, TrainingConfig
 from likely.data import (
     Binarize,
+    Division,
     EncodedRows,
     Patterns,
     Rows,
@@ -57,6 +58,7 @@ def fit(
     condition: str | Sequence[str] | Mapping[str, Any] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
+    division: Division | None = None,
     **options: Any,
 ) -> Run:
     """Learn P(X) by maximum likelihood: the one-call way from data to a fitted run.
@@ -80,6 +82,9 @@ def fit(
         `dynamic`, `static` or `threshold`: make levels 0/1.
     resize
         (height, width) to scale pictures to.
+    division
+        Which rows train and which validate, where you know better: `likely.data.Division.of(train, validation)`.
+        No test rows are kept then. Else the data's own splits, or 80/10/10 by the seed.
     **options
         `latent`, `epochs`, `minutes`, `seed`, `device` and any other option of `likely.Config`; among them the parts by
         name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `objective`, `network`.
@@ -112,7 +117,7 @@ def fit(
     if isinstance(condition, Mapping):
         source = _labelled(source, condition)
     names = [condition] if isinstance(condition, str) else list(condition)
-    division = divide(source, told.seed)
+    division = _divided(source, told.seed, division)
     schema = infer_schema(
         division.rows(source, "train"), source.form, kinds=column, conditions=names, binarize=binarize, resize=resize
     )
@@ -141,6 +146,13 @@ def fit(
         if directory is not None:
             save(run)
     return run
+
+
+def _divided(source: Source, seed: int, told: Division | None) -> Division:
+    if told is None:
+        return divide(source, seed)
+    told.demand(source)
+    return told
 
 
 def _labelled(source: Source, condition: Mapping[str, Any]) -> Source:
@@ -187,6 +199,8 @@ def _train(run: Run) -> None:
     config, seed = run.config.training, run.config.seed
     encoded = {}
     for kind in ("train", "validation", "test"):
+        if not len(getattr(run.division, kind)):
+            continue
         part = run.division.rows(run.training_source(), kind)
         try:
             if kind == "test":  # rows that could never be evaluated are told of before training, not after

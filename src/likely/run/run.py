@@ -232,7 +232,6 @@ class Run:
             return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
         return torch.from_numpy(means) if _is_tensor(data) else means
 
-    @torch.no_grad()
     def reconstruct(self, data: Any, *, given: Given | None = None) -> Any:
         """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category), of every cell.
 
@@ -241,13 +240,35 @@ class Run:
         """
         rows, _ = self.rows_of(data)
         encoded = self.encoded(rows, given)
-        model = self.model.members[0]
-        z, y = torch.from_numpy(posterior_centres(model, encoded)).to(self.device), encoded.covariates
-        made = [model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
-        result = decode(self.schema, torch.cat(made), y)
+        z = torch.from_numpy(posterior_centres(self.model.members[0], encoded))
+        result = self._means(z, encoded.covariates)
         if isinstance(result, pd.DataFrame):
             result.index = index_of(rows)
         return torch.from_numpy(result) if _is_tensor(data) else result
+
+    def decode(self, codes: np.ndarray, *, given: Given | None = None) -> pd.DataFrame | np.ndarray:
+        """Mean of P(x|z) at codes z, `(rows, latent)`, such as `encode` gives, in the form of the data.
+
+        Of a categorical column it is the most probable category; of an ensemble it is the first member's.
+
+        Raises
+        ------
+        DataError
+            If the codes have another shape or are not finite.
+
+        """
+        z, latent = np.asarray(codes), self.model.members[0].latent
+        if z.ndim != 2 or z.shape[1] != latent or z.dtype.kind not in "iuf" or not np.isfinite(z).all():
+            raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
+        y = encode_given(self.schema, given, len(z))
+        return self._means(torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(self.device))
+
+    @torch.no_grad()
+    def _means(self, z: torch.Tensor, y: torch.Tensor | None) -> pd.DataFrame | np.ndarray:
+        model = self.model.members[0]
+        z = z.to(self.device, next(model.parameters()).dtype)
+        made = [model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
+        return decode(self.schema, torch.cat(made), y)
 
     @torch.no_grad()
     def sample(
@@ -327,6 +348,8 @@ class Run:
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:
         """The rows that a verb is about, and what to call them."""
         if data is None:
+            if not len(self.division.test):
+                raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
             return self.division.rows(self.training_source(), "test"), "test"
         folder = isinstance(data, (str, Path)) and Path(data).is_dir()
         source = sources.open_source(data, resize=self.schema.resize if folder else None)

@@ -1,0 +1,87 @@
+"""What scikit-learn hands over -> what `likely` takes, and back."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import validate_data
+
+from likely.data import Division
+from likely.data.cells import holes
+from likely.errors import DataError
+
+__all__ = ["LEAST", "checked", "division_of", "named", "seed_of"]
+
+LEAST = 3  # rows: two to train on and one to validate with
+VALIDATION_ROWS, FEW = 5000, 5
+
+
+def checked(estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = False) -> pd.DataFrame | np.ndarray:
+    """Rows as `likely` takes them: frames as they are, whatever their columns hold, else an array of numbers.
+
+    Parameters
+    ----------
+    estimator
+        It is told `n_features_in_` and `feature_names_in_` while fitting, and asked for them later.
+    X
+        A frame, or anything that scikit-learn makes an array of numbers, NaN where a cell is missing.
+    names
+        The columns of the frame that was fitted; `None` for an array. An array later gets these names, and a frame
+        later becomes an array where one was fitted.
+    fitting
+        Whether these rows are those of the fit.
+
+    Raises
+    ------
+    ValueError, TypeError
+        As scikit-learn words it: too few rows, other columns than in the fit, sparse, complex, infinite, no numbers.
+
+    """
+    least = LEAST if fitting else 1
+    if isinstance(X, pd.DataFrame) and (fitting or names is not None):
+        validate_data(estimator, X, reset=fitting, skip_check_array=True)
+        if len(X) < least:
+            raise DataError(
+                f"Found array with {len(X)} sample(s) (shape={X.shape}) while a minimum of {least} is required by "
+                f"{type(estimator).__name__}."
+            )
+        return X
+    array = validate_data(
+        estimator, X, reset=fitting, dtype="numeric", ensure_all_finite="allow-nan", ensure_min_samples=least
+    )
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        array = array.astype(np.float64)
+    return array if names is None or fitting else pd.DataFrame(array, columns=names)
+
+
+def named(made: pd.DataFrame | np.ndarray, names: pd.Index | None) -> pd.DataFrame | np.ndarray:
+    """A result with all columns of the frame that was fitted, by their own names; those left out are missing."""
+    if names is None or not isinstance(made, pd.DataFrame):
+        return made
+    return made.reindex(columns=[str(name) for name in names]).set_axis(names, axis=1)
+
+
+def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
+    """All rows train but a tenth, which choose the weights: at most 5,000, at least 5 or a quarter, at least one.
+
+    Who fits an estimator keeps the rows that it is judged by, so there are no test rows. Of each column with holes a
+    row that misses it trains, so that Q(z|x) knows such rows.
+    """
+    count = len(rows)
+    missing = np.column_stack([holes(values)[0] for _, values in pd.DataFrame(rows).items()])
+    held = min(max(1, count // 10, min(FEW, count // 4)), VALIDATION_ROWS)
+    order = np.random.default_rng(seed).permutation(count)
+    needed = np.isin(order, order[missing[order].argmax(0)[missing.any(0)]])
+    order = np.concatenate([order[~needed], order[needed]])
+    return Division.of(np.sort(order[held:]), np.sort(order[:held]))
+
+
+def seed_of(random_state: Any) -> int:
+    """A whole number as it is; else one drawn as scikit-learn draws, from numpy's global generator for `None`."""
+    if isinstance(random_state, Integral):
+        return int(random_state)
+    return int(check_random_state(random_state).randint(2**31 - 1))

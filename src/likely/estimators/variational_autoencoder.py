@@ -1,0 +1,92 @@
+"""P(X) as a transformer and a density."""
+
+from __future__ import annotations
+
+from typing import Any, Self, final
+
+import numpy as np
+import pandas as pd
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from likely.estimators.learner import Learner
+from likely.estimators.table import named, seed_of
+
+__all__ = ["VariationalAutoencoder"]
+
+
+@final
+class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Learner):
+    """P(X) by a variational autoencoder: codes, densities and draws under scikit-learn's contract.
+
+    Rows are an array of numbers, or a frame of numbers, strings, categories and dates; NaN is a missing cell. What a
+    verb gives back of rows is in the form, the types and the units of the fit.
+
+    Parameters
+    ----------
+    n_components
+        Dimension of z; by the number of columns unless given.
+    max_epochs, max_minutes
+        The budget, at most one of them; without one training ends when validation stalls.
+    random_state
+        A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
+    prior, posterior, likelihood, objective, network
+        The parts by name, as `likely parts` lists them; the defaults of `likely.fit` unless given.
+
+    Attributes
+    ----------
+    run_
+        The fitted `likely.Run`, in float64. A tenth of the rows chose its weights, and it has no test rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from likely.estimators import VariationalAutoencoder
+    >>> x = np.random.default_rng(0).normal(size=(150, 2)) @ [[2.0, 1.0], [0.0, 0.5]]
+    >>> model = VariationalAutoencoder(n_components=2, max_epochs=20, random_state=0).fit(x)
+    >>> model.transform(x).shape, model.score_samples(x).shape, model.sample(3).shape
+    ((150, 2), (150,), (3, 2))
+
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+        """Learn P(X); y is not used.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than three rows, or the rows or a parameter cannot be used.
+
+        """
+        self._learn(X)
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Means of Q(z|x): `(rows, n_components)`, float64."""
+        rows = self._rows(X)
+        return np.asarray(self.run_.encode(rows))
+
+    def inverse_transform(self, X: Any) -> pd.DataFrame | np.ndarray:
+        """Means of P(x|z) at codes z, `(rows, n_components)`; of a category the most probable one."""
+        check_is_fitted(self, "run_")
+        return named(self.run_.decode(np.asarray(X)), self._names)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """log P(x) of each row, estimated by the importance-weighted bound L_100: `(rows,)`, nats.
+
+        Of a row with missing cells it is that of the observed ones.
+        """
+        return self._log_px(X)
+
+    def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002
+        """The mean of `score_samples`, which a search over parameters maximises."""
+        return float(self.score_samples(X).mean())
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> pd.DataFrame | np.ndarray:
+        """Draw rows: z ~ P(z), then x ~ P(x|z)."""
+        check_is_fitted(self, "run_")
+        return named(self.run_.sample(n_samples, seed=seed_of(random_state)), self._names)
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.run_.model.members[0].latent)

@@ -188,7 +188,7 @@ def test_marks_are_of_the_least_likely_rows_alone() -> None:
     marked = _findings(**ends, least_likely_excess=excess, least_likely_code=np.zeros(5))
     html = _section(render(marked), "extremes")
     assert html.count("data-cost>") == excess.size
-    assert "Marked are the cells" in html
+    assert "Marked are the parts" in html
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from likely.evaluation import (
 from likely.models import VAE
 from likely.report.findings import Findings
 from likely.report.pictures import pictures
+from likely.tasks.anomalies import contributions
 
 if TYPE_CHECKING:
     from likely.run import Assessment, Run
@@ -37,6 +38,7 @@ TABLE_ROWS = 8
 DRAWS = 1500
 MAP = 20
 SAMPLED, WIDE = 4000, 60
+WEIGHTED = 100
 
 
 def collect(run: Run) -> Findings:
@@ -259,12 +261,14 @@ def _cells(run: Run, encoded: EncodedRows, found: Evidence) -> Mapping[str, Any]
     alone = np.full(cells.shape, np.nan)
     if run.simpler is not None and comparable(run.schema, run.model.p_x_z):
         alone = cell_marginals(run.simpler, encoded)[:, : len(names)]
-    low, kl = np.argsort(found.terms["iwae"])[:EXTREMES], found.terms["kl"]
-    excess = (frame.mean() - frame.iloc[low]).reset_index(drop=True)
+    low = np.argsort(found.terms["iwae"])[:EXTREMES]
+    parts = contributions(run.model, encoded, samples=WEIGHTED, seed=run.config.seed)
+    costs = pd.DataFrame(parts.cells[:, : len(names)], columns=names)
+    excess = (costs.iloc[low] - costs.mean()).reset_index(drop=True)
     return {
         "explained": pd.DataFrame({"given_z": frame.mean(), "alone": pd.DataFrame(alone, columns=names).mean()}),
         "least_likely_excess": excess,
-        "least_likely_code": kl[low] - kl.mean(),
+        "least_likely_code": parts.code[low] - parts.code.mean(),
     }
 
 

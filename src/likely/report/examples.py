@@ -20,10 +20,11 @@ _MAX_ROWS = 12
 _MAX_COLUMNS = 14
 _COSTLY, _STRONG = 1.0, 6.0
 MARKED = (
-    "Marked are the cells that cost at least 1 nat more than their column does on average, given the row's own code: "
-    "+3 means that a value is e³ ≈ 20 times less probable than is usual there. <b>Code</b> is what the row's code "
-    "costs more than other codes (KL to the prior): a row can be improbable for an unusual combination that its code "
-    "tells of, with no improbable cell."
+    "−log P(x) is a sum: what each cell costs given the codes that the row could have, E<sub>P(z|x)</sub>[−log "
+    "P(x<sub>j</sub>|z)], and what the code costs, D[P(z|x)‖P(z)]. Marked are the parts that cost at least 1 nat more "
+    "than they do on average: +3 means that a value is e³ ≈ 20 times less probable than is usual there. A row can be "
+    "improbable for an unusual combination, which its <b>code</b> tells of, with no improbable cell. "
+    "<code>likely anomalies RUN DATA</code> does the same for other rows."
 )
 
 

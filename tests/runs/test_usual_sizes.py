@@ -20,7 +20,8 @@ def resolved(rows: int, columns: int, **options: object) -> Config:
     ("rows", "columns", "latent", "width", "blocks", "prior", "steps"),
     [
         (20, 3, 3, 64, 2, "mixture:2", 200),
-        (100, 3, 3, 64, 2, "mixture:10", 500),
+        (100, 3, 3, 64, 2, "mixture:10", 300),
+        (150, 3, 3, 64, 2, "mixture:15", 735),
         (900, 9, 9, 128, 2, "mixture:50", 1800),
         (20_000, 10, 10, 128, 1, "mixture:50", 2000),
         (20_000, 15, 15, 256, 1, "mixture:50", 6750),
@@ -32,6 +33,10 @@ def test_a_table_s_sizes_follow_its_rows_and_columns(
     found = resolved(rows, columns)
     assert (found.model.latent, found.model.width, found.model.blocks) == (latent, width, blocks)
     assert (found.model.prior, found.training.max_steps) == (prior, steps)
+
+
+def test_few_rows_are_learnt_at_twice_the_rate() -> None:
+    assert [resolved(rows, 3).training.learning_rate for rows in (149, 150)] == [8e-3, 4e-3]
 
 
 def test_what_is_told_stands() -> None:

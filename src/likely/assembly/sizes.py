@@ -10,7 +10,7 @@ from likely.data import Schema
 __all__ = ["Usual", "usual_sizes"]
 
 BY_ROWS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))
-MANY_ROWS = 5000
+FEW_ROWS, MANY_ROWS = 150, 5000
 MOST_COMPONENTS = 50
 EPOCHS = 4
 
@@ -34,18 +34,19 @@ def usual_sizes(schema: Schema) -> Usual:
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
     are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four
-    passes over very many rows. Few rows are learnt soon, and over-fitted then: at most 60 √n steps, 5 n of fewer than
-    144 rows, and no fewer than 200.
+    passes over very many rows. Fewer than 150 rows are learnt soon, and over-fitted then: at twice the rate, at most
+    3 n steps or 200.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)
     batch = min(512, max(32, _power(max(n, 2) / 16)))
-    most = max(200, min(5 * n, round(60 * math.sqrt(n))))
+    most = max(600, round(60 * math.sqrt(n)))
     if schema.uniform:
         width = max(by_rows, 256) if d >= 500 else min(by_rows, 256)
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))
         return Usual(latent, width, 2, "normal", batch, 2e-3, most)
-    many = n >= MANY_ROWS
+    few, many = n < FEW_ROWS, n >= MANY_ROWS
+    most = max(200, 3 * n) if few else most
     components = max(2, min(MOST_COMPONENTS, n // 10))
     return Usual(
         latent=max(2, min(64, d)),
@@ -53,7 +54,7 @@ def usual_sizes(schema: Schema) -> Usual:
         blocks=1 if many else 2,
         prior="normal" if schema.conditions else f"mixture:{components}",
         batch_size=batch,
-        learning_rate=4e-3,
+        learning_rate=8e-3 if few else 4e-3,
         max_steps=max(min(most, max(2000, 2 * d**3)), math.ceil(EPOCHS * n / batch)),
     )
 

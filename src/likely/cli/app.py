@@ -291,6 +291,39 @@ def anomalies(
 
 
 @app.command()
+def impute(
+    run: Stored,
+    data: Data,
+    draws: Annotated[
+        int | None, typer.Option(metavar="M", help="M complete data sets, one after the other, told apart by `draw`.")
+    ] = None,
+    mode: Annotated[bool, typer.Option("--mode", help="The most probable number instead of the mean.")] = False,
+    deviation: Annotated[
+        bool, typer.Option("--deviation", help="Also each filled cell's standard deviation, in columns NAME_sd.")
+    ] = False,
+    given: Told = None,
+    samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 200,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Fill the missing cells of DATA by what the observed ones say of them."""
+    import likely
+    from likely.cli.imputed import one_document
+    from likely.cli.options import told
+    from likely.cli.output import deliver, ready
+
+    ready(output, overwrite=overwrite)
+    fitted = likely.load(run, device=device)
+    made = fitted.impute(
+        data, given=told(given), draws=draws, mode=mode, deviation=deviation, samples=samples, seed=seed
+    )
+    deliver(fitted.schema, one_document(made), output, overwrite=overwrite, json=json)
+
+
+@app.command()
 def encode(
     run: Stored,
     data: Data,

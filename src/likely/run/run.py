@@ -36,6 +36,7 @@ from likely.evaluation import Baselines, Ledger, evidence, posterior_centres, po
 from likely.models import Model
 from likely.run.anomalous import anomalies
 from likely.run.assessing import Assessment, assess
+from likely.run.imputing import imputed
 from likely.run.progress import bar
 
 __all__ = ["HOLDS", "Run", "index_of", "versions"]
@@ -219,6 +220,58 @@ class Run:
         """
         _at_least_one("samples", samples)
         return anomalies(self, data, given=given, false_alarms=false_alarms, samples=samples, seed=seed)
+
+    def impute(
+        self,
+        data: Any,
+        *,
+        given: Given | None = None,
+        draws: int | None = None,
+        mode: bool = False,
+        deviation: bool = False,
+        samples: int = 200,
+        seed: int = 0,
+    ) -> Any:
+        """Fill missing cells by P(x_missing|x_observed); observed ones, the rows' order and their types stay.
+
+        Conditional means of numbers, rounded as the column is recorded, and the most probable categories.
+
+        Parameters
+        ----------
+        data, given
+            The rows.
+        draws
+            So many complete data sets instead, in a list, each with the holes of a row drawn together from
+            P(x_missing|x_observed): multiple imputation (Rubin 1987).
+        mode
+            The most probable values of numbers instead of their means: of a column with many zeros, say.
+        deviation
+            Also return the standard deviation of each filled cell, NaN elsewhere; of a category p it is √(p(1 − p)).
+        samples, seed
+            Draws of z a row, more where they have little weight; of the noise.
+
+        Returns
+        -------
+        pandas.DataFrame, numpy.ndarray, torch.Tensor, list or tuple
+            As the data came; a list of them with `draws`, a pair with `deviation`.
+
+        Raises
+        ------
+        InputError
+            If the rows do not fit the schema.
+
+        """
+        _at_least_one("samples", samples)
+        return imputed(
+            self,
+            data,
+            given=given,
+            draws=draws,
+            mode=mode,
+            deviation=deviation,
+            samples=samples,
+            seed=seed,
+        )
 
     def encode(self, data: Any, *, given: Given | None = None) -> Any:
         """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`.

@@ -1,0 +1,141 @@
+"""Missing cells filled: frames and arrays as they came."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from likely.data import Given, Schema, decode
+from likely.errors import ConfigError
+from likely.run.progress import bar
+from likely.tasks.impute import LEAST, Imputed, impute
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["imputed"]
+
+
+def imputed(
+    run: Run,
+    data: Any,
+    *,
+    given: Given | None,
+    draws: int | None,
+    mode: bool,
+    deviation: bool,
+    samples: int,
+    seed: int,
+) -> Any:
+    """Fill the holes; see `Run.impute`.
+
+    Raises
+    ------
+    ConfigError
+        If fewer than one draw is asked for, or draws together with modes or deviations.
+
+    """
+    if draws is not None and draws < 1:
+        raise ConfigError(f"draws must be at least 1, got {draws}")
+    if draws is not None and (mode or deviation):
+        raise ConfigError("draws are values of the cells themselves: ask for them, or for modes and deviations")
+    rows, _ = run.rows_of(data)
+    encoded = run.encoded(rows, given)
+    tensor = isinstance(data, torch.Tensor)
+    if encoded.observed is None:
+        holes, found = torch.zeros(encoded.values.shape, dtype=torch.bool), None
+    else:
+        some = (~encoded.observed.flatten(1)).any(1).nonzero().squeeze(1)
+        with bar("imputing") as tick:
+            found = impute(
+                run.model,
+                encoded.take(some),
+                draws=draws or 0,
+                mode=mode,
+                deviation=deviation,
+                samples=samples,
+                seed=seed,
+                progress=tick,
+            )
+        _tell(found, samples)
+        found, holes = _spread(found, some, len(encoded)), ~encoded.observed.cpu()
+
+    def whole(values: Tensor | None) -> Any:
+        made = rows.values if values is None else _filled(run.schema, rows.values, values, holes)
+        made = made.copy()
+        return torch.from_numpy(made) if tensor else made
+
+    if draws is not None:
+        return [whole(None if found is None else found.draws[i]) for i in range(draws)]
+    filled = whole(None if found is None else found.value)
+    if not deviation:
+        return filled
+    spread = torch.full(holes.shape, torch.nan, dtype=torch.float64)
+    if found is not None:
+        spread = torch.where(holes, found.deviation, torch.nan)
+    if not isinstance(filled, pd.DataFrame):
+        return filled, spread.to(filled.dtype) if tensor else spread.numpy()
+    names = [column.name for column in run.schema.modelled]
+    return filled, pd.DataFrame(spread.numpy(), columns=names, index=filled.index)
+
+
+def _tell(found: Imputed, samples: int) -> None:
+    low = int((found.ess < LEAST).sum())
+    if low:
+        warnings.warn(
+            f"{low} of {len(found.ess)} rows with holes have fewer than {LEAST:g} effective draws of z even after more "
+            f"were taken: what is put into them rests on few draws; raise samples above {samples}",
+            stacklevel=4,
+        )
+
+
+def _spread(found: Imputed, place: Tensor, count: int) -> Imputed:
+    """Back to all rows; rows without holes hold zeros, which nobody reads."""
+
+    def all_of(part: Tensor, axis: int) -> Tensor:
+        shape = (*part.shape[:axis], count, *part.shape[axis + 1 :])
+        return torch.zeros(shape, dtype=part.dtype).index_copy(axis, place.cpu(), part.cpu())
+
+    return Imputed(all_of(found.value, 0), all_of(found.deviation, 0), all_of(found.draws, 1), all_of(found.ess, 0))
+
+
+def _filled(
+    schema: Schema, given: pd.DataFrame | np.ndarray, values: Tensor, holes: Tensor
+) -> pd.DataFrame | np.ndarray:
+    """The rows as they came, with values of the model in their holes."""
+    if isinstance(given, pd.DataFrame):
+        decoded, made = decode(schema, values), given.copy()
+        for place, column in enumerate(schema.modelled):
+            hole = holes[:, place].numpy()
+            name = next(label for label in made.columns if str(label) == column.name)
+            if hole.any():
+                made[name] = _column(made[name], decoded[column.name], hole, column.dtype)
+        return made
+    if schema.uniform:
+        return np.where(holes.numpy(), values.numpy(), given).astype(given.dtype)
+    made, names = given.copy(), [column.name for column in schema.columns]
+    for place, column in enumerate(schema.modelled):
+        hole = holes[:, place].numpy()
+        made[hole, names.index(column.name)] = values[:, place].numpy()[hole]
+    return made
+
+
+def _column(given: pd.Series, decoded: pd.Series, hole: np.ndarray, dtype: str) -> pd.Series:
+    """A column with its holes filled; in the type that it came in or, where holes alone kept it from that, its own."""
+    new = decoded[hole].tolist()
+    if isinstance(given.dtype, pd.CategoricalDtype):
+        given = given.cat.add_categories([value for value in dict.fromkeys(new) if value not in given.cat.categories])
+    whole = pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
+    if whole and isinstance(given.dtype, np.dtype) and given.dtype.kind in "fO":
+        kept = given.tolist()
+        return pd.Series(
+            [n if gap else v for v, n, gap in zip(kept, decoded.tolist(), hole, strict=True)], given.index
+        ).astype(dtype)
+    made = given.copy()
+    made[hole] = new
+    return made

@@ -1,0 +1,118 @@
+"""What weighted draws of z say of single cells: means, deviations, the most probable values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from likely.distributions import Bernoulli, Categorical, Columns
+from likely.models import Model
+from likely.tasks.draws import Draws
+
+__all__ = ["Cells", "summarise"]
+
+CANDIDATES = 20
+
+Weigh = tuple[Tensor, Distribution]
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """Of the law Σ_k w_k P(x_j|z_k) of each cell, which estimates P(x_j|x_observed).
+
+    Attributes
+    ----------
+    value
+        Its mean, or its most probable value; of categories always the most probable one: `(rows, *event)`, float64.
+    deviation
+        Its standard deviation; of categories that of the indicator of the value, √(p(1 − p)): `(rows, *event)`.
+
+    """
+
+    value: Tensor
+    deviation: Tensor
+
+
+def summarise(model: Model, draws: Draws, *, mode: bool = False, deviation: bool = True) -> Cells:
+    """Summaries of each cell's law given the observed cells of its row.
+
+    Parameters
+    ----------
+    model, draws
+        Of rows with holes.
+    mode
+        Take the most probable value of numbers too: the best under Σ_k w_k P(x_j|z_k) of the most probable values under
+        the 20 draws of most weight.
+    deviation
+        Whether deviations are needed; they are NaN otherwise.
+
+    """
+    rows, event = len(draws.batch), draws.batch.values.shape[1:]
+    first = torch.zeros((rows, *event), dtype=torch.float64, device=draws.z.device)
+    second, shares = torch.zeros_like(first), dict[int, Tensor]()
+    for weight, law in _weighed(model, draws):
+        wide = weight.view(*weight.shape, *[1] * len(event))
+        mean = law.mean.to(torch.float64)
+        first += (wide * mean).sum(0)
+        second += (wide * mean.square()).sum(0)
+        for number, (part, _) in enumerate(_categories(law, event)):
+            share = (wide.unsqueeze(-1) * part.probs.to(torch.float64)).sum(0)
+            shares[number] = shares.get(number, 0) + share
+    within = _within(model, draws) if deviation else torch.full_like(first, torch.nan)
+    spread = (within + second - first.square()).clamp_min(0).sqrt()
+    value = _modes(model, draws) if mode else first
+    law = next(iter(draws.laws(model)))[1]
+    for number, (_, place) in enumerate(_categories(law, event)):
+        p, code = shares[number].max(-1)
+        value[..., place], spread[..., place] = code.to(torch.float64), (p * (1 - p)).clamp_min(0).sqrt()
+    for where in _truths(law):
+        value[..., where] = first[..., where].round()
+    return Cells(value, spread)
+
+
+def _weighed(model: Model, draws: Draws) -> Iterator[Weigh]:
+    weights = draws.weights.nan_to_num(nan=1 / len(draws.z))  # every draw counts where none has any mass
+    for part, law in draws.laws(model):
+        yield weights[part], law
+
+
+def _categories(law: Distribution, event: torch.Size) -> Iterator[tuple[Categorical, Tensor]]:
+    """The laws of categories, and the cells that they are of, along the last axis."""
+    pairs = zip(law.parts, law.places, strict=True) if isinstance(law, Columns) else [(law, torch.arange(event[-1]))]
+    for part, place in pairs:
+        if isinstance(part, Categorical):
+            yield part, place
+
+
+def _truths(law: Distribution) -> Iterator[Tensor | slice]:
+    pairs = zip(law.parts, law.places, strict=True) if isinstance(law, Columns) else [(law, slice(None))]
+    for part, place in pairs:
+        if isinstance(part, Bernoulli):
+            yield place
+
+
+def _within(model: Model, draws: Draws) -> Tensor:
+    """Σ_k w_k Var(x_j|z_k), over 20 draws that represent the weights evenly: `(rows, *event)`."""
+    totals = draws.weights.nan_to_num(nan=1 / len(draws.z)).cumsum(0).T.contiguous()
+    places = (torch.arange(CANDIDATES, dtype=totals.dtype, device=totals.device) + 0.5) / CANDIDATES
+    chosen = torch.searchsorted(totals, places.expand(len(totals), -1).contiguous()).clamp_max(len(draws.z) - 1).T
+    z = draws.z.gather(0, chosen.unsqueeze(-1).expand(*chosen.shape, draws.z.shape[-1]))
+    return model.likelihood(z, draws.batch.covariates).variance.to(torch.float64).nan_to_num().mean(0)
+
+
+def _modes(model: Model, draws: Draws) -> Tensor:
+    """The candidate with most mass or density under all the draws together: `(rows, *event)`, float64."""
+    best = draws.weights.topk(min(CANDIDATES, len(draws.z)), 0).indices
+    z = draws.z.gather(0, best.unsqueeze(-1).expand(*best.shape, draws.z.shape[-1]))
+    candidates = model.likelihood(z, draws.batch.covariates).mode.to(torch.float64)
+    found = torch.full_like(candidates, -torch.inf)
+    for weight, law in _weighed(model, draws):
+        wide = weight.log().view(*weight.shape, *[1] * (candidates.dim() - 2))
+        for number, candidate in enumerate(candidates):
+            each = torch.logsumexp(wide + law.log_prob(candidate).to(torch.float64), 0)
+            found[number] = torch.logaddexp(found[number], each)
+    return candidates.gather(0, found.argmax(0, keepdim=True)).squeeze(0)

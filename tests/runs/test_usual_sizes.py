@@ -39,6 +39,15 @@ def test_few_rows_are_learnt_at_twice_the_rate() -> None:
     assert [resolved(rows, 3).training.learning_rate for rows in (149, 150)] == [8e-3, 4e-3]
 
 
+@pytest.mark.parametrize(("share", "steps"), [(0.0, 1800), (0.05, 2700), (0.4, 3600)])
+def test_missing_cells_are_given_more_steps(share: float, steps: int) -> None:
+    cells = np.random.default_rng(0).normal(size=900 * 9)
+    cells[: round(share * len(cells))] = np.nan
+    frame = pd.DataFrame(np.random.default_rng(1).permutation(cells).reshape(900, 9))
+    found = resolve(Config(), infer_schema(Rows(frame), "table"))
+    assert found.training.max_steps == steps
+
+
 def test_what_is_told_stands() -> None:
     found = resolved(900, 9, latent=2, width=8, prior="normal", learning_rate=1e-3, max_steps=50)
     assert (found.model.latent, found.model.width, found.model.prior) == (2, 8, "normal")

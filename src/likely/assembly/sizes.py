@@ -34,9 +34,9 @@ def usual_sizes(schema: Schema) -> Usual:
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
     are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four
-    passes over very many rows; where cells are missing it is longer, up to twice as long from a tenth of them on, because
-    every row tells less, and Q(z|x) has every mask to learn. Fewer than 150 rows are learnt soon, and over-fitted then: at twice the rate, at most
-    3 n steps or 200.
+    passes over very many rows; up to twice as long where a tenth of the cells or more is missing, because every row
+    tells less, and Q(z|x) has every mask to learn. Fewer than 150 rows are learnt soon, and over-fitted then: at twice
+    the rate, at most 3 n steps or 200.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)

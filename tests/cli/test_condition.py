@@ -128,12 +128,12 @@ GIVEN: dict[str, tuple[str, list[str], str]] = {
     "one of two": ("table", ["s=x"], "no value is given: say --given h=VALUE"),
     "unseen": ("table", ["s=z", "h=3"], "'z' was not seen in training, so P(x|y) knows nothing of it; known: 'x', 'y'"),
     "unseen label": ("digits", ["label=7"], "'7' was not seen"),
-    "modelled": ("table", ["s=x", "h=3", "a=1"], "column 'a' is modelled, not given"),
+    "modelled, impossible": ("table", ["s=x", "h=3", "a>1", "a<0"], "exclude each other"),
     "near": ("digits", ["lable=1"], "did you mean 'label'?"),
     "no number": ("table", ["s=x", "h=tall"], "'tall' is not a finite number"),
     "no whole number": ("table", ["s=x", "h=2.5"], "'h' is an integer (int64), got 2.5"),
-    "no value": ("table", ["s=", "h=3"], "--given takes NAME=VALUE"),
-    "twice": ("digits", ["label=1", "label=2"], "--given takes one value for each column"),
+    "no value": ("table", ["s=", "h=3"], "a condition is COLUMN=VALUE"),
+    "twice": ("digits", ["label=1", "label=2"], "give it one value, by ="),
     "unconditional": ("plain", ["label=1"], "fit with --condition label"),
 }
 

@@ -217,7 +217,14 @@ def evaluate(
 def sample(
     run: Stored,
     n: Annotated[int, typer.Option("-n", help="How many rows.")] = 100,
-    given: Told = None,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given",
+            metavar="COLUMN=VALUE",
+            help="What rows must be: a condition's value; of a modelled column also !=, <, <=, >, >=, and A|B for or.",
+        ),
+    ] = None,
     mean: Annotated[bool, typer.Option("--mean", help="The mean of P(x|z) instead of a draw from it.")] = False,
     with_holes: Annotated[
         bool, typer.Option("--with-holes", help="Leave cells out as often as training rows miss them, whatever x is.")
@@ -230,12 +237,12 @@ def sample(
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     import likely
-    from likely.cli.options import told
-    from likely.cli.output import deliver, ready
+    from likely.cli.output import deliver, ready, tell_given
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    drawn = fitted.sample(n, given=told(given), mean=mean, with_holes=with_holes, seed=seed)
+    drawn = fitted.sample(n, given=given or None, mean=mean, with_holes=with_holes, seed=seed)
+    tell_given(drawn)
     deliver(fitted.schema, drawn, output, overwrite=overwrite, json=json)
 
 

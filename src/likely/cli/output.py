@@ -19,7 +19,7 @@ from likely.errors import OutputError
 from likely.report.pictures import pictures
 from likely.run.files import fresh, write
 
-__all__ = ["codes", "deliver", "plain", "ready", "save_frame"]
+__all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 KNOWN = (*PICTURES, ".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather", ".npy", ".npz", "")
@@ -87,6 +87,17 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
     fresh(path, overwrite=overwrite)
     write(path, _frame_bytes(frame, path))
     print(f"wrote {len(frame)} rows to {path}", file=sys.stderr)
+
+
+def tell_given(drawn: Any) -> None:
+    """Say how probable the condition was that rows were drawn under, and how they were found."""
+    told = getattr(drawn, "attrs", {}).get("given")
+    if not told:
+        return
+    how = "exact, by rejection"
+    if told["effective_draws"] is not None:
+        how = f"by weights of {told['effective_draws']:.0f} effective draws of z"
+    print(f"P(condition) = {told['probability']:.4g} +- {told['se']:.1g} under the model; {how}", file=sys.stderr)
 
 
 def plain(result: Any) -> Any:

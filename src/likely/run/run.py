@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import platform
 import warnings
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,6 +35,7 @@ from likely.evaluation import Baselines, Ledger, evidence, posterior_centres, po
 from likely.models import Model
 from likely.run.anomalous import anomalies
 from likely.run.assessing import Assessment, assess
+from likely.run.drawing import Asked, drawn, parts
 from likely.run.imputing import imputed
 from likely.run.progress import bar
 
@@ -320,12 +320,11 @@ class Run:
     def _means(self, z: torch.Tensor, y: torch.Tensor | None) -> pd.DataFrame | np.ndarray:
         model = self.model.members[0]
         z = z.to(self.device, next(model.parameters()).dtype)
-        made = [model.likelihood(*part).mean.cpu() for part in _parts(z, y)]
+        made = [model.likelihood(*part).mean.cpu() for part in parts(z, y)]
         return decode(self.schema, torch.cat(made), y)
 
-    @torch.no_grad()
     def sample(
-        self, n: int, *, given: Given | None = None, mean: bool = False, with_holes: bool = False, seed: int = 0
+        self, n: int, *, given: Asked | None = None, mean: bool = False, with_holes: bool = False, seed: int = 0
     ) -> Any:
         """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came.
 
@@ -337,7 +336,11 @@ class Run:
             How many rows.
         given
             Condition -> one value, or one a row; every condition of P(x|y) must be given. They come back in their
-            columns.
+            columns. A modelled column -> a value, or several of which it must be one; or, for all that the command line
+            can say, texts: `["education=Masters|Doctorate", "age>50", "age<=60", "sex!=Male"]`. Rows are then drawn
+            from P(x|these events): z ~ P(z) is accepted with probability P(events|z), exactly, or, where they are
+            rarer than a thousandth, chosen by weight; `frame.attrs["given"]` has their probability, and the effective
+            number of draws. A number of a column without a grid is given by its density.
         mean, seed
             Take means; of the draws.
         with_holes
@@ -351,17 +354,7 @@ class Run:
 
         """
         _at_least_one("n", n)
-        y = encode_given(self.schema, given, n)
-        y, made = None if y is None else y.to(self.device), []
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(seed)
-            z = self.model.prior().sample(torch.Size((n,)))
-            for part in _parts(z, y):
-                law = self.model.likelihood(*part)
-                made.append((law.mean if mean else law.sample()).cpu())
-            seen = self.patterns.draw(n) if with_holes and self.patterns else None
-        result = decode(self.schema, torch.cat(made), y, seen)
-        return torch.from_numpy(result) if self.facts.get("container") == "tensor" else result
+        return drawn(self, n, given=given, mean=mean, with_holes=with_holes, seed=seed)
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
         """Write the report, one self-contained HTML file; into the run directory unless told otherwise.
@@ -432,13 +425,6 @@ class Run:
 
     def _digest(self, source: Source) -> str:
         return digest(source, labels=self.schema.labels is not None)
-
-
-def _parts(z: torch.Tensor, y: torch.Tensor | None) -> Iterator[tuple[torch.Tensor, torch.Tensor | None]]:
-    """Codes, and the covariates of the same rows, in chunks."""
-    for first in range(0, len(z), CHUNK):
-        part = slice(first, first + CHUNK)
-        yield z[part], None if y is None else y[part]
 
 
 def _at_least_one(name: str, value: int) -> None:

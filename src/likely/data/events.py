@@ -1,0 +1,187 @@
+"""Conditions on modelled columns, as people write them: `education=Masters`, `age>50`."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from likely.data import dates
+from likely.data.conditions import span
+from likely.data.schema import Column, Schema
+from likely.errors import ConfigError
+
+__all__ = ["Event", "read_events", "split_words"]
+
+OPERATOR = re.compile(r"\s*(>=|<=|!=|=|>|<)\s*(.*)", re.DOTALL)
+OR = "|"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What is asked of one cell: to be one of some codes, to lie in an interval, or to be a number without mass.
+
+    Attributes
+    ----------
+    place
+        Of the cell in a row.
+    codes
+        The codes that are allowed; `None` for numbers.
+    low, high
+        Both included; of a density the ends have no mass. Equal ends of a density: P(x_j = low|z) is a density.
+
+    """
+
+    place: int
+    codes: tuple[int, ...] | None = None
+    low: float = -math.inf
+    high: float = math.inf
+    step: float | None = None
+
+    @property
+    def without_mass(self) -> bool:
+        """Whether the event is a single number of a density."""
+        return self.codes is None and self.step is None and self.low == self.high
+
+
+def split_words(schema: Schema, words: Iterable[str]) -> list[tuple[Column, str, str]]:
+    """Column, operator and value of each word; of the columns whose name a word begins with, the one of longest name.
+
+    Raises
+    ------
+    ConfigError
+        If no column is meant, or there is no operator.
+
+    """
+    known = {column.name: column for column in schema.columns}
+    return [_split(known, word, alone=schema.uniform and not schema.conditions) for word in words]
+
+
+def _split(known: dict[str, Column], word: str, *, alone: bool) -> tuple[Column, str, str]:
+    for name in sorted(known, key=len, reverse=True):
+        found = OPERATOR.fullmatch(word[len(name) :]) if word.startswith(name) else None
+        if found and found[2]:
+            return known[name], found[1], found[2]
+    told = re.split(r"[<>=!]", word, maxsplit=1)[0].strip()
+    if told in known or not re.search(r"[<>=]", word):
+        raise ConfigError(f"a condition is COLUMN=VALUE, or has !=, <, <=, > or >= for =; got {word!r}")
+    if alone:
+        raise ConfigError(f"this model is of P(x) alone; to be given {told!r}, fit with --condition {told}")
+    near = difflib.get_close_matches(told, list(known), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(list(known)[:20])}"
+    raise ConfigError(f"no column is called {told!r}; {hint}")
+
+
+def read_events(schema: Schema, words: Iterable[tuple[Column, str, str]]) -> list[Event]:
+    """One event for each column that is asked for; several conditions on one column must hold together.
+
+    Raises
+    ------
+    ConfigError
+        If a column is left out or has no order, a value is none of its, or no value can be meant.
+
+    """
+    made: dict[str, Event] = {}
+    for column, operator, value in words:
+        event = _event(schema, column, operator, value)
+        before = made.get(column.name)
+        made[column.name] = event if before is None else _both(column, before, event)
+    return list(made.values())
+
+
+def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
+    if schema.uniform:
+        raise ConfigError("events are of the columns of a table; the cells of an array have no names")
+    if column.left_out:
+        raise ConfigError(f"column {column.name!r} is left out of the model ({column.reason})")
+    place = [one.name for one in schema.modelled].index(column.name)
+    if column.coded or column.kind == "binary":
+        return Event(place, _codes(column, operator, value))
+    if operator == "!=":
+        raise ConfigError(f"column {column.name!r} holds numbers: take <, <=, =, >= or > ")
+    number = _number(column, value)
+    low, high = _interval(column, operator, number)
+    if column.reserve or column.hard:
+        low, high = max(low, float(column.low or 0)), min(high, float(column.high or 0))
+    if low > high:
+        raise ConfigError(f"{column.name}{operator}{value} is outside what training rows had: {span(column)}")
+    return Event(place, None, low, high, column.step)
+
+
+def _interval(column: Column, operator: str, number: float) -> tuple[float, float]:
+    """Both ends included; on a grid they are values of it."""
+    if column.per_unit is None:
+        return (number if operator in "=>=" else -math.inf), (number if operator in "<=" else math.inf)
+    scaled = number * column.per_unit
+    near, slack = round(scaled), 1e-6 * max(1.0, abs(scaled))
+    exact = abs(scaled - near) < slack
+    below, above = (near, near) if exact else (math.floor(scaled), math.ceil(scaled))
+    if operator == "=":
+        if not exact:
+            raise ConfigError(f"column {column.name!r} is recorded in steps of {column.step:g}; {number:g} is none")
+        return near / column.per_unit, near / column.per_unit
+    if operator.startswith(">"):
+        first = below + 1 if operator == ">" else above
+        return first / column.per_unit, math.inf
+    last = above - 1 if operator == "<" else below
+    return -math.inf, last / column.per_unit
+
+
+def _number(column: Column, value: str) -> float:
+    if column.kind == "date":
+        try:
+            numbers = dates.encode(column, pd.Series([value] if column.format not in (None, "date") else _stamp(value)))
+        except ValueError:
+            numbers = np.array([np.nan])
+        if np.isfinite(numbers).all():
+            return float(numbers[0])
+        raise ConfigError(f"column {column.name!r}: {value!r} is no date such as {dates.shown(column, 0)}")
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"column {column.name!r} holds numbers, and {value!r} is none")
+    return number
+
+
+def _stamp(value: str) -> list[pd.Timestamp]:
+    return [pd.Timestamp(value)]
+
+
+def _codes(column: Column, operator: str, value: str) -> tuple[int, ...]:
+    names = [str(name).strip() for name in column.categories] or ["0", "1"]
+    whole = names.index(value.strip()) if value.strip() in names else None
+    told = [value.strip()] if whole is not None else [part.strip() for part in value.split(OR)]
+    for one in told:
+        if one not in names and not (one.lower() in ("true", "false") and column.kind == "binary"):
+            near = difflib.get_close_matches(one, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {span(column)}"
+            raise ConfigError(f"column {column.name!r} has no category {one!r}; {hint}")
+    codes = [names.index(one) if one in names else int(one.lower() == "true") for one in told]
+    if operator in ("=", "!="):
+        found = [code for code in range(len(names)) if (code in codes) == (operator == "=")]
+    elif column.kind == "ordered" and len(codes) == 1:
+        wanted = {">": codes[0] + 1, ">=": codes[0]}.get(operator)
+        found = list(range(wanted, len(names)) if wanted is not None else range(codes[0] + (operator == "<=")))
+    else:
+        raise ConfigError(f"column {column.name!r} has categories without an order: take = or !=, and {OR} for or")
+    if not found:
+        raise ConfigError(f"no category of {column.name!r} is {operator} {value}")
+    return tuple(found)
+
+
+def _both(column: Column, first: Event, second: Event) -> Event:
+    if first.codes is not None and second.codes is not None:
+        common = tuple(code for code in first.codes if code in second.codes)
+        if common:
+            return Event(first.place, common)
+    low, high = max(first.low, second.low), min(first.high, second.high)
+    if first.codes is not None or low > high:
+        raise ConfigError(f"the conditions on column {column.name!r} exclude each other")
+    return Event(first.place, None, low, high, first.step)

@@ -1,0 +1,130 @@
+"""Rows drawn from P(x), from P(x|y), or given events on modelled columns."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from likely.data import decode, encode_given
+from likely.data.encode import fill
+from likely.data.events import Event, read_events, split_words
+from likely.errors import ConfigError
+from likely.run.progress import bar
+from likely.tasks.condition import Conditional, conditional
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["Asked", "drawn", "parts"]
+
+CHUNK = 1000
+FEW, MOST_GIVEN = 100, 100
+
+Asked = Mapping[str, Any] | Sequence[str]
+
+
+def parts(z: Tensor, y: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Codes, and the covariates of the same rows, in chunks."""
+    for first in range(0, len(z), CHUNK):
+        part = slice(first, first + CHUNK)
+        yield z[part], None if y is None else y[part]
+
+
+@torch.no_grad()
+def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool, seed: int) -> Any:
+    """Draw rows; see `Run.sample`."""
+    values, events = _apart(run, given)
+    if events and mean:
+        raise ConfigError("a mean of P(x|z) does not keep to a condition on modelled columns; leave mean out")
+    y = encode_given(run.schema, values, n)
+    y, found = None if y is None else y.to(run.device), list[Conditional]()
+    with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        if events:
+            x, found = _given_events(run, n, events, y)
+        else:
+            z, made = run.model.prior().sample(torch.Size((n,))), []
+            for part in parts(z, y):
+                law = run.model.likelihood(*part)
+                made.append((law.mean if mean else law.sample()).cpu())
+            x = torch.cat(made)
+        seen = run.patterns.draw(n) if with_holes and run.patterns else None
+    if seen is not None:
+        seen[:, [event.place for event in events]] = True
+    result = decode(run.schema, x, y, seen)
+    if found and isinstance(result, pd.DataFrame):
+        result.attrs["given"] = _told(found, n)
+    return torch.from_numpy(result) if run.facts.get("container") == "tensor" else result
+
+
+def _apart(run: Run, given: Asked | None) -> tuple[dict[str, Any] | None, list[Event]]:
+    """The values of conditions, which the model is told, and the events on modelled columns."""
+    if given is None:
+        return None, []
+    if isinstance(given, str):
+        given = [given]
+    names = {column.name: column for column in run.schema.columns}
+    modelled = [column.name for column in run.schema.modelled]
+    if isinstance(given, Mapping):
+        asked = {str(name): value for name, value in given.items()}
+        told = {name: value for name, value in asked.items() if name not in modelled or run.schema.uniform}
+        events = [(names[name], "=", _text(value)) for name, value in asked.items() if name not in told]
+    else:
+        words, told, events = split_words(run.schema, given), {}, []
+        for column, operator, value in words:
+            if not column.condition:
+                events.append((column, operator, value))
+            elif operator != "=" or column.name in told:
+                raise ConfigError(f"{column.name!r} is a condition of the model: give it one value, by =")
+            else:
+                told[column.name] = value
+    return told or None, read_events(run.schema, events)
+
+
+def _text(value: Any) -> str:
+    return "|".join(str(one) for one in value) if isinstance(value, (list, tuple, set)) else str(value)
+
+
+def _given_events(run: Run, n: int, events: list[Event], y: Tensor | None) -> tuple[Tensor, list[Conditional]]:
+    """Rows that keep to the events, for each y that occurs; and how they were found."""
+    like = torch.tensor([fill(column) for column in run.schema.modelled], dtype=torch.float64).to(run.device)
+    if y is None:
+        with bar("drawing") as tick:
+            found = conditional(run.model, events, n, None, like=like, progress=tick)
+        return found.values.cpu(), [found]
+    each, which = torch.unique(y, dim=0, return_inverse=True)
+    if len(each) > MOST_GIVEN:
+        raise ConfigError(
+            f"conditions on modelled columns go with at most {MOST_GIVEN} different values of what the model is given; "
+            f"got {len(each)}"
+        )
+    x, made = torch.empty((n, len(like)), dtype=torch.float64), []
+    for number, one in enumerate(each):
+        place = (which == number).nonzero().squeeze(1).cpu()
+        made.append(conditional(run.model, events, len(place), one.unsqueeze(0), like=like))
+        x[place] = made[-1].values.cpu()
+    return x, made
+
+
+def _told(found: list[Conditional], n: int) -> dict[str, Any]:
+    """What is known of the condition; few effective draws are warned of. Where y differs, that of the rarest."""
+    rarest = min(found, key=lambda one: one.probability)
+    few = [one for one in found if one.effective is not None and one.effective < FEW]
+    if few:
+        worst = min(few, key=lambda one: one.effective or 0.0)
+        warnings.warn(
+            f"the condition is rare under the model: {len(worst.values)} of {n} rows are chosen among "
+            f"{worst.effective:.0f} effective draws of z, of {worst.tried:,}: they are less varied than they seem",
+            stacklevel=4,
+        )
+    return {
+        "probability": rarest.probability,
+        "se": rarest.se,
+        "effective_draws": rarest.effective,
+        "draws": rarest.tried,
+    }

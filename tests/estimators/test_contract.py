@@ -6,9 +6,9 @@ from typing import Any
 
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from likely.estimators import VAEOutlierDetector, VariationalAutoencoder
+from likely.estimators import VAEImputer, VAEOutlierDetector, VariationalAutoencoder
 
 
-@parametrize_with_checks([VariationalAutoencoder(), VAEOutlierDetector()])
+@parametrize_with_checks([VariationalAutoencoder(), VAEOutlierDetector(), VAEImputer()])
 def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
     check(estimator)

@@ -22,7 +22,7 @@ from likely.distributions import (
 from likely.distributions.latent import Space
 from likely.likelihoods import Likelihood
 from likely.networks import Ladder
-from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective
+from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective, Trimmed
 from likely.posteriors import Posterior
 from likely.priors import Prior
 
@@ -150,6 +150,7 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "categorical": lambda: likelihoods.Categorical(EVENT, 4),
     "gaussian": lambda: likelihoods.Gaussian(EVENT, **UNITS),
     "gaussian:2": lambda: likelihoods.Gaussian(EVENT, 2.0, **UNITS),
+    "kernel": lambda: likelihoods.Gaussian(EVENT, 0.25, **UNITS, relative=True),
     "gaussian:shared": lambda: likelihoods.Gaussian(EVENT, "shared", **UNITS),
     "gaussian:column": lambda: likelihoods.Gaussian(EVENT, "column", **UNITS),
     "discretised logistic": lambda: likelihoods.DiscretisedLogistic(EVENT, **LEVELS),
@@ -195,6 +196,7 @@ OBJECTIVES: dict[str, tuple[Objective, bool, bool]] = {
     "iwae": (IWAE(5), True, False),
     "iwae-stl": (IWAE(5, "stl"), True, False),
     "iwae-dreg": (IWAE(5, "dreg"), True, False),
+    "trimmed": (Trimmed(0.3), False, True),
     "miwae": (MIWAE((2, 3)), True, False),
     "miwae-dreg": (MIWAE((2, 3), "dreg"), True, False),
     "beta-tc": (BetaTC(6.0, dataset_size=200), False, True),

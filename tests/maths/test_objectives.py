@@ -13,7 +13,7 @@ from likely.config import TrainingConfig
 from likely.data import Batch, EncodedRows
 from likely.errors import ConfigError
 from likely.models import Terms
-from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective, loss
+from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective, Trimmed, loss
 from likely.training import Plan, train
 from likely.training.validate import validate
 
@@ -131,9 +131,20 @@ def test_a_law_without_the_needed_form_is_named() -> None:
         lambda: MIWAE((0, 5)),
         lambda: BetaTC(2.0, dataset_size=0),
         lambda: MMD(-1.0),
+        lambda: Trimmed(-0.1),
+        lambda: Trimmed(1.0),
         lambda: MMD(1.0, scales=()),
     ],
 )
 def test_a_setting_without_meaning_is_refused(make: Callable[[], Objective]) -> None:
     with pytest.raises(ConfigError):
         make()
+
+
+def test_what_is_trimmed_does_not_train_and_the_rest_counts_as_a_mean() -> None:
+    exact = LinearGaussian(3, 1)
+    batch = Batch(torch.cat([exact.sample(9), torch.full((3, 3), 50.0, dtype=torch.float64)]))
+    value, whole = (at(1, objective, exact.vae(), batch)[0] for objective in (Trimmed(0.25), ELBO()))
+    assert (value[9:] == 0).all()
+    torch.testing.assert_close(value.mean(), whole[:9].mean())
+    torch.testing.assert_close(at(1, Trimmed(0.0), exact.vae(), batch)[0], whole)

@@ -125,6 +125,11 @@ def gaussian(columns: Columns, shape: Shape, sigma: float | str) -> Likelihood:
     return likelihoods.Gaussian(shape, sigma, *_numbers(columns, "mean", "scale"))  # type: ignore[arg-type]
 
 
+def kernel(columns: Columns, shape: Shape, width: float) -> Likelihood:
+    """σ in units of each cell's scale."""
+    return likelihoods.Gaussian(shape, width, *_numbers(columns, "mean", "scale"), relative=True)
+
+
 def laplace(columns: Columns, shape: Shape) -> Likelihood:
     """Location and scale of every cell."""
     return likelihoods.Laplace(shape, *_numbers(columns, "mean", "scale"))

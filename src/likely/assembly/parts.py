@@ -135,6 +135,13 @@ LIKELIHOODS = {
         (Argument("SIGMA", "predicted", ("shared", "column", "predicted")),),
         families.numeric,
     ),
+    "kernel": Part(
+        families.kernel,
+        "normal density of width H in each cell's standard deviations: blind to finer detail than that",
+        "Kingma and Welling 2014",
+        (Argument("H", 0.25),),
+        families.numeric,
+    ),
     "laplace": Part(
         families.laplace,
         "Laplace density: absolute error, weighed",
@@ -240,6 +247,12 @@ OBJECTIVES = {
         "importance-weighted bound of K samples; stl, dreg: less noise in the encoder's gradient",
         "Burda et al. 2016; Roeder et al. 2017; Tucker et al. 2019",
         (_count("K", None), GRADIENT),
+    ),
+    "trimmed": Part(
+        lambda _, share: objectives.Trimmed(share),
+        "the ELBO of a batch's most probable rows, SHARE of them left out: rows unlike the others do not count",
+        "Hadi and Luceno 1997",
+        (Argument("SHARE", 0.4),),
     ),
     "miwae": Part(
         lambda _, m, count, gradient: objectives.MIWAE((m, count), gradient),

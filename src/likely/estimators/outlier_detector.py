@@ -15,9 +15,16 @@ from likely.estimators.learner import Learner
 __all__ = ["VAEOutlierDetector"]
 
 
+COARSE, TRIMMED = "kernel:0.25", "trimmed:0.4"
+
+
 @final
 class VAEOutlierDetector(OutlierMixin, Learner):
     """Outliers as the rows of least log P(x), under scikit-learn's contract.
+
+    Numbers are taken for normal given z with a quarter of their column's standard deviation (`kernel:0.25`), not as
+    finely as they are recorded: log P(x) then tells of where rows lie, not of the digits they end in. Where the rows of
+    the fit may hold outliers themselves, the least probable 40% of each batch do not train (`trimmed:0.4`).
 
     A row is an outlier, −1, where log P(x) is below `offset_`, the quantile of order `contamination` of log P(x) over
     the rows of the fit; else it is an inlier, 1. Rows are what `VariationalAutoencoder` takes. Of a row with missing
@@ -30,12 +37,15 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     contamination
         The share of outliers among the rows of the fit, above 0 and at most 0.5. These rows trained the model: of new
         rows of the same kind more are called outliers.
+    novelty
+        All rows of the fit are inliers, and outliers are looked for among new ones: every row trains.
     max_epochs, max_minutes
         The budget, at most one of them; without one training ends when validation stalls.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
     prior, posterior, likelihood, objective, network
-        The parts by name, as `likely parts` lists them; the defaults of `likely.fit` unless given.
+        The parts by name, as `likely parts` lists them; the likelihood and the objective above, and else the defaults
+        of `likely.fit`, unless given.
 
     Attributes
     ----------
@@ -60,6 +70,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         n_components: int | None = None,
         *,
         contamination: float = 0.1,
+        novelty: bool = False,
         max_epochs: int | None = None,
         max_minutes: float | None = None,
         random_state: Any = None,
@@ -81,6 +92,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
             network=network,
         )
         self.contamination = contamination
+        self.novelty = novelty
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X), and where its least probable rows begin; y is not used.
@@ -97,6 +109,11 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         self._learn(X)
         self.offset_: float = float(np.quantile(self.score_samples(X), share))
         return self
+
+    def _options(self) -> dict[str, Any]:
+        told = super()._options()
+        aim = "elbo" if self.novelty else TRIMMED
+        return told | {"likelihood": told["likelihood"] or COARSE, "objective": told["objective"] or aim}
 
     def score_samples(self, X: Any) -> np.ndarray:
         """log P(x) of each row by the importance-weighted bound L_100, `(rows,)`, nats: the higher, the more normal."""

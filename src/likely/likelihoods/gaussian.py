@@ -38,6 +38,8 @@ class Gaussian(Likelihood):
         of a cell's scale, because a density without a floor has no maximum.
     shift, scale
         Each cell's mean and scale in data units: numbers, or `(*event)`.
+    relative
+        A fixed σ is in units of each cell's scale.
 
     """
 
@@ -51,13 +53,15 @@ class Gaussian(Likelihood):
         sigma: Sigma = "predicted",
         shift: float | Tensor = 0.0,
         scale: float | Tensor = 1.0,
+        *,
+        relative: bool = False,
     ) -> None:
         super().__init__()
         if isinstance(sigma, str) and sigma not in ("shared", "column", "predicted"):
             raise ConfigError(f"gaussian: σ must be a number, shared, column or predicted; got {sigma!r}")
         if not isinstance(sigma, str) and not sigma > 0:
             raise ConfigError(f"gaussian: σ must be positive, got {sigma}")
-        self.event_shape, self.sigma = torch.Size(event_shape), sigma
+        self.event_shape, self.sigma, self.relative = torch.Size(event_shape), sigma, relative
         self.parameter_shape = torch.Size((*event_shape, 2 if sigma == "predicted" else 1))
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
@@ -73,7 +77,8 @@ class Gaussian(Likelihood):
         elif self.raw is not None:
             deviation = bounded(self.raw, LOW, HIGH).exp().expand_as(mean)
         else:
-            deviation = (float(self.sigma) / self.scale).to(mean.dtype).expand_as(mean)
+            units = torch.ones_like(self.scale) if self.relative else self.scale
+            deviation = (float(self.sigma) / units).to(mean.dtype).expand_as(mean)
         return Rescaled(Normal(mean, deviation, validate_args=False), frame)
 
     def initial(self, values: Tensor) -> Tensor:

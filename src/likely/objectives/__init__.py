@@ -4,5 +4,6 @@ from likely.objectives.aggregate import MMD, BetaTC
 from likely.objectives.base import Objective, loss
 from likely.objectives.elbo import ELBO, Beta, Capacity, FreeBits
 from likely.objectives.importance import IWAE, MIWAE
+from likely.objectives.trimmed import Trimmed
 
-__all__ = ["ELBO", "IWAE", "MIWAE", "MMD", "Beta", "BetaTC", "Capacity", "FreeBits", "Objective", "loss"]
+__all__ = ["ELBO", "IWAE", "MIWAE", "MMD", "Beta", "BetaTC", "Capacity", "FreeBits", "Objective", "Trimmed", "loss"]

@@ -123,3 +123,17 @@ def test_a_device_that_is_not_here_is_refused(folder: Path, device: str, capsys:
     assert run("score", folder / "table", folder / "t.csv", "--device", device) == 2
     assert "try --device cpu" in capsys.readouterr().err
     assert run("score", folder / "table", folder / "t.csv", "--device", "cpu", "--samples", 2) == 0
+
+
+def test_a_hole_is_written_as_the_training_rows_write_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=80).round(2), "s": rng.choice([" x", " y"], 80)})
+    frame.loc[::3, "s"] = " ?"
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    assert run("fit", tmp_path / "t.csv", "-o", tmp_path / "run", *STEPS) == 0
+    capsys.readouterr()
+    assert run("sample", tmp_path / "run", "-n", 60, "--with-holes") == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert {line.rpartition(",")[2] for line in lines} == {" x", " y", " ?"}
+    assert run("sample", tmp_path / "run", "-n", 60, "--with-holes", "-o", tmp_path / "s.parquet") == 0
+    assert pd.read_parquet(tmp_path / "s.parquet")["s"].isna().any()

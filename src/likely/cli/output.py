@@ -24,6 +24,7 @@ __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given"]
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 KNOWN = (*PICTURES, ".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather", ".npy", ".npz", "")
 IN_GRID = 100
+TEXT = (".csv", ".tsv", ".txt")
 
 
 def ready(path: Path | None, *, overwrite: bool) -> None:
@@ -58,9 +59,10 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
         If the output exists already, or cannot hold the result.
 
     """
+    written = _with_tokens(schema, result) if path is None or path.suffix.lower() in TEXT else result
     if path is not None:
         if isinstance(result, pd.DataFrame):
-            save_frame(result, path, overwrite=overwrite)
+            save_frame(written, path, overwrite=overwrite)
         else:
             fresh(path, overwrite=overwrite)
             _write_array(schema, np.asarray(result), path)
@@ -72,7 +74,18 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
             raise OutputError(
                 "arrays and pictures are not printed; add -o FILE.npy, -o FILE.png (a grid) or -o FOLDER/"
             )
-        result.to_csv(sys.stdout, index=False)
+        written.to_csv(sys.stdout, index=False)
+
+
+def _with_tokens(schema: Schema, result: Any) -> Any:
+    """In texts a missing cell is written as the training rows have it: ` ?`, `NA`."""
+    if not isinstance(result, pd.DataFrame):
+        return result
+    tokens = {column.name: column.token for column in schema.columns if column.token is not None}
+    holed = [name for name in result.columns if str(name) in tokens and result[name].isna().any()]
+    return result.assign(
+        **{name: result[name].astype(object).where(result[name].notna(), tokens[str(name)]) for name in holed}
+    )
 
 
 def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:

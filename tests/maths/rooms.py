@@ -150,7 +150,7 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "categorical": lambda: likelihoods.Categorical(EVENT, 4),
     "gaussian": lambda: likelihoods.Gaussian(EVENT, **UNITS),
     "gaussian:2": lambda: likelihoods.Gaussian(EVENT, 2.0, **UNITS),
-    "kernel": lambda: likelihoods.Gaussian(EVENT, 0.25, **UNITS, relative=True),
+    "kernel": lambda: likelihoods.Gaussian(EVENT, 0.8, **UNITS, relative=True),
     "gaussian:shared": lambda: likelihoods.Gaussian(EVENT, "shared", **UNITS),
     "gaussian:column": lambda: likelihoods.Gaussian(EVENT, "column", **UNITS),
     "discretised logistic": lambda: likelihoods.DiscretisedLogistic(EVENT, **LEVELS),

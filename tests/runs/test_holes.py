@@ -61,7 +61,8 @@ def test_a_table_without_a_complete_row_goes_through_every_verb(
     monkeypatch.setattr(run, "assess", partial(run.assess, samples=5, anneal=0))
     shown = collect(run)
     assert shown.real.isna().any(axis=None)
-    assert not shown.sampled.isna().any(axis=None)
+    assert shown.sampled.isna().any(axis=None)
+    assert not shown.samples.isna().any(axis=None)
 
 
 def test_samples_have_the_holes_of_training_rows_where_they_are_asked_for(tmp_path: Path) -> None:
@@ -146,3 +147,11 @@ def test_a_tensor_with_nan_trains_as_its_rows_with_a_mask() -> None:
         found.append(likely.train(model, data, config=likely.config.TrainingConfig(steps=5)).best)
     assert found[0] == found[1]
     assert np.isfinite(found[0])
+
+
+def test_the_report_compares_rows_with_holes_with_rows_with_holes() -> None:
+    rows = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 2)), columns=["a", "b"])
+    run = likely.fit(rows.mask(np.random.default_rng(1).random(rows.shape) < 0.4), steps=5)
+    findings = collect(run)
+    assert abs(findings.sampled.isna().mean().mean() - 0.4) < 0.1
+    assert not findings.samples.isna().any(axis=None)

@@ -238,14 +238,16 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
             "most_likely": pictures(run.schema, x[high]),
         }
     draws = max(len(rows), SAMPLED)
-    sampled = _frame(run, run.sample(draws, given=_given(run, rows, draws)))
+    y = _given(run, rows, draws)
+    sampled = _frame(run, run.sample(draws, given=y))
+    compared = _frame(run, run.sample(draws, given=y, with_holes=True)) if run.patterns else sampled
     modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
     return shown | {
         "originals": _frame(run, first.values),
         "reconstructions": _frame(run, run.reconstruct(first.values, given=observed(run.schema, first))),
         "samples": sampled.head(TABLE_ROWS),
         "real": _frame(run, rows.values)[modelled],
-        "sampled": sampled[modelled],
+        "sampled": compared[modelled],
         "least_likely": _frame(run, take(rows, low).values),
         "most_likely": _frame(run, take(rows, high).values),
     }

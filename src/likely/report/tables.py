@@ -28,6 +28,8 @@ def columns(findings: Findings) -> str:
     fidelity = column_fidelity(real, sampled)
     shown = _worst(fidelity)
     given_too = " Sampled rows have the conditions of the held-out rows." if findings.given else ""
+    if sampled.isna().any(axis=None):
+        given_too += " Sampled rows have holes as training rows have them, whatever the values."
     text = (
         f"How often each value occurs, column by column: {_KEY}. Where the outline follows the filled shape, the "
         "model has the column right (taken alone: agreement here says nothing yet about how columns depend on each "

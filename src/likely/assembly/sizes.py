@@ -13,6 +13,7 @@ BY_ROWS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))
 FEW_ROWS, MANY_ROWS = 150, 5000
 MOST_COMPONENTS = 50
 EPOCHS = 4
+HOLES = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def usual_sizes(schema: Schema) -> Usual:
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
     are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four
-    passes over very many rows; up to twice as long where a tenth of the cells or more is missing, because every row
+    passes over very many rows; twice as long where a twentieth of the cells or more is missing, because every row
     tells less, and Q(z|x) has every mask to learn. Fewer than 150 rows are learnt soon, and over-fitted then: at twice
     the rate, at most 3 n steps or 200.
     """
@@ -48,7 +49,7 @@ def usual_sizes(schema: Schema) -> Usual:
         return Usual(latent, width, 2, "normal", batch, 2e-3, most)
     few, many = n < FEW_ROWS, n >= MANY_ROWS
     most = max(200, 3 * n) if few else most
-    longer = 1 + min(1.0, 10 * sum(column.missing for column in schema.modelled) / max(n * d, 1))
+    longer = 2 if sum(column.missing for column in schema.modelled) >= HOLES * n * d else 1
     components = max(2, min(MOST_COMPONENTS, n // 10))
     return Usual(
         latent=max(2, min(64, d)),
@@ -57,7 +58,7 @@ def usual_sizes(schema: Schema) -> Usual:
         prior="normal" if schema.conditions else f"mixture:{components}",
         batch_size=batch,
         learning_rate=8e-3 if few else 4e-3,
-        max_steps=max(round(longer * min(most, max(2000, 2 * d**3))), math.ceil(EPOCHS * n / batch)),
+        max_steps=max(longer * min(most, max(2000, 2 * d**3)), math.ceil(EPOCHS * n / batch)),
     )
 
 

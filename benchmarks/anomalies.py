@@ -54,7 +54,7 @@ def rows_of(file: Path, seed: int, protocol: str) -> tuple[np.ndarray, np.ndarra
 
 
 def likely_scores(train: np.ndarray, asked: np.ndarray, seed: int, *, novelty: bool) -> Scores:
-    """−log P(x), nats."""
+    """−log P of the rows' coordinates, nats."""
     return -VAEOutlierDetector(novelty=novelty, random_state=seed).fit(train).score_samples(asked)
 
 

@@ -91,7 +91,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
             If there are fewer than three rows, or the rows or a parameter cannot be used.
 
         """
-        self._learn(X)
+        options = self._options()
+        self._learn(self._taken(X), options)
         return self
 
     def _options(self) -> dict[str, Any]:

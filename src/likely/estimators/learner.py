@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, Self
@@ -81,10 +82,13 @@ class Learner(BaseEstimator, ABC):
             state["run_"] = replace(state["run_"], source=None)
         return state
 
-    def _learn(self, X: Any) -> None:
-        options = self._options()
+    def _taken(self, X: Any) -> pd.DataFrame | np.ndarray:
+        """Rows for a fit, and their columns' names."""
         rows = checked(self, X, None, fitting=True)
         self._names = rows.columns if isinstance(rows, pd.DataFrame) else None
+        return rows
+
+    def _learn(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
         run = fit(rows, division=division_of(rows, options["seed"]), **options)
         run.model.double()
         self.run_: Run = run
@@ -120,7 +124,6 @@ class Learner(BaseEstimator, ABC):
         check_is_fitted(self, "run_")
         return checked(self, X, self._names)
 
-    def _log_px(self, X: Any) -> np.ndarray:
+    def _log_px(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """The importance-weighted bound on log P(x): `(rows,)`, nats."""
-        rows = self._rows(X)
         return np.asarray(self.run_.score(rows, seed=self.run_.config.seed)["log_px"])

@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from numbers import Real
 from typing import Any, Self, final
 
 import numpy as np
+import pandas as pd
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likely.errors import ConfigError
+from likely.estimators.coordinates import Coordinates
 from likely.estimators.learner import Learner
+from likely.estimators.table import likelier
 
 __all__ = ["VAEOutlierDetector"]
 
 
-COARSE, TRIMMED = "kernel:0.25", "trimmed:0.4"
+COARSE, FIRST, SECOND, DROPPED = "kernel:0.25", "trimmed:0.4", "trimmed:0.2", 0.2
+STARTS, FEW_ROWS = 3, 500
 
 
 @final
 class VAEOutlierDetector(OutlierMixin, Learner):
-    """Outliers as the rows of least log P(x), under scikit-learn's contract.
+    """Outliers as the rows of least log P, under scikit-learn's contract.
 
-    Numbers are taken for normal given z with a quarter of their column's standard deviation (`kernel:0.25`), not as
-    finely as they are recorded: log P(x) then tells of where rows lie, not of the digits they end in. Where the rows of
-    the fit may hold outliers themselves, the least probable 40% of each batch do not train (`trimmed:0.4`).
+    A number x counts by its distance and by its rank, as t(x) = (x − mean) / deviation + Φ⁻¹(F(x)) of its column, and
+    t is taken for normal given z with a quarter of its deviation (`kernel:0.25`), not as finely as it is recorded:
+    log P then tells of where rows lie, not of the digits they end in. It is a density of t, not one of the data's
+    units. With a likelihood of one's own, columns are taken as they are.
 
-    A row is an outlier, −1, where log P(x) is below `offset_`, the quantile of order `contamination` of log P(x) over
-    the rows of the fit; else it is an inlier, 1. Rows are what `VariationalAutoencoder` takes. Of a row with missing
-    cells log P(x) is that of the observed ones, and so higher in most cases: compare rows with the same holes.
+    The rows of the fit may hold outliers themselves. So a first model leaves the least probable 40% of each batch out
+    (`trimmed:0.4`); of fewer than 500 rows three such models do, and the mean of their log P counts, since one may take
+    a cluster of outliers for ordinary. The fifth of the rows that is least probable is dropped, and of the others a
+    second model leaves 20% out, as robust estimates are reweighted (Rousseeuw and van Driessen 1999, A fast algorithm
+    for the minimum covariance determinant estimator). With an objective of one's own, one model is fitted to all rows.
+    With `novelty=True`, one to all rows and jittered copies of them, by the evidence lower bound.
+
+    A row is an outlier, −1, where log P is below `offset_`, the quantile of order `contamination` of log P over the
+    rows of the fit; else it is an inlier, 1. Rows are what `VariationalAutoencoder` takes. Of a row with missing cells
+    log P is that of the observed ones, and so higher in most cases: compare rows with the same holes.
 
     Parameters
     ----------
@@ -106,18 +119,43 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         share = self.contamination
         if not isinstance(share, Real) or not 0 < share <= 0.5:
             raise ConfigError(f"contamination must be above 0 and at most 0.5, got {share!r}")
-        self._learn(X)
+        options = self._options()
+        rows = self._taken(X)
+        if self.novelty or self.objective is not None:
+            self._learn_coarsely(rows, options)
+        else:
+            self._learn_robustly(rows, options)
         self.offset_: float = float(np.quantile(self.score_samples(X), share))
         return self
 
-    def _options(self) -> dict[str, Any]:
-        told = super()._options()
-        aim = "elbo" if self.novelty else TRIMMED
-        return told | {"likelihood": told["likelihood"] or COARSE, "objective": told["objective"] or aim}
+    def _learn_robustly(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
+        starts = STARTS if len(rows) < FEW_ROWS else 1
+        if options["minutes"] is not None:
+            options = {**options, "minutes": options["minutes"] / (starts + 1)}
+        log_px = np.zeros(len(rows))
+        for seed in (options["seed"], *np.random.default_rng(options["seed"]).integers(2**31, size=starts - 1)):
+            self._learn_coarsely(rows, {**options, "objective": FIRST, "seed": int(seed)})
+            log_px += self._log_px(self._placed(rows)) / starts
+        self._learn_coarsely(rows[likelier(rows, log_px, DROPPED)], {**options, "objective": SECOND})
+
+    def _learn_coarsely(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
+        self.coordinates_: Coordinates | None = None
+        if options["likelihood"] is None:
+            self.coordinates_ = Coordinates.of(rows)
+            rows = self.coordinates_(rows)
+            if self.novelty:
+                rows = self.coordinates_.smoothed(rows, options["seed"])
+        self._learn(rows, {**options, "likelihood": options["likelihood"] or COARSE})
+
+    def _placed(self, rows: pd.DataFrame | np.ndarray) -> pd.DataFrame | np.ndarray:
+        return rows if self.coordinates_ is None else self.coordinates_(rows)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """log P(x) of each row by the importance-weighted bound L_100, `(rows,)`, nats: the higher, the more normal."""
-        return self._log_px(X)
+        """log P of each row's coordinates, by the importance-weighted bound L_100, `(rows,)`, nats.
+
+        The higher, the more normal; by a likelihood of one's own it is log P(x), in the data's units.
+        """
+        return self._log_px(self._placed(self._rows(X)))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """log P(x) − `offset_`: negative for outliers."""

@@ -14,7 +14,7 @@ from likely.data import Division
 from likely.data.cells import holes
 from likely.errors import DataError
 
-__all__ = ["LEAST", "checked", "division_of", "named", "seed_of"]
+__all__ = ["LEAST", "checked", "division_of", "likelier", "named", "seed_of"]
 
 LEAST = 3  # rows: two to train on and one to validate with
 VALIDATION_ROWS, FEW = 5000, 5
@@ -72,12 +72,32 @@ def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
     row that misses it trains, so that Q(z|x) knows such rows.
     """
     count = len(rows)
-    missing = np.column_stack([holes(values)[0] for _, values in pd.DataFrame(rows).items()])
+    missing = _missing(rows)
     held = min(max(1, count // 10, min(FEW, count // 4)), VALIDATION_ROWS)
     order = np.random.default_rng(seed).permutation(count)
     needed = np.isin(order, order[missing[order].argmax(0)[missing.any(0)]])
     order = np.concatenate([order[~needed], order[needed]])
     return Division.of(np.sort(order[held:]), np.sort(order[:held]))
+
+
+def likelier(rows: pd.DataFrame | np.ndarray, log_px: np.ndarray, dropped: float) -> np.ndarray:
+    """Which rows stay, `(rows,)`, when the least probable share is dropped.
+
+    None is dropped where too few would stay. The most probable row stays that misses a column which the others have, or
+    that has one which they miss.
+    """
+    kept = log_px >= np.quantile(log_px, dropped)
+    if kept.sum() < LEAST:
+        return np.ones(len(rows), dtype=bool)
+    missing = _missing(rows)
+    for cells in np.hstack([missing, ~missing]).T:
+        if cells.any() and not cells[kept].any():
+            kept[np.flatnonzero(cells)[log_px[cells].argmax()]] = True
+    return np.asarray(kept)
+
+
+def _missing(rows: pd.DataFrame | np.ndarray) -> np.ndarray:
+    return np.column_stack([holes(values)[0] for _, values in pd.DataFrame(rows).items()])
 
 
 def seed_of(random_state: Any) -> int:

@@ -58,7 +58,8 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
             If there are fewer than three rows, or the rows or a parameter cannot be used.
 
         """
-        self._learn(X)
+        options = self._options()
+        self._learn(self._taken(X), options)
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -76,7 +77,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Of a row with missing cells it is that of the observed ones.
         """
-        return self._log_px(X)
+        return self._log_px(self._rows(X))
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002
         """The mean of `score_samples`, which a search over parameters maximises."""

@@ -20,7 +20,8 @@ def resolved(rows: int, columns: int, **options: object) -> Config:
     ("rows", "columns", "latent", "width", "blocks", "prior", "steps"),
     [
         (20, 3, 3, 64, 2, "mixture:2", 200),
-        (100, 3, 3, 64, 2, "mixture:10", 300),
+        (100, 3, 3, 64, 2, "mixture:10", 200),
+        (140, 3, 3, 64, 2, "mixture:14", 280),
         (150, 3, 3, 64, 2, "mixture:15", 735),
         (900, 9, 9, 128, 2, "mixture:50", 1800),
         (20_000, 10, 10, 128, 1, "mixture:50", 2000),

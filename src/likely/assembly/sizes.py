@@ -37,7 +37,7 @@ def usual_sizes(schema: Schema) -> Usual:
     are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four
     passes over very many rows; twice as long where a twentieth of the cells or more is missing, because every row
     tells less, and Q(z|x) has every mask to learn. Fewer than 150 rows are learnt soon, and over-fitted then: at twice
-    the rate, at most 3 n steps or 200.
+    the rate, at most 2 n steps or 200.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)
@@ -48,7 +48,7 @@ def usual_sizes(schema: Schema) -> Usual:
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))
         return Usual(latent, width, 2, "normal", batch, 2e-3, most)
     few, many = n < FEW_ROWS, n >= MANY_ROWS
-    most = max(200, 3 * n) if few else most
+    most = max(200, 2 * n) if few else most
     longer = 2 if sum(column.missing for column in schema.modelled) >= HOLES * n * d else 1
     components = max(2, min(MOST_COMPONENTS, n // 10))
     return Usual(

@@ -53,7 +53,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     novelty
         All rows of the fit are inliers, and outliers are looked for among new ones: every row trains.
     max_epochs, max_minutes
-        The budget, at most one of them; without one training ends when validation stalls.
+        The budget, at most one of them: the epochs of each model, the minutes of all. Without one training ends when
+        validation stalls.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
     prior, posterior, likelihood, objective, network
@@ -63,9 +64,12 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     Attributes
     ----------
     run_
-        The fitted `likely.Run`, in float64. A tenth of the rows chose its weights, and it has no test rows.
+        The fitted `likely.Run`, in float64, of rows in these coordinates. A tenth of its rows chose its weights - with
+        `novelty=True` rows whose copies trained - and it has no test rows.
+    coordinates_
+        The coordinates t; `None` with a likelihood of one's own.
     offset_
-        What `decision_function` subtracts from log P(x), nats.
+        What `decision_function` subtracts from log P, nats.
 
     Examples
     --------
@@ -158,7 +162,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         return self._log_px(self._placed(self._rows(X)))
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """log P(x) − `offset_`: negative for outliers."""
+        """log P − `offset_`: negative for outliers."""
         return np.asarray(self.score_samples(X) - self.offset_)
 
     def predict(self, X: Any) -> np.ndarray:

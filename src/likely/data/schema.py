@@ -13,13 +13,13 @@ from likely.errors import ConfigError, RunError
 __all__ = ["LABEL", "Binarize", "Column", "Kind", "Schema"]
 
 Kind = Literal[
-    "binary", "categorical", "ordered", "constant", "levels", "count", "grid", "real", "positive", "date",
+    "binary", "categorical", "ordered", "constant", "listed", "levels", "count", "grid", "real", "positive", "date",
     "identifier", "text", "ignore",
 ]  # fmt: skip
 Binarize = Literal["dynamic", "static", "threshold"]
 LABEL = "label"
 CODED: tuple[Kind, ...] = ("categorical", "ordered", "constant")
-NUMERIC: tuple[Kind, ...] = ("levels", "count", "grid", "real", "positive", "date")
+NUMERIC: tuple[Kind, ...] = ("listed", "levels", "count", "grid", "real", "positive", "date")
 LEFT_OUT: tuple[Kind, ...] = ("identifier", "text", "ignore")
 
 
@@ -44,7 +44,7 @@ class Column:
         The limits are law (0/1, 0..255): a value beyond them is an error.
     categories
         The values seen in training, in code order, and those that a pandas categorical knows besides; of dates their
-        ISO texts.
+        ISO texts; of a listed column its numbers, rising.
     inner
         Type of a pandas categorical's categories.
     reserve
@@ -63,6 +63,13 @@ class Column:
     knots
         `(x, y)` pairs, both rising: the training rows' scale, bent so that the column is about standard normal on it.
         Empty where no likelihood needs it.
+    atoms
+        Numbers of a real column that have mass of their own, rising; the rest has a density.
+    resolutions
+        `(multiple, share)` pairs, multiples rising from 1: a share of the training rows was recorded to so many steps of
+        the grid. Empty where every row was recorded to one step.
+    limits
+        Declared law: P(x) is 0 below the first and above the second. `low` and `high` stay those of the training rows.
 
     """
 
@@ -86,6 +93,9 @@ class Column:
     unit: str | None = None
     format: str | None = None
     knots: tuple[tuple[float, float], ...] = ()
+    atoms: tuple[float, ...] = ()
+    resolutions: tuple[tuple[int, float], ...] = ()
+    limits: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
@@ -114,9 +124,11 @@ class Column:
         return self.kind in LEFT_OUT
 
     @property
-    def measure(self) -> Literal["mass", "density"]:
-        """What log P of a cell is the logarithm of."""
-        return "density" if self.numeric and self.per_unit is None else "mass"
+    def measure(self) -> Literal["mass", "density", "mixed"]:
+        """What log P of a cell is the logarithm of; `mixed`: a mass at atoms, a density elsewhere."""
+        if not self.numeric or self.kind == "listed" or self.per_unit is not None:
+            return "mass"
+        return "mixed" if self.atoms else "density"
 
 
 @dataclass(frozen=True)
@@ -193,6 +205,9 @@ class Schema:
                         **item,
                         "categories": tuple(item.get("categories", ())),
                         "knots": tuple((float(x), float(y)) for x, y in item.get("knots", ())),
+                        "atoms": tuple(float(atom) for atom in item.get("atoms", ())),
+                        "resolutions": tuple((int(many), float(share)) for many, share in item.get("resolutions", ())),
+                        "limits": None if item.get("limits") is None else tuple(map(float, item["limits"])),
                     }
                 )
                 for item in values["columns"]

@@ -66,7 +66,7 @@ class Column:
     atoms
         Numbers of a real column that have mass of their own, rising; the rest has a density.
     resolutions
-        `(multiple, share)` pairs, multiples rising from 1: a share of the training rows was recorded to so many steps of
+        `(multiple, share)` pairs, multiples rising from 1: a share of the rows was recorded to so many steps of
         the grid. Empty where every row was recorded to one step.
     limits
         Declared law: P(x) is 0 below the first and above the second. `low` and `high` stay those of the training rows.

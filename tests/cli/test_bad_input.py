@@ -218,8 +218,9 @@ def test_a_run_that_is_none(stored: Path, tmp_path: Path, capsys: Capture) -> No
 
 
 def test_an_unfinished_run(run: Path, capsys: Capture) -> None:
-    for name in ("weights.safetensors", "history.csv", "run.json"):
+    for name in ("weights.safetensors", "history.csv"):
         (run / name).unlink()
+    (run / "run.json").write_text('{"finished": false}')
     assert "did not finish" in refused(capsys, "sample", run)
 
 

@@ -96,7 +96,7 @@ def full_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
     monkeypatch.setattr(os, "fsync", fsync)
 
 
-@pytest.mark.parametrize("files", range(7))
+@pytest.mark.parametrize("files", range(8))
 def test_a_full_disk_leaves_nothing_half_written(
     files: int, stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

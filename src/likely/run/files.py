@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -11,7 +13,19 @@ from pathlib import Path
 
 from likely.errors import OutputError
 
-__all__ = ["claim", "fresh", "write"]
+__all__ = ["WRITTEN", "claim", "fresh", "write"]
+
+WRITTEN = (
+    "baselines.safetensors",
+    "config.json",
+    "history.csv",
+    "holes.safetensors",
+    "report.html",
+    "rows.safetensors",
+    "run.json",
+    "schema.json",
+    "weights.safetensors",
+)
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -55,41 +69,96 @@ def fresh(path: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{path} exists already; choose another name or add --overwrite")
 
 
-def _replaceable(directory: Path) -> bool:
-    """Whether it is an empty folder, or one that a fit made."""
-    if not directory.is_dir():
+def _foreign(directory: Path) -> list[str]:
+    """What lies in a folder that no run of ours writes: any other name, any folder, any link."""
+    names = {entry.name: entry for entry in directory.iterdir()}
+    half = re.compile("|".join(rf"\.{re.escape(name)}\.\w{{8}}" for name in WRITTEN))
+    return sorted(
+        name
+        for name, entry in names.items()
+        if entry.is_symlink() or not entry.is_file() or not (name in WRITTEN or half.fullmatch(name))
+    )
+
+
+def _ours(directory: Path) -> bool:
+    """Whether `run.json` says that likely wrote the folder."""
+    try:
+        facts = json.loads((directory / "run.json").read_bytes())
+        return isinstance(facts["versions"]["likely"], str)
+    except (OSError, ValueError, KeyError, TypeError):
         return False
-    return not any(directory.iterdir()) or all((directory / name).exists() for name in ("config.json", "schema.json"))
+
+
+def _holds(directory: Path, place: Path) -> bool:
+    """Whether a file or folder is a directory, or lies below it, by whatever name."""
+    place = Path(os.path.realpath(place))
+    return any(above.exists() and above.samefile(directory) for above in (place, *place.parents))
+
+
+def _replaceable(told: Path, directory: Path, data: Path | None) -> None:
+    """Refuse to replace anything but an empty folder or a run of ours that holds nothing else."""
+    if not directory.is_dir():
+        raise OutputError(f"{told} is not a run directory but a file, so it is not overwritten; choose another name")
+    foreign = _foreign(directory)
+    if foreign:
+        named = ", ".join(map(repr, foreign[:3])) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
+        raise OutputError(
+            f"{told} is not a run directory, or not that alone: it holds {named}; so it is not overwritten; move what "
+            "you need out of it, or choose another name"
+        )
+    if any(directory.iterdir()) and not _ours(directory):
+        raise OutputError(
+            f"{told} is not a run directory: no run.json in it says that likely wrote it; so it is not overwritten; "
+            "choose another name"
+        )
+    if data is not None and _holds(directory, data):
+        raise OutputError(f"{told} holds the data of this fit, {data}; so it is not overwritten; choose another name")
+    if _holds(directory, Path.cwd()):
+        raise OutputError(f"{told} is or holds the current folder, so it is not overwritten; choose another name")
 
 
 @contextmanager
-def claim(directory: Path, *, overwrite: bool) -> Iterator[Path]:
+def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iterator[Path]:
     """A new directory for a run; on failure it is removed and what stood there before is put back.
+
+    What stands there is replaced only if it is an empty folder, or a run: its `run.json` says that likely wrote it, and
+    it holds nothing but the files that likely writes.
+
+    Parameters
+    ----------
+    directory
+        Where to; behind a link, the folder that it leads to.
+    overwrite
+        Whether what stands there may be replaced.
+    data
+        The file or folder that the run is fitted on, which is never replaced.
 
     Raises
     ------
     OutputError
-        If the directory exists and may not be replaced, or holds something that is not a run.
+        If the directory exists and may not be replaced, or holds something that is not a run, the data, or the current
+        folder; nothing has been touched then.
 
     """
     fresh(directory, overwrite=overwrite)
-    if directory.exists() and not _replaceable(directory):
-        raise OutputError(f"{directory} is not a run directory, so it is not overwritten; choose another name")
-    aside = directory.with_name(f".{directory.name}.replaced-{os.getpid()}")
+    place = Path(os.path.realpath(directory))
+    aside = place.with_name(f".{place.name}.replaced-{os.getpid()}")
     try:
-        directory.parent.mkdir(parents=True, exist_ok=True)
-        if directory.exists():
-            directory.replace(aside)
-        directory.mkdir()
+        if place.exists():
+            _replaceable(directory, place, data)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            place.replace(aside)
+        place.mkdir()
     except OSError as error:
-        if aside.exists() and not directory.exists():
-            aside.replace(directory)
+        if aside.exists() and not place.exists():
+            aside.replace(place)
         raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
     try:
         yield directory
     except BaseException:
-        shutil.rmtree(directory, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)
         if aside.exists():
-            aside.replace(directory)
+            aside.replace(place)
         raise
     shutil.rmtree(aside, ignore_errors=True)

@@ -128,7 +128,8 @@ def fit(
     }
     settled = _settle(resolve(told, schema))
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
-    with claim(Path(out), overwrite=overwrite) if out is not None else nullcontext() as directory:
+    place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=source.path)
+    with place as directory:
         run = Run(
             settled,
             schema,

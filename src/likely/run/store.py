@@ -25,8 +25,9 @@ HOLES = "holes.safetensors"
 
 
 def save_plan(run: Run) -> None:
-    """Write what is known before training: configuration, schema and the division of the rows."""
+    """Write what is known before training: that this is a run, configuration, schema and the division of the rows."""
     directory = _directory(run)
+    write(directory / "run.json", _json({"finished": False, "versions": versions()}))
     write(directory / "config.json", _json(run.config.to_dict()))
     write(directory / "schema.json", _json(run.schema.to_dict()))
     index = {kind: torch.from_numpy(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
@@ -43,7 +44,13 @@ def save(run: Run) -> None:
         write(directory / HOLES, save_tensors(arrays))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
     write(directory / "weights.safetensors", save_tensors(weights))
-    facts = {**run.facts, "origin": run.division.origin, "notices": list(run.notices), "versions": versions()}
+    facts = {
+        "finished": True,
+        **run.facts,
+        "origin": run.division.origin,
+        "notices": list(run.notices),
+        "versions": versions(),
+    }
     write(directory / "run.json", _json(facts))
 
 
@@ -74,9 +81,9 @@ def load(path: str | Path, *, device: str | None = None) -> Run:
             raise ConfigError(f"device {device!r} is not one that torch knows; try --device cpu") from error
         raise RunError(f"{directory / 'config.json'} is not one that this version wrote ({error})") from error
     schema = Schema.from_dict(_read(directory / "schema.json"))
-    if not (directory / "weights.safetensors").exists():
-        raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
     facts = _read(directory / "run.json")
+    if not facts.pop("finished", True) or not (directory / "weights.safetensors").exists():
+        raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
     try:
         with torch.random.fork_rng(devices=[]):
             model = build(config, schema)

@@ -32,7 +32,7 @@ from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 from common import data, keep
 from likely.estimators import VAEOutlierDetector
-from trust_pieces import Piece, cost, piece, table
+from pieces import Piece, cost, piece, table
 
 NEIGHBOURS = 5
 WANTED = {"clean": 91.5, "unlabelled": 80.5}

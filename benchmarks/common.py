@@ -56,5 +56,10 @@ def keep(name: str, document: dict[str, Any]) -> None:
     """Print the results and write them under `results/`."""
     document = {**document, "machine": machine()}
     print(json.dumps(document, indent=1))
+    store(name, document)
+
+
+def store(name: str, document: dict[str, Any]) -> None:
+    """Write the results under `results/`."""
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")

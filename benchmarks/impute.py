@@ -32,7 +32,7 @@ from sklearn.impute import IterativeImputer, KNNImputer
 
 from common import data, keep
 from likely.estimators import VAEImputer
-from trust_pieces import Piece, cost, piece, table
+from pieces import Piece, cost, piece, table
 
 ROWS, SHARE = 5000, 0.5
 SETS = {

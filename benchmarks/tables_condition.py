@@ -26,9 +26,9 @@ import pandas as pd
 
 import likely
 from common import data, keep
+from pieces import table
 from tables_fidelity import plain, read, split
 from tables_synthesis import SEEDS
-from trust_pieces import table
 
 ROWS = 2000
 NUMBERS = ("age", "fnlwgt", "education-num", "capital-gain", "capital-loss", "hours-per-week")

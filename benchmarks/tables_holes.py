@@ -38,9 +38,9 @@ import pandas as pd
 import likely
 from common import data, keep
 from likely.data import Rows, Schema, Source, sources
+from pieces import Piece, cost, piece, table
 from tables_fidelity import NO_VALUE, plain
 from tables_rows import over_rows, told
-from trust_pieces import Piece, cost, piece, table
 
 SHARES, SAMPLES, LEAST, HALF = (0.1, 0.3, 0.5), 500, 4, 0.5
 SIZES = {"adult": (3000, 10_000, range(1)), "wine": (159, 1440, range(5))}

@@ -33,9 +33,9 @@ import numpy as np
 
 import likely
 from common import data, keep
+from pieces import Piece, cost, mean_error, piece, table
 from tables_copula import GaussianCopula
 from tables_rows import over_rows, told
-from trust_pieces import Piece, cost, mean_error, piece, table
 
 SEEDS = {"concrete": range(5), "wine": range(5), "boston": range(5), "power-plant": range(5), "adult": range(1)}
 KINDS = ("", "-members")

@@ -30,7 +30,7 @@ from common import keep
 from likely.data import Rows
 from likely.evaluation import evidence
 from likely.training.validate import validate
-from trust_pieces import table
+from pieces import table
 
 ROWS, SECONDS, RATE = 20_000, 30.0, 200_000.0
 

@@ -32,8 +32,8 @@ import torch
 
 import likely
 from common import data, environment, keep
+from pieces import piece, table
 from tables_fidelity import HELD_OUT, distances, evaluate, fidelity, plain, read, split, utility
-from trust_pieces import piece, table
 
 SEEDS = (0, 1, 2)
 INSTALLS = (("torch==2.13.0", "ctgan==0.12.1"),)

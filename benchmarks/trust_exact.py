@@ -21,7 +21,8 @@ from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import forward
 from likely.evaluation.averages import LogMean
 from likely.models import Model
-from trust_pieces import FRESH, SETTINGS, Piece, Subject, average, cost, joined, mean_error, piece, table
+from pieces import Piece, average, cost, joined, mean_error, piece, table
+from trust_pieces import FRESH, SETTINGS, Subject
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "maths"))
 from exact import LinearGaussian, Oblique

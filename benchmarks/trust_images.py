@@ -13,7 +13,8 @@ import likely
 from common import data
 from likely.data import EncodedRows, Rows, sources
 from likely.evaluation import Optimised, gap_split, optimised
-from trust_pieces import SETTINGS, Piece, Subject, average, cost, mean_error, table
+from pieces import Piece, average, cost, mean_error, table
+from trust_pieces import SETTINGS, Subject
 
 SAMPLES, SIMULATED, RELIABLE = 5000, 100, 0.7
 DRAWS, STEPS, FEWER = 500, 200, 200

@@ -11,7 +11,8 @@ from sklearn.datasets import load_digits
 import likely
 from likely.data import EncodedRows, Rows, Source
 from likely.evaluation import count_codes, enumerated
-from trust_pieces import Piece, Subject, average, cost, mean_error, table
+from pieces import Piece, average, cost, mean_error, table
+from trust_pieces import Subject
 
 STEPS, ROWS, SAMPLES, SIMULATED = 1000, 100, 500, 50
 SHAPES: dict[str, dict[str, Any]] = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -12,8 +11,10 @@ from torch import Tensor
 from likely.data import Column, Schema
 from likely.distributions.rescaled import Frame
 from likely.distributions.special import HALF_LOG_TWO_PI
+from likely.evaluation.baselines.numbers import Numbers
+from likely.evaluation.baselines.support import Support, two_valued
 
-__all__ = ["Cells", "Seen", "columns_of", "in_parts", "two_valued"]
+__all__ = ["Cells", "Seen", "columns_of", "in_parts"]
 
 NARROW = 1e-3
 
@@ -30,68 +31,68 @@ def in_parts(values: Tensor, observed: Tensor | None, size: int) -> Iterator[tup
         yield values[part], None if observed is None else observed[part]
 
 
-def two_valued(column: Column) -> bool:
-    """A cell of two values, which its codes 0 and 1 tell."""
-    return column.kind == "binary" or (column.coded and len(column.categories) == 2)
-
-
-def _numbers(column: Column) -> tuple[float, ...]:
-    """Shift, scale, step (0: real), low, high (∓inf: none) and reserve of a cell's value."""
-    if two_valued(column):
-        return 0.5, 0.5, 1.0, 0.0, 1.0, column.reserve
-    limits = column.kind == "levels" and column.low is not None and column.high is not None
-    low, high = (column.low or 0.0, column.high or 0.0) if limits else (-math.inf, math.inf)
-    step = 0.0 if column.measure == "density" else column.step or 0.0
-    return column.mean, column.scale, step, low, high, column.reserve
-
-
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Values as the normal laws see them: `(rows, cells)`, and `(rows,)`.
+    """Values as the normal laws see them: `(rows, cells)`.
 
     Attributes
     ----------
     y
         In standardised units; a value outside an inferred range is put on its limit.
-    low_end, high_end
-        The cell is outermost and takes the tail.
-    outside
-        The value lies outside an inferred range.
+    below, above
+        How far the value's cell reaches to either side in standardised units, ∞ where it takes the tail, 0 where it has
+        a density: `(resolutions, rows, cells)`.
+    log_share
+        Of each resolution, −∞ where the value is not a multiple of its step: `(resolutions, rows, cells)`, or
+        `(1, rows, 1)` of zeros where all cells have one resolution.
+    silent
+        The normal law has no part in P(x_j): x_j is an atom, or outside the range, or not observed.
     log_support
-        Σ over the cells of log(1 − ε) where the value is within its range, and of the reserved mass's share where not.
+        log P of an atom, or of a value outside the range; the log of what these leave for the normal law else.
     observed
         Whether the cell has a value, `None` when all have; one that has none counts for nothing.
 
     """
 
     y: Tensor
-    low_end: Tensor
-    high_end: Tensor
-    outside: Tensor
+    below: Tensor
+    above: Tensor
+    log_share: Tensor
+    silent: Tensor
     log_support: Tensor
     observed: Tensor | None = None
 
-    def _parts(self) -> tuple[Tensor, ...]:
-        parts = (self.y, self.low_end, self.high_end, self.outside, self.log_support)
-        return parts if self.observed is None else (*parts, self.observed)
-
     def take(self, index: slice) -> Seen:
         """Some of the rows."""
-        return Seen(*(part[index] for part in self._parts()))
+        below, above, share = (part[:, index] for part in (self.below, self.above, self.log_share))
+        observed = None if self.observed is None else self.observed[index]
+        return Seen(self.y[index], below, above, share, self.silent[index], self.log_support[index], observed)
 
     @classmethod
     def joined(cls, seen: Sequence[Seen]) -> Seen:
         """Rows one after another."""
-        return cls(*(torch.cat(part) for part in zip(*(rows._parts() for rows in seen), strict=True)))
+        layers = [(rows.below, rows.above, rows.log_share) for rows in seen]
+        below, above, share = (torch.cat(parts, 1) for parts in zip(*layers, strict=True))
+        own = [(rows.y, rows.silent, rows.log_support) for rows in seen]
+        y, silent, support = (torch.cat(parts) for parts in zip(*own, strict=True))
+        observed = [rows.observed for rows in seen if rows.observed is not None]
+        return cls(y, below, above, share, silent, support, torch.cat(observed) if observed else None)
 
 
 @dataclass(frozen=True, eq=False)
 class Cells:
     """Cells whose values are numbers, with their base measure: `(cells,)` float64 each.
 
-    A real cell has Lebesgue measure in data units, every other one counting measure on its grid. The masses of
-    low..high sum to 1 − ε; the value d cells outside an inferred range has ε/2 · 1/(d(d + 1)), and a category never
-    seen has ε, as in `distributions.DiscretisedLogistic` and `distributions.Categorical`.
+    A real cell has Lebesgue measure in data units, and counting measure on its atoms besides; every other one has
+    counting measure on its grid or its listed numbers. P(x_j) is
+
+    - ε, or a share of it, outside the range or the listed numbers (`Support`), 1 − ε times the rest within;
+    - π_a at an atom a, 1 − Σ π times the normal density elsewhere;
+    - on a grid Σ_g share_g · [x_j is a multiple of δ_g] · mass of x_j ± δ_g/2, δ_g the multiples of the column's
+      resolutions, the first and the last multiple within the range taking the tails;
+    - of a listed number the mass up to the middles between it and its neighbours, the outer ones taking the tails.
+
+    Declared limits truncate the normal law: its masses are divided by what lies between them.
 
     Attributes
     ----------
@@ -99,56 +100,136 @@ class Cells:
         Of the cells in a flattened row.
     shift, scale
         From standardised to data units.
-    step, low, high, reserve
-        δ (0: real), the range (∓inf: none), ε.
-    categories
-        The cell is one of two categories.
+    support
+        Ranges, reserves, limits and listed numbers.
+    atoms, log_pi
+        Numbers with a mass of their own, and log π; −∞ where a cell has fewer: `(cells, most)`.
+    multiples, log_shares
+        Of the resolutions, `(resolutions, cells)`; 1 and −∞ where a cell has fewer.
 
     """
 
     places: Tensor
     shift: Tensor
     scale: Tensor
-    step: Tensor
-    low: Tensor
-    high: Tensor
-    reserve: Tensor
-    categories: Tensor
+    support: Support
+    atoms: Numbers
+    log_pi: Tensor
+    multiples: Tensor
+    log_shares: Tensor
 
     @classmethod
     def of(cls, schema: Schema, fits: Callable[[Column], bool]) -> Cells:
-        """Those cells of a row that fit."""
+        """Those cells of a row that fit, atoms without mass until `with_atoms`."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if fits(column)]
-        numbers = torch.tensor([_numbers(column) for _, column in chosen], dtype=torch.float64).view(-1, 6)
-        categories = torch.tensor([column.coded for _, column in chosen], dtype=torch.bool)
-        places = torch.tensor([place for place, _ in chosen], dtype=torch.long)
-        shift, scale, step, low, high, reserve = numbers.unbind(1)
-        return cls(places, shift, scale, step, low, high, reserve, categories)
+        columns = [column for _, column in chosen]
+        frames = [(0.5, 0.5) if two_valued(column) else (column.mean, column.scale) for column in columns]
+        shift, scale = torch.tensor(frames, dtype=torch.float64).view(-1, 2).unbind(1)
+        atoms = Numbers.of([column.atoms if column.measure == "mixed" else () for column in columns])
+        levels = [(column.resolutions if column.step else ()) or ((1, 1.0),) for column in columns]
+        most = max(map(len, levels), default=1)
+        padded = [[*level, *[(1, 0.0)] * (most - len(level))] for level in levels]
+        multiples, shares = torch.tensor(padded, dtype=torch.float64).view(-1, most, 2).permute(2, 1, 0)
+        return cls(
+            torch.tensor([place for place, _ in chosen], dtype=torch.long),
+            shift,
+            scale,
+            Support.of(columns),
+            atoms,
+            torch.full_like(atoms.table, -torch.inf),
+            multiples.long(),
+            shares.log(),
+        )
+
+    def with_atoms(self, values: Tensor, observed: Tensor | None = None) -> Cells:
+        """With π_a = (count + ½)/(n + ½(A + 1)) of A atoms and n observed rows `(rows, *event)`."""
+        if not self.atoms.some.any():
+            return self
+        count, total = torch.zeros_like(self.log_pi), torch.zeros(len(self), dtype=torch.float64)
+        slots = torch.arange(self.atoms.table.shape[1])
+        for part, mask in in_parts(values, observed, 4096):
+            place, at = self.atoms.find(self._own(part).to(torch.float64))
+            seen = torch.ones_like(at) if mask is None else self._own(mask)
+            total += seen.sum(0)
+            count += ((place.unsqueeze(-1) == slots) & (at & seen).unsqueeze(-1)).sum(0)
+        share = (count + 0.5) / (total + 0.5 * (self.atoms.sizes + 1)).unsqueeze(1)
+        return replace(self, log_pi=torch.where(torch.isfinite(self.atoms.table), share, 0.0).log())
+
+    def beside_atoms(self, values: Tensor, observed: Tensor | None = None) -> Tensor | None:
+        """The mask of rows `(rows, *event)` without the cells that are at an atom; `None` where it leaves all."""
+        if not self.atoms.some.any():
+            return observed
+        kept = torch.ones(values.shape, dtype=torch.bool) if observed is None else observed.clone()
+        at = self.atoms.find(self._own(values).to(torch.float64))[1]
+        kept.flatten(1)[:, self.places] &= ~at
+        return kept
+
+    def take(self, keep: Tensor) -> Cells:
+        """Some of the cells."""
+        own = (self.places[keep], self.shift[keep], self.scale[keep], self.support.take(keep), self.atoms.take(keep))
+        return Cells(*own, self.log_pi[keep], self.multiples[:, keep], self.log_shares[:, keep])
 
     def __len__(self) -> int:
         return len(self.places)
 
+    @property
+    def continuous(self) -> Tensor:
+        """Cells that have a density, at atoms excepted."""
+        return self.support.continuous
+
+    def _own(self, rows: Tensor) -> Tensor:
+        return rows.flatten(1).cpu().index_select(1, self.places)
+
     def read(self, values: Tensor, observed: Tensor | None = None) -> Seen:
         """Encoded rows `(rows, *event)`, and their mask, as the laws see them."""
-        x = values.flatten(1).cpu().index_select(1, self.places).to(torch.float64)
-        distance = torch.maximum(self.low - x, x - self.high) / self.step.clamp_min(1e-300)
-        outside = distance > 0.5
-        far = distance.clamp_min(1)
-        tail = torch.where(self.categories, self.reserve.log(), (self.reserve / 2).log() - far.log() - far.log1p())
-        support = torch.where(outside, tail, torch.log1p(-self.reserve))
-        seen = None if observed is None else observed.flatten(1).cpu().index_select(1, self.places)
-        support = (support if seen is None else torch.where(seen, support, 0.0)).sum(1)
-        kept = torch.minimum(torch.maximum(x, self.low), self.high)
+        x = self._own(values).to(torch.float64)
+        outside, (place, atom) = self.support.outside(x), self.atoms.find(x)
+        support, silent = self.support.log_share(x, outside), outside
+        if self.atoms.some.any():
+            left = torch.log1p(-self.log_pi.exp().sum(1))
+            support = support + torch.where(atom, self.log_pi.gather(1, place.T).T, left)
+            silent = silent | atom
+        seen = None if observed is None else self._own(observed)
+        if seen is not None:
+            support, silent = torch.where(seen, support, 0.0), silent | ~seen
+        kept = torch.minimum(torch.maximum(x, self.support.low), self.support.high)
+        below, above, share = self._reach(kept)
         y = Frame(self.shift, self.scale).inward(kept, torch.float64)
-        low_end, high_end = kept < self.low + 0.5 * self.step, kept > self.high - 0.5 * self.step
-        return Seen(y, low_end, high_end, outside, support, seen)
+        return Seen(y, below / self.scale, above / self.scale, share, silent, support, seen)
+
+    def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """δ of each resolution, and its least and greatest multiple within range and limits: in data units."""
+        step = self.multiples * self.support.step
+        low, high = torch.maximum(self.support.low, self.support.first), self.support.high.minimum(self.support.last)
+        unit = step.clamp_min(1e-300)
+        inner = (low / unit - 1e-6).ceil() * step, (high / unit + 1e-6).floor() * step
+        least, most = (torch.where(step > 0, grid, end) for grid, end in zip(inner, (low, high), strict=True))
+        return step, least, most
+
+    def _reach(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """How far a value's cell reaches down and up in each resolution, in data units, and the log-shares."""
+        step, least, most = (part.unsqueeze(1) for part in self._steps())
+        half = step / 2
+        below = torch.where((x < least + half) & (self.support.first <= self.support.low), torch.inf, half)
+        above = torch.where((x > most - half) & (self.support.last >= self.support.high), torch.inf, half)
+        below, above = (torch.where(self.continuous, 0.0, reach) for reach in (below, above))
+        if self.support.listed.some.any():
+            place, _ = self.support.listed.find(x)
+            edges = self.support.listed.edges
+            down, up = x - edges.gather(1, place.T).T, edges.gather(1, place.T + 1).T - x
+            below = torch.where(self.support.listed.some, down, below)
+            above = torch.where(self.support.listed.some, up, above)
+        if len(self.multiples) == 1:
+            return below, above, x.new_zeros((1, len(x), 1))
+        count = (x / self.support.step.clamp_min(1e-300)).round().clamp(-(2.0**62), 2.0**62).long()
+        divides = count % self.multiples.unsqueeze(1) == 0
+        return below, above, torch.where(divides, self.log_shares.unsqueeze(1), -torch.inf)
 
     def log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
         """Log-mass of each cell under a normal law of its value, less what `Seen.log_support` counts.
 
-        log(Φ(u + h) − Φ(u − h)), h = δ/(2σ), without cancellation: taken in the lower tail, by the density in the
-        middle (to second order in h) where the cell is narrow, and with an infinite edge at the range's ends. A real
-        cell has log φ(u) − log σ. Nats, with σ in data units.
+        log Σ_g share_g (Φ(u + above_g/σ) − Φ(u − below_g/σ)) without cancellation; a real cell has log φ(u) − log σ.
+        Where the cell has limits both are divided by the normal law's mass between them. Nats, with σ in data units.
 
         Parameters
         ----------
@@ -160,16 +241,45 @@ class Cells:
             In standardised units; broadcasts against `u`.
 
         """
-        half = 0.5 * self.step / self.scale / deviation
-        ends = seen.low_end | seen.high_end
-        v = torch.where(seen.low_end, u, torch.where(seen.high_end, -u, -u.abs()))
-        mass = torch.special.log_ndtr(v + half)
-        if not ends.all():
-            ratio = (torch.special.log_ndtr(v - half) - mass).clamp_max(-1e-300)
-            wide = mass + torch.log(-torch.expm1(ratio))
-            width = torch.where(self.step > 0, 2 * half, 1 / (deviation * self.scale))
-            near = width.log() - HALF_LOG_TWO_PI - 0.5 * v.square() + half.square() * (v.square() - 1) / 6
-            inner = torch.where(half * (1 + v.abs()) < NARROW, near, wide)
-            mass = torch.where(ends, mass, inner)
-        silent = seen.outside if seen.observed is None else seen.outside | ~seen.observed
-        return torch.where(silent, mass.new_zeros(()), mass)
+        density = torch.where(self.continuous, 1 / (deviation * self.scale), 0.0)
+        layers = [
+            share + _log_between(u, below / deviation, above / deviation, density)
+            for below, above, share in zip(seen.below, seen.above, seen.log_share, strict=True)
+        ]
+        ends = self._ends()
+        if ends is not None:
+            zero = torch.zeros_like(density)
+            for layer, (low, high) in enumerate(zip(*ends, strict=True)):
+                between = _log_between(u, (seen.y - low) / deviation, (high - seen.y) / deviation, zero)
+                layers[layer] = layers[layer] - between
+        mass = layers[0] if len(layers) == 1 else torch.logsumexp(torch.stack(layers), 0)
+        return torch.where(seen.silent, mass.new_zeros(()), mass)
+
+    def _ends(self) -> tuple[Tensor, Tensor] | None:
+        """Where the limits cut the normal law, by resolution, in standardised units; `None` where nothing is cut."""
+        first, last = self.support.first, self.support.last
+        cut = (first > self.support.low, last < self.support.high)
+        if not (cut[0] | cut[1]).any():
+            return None
+        step, least, most = self._steps()
+        low = torch.where(cut[0], (least - step / 2 - self.shift) / self.scale, -torch.inf)
+        high = torch.where(cut[1], (most + step / 2 - self.shift) / self.scale, torch.inf)
+        return low, high
+
+
+def _log_between(u: Tensor, below: Tensor, above: Tensor, density: Tensor) -> Tensor:
+    """log(Φ(u + above) − Φ(u − below)), or log φ(u) + log density where that is not 0.
+
+    Taken in the lower tail, and by the density in the middle (to second order) where the cell is narrow.
+    """
+    flip = u + (above - below) / 2 > 0
+    low, high = torch.where(flip, -u - above, u - below), torch.where(flip, below - u, u + above)
+    mass: Tensor = torch.special.log_ndtr(high)
+    if (low == -torch.inf).all():
+        return mass
+    ratio = (torch.special.log_ndtr(low) - mass).clamp_max(-1e-300)
+    wide = mass + torch.log(-torch.expm1(ratio))
+    half, middle = (above + below) / 2, u + (above - below) / 2
+    width = torch.where(density > 0, density, above + below)
+    near = width.log() - HALF_LOG_TWO_PI - 0.5 * middle.square() + half.square() * (middle.square() - 1) / 6
+    return torch.where((half * (1 + middle.abs()) < NARROW) | (density > 0), near, wide)

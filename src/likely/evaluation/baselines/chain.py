@@ -11,14 +11,33 @@ from torch import Tensor
 
 from likely.evaluation.baselines.cells import Cells, Seen
 
-__all__ = ["Chain", "alone", "stretched"]
+__all__ = ["Adjustment", "Chain", "adjusted", "alone"]
 
 CHUNK = 2**21
 STRETCHES = tuple(2.0 ** (power / 2) for power in range(-2, 7))
 # A stretch other than 1 must gain this many nats per squared unit of its logarithm.
 RELUCTANCE = 2.0
+# Added to the sum of squared innovations beside atoms, which may be few.
+LEAST = 0.01
 # Factors of more cells than this are kept in single precision.
 DOUBLE_CELLS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Adjustment:
+    """Offset o and stretch f of each cell's normal law given the cells before it, `(cells,)` each."""
+
+    offset: Tensor
+    stretch: Tensor
+
+    @classmethod
+    def none(cls, cells: int) -> Adjustment:
+        """The law as it is."""
+        return cls(torch.zeros(cells, dtype=torch.float64), torch.ones(cells, dtype=torch.float64))
+
+    def log_mass(self, cells: Cells, seen: Seen, u: Tensor, deviations: Tensor) -> Tensor:
+        """`Cells.log_mass` under the law with offset and stretch, `(*batch, rows, cells)`."""
+        return cells.log_mass(seen, (u - self.offset) / self.stretch, deviations * self.stretch)
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +45,13 @@ class Chain:
     """A mixture of normal laws of the cells' values, each cell scored given the values before it.
 
     With Σ = L Lᵀ and u = L⁻¹(y − μ), the law of y_j given y_1..y_{j−1} is N(y_j − L_jj u_j, L_jj²). A cell on a grid
-    has the mass of [x_j − δ/2, x_j + δ/2] under it, with deviation f_j L_jj; a real cell its density (f_j = 1). The
-    stretch f_j makes up for values that were rounded to a coarse grid before the moments were taken; any f > 0 is again
-    a normal law. log P(x) = log Σ_k w_k Π_j P_k(x_j|x_1..x_{j−1}).
+    has its mass under it (`Cells`), with deviation f_j L_jj; a real cell its density (f_j = 1). The stretch f_j makes
+    up for values that were rounded to a coarse grid before the moments were taken; any f > 0 is again a normal law.
+    log P(x) = log Σ_k w_k Π_j P_k(x_j|x_1..x_{j−1}).
+
+    The moments are those of all values, atoms among them, and an atom enters the conditions of later cells as the
+    number that it is. What lies beside the atoms of a cell has moments of its own: its law is
+    N(y_j − L_jj (u_j − o_j), f_j² L_jj²), with offset o_j and stretch f_j from held-out rows.
 
     Of a row with missing cells it is the chain of those that are observed, from their own means and covariances.
 
@@ -40,8 +63,8 @@ class Chain:
         `(components,)` and `(components, cells)`, in standardised units.
     factors
         L, `(components, cells, cells)`, or `(1, cells, cells)`: one for all components.
-    stretch
-        f, `(cells,)`.
+    adjustment
+        Offset and stretch, `(cells,)` each.
 
     """
 
@@ -49,12 +72,12 @@ class Chain:
     log_weights: Tensor
     means: Tensor
     factors: Tensor
-    stretch: Tensor
+    adjustment: Adjustment
 
     @classmethod
     def of(cls, cells: Cells, weights: Tensor, means: Tensor, covariances: Tensor) -> Chain:
         """From weights `(components,)`, means and covariances, unstretched."""
-        return cls(cells, weights.log(), means, torch.linalg.cholesky(covariances), torch.ones_like(means[0]))
+        return cls(cells, weights.log(), means, torch.linalg.cholesky(covariances), Adjustment.none(len(cells)))
 
     @property
     def deviations(self) -> Tensor:
@@ -85,8 +108,8 @@ class Chain:
     def joint(self, seen: Seen) -> Tensor:
         """log w_k P_k(x), `(components, rows)`."""
         u, deviations = self.innovations(seen)
-        mass = self.cells.log_mass(seen, u / self.stretch, deviations * self.stretch)
-        return mass.sum(-1) + self.log_weights.unsqueeze(1) + seen.log_support
+        mass = self.adjustment.log_mass(self.cells, seen, u, deviations)
+        return mass.sum(-1) + self.log_weights.unsqueeze(1) + seen.log_support.sum(-1)
 
     def log_prob(self, seen: Seen) -> Tensor:
         """log P(x), `(rows,)`, in nats."""
@@ -102,15 +125,16 @@ class Chain:
         return u[number, row], deviations.expand_as(u)[number, row]
 
     def calibrated(self, seen: Seen) -> Chain:
-        """With the stretch chosen by held-out rows, each given to its likeliest component."""
-        return replace(self, stretch=stretched([self], [seen])[0])
+        """With offset and stretch by held-out rows, each given to its likeliest component."""
+        return replace(self, adjustment=adjusted([self], [seen])[0])
 
     def stored(self) -> tuple[Chain, dict[str, np.ndarray]]:
         """The law as arrays will give it back, and the arrays: L as lower triangles, in single precision if large."""
         wide = len(self.cells) > DOUBLE_CELLS
         factors = self.factors.to(torch.float32 if wide else torch.float64)
         row, column = torch.tril_indices(*factors.shape[1:]).unbind(0)
-        parts = {"log_weights": self.log_weights, "means": self.means, "stretch": self.stretch}
+        parts = {"log_weights": self.log_weights, "means": self.means}
+        parts |= {"offset": self.adjustment.offset, "stretch": self.adjustment.stretch}
         arrays = {name: part.numpy() for name, part in parts.items()} | {"factors": factors[:, row, column].numpy()}
         return replace(self, factors=factors.to(torch.float64)), arrays
 
@@ -121,7 +145,7 @@ class Chain:
         row, column = torch.tril_indices(len(cells), len(cells)).unbind(0)
         factors = torch.zeros((len(parts["factors"]), len(cells), len(cells)), dtype=torch.float64)
         factors[:, row, column] = parts["factors"].to(torch.float64)
-        return cls(cells, parts["log_weights"], parts["means"], factors, parts["stretch"])
+        return cls(cells, parts["log_weights"], parts["means"], factors, Adjustment(parts["offset"], parts["stretch"]))
 
 
 def alone(covariances: Tensor, observed: Tensor) -> Tensor:
@@ -133,8 +157,11 @@ def alone(covariances: Tensor, observed: Tensor) -> Tensor:
     return torch.where(together, covariances, torch.diag_embed((~observed).to(covariances.dtype)))
 
 
-def stretched(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Tensor, float]:
-    """The stretch of each gridded cell that gives most mass to rows held out from each chain, and Σ log P of the rows.
+def adjusted(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Adjustment, float]:
+    """Offsets and stretches that suit rows held out from each chain, and Σ log P of the rows' normal parts.
+
+    Of a gridded cell the stretch that gives most mass; of a cell with atoms, mean and deviation of the innovations u
+    beside them.
 
     Parameters
     ----------
@@ -145,11 +172,18 @@ def stretched(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Tensor, fl
     cells, seen = chains[0].cells, Seen.joined(held)
     parts = [chain.likeliest(rows) for chain, rows in zip(chains, held, strict=True)]
     u, deviations = (torch.cat(part) for part in zip(*parts, strict=True))
-    if (cells.step == 0).all():
-        return torch.ones_like(cells.step), float(cells.log_mass(seen, u, deviations).sum())
+    found, mixed = Adjustment.none(len(cells)), cells.atoms.some
+    if mixed.any():
+        beside = (~seen.silent).to(u.dtype)
+        count, enough = beside.sum(0).clamp_min(1), mixed & (beside.sum(0) > 1)
+        offset = torch.where(enough, (beside * u).sum(0) / count, 0.0)
+        variance = ((beside * (u - offset).square()).sum(0) + LEAST) / count
+        found = Adjustment(offset, torch.where(enough, variance.sqrt(), 1.0))
+    score = found.log_mass(cells, seen, u, deviations).sum(0)
+    if cells.continuous.all():
+        return found, float(score.sum())
     fits = torch.stack([cells.log_mass(seen, u / f, deviations * f).sum(0) for f in STRETCHES])
     choices = torch.tensor(STRETCHES, dtype=torch.float64)
-    gains = fits - RELUCTANCE * choices.log().square()[:, None]
-    gains = torch.where((cells.step == 0) & (choices[:, None] != 1), -torch.inf, gains)
-    best, number = gains.max(0)
-    return choices[number], float(best.sum())
+    best, number = (fits - RELUCTANCE * choices.log().square()[:, None]).max(0)
+    stretch = torch.where(cells.continuous, found.stretch, choices[number])
+    return Adjustment(found.offset, stretch), float(torch.where(cells.continuous, score, best).sum())

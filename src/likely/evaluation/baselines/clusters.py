@@ -89,7 +89,7 @@ def _full(training: Training, seed: int) -> tuple[Chain, str]:
     chosen, number = _best((law(y, *choice).calibrated(held) for choice in choices), held)
     made = law(np.concatenate([y, held.y.numpy()]), *choices[number], chosen)
     count = choices[number][0]
-    return replace(made, stretch=chosen.stretch), f"{count} components with full covariances"
+    return replace(made, adjustment=chosen.adjustment), f"{count} components with full covariances"
 
 
 def _tied(training: Training, single: Chain, ridge: float, seed: int) -> tuple[Chain, str]:
@@ -110,7 +110,7 @@ def _tied(training: Training, single: Chain, ridge: float, seed: int) -> tuple[C
 
         total = training.moments if all_rows else found
         made = _one_step(training.parts(all_rows=all_rows), total, response, ridge, training.cells)
-        return replace(made, stretch=single.stretch)
+        return replace(made, adjustment=single.adjustment)
 
     _, number = _best((law(group, all_rows=False) for group in groups), training.folds[0])
     what = f"{(1, *counts)[number]} components with one covariance for all"

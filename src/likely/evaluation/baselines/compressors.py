@@ -7,11 +7,14 @@ import io
 import lzma
 
 import numpy as np
+import torch
 from PIL import Image, features
 
 from likely.data import Column, EncodedRows, Schema
-from likely.evaluation.baselines.cells import columns_of, two_valued
+from likely.evaluation.baselines.cells import columns_of
 from likely.evaluation.baselines.fitted import Baseline, measure
+from likely.evaluation.baselines.numbers import Numbers
+from likely.evaluation.baselines.support import two_valued
 
 __all__ = ["compress"]
 
@@ -28,9 +31,10 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
     Empty too where cells are missing: the numbers that fill them would be counted.
 
     gzip and xz (at their highest levels) get all rows as one string of bytes: arrays row by row, tables column by
-    column; 0/1 cells packed into bits, others in the smallest integer type that holds their codes or multiples of the
-    grid's step. PNG and WebP get pictures of one or three channels with 2 or 256 levels, as files of one picture each
-    or as sheets of pictures one below the other, whichever is smaller. Headers count.
+    column; 0/1 cells packed into bits, others in the smallest integer type that holds their codes, their places among
+    listed numbers, or multiples of the grid's step. PNG and WebP get pictures of one or three channels with 2 or 256
+    levels, as files of one picture each or as sheets of pictures one below the other, whichever is smaller. Headers
+    count.
 
     Parameters
     ----------
@@ -58,7 +62,7 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
 
 
 def _codes(schema: Schema, rows: EncodedRows) -> np.ndarray:
-    """Integers `(rows, cells)`: categories' codes from 1 on (0: never seen), bits, or multiples of the step."""
+    """Integers `(rows, cells)`: categories and listed numbers from 1 on (0: never seen), bits, multiples of a step."""
     values = rows.values.cpu().flatten(1).numpy()
     if schema.uniform:
         return _integers(schema.columns[0], values)
@@ -70,6 +74,10 @@ def _integers(column: Column, values: np.ndarray) -> np.ndarray:
         return values.astype(np.uint8)
     if column.coded:
         return values.astype(np.int64) + (0 if two_valued(column) and (values >= 0).all() else 1)
+    if column.kind == "listed":
+        flat = torch.from_numpy(values.reshape(-1, 1).astype(np.float64))
+        place, known = Numbers.of([column.categories]).find(flat)
+        return torch.where(known, place + 1, 0).view(values.shape).numpy()
     if values.dtype == np.uint8:
         return values
     multiples = np.round(values * (column.per_unit or 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import numpy as np
@@ -14,11 +14,12 @@ from torch import Tensor
 
 from likely.data import EncodedRows, Schema
 from likely.errors import RunError
-from likely.evaluation.baselines.cells import Cells, in_parts, two_valued
+from likely.evaluation.baselines.cells import Cells, columns_of, in_parts
 from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.clusters import mixture
 from likely.evaluation.baselines.gaussian import Training, full, ppca
 from likely.evaluation.baselines.marginals import Frequencies, Mixtures, counted
+from likely.evaluation.baselines.support import two_valued
 from likely.likelihoods import Columns, Likelihood
 
 __all__ = ["Baseline", "Baselines", "comparable", "fit_baselines"]
@@ -60,7 +61,10 @@ class Baselines:
     Attributes
     ----------
     schema
-        The base measure: counting measure on the grid of every cell that has one, Lebesgue in data units otherwise.
+        The base measure: counting measure on the grid or the values of every cell that has them, Lebesgue in data units
+        otherwise, with counting measure on atoms besides.
+    cells
+        The numeric cells, with the mass of their atoms.
     frequencies, mixtures
         Each cell's own law.
     laws
@@ -71,6 +75,7 @@ class Baselines:
     """
 
     schema: Schema
+    cells: Cells
     frequencies: Frequencies
     mixtures: Mixtures
     laws: Mapping[str, Chain]
@@ -104,15 +109,14 @@ class Baselines:
         found = {"marginals": alone}
         if not self.laws:
             return found
-        cells = next(iter(self.laws.values())).cells
-        seen = cells.read(values, observed)
-        rest = self.frequencies.take(~torch.isin(self.frequencies.places, cells.places))
+        seen = self.cells.read(values, observed)
+        rest = self.frequencies.take(~torch.isin(self.frequencies.places, self.cells.places))
         apart = rest.log_prob(values, observed)
         return found | {name: law.log_prob(seen) + apart for name, law in self.laws.items()}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but the schema, as named arrays of numbers."""
-        made = {"frequencies.log_p": self.frequencies.log_p.numpy()}
+        made = {"frequencies.log_p": self.frequencies.log_p.numpy(), "cells.log_pi": self.cells.log_pi.numpy()}
         made |= {f"mixtures.{name}": getattr(self.mixtures, name).numpy() for name in MIXTURE}
         for name, law in self.laws.items():
             made |= {f"{name}.{part}": array for part, array in law.stored()[1].items()}
@@ -130,19 +134,21 @@ class Baselines:
 
         """
         try:
-            own = ("frequencies.log_p", *(f"mixtures.{name}" for name in MIXTURE))
+            own = ("frequencies.log_p", "cells.log_pi", *(f"mixtures.{name}" for name in MIXTURE))
             parts = {name: torch.from_numpy(np.array(arrays[name])) for name in own}
             kinds = json.loads(np.asarray(arrays["kinds"]).tobytes())
             frequencies = Frequencies.fit(schema, torch.empty(0), log_p=parts["frequencies.log_p"])
-            apart = Cells.of(schema, lambda column: not counted(column))
-            mixtures = Mixtures(apart, *(parts[f"mixtures.{name}"] for name in MIXTURE))
-            cells, laws = _numeric(schema), {}
+            cells, laws = replace(_numeric(schema), log_pi=parts["cells.log_pi"]), {}
+            mixtures = Mixtures(_uncounted(schema, cells), *(parts[f"mixtures.{name}"] for name in MIXTURE))
             for law in (law for law in LAWS if law in kinds):
                 mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{law}.")}
                 laws[law] = Chain.read(cells, mine)
         except (KeyError, ValueError, RuntimeError) as error:
-            raise RunError(f"the baselines are not ones that this version wrote ({error})") from error
-        return cls(schema, frequencies, mixtures, laws, kinds)
+            raise RunError(
+                f"the baselines are not ones that this version wrote ({error}); remove baselines.safetensors, and they "
+                "are fitted again"
+            ) from error
+        return cls(schema, cells, frequencies, mixtures, laws, kinds)
 
 
 def comparable(schema: Schema, likelihood: Likelihood) -> bool:
@@ -158,17 +164,19 @@ def _agrees(measures: Sequence[str], likelihood: Likelihood) -> bool:
 
 
 def measure(schema: Schema) -> str:
-    """`mass` where every cell is counted on its set or grid, `density` where none is, else `mixed`."""
-    real = {column.measure == "density" for column in schema.modelled}
-    return "mixed" if len(real) == 2 else "density" if real.pop() else "mass"
+    """`mass` where every cell is counted on its set or grid, `density` where none is or has atoms, else `mixed`."""
+    measures = {column.measure for column in schema.modelled}
+    return measures.pop() if len(measures) == 1 else "mixed"
 
 
 def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int = 0) -> Baselines:
     """Fit independent marginals, a Gaussian, a Gaussian mixture and probabilistic PCA to the training rows alone.
 
-    A cell on a grid has the mass of its cell under the normal law given the cells before it (`gaussian.Chain`), with
-    the schema's limits and reserve; a categorical one of more than two values keeps its marginal. What has to be chosen
-    (ridge, components, the stretch of coarse cells) is chosen by training rows that are held out.
+    A cell on a grid, or of listed numbers, has the mass of its cell under the normal law given the cells before it
+    (`gaussian.Chain`), with the schema's resolutions and their shares, its limits and reserve; an atom of a real cell
+    has its smoothed frequency (`Cells`); a categorical cell of more than two values keeps its marginal. What has to be
+    chosen (ridge, components, the stretch of coarse cells, what lies beside atoms) is chosen by training rows that are
+    held out.
 
     Of rows with missing cells the marginals are those of the observed cells, and the moments of the Gaussian and of PCA
     are found by EM, where there are at most 64 numeric cells; no mixture is fitted. Each law scores what is observed.
@@ -190,8 +198,9 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     values, observed = rows.values, rows.observed
     frequencies = Frequencies.fit(schema, values, observed)
     some = rows.take(torch.arange(min(MIXTURE_ROWS, len(rows))))
-    mixtures = Mixtures.fit(Cells.of(schema, lambda column: not counted(column)), some.values, some.observed)
-    cells, laws, kinds = _numeric(schema), {}, {"marginals": _marginals(schema)}
+    cells = _numeric(schema).with_atoms(values, observed)
+    mixtures = Mixtures.fit(_uncounted(schema, cells), some.values, some.observed)
+    laws, kinds = {}, {"marginals": _marginals(schema)}
     if 0 < len(cells) <= (MAX_CELLS if observed is None else MAX_WITH_HOLES):
         training = Training.of(cells, values, observed)
         laws["gaussian"], ridge = full(training)
@@ -210,12 +219,18 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
         holes = "" if observed is None else ", some of them missing"
         kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells{holes}"
     kinds = {name: _ending(schema, kind, chained=name in laws) for name, kind in kinds.items()}
-    return Baselines(schema, frequencies, mixtures, {name: law.stored()[0] for name, law in laws.items()}, kinds)
+    return Baselines(schema, cells, frequencies, mixtures, {name: law.stored()[0] for name, law in laws.items()}, kinds)
 
 
 def _numeric(schema: Schema) -> Cells:
     """What enters the normal laws: numbers, and categories of which there are two."""
     return Cells.of(schema, lambda column: not column.coded or two_valued(column))
+
+
+def _uncounted(schema: Schema, cells: Cells) -> Cells:
+    """Those of the numeric cells that have no finite set of values."""
+    columns = columns_of(schema)
+    return cells.take(torch.tensor([not counted(columns[place]) for place in cells.places.tolist()], dtype=torch.bool))
 
 
 def _marginals(schema: Schema) -> str:
@@ -227,8 +242,12 @@ def _marginals(schema: Schema) -> str:
 
 def _ending(schema: Schema, kind: str, *, chained: bool) -> str:
     """What must be known to read the number."""
-    if chained and any(column.measure != "density" for column in schema.modelled):
+    if chained and any(column.measure == "mass" for column in schema.modelled):
         kind += "; cells on a grid have their mass given the cells before them"
+    if any(column.resolutions for column in schema.modelled):
+        kind += "; cells recorded to several steps have the shares of each"
+    if any(column.atoms for column in schema.modelled):
+        kind += "; values that repeat exactly have a mass of their own"
     if chained and any(column.coded and not two_valued(column) for column in schema.modelled):
         kind += "; categories have their marginals"
     return kind + ("; of P(x), without y" if schema.conditions else "")

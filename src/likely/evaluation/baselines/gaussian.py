@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from likely.evaluation.baselines.cells import Cells, Seen
-from likely.evaluation.baselines.chain import Chain, stretched
+from likely.evaluation.baselines.chain import Chain, adjusted
 from likely.evaluation.baselines.moments import Moments, moments, moments_of_observed
 
 __all__ = ["Training", "full", "leading", "ppca"]
@@ -85,10 +85,10 @@ def full(training: Training) -> tuple[Chain, float]:
 
     scored = []
     for ridge in RIDGES:
-        stretch, score = stretched([law(found, ridge) for found in training.without], training.folds)
-        scored.append((score, ridge, stretch))
-    _, ridge, stretch = max(scored, key=lambda entry: entry[0])
-    return replace(law(training.moments, ridge), stretch=stretch), ridge
+        adjustment, score = adjusted([law(found, ridge) for found in training.without], training.folds)
+        scored.append((score, ridge, adjustment))
+    _, ridge, adjustment = max(scored, key=lambda entry: entry[0])
+    return replace(law(training.moments, ridge), adjustment=adjustment), ridge
 
 
 def leading(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -121,5 +121,5 @@ def ppca(training: Training, latent: int) -> Chain:
         w = vectors * (values - noise).clamp_min(0).sqrt()
         return Chain.of(cells, one, found.mean[None], (w @ w.T + noise * eye)[None])
 
-    stretch, _ = stretched([law(found) for found in training.without], training.folds)
-    return replace(law(training.moments), stretch=stretch)
+    adjustment, _ = adjusted([law(found) for found in training.without], training.folds)
+    return replace(law(training.moments), adjustment=adjustment)

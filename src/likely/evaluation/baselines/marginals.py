@@ -9,7 +9,8 @@ from torch import Tensor
 
 from likely.data import Column, Schema
 from likely.data.batch import completed
-from likely.evaluation.baselines.cells import Cells, Seen, columns_of, in_parts, two_valued
+from likely.evaluation.baselines.cells import Cells, Seen, columns_of, in_parts
+from likely.evaluation.baselines.support import Support
 from likely.likelihoods.standardised import start_mixture
 
 __all__ = ["Frequencies", "Mixtures", "counted"]
@@ -21,41 +22,28 @@ CHUNK = 2**21
 
 def counted(column: Column) -> bool:
     """Whether the cell has a finite set of known values."""
-    return column.kind in ("binary", "levels") or column.coded
-
-
-def _span(column: Column) -> tuple[float, float, float]:
-    """Lowest value, step, and number of the known values of a counted cell."""
-    if two_valued(column):
-        return 0.0, 1.0, 2.0
-    if column.coded:
-        return 0.0, 1.0, float(len(column.categories))
-    low, high, step = column.low or 0.0, column.high or 0.0, column.step or 1.0
-    return low, step, round((high - low) / step) + 1.0
+    return column.kind in ("binary", "levels", "listed") or column.coded
 
 
 @dataclass(frozen=True, eq=False)
 class Frequencies:
-    """P(x_j = v) = (1 − ε)(count + α)/(n + α m) over the m known values, ε for others, as in the model's own laws.
+    """P(x_j = v) = (1 − ε)(count + α)/(n + α m) over the m known values; others as in the model's own laws (`Support`).
 
     α is one for all cells: the best of a few by leaving each training row out.
 
     Attributes
     ----------
-    places, low, step, reserve
+    places
         Of the counted cells in a flattened row, `(cells,)`.
-    codes
-        Whether all unseen values are one event (categories), or are told apart by their distance from the range.
+    support
+        Their ranges, reserves and listed numbers.
     log_p
         `(cells, values)`, without ε; −inf beyond a cell's own number of values.
 
     """
 
     places: Tensor
-    low: Tensor
-    step: Tensor
-    reserve: Tensor
-    codes: Tensor
+    support: Support
     log_p: Tensor
 
     @classmethod
@@ -64,38 +52,36 @@ class Frequencies:
     ) -> Frequencies:
         """Count the observed cells of the training rows `(rows, *event)`, or take up what was counted."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if counted(column)]
-        spans = torch.tensor([_span(column) for _, column in chosen], dtype=torch.float64).view(-1, 3)
-        made = cls(
-            torch.tensor([place for place, _ in chosen], dtype=torch.long),
-            spans[:, 0],
-            spans[:, 1],
-            torch.tensor([column.reserve for _, column in chosen], dtype=torch.float64),
-            torch.tensor([column.coded for _, column in chosen], dtype=torch.bool),
-            torch.empty(0) if log_p is None else log_p,
-        )
-        return made if log_p is not None else replace(made, log_p=made._count(values, observed, spans[:, 2]))
+        places = torch.tensor([place for place, _ in chosen], dtype=torch.long)
+        made = cls(places, Support.of([column for _, column in chosen]), torch.empty(0) if log_p is None else log_p)
+        return made if log_p is not None else replace(made, log_p=made._count(values, observed))
 
     def take(self, keep: Tensor) -> Frequencies:
         """Some of the cells."""
-        parts = (self.places, self.low, self.step, self.reserve, self.codes, self.log_p)
-        return Frequencies(*(part[keep] for part in parts))
+        return Frequencies(self.places[keep], self.support.take(keep), self.log_p[keep])
 
-    def _index(self, values: Tensor) -> Tensor:
-        x = values.flatten(1).cpu().index_select(1, self.places).to(torch.float64)
-        return ((x - self.low) / self.step).round()
+    def _own(self, rows: Tensor) -> Tensor:
+        return rows.flatten(1).cpu().index_select(1, self.places)
 
-    def _seen(self, observed: Tensor) -> Tensor:
-        return observed.flatten(1).cpu().index_select(1, self.places)
+    def _index(self, x: Tensor) -> Tensor:
+        """Which of the known values the nearest one is."""
+        step = self.support.step.clamp_min(1e-300)
+        last = ((self.support.high - self.support.low) / step).round()
+        index = torch.where(self.support.listed.some, 0.0, ((x - self.support.low) / step).round().clamp_min(0))
+        return torch.where(self.support.listed.some, self.support.listed.find(x)[0], index.minimum(last)).long()
 
-    def _count(self, values: Tensor, observed: Tensor | None, sizes: Tensor) -> Tensor:
+    def _count(self, values: Tensor, observed: Tensor | None) -> Tensor:
+        listed, step = self.support.listed, self.support.step.clamp_min(1e-300)
+        spans = ((self.support.high - self.support.low) / step).round() + 1
+        sizes = torch.where(listed.some, listed.sizes, spans)
         widest = int(sizes.max()) if len(sizes) else 1
         counts = torch.zeros(len(sizes) * widest, dtype=torch.float64)
         offsets = torch.arange(len(sizes)) * widest
         for part, mask in in_parts(values, observed, 4096):
-            index = self._index(part)
-            known = (index >= 0) & (index < sizes)
-            known = known if mask is None else known & self._seen(mask)
-            counts += torch.bincount((index.long() + offsets)[known], minlength=len(counts))
+            x = self._own(part).to(torch.float64)
+            known = ~self.support.outside(x)
+            known = known if mask is None else known & self._own(mask)
+            counts += torch.bincount((self._index(x) + offsets)[known], minlength=len(counts))
         table, known = counts.view(len(sizes), widest), torch.arange(widest) < sizes[:, None]
         total = table.sum(1, keepdim=True)
 
@@ -113,21 +99,19 @@ class Frequencies:
         return torch.cat([self._log_prob(*part) for part in in_parts(values, observed, size)])
 
     def _log_prob(self, values: Tensor, observed: Tensor | None) -> Tensor:
-        index = self._index(values)
-        last = torch.isfinite(self.log_p).sum(1) - 1
-        within = index.clamp_min(0).minimum(last).long()
-        known = self.log_p[torch.arange(len(last)), within] + torch.log1p(-self.reserve)
-        far = torch.maximum(-index, index - last).clamp_min(1)
-        tail = torch.where(self.codes, self.reserve.log(), (self.reserve / 2).log() - far.log() - far.log1p())
-        found = torch.where((index < 0) | (index > last), tail, known)
-        return (found if observed is None else torch.where(self._seen(observed), found, 0.0)).sum(1)
+        x = self._own(values).to(torch.float64)
+        outside = self.support.outside(x)
+        known = self.log_p[torch.arange(len(self.places)), self._index(x)]
+        found = self.support.log_share(x, outside) + torch.where(outside, 0.0, known)
+        return (found if observed is None else torch.where(self._own(observed), found, 0.0)).sum(1)
 
 
 @dataclass(frozen=True, eq=False)
 class Mixtures:
     """P(x_j) of cells without a finite set of values: a mixture of normals, its cell mass on a grid, its density else.
 
-    Fitted by EM; the number of components is chosen per cell from 1, 2, 3, 5, 8, 12 by held-out training rows.
+    Atoms have their own mass (`Cells`). Fitted by EM to the values beside them; the number of components is chosen per
+    cell from 1, 2, 3, 5, 8, 12 by held-out training rows.
 
     Attributes
     ----------
@@ -147,10 +131,12 @@ class Mixtures:
     def fit(cls, cells: Cells, values: Tensor, observed: Tensor | None = None) -> Mixtures:
         """From the observed cells of training rows in random order, the first fifth of which choose."""
         size = max(1, len(values) // 5)
-        floor = torch.where(cells.step > 0, (0.1 * cells.step / cells.scale).clamp_max(1e-3), 1e-3)[:, None, None]
+        step = cells.support.step
+        floor = torch.where(cells.continuous, 1e-3, (0.1 * step / cells.scale).clamp_max(1e-3))[:, None, None]
+        beside = cells.beside_atoms(values, observed)
 
         def laws(first: int, counts: tuple[int, ...]) -> list[Mixtures]:
-            rows = completed(values[first:], None if observed is None else observed[first:])
+            rows = completed(values[first:], None if beside is None else beside[first:])
             y = cells.read(rows).y.unsqueeze(-1)
             found = [start_mixture(y, min(count, len(y)), floor) for count in counts]
             return [cls(cells, w, means[:, 0], deviations[:, 0]) for w, means, deviations in found]
@@ -174,7 +160,7 @@ class Mixtures:
         for log_weight, mean, deviation in zip(self.log_weights.T, self.means.T, self.deviations.T, strict=True):
             mass = self.cells.log_mass(seen, (seen.y - mean) / deviation, deviation)
             found = torch.logaddexp(found, log_weight + mass)
-        return found if seen.observed is None else torch.where(seen.observed, found, 0.0)
+        return torch.where(seen.silent, 0.0, found) + seen.log_support
 
     def log_prob(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
         """Σ_j log P(x_j) over the observed cells, `(rows,)`, in nats."""

@@ -73,6 +73,10 @@ Binarized = Annotated[
 ]
 Resize = Annotated[str | None, typer.Option(metavar="HxW", help="Scale pictures to this height and width.")]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; where it was fitted unless given.")]
+Beyond = Annotated[
+    bool,
+    typer.Option("--beyond-range", help="Draw from all of P(x): numbers outside what training rows span, too."),
+]
 ScoreSamples = Annotated[int, typer.Option("--samples", help="K of the importance-weighted bound.")]
 
 
@@ -229,6 +233,7 @@ def sample(
     with_holes: Annotated[
         bool, typer.Option("--with-holes", help="Leave cells out as often as training rows miss them, whatever x is.")
     ] = False,
+    beyond_range: Beyond = False,
     seed: Seed = 0,
     output: Output = None,
     overwrite: Overwrite = False,
@@ -237,12 +242,15 @@ def sample(
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     import likely
-    from likely.cli.output import deliver, ready, tell_given
+    from likely.cli.output import deliver, ready, tell_given, tell_range
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    drawn = fitted.sample(n, given=given or None, mean=mean, with_holes=with_holes, seed=seed)
+    drawn = fitted.sample(
+        n, given=given or None, mean=mean, with_holes=with_holes, beyond_range=beyond_range, seed=seed
+    )
     tell_given(drawn)
+    tell_range(drawn)
     deliver(fitted.schema, drawn, output, overwrite=overwrite, json=json)
 
 
@@ -308,6 +316,7 @@ def impute(
     deviation: Annotated[
         bool, typer.Option("--deviation", help="Also each filled cell's standard deviation, in columns NAME_sd.")
     ] = False,
+    beyond_range: Beyond = False,
     given: Told = None,
     samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 200,
     seed: Seed = 0,
@@ -320,13 +329,21 @@ def impute(
     import likely
     from likely.cli.imputed import one_document
     from likely.cli.options import told
-    from likely.cli.output import deliver, ready
+    from likely.cli.output import deliver, ready, tell_range
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
     made = fitted.impute(
-        data, given=told(given), draws=draws, mode=mode, deviation=deviation, samples=samples, seed=seed
+        data,
+        given=told(given),
+        draws=draws,
+        mode=mode,
+        deviation=deviation,
+        beyond_range=beyond_range,
+        samples=samples,
+        seed=seed,
     )
+    tell_range(made[0] if draws else made)
     deliver(fitted.schema, one_document(made), output, overwrite=overwrite, json=json)
 
 

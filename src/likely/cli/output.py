@@ -19,7 +19,7 @@ from likely.errors import OutputError
 from likely.report.pictures import pictures
 from likely.run.files import fresh, write
 
-__all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given"]
+__all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
 
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 KNOWN = (*PICTURES, ".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather", ".npy", ".npz", "")
@@ -111,6 +111,17 @@ def tell_given(drawn: Any) -> None:
     if told["effective_draws"] is not None:
         how = f"by weights of {told['effective_draws']:.0f} effective draws of z"
     print(f"P(condition) = {told['probability']:.4g} +- {told['se']:.1g} under the model; {how}", file=sys.stderr)
+
+
+def tell_range(drawn: Any) -> None:
+    """Say how many rows lay outside the range of the training rows and were drawn again."""
+    told = getattr(drawn, "attrs", {}).get("range")
+    if told and told["outside"]:
+        print(
+            f"{told['outside']:.2%} of {told['rows']:,} rows drawn lay outside the range of the training rows and were "
+            "drawn again; --beyond-range keeps such rows",
+            file=sys.stderr,
+        )
 
 
 def plain(result: Any) -> Any:

@@ -30,6 +30,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
     sample_posterior
         Draw the missing cells of a row together from P(x_missing|x_observed) instead: fits that differ in
         `random_state`, or `Run.impute(draws=m)` of one fit, give multiple imputations.
+    beyond_range
+        Draws of a frame may lie outside the range of the rows of the fit (`Run.impute`).
     max_epochs, max_minutes
         The budget, at most one of them; without one training ends when validation stalls.
     random_state
@@ -60,6 +62,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         n_components: int | None = None,
         *,
         sample_posterior: bool = False,
+        beyond_range: bool = False,
         max_epochs: int | None = None,
         max_minutes: float | None = None,
         random_state: Any = None,
@@ -81,6 +84,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
             network=network,
         )
         self.sample_posterior = sample_posterior
+        self.beyond_range = beyond_range
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X) from rows with any share of missing cells; y is not used.
@@ -103,6 +107,6 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         """The rows with their missing cells filled, as they came."""
         rows, seed = self._rows(X), self.run_.config.seed
         draws = 1 if self.sample_posterior else None
-        made = self.run_.impute(rows, draws=draws, seed=seed)
+        made = self.run_.impute(rows, draws=draws, beyond_range=self.beyond_range, seed=seed)
         filled: pd.DataFrame | np.ndarray = made if draws is None else made[0]
         return filled

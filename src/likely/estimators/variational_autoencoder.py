@@ -83,10 +83,20 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         """The mean of `score_samples`, which a search over parameters maximises."""
         return float(self.score_samples(X).mean())
 
-    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> pd.DataFrame | np.ndarray:
-        """Draw rows: z ~ P(z), then x ~ P(x|z)."""
+    def sample(
+        self, n_samples: int = 1, *, random_state: Any = None, beyond_range: bool = False
+    ) -> pd.DataFrame | np.ndarray:
+        """Draw rows: z ~ P(z), then x ~ P(x|z); of a frame within the range of its rows, unless told (`Run.sample`).
+
+        Raises
+        ------
+        InputError
+            If fewer than 1 in 100 rows drawn lie within the range.
+
+        """
         check_is_fitted(self, "run_")
-        return named(self.run_.sample(n_samples, seed=seed_of(random_state)), self._names)
+        drawn = self.run_.sample(n_samples, seed=seed_of(random_state), beyond_range=beyond_range)
+        return named(drawn, self._names)
 
     @property
     def _n_features_out(self) -> int:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from likely.data import EncodedRows, Rows, observed, take
-from likely.errors import OutputError
+from likely.errors import DataError, OutputError
 from likely.evaluation import (
     Evidence,
     Sides,
@@ -239,8 +239,8 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         }
     draws = max(len(rows), SAMPLED)
     y = _given(run, rows, draws)
-    sampled = _frame(run, run.sample(draws, given=y))
-    compared = _frame(run, run.sample(draws, given=y, with_holes=True)) if run.patterns else sampled
+    sampled = _frame(run, _sampled(run, draws, given=y))
+    compared = _frame(run, _sampled(run, draws, given=y, with_holes=True)) if run.patterns else sampled
     modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
     return shown | {
         "originals": _frame(run, first.values),
@@ -251,6 +251,14 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         "least_likely": _frame(run, take(rows, low).values),
         "most_likely": _frame(run, take(rows, high).values),
     }
+
+
+def _sampled(run: Run, count: int, **options: Any) -> Any:
+    """As `sample` draws unless told; from all of P(x) where next to nothing of it lies within the range."""
+    try:
+        return run.sample(count, **options)
+    except DataError:
+        return run.sample(count, beyond_range=True, **options)
 
 
 def _cells(run: Run, encoded: EncodedRows, found: Evidence) -> Mapping[str, Any]:

@@ -16,6 +16,7 @@ from likely.data.events import Event, read_events, split_words
 from likely.errors import ConfigError
 from likely.run.progress import bar
 from likely.tasks.condition import Conditional, conditional
+from likely.tasks.ranges import Range, Tally, demand, keep, told
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -36,30 +37,53 @@ def parts(z: Tensor, y: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]
 
 
 @torch.no_grad()
-def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool, seed: int) -> Any:
+def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool, beyond_range: bool, seed: int) -> Any:
     """Draw rows; see `Run.sample`."""
     values, events = _apart(run, given)
     if events and mean:
         raise ConfigError("a mean of P(x|z) does not keep to a condition on modelled columns; leave mean out")
     y = encode_given(run.schema, values, n)
     y, found = None if y is None else y.to(run.device), list[Conditional]()
+    within = None if mean or beyond_range else Range.of(run.schema, free=[event.place for event in events])
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         torch.manual_seed(seed)
         if events:
-            x, found = _given_events(run, n, events, y)
+            x, found = _given_events(run, n, events, y, within)
+            tallies = [one.tally for one in found if one.tally is not None]
         else:
-            z, made = run.model.prior().sample(torch.Size((n,))), []
-            for part in parts(z, y):
-                law = run.model.likelihood(*part)
-                made.append((law.mean if mean else law.sample()).cpu())
-            x = torch.cat(made)
+            x = _plainly(run, n, y, mean=mean)
+            tallies = []
+            if within is not None:
+                x, tally = _within(run, x, y, within)
+                tallies = [tally]
         seen = run.patterns.draw(n) if with_holes and run.patterns else None
     if seen is not None:
         seen[:, [event.place for event in events]] = True
     result = decode(run.schema, x, y, seen)
-    if found and isinstance(result, pd.DataFrame):
-        result.attrs["given"] = _told(found, n)
+    if isinstance(result, pd.DataFrame):
+        result.attrs |= {"given": _told(found, n)} if found else {}
+        result.attrs |= {"range": told(tallies)} if tallies else {}
     return torch.from_numpy(result) if run.facts.get("container") == "tensor" else result
+
+
+def _plainly(run: Run, n: int, y: Tensor | None, *, mean: bool = False) -> Tensor:
+    z, made = run.model.prior().sample(torch.Size((n,))), []
+    for part in parts(z, y):
+        law = run.model.likelihood(*part)
+        made.append((law.mean if mean else law.sample()).cpu())
+    return torch.cat(made)
+
+
+def _within(run: Run, x: Tensor, y: Tensor | None, within: Range) -> tuple[Tensor, Tally]:
+    """Rows of P(x|y, x is within the range), from rows of P(x|y); those of one y have one law."""
+    group = None if y is None else torch.unique(y, dim=0, return_inverse=True)[1].cpu()
+
+    def again(rows: Tensor) -> Tensor:
+        return _plainly(run, len(rows), None if y is None else y[rows.to(y.device)])
+
+    x, tally = keep(x, again, within, group=group)
+    demand(within, tally)
+    return x, tally
 
 
 def _apart(run: Run, given: Asked | None) -> tuple[dict[str, Any] | None, list[Event]]:
@@ -90,12 +114,14 @@ def _text(value: Any) -> str:
     return "|".join(str(one) for one in value) if isinstance(value, (list, tuple, set)) else str(value)
 
 
-def _given_events(run: Run, n: int, events: list[Event], y: Tensor | None) -> tuple[Tensor, list[Conditional]]:
+def _given_events(
+    run: Run, n: int, events: list[Event], y: Tensor | None, within: Range | None
+) -> tuple[Tensor, list[Conditional]]:
     """Rows that keep to the events, for each y that occurs; and how they were found."""
     like = torch.tensor([fill(column) for column in run.schema.modelled], dtype=torch.float64).to(run.device)
     if y is None:
         with bar("drawing") as tick:
-            found = conditional(run.model, events, n, None, like=like, progress=tick)
+            found = conditional(run.model, events, n, None, like=like, within=within, progress=tick)
         return found.values.cpu(), [found]
     each, which = torch.unique(y, dim=0, return_inverse=True)
     if len(each) > MOST_GIVEN:
@@ -106,7 +132,7 @@ def _given_events(run: Run, n: int, events: list[Event], y: Tensor | None) -> tu
     x, made = torch.empty((n, len(like)), dtype=torch.float64), []
     for number, one in enumerate(each):
         place = (which == number).nonzero().squeeze(1).cpu()
-        made.append(conditional(run.model, events, len(place), one.unsqueeze(0), like=like))
+        made.append(conditional(run.model, events, len(place), one.unsqueeze(0), like=like, within=within))
         x[place] = made[-1].values.cpu()
     return x, made
 

@@ -14,6 +14,7 @@ from likely.data import Given, Schema, decode
 from likely.errors import ConfigError
 from likely.run.progress import bar
 from likely.tasks.impute import LEAST, Imputed, impute
+from likely.tasks.ranges import Range, demand, told
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -29,6 +30,7 @@ def imputed(
     draws: int | None,
     mode: bool,
     deviation: bool,
+    beyond_range: bool,
     samples: int,
     seed: int,
 ) -> Any:
@@ -38,6 +40,8 @@ def imputed(
     ------
     ConfigError
         If fewer than one draw is asked for, or draws together with modes or deviations.
+    DataError
+        If next to no draw of a row's missing cells lies within the range of the training rows.
 
     """
     if draws is not None and draws < 1:
@@ -46,7 +50,8 @@ def imputed(
         raise ConfigError("draws are values of the cells themselves: ask for them, or for modes and deviations")
     rows, _ = run.rows_of(data)
     encoded = run.encoded(rows, given)
-    tensor = isinstance(data, torch.Tensor)
+    tensor, within = isinstance(data, torch.Tensor), None if beyond_range else Range.of(run.schema)
+    tally = None
     if encoded.observed is None:
         holes, found = torch.zeros(encoded.values.shape, dtype=torch.bool), None
     else:
@@ -60,9 +65,13 @@ def imputed(
                 deviation=deviation,
                 samples=samples,
                 seed=seed,
+                within=within,
                 progress=tick,
             )
         _tell(found, samples)
+        if (tally := found.tally) is not None and within is not None:
+            label = rows.values.index if isinstance(rows.values, pd.DataFrame) else range(len(encoded))
+            demand(within, tally, lambda group: f"row {label[int(some[group])]}: ")
         found, holes = _spread(found, some, len(encoded)), ~encoded.observed.cpu()
 
     def whole(values: Tensor | None) -> Any:
@@ -71,7 +80,12 @@ def imputed(
         return torch.from_numpy(made) if tensor else made
 
     if draws is not None:
-        return [whole(None if found is None else found.draws[i]) for i in range(draws)]
+        made = [whole(None if found is None else found.draws[i]) for i in range(draws)]
+        if tally is not None:
+            share = told([tally])
+            for one in made:
+                one.attrs["range"] = dict(share)
+        return made
     filled = whole(None if found is None else found.value)
     if not deviation:
         return filled

@@ -229,6 +229,7 @@ class Run:
         draws: int | None = None,
         mode: bool = False,
         deviation: bool = False,
+        beyond_range: bool = False,
         samples: int = 200,
         seed: int = 0,
     ) -> Any:
@@ -247,6 +248,9 @@ class Run:
             The most probable values of numbers instead of their means: of a column with many zeros, say.
         deviation
             Also return the standard deviation of each filled cell, NaN elsewhere; of a category p it is √(p(1 − p)).
+        beyond_range
+            Draws of a table may lie outside the range of the training rows. Unless told so, they are those of
+            P(x_missing|x_observed, every missing number is within its column's range), as in `sample`.
         samples, seed
             Draws of z a row, more where they have little weight; of the noise.
 
@@ -258,7 +262,7 @@ class Run:
         Raises
         ------
         InputError
-            If the rows do not fit the schema.
+            If the rows do not fit the schema, or fewer than 1 in 100 draws of a row lie within the range.
 
         """
         _at_least_one("samples", samples)
@@ -269,6 +273,7 @@ class Run:
             draws=draws,
             mode=mode,
             deviation=deviation,
+            beyond_range=beyond_range,
             samples=samples,
             seed=seed,
         )
@@ -324,11 +329,21 @@ class Run:
         return decode(self.schema, torch.cat(made), y)
 
     def sample(
-        self, n: int, *, given: Asked | None = None, mean: bool = False, with_holes: bool = False, seed: int = 0
+        self,
+        n: int,
+        *,
+        given: Asked | None = None,
+        mean: bool = False,
+        with_holes: bool = False,
+        beyond_range: bool = False,
+        seed: int = 0,
     ) -> Any:
         """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came.
 
-        Rows are complete unless holes are asked for.
+        Rows are complete unless holes are asked for. Rows of a table are draws of P(x|every number is within its
+        column's range): one outside what training rows span is drawn again whole, z included. `frame.attrs["range"]`
+        has how many were drawn, `rows`, and the share of them that lay outside, `outside`, which is the model's mass
+        there. A column that an event is asked of is bound by the event alone.
 
         Parameters
         ----------
@@ -346,15 +361,18 @@ class Run:
         with_holes
             Give the rows holes as the training rows have them: masks are drawn from the distribution of these rows'
             masks, independently of x, so as if cells were missing completely at random. Values are those drawn without.
+        beyond_range
+            Draw from P(x) itself.
 
         Raises
         ------
         InputError
-            If a condition is not given, or has a category that was not seen in training.
+            If a condition is not given, or has a category that was not seen in training; or fewer than 1 in 100 rows
+            drawn lie within the range.
 
         """
         _at_least_one("n", n)
-        return drawn(self, n, given=given, mean=mean, with_holes=with_holes, seed=seed)
+        return drawn(self, n, given=given, mean=mean, with_holes=with_holes, beyond_range=beyond_range, seed=seed)
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
         """Write the report, one self-contained HTML file; into the run directory unless told otherwise.

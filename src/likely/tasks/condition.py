@@ -15,11 +15,12 @@ from likely.distributions import Bernoulli, Categorical, Columns
 from likely.errors import DataError
 from likely.models import Model
 from likely.tasks.draws import Progress
+from likely.tasks.ranges import Range, Tally, demand, keep
 
 __all__ = ["Conditional", "conditional"]
 
 CHUNK, MOST, LEAST_TRIED = 2000, 1_000_000, 20_000
-REJECT = 1e-3
+REJECT, LEAST_EFFECTIVE = 1e-3, 100
 ROUNDING = 1e-6  # of a difference of distribution functions in float32
 HALVINGS, DOUBLINGS = 60, 40
 
@@ -39,6 +40,8 @@ class Conditional:
         rejected, which is exact.
     tried
         How many z were drawn.
+    tally
+        How rows within the range were found, where there is one.
 
     """
 
@@ -47,6 +50,7 @@ class Conditional:
     se: float
     effective: float | None
     tried: int
+    tally: Tally | None = None
 
 
 @torch.no_grad()
@@ -57,9 +61,10 @@ def conditional(
     covariates: Tensor | None,
     *,
     like: Tensor,
+    within: Range | None = None,
     progress: Progress | None = None,
 ) -> Conditional:
-    """Draw z ~ P(z|c), then x ~ P(x|z, c); by torch's generator.
+    """Draw z ~ P(z|c), then x ~ P(x|z, c); by torch's generator. Within a range: until x lies there, z and all anew.
 
     Cells are independent given z, so P(c|z) = Π_j P(x_j ∈ C_j|z), and x is drawn cell by cell, truncated where
     something is asked of it. z ~ P(z) is accepted with probability P(c|z), which is exact, where about a thousandth or
@@ -78,102 +83,151 @@ def conditional(
         `(1, conditions)` of a model of P(x|y): of every row.
     like
         A row `(columns,)` to fill the cells of which nothing is asked, while probabilities are computed.
+    within
+        Rows are drawn from P(x|c, x lies there).
     progress
         Called with (rows found, rows).
 
     Raises
     ------
     DataError
-        If next to no draw of z makes the event possible.
+        If next to no draw of z makes the event possible, or no rows with it lie within the range.
 
     """
     model.eval()
+    asked = _Asked(model, events, covariates, like)
+    z, p = asked.weighed(LEAST_TRIED)
     pure = not any(event.without_mass for event in events)
-    z, p = _weighed(model, events, LEAST_TRIED, covariates, like)
-    if pure and float(p.mean()) >= REJECT:
-        return _rejected(model, events, n, covariates, like, (z, p), progress)
-    wanted = min(MOST, max(LEAST_TRIED, 20 * n))
-    while len(z) < wanted or (_ess(p) < 100 and len(z) < MOST):
-        more = _weighed(model, events, LEAST_TRIED, covariates, like)
-        z, p = torch.cat([z, more[0]]), torch.cat([p, more[1]])
-        if progress:
-            progress(min(n, int(n * len(z) / MOST)), n)
-    ess = _ess(p)
-    if not ess >= 2:
-        raise DataError(
-            f"the condition is practically impossible under the model: of {len(z):,} draws of z "
-            f"{'none makes' if ess == 0 else 'one alone makes'} it possible"
-        )
-    chosen = torch.multinomial(p, n, replacement=True)
-    mean, se = float(p.mean()), float(p.std()) / math.sqrt(len(p))
-    return Conditional(_finished(model, events, z[chosen], covariates, like), mean, se, ess, len(z))
+    accept = pure and float(p.mean()) >= REJECT
+    source = _Accepted(asked, z, p, n, progress) if accept else _chosen(asked, z, p, n, progress)
+    x, tally = asked.finished(source.draw(n)), None
+    if within is not None:
+        x, tally = keep(x, lambda rows: asked.finished(source.draw(len(rows))), within)
+        demand(within, tally)
+    return Conditional(x, source.probability, source.se, source.effective, source.tried, tally)
 
 
-def _ess(p: Tensor) -> float:
-    total = float(p.sum())
-    return total**2 / float(p.square().sum()) if total > 0 else 0.0
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    model: Model
+    events: Sequence[Event]
+    covariates: Tensor | None
+    like: Tensor
+
+    def law(self, z: Tensor) -> Distribution:
+        """P(x|z)."""
+        return self.model.likelihood(z, None if self.covariates is None else self.covariates.expand(len(z), -1))
+
+    def weighed(self, count: int) -> tuple[Tensor, Tensor]:
+        """Draws of z ~ P(z), and P(c|z), float64."""
+        z = self.model.prior().sample(torch.Size((count,)))
+        found = []
+        for part in z.split(CHUNK):
+            law = self.law(part)
+            p = torch.ones(len(part), dtype=torch.float64, device=z.device)
+            for event in self.events:
+                p = p * _probability(law, event, self.like.expand(len(part), -1))
+            found.append(p)
+        return z, torch.cat(found)
+
+    def finished(self, z: Tensor) -> Tensor:
+        """x ~ P(x|z, c): `(rows, columns)`, float64."""
+        made = []
+        for part in z.split(CHUNK):
+            law = self.law(part)
+            x = law.sample().to(torch.float64)
+            for event in self.events:
+                x[:, event.place] = _truncated(law, event, self.like.expand(len(x), -1))
+            made.append(x)
+        return torch.cat(made)
 
 
-def _weighed(
-    model: Model, events: Sequence[Event], count: int, covariates: Tensor | None, like: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Draws of z ~ P(z), and P(c|z), float64."""
-    z = model.prior().sample(torch.Size((count,)))
-    found = []
-    for start in range(0, count, CHUNK):
-        part = z[start : start + CHUNK]
-        law = model.likelihood(part, _of_all(covariates, len(part)))
-        p = torch.ones(len(part), dtype=torch.float64, device=z.device)
-        for event in events:
-            p = p * _probability(law, event, like.expand(len(part), -1))
-        found.append(p)
-    return z, torch.cat(found)
+class _Accepted:
+    """z ~ P(z|c): z ~ P(z) accepted with probability P(c|z)."""
 
+    effective = None
 
-def _rejected(
-    model: Model,
-    events: Sequence[Event],
-    n: int,
-    covariates: Tensor | None,
-    like: Tensor,
-    start: tuple[Tensor, Tensor],
-    progress: Progress | None,
-) -> Conditional:
-    """Accept z with probability P(c|z)."""
-    z, p = start
-    made: list[Tensor] = []
-    total, squares, tried, have = 0.0, 0.0, 0, 0
-    while True:
+    def __init__(self, asked: _Asked, z: Tensor, p: Tensor, n: int, progress: Progress | None) -> None:
+        self.asked, self.left = asked, z[:0]
+        self.total, self.squares, self.tried = 0.0, 0.0, 0
+        self._take(z, p)
+        self._reach(n, progress)
+
+    def _take(self, z: Tensor, p: Tensor) -> None:
         accepted = torch.rand(len(p), dtype=torch.float64, device=p.device) < p
-        place = accepted.nonzero().squeeze(1)
-        made.append(z[place])
-        total, squares, tried = total + float(p.sum()), squares + float(p.square().sum()), tried + len(p)
-        have += len(place)
+        self.left = torch.cat([self.left, z[accepted]])
+        self.total, self.squares = self.total + float(p.sum()), self.squares + float(p.square().sum())
+        self.tried += len(p)
+
+    def _reach(self, n: int, progress: Progress | None = None) -> None:
+        while len(self.left) < n:
+            self._take(*self.asked.weighed(LEAST_TRIED))
+            if progress:
+                progress(min(len(self.left), n), n)
+
+    def draw(self, n: int) -> Tensor:
+        """New ones: `(n, latent)`."""
+        self._reach(n)
+        z, self.left = self.left[:n], self.left[n:]
+        return z
+
+    @property
+    def probability(self) -> float:
+        """P(c)."""
+        return self.total / self.tried
+
+    @property
+    def se(self) -> float:
+        """Of P(c)."""
+        return math.sqrt(max(self.squares / self.tried - self.probability**2, 0.0) / self.tried)
+
+
+@dataclass(frozen=True, eq=False)
+class _Chosen:
+    """z ~ P(z|c), nearly: chosen among many draws of P(z) in proportion to P(c|z)."""
+
+    z: Tensor
+    p: Tensor
+
+    def draw(self, n: int) -> Tensor:
+        """New ones: `(n, latent)`."""
+        return self.z[torch.multinomial(self.p, n, replacement=True)]
+
+    @property
+    def tried(self) -> int:
+        """Among how many."""
+        return len(self.z)
+
+    @property
+    def effective(self) -> float:
+        """Among how many that count."""
+        total = float(self.p.sum())
+        return total**2 / float(self.p.square().sum()) if total > 0 else 0.0
+
+    @property
+    def probability(self) -> float:
+        """P(c)."""
+        return float(self.p.mean())
+
+    @property
+    def se(self) -> float:
+        """Of P(c)."""
+        return float(self.p.std()) / math.sqrt(len(self.p))
+
+
+def _chosen(asked: _Asked, z: Tensor, p: Tensor, n: int, progress: Progress | None) -> _Chosen:
+    wanted, found = min(MOST, max(LEAST_TRIED, 20 * n)), _Chosen(z, p)
+    while found.tried < wanted or (found.effective < LEAST_EFFECTIVE and found.tried < MOST):
+        z, p = asked.weighed(LEAST_TRIED)
+        found = _Chosen(torch.cat([found.z, z]), torch.cat([found.p, p]))
         if progress:
-            progress(min(have, n), n)
-        if have >= n:
-            break
-        z, p = _weighed(model, events, LEAST_TRIED, covariates, like)
-    mean = total / tried
-    se = math.sqrt(max(squares / tried - mean**2, 0.0) / tried)
-    return Conditional(_finished(model, events, torch.cat(made)[:n], covariates, like), mean, se, None, tried)
-
-
-def _finished(model: Model, events: Sequence[Event], z: Tensor, covariates: Tensor | None, like: Tensor) -> Tensor:
-    """x ~ P(x|z, c): `(rows, columns)`, float64."""
-    made = []
-    for first in range(0, len(z), CHUNK):
-        part = slice(first, first + CHUNK)
-        law = model.likelihood(z[part], _of_all(covariates, len(z[part])))
-        x = law.sample().to(torch.float64)
-        for event in events:
-            x[:, event.place] = _truncated(law, event, like.expand(len(x), -1))
-        made.append(x)
-    return torch.cat(made)
-
-
-def _of_all(covariates: Tensor | None, rows: int) -> Tensor | None:
-    return None if covariates is None else covariates.expand(rows, -1)
+            progress(min(n, int(n * found.tried / MOST)), n)
+    if not found.effective >= 2:
+        raise DataError(
+            f"the condition is practically impossible under the model: of {found.tried:,} draws of z "
+            f"{'none makes' if found.effective == 0 else 'one alone makes'} it possible"
+        )
+    return found
 
 
 def _codes(law: Distribution, place: int) -> Tensor:

@@ -11,10 +11,12 @@ from likely.data import EncodedRows
 from likely.models import Model
 from likely.tasks.cells import Cells, summarise
 from likely.tasks.draws import Draws, Progress, posterior_draws
+from likely.tasks.ranges import Range, Tally, keep
 
 __all__ = ["Imputed", "impute"]
 
 LEAST, MOST, MORE = 10.0, 3200, 4
+CHUNK = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class Imputed:
         `(draws, rows, *event)`, where they were asked for: x ~ P(x|x_observed), all cells of a row together.
     ess
         Effective sample size of the weights (Kong 1992): `(rows,)`.
+    tally
+        How draws within the range were found, each row a group; `None` where nothing binds them.
 
     """
 
@@ -38,6 +42,7 @@ class Imputed:
     deviation: Tensor
     draws: Tensor
     ess: Tensor
+    tally: Tally | None = None
 
 
 @torch.no_grad()
@@ -50,6 +55,7 @@ def impute(
     deviation: bool = False,
     samples: int = 200,
     seed: int = 0,
+    within: Range | None = None,
     progress: Progress | None = None,
 ) -> Imputed:
     """E[x_j|x_observed] ≈ Σ_k w_k E[x_j|z_k], by self-normalised importance sampling of z ~ P(z|x_observed).
@@ -73,20 +79,27 @@ def impute(
         Draws of z a row.
     seed
         Of the noise behind z, which is keyed by (seed, row), and of the draws.
+    within
+        Draws are those of P(x_missing|x_observed, every missing cell lies there): z and all are drawn until they do.
     progress
         Called with (rows done, rows).
 
     """
-    asked = _Asked(draws, mode, deviation, seed)
-    found = _once(model, rows, asked, samples, progress)
-    while samples * MORE <= MOST:
+    asked = _Asked(draws, mode, deviation, seed, within)
+    final = samples * MORE > MOST
+    found = _once(model, rows, asked, samples, final, progress)
+    while not final:
         samples *= MORE
+        final = samples * MORE > MOST
         poor = (found.ess < LEAST).nonzero().squeeze(1)
         if not len(poor):
             break
-        again = _once(model, rows.take(poor), asked, samples, None)
-        for name in ("value", "deviation", "ess"):
-            getattr(found, name)[poor] = getattr(again, name)
+        again = _once(model, rows.take(poor), asked, samples, final, None)
+        pairs = [(getattr(found, name), getattr(again, name)) for name in ("value", "deviation", "ess")]
+        if found.tally is not None and again.tally is not None:
+            pairs += [(getattr(found.tally, name), getattr(again.tally, name)) for name in ("tried", "inside", "worst")]
+        for whole, part in pairs:
+            whole[poor] = part
         found.draws[:, poor] = again.draws
     return found
 
@@ -97,16 +110,22 @@ class _Asked:
     mode: bool
     deviation: bool
     seed: int
+    within: Range | None
 
 
-def _once(model: Model, rows: EncodedRows, asked: _Asked, samples: int, progress: Progress | None) -> Imputed:
+def _once(
+    model: Model, rows: EncodedRows, asked: _Asked, samples: int, final: bool, progress: Progress | None
+) -> Imputed:
     made: list[tuple[Tensor, ...]] = []
+    tallies: list[Tally] = []
     for chunk in posterior_draws(model, rows, samples=samples, seed=asked.seed, progress=progress):
         cells, count = _summary(model, chunk, asked), chunk.count
-        drawn = _drawn(model, chunk, asked.draws, asked.seed + len(made))
+        drawn, tally = _drawn(model, chunk, asked, asked.seed + len(made), final)
         made.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], chunk.ess[:count]))
+        tallies += [] if tally is None else [tally]
     value, deviation, drawn, ess = (torch.cat(part) for part in zip(*made, strict=True))
-    return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num())
+    whole = [torch.cat([getattr(one, name) for one in tallies]) for name in ("tried", "inside", "worst") if tallies]
+    return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), Tally(*whole) if whole else None)
 
 
 def _summary(model: Model, chunk: Draws, asked: _Asked) -> Cells:
@@ -117,15 +136,31 @@ def _summary(model: Model, chunk: Draws, asked: _Asked) -> Cells:
     return summarise(model, chunk, mode=asked.mode, deviation=asked.deviation)
 
 
-def _drawn(model: Model, chunk: Draws, draws: int, seed: int) -> Tensor:
-    """x ~ Σ_k w_k P(x|z_k): `(draws, rows, *event)`, float64."""
-    batch, device = chunk.batch, chunk.z.device
+def _drawn(model: Model, chunk: Draws, asked: _Asked, seed: int, final: bool) -> tuple[Tensor, Tally | None]:
+    """x ~ Σ_k w_k P(x|z_k), `(draws, rows, *event)`, float64; within the range, but for rows that have a better try."""
+    batch, device, draws = chunk.batch, chunk.z.device, asked.draws
     if not draws:
-        return torch.empty((0, *batch.values.shape), dtype=torch.float64, device=device)
+        return torch.empty((0, *batch.values.shape), dtype=torch.float64, device=device), None
+    weights = chunk.weights.nan_to_num(nan=1 / len(chunk.z)).T
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
-        weights = chunk.weights.nan_to_num(nan=1 / len(chunk.z)).T
         chosen = torch.multinomial(weights, draws, replacement=True).T
         z = chunk.z.gather(0, chosen.unsqueeze(-1).expand(*chosen.shape, chunk.z.shape[-1]))
         parts = [model.likelihood(part, batch.covariates).sample() for part in z.split(chunk.block)]
-    return torch.cat(parts).to(torch.float64)
+        x = torch.cat(parts).to(torch.float64)
+        if asked.within is None or batch.observed is None:
+            return x, None
+        count = chunk.count
+        bound = ~batch.observed[:count] & (final | (chunk.ess[:count] >= LEAST)).unsqueeze(1)
+        row = torch.arange(count, device=device).repeat(draws)
+
+        def again(items: Tensor) -> Tensor:
+            of = row[items]
+            z = chunk.z[torch.multinomial(weights[of], 1).squeeze(1), of]
+            parts = zip(z.split(CHUNK), of.split(CHUNK), strict=True)
+            made = [model.likelihood(z, None if (y := batch.covariates) is None else y[i]).sample() for z, i in parts]
+            return torch.cat(made).to(torch.float64)
+
+        kept, tally = keep(x[:, :count].flatten(0, 1), again, asked.within, group=row, drawn=bound[row])
+    x[:, :count] = kept.unflatten(0, (draws, count))
+    return x, tally

@@ -1,0 +1,164 @@
+"""Rows drawn again until they lie in the range of the training rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from likely.data import Column, Schema, shown
+from likely.errors import DataError
+
+__all__ = ["Range", "Tally", "demand", "keep", "told"]
+
+LEAST, SHARE = 1000, 0.01
+AT_ONCE = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Range:
+    """What training rows span: of each column of numbers from the least to the greatest, half a step more on a grid.
+
+    Attributes
+    ----------
+    columns, places
+        The columns of numbers that are bound, and where their cells are in a row.
+
+    """
+
+    columns: tuple[Column, ...]
+    places: tuple[int, ...]
+
+    @classmethod
+    def of(cls, schema: Schema, *, free: Collection[int] = ()) -> Range | None:
+        """The range of a table but for the cells that are free; `None` where no column is bound."""
+        if schema.form != "table":
+            return None
+        bound = [
+            (column, place)
+            for place, column in enumerate(schema.modelled)
+            if column.numeric and column.kind != "listed" and column.low is not None and place not in free
+        ]
+        return cls(*map(tuple, zip(*bound, strict=True))) if bound else None
+
+    def beyond(self, x: Tensor) -> Tensor:
+        """Which of its cells lie outside, of rows `(rows, cells)`: `(rows, columns)` boolean."""
+        halves = [(c.step or 0.0) / 2 for c in self.columns]
+        ends = [((c.low or 0.0) - half, (c.high or 0.0) + half) for c, half in zip(self.columns, halves, strict=True)]
+        low, high = torch.tensor(ends, dtype=torch.float64, device=x.device).unbind(1)
+        cells = x[:, list(self.places)].to(torch.float64)
+        return torch.logical_or(cells < low, cells > high)
+
+
+@dataclass(frozen=True, eq=False)
+class Tally:
+    """How rows within the range were found; rows of one law are a group.
+
+    Attributes
+    ----------
+    tried, inside
+        How many were drawn, and how many of them lay inside: `(groups,)`.
+    worst
+        Which column of the range was outside most often: `(groups,)`.
+
+    """
+
+    tried: Tensor
+    inside: Tensor
+    worst: Tensor
+
+    @property
+    def hopeless(self) -> Tensor:
+        """Of at least 1,000 that were drawn fewer than 1 in 100 lay inside: `(groups,)` boolean."""
+        return (self.tried >= LEAST) & (self.inside < SHARE * self.tried)
+
+
+def told(tallies: Iterable[Tally]) -> dict[str, Any]:
+    """`outside`, the share of the rows drawn that lay outside and were drawn again, and `rows`, how many were drawn."""
+    pairs = [(int(one.tried.sum()), int(one.inside.sum())) for one in tallies]
+    tried, inside = (sum(part) for part in zip(*pairs, strict=True))
+    return {"outside": 1 - inside / tried, "rows": tried}
+
+
+def keep(
+    first: Tensor,
+    again: Callable[[Tensor], Tensor],
+    within: Range,
+    *,
+    group: Tensor | None = None,
+    drawn: Tensor | None = None,
+) -> tuple[Tensor, Tally]:
+    """Rows x ~ P(x|every drawn cell is within the range): a row that is not is drawn again whole, until it is.
+
+    Rejection sampling (von Neumann 1951): the first draw of P(x) that lies in a set is a draw of P(x|the set), so all
+    that belongs to a row (its code, its other cells) must be drawn anew with it.
+
+    Parameters
+    ----------
+    first
+        One draw of each row, `(rows, cells)`.
+    again
+        Row numbers -> a new draw of each, independent of the others: `(numbers,)` -> `(numbers, cells)`.
+    within
+        The range.
+    group
+        Number of each row's law, from 0 on: `(rows,)`; one for all unless given.
+    drawn
+        Which cells are drawn, `(rows, cells)` boolean; the others are given, and may lie anywhere. All unless given.
+
+    Returns
+    -------
+    (torch.Tensor, Tally)
+        `(rows, cells)`, and how they were found; rows of a hopeless group may lie outside.
+
+    """
+    group = torch.zeros(len(first), dtype=torch.int64, device=first.device) if group is None else group
+    groups = int(group.max()) + 1
+    tried, inside = (torch.zeros(groups, dtype=torch.int64, device=first.device) for _ in range(2))
+    outside = torch.zeros((groups, len(within.places)), dtype=torch.int64, device=first.device)
+    given = None if drawn is None else ~drawn[:, list(within.places)]
+    values, open_, x = first.clone(), torch.arange(len(first), device=first.device), first
+    while True:
+        of = open_.repeat(len(x) // len(open_))
+        beyond = within.beyond(x)
+        if given is not None:
+            beyond &= ~given[of]
+        good = ~beyond.any(1)
+        tried.index_add_(0, group[of], torch.ones_like(of))
+        inside.index_add_(0, group[of], good.long())
+        outside.index_add_(0, group[of], beyond.long())
+        good, each = good.view(-1, len(open_)), x.view(-1, len(open_), x.shape[1])
+        found, place = good.any(0), good.int().argmax(0)
+        values[open_[found]] = each[place, torch.arange(len(open_), device=x.device)][found]
+        tally = Tally(tried, inside, outside.argmax(1))
+        open_ = open_[~found]
+        open_ = open_[~tally.hopeless[group[open_]]]
+        if not len(open_):
+            return values, tally
+        left = group[open_].unique()
+        odds = int(tried[left].sum()) // max(1, int(inside[left].sum()))
+        x = again(open_.repeat(max(1, min(odds, AT_ONCE // len(open_)))))
+
+
+def demand(within: Range, tally: Tally, name: Callable[[int], str] = lambda _: "") -> None:
+    """Every group's draws reach the range; `name` begins the line about a group whose do not.
+
+    Raises
+    ------
+    DataError
+        If those of a group do not.
+
+    """
+    if not tally.hopeless.any():
+        return
+    group = int(tally.hopeless.int().argmax())
+    column = within.columns[int(tally.worst[group])]
+    span = f"{shown(column, column.low or 0.0)} to {shown(column, column.high or 0.0)}"
+    raise DataError(
+        f"{name(group)}{int(tally.inside[group])} of {int(tally.tried[group]):,} rows drawn lie within the range of "
+        f"training rows; column {column.name!r} is outside most often ({span}). "
+        "Draw beyond it with --beyond-range (Python: beyond_range=True)"
+    )

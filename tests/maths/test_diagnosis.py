@@ -290,14 +290,16 @@ def test_rows_outside_inferred_ranges_are_counted() -> None:
         Column("grid", "float64", "grid", "", low=0.0, high=5.0, per_unit=10),
         Column("hard", "uint8", "levels", "", low=0.0, high=9.0, per_unit=1, hard=True),
         Column("kind", "str", "categorical", "", categories=("a", "b")),
+        Column("listed", "float64", "listed", "", low=0.1, high=7.0, per_unit=10, categories=(0.1, 0.3, 7.0)),
         Column("given", "float64", "real", "", low=0.0, high=2.0, condition=True),
     )
-    schema = Schema("table", (4,), columns, 99, uniform=False)
-    x = torch.tensor([[0, 5.04, 9, 0], [2, 5.2, 9, 1], [-1, 0, 0, -1], [1, -0.1, 3, -1], [0, 0, 0, 0]])
+    schema = Schema("table", (5,), columns, 99, uniform=False)
+    x = [[0, 5.04, 9, 0, 7], [2, 5.2, 9, 1, 0.2], [-1, 0, 0, -1, 9], [1, -0.1, 3, -1, 0.1], [0, 0, 0, 0, 0.3]]
+    x = torch.tensor(x, dtype=torch.float64)
     rows = EncodedRows(x.double(), covariates=torch.tensor([[0.0], [1.0], [2.0], [0.0], [3.0]]).double())
     found = outside(schema, rows)
-    assert found.columns == {"real": 1, "grid": 2, "kind": 2, "given": 1}
-    assert found.unseen == {"kind": 2}
+    assert found.columns == {"real": 1, "grid": 2, "kind": 2, "listed": 2, "given": 1}
+    assert found.unseen == {"kind": 2, "listed": 2}
     assert (found.rows, found.of, found.beyond) == (4, 5, 4)
     assert found.expected == pytest.approx(2 / 100 * 3 * 5)
     inside = outside(schema, EncodedRows(x[4:].double()))

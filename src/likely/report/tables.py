@@ -103,7 +103,7 @@ def explained(findings: Findings) -> str:
     ordered = found.loc[(gain if known else -found["given_z"]).sort_values(ascending=False, kind="stable").index]
     text = (
         "The reconstruction term, column by column: the mean of log P(x<sub>j</sub>|z) with z from Q(z|x), over the "
-        "cells that are observed. Columns measured by density can be above 0, the others cannot."
+        "cells that are observed. Columns that have a density can be above 0, the others cannot."
     )
     if known:
         text += (

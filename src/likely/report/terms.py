@@ -97,7 +97,8 @@ TERMS = {
 MEASURES = {
     "mass": "Every column is discrete or recorded on a grid, so P(x) is a probability and log P(x) is at most 0.",
     "density": "P(x) is a density in the units of the data: log P(x) may be positive, and shifts if the units change.",
-    "mixed": "Some columns have probabilities and some densities: log P(x) may be positive, and shifts with the units.",
+    "mixed": "Some columns or values have probabilities and some densities: log P(x) may be positive, and shifts with "
+    "the units.",
 }
 CHOSEN = {
     "train": "The weights were fitted to these very rows, so the numbers flatter the model.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from likely.data import EncodedRows, Kind, Schema
+from likely.data import Column, EncodedRows, Schema
 from likely.evaluation.diagnosis import words
 from likely.evaluation.diagnosis.aggregate import Aggregate, aggregate
 from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration, calibrations, dependence, uniforms
@@ -133,7 +133,7 @@ def diagnose(
     findings = [
         *words.of_collapse(used, units, first.latent),
         *words.of_fit(fit),
-        *words.of_calibration(calibration, _kinds(schema), fixed, transformed.effective),
+        *words.of_calibration(calibration, _columns(schema), fixed, transformed.effective),
         *words.of_aggregate(split, space, prior),
         *words.of_outside(beyond),
     ]
@@ -157,8 +157,8 @@ def diagnose(
     )
 
 
-def _kinds(schema: Schema) -> dict[str, Kind]:
-    return {ALL_CELLS if schema.uniform else column.name: column.kind for column in schema.modelled}
+def _columns(schema: Schema) -> dict[str, Column]:
+    return {ALL_CELLS if schema.uniform else column.name: column for column in schema.modelled}
 
 
 def _plain(value: Any) -> Any:

@@ -98,8 +98,8 @@ class Calibration:
 def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
     """The randomised probability integral transform of every cell: u = F(x−) + v (F(x) − F(x−)), v uniform.
 
-    F is the distribution function of P(x_i|z), and F(x) − F(x−) the mass of x_i itself, 0 for a density (Brockwell
-    2007, Universal residuals; Czado, Gneiting, Held 2009 give a version without v). If the rows
+    F is the distribution function of P(x_i|z), and F(x) − F(x−) the mass of x_i itself, 0 for a density but at an atom
+    (Brockwell 2007, Universal residuals; Czado, Gneiting, Held 2009 give a version without v). If the rows
     come from the model and z from P(z|x), every u is uniform, and those of a row are independent. z is one of 50 draws
     of Q(z|x), taken with probability in proportion to P(x, z)/Q(z|x) (Rubin 1988, sampling importance resampling):
     from P(z|x) exactly where Q is, else nearly. Noise is keyed by (seed, row, copy of the row).
@@ -113,7 +113,8 @@ def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
 
     """
     model.eval()
-    p, mass = model.prior(), _of_mass(model.p_x_z).to(rows.values.device)
+    p = model.prior()
+    mass, mixed = (_measured(model.p_x_z, what).to(rows.values.device) for what in ("mass", "mixed"))
     found, effective = [], 0.0
     for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), ROWS):
         z, share = _proposed(model, batch, keys, p)
@@ -122,8 +123,12 @@ def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
         taken = z[passed.sum(0).clamp_max(DRAWS - 1), torch.arange(len(batch), device=z.device)]
         law = model.likelihood(taken, batch.covariates)
         v = uniform(keys, WITHIN, 0, 1, batch.values[0].numel())[0].view(batch.values.shape).to(torch.float64)
-        below = torch.where(mass, (1 - v) * law.log_prob(batch.values).to(torch.float64).exp(), 0.0)
-        u = (law.cdf(batch.values).to(torch.float64) - below).clamp(0, 1)
+        upto = law.cdf(batch.values).to(torch.float64)
+        own = torch.where(mass, law.log_prob(batch.values).to(torch.float64).exp(), 0.0)
+        if mixed.any():
+            before = batch.values.to(torch.float64).nextafter(torch.full_like(v, -torch.inf))
+            own = torch.where(mixed, upto - law.cdf(before).to(torch.float64), own)
+        u = (upto - (1 - v) * own).clamp(0, 1)
         if batch.observed is not None:
             u = torch.where(batch.observed, u, v)
         found.append(u[:count].flatten(1).to(torch.float32).cpu())
@@ -143,13 +148,13 @@ def _proposed(model: Model, batch: Batch, keys: Tensor, p: LatentDistribution) -
     return torch.cat(draws), torch.softmax(torch.cat(weights).nan_to_num(nan=-1e30, neginf=-1e30), 0)
 
 
-def _of_mass(likelihood: Likelihood) -> Tensor:
-    """Which cells have a mass, not a density: `()` or `(columns,)`."""
+def _measured(likelihood: Likelihood, what: str) -> Tensor:
+    """Which cells have this measure: `()` or `(columns,)`."""
     if not isinstance(likelihood, Columns):
-        return torch.tensor(likelihood.measure == "mass")
+        return torch.tensor(likelihood.measure == what)
     made = torch.zeros(likelihood.event_shape, dtype=torch.bool)
     for family, places in zip(likelihood.families, likelihood.places, strict=True):
-        made[places.cpu()] = _of_mass(cast(Likelihood, family)).cpu()
+        made[places.cpu()] = _measured(cast(Likelihood, family), what).cpu()
     return made
 
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from likely.data import Column, EncodedRows, Schema
+from likely.evaluation.baselines.numbers import Numbers
 from likely.evaluation.evidence import evidence
 from likely.models import Model
 
@@ -66,9 +68,10 @@ class Outside:
     rows, of
         How many have one, among how many.
     columns
-        Column -> how many rows are beyond its range, or have a category that it lacks; those with none left out.
+        Column -> how many rows are beyond its range, or have a category or a listed number that it lacks; those with
+        none left out.
     unseen
-        The same of unseen categories alone.
+        The same of unseen categories and unlisted numbers alone.
     expected
         How often chance alone takes a row beyond a column's range, at most: 2/(n + 1) for each row that has a value and
         each column whose range was inferred from the n training rows that have one.
@@ -144,7 +147,7 @@ def _verdict(parts: Mapping[str, SplitElbo], gap: float, error: float) -> Verdic
 
 
 def outside(schema: Schema, rows: EncodedRows) -> Outside:
-    """Count the rows with values beyond ranges that were inferred from training rows, and unseen categories.
+    """Count the rows with values beyond ranges that training rows gave, and unseen categories and listed numbers.
 
     Limits that are law are checked when rows are encoded.
     """
@@ -159,7 +162,7 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
         parts += [(c, rows.covariates[:, [i]], None) for i, c in enumerate(schema.conditions)]
     expected = sum(_add(found, part, schema) for part in parts)
     counts = {name: int((cells > 0).sum()) for name, cells in found.items()}
-    codes = {column.name for column in schema.columns if column.coded}
+    codes = {column.name for column in schema.columns if _known_alone(column)}
     some = np.any([cells > 0 for cells in found.values()], axis=0) if found else np.zeros(len(rows), bool)
     return Outside(
         rows=int(some.sum()),
@@ -174,14 +177,24 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
 def _add(found: dict[str, np.ndarray], part: tuple[Column, Tensor, Tensor | None], schema: Schema) -> float:
     """Count each row's cells that are outside; how many rows chance takes beyond a range that was inferred, at most."""
     column, cells, seen = part
-    if not column.coded and (column.hard or column.low is None or column.high is None):
+    alone = _known_alone(column)
+    if not alone and (column.hard or column.low is None or column.high is None):
         return 0.0
-    beyond = cells < 0
-    if not column.coded:
+    if column.kind == "listed":
+        x = cells.cpu().to(torch.float64)
+        beyond = ~Numbers.of([column.categories] * x.shape[1]).find(x)[1].to(cells.device)
+    elif column.coded:
+        beyond = cells < 0
+    else:
         slack = 0.5 * (column.step or 0.0)
         beyond = (cells < (column.low or 0.0) - slack) | (cells > (column.high or 0.0) + slack)
     beyond = beyond if seen is None else beyond & seen
     found[column.name] = beyond.sum(1).cpu().numpy()
     rows = len(cells) if seen is None else int(seen.any(1).sum())
     known = schema.rows if schema.uniform else schema.rows - column.missing
-    return 0.0 if column.coded else 2 / (known + 1) * rows
+    return 0.0 if alone else 2 / (known + 1) * rows
+
+
+def _known_alone(column: Column) -> bool:
+    """Whether all values that training rows lack are one event."""
+    return column.coded or column.kind == "listed"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from likely.data import Kind
+from likely.data import Column, Kind
 from likely.data.schema import NUMERIC
 from likely.evaluation.diagnosis.aggregate import Aggregate
 from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration
@@ -111,17 +111,17 @@ def of_aggregate(found: Aggregate | None, space: str, prior: str) -> Iterator[Fi
 
 
 def of_calibration(
-    found: Sequence[Calibration], kinds: Mapping[str, Kind], fixed: bool, effective: float
+    found: Sequence[Calibration], columns: Mapping[str, Column], fixed: bool, effective: float
 ) -> Iterator[Finding]:
-    """Which columns P(x|z) gets wrong, and how; `kinds` of each, and whether σ is a number that was told."""
+    """Which columns P(x|z) gets wrong, and how; what each column is, and whether σ is a number that was told."""
     wrong = sorted((c for c in found if c.verdict), key=lambda c: -c.distance)
     doubt = "" if effective >= LEAST_DRAWS else f" (z is nearer Q(z|x) than P(z|x): {effective:.1f} effective draws)"
     if not wrong:
         yield False, f"P(x|z) is calibrated as far as the rows can tell{doubt}", ()
         return
-    named = [f"{c.name}: {c.verdict}{_width(c, kinds[c.name])}" for c in wrong[:SHOWN]]
+    named = [f"{c.name}: {c.verdict}{_width(c, columns[c.name])}" for c in wrong[:SHOWN]]
     listed = "; ".join(named) + (f"; and {len(wrong) - SHOWN} more columns" if len(wrong) > SHOWN else "")
-    shapes = [option for c in wrong for option in _shapes(kinds[c.name], cells=c.name == ALL_CELLS)]
+    shapes = [option for c in wrong for option in _shapes(columns[c.name].kind, cells=c.name == ALL_CELLS)]
     options = (PREDICTED,) if fixed else tuple(dict.fromkeys(shapes))
     yield True, f"P(x|z) is not calibrated{doubt}: {listed}" + (f"; {_try(options)}" if options else ""), options
 
@@ -131,8 +131,9 @@ def _shapes(kind: Kind, *, cells: bool) -> tuple[str, ...]:
     return SHAPES.get(kind, ()) if cells else BENT if kind in NUMERIC else ()
 
 
-def _width(found: Calibration, kind: Kind) -> str:
-    if kind != "real" or "too" not in found.verdict:
+def _width(found: Calibration, column: Column) -> str:
+    """How many times too wide or too narrow a density is; beside atoms the spread does not tell."""
+    if column.kind != "real" or column.measure != "density" or "too" not in found.verdict:
         return ""
     return f", about {max(found.spread, 1 / found.spread):.2f} times"
 

@@ -68,12 +68,33 @@ def test_grey_among_colour_becomes_colour_and_is_noted(tmp_path: Path) -> None:
     assert any("made colour" in notice for notice in source.notices)
 
 
-def test_transparency_is_dropped_and_noted(tmp_path: Path) -> None:
-    put(tmp_path / "a.png", colour(0), "RGBA")
-    put(tmp_path / "b.png", colour(1))
-    source = sources.open_source(tmp_path)
-    np.testing.assert_array_equal(source.splits["all"].values, np.stack([colour(0), colour(1)]))
-    assert any("transparency" in notice for notice in source.notices)
+@pytest.mark.parametrize(
+    ("background", "colour_below", "name"),
+    [(None, 255, "white"), ((0, 0, 0), 0, "0,0,0"), ((51, 51, 51), 51, "51,51,51")],
+)
+def test_transparent_pictures_are_laid_on_the_background(
+    background: tuple[int, int, int] | None, colour_below: int, name: str, tmp_path: Path
+) -> None:
+    opaque, alpha = colour(0), np.zeros((5, 4, 1), np.uint8)
+    alpha[0], alpha[1] = 255, 51
+    Image.fromarray(np.concatenate([opaque, alpha], 2), "RGBA").save(tmp_path / "a.png")
+    put(tmp_path / "b.png", colour(1), "RGBA")
+    source = sources.open_source(tmp_path, background=background)
+    values = np.asarray(source.splits["all"].values)
+    np.testing.assert_array_equal(values[1], colour(1))
+    np.testing.assert_array_equal(values[0, 0], opaque[0])
+    np.testing.assert_allclose(values[0, 1], 0.2 * opaque[1] + 0.8 * colour_below, atol=1)
+    assert (values[0, 2:] == colour_below).all()
+    assert source.notices == (
+        f"1 transparent picture(s) were laid on {name}; --background R,G,B (or a name) takes another colour",
+    )
+
+
+def test_transparent_grey_stays_grey_on_grey_alone(tmp_path: Path) -> None:
+    Image.merge("LA", [Image.fromarray(grey(0)), Image.fromarray(np.zeros((5, 4), np.uint8))]).save(tmp_path / "a.png")
+    assert (np.asarray(sources.open_source(tmp_path).splits["all"].values) == np.full((1, 5, 4), 255)).all()
+    red = sources.open_source(tmp_path, background=(255, 0, 0)).splits["all"].values
+    assert (np.asarray(red) == np.broadcast_to([255, 0, 0], (1, 5, 4, 3))).all()
 
 
 def test_palettes_and_bits_are_read(tmp_path: Path) -> None:
@@ -84,13 +105,33 @@ def test_palettes_and_bits_are_read(tmp_path: Path) -> None:
     assert set(np.unique(values[1])) == {0, 255}
 
 
-def test_sixteen_bits_are_scaled_to_eight_and_noted(tmp_path: Path) -> None:
-    deep = np.linspace(0, 65535, 20).astype(np.uint16).reshape(5, 4)
-    put(tmp_path / "a.png", deep)
+@pytest.mark.parametrize(("kind", "suffix"), [(np.uint16, ".png"), (np.uint16, ".tif"), (np.int32, ".tif")])
+def test_sixteen_bits_keep_their_units(kind: type[np.generic], suffix: str, tmp_path: Path) -> None:
+    deep = np.linspace(0, 4095, 20).astype(kind).reshape(5, 4)
+    put(tmp_path / f"a{suffix}", deep)
     source = sources.open_source(tmp_path)
-    values = source.splits["all"].values
-    assert (values.min(), values.max()) == (0, 255)
-    assert any("more than 8 bits" in notice for notice in source.notices)
+    values = np.asarray(source.splits["all"].values)
+    assert values.dtype == np.uint16
+    np.testing.assert_array_equal(values, deep[None])
+    assert not source.notices
+    small = np.asarray(sources.open_source(tmp_path, resize=(3, 2)).splits["all"].values)
+    assert small.shape == (1, 3, 2)
+    assert 0 <= small.min() < small.max() <= 4095
+
+
+def test_depths_are_not_mixed(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", grey(0))
+    put(tmp_path / "b.png", grey(1).astype(np.uint16))
+    with pytest.raises(DataError, match=r"differ in depth: .*a\.png has 8 bits, .*b\.png has 16"):
+        sources.open_source(tmp_path)
+
+
+def test_grey_stored_in_three_channels_is_told(tmp_path: Path) -> None:
+    put(tmp_path / "a.png", np.repeat(grey(0)[..., None], 3, 2))
+    put(tmp_path / "b.png", grey(1))
+    assert any("every picture is grey, stored in three" in notice for notice in sources.open_source(tmp_path).notices)
+    put(tmp_path / "c.png", colour(2))
+    assert not any("stored in three" in notice for notice in sources.open_source(tmp_path).notices)
 
 
 def test_rotation_is_applied(tmp_path: Path) -> None:

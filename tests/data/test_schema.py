@@ -193,15 +193,19 @@ def test_bytes_are_law_for_arrays(value: float) -> None:
     ("array", "kind"),
     [
         (RNG.integers(0, 256, (N, 3, 2)).astype(np.uint8), "levels"),
-        (np.zeros((N, 3, 2), np.uint8), "levels"),
+        (RNG.integers(0, 17, (N, 3, 2)).astype(np.uint8), "levels"),
         (RNG.random((N, 3, 2)) < 0.5, "binary"),
         ((RNG.random((N, 3, 2)) < 0.5).astype(np.uint8), "binary"),
         ((RNG.random((N, 3, 2)) < 0.5).astype(np.float32), "binary"),
         (RNG.integers(0, 17, (N, 3, 2)).astype(np.float64), "levels"),
-        (RNG.integers(-900, 900, (N, 3, 2)).astype(np.int16), "grid"),
+        (RNG.integers(-900, 900, (N, 3, 2)).astype(np.int16), "levels"),
         (RNG.normal(size=(N, 3, 2)).astype(np.float32), "real"),
         (RNG.normal(size=(N, 3, 2)), "real"),
-        (np.round(RNG.normal(size=(N, 3, 2)), 3), "grid"),
+        (np.round(RNG.normal(size=(N, 3, 2)), 3), "levels"),
+        (np.where(RNG.random((N, 3, 2)) < 0.5, 255, 0).astype(np.uint8), "binary"),
+        (np.where(RNG.random((N, 3, 2)) < 0.5, -1, 1), "binary"),
+        (np.where(RNG.random((N, 3, 2)) < 0.5, 0.3, 0.7).astype(np.float32), "binary"),
+        (RNG.integers(0, 4096, (N, 3, 2)).astype(np.uint16), "levels"),
     ],
 )
 def test_uniform_arrays_round_trip_with_their_type(array: np.ndarray, kind: str) -> None:
@@ -236,8 +240,10 @@ def test_arrays_that_cannot_be_modelled() -> None:
         schema_of(np.zeros((N, 0, 2)), "array")
     with pytest.raises(DataError, match=r"every cell .* is missing"):
         schema_of(np.full((N, 3, 2), np.nan), "array")
-    with pytest.raises(ConfigError, match="--column is for tables"):
-        schema_of(np.zeros((N, 3, 2), np.uint8), "array", kinds={"x": "real"})
+    with pytest.raises(DataError, match=r"every cell .* is 0: there is nothing"):
+        schema_of(np.zeros((N, 3, 2), np.uint8), "array")
+    with pytest.raises(ConfigError, match=r"no column 'y': .* shape \(40, 3, 2\) are of one kind, told by x=real"):
+        schema_of(RNG.normal(size=(N, 3, 2)), "array", kinds={"y": "real"})
 
 
 def test_draws_beyond_the_type_do_not_wrap_around() -> None:

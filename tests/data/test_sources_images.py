@@ -82,10 +82,11 @@ def test_links_to_folders_are_followed_once(tmp_path: Path) -> None:
     assert len(open_source(root).splits["train"]) == 1
 
 
-def test_sixteen_bits_are_scaled_alike_in_bright_and_dark_pictures(tmp_path: Path) -> None:
+def test_bright_and_dark_pictures_of_sixteen_bits_keep_their_units(tmp_path: Path) -> None:
     put(tmp_path / "a.png", np.full((2, 2), 200, np.uint16))
     put(tmp_path / "b.png", np.full((2, 2), 51400, np.uint16))
-    assert pixels(open_source(tmp_path))[:, 0, 0].tolist() == [1, 200]
+    values = open_source(tmp_path).splits["all"].values
+    assert np.asarray(values)[:, 0, 0].tolist() == [200, 51400]
 
 
 def test_floats_from_0_to_1_are_scaled_and_others_refused(tmp_path: Path) -> None:
@@ -102,20 +103,22 @@ def test_colour_of_16_bits_is_noted(tmp_path: Path) -> None:
     deep_colour_png(tmp_path / "a.png", [0, 0x8000, 0xFFFF])
     source = open_source(tmp_path)
     assert pixels(source)[0, 0, :, 0].tolist() == [0, 0x80, 255]
-    assert source.notices == ("1 picture(s) of more than 8 bits were scaled to 8",)
+    assert source.notices[0] == "1 picture(s) of more than 8 bits were scaled to 8"
 
 
-def test_the_channel_of_transparency_is_dropped_not_blended(tmp_path: Path) -> None:
+def test_what_lies_under_full_transparency_is_not_seen(tmp_path: Path) -> None:
     put(tmp_path / "a.png", np.full((2, 2, 4), (10, 20, 30, 0), np.uint8))
-    assert pixels(open_source(tmp_path))[0, 0, 0].tolist() == [10, 20, 30]
+    assert (pixels(open_source(tmp_path)) == 255).all()
 
 
-def test_a_palette_with_transparency_is_read_without_a_warning(tmp_path: Path) -> None:
+def test_a_palette_with_transparency_is_laid_on_the_background_without_a_warning(tmp_path: Path) -> None:
     image = Image.fromarray(np.full((2, 2, 3), (10, 20, 30), np.uint8)).convert("P", palette=Image.Palette.ADAPTIVE)
     image.save(tmp_path / "a.png", transparency=b"\x80")
     source = open_source(tmp_path)
-    assert pixels(source)[0, 0, 0].tolist() == [10, 20, 30]
-    assert any("transparency" in notice for notice in source.notices)
+    share = 0x80 / 255
+    expected = [share * level + (1 - share) * 255 for level in (10, 20, 30)]
+    np.testing.assert_allclose(pixels(source)[0, 0, 0], expected, atol=1)
+    assert any("laid on white" in notice for notice in source.notices)
 
 
 def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from likely import objectives, posteriors, priors
 from likely.assembly import families, networks
 from likely.assembly.grammar import Argument, Part
 from likely.data import Schema
+from likely.data.encode import is_byte
 from likely.errors import ConfigError
 from likely.priors import Prior
 
@@ -21,7 +22,7 @@ __all__ = ["PARTS"]
 
 
 def _vamp(schema: Schema, latent: int, count: int) -> Prior:
-    small = schema.uniform and schema.columns[0].hard
+    small = schema.uniform and is_byte(schema.columns[0])
     dtype = torch.float32 if small else torch.float64
     holes = any(column.missing for column in schema.modelled)
     return priors.Vamp(latent, schema.event_shape, min(count, schema.rows), dtype, len(schema.conditions), holes)

@@ -53,7 +53,7 @@ Kinds = Annotated[
         "--column",
         metavar="NAME=KIND",
         help="Take a column for real, positive, grid, count, levels, binary, categorical, ordered, constant, date; "
-        "identifier, text, ignore leave it out.",
+        "identifier, text, ignore leave it out. The cells of an array are x: levels, binary, real, grid.",
     ),
 ]
 Conditions = Annotated[
@@ -72,6 +72,10 @@ Binarized = Annotated[
     Binarizing | None, typer.Option(help="Make levels 0/1: drawn anew each time, drawn once, or cut at half.")
 ]
 Resize = Annotated[str | None, typer.Option(metavar="HxW", help="Scale pictures to this height and width.")]
+Background = Annotated[
+    str | None,
+    typer.Option(metavar="COLOUR", help="What transparent pictures are laid on: white unless given, R,G,B, #rrggbb."),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; where it was fitted unless given.")]
 Beyond = Annotated[
     bool,
@@ -106,6 +110,7 @@ def fit(
     condition: Conditions = None,
     binarize: Binarized = None,
     resize: Resize = None,
+    background: Background = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")
@@ -145,6 +150,7 @@ def fit(
         condition=condition or (),
         binarize=binarize,
         resize=size(resize),
+        background=background,
         **options,
     )
     show.fitted(run, json=json)
@@ -158,6 +164,7 @@ def inspect(
     condition: Conditions = None,
     binarize: Binarized = None,
     resize: Resize = None,
+    background: Background = None,
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write a page of pictures: a name that ends in .html.")
@@ -177,6 +184,7 @@ def inspect(
         condition=condition or (),
         binarize=binarize,
         resize=size(resize),
+        background=background,
         seed=seed,
     )
     inspection(found, name=data, output=output, json=json)

@@ -120,7 +120,7 @@ def _span(column: Column, summary: Summary | None) -> str:
     if summary is not None and summary.span is not None:
         return "; ".join(text for text in (" .. ".join(summary.span), summary.often(OFTEN)) if text)
     if column.low is not None and column.high is not None and column.kind != "date":
-        return f"{short(column.low)} .. {short(column.high)}"
+        return f"{short(column.low)} {'or' if column.kind == 'binary' else '..'} {short(column.high)}"
     return "" if summary is None else f"{summary.distinct} different"
 
 

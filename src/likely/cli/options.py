@@ -12,7 +12,7 @@ from likely.errors import ConfigError
 
 __all__ = ["checked_seed", "pairs", "read_config", "settings", "size", "told"]
 
-OWN = ("binarize", "column", "condition", "config", "data", "out", "output", "overwrite", "resize")
+OWN = ("background", "binarize", "column", "condition", "config", "data", "out", "output", "overwrite", "resize")
 
 
 def checked_seed(seed: int | None) -> int | None:

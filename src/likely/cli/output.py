@@ -16,7 +16,7 @@ import pandas as pd
 
 from likely.data import Schema
 from likely.errors import OutputError
-from likely.report.pictures import pictures
+from likely.report.pictures import pictures, stored
 from likely.run.files import fresh, write
 
 __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
@@ -181,9 +181,8 @@ def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
         )
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        for i, picture in enumerate(pictures(schema, array)):
-            image = Image.fromarray(np.round(picture * 255).astype(np.uint8))
-            write(aside / f"{i:05d}.png", _picture_bytes(image, ".png"))
+        for i, picture in enumerate(stored(schema, array)):
+            write(aside / f"{i:05d}.png", _picture_bytes(Image.fromarray(picture), ".png"))
         if path.exists():
             shutil.rmtree(path)
         aside.replace(path)

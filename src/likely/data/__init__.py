@@ -12,6 +12,7 @@ from likely.data.patterns import Patterns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, digest, divide, take
+from likely.data.uniform import taken
 
 __all__ = [
     "Axis",
@@ -37,5 +38,6 @@ __all__ = [
     "shown",
     "span",
     "take",
+    "taken",
     "with_labels",
 ]

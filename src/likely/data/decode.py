@@ -58,7 +58,11 @@ def decode(
 
 
 def _decode_array(schema: Schema, array: np.ndarray) -> np.ndarray:
-    dtype = np.dtype(np.uint8 if schema.binarize else schema.columns[0].dtype)
+    column = schema.columns[0]
+    dtype = np.dtype(np.uint8 if schema.binarize else column.dtype)
+    if column.kind == "binary" and not schema.binarize and (column.low, column.high) != (0, 1):
+        share = array.astype(np.float64)
+        array = (column.low or 0.0) * (1 - share) + (column.high or 0.0) * share
     if dtype.kind in "iub" and not (array == np.round(array)).all():
         return array.astype(np.float32 if dtype.itemsize <= 2 else np.float64)
     return (_within(dtype, array) if dtype.kind in "iu" else array).astype(dtype)

@@ -17,7 +17,9 @@ from likely.data.numeric import MAX_INTEGER
 from likely.data.schema import Column, Schema
 from likely.errors import DataError
 
-__all__ = ["encode", "encode_given", "on_grid"]
+__all__ = ["encode", "encode_given", "is_byte", "on_grid"]
+
+BYTE, CELLS = 255, 2**20
 
 
 def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None) -> EncodedRows:
@@ -137,22 +139,69 @@ def _encode_array(schema: Schema, array: np.ndarray) -> tuple[Tensor, Tensor | N
             where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
             raise DataError(f"cell {where} is infinite; expected a number, or NaN where nothing is known")
         observed = torch.from_numpy(~np.isnan(array))
-        array = np.where(np.isnan(array), array.dtype.type(fill(column)), array)
-    return _numbers_of_array(schema, column, array), observed
+        empty = column.low if column.kind == "binary" else fill(column)
+        array = np.where(np.isnan(array), array.dtype.type(empty), array)
+    return torch.from_numpy(_owned(_numbers_of_array(schema, column, array))), observed
 
 
-def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray) -> Tensor:
-    if schema.binarize and column.high != 1 and len(array) and np.isin(array, (0, 1)).all():
+def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray) -> np.ndarray:
+    if column.kind == "binary" and not schema.binarize:
+        return _two_valued(column, array)
+    if schema.binarize and column.high != 1 and array.size and array.max() <= 1 and np.isin(array, (0, 1)).all():
         array = array * column.high  # 0/1 already, such as samples of this run
-    if column.hard and len(array):
+    if column.hard and array.size and not _within(column, array):
         _check_limits(column, array, f"cell of a row of shape {schema.event_shape}")
-    if column.hard and column.per_unit == 1 and column.high is not None and column.high <= 255:
-        return torch.from_numpy(np.ascontiguousarray(array.astype(np.uint8)))
-    if schema.binarize:
-        return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32)))
-    if column.per_unit is not None:
-        return torch.from_numpy(_snapped(column, array.astype(np.float64), "the array"))
-    return torch.from_numpy(np.ascontiguousarray(array.astype(np.float32 if array.dtype == np.float32 else np.float64)))
+    if schema.binarize and not is_byte(column):
+        return array.astype(np.float32)
+    if column.per_unit is None:
+        return array.astype(np.float32 if array.dtype == np.float32 else np.float64, copy=False)
+    whole = array.dtype.kind in "biu" and column.per_unit == 1
+    return _compact(column, array if whole else _snapped(column, array.astype(np.float64), "the array"))
+
+
+def _two_valued(column: Column, array: np.ndarray) -> np.ndarray:
+    """Codes 0 and 1 of the lower and the upper value, `(rows, *event)` uint8; some rows at a time."""
+    own, codes = np.dtype(column.dtype), np.empty(array.shape, np.uint8)
+    rows = max(1, CELLS // max(1, array[:1].size))
+    for first in range(0, len(array), rows):
+        part = array[first : first + rows]
+        seen = part.astype(own, copy=False) if own.kind == part.dtype.kind == "f" else part
+        upper = seen == column.high
+        known = upper | (seen == column.low)
+        if not known.all():
+            where = tuple(int(i) for i in np.argwhere(~known)[0])
+            raise DataError(
+                f"cell of a row of shape {array.shape[1:]}: row {first + where[0]} holds {part[where]}, which is neither "
+                f"{column.low:.10g} nor {column.high:.10g}, the two values that the training data fixed as law"
+            )
+        codes[first : first + rows] = upper
+    return codes
+
+
+def is_byte(column: Column) -> bool:
+    """Whether cells of an array are kept as bytes: two values, or whole numbers from 0 to at most 255."""
+    if column.kind == "binary" and column.per_unit == 1:
+        return column.high is not None and column.high <= BYTE
+    return column.kind == "levels" and column.per_unit == 1 and (column.low or 0) >= 0 and (column.high or 0) <= BYTE
+
+
+def _compact(column: Column, numbers: np.ndarray) -> np.ndarray:
+    """Values on a grid in the type that the column asks for, whatever type they came in; a wider one for strays.
+
+    Bytes become float32 in a batch and others float64, so that a batch never depends on what a few rows hold.
+    """
+    low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
+    farthest = max(-low, high)
+    if is_byte(column):
+        narrow: type[np.generic] = np.uint8 if low >= 0 and high <= BYTE else np.float32
+        return numbers.astype(narrow if farthest <= 2**24 else np.float64, copy=False)
+    whole = column.per_unit == 1 and max(-(column.low or 0), column.high or 0, farthest) < 2**31
+    return numbers.astype(np.int32 if whole else np.float64, copy=False)
+
+
+def _owned(array: np.ndarray) -> np.ndarray:
+    """In one piece that may be written to, as tensors are; the array itself where it is."""
+    return np.require(array, requirements=["C", "W"])
 
 
 def on_grid(per_unit: int, values: np.ndarray | np.float64) -> np.ndarray:
@@ -171,6 +220,11 @@ def _snapped(column: Column, numbers: np.ndarray, what: str) -> np.ndarray:
             stacklevel=2,
         )
     return snapped
+
+
+def _within(column: Column, array: np.ndarray) -> bool:
+    """Whether integers keep to the limits; of other numbers it is not known."""
+    return array.dtype.kind in "biu" and bool(array.min() >= column.low and array.max() <= column.high)
 
 
 def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index | None = None) -> None:

@@ -13,6 +13,8 @@ from likely.data.schema import Binarize
 
 __all__ = ["EncodedRows"]
 
+CELLS = 2**20
+
 
 @dataclass(frozen=True, eq=False)
 class EncodedRows:
@@ -21,7 +23,8 @@ class EncodedRows:
     Attributes
     ----------
     values
-        `(rows, *event)`; uint8 stays uint8, table columns are float64, categories are codes (-1: never seen).
+        `(rows, *event)`; whole numbers up to 255 and two values are uint8, wider ones int32, table columns float64,
+        categories codes (-1: never seen).
     binarize
         `dynamic`: every batch draws each cell as 1 with probability value/high.
     high
@@ -68,7 +71,7 @@ class EncodedRows:
         if self.binarize == "threshold":
             return replace(self, values=(self.values >= high / 2).to(torch.uint8), binarize=None)
         parts = []
-        for chunk in self.values.split(4096):
+        for chunk in self.values.split(max(1, CELLS // max(1, self.values[:1].numel()))):
             draws = uniform(row_keys(chunk, seed), _BINARIZE, 0, 1, chunk[0].numel())[0].view(chunk.shape)
             parts.append((draws * high < chunk).to(torch.uint8))
         return replace(self, values=torch.cat(parts), binarize=None)
@@ -79,21 +82,25 @@ class EncodedRows:
         if self.binarize == "dynamic":
             draws = torch.rand(values.shape, generator=generator, device=values.device)
             values = draws.mul_(self.high or 1.0) < values
-        if values.dtype in (torch.bool, torch.uint8):
-            values = values.to(torch.float32)
+        values = _floating(values)
         return replace(self._beside(values, index), rows=index)
 
     def whole(self, index: Tensor) -> Batch:
         """The rows with these numbers, as they are evaluated: fixed, and none of the training rows."""
         values = self.values.index_select(0, index)
-        if values.dtype in (torch.bool, torch.uint8):
-            values = values.to(torch.float32)
+        values = _floating(values)
         return self._beside(values, index)
 
     def _beside(self, values: Tensor, index: Tensor) -> Batch:
         parts = (self.observed, self.covariates)
         observed, covariates = (None if part is None else part.index_select(0, index) for part in parts)
         return Batch(values, observed, covariates)
+
+
+def _floating(values: Tensor) -> Tensor:
+    """Bytes as float32, wider whole numbers as float64."""
+    kinds = {torch.bool: torch.float32, torch.uint8: torch.float32, torch.int32: torch.float64}
+    return values.to(kinds.get(values.dtype, values.dtype))
 
 
 _BINARIZE = 1

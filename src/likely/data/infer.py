@@ -11,14 +11,12 @@ import pandas as pd
 
 from likely.data.cells import holes
 from likely.data.columns import MAX_CATEGORIES, column_of
-from likely.data.numeric import moments, numeric
 from likely.data.schema import LABEL, Binarize, Column, Schema
 from likely.data.source import Form, Rows
+from likely.data.uniform import NAME, cells_of, is_uniform
 from likely.errors import ConfigError, DataError
 
 __all__ = ["infer_schema"]
-
-MAX_LEVEL = 255
 
 
 def infer_schema(
@@ -29,6 +27,7 @@ def infer_schema(
     conditions: Sequence[str] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
+    background: tuple[int, int, int] | None = None,
 ) -> Schema:
     """Infer the form of x from the training rows.
 
@@ -37,14 +36,14 @@ def infer_schema(
     rows, form
         The training rows as they came, and the form of their source.
     kinds
-        Column name -> kind, where the user knows better.
+        Column name -> kind, where the user knows better; `x` for all cells of an array (`uniform.cells_of`).
     conditions
         Columns y of P(x|y), given and not modelled; `label` for what came beside arrays and images. Integer labels are
         classes, others are inferred like a column.
     binarize
         Make levels 0/1: drawn anew each time (`dynamic`), once (`static`), or cut at half (`threshold`).
-    resize
-        Kept in the schema, so that later pictures are scaled alike.
+    resize, background
+        Kept in the schema, so that later pictures are scaled and laid on it alike.
 
     Raises
     ------
@@ -61,75 +60,58 @@ def infer_schema(
         if binarize:
             raise ConfigError("binarize is for arrays and images; the data is a table")
         return _table(rows, rows.values, kinds, conditions)
-    array = rows.values
+    array = np.asarray(rows.values)
     labels = [_labels(rows, kinds.pop(LABEL, None))] if LABEL in conditions else []
     conditions = [name for name in conditions if name != LABEL]
-    if array.ndim == 2 and not _uniform(array):
+    if array.ndim == 2 and NAME not in kinds and not is_uniform(array):
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         schema = _table(rows, frame, kinds, conditions)
         if binarize:
             raise ConfigError("binarize needs cells of one kind; these columns differ in kind or range")
         return replace(schema, form=form, columns=(*schema.columns, *labels))
-    if kinds:
-        raise ConfigError(f"--column is for tables; the data is an array of shape {array.shape}")
     if conditions:
         raise ConfigError(
             f"no column {conditions[0]!r}: the data is an array of shape {array.shape}; its condition can be {LABEL!r}"
         )
-    schema = _array(array, form, binarize, resize)
-    return replace(schema, columns=(*schema.columns, *labels))
+    column = _cells(array, form, kinds, binarize)
+    return Schema(
+        form,
+        array.shape[1:],
+        (column, *labels),
+        len(array),
+        uniform=True,
+        binarize=binarize,
+        resize=resize,
+        background=background,
+    )
 
 
-def _uniform(array: np.ndarray) -> bool:
-    """Cells of a matrix are of one kind if its type says so, or if they are small integers over one range."""
-    if array.dtype in (np.bool_, np.uint8):
-        return True
-    if array.shape[1] < 16 or np.isinf(array).any() or np.isnan(array).all():
-        return False
-    known = np.nan_to_num(array)
-    if (known != np.round(known)).any():
-        return False
-    return bool(known.min() == 0 and known.max() <= MAX_LEVEL and np.median(known.max(0)) == known.max())
-
-
-def _array(array: np.ndarray, form: Form, binarize: Binarize | None, resize: tuple[int, int] | None) -> Schema:
-    if 0 in array.shape:
-        raise DataError(f"the array has no cells: shape {array.shape}")
-    if array.dtype.kind == "f" and np.isinf(array).any():
-        row, cell = np.argwhere(np.isinf(array.reshape(len(array), -1)))[0]
-        raise DataError(f"row {row}, cell {cell} is infinite; expected a number, or NaN where nothing is known")
-    values = array[~np.isnan(array)] if array.dtype.kind == "f" and np.isnan(array).any() else array.reshape(-1)
-    if not values.size:
-        raise DataError("every cell of the training rows is missing: there is nothing to learn")
-    if array.dtype == np.uint8 and (array.max() > 1 or array.min() == array.max()):
-        levels = Column(
-            "x", "uint8", "levels", "uint8: 0 to 255", low=0.0, high=255.0, per_unit=1, hard=True, **moments(values)
+def _cells(array: np.ndarray, form: Form, kinds: Mapping[str, str], binarize: Binarize | None) -> Column:
+    other = next((name for name in kinds if name != NAME), None)
+    if other is not None:
+        raise ConfigError(
+            f"no column {other!r}: the cells of an array of shape {array.shape} are of one kind, told by "
+            f"{NAME}={kinds[other]}"
         )
-    else:
-        found = numeric("x", pd.Series(values), cells=True)
-        reserve = 1 / (len(array) + 1) if found.reserve else 0.0
-        levels = replace(found, dtype=str(array.dtype), reserve=reserve, missing=array.size - values.size)
-        if levels.coded:
-            raise DataError(f"every cell of the training rows is {levels.categories[0]}: there is nothing to learn")
-    if binarize:
-        levels = _binarized(levels, binarize)
-    return Schema(form, array.shape[1:], (levels,), len(array), uniform=True, binarize=binarize, resize=resize)
+    column = cells_of(array, form, kinds.get(NAME))
+    if not binarize:
+        return column
+    if column.kind == "binary" and (column.low, column.high) == (0, 1):
+        raise ConfigError(f"binarize={binarize}: the data is 0/1 already")
+    return _binarized(cells_of(array, form, "levels") if column.kind == "binary" else column, binarize)
 
 
 def _binarized(column: Column, how: Binarize) -> Column:
-    if column.kind == "binary":
-        raise ConfigError(f"binarize={how}: the data is 0/1 already")
     if column.low is None or column.high is None or column.low < 0:
         raise ConfigError("binarize needs non-negative levels with an upper limit, such as 0..255")
-    low, high = column.low, max(column.high, 1.0)
-    reason = f"levels 0 to {high:g}, made 0/1 ({how})"
+    high = max(column.high, 1.0)
     return replace(
         column,
         kind="binary",
-        reason=reason,
+        reason=f"levels 0 to {high:g}, made 0/1 ({how})",
         mean=column.mean / high,
         scale=0.5,
-        low=min(low, 0.0),
+        low=0.0,
         high=high,
         hard=True,
     )

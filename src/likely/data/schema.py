@@ -34,9 +34,10 @@ class Column:
     kind, reason
         What the column is taken for, and why.
     mean, scale
-        Of the training rows, in data units.
+        Of the training rows, in data units; of a binary column, of its codes 0 and 1.
     low, high
-        Range of the training rows, or the type's limits where `hard`.
+        Range of the training rows, or the type's limits where `hard`; of a binary column the values of its codes 0 and
+        1, or the range of the levels that are made 0/1.
     per_unit
         Values are multiples of 1/per_unit: 1 for integers, 100 for two decimals, 255 for levels scaled to 0..1.
         `None`: not on a grid.
@@ -150,6 +151,8 @@ class Schema:
         How levels were made 0/1, or `None`.
     resize
         `(height, width)` to which pictures were scaled, or `None`.
+    background
+        `(red, green, blue)`, 0 to 255, on which transparent pictures were laid; `None` for white.
 
     """
 
@@ -160,6 +163,7 @@ class Schema:
     uniform: bool
     binarize: Binarize | None = None
     resize: tuple[int, int] | None = None
+    background: tuple[int, int, int] | None = None
 
     @property
     def modelled(self) -> tuple[Column, ...]:
@@ -212,9 +216,9 @@ class Schema:
                 )
                 for item in values["columns"]
             )
-            resize = values.get("resize")
-            rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", "resize")}
+            made: dict[str, Any] = {name: tuple(values.get(name) or ()) or None for name in ("resize", "background")}
+            rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", *made)}
             shape = tuple(int(size) for size in values["event_shape"])
-            return cls(columns=columns, event_shape=shape, resize=tuple(resize) if resize else None, **rest)
+            return cls(columns=columns, event_shape=shape, **made, **rest)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunError(f"the schema is not one that this version wrote ({error})") from error

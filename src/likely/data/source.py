@@ -23,7 +23,8 @@ class Rows:
     ----------
     values
         A `DataFrame` (form `table`), or an array `(rows, *event)` (forms `array` and `images`;
-        images are uint8, `(rows, height, width)` when grey and `(rows, height, width, 3)` in colour).
+        images are uint8, or uint16 where the files have 16 bits, `(rows, height, width)` when grey and
+        `(rows, height, width, 3)` in colour).
     labels
         `(rows,)` class labels that came beside the data: kept, not modelled.
     tokens

@@ -73,8 +73,13 @@ class Division:
 
 
 def take(rows: Rows, index: np.ndarray) -> Rows:
-    """The rows with these numbers, in that order."""
-    values = rows.values.iloc[index] if isinstance(rows.values, pd.DataFrame) else rows.values[index]
+    """The rows with these numbers, in that order; of an array a view, where they lie one after the other."""
+    if isinstance(rows.values, pd.DataFrame):
+        values: pd.DataFrame | np.ndarray = rows.values.iloc[index]
+    elif len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
+        values = rows.values[index[0] : index[-1] + 1]
+    else:
+        values = rows.values[index]
     return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens)
 
 

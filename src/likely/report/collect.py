@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from likely.data import EncodedRows, Rows, observed, take
+from likely.data import EncodedRows, Rows, decode, observed, take
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
     Evidence,
@@ -202,7 +202,7 @@ def _latent_map(run: Run, encoded: EncodedRows) -> np.ndarray | None:
     first, second = torch.meshgrid(ticks, ticks.flip(0), indexing="xy")
     z = prior.from_noise(torch.stack([first.flatten(), second.flatten()], 1).to(prior.like))
     y = None if encoded.covariates is None else encoded.covariates[:1].expand(len(z), -1)
-    means = pictures(run.schema, run.model.likelihood(z, y).mean.cpu().numpy())
+    means = pictures(run.schema, np.asarray(decode(run.schema, run.model.likelihood(z, y).mean)))
     return means.reshape(MAP, MAP, *means.shape[1:])
 
 
@@ -227,7 +227,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         "most_likely_log_px": log_px[high],
     }
     if pictured:
-        x = encoded.values.cpu().numpy()
+        x = np.asarray(decode(run.schema, encoded.values))
         y = _given(run, rows, SHOWN)
         return shown | {
             "originals": pictures(run.schema, x[:count]),

@@ -10,12 +10,15 @@ from torch import Tensor
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.errors import ConfigError, DataError
+from likely.likelihoods import Likelihood
 from likely.models import VAE, Model
 from likely.objectives import Objective
 from likely.training import Outcome, Plan
 from likely.training import train as run_training
 
 __all__ = ["train"]
+
+CELLS = 2**21
 
 
 def train(
@@ -44,7 +47,7 @@ def train(
     Raises
     ------
     DataError
-        If fewer than two rows are left to train on.
+        If fewer than two rows are left to train on, or the likelihood gives a value no mass whatever its parameters.
     ConfigError
         If no validation rows are given and the prior knows the training rows by their numbers.
 
@@ -72,6 +75,8 @@ def train(
         rows, held = rows.take(shuffled[cut:]), rows.take(shuffled[:cut])
     if len(rows) < 2:
         raise DataError(f"at least two training rows are needed, got {len(rows)}")
+    for part, what in ((rows, "training"), (held, "validation")):
+        _demand_mass(model.p_x_z, part.fixed(seed), what)
     settings = config or TrainingConfig()
     settings = replace(settings, batch_size=min(settings.batch_size or 128, len(rows)))
     plan = Plan.make(settings, len(rows))
@@ -86,3 +91,31 @@ def _rows(data: Tensor | EncodedRows) -> EncodedRows:
     if observed.all():
         return EncodedRows(data)
     return EncodedRows(torch.where(observed, data, data.nanmean(0).nan_to_num()), observed=observed)
+
+
+@torch.no_grad()
+def _demand_mass(likelihood: Likelihood, rows: EncodedRows, what: str) -> None:
+    """Check that every observed cell is in the support, which does not depend on the parameters.
+
+    Raises
+    ------
+    DataError
+        If one is not; it names the first.
+
+    """
+    device, numbers = rows.values.device, likelihood.parameter_shape.numel()
+    size = max(1, CELLS // max(1, numbers))
+    for first in range(0, len(rows), size):
+        batch = rows.whole(torch.arange(first, min(first + size, len(rows)), device=device))
+        law = likelihood(torch.zeros(len(batch), numbers, device=device))
+        outside = ~(law.log_prob(batch.values) > -torch.inf)
+        if batch.observed is not None:
+            outside &= batch.observed
+        if outside.any():
+            place = outside.nonzero()[0]
+            row, cell = int(place[0]), tuple(place[1:].tolist())
+            raise DataError(
+                f"{what} row {first + row}, cell {cell} is {float(batch.values[row][cell]):g}, which "
+                f"{type(likelihood).__name__} gives no {likelihood.measure} whatever z is; choose a likelihood of such "
+                "values, or change them"
+            )

@@ -29,11 +29,13 @@ from likely.data import (
     infer_schema,
     observed,
     sources,
+    taken,
     with_labels,
 )
 from likely.data.schema import LABEL
+from likely.data.sources.picture import colour_of
 from likely.errors import ConfigError, DataError
-from likely.models import Ensemble
+from likely.models import VAE, Ensemble
 from likely.networks.precision import native_bfloat16
 from likely.objectives import Objective
 from likely.run.files import claim
@@ -45,7 +47,8 @@ from likely.training.timing import steps_in
 
 __all__ = ["fit"]
 
-WIDE, START_ROWS = 256, 10_000
+WIDE = 256
+START_ROWS, START_LEAST, START_CELLS = 10_000, 500, 2**23
 
 
 def fit(
@@ -58,6 +61,7 @@ def fit(
     condition: str | Sequence[str] | Mapping[str, Any] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
+    background: str | Sequence[int] | None = None,
     division: Division | None = None,
     **options: Any,
 ) -> Run:
@@ -73,7 +77,8 @@ def fit(
         Where to start from; `options` are set on top of it.
     column
         Column name -> kind (`real`, `positive`, `grid`, `count`, `levels`, `binary`, `categorical`, `ordered`,
-        `constant`, `date`; `identifier`, `text` and `ignore` leave it out), where you know better.
+        `constant`, `date`; `identifier`, `text` and `ignore` leave it out), where you know better. All cells of an
+        array or of pictures are `x`: `levels`, `binary`, `real` or `grid` (docs/arrays.md).
     condition
         Columns y that are given, not modelled: learn P(x|y). `label` for class folders, IDX labels and an npz's `y`,
         `label`, `labels` or `target`; for an array or tensor in memory `{"label": values}`. Integer labels are classes;
@@ -82,6 +87,8 @@ def fit(
         `dynamic`, `static` or `threshold`: make levels 0/1.
     resize
         (height, width) to scale pictures to.
+    background
+        Colour that transparent pictures are laid on: a name, `#rrggbb` or (red, green, blue); white unless given.
     division
         Which rows train and which validate, where you know better: `likely.data.Division.of(train, validation)`.
         No test rows are kept then. Else the data's own splits, or 80/10/10 by the seed.
@@ -112,14 +119,21 @@ def fit(
         raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {binarize!r}")
     told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})
     chosen(told)  # a misspelt part is told before anything is read
+    laid = colour_of(background)
     with bar("reading") as tick:
-        source = sources.open_source(data, resize=resize, progress=tick)
+        source = sources.open_source(data, resize=resize, background=laid, progress=tick)
     if isinstance(condition, Mapping):
         source = _labelled(source, condition)
     names = [condition] if isinstance(condition, str) else list(condition)
     division = _divided(source, told.seed, division)
     schema = infer_schema(
-        division.rows(source, "train"), source.form, kinds=column, conditions=names, binarize=binarize, resize=resize
+        division.rows(source, "train"),
+        source.form,
+        kinds=column,
+        conditions=names,
+        binarize=binarize,
+        resize=resize,
+        background=laid,
     )
     facts = {
         "path": None if source.path is None else _absolute(data),
@@ -138,7 +152,7 @@ def fit(
             facts,
             division,
             directory,
-            source.notices + ignored + notices(settled, schema),
+            source.notices + ignored + taken(schema) + notices(settled, schema),
             source,
         )
         if directory is not None:
@@ -212,22 +226,33 @@ def _train(run: Run) -> None:
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     _note_holes(run, encoded["train"])
-    fixed = {kind: rows.fixed(seed).to(run.device) for kind, rows in encoded.items()}
-    rows = encoded["train"].to(run.device) if run.schema.binarize == "dynamic" else fixed["train"]
-    run.model.initialise(fixed["train"].whole(torch.arange(min(len(fixed["train"]), START_ROWS))))
+    validation = encoded["validation"].fixed(seed).to(run.device)
+    rows = encoded["train"] if run.schema.binarize == "dynamic" else encoded["train"].fixed(seed)
+    rows = rows.to(run.device)
+    encoded.clear()
+    first = torch.arange(min(len(rows), _starting(run)), device=run.device)
+    run.model.initialise(rows.take(first).fixed(seed).whole(first))
     aim = objective(run.config, run.schema)
-    plan, config = _plan(run, config, rows, fixed["validation"], aim)
+    plan, config = _plan(run, config, rows, validation, aim)
     outcomes: list[Outcome] = []
     members = run.model.members
     for number, member in enumerate(members):
         with bar(f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting") as tick:
             chance = seed + number
-            made = train(member, rows, fixed["validation"], config, plan, objective=aim, seed=chance, monitor=tick)
+            made = train(member, rows, validation, config, plan, objective=aim, seed=chance, monitor=tick)
         outcomes.append(made)
         if made.interrupted:
             break
     run.config = replace(run.config, training=config)
     _keep(run, outcomes)
+
+
+def _starting(run: Run) -> int:
+    """How many rows a model starts from; fewer wide ones, unless its prior is made of them."""
+    model = run.model.members[0]
+    if isinstance(model, VAE) and model.p_z.needs_posterior:
+        return START_ROWS
+    return min(START_ROWS, max(START_LEAST, START_CELLS // run.schema.dims))
 
 
 def _keep(run: Run, outcomes: list[Outcome]) -> None:

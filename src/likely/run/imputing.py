@@ -91,11 +91,18 @@ def imputed(
         return filled
     spread = torch.full(holes.shape, torch.nan, dtype=torch.float64)
     if found is not None:
-        spread = torch.where(holes, found.deviation, torch.nan)
+        spread = torch.where(holes, found.deviation * _unit(run.schema), torch.nan)
     if not isinstance(filled, pd.DataFrame):
         return filled, spread.to(filled.dtype) if tensor else spread.numpy()
     names = [column.name for column in run.schema.modelled]
     return filled, pd.DataFrame(spread.numpy(), columns=names, index=filled.index)
+
+
+def _unit(schema: Schema) -> float:
+    """How far apart two codes of an array of two values are in data units; 1 for all else."""
+    column = schema.columns[0]
+    two = schema.uniform and column.kind == "binary" and not schema.binarize
+    return (column.high or 0.0) - (column.low or 0.0) if two else 1.0
 
 
 def _tell(found: Imputed, samples: int) -> None:
@@ -131,7 +138,7 @@ def _filled(
                 made[name] = _column(made[name], decoded[column.name], hole, column.dtype)
         return made
     if schema.uniform:
-        return np.where(holes.numpy(), values.numpy(), given).astype(given.dtype)
+        return np.where(holes.numpy(), decode(schema, values), given).astype(given.dtype)
     made, names = given.copy(), [column.name for column in schema.columns]
     for place, column in enumerate(schema.modelled):
         hole = holes[:, place].numpy()

@@ -10,7 +10,8 @@ import pandas as pd
 
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import Binarize, Column, Rows, Schema, divide, infer_schema, sources
+from likely.data import Binarize, Column, Rows, Schema, divide, infer_schema, sources, taken
+from likely.data.sources.picture import colour_of
 from likely.data.summary import Summary, summarise
 from likely.run.progress import bar
 
@@ -83,6 +84,7 @@ def inspect(
     condition: str | Sequence[str] = (),
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
+    background: str | Sequence[int] | None = None,
     seed: int = 0,
 ) -> Inspection:
     """Read the data and infer the form of x from its training rows, as `fit` would.
@@ -93,18 +95,21 @@ def inspect(
         If the data cannot be read or modelled as they are.
 
     """
+    laid = colour_of(background)
     with bar("reading") as tick:
-        source = sources.open_source(data, resize=resize, progress=tick)
+        source = sources.open_source(data, resize=resize, background=laid, progress=tick)
     division = divide(source, seed)
     names = [condition] if isinstance(condition, str) else condition
     train = division.rows(source, "train")
-    schema = infer_schema(train, source.form, kinds=column, conditions=names, binarize=binarize, resize=resize)
+    schema = infer_schema(
+        train, source.form, kinds=column, conditions=names, binarize=binarize, resize=resize, background=laid
+    )
     model = resolve(Config(), schema).model
     return Inspection(
         source.form,
         {name: len(rows) for name, rows in source.splits.items()},
         {kind: len(getattr(division, kind)) for kind in ("train", "validation", "test")},
-        source.notices,
+        source.notices + taken(schema),
         schema,
         {"latent": model.latent, "width": model.width, "blocks": model.blocks},
         tuple(summarise(column, _values(schema, column, train)) for column in schema.columns[:SUMMARISED]),

@@ -416,7 +416,8 @@ class Run:
                 raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
             return self.division.rows(self.training_source(), "test"), "test"
         folder = isinstance(data, (str, Path)) and Path(data).is_dir()
-        source = sources.open_source(data, resize=self.schema.resize if folder else None)
+        resize, background = (self.schema.resize, self.schema.background) if folder else (None, None)
+        source = sources.open_source(data, resize=resize, background=background)
         if "test" in source.splits:
             return source.splits["test"], "test part of the given data"
         if len(source.splits) > 1:
@@ -433,7 +434,7 @@ class Run:
                 raise DataError("this run was fitted on data in memory; give the rows to evaluate")
             if not Path(path.partition(".npz:")[0]).exists() and not Path(path).exists():
                 raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
-            source = sources.open_source(path, resize=self.schema.resize)
+            source = sources.open_source(path, resize=self.schema.resize, background=self.schema.background)
             if self._digest(source) != self.facts["digest"]:
                 raise DataError(
                     f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"

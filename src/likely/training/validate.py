@@ -10,7 +10,7 @@ from likely.models import Model
 
 __all__ = ["validate"]
 
-CHUNK = 1000
+CHUNK, CELLS = 1000, 2**21
 STREAM = 2
 
 
@@ -23,8 +23,9 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
     model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=rows.values.device)
     p = model.prior()
-    for first in range(0, len(rows), CHUNK):
-        index = torch.arange(first, min(first + CHUNK, len(rows)), device=rows.values.device)
+    size = max(1, min(CHUNK, CELLS // max(1, rows.values[:1].numel())))
+    for first in range(0, len(rows), size):
+        index = torch.arange(first, min(first + size, len(rows)), device=rows.values.device)
         batch = rows.whole(index)
         q = model.posterior(batch)
         noise = normal(row_keys(batch.values, seed), STREAM, 0, 1, q.noise_size)

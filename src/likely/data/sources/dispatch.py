@@ -43,7 +43,13 @@ MAGIC = {
 KNOWN = "csv, tsv, txt (.gz too), parquet, arrow, feather, npy, npz, IDX (.gz too), or a folder of images or IDX files"
 
 
-def open_source(data: Any, *, resize: tuple[int, int] | None = None, progress: Progress | None = None) -> Source:
+def open_source(
+    data: Any,
+    *,
+    resize: tuple[int, int] | None = None,
+    background: tuple[int, int, int] | None = None,
+    progress: Progress | None = None,
+) -> Source:
     """Read data as they are.
 
     Parameters
@@ -52,6 +58,8 @@ def open_source(data: Any, *, resize: tuple[int, int] | None = None, progress: P
         A path (for npz also `FILE.npz:NAME`), a DataFrame, an array, a tensor, or a `Source` already.
     resize
         (height, width) for pictures in a folder; other data are not scaled, and a notice says so.
+    background
+        (red, green, blue) for transparent pictures in a folder, white unless given.
     progress
         Called with (files read, files) while a folder of pictures is read.
 
@@ -70,12 +78,14 @@ def open_source(data: Any, *, resize: tuple[int, int] | None = None, progress: P
         return data
     if resize is not None and min(resize) < 1:
         raise DataError(f"resize must be a height and a width of at least 1, got {resize}")
-    source = _open(data, resize, progress)
+    source = _open(data, resize, background, progress)
     _check_events(source)
+    notices = []
     if resize is not None and any(rows.values.shape[1:3] != tuple(resize) for rows in source.splits.values()):
-        notice = "resize is for folders of pictures; these data were not scaled"
-        return replace(source, notices=(*source.notices, notice))
-    return source
+        notices.append("resize is for folders of pictures; these data were not scaled")
+    if background is not None and source.form != "images":
+        notices.append("background is for folders of pictures; these data were taken as they are")
+    return replace(source, notices=(*source.notices, *notices))
 
 
 def sniff(path: Path) -> str | None:
@@ -114,7 +124,9 @@ def _holds_arrays(path: Path) -> bool:
         return False
 
 
-def _open(data: Any, resize: tuple[int, int] | None, progress: Progress | None) -> Source:
+def _open(
+    data: Any, resize: tuple[int, int] | None, background: tuple[int, int, int] | None, progress: Progress | None
+) -> Source:
     if isinstance(data, pd.DataFrame):
         return tables.frame_source(data)
     if isinstance(data, np.ndarray):
@@ -128,7 +140,9 @@ def _open(data: Any, resize: tuple[int, int] | None, progress: Progress | None) 
     if mark and not Path(text).exists():
         return archives.read_npz(_existing(file + ".npz"), name)
     path = _existing(text)
-    return _open_folder(path, resize, progress) if path.is_dir() else _open_file(path)
+    if not path.is_dir():
+        return _open_file(path)
+    return _open_folder(path, lambda: images.read_folder(path, resize, progress, background))
 
 
 def _open_file(path: Path) -> Source:
@@ -161,11 +175,11 @@ def _existing(text: str) -> Path:
     return path
 
 
-def _open_folder(path: Path, resize: tuple[int, int] | None, progress: Progress | None) -> Source:
+def _open_folder(path: Path, pictures: Callable[[], Source | None]) -> Source:
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
     if any(idx.is_idx(file) for file in files if file.suffix.lower() not in images.SUFFIXES):
         return idx.read_folder(path)
-    source = images.read_folder(path, resize, progress)
+    source = pictures()
     if source is not None:
         return source
     if not any(path.iterdir()):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from likely.data.source import Rows, Source
-from likely.data.sources.picture import Picture, read_picture
+from likely.data.sources.picture import WHITE, Picture, read_picture
 from likely.errors import DataError
 
 __all__ = ["SUFFIXES", "read_folder"]
@@ -21,12 +22,16 @@ WORKERS = 4
 
 
 def read_folder(
-    path: Path, resize: tuple[int, int] | None, progress: Callable[[int, int], None] | None
+    path: Path,
+    resize: tuple[int, int] | None,
+    progress: Callable[[int, int], None] | None,
+    background: tuple[int, int, int] | None = None,
 ) -> Source | None:
     """Every picture below the folder, in sorted order; `None` where there is none.
 
     A first folder level named train, val or test is a split; the level below it (or the first) is the label. Mixed grey
-    and colour becomes colour; transparency is dropped; EXIF rotation is applied.
+    and colour becomes colour; grey of 16 bits stays in its units; transparent pictures are laid on the background; EXIF
+    rotation is applied.
 
     Parameters
     ----------
@@ -36,11 +41,13 @@ def read_folder(
         (height, width) to scale every picture to.
     progress
         Called with (files read, files).
+    background
+        (red, green, blue) to lay transparent pictures on, white unless given.
 
     Raises
     ------
     DataError
-        If a picture cannot be read, or sizes differ and no `resize` was given.
+        If a picture cannot be read, sizes differ and no `resize` was given, or some have 16 bits and others 8.
 
     """
     entries = sorted(_walk(path), key=lambda file: file.relative_to(path).parts)
@@ -51,14 +58,14 @@ def read_folder(
     notices = []
     if len(entries) > len(files):
         notices.append(f"{len(entries) - len(files)} files that are not pictures were left out")
-    read = _read_all(files, resize, progress)
+    read = _read_all(files, partial(read_picture, resize=resize, background=background or WHITE), progress)
     colour = any(picture.array.ndim == 3 for picture in read)
     splits: dict[str, Rows] = {}
     placed = [_place(path, picture.path) for picture in read]
     for split in dict.fromkeys(split for split, _ in placed):
         chosen = [i for i, (own, _) in enumerate(placed) if own == split]
         splits[split] = _rows([read[i] for i in chosen], [placed[i][1] for i in chosen], colour)
-    return Source("images", splits, path, (*notices, *_notices(read, placed)))
+    return Source("images", splits, path, (*notices, *_notices(read, placed, background)))
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -77,14 +84,14 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _read_all(
-    files: list[Path], resize: tuple[int, int] | None, progress: Callable[[int, int], None] | None
+    files: list[Path], reader: Callable[[Path], Picture], progress: Callable[[int, int], None] | None
 ) -> list[Picture]:
     read: list[Picture] = []
     pool = ThreadPoolExecutor(WORKERS)
     try:
-        for picture in pool.map(lambda file: read_picture(file, resize), files):
+        for picture in pool.map(reader, files):
             read.append(picture)
-            _check_size(read[0], picture)
+            _check_alike(read[0], picture)
             if progress:
                 progress(len(read), len(files))
     finally:
@@ -92,7 +99,13 @@ def _read_all(
     return read
 
 
-def _check_size(first: Picture, other: Picture) -> None:
+def _check_alike(first: Picture, other: Picture) -> None:
+    bits = [8 * picture.array.itemsize for picture in (first, other)]
+    if bits[0] != bits[1]:
+        raise DataError(
+            f"pictures differ in depth: {first.path} has {bits[0]} bits, {other.path} has {bits[1]}, so that their "
+            "numbers do not compare; convert them to one depth"
+        )
     (h1, w1), (h2, w2) = first.array.shape[:2], other.array.shape[:2]
     if (h1, w1) != (h2, w2):
         raise DataError(
@@ -120,20 +133,29 @@ def _check_places(root: Path, files: list[Path]) -> None:
 
 
 def _rows(read: list[Picture], labels: list[str], colour: bool) -> Rows:
-    values = np.empty((len(read), *read[0].array.shape[:2], *((3,) if colour else ())), np.uint8)
+    values = np.empty((len(read), *read[0].array.shape[:2], *((3,) if colour else ())), read[0].array.dtype)
     for i, picture in enumerate(read):
         values[i] = picture.array[:, :, None] if colour and picture.array.ndim == 2 else picture.array
     return Rows(values, np.array(labels) if any(labels) else None)
 
 
-def _notices(read: list[Picture], placed: list[tuple[str, str]]) -> list[str]:
+def _notices(read: list[Picture], placed: list[tuple[str, str]], background: tuple[int, int, int] | None) -> list[str]:
     grey = sum(picture.array.ndim == 2 for picture in read)
+    laid = "white" if background is None else "{},{},{}".format(*background)
     unlabelled = sum(not label for _, label in placed)
     counts = {
         "grey picture(s) among colour ones were made colour": grey if grey < len(read) else 0,
-        "picture(s) lost their transparency, which was dropped": sum(picture.transparent for picture in read),
-        "picture(s) of more than 8 bits were scaled to 8": sum(picture.deep for picture in read),
+        f"transparent picture(s) were laid on {laid}; --background R,G,B (or a name) takes another colour": sum(
+            picture.transparent for picture in read
+        ),
+        "picture(s) of more than 8 bits were scaled to 8": sum(picture.scaled for picture in read),
         "animated or paged picture(s) gave their first frame only": sum(picture.animated for picture in read),
         "picture(s) lie in no class folder and have an empty label": unlabelled if unlabelled < len(read) else 0,
     }
-    return [f"{count} {what}" for what, count in counts.items() if count]
+    made = [f"{count} {what}" for what, count in counts.items() if count]
+    if grey < len(read) and all(picture.grey for picture in read):
+        made.append(
+            "every picture is grey, stored in three equal channels, which are modelled as three; convert the files to "
+            "grey (mode L) to model one"
+        )
+    return made

@@ -1,33 +1,82 @@
-"""One picture file -> 8-bit grey or colour."""
+"""One picture file -> grey of 8 or 16 bits, or 8-bit colour."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageColor, ImageOps
 
-from likely.errors import DataError
+from likely.errors import ConfigError, DataError
 
-__all__ = ["Picture", "is_picture", "read_picture"]
+__all__ = ["WHITE", "Picture", "colour_of", "is_picture", "read_picture"]
 
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
-GREY = ("1", "L", "LA")
+GREY = ("1", "L", "LA", "La")
 WIDE = re.compile(r";(16|32)[BLN]")
+DEEPEST = 65535
+WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A picture, `(height, width)` when grey, `(height, width, 3)` in colour, and what was given up to get it."""
+    """A picture, and what was given up to get it.
+
+    Attributes
+    ----------
+    path
+        Of the file.
+    array
+        `(height, width)` when grey, uint16 where the file has 16 bits; `(height, width, 3)` in colour; else uint8.
+    transparent
+        It was laid on the background, which shows.
+    scaled
+        It had more than 8 bits, which were scaled to 8: floats, and colours.
+    animated
+        It is the first of several frames.
+
+    """
 
     path: Path
     array: np.ndarray
     transparent: bool
-    deep: bool
+    scaled: bool
     animated: bool
+
+    @property
+    def grey(self) -> bool:
+        """Whether nothing in it has a colour, however it is stored."""
+        array = self.array
+        return array.ndim == 2 or bool((array[..., :1] == array[..., 1:]).all())
+
+
+def colour_of(told: str | Sequence[int] | None) -> tuple[int, int, int] | None:
+    """A colour by its name, as `#rrggbb` or as `R,G,B` of 0 to 255; `None` for none.
+
+    Raises
+    ------
+    ConfigError
+        If it is no colour.
+
+    """
+    if told is None:
+        return None
+    text = told if isinstance(told, str) else ",".join(map(str, told))
+    plain = re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", text)
+    try:
+        found = ImageColor.getrgb(f"rgb({text})" if plain else text)[:3]
+        if max(found) > 255:
+            raise ValueError
+    except ValueError as error:
+        raise ConfigError(
+            f"background {text!r} is no colour; expected a name such as white, R,G,B of 0 to 255, or #rrggbb"
+        ) from error
+    red, green, blue = found
+    return red, green, blue
 
 
 def is_picture(path: Path) -> bool:
@@ -39,26 +88,30 @@ def is_picture(path: Path) -> bool:
         return False
 
 
-def read_picture(path: Path, resize: tuple[int, int] | None) -> Picture:
-    """Read one file: upright by its EXIF, opaque, 8 bits, and of size `resize` (height, width) where given.
+def read_picture(path: Path, resize: tuple[int, int] | None, background: tuple[int, int, int] = WHITE) -> Picture:
+    """Read one file: upright by its EXIF, laid on the background, and of size `resize` (height, width) where given.
+
+    Grey of 16 bits keeps its units.
 
     Raises
     ------
     DataError
-        If the file cannot be read, or holds numbers that have no place on a scale of 8 bits.
+        If the file cannot be read, or holds numbers that have no place on a scale of 16 bits, or floats beyond 0 to 1.
 
     """
     try:
         _check_whole(path)
         with Image.open(path) as opened:
             animated = bool(getattr(opened, "is_animated", False))
-            deep = opened.mode in ("I", "F") or opened.mode.startswith("I;16") or bool(WIDE.search(str(opened.tile)))
+            wide = bool(WIDE.search(str(opened.tile)))
             image = ImageOps.exif_transpose(opened)
-        transparent = image.mode in TRANSPARENT or "transparency" in image.info
-        image = _opaque(_eight_bits(image))
+        if image.mode == "I" or image.mode.startswith("I;16"):
+            return Picture(path, _deep(image, resize), transparent=False, scaled=False, animated=animated)
+        scaled = image.mode == "F" or wide
+        image, transparent = _opaque(_from_floats(image), background)
         if resize is not None and image.size != (resize[1], resize[0]):
             image = image.resize((resize[1], resize[0]), Image.Resampling.LANCZOS)
-        return Picture(path, np.array(image, dtype=np.uint8), transparent, deep, animated)
+        return Picture(path, np.array(image, dtype=np.uint8), transparent, scaled, animated)
     except Exception as error:  # a damaged picture makes Pillow raise almost anything
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise DataError(f"picture {path} cannot be read ({reason}); mend it or take it out") from error
@@ -71,20 +124,38 @@ def _check_whole(path: Path) -> None:
             opened.verify()
 
 
-def _eight_bits(image: Any) -> Any:
-    """Grey of 16 bits or of floats in 0..1 scaled to 0..255, the same way for every picture."""
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+def _deep(image: Any, resize: tuple[int, int] | None) -> np.ndarray:
+    """Grey of 16 bits in its own units; scaled in size it stays within its own range."""
+    numbers = _within(np.asarray(image).astype(np.float32), DEEPEST)
+    if resize is not None and numbers.shape != resize:
+        floats = Image.fromarray(numbers).resize((resize[1], resize[0]), Image.Resampling.LANCZOS)
+        numbers = np.asarray(floats).clip(numbers.min(), numbers.max())
+    return np.round(numbers).astype(np.uint16)
+
+
+def _from_floats(image: Any) -> Any:
+    """Grey of floats in 0..1 scaled to 0..255, the same way for every picture; others as they are."""
+    if image.mode != "F":
         return image
-    numbers = np.asarray(image).astype(np.float64)
-    top = 1 if image.mode == "F" else 65535
+    return Image.fromarray(np.round(_within(np.asarray(image).astype(np.float64), 1) * 255).astype(np.uint8))
+
+
+def _within(numbers: np.ndarray, top: int) -> np.ndarray:
     if not ((numbers >= 0) & (numbers <= top)).all():
         raise ValueError(f"its values go from {numbers.min():g} to {numbers.max():g}, expected 0 to {top}")
-    return Image.fromarray(np.round(numbers / top * 255).astype(np.uint8))
+    return numbers
 
 
-def _opaque(image: Any) -> Any:
-    if image.mode in ("La", "RGBa"):
-        image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
-    if image.mode == "P" and "transparency" in image.info:
+def _opaque(image: Any, background: tuple[int, int, int]) -> tuple[Any, bool]:
+    """Grey or colour without transparency, and whether the background shows."""
+    grey = image.mode in GREY
+    if image.mode in TRANSPARENT or "transparency" in image.info:
+        if image.mode in ("La", "RGBa"):
+            image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
         image = image.convert("RGBA")
-    return image.convert("L" if image.mode in GREY else "RGB")
+        if image.getchannel("A").getextrema()[0] < 255:
+            below = Image.new("RGBA", image.size, (*background, 255))
+            laid = Image.alpha_composite(below, image).convert("RGB")
+            plain = grey and len(set(background)) == 1
+            return laid.getchannel(0) if plain else laid, True
+    return image.convert("L" if grey else "RGB"), False

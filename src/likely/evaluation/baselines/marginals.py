@@ -18,11 +18,14 @@ __all__ = ["Frequencies", "Mixtures", "counted"]
 SMOOTHING = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)
 COMPONENTS = (1, 2, 3, 5, 8, 12)
 CHUNK = 2**21
+LEVELS = 1024
 
 
 def counted(column: Column) -> bool:
-    """Whether the cell has a finite set of known values."""
-    return column.kind in ("binary", "levels", "listed") or column.coded
+    """Whether the cell has a finite set of known values, and not too many to be counted one by one."""
+    if column.kind == "levels":
+        return ((column.high or 0.0) - (column.low or 0.0)) * (column.per_unit or 1) < LEVELS
+    return column.kind in ("binary", "listed") or column.coded
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,198 @@
+"""Arrays and pictures whose cells are all of one kind: whether they are, and of which."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from likely.data.numeric import DECIMAL, MAX_INTEGER, MAX_REAL, per_unit
+from likely.data.schema import Column, Kind, Schema
+from likely.data.source import Form
+from likely.data.tally import Tally, chunks, tally
+from likely.errors import ConfigError, DataError
+
+__all__ = ["NAME", "cells_of", "is_uniform", "taken"]
+
+NAME, TOLD = "x", "as told"
+KINDS: tuple[Kind, ...] = ("levels", "binary", "real", "grid")
+GRIDS = (1, 15, 16, 255, 256, *DECIMAL)
+BYTE, HALF = 255, 127
+LEAST_COLUMNS = 16
+
+
+def is_uniform(array: np.ndarray) -> bool:
+    """Whether the cells of a matrix `(rows, columns)` are of one kind, as those of any other array always are.
+
+    They are where they take two values in all; where they are bytes that use more than half of 0 to 255; and, of 16
+    columns or more, where they are integers from 0 to at most 255 and most columns reach the largest of them.
+    """
+    few = tally(array, most=2)
+    if few is not None and _two(few):
+        return True
+    if array.dtype == np.uint8 and int(array.max()) - int(array.min()) > HALF:
+        return True
+    if array.shape[1] < LEAST_COLUMNS or any(not _whole(part) for part in chunks(array)):
+        return False
+    lows, highs = np.fmin.reduce(array, 0), np.fmax.reduce(array, 0)
+    if np.isnan(highs).all():
+        return False
+    top = np.nanmax(highs)
+    return bool(np.nanmin(lows) == 0 and top <= BYTE and np.median(np.nan_to_num(highs)) == top)
+
+
+def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
+    """What all cells of an array are: their values decide, never the type that holds them.
+
+    In this order: two values are `binary`; pictures of 8 bits, and bytes that span more than half of 0 to 255, are
+    `levels` 0 to 255, which are law; other values on a grid are `levels` from the least to the largest of the training
+    rows, with a reserve of 1/(rows + 1) for others; the rest is `real`. The span is what counts, not how many values
+    there are: the largest and the least grey of a few pictures tell how bright their source can be, while few cells
+    never show half of 256 values.
+
+    Parameters
+    ----------
+    array
+        `(rows, *event)`, NaN where a cell is missing.
+    form
+        `images` where they were read from picture files.
+    wanted
+        `levels`, `binary`, `real` or `grid` (which has no ends), where the user knows better.
+
+    Raises
+    ------
+    DataError
+        If there is nothing to learn from, a cell is infinite, or a number is too large for float64.
+    ConfigError
+        If the kind is not one of these, or the values do not fit it.
+
+    """
+    _demand_numbers(array)
+    if wanted is not None and wanted not in KINDS:
+        near = difflib.get_close_matches(wanted, KINDS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(f"the cells of an array can be {', '.join(KINDS)}, got {wanted!r}{hint}")
+    found = tally(array)
+    parts = [found.values] if found is not None else chunks(array)
+    low, high = _range(parts)
+    common: dict[str, Any] = {"dtype": str(array.dtype), "missing": array.size - _count(array, found)}
+    bytes_ = array.dtype == np.uint8 and (form == "images" or high - low > HALF)
+    if found is not None and (made := _binary(found, wanted, common)):
+        return made
+    if wanted == "binary":
+        held = "more than two values" if found is None or len(found.values) > 2 else f"nothing but {low:g}"
+        raise ConfigError(f"the cells cannot be binary: they hold {held}; --binarize makes levels 0/1")
+    if low == high and not bytes_:
+        raise DataError(f"every cell of the training rows is {array.dtype.type(low)}: there is nothing to learn")
+    grid = per_unit(found.values.astype(np.float64), array.dtype, GRIDS) if found is not None else _grid(array)
+    if wanted in ("levels", "grid") and grid is None:
+        raise ConfigError(f"the cells cannot be {wanted}: they are {_recorded(grid)}; they can be real")
+    common |= {"low": low, "high": high} | (_moments(array) if found is None else _weighed(found, grid))
+    if wanted == "real" or grid is None:
+        return Column(NAME, kind="real", reason=TOLD if wanted else _recorded(grid), **common)
+    if wanted == "grid":
+        return Column(NAME, kind="grid", reason=TOLD, per_unit=grid, **common)
+    told = f"{TOLD}: " if wanted else ""
+    if bytes_:
+        common |= {"low": 0.0, "high": float(BYTE)}
+        return Column(NAME, kind="levels", reason=f"{told}8 bits, 0 to 255", per_unit=1, hard=True, **common)
+    why = f"{told}{_recorded(grid)} from {low:.10g} to {high:.10g}"
+    return Column(NAME, kind="levels", reason=why, per_unit=grid, reserve=1 / (len(array) + 1), **common)
+
+
+def taken(schema: Schema) -> tuple[str, ...]:
+    """What the cells of an array were taken for, and the option that says otherwise; nothing where that was told."""
+    column = schema.columns[0]
+    if not schema.uniform or schema.binarize or column.reason.startswith(TOLD) or column.kind == "real":
+        return ()
+    if column.kind == "binary":
+        what = f"every cell is {column.low:.10g} or {column.high:.10g}: these two values are law"
+        return (f"{what}; --column {NAME}=levels says otherwise",)
+    beyond = "which are law" if column.hard else f"others have mass {column.reserve:.2g} together"
+    return (f"the cells are taken for levels ({column.reason}), {beyond}; --column {NAME}=real says otherwise",)
+
+
+def _demand_numbers(array: np.ndarray) -> None:
+    if 0 in array.shape:
+        raise DataError(f"the array has no cells: shape {array.shape}")
+    if array.dtype.kind == "f" and np.isinf(array).any():
+        row, cell = np.argwhere(np.isinf(array.reshape(len(array), -1)))[0]
+        raise DataError(f"row {row}, cell {cell} is infinite; expected a number, or NaN where nothing is known")
+
+
+def _two(found: Tally) -> bool:
+    return len(found.values) == 2 < int(found.counts.sum())
+
+
+def _whole(part: np.ndarray) -> bool:
+    return part.dtype.kind in "biu" or bool((np.isfinite(part) & (part == np.round(part))).all())
+
+
+def _range(parts: Iterable[np.ndarray]) -> tuple[float, float]:
+    ends = [end.item() for part in parts if part.size for end in (part.min(), part.max())]
+    if not ends:
+        raise DataError("every cell of the training rows is missing: there is nothing to learn")
+    largest = max(map(abs, ends))
+    if largest > (MAX_INTEGER if isinstance(largest, int) else MAX_REAL):
+        raise DataError(
+            f"the array holds {largest:.4g}, too large to be told from its neighbours or squared in float64; "
+            "shift or rescale it"
+        )
+    return float(min(ends)), float(max(ends))
+
+
+def _recorded(grid: int | None) -> str:
+    if grid is None:
+        return "real numbers on no grid"
+    if grid in GRIDS[1:5]:
+        return f"multiples of 1/{grid}"
+    return "integers" if grid == 1 else f"recorded to {len(str(grid)) - 1} decimals"
+
+
+def _count(array: np.ndarray, found: Tally | None) -> int:
+    return sum(part.size for part in chunks(array)) if found is None else int(found.counts.sum())
+
+
+def _binary(found: Tally, wanted: str | None, common: dict[str, Any]) -> Column | None:
+    """Two values, as 0 for the lower and 1 for the upper; 0 and 1 where the user says so and one of them is lacking."""
+    ends = found.values.astype(np.float64)
+    if wanted == "binary" and np.isin(ends, (0, 1)).all():
+        low, high = 0.0, 1.0
+    elif _two(found) and wanted in (None, "binary"):
+        low, high = ends.tolist()
+    else:
+        return None
+    share = float(found.counts[ends == high].sum() / found.counts.sum())
+    scale = float(np.sqrt(share * (1 - share))) or 1.0
+    why = TOLD if wanted else f"only {low:.10g} and {high:.10g}"
+    return Column(
+        NAME, kind="binary", reason=why, low=low, high=high, per_unit=1, hard=True, mean=share, scale=scale, **common
+    )
+
+
+def _grid(array: np.ndarray) -> int | None:
+    return next(
+        (one for one in GRIDS if all(per_unit(_doubles(part), array.dtype, (one,)) for part in chunks(array))),
+        None,
+    )
+
+
+def _weighed(found: Tally, grid: int | None) -> dict[str, float]:
+    """Mean and scale of values that were counted, on their grid: the same whatever type holds them."""
+    x, shares = _doubles(found.values), found.counts / found.counts.sum()
+    x = x if grid is None else np.round(x * grid) / grid
+    mean = float(x @ shares)
+    return {"mean": mean, "scale": float(np.sqrt((x - mean) ** 2 @ shares)) or 1.0}
+
+
+def _moments(array: np.ndarray) -> dict[str, float]:
+    count = sum(part.size for part in chunks(array))
+    mean = sum(float(_doubles(part).sum()) for part in chunks(array)) / count
+    square = sum(float(((_doubles(part) - mean) ** 2).sum()) for part in chunks(array)) / count
+    return {"mean": mean, "scale": float(np.sqrt(square)) or 1.0}
+
+
+def _doubles(part: np.ndarray) -> np.ndarray:
+    return part.astype(np.float64)

@@ -171,8 +171,8 @@ def _two_valued(column: Column, array: np.ndarray) -> np.ndarray:
         if not known.all():
             where = tuple(int(i) for i in np.argwhere(~known)[0])
             raise DataError(
-                f"cell of a row of shape {array.shape[1:]}: row {first + where[0]} holds {part[where]}, which is neither "
-                f"{column.low:.10g} nor {column.high:.10g}, the two values that the training data fixed as law"
+                f"cell of a row of shape {array.shape[1:]}: row {first + where[0]} holds {part[where]}, which is "
+                f"neither {column.low:.10g} nor {column.high:.10g}, the two values that the training data fixed as law"
             )
         codes[first : first + rows] = upper
     return codes

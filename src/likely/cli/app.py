@@ -76,6 +76,14 @@ Background = Annotated[
     str | None,
     typer.Option(metavar="COLOUR", help="What transparent pictures are laid on: white unless given, R,G,B, #rrggbb."),
 ]
+Limited = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--limits",
+        metavar="COLUMN=LOW:HIGH",
+        help="Law: P(x) is 0 beyond, and rows beyond are refused; one side may be empty. Of an array: LOW:HIGH.",
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; where it was fitted unless given.")]
 Beyond = Annotated[
     bool,
@@ -111,6 +119,7 @@ def fit(
     binarize: Binarized = None,
     resize: Resize = None,
     background: Background = None,
+    limits: Limited = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")
@@ -125,6 +134,7 @@ def fit(
 ) -> int:
     """Learn P(X) from DATA and store the run."""
     import likely
+    from likely.cli.options import limits as limits_of
     from likely.cli.options import pairs, read_config, settings, size
 
     options: dict[str, Any] = {
@@ -151,6 +161,7 @@ def fit(
         binarize=binarize,
         resize=size(resize),
         background=background,
+        limits=limits_of(limits),
         **options,
     )
     show.fitted(run, json=json)
@@ -165,6 +176,7 @@ def inspect(
     binarize: Binarized = None,
     resize: Resize = None,
     background: Background = None,
+    limits: Limited = None,
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write a page of pictures: a name that ends in .html.")
@@ -175,6 +187,7 @@ def inspect(
     """Say what DATA is taken for, and why; with a picture of every column."""
     import likely
     from likely.cli.inspected import inspection, ready
+    from likely.cli.options import limits as limits_of
     from likely.cli.options import pairs, size
 
     ready(output, overwrite=overwrite)
@@ -185,6 +198,7 @@ def inspect(
         binarize=binarize,
         resize=size(resize),
         background=background,
+        limits=limits_of(limits),
         seed=seed,
     )
     inspection(found, name=data, output=output, json=json)

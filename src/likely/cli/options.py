@@ -10,9 +10,21 @@ from pathlib import Path
 from likely.config import Config
 from likely.errors import ConfigError
 
-__all__ = ["checked_seed", "pairs", "read_config", "settings", "size", "told"]
+__all__ = ["checked_seed", "limits", "pairs", "read_config", "settings", "size", "told"]
 
-OWN = ("background", "binarize", "column", "condition", "config", "data", "out", "output", "overwrite", "resize")
+OWN = (
+    "background",
+    "binarize",
+    "column",
+    "condition",
+    "config",
+    "data",
+    "limits",
+    "out",
+    "output",
+    "overwrite",
+    "resize",
+)
 
 
 def checked_seed(seed: int | None) -> int | None:
@@ -26,7 +38,7 @@ def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
     """`["a=b"]` to `{"a": "b"}`."""
     made = {}
     for word in words or ():
-        name, mark, value = word.rpartition("=") if option == "--column" else word.partition("=")
+        name, mark, value = word.rpartition("=") if option in ("--column", "--limits") else word.partition("=")
         if not mark or not name or not value:
             raise ConfigError(f"{option} takes NAME=VALUE, got {word!r}")
         made[name] = value
@@ -39,6 +51,16 @@ def told(words: Sequence[str] | None) -> dict[str, str]:
     if len(made) < len(words or ()):
         raise ConfigError(f"--given takes one value for each column, got {' '.join(words or ())}")
     return made
+
+
+def limits(words: Sequence[str] | None) -> dict[str, str] | str | None:
+    """`--limits` words: `COLUMN=LOW:HIGH`, or `LOW:HIGH` alone for the cells of an array."""
+    if words and len(words) == 1 and "=" not in words[0]:
+        return words[0]
+    made = pairs(words, "--limits")
+    if len(made) < len(words or ()):
+        raise ConfigError(f"--limits takes one LOW:HIGH for each column, got {' '.join(words or ())}")
+    return made or None
 
 
 def settings(words: Sequence[str] | None) -> dict[str, str]:

@@ -8,6 +8,7 @@ from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows
 from likely.data.infer import infer_schema
+from likely.data.limits import Limits, with_limits
 from likely.data.patterns import Patterns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
@@ -24,6 +25,7 @@ __all__ = [
     "Form",
     "Given",
     "Kind",
+    "Limits",
     "Patterns",
     "Rows",
     "Schema",
@@ -40,4 +42,5 @@ __all__ = [
     "take",
     "taken",
     "with_labels",
+    "with_limits",
 ]

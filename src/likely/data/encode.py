@@ -237,8 +237,33 @@ def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index
         raise DataError(
             f"{what}: row {where[0] if index is None else index[where[0]]} holds {values[where]}, "
             f"which is not among the {column.kind} values {low:g} to {high:g} "
-            "that the training data fixed as law"
+            "that are law"
         )
+
+
+def _check_declared(column: Column, numbers: np.ndarray, values: pd.Series) -> None:
+    """The cells that numbers lie in are within the limits that were declared."""
+    if column.limits is None:
+        return
+    low, high = column.limits
+    cells = numbers if column.per_unit is None else on_grid(column.per_unit, numbers)
+    beyond = (cells < low) | (cells > high)
+    if beyond.any():
+        place = int(beyond.argmax())
+        value = dates.shown(column, numbers[place]) if column.kind == "date" else f"{numbers[place]:.10g}"
+        raise DataError(
+            f"column {column.name!r}: row {values.index[place]} holds {value}, and the limits declared for it are law: "
+            f"{within(column)}"
+        )
+
+
+def within(column: Column) -> str:
+    """The declared limits in words: `at least 0`, `0 to 1`."""
+    low, high = column.limits or (-np.inf, np.inf)
+    if np.isinf(low):
+        return f"at most {dates.shown(column, high)}"
+    least = dates.shown(column, low)
+    return f"at least {least}" if np.isinf(high) else f"from {least} to {dates.shown(column, high)}"
 
 
 def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:
@@ -269,6 +294,7 @@ def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
             warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
         return codes
     numbers = _numbers(column, values)
+    _check_declared(column, numbers, values)
     return numbers if column.per_unit is None else _snapped(column, numbers, f"column {column.name!r}")
 
 

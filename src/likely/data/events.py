@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +18,7 @@ from likely.data.conditions import span
 from likely.data.schema import Column, Schema
 from likely.errors import ConfigError
 
-__all__ = ["Event", "read_events", "split_words"]
+__all__ = ["Event", "number_of", "read_events", "split_words"]
 
 OPERATOR = re.compile(r"\s*(>=|<=|!=|=|>|<)\s*(.*)", re.DOTALL)
 OR = "|"
@@ -104,8 +106,12 @@ def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
         return Event(place, _codes(column, operator, value))
     if operator == "!=":
         raise ConfigError(f"column {column.name!r} holds numbers: take <, <=, =, >= or > ")
-    number = _number(column, value)
+    number = number_of(column, value)
     low, high = _interval(column, operator, number)
+    if column.limits is not None:
+        low, high = max(low, column.limits[0]), min(high, column.limits[1])
+    if low > high:
+        raise ConfigError(f"{column.name}{operator}{value} is beyond the limits that were declared for it")
     if column.reserve or column.hard:
         low, high = max(low, float(column.low or 0)), min(high, float(column.high or 0))
     if low > high:
@@ -132,26 +138,37 @@ def _interval(column: Column, operator: str, number: float) -> tuple[float, floa
     return -math.inf, last / column.per_unit
 
 
-def _number(column: Column, value: str) -> float:
+def number_of(column: Column, value: Any) -> float:
+    """A number or date that someone wrote, in the column's encoded units.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+
+    """
     if column.kind == "date":
+        written = isinstance(value, str) and column.format not in (None, "date")
         try:
-            numbers = dates.encode(column, pd.Series([value] if column.format not in (None, "date") else _stamp(value)))
+            numbers = dates.encode(column, pd.Series([value] if written else [_stamp(value)]))
         except ValueError:
             numbers = np.array([np.nan])
         if np.isfinite(numbers).all():
             return float(numbers[0])
         raise ConfigError(f"column {column.name!r}: {value!r} is no date such as {dates.shown(column, 0)}")
     try:
-        number = float(value)
-    except ValueError:
+        number = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
+    except (TypeError, ValueError):
         number = math.nan
     if not math.isfinite(number):
         raise ConfigError(f"column {column.name!r} holds numbers, and {value!r} is none")
     return number
 
 
-def _stamp(value: str) -> list[pd.Timestamp]:
-    return [pd.Timestamp(value)]
+def _stamp(value: Any) -> pd.Timestamp:
+    if not isinstance(value, (str, datetime.date, np.datetime64)):
+        raise ValueError
+    return pd.Timestamp(value)
 
 
 def _codes(column: Column, operator: str, value: str) -> tuple[int, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -70,7 +71,8 @@ class Column:
         `(multiple, share)` pairs, multiples rising from 1: a share of the rows was recorded to so many steps of
         the grid. Empty where every row was recorded to one step.
     limits
-        Declared law: P(x) is 0 below the first and above the second. `low` and `high` stay those of the training rows.
+        Declared law: P(x) is 0 below the first and above the second, ∓∞ where a side is open; on a grid they are values
+        of it. `low` and `high` stay those of the training rows.
 
     """
 
@@ -189,8 +191,12 @@ class Schema:
         return count
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, ready for JSON."""
-        return dataclasses.asdict(self)
+        """Plain dictionaries, ready for JSON: of limits an open side is `None`."""
+        made = dataclasses.asdict(self)
+        for column in made["columns"]:
+            if column["limits"] is not None:
+                column["limits"] = tuple(end if math.isfinite(end) else None for end in column["limits"])
+        return made
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Schema:
@@ -211,7 +217,7 @@ class Schema:
                         "knots": tuple((float(x), float(y)) for x, y in item.get("knots", ())),
                         "atoms": tuple(float(atom) for atom in item.get("atoms", ())),
                         "resolutions": tuple((int(many), float(share)) for many, share in item.get("resolutions", ())),
-                        "limits": None if item.get("limits") is None else tuple(map(float, item["limits"])),
+                        "limits": _limits(item.get("limits")),
                     }
                 )
                 for item in values["columns"]
@@ -222,3 +228,10 @@ class Schema:
             return cls(columns=columns, event_shape=shape, **made, **rest)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunError(f"the schema is not one that this version wrote ({error})") from error
+
+
+def _limits(stored: Any) -> tuple[float, float] | None:
+    if stored is None:
+        return None
+    low, high = stored
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)

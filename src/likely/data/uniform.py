@@ -14,7 +14,7 @@ from likely.data.source import Form
 from likely.data.tally import Tally, chunks, tally
 from likely.errors import ConfigError, DataError
 
-__all__ = ["NAME", "cells_of", "is_uniform", "taken"]
+__all__ = ["NAME", "TOLD", "cells_of", "is_uniform", "taken"]
 
 NAME, TOLD = "x", "as told"
 KINDS: tuple[Kind, ...] = ("levels", "binary", "real", "grid")

@@ -18,6 +18,7 @@ from likely.data import (
     Binarize,
     Division,
     EncodedRows,
+    Limits,
     Patterns,
     Rows,
     Schema,
@@ -31,6 +32,7 @@ from likely.data import (
     sources,
     taken,
     with_labels,
+    with_limits,
 )
 from likely.data.schema import LABEL
 from likely.data.sources.picture import colour_of
@@ -62,6 +64,7 @@ def fit(
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     background: str | Sequence[int] | None = None,
+    limits: Limits | None = None,
     division: Division | None = None,
     **options: Any,
 ) -> Run:
@@ -89,6 +92,10 @@ def fit(
         (height, width) to scale pictures to.
     background
         Colour that transparent pictures are laid on: a name, `#rrggbb` or (red, green, blue); white unless given.
+    limits
+        Column -> `(low, high)`, `None` for an open side, or the text `low:high`: law, beyond which P(x) is 0. Numbers
+        or dates; on a grid the least and the greatest value of it within them. Of an array's levels the pair alone.
+        A row beyond them is refused, here and in every later verb. Draws keep to the training rows' range besides.
     division
         Which rows train and which validate, where you know better: `likely.data.Division.of(train, validation)`.
         No test rows are kept then. Else the data's own splits, or 80/10/10 by the seed.
@@ -126,8 +133,9 @@ def fit(
         source = _labelled(source, condition)
     names = [condition] if isinstance(condition, str) else list(condition)
     division = _divided(source, told.seed, division)
+    train = division.rows(source, "train")
     schema = infer_schema(
-        division.rows(source, "train"),
+        train,
         source.form,
         kinds=column,
         conditions=names,
@@ -135,6 +143,8 @@ def fit(
         resize=resize,
         background=laid,
     )
+    if limits is not None:
+        schema = with_limits(schema, limits, train.values)
     facts = {
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=schema.labels is not None),

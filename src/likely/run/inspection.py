@@ -10,7 +10,7 @@ import pandas as pd
 
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import Binarize, Column, Rows, Schema, divide, infer_schema, sources, taken
+from likely.data import Binarize, Column, Limits, Rows, Schema, divide, infer_schema, sources, taken, with_limits
 from likely.data.sources.picture import colour_of
 from likely.data.summary import Summary, summarise
 from likely.run.progress import bar
@@ -85,6 +85,7 @@ def inspect(
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     background: str | Sequence[int] | None = None,
+    limits: Limits | None = None,
     seed: int = 0,
 ) -> Inspection:
     """Read the data and infer the form of x from its training rows, as `fit` would.
@@ -104,6 +105,8 @@ def inspect(
     schema = infer_schema(
         train, source.form, kinds=column, conditions=names, binarize=binarize, resize=resize, background=laid
     )
+    if limits is not None:
+        schema = with_limits(schema, limits, train.values)
     model = resolve(Config(), schema).model
     return Inspection(
         source.form,

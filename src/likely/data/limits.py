@@ -1,0 +1,143 @@
+"""Limits that are declared to be law: beyond them P(x) is 0."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data.encode import encode, within
+from likely.data.events import number_of
+from likely.data.schema import NUMERIC, Column, Schema
+from likely.data.uniform import NAME, TOLD
+from likely.errors import ConfigError
+
+__all__ = ["Limits", "with_limits"]
+
+Limits = Mapping[str, Any] | Sequence[Any] | str
+
+
+def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray) -> Schema:
+    """The schema with `Column.limits` as they are declared; levels of an array become law from the one to the other.
+
+    On a grid the limits are the least and the greatest value of the grid that lies within what was declared: a limit
+    inside a cell leaves that cell out unless its middle is within. Dates are limits in the column's encoded units.
+
+    Parameters
+    ----------
+    schema
+        Inferred from the training rows.
+    limits
+        Column -> `(low, high)`, `None` for an open side, or the text `low:high`; numbers, or dates as the column writes
+        them. Of arrays whose cells are of one kind that alone, or under the name `x`.
+    rows
+        The training rows.
+
+    Raises
+    ------
+    ConfigError
+        If a column is unknown or has no order, a limit is no number or date of its, or no two values are left.
+    DataError
+        If a training row holds a value beyond.
+
+    """
+    told = limits if isinstance(limits, Mapping) else {NAME if schema.uniform else "": limits}
+    names = [column.name for column in schema.columns]
+    for name in told:
+        if str(name) not in names:
+            near = difflib.get_close_matches(str(name), names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(names[:20])}"
+            raise ConfigError(f"limits are of a column, COLUMN=LOW:HIGH, and none is called {name!r}; {hint}")
+    pairs = {str(name): pair for name, pair in told.items()}
+    columns = [
+        _limited(column, pairs[column.name], cells=schema.uniform) if column.name in pairs else column
+        for column in schema.columns
+    ]
+    made = replace(schema, columns=tuple(columns))
+    bound = [column for column in columns if column.name in pairs]
+    if schema.uniform:
+        encode(replace(made, columns=(columns[0],)), rows)
+    elif bound:
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=names[: rows.shape[1]])
+        encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
+    return made
+
+
+def _limited(column: Column, told: Any, *, cells: bool) -> Column:
+    what = "the array" if cells else f"column {column.name!r}"
+    if column.condition:
+        raise ConfigError(f"{what} is a condition, given and not modelled: it has no limits")
+    if column.kind not in NUMERIC:
+        other = ", or --column x=levels first" if cells and column.kind == "binary" else ""
+        raise ConfigError(f"{what} is {column.kind} ({column.reason}): limits are for numbers and dates{other}")
+    low, high = _on_grid(column, *_pair(column, told))
+    if math.isinf(low) and math.isinf(high):
+        raise ConfigError(f"{what}: give at least one limit, LOW:HIGH, LOW: or :HIGH; got {_said(told)}")
+    if low >= high:
+        raise ConfigError(f"{what}: limits must leave at least two values, from a lower to a higher; got {_said(told)}")
+    if not cells:
+        bound = replace(column, limits=(low, high))
+        return replace(bound, reason=f"{column.reason}; {within(bound)} by declaration")
+    if column.kind != "levels" or math.isinf(high - low):
+        raise ConfigError(
+            f"limits of an array are both ends of its levels, such as 0:255; got {_said(told)} for cells of the kind "
+            f"{column.kind} ({column.reason})"
+        )
+    reason = f"{TOLD}: levels {low:g} to {high:g}, which are law"
+    return replace(column, low=low, high=high, hard=True, reserve=0.0, reason=reason)
+
+
+def _pair(column: Column, told: Any) -> tuple[float, float]:
+    """Encoded numbers, infinite where a side is open."""
+    if isinstance(told, str):
+        splits = [(told[:i], told[i + 1 :]) for i, letter in enumerate(told) if letter == ":"]
+        if not splits:
+            raise ConfigError(f"limits of {column.name!r} are LOW:HIGH, one of them may be empty; got {told!r}")
+        return _first_that_reads(column, [tuple(part.strip() or None for part in pair) for pair in splits])
+    if not isinstance(told, Sequence) or len(told) != 2:
+        raise ConfigError(f"limits of {column.name!r} are a pair (low, high), None for an open side; got {told!r}")
+    return _first_that_reads(column, [tuple(told)])
+
+
+def _first_that_reads(column: Column, pairs: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
+    """Times of day hold colons too: the limits are parted at the one that leaves two dates."""
+    errors = []
+    for low, high in pairs:
+        try:
+            return _end(column, low, -math.inf), _end(column, high, math.inf)
+        except ConfigError as error:
+            errors.append(error)
+    raise errors[0]
+
+
+def _end(column: Column, value: Any, open_: float) -> float:
+    return open_ if value is None or value == open_ else number_of(column, value)
+
+
+def _on_grid(column: Column, low: float, high: float) -> tuple[float, float]:
+    """The least and the greatest value of the grid between them."""
+    if column.per_unit is None:
+        return low, high
+    first, last = (
+        scaled if math.isinf(scaled) else _near(scaled) for scaled in (low * column.per_unit, high * column.per_unit)
+    )
+    if math.isfinite(first):
+        first = math.ceil(first)
+    if math.isfinite(last):
+        last = math.floor(last)
+    return first / column.per_unit, last / column.per_unit
+
+
+def _near(scaled: float) -> float:
+    """A whole number that rounding alone keeps a number from being: 0.29 · 100 is 29."""
+    whole = float(round(scaled))
+    return whole if math.isclose(scaled, whole, rel_tol=1e-15, abs_tol=1e-9) else scaled
+
+
+def _said(told: Any) -> str:
+    return told if isinstance(told, str) else ":".join("" if end is None else str(end) for end in told)

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import scipy.stats
 import torch
 from torch import Tensor, nn
-from torch.distributions import Distribution
 
 sys.path.insert(0, str(Path(__file__).parent))
 from exact import LinearGaussian
 from rooms import LIKELIHOODS
+from spiked import WithAtom
 
 from likely import likelihoods
 from likely.data import Column, EncodedRows, Kind, Schema
@@ -117,42 +116,6 @@ def test_uniform_for_rows_simulated_from_every_likelihood(name: str) -> None:
     assert largest < limit
     for u in found.u.T:
         assert scipy.stats.kstest(u, "uniform").pvalue > P_VALUE / 12
-
-
-class Spiked(Distribution):
-    """A mass w at 0, and (1 − w) of a law elsewhere."""
-
-    def __init__(self, weight: Tensor, base: Distribution) -> None:
-        self.weight, self.base = weight, base
-        super().__init__(weight.shape, validate_args=False)
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        return torch.where(value == 0, self.weight.log(), torch.log1p(-self.weight) + self.base.log_prob(value))
-
-    def cdf(self, value: Tensor) -> Tensor:
-        return self.weight * (value >= 0) + (1 - self.weight) * self.base.cdf(value)
-
-    def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        drawn = self.base.sample(sample_shape)
-        return torch.where(torch.rand(drawn.shape) < self.weight, 0.0, drawn)
-
-
-class WithAtom(likelihoods.Likelihood):
-    """Parameters: the mass at 0, and the mean of the rest."""
-
-    measure = "mixed"
-    event_shape, parameter_shape = torch.Size((2,)), torch.Size((2, 2))
-
-    def __init__(self, share: float = 1.0) -> None:
-        super().__init__()
-        self.share = share
-
-    def forward(self, parameters: Tensor) -> Distribution:
-        logit, mean = self.split(parameters)
-        return Spiked(self.share * torch.sigmoid(logit), torch.distributions.Normal(mean, 1.0))
-
-    def initial(self, values: Tensor) -> Tensor:
-        return values.new_zeros(4)
 
 
 def test_an_atom_of_a_density_lies_between_what_is_below_it_and_what_is_up_to_it() -> None:

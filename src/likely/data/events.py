@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import ge, gt, le, lt
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,13 @@ __all__ = ["Event", "number_of", "read_events", "split_words"]
 
 OPERATOR = re.compile(r"\s*(>=|<=|!=|=|>|<)\s*(.*)", re.DOTALL)
 OR = "|"
+SAME = 1e-9
+COMPARED = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 
 @dataclass(frozen=True)
 class Event:
-    """What is asked of one cell: to be one of some codes, to lie in an interval, or to be a number without mass.
+    """What is asked of one cell: to be one of some codes or numbers, to lie in an interval, or to be without mass.
 
     Attributes
     ----------
@@ -35,7 +38,12 @@ class Event:
     codes
         The codes that are allowed; `None` for numbers.
     low, high
-        Both included; of a density the ends have no mass. Equal ends of a density: P(x_j = low|z) is a density.
+        Both included on a grid. Else the lower end is not, which tells where it is an atom. Equal ends of a density:
+        P(x_j = low|z) is a density.
+    numbers
+        The only numbers that are allowed, where each has a mass: of a listed column, or an atom that is asked for.
+    atoms
+        Numbers within the interval that have a mass although the others have a density.
 
     """
 
@@ -44,11 +52,13 @@ class Event:
     low: float = -math.inf
     high: float = math.inf
     step: float | None = None
+    numbers: tuple[float, ...] | None = None
+    atoms: tuple[float, ...] = ()
 
     @property
     def without_mass(self) -> bool:
         """Whether the event is a single number of a density."""
-        return self.codes is None and self.step is None and self.low == self.high
+        return self.codes is None and self.numbers is None and self.step is None and self.low == self.high
 
 
 def split_words(schema: Schema, words: Iterable[str]) -> list[tuple[Column, str, str]]:
@@ -104,25 +114,71 @@ def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
     place = [one.name for one in schema.modelled].index(column.name)
     if column.coded or column.kind == "binary":
         return Event(place, _codes(column, operator, value))
+    if column.kind == "listed":
+        return Event(place, numbers=_listed(column, operator, value))
     if operator == "!=":
         raise ConfigError(f"column {column.name!r} holds numbers: take <, <=, =, >= or > ")
     number = number_of(column, value)
+    if operator == "=" and number in column.atoms:
+        return Event(place, numbers=(number,))
     low, high = _interval(column, operator, number)
-    if column.limits is not None:
-        low, high = max(low, column.limits[0]), min(high, column.limits[1])
-    if low > high:
+    first, last = _support(column)
+    low, high = max(low, first), min(high, last)
+    if low > high and column.limits is not None:
         raise ConfigError(f"{column.name}{operator}{value} is beyond the limits that were declared for it")
-    if column.reserve or column.hard:
-        low, high = max(low, float(column.low or 0)), min(high, float(column.high or 0))
     if low > high:
         raise ConfigError(f"{column.name}{operator}{value} is outside what training rows had: {span(column)}")
-    return Event(place, None, low, high, column.step)
+    return Event(place, None, low, high, column.step, atoms=_inside(column.atoms, low, high))
+
+
+def _support(column: Column) -> tuple[float, float]:
+    """Where the column's law has its mass, but for what is kept for values never met."""
+    if column.limits is not None:
+        return _before(column, column.limits[0]), column.limits[1]
+    if column.kind == "levels" or column.hard:
+        return float(column.low or 0), float(column.high or 0)
+    if column.kind in ("count", "positive") and column.reserve:
+        return 0.0 if column.kind == "count" else column.step or 0.0, math.inf
+    return -math.inf, math.inf
+
+
+def _before(column: Column, number: float) -> float:
+    """An end which takes the number in where it is an atom."""
+    return math.nextafter(number, -math.inf) if number in column.atoms else number
+
+
+def _inside(numbers: tuple[float, ...], low: float, high: float) -> tuple[float, ...]:
+    return tuple(number for number in numbers if low < number <= high)
+
+
+def _listed(column: Column, operator: str, value: str) -> tuple[float, ...]:
+    """Which of a column's numbers are meant."""
+    known = [float(one) for one in column.categories]
+    if operator in ("=", "!="):
+        told = [_known(column, known, number_of(column, part)) for part in value.split(OR)]
+        found = tuple(number for number in known if (number in told) == (operator == "="))
+    else:
+        bound = number_of(column, value)
+        found = tuple(number for number in known if COMPARED[operator](number, bound))
+    if not found:
+        raise ConfigError(f"{column.name}{operator}{value} is outside what training rows had: {span(column)}")
+    return found
+
+
+def _known(column: Column, known: list[float], number: float) -> float:
+    near = min(known, key=lambda one: abs(one - number))
+    if abs(near - number) <= SAME * abs(near):
+        return near
+    raise ConfigError(f"column {column.name!r} holds {len(known)} numbers, and {number:g} is none; {near:g} is one")
 
 
 def _interval(column: Column, operator: str, number: float) -> tuple[float, float]:
     """Both ends included; on a grid they are values of it."""
     if column.per_unit is None:
-        return (number if operator in "=>=" else -math.inf), (number if operator in "<=" else math.inf)
+        ends = number, number
+        if operator in (">=", "<"):
+            ends = _before(column, number), _before(column, number)
+        return (ends[0] if operator in "=>=" else -math.inf), (ends[1] if operator in "<=" else math.inf)
     scaled = number * column.per_unit
     near, slack = round(scaled), 1e-6 * max(1.0, abs(scaled))
     exact = abs(scaled - near) < slack
@@ -199,6 +255,11 @@ def _both(column: Column, first: Event, second: Event) -> Event:
         if common:
             return Event(first.place, common)
     low, high = max(first.low, second.low), min(first.high, second.high)
-    if first.codes is not None or low > high:
+    numbers = first.numbers if second.numbers is None else second.numbers
+    if numbers is not None:
+        both = [one.numbers for one in (first, second) if one.numbers is not None]
+        numbers = tuple(number for number in _inside(numbers, low, high) if all(number in one for one in both))
+    if first.codes is not None or low > high or numbers == ():
         raise ConfigError(f"the conditions on column {column.name!r} exclude each other")
-    return Event(first.place, None, low, high, first.step)
+    atoms = _inside(first.atoms, low, high)
+    return Event(first.place, None, low, high, first.step, numbers, atoms)

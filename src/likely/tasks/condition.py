@@ -243,11 +243,23 @@ def _codes(law: Distribution, place: int) -> Tensor:
     raise TypeError("the cell has no categories")
 
 
-def _below(law: Distribution, event: Event, value: Tensor, like: Tensor) -> Tensor:
+def _below(law: Distribution, event: Event, value: Tensor | float, like: Tensor) -> Tensor:
     """P(x_j ≤ value|z): `(rows,)`, float64."""
     row = like.clone()
     row[:, event.place] = value
     return law.cdf(row)[:, event.place].to(torch.float64)
+
+
+def _own(law: Distribution, event: Event, number: float, like: Tensor) -> Tensor:
+    """P(x_j = number|z), or its density: `(rows,)`, float64."""
+    row = like.clone()
+    row[:, event.place] = number
+    return law.log_prob(row)[:, event.place].to(torch.float64).exp()
+
+
+def _masses(law: Distribution, event: Event, like: Tensor) -> Tensor:
+    """P(x_j = v|z) of the numbers that are allowed: `(rows, numbers)`, float64."""
+    return torch.stack([_own(law, event, number, like) for number in event.numbers or ()], -1)
 
 
 def _ends(law: Distribution, event: Event, like: Tensor) -> tuple[Tensor, Tensor]:
@@ -263,10 +275,10 @@ def _probability(law: Distribution, event: Event, like: Tensor) -> Tensor:
     """P(x_j ∈ C_j|z), or the density of a single number: `(rows,)`, float64."""
     if event.codes is not None:
         return _codes(law, event.place)[:, list(event.codes)].sum(-1)
+    if event.numbers is not None:
+        return _masses(law, event, like).sum(-1)
     if event.low == event.high:
-        row = like.clone()
-        row[:, event.place] = event.low
-        return law.log_prob(row)[:, event.place].to(torch.float64).exp()
+        return _own(law, event, event.low, like)
     lower, upper = _ends(law, event, like)
     return torch.where(upper - lower > ROUNDING, upper - lower, 0.0)
 
@@ -277,11 +289,18 @@ def _truncated(law: Distribution, event: Event, like: Tensor) -> Tensor:
         allowed = torch.tensor(event.codes, device=like.device)
         p = _codes(law, event.place)[:, allowed].clamp_min(1e-300)
         return allowed[torch.multinomial(p, 1).squeeze(1)].to(torch.float64)
+    if event.numbers is not None:
+        numbers = torch.tensor(event.numbers, dtype=torch.float64, device=like.device)
+        return numbers[torch.multinomial(_masses(law, event, like).clamp_min(1e-300), 1).squeeze(1)]
     if event.low == event.high:
         return torch.full((len(like),), event.low, dtype=torch.float64, device=like.device)
     lower, upper = _ends(law, event, like)
     u = lower + (upper - lower) * torch.rand(len(like), dtype=torch.float64, device=like.device)
-    return _inverse(law, event, u, like)
+    x = _inverse(law, event, u, like)
+    for atom in event.atoms:
+        before, upto = (_below(law, event, end, like) for end in (math.nextafter(atom, -math.inf), atom))
+        x = torch.where((before < u) & (u <= upto), atom, x)
+    return x
 
 
 def _inverse(law: Distribution, event: Event, u: Tensor, like: Tensor) -> Tensor:

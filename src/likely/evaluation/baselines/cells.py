@@ -17,6 +17,8 @@ from likely.evaluation.baselines.support import Support, two_valued
 __all__ = ["Cells", "Seen", "columns_of", "in_parts"]
 
 NARROW = 1e-3
+# Numbers at once, few enough for what is computed on the way to stay in the processor's cache.
+BLOCK = 2**16
 
 
 def columns_of(schema: Schema) -> tuple[Column, ...]:
@@ -241,6 +243,19 @@ class Cells:
             In standardised units; broadcasts against `u`.
 
         """
+        rows = len(seen.y)
+        size = max(1, BLOCK * rows // max(1, u.numel()))
+        if size >= rows:
+            return self._log_mass(seen, u, deviation)
+        each = deviation.dim() > 1 and deviation.shape[-2] == rows
+        parts = [slice(first, first + size) for first in range(0, rows, size)]
+        made = [
+            self._log_mass(seen.take(part), u[..., part, :], deviation[..., part, :] if each else deviation)
+            for part in parts
+        ]
+        return torch.cat(made, -2)
+
+    def _log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
         density = torch.where(self.continuous, 1 / (deviation * self.scale), 0.0)
         layers = [
             share + _log_between(u, below / deviation, above / deviation, density)

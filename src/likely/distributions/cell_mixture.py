@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -76,7 +77,10 @@ class Mixture(Distribution):
         return drawn.gather(-1, choose(self.log_weights, drawn.shape[:-1])).squeeze(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return torch.logsumexp(self.log_weights + self.components.log_prob(value.unsqueeze(-1)), -1)
+        parts = self.log_weights + self.components.log_prob(value.unsqueeze(-1))
+        least = torch.finfo(parts.dtype).min  # where no component has any mass the gradient is 0, not NaN
+        found = torch.logsumexp(parts.clamp_min(least), -1)
+        return torch.where(found <= least, -math.inf, found)
 
     def cdf(self, value: Tensor) -> Tensor:
         return (self.log_weights.exp() * self.components.cdf(value.unsqueeze(-1))).sum(-1)

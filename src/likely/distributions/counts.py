@@ -16,6 +16,13 @@ from likely.distributions.univariate import Univariate
 __all__ = ["NegativeBinomial", "Poisson", "ZeroInflated"]
 
 
+def _counts(value: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The values where they are 0, 1, ..., and 0 elsewhere; and where they are."""
+    x = value.to(dtype)
+    counted = (x >= 0) & (x.floor() == x) & (x < math.inf)
+    return torch.where(counted, x, 0.0), counted
+
+
 class Poisson(Univariate):
     """P(x) = λ^x e^−λ / x!, x = 0, 1, ..., per cell, in nats (counting measure); `log_rate` log λ, `(*batch, *event)`.
 
@@ -46,9 +53,9 @@ class Poisson(Univariate):
             return torch.poisson(self.mean.expand(shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
-        x = value.clamp_min(0).to(self.dtype)
+        x, counted = _counts(value, self.dtype)
         found = x * self.log_rate - self.log_rate.exp() - torch.lgamma(x + 1)
-        return torch.where(value < 0, torch.full_like(found, -math.inf), found)
+        return torch.where(counted, found, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         x = value.double().floor()
@@ -98,7 +105,7 @@ class NegativeBinomial(Univariate):
             return torch.poisson(rate * (self.log_mean + self.log_dispersion).exp())
 
     def log_prob(self, value: Tensor) -> Tensor:
-        x = value.clamp_min(0).to(self.dtype)
+        x, counted = _counts(value, self.dtype)
         log_r = -self.log_dispersion
         r, mean = log_r.exp(), self.log_mean.exp()
         log_total = torch.logaddexp(x.log(), log_r)
@@ -106,7 +113,7 @@ class NegativeBinomial(Univariate):
         exact = torch.log1p(near.clamp(-0.5, 0.5))
         ratio = torch.where(near.abs() < 0.5, exact, log_total - torch.logaddexp(log_r, self.log_mean))
         found = (x + r) * ratio + x * self.log_mean - x - torch.lgamma(x + 1) - stirling(log_total) + stirling(log_r)
-        return torch.where(value < 0, torch.full_like(found, -math.inf), found)
+        return torch.where(counted, found, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         """I_{r/(r + m)}(r, x + 1), the regularised incomplete beta function."""

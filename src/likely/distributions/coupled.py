@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from likely.distributions.cell_mixture import choose
+from likely.distributions.levels import Levels
 from likely.distributions.logistic import DiscretisedLogistic
 from likely.distributions.rescaled import Frame
 
@@ -25,6 +26,7 @@ class Grid:
 
     def __init__(self, frame: Frame, step: Tensor, low: Tensor, high: Tensor, reserve: Tensor | None = None) -> None:
         self.frame, self.step, self.low, self.high, self.reserve = frame, step, low, high, reserve
+        self.levels = Levels(step, low, high, reserve)
 
     def spread(self) -> Grid:
         """For parameters `(*batch, *event, components)`."""
@@ -43,7 +45,8 @@ class CoupledLogisticMixture(Distribution):
     In standardised units the location of g is μ_g + α r and that of b is μ_b + β r + γ g (Salimans et al. 2017,
     PixelCNN++, sections 2.1 and 2.2); one component per pixel, w = softmax(logits). `log_prob` is per cell and gives
     the conditionals log P(r), log P(g|r), log P(b|r, g): their sum is the joint. `cdf` is conditional in the same way.
-    Where a channel is missing the later ones are conditioned on the value that fills it.
+    Where a channel has a value without mass, the later ones are conditioned on the nearest value with some; where it
+    is missing they are conditioned on the value that fills it.
 
     Parameters
     ----------
@@ -142,13 +145,21 @@ class CoupledLogisticMixture(Distribution):
         """log w_k + log P_k of the channels so far: `(..., 3, components)`."""
         return self.log_weights.unsqueeze(-2) + laws.log_prob(value.unsqueeze(-1)).cumsum(-2)
 
+    def _possible(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Which values have any mass, and the values with the others put on the grid, for the channels after them."""
+        levels = self.grid.levels
+        held = levels.holds(value)
+        return held, torch.where(held, value, levels.snap(value).to(value.dtype))
+
     def log_prob(self, value: Tensor) -> Tensor:
+        held, value = self._possible(value)
         joint = torch.logsumexp(self._joint(value, self._laws(value)), -1)
-        return joint - F.pad(joint[..., :-1], (1, 0))
+        return torch.where(held, joint - F.pad(joint[..., :-1], (1, 0)), -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X_c <= value_c | the channels before c)."""
-        laws = self._laws(value)
-        joint = self._joint(value, laws)
+        _, kept = self._possible(value)
+        laws = self._laws(kept)
+        joint = self._joint(kept, laws)
         before = torch.cat([self.log_weights.unsqueeze(-2).expand_as(joint[..., :1, :]), joint[..., :-1, :]], -2)
         return (torch.softmax(before, -1) * laws.cdf(value.unsqueeze(-1))).sum(-1)

@@ -10,11 +10,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from likely.distributions.levels import Levels
+
 __all__ = ["Bernoulli", "Categorical"]
 
 
 class Bernoulli(Distribution):
-    """P(x = 1) = sigmoid(logits): log P(x) = x log p + (1 − x) log(1 − p), per cell, in nats (counting measure)."""
+    """P(x = 1) = sigmoid(logits), P(0) = 1 − P(1), no other value has any mass; per cell, in nats (counting measure)."""
 
     arg_constraints = {"logits": constraints.real}  # noqa: RUF012
     support = constraints.boolean
@@ -46,8 +48,12 @@ class Bernoulli(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         target = value.to(self.logits.dtype)
         if target.shape == self.logits.shape:
-            return -F.binary_cross_entropy_with_logits(self.logits, target, reduction="none")
-        return F.logsigmoid(self.logits * (2 * target - 1))
+            found = -F.binary_cross_entropy_with_logits(self.logits, target, reduction="none")
+        else:
+            found = F.logsigmoid(self.logits * (2 * target - 1))
+        if target.is_cpu and torch.equal(target, target.clamp(0, 1).ceil_()):
+            return found  # to look costs less than to choose cell by cell; on other devices it would wait for them
+        return torch.where((target == 0) | (target == 1), found, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         below = torch.where(value < 1, torch.sigmoid(-self.logits), torch.ones_like(self.logits))
@@ -57,8 +63,8 @@ class Bernoulli(Distribution):
 class Categorical(Distribution):
     """P(x = c) = (1 − reserve) softmax(logits)_c, per cell, in nats (counting measure).
 
-    The code −1 (and any code beyond the last) stands for "a value never seen in training", which has mass `reserve`:
-    the law is normalised over the known categories and that one event.
+    The code −1 stands for "a value never seen in training", which has mass `reserve`: the law is normalised over the
+    known categories and that one event. Where the codes are numbers, what lies outside is told apart by its distance.
 
     Parameters
     ----------
@@ -66,13 +72,15 @@ class Categorical(Distribution):
         `(*batch, categories)`; −inf where a cell has fewer categories than the widest one.
     reserve
         Mass of the unseen, in [0, 1); a number or `(*batch,)`.
+    levels
+        Of codes that are the numbers 0, 1, ...: their range, and how the reserve is shared by the integers outside it.
 
     """
 
     arg_constraints = {"logits": constraints.independent(constraints.real, 1)}  # noqa: RUF012
 
-    def __init__(self, logits: Tensor, reserve: float | Tensor = 0.0) -> None:
-        self.logits = F.log_softmax(logits, -1)
+    def __init__(self, logits: Tensor, reserve: float | Tensor = 0.0, levels: Levels | None = None) -> None:
+        self.logits, self.levels = F.log_softmax(logits, -1), levels
         self.reserve = torch.as_tensor(reserve, dtype=logits.dtype, device=logits.device)
         super().__init__(logits.shape[:-1], validate_args=False)
 
@@ -100,7 +108,7 @@ class Categorical(Distribution):
         return torch.full_like(self.logits[..., 0], math.nan)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Categorical:
-        return Categorical(self.logits.expand(*batch_shape, self.logits.shape[-1]), self.reserve)
+        return Categorical(self.logits.expand(*batch_shape, self.logits.shape[-1]), self.reserve, self.levels)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw known categories: a draw of the reserved event could not be written down."""
@@ -110,18 +118,24 @@ class Categorical(Distribution):
             return torch.multinomial(flat, 1).view(shape).to(self.logits.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
-        codes = value.long().expand(shape)
-        last = self.logits.shape[-1] - 1
-        known = self.logits.expand(*shape, -1).gather(-1, codes.clamp(0, last).unsqueeze(-1)).squeeze(-1)
-        unseen = (codes < 0) | (codes > last) | torch.isneginf(known)
-        return torch.where(unseen, self.reserve.log(), known + torch.log1p(-self.reserve))
+        code = torch.round(value) if value.is_floating_point() else value
+        known = self._at(self.logits, code)
+        if self.levels is not None:
+            return self.levels.log_prob(known, value)
+        found = torch.where(code < 0, self.reserve.log(), known + torch.log1p(-self.reserve))
+        return torch.where((code == value) & (code >= -1) & (code < self.logits.shape[-1]), found, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(code <= value), codes in the schema's order, the unseen first."""
-        shape = torch.broadcast_shapes(value.shape, self.batch_shape)
-        codes = value.long().expand(shape)
-        totals = self.probs.cumsum(-1).expand(*shape, -1)
-        known = totals.gather(-1, codes.clamp(0, totals.shape[-1] - 1).unsqueeze(-1)).squeeze(-1)
-        total = self.reserve + torch.where(codes < 0, torch.zeros_like(known), known)
-        return torch.where(codes < -1, torch.zeros_like(total), total)
+        code = torch.floor(value) if value.is_floating_point() else value
+        known = self._at(self.logits.exp().cumsum(-1), code)
+        if self.levels is not None:
+            return self.levels.cdf(known, value)
+        total = self.reserve + (1 - self.reserve) * torch.where(code < 0, 0.0, known)
+        return torch.where(code < -1, 0.0, total)
+
+    def _at(self, table: Tensor, code: Tensor) -> Tensor:
+        """The entries of `(*batch, categories)` at codes, the outermost ones for codes beyond them."""
+        shape = torch.broadcast_shapes(code.shape, self.batch_shape)
+        place = code.clamp(0, table.shape[-1] - 1).nan_to_num().long().expand(shape)
+        return table.expand(*shape, -1).gather(-1, place.unsqueeze(-1)).squeeze(-1)

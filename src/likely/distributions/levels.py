@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 __all__ = ["Levels"]
 
+OFF = 1e-6
+
 
 class Levels:
     """A grid from `low` to `high`, and the mass ε kept for what lies outside it.
 
-    P(low..high) is 1 − ε, and the value d cells outside, on either side, has mass ε/2 · 1/(d(d + 1)), which sums to ε.
+    P(low..high) is 1 − ε, and the value d cells outside has mass ε/2 · 1/(d(d + 1)) where both ends are finite: on
+    either side that sums to ε/2. Where one end is infinite the other side has all of ε; where both are, nothing lies
+    outside and nothing is kept. So whatever law sums to one over low..high, sums to one over the whole grid. A value
+    that is more than a millionth of a step off the grid has none.
 
     Parameters
     ----------
     step
-        δ in data units; scalar or `(*event)`, float64.
+        δ in data units; scalar or `(*event)`, float64. Its multiples are the grid.
     low, high
         Range in data units; ∓inf for an unbounded grid.
     reserve
@@ -35,29 +42,65 @@ class Levels:
         """Whether the value's cell reaches to −∞, and to +∞."""
         return value <= self.low + 0.5 * self.step, value >= self.high - 0.5 * self.step
 
+    def holds(self, value: Tensor) -> Tensor:
+        """Whether the value has any mass: it is on the grid, and within the range or some is kept for what is not."""
+        on_grid, distance = self._place(value)
+        return on_grid & (distance < 0.5 if self.reserve is None else (distance < 0.5) | (self.reserve > 0))
+
     def log_prob(self, inside: Tensor, value: Tensor) -> Tensor:
         """log P(x), from the log-masses of a law whose outermost cells take the tails."""
-        if self.reserve is None:
-            return inside
-        reserve = self.reserve.to(inside.dtype)
-        distance = torch.maximum(self.low - value, value - self.high) / self.step
-        far = distance.clamp_min(1).to(inside.dtype)
-        tail = torch.log(reserve / 2) - torch.log(far) - torch.log1p(far)
-        return torch.where(distance > 0.5, tail, inside + torch.log1p(-reserve))
+        side, kept = (None, None) if self.reserve is None else self._kept(self.reserve)
+        found = inside if kept is None else inside + torch.log1p(-kept).to(inside.dtype)
+        if self._plain(value):
+            return found
+        on_grid, distance = self._place(value)
+        within = on_grid & (distance < 0.5)
+        if side is None:
+            return torch.where(within, found, -math.inf)
+        far = distance.clamp_min(1)
+        tail = torch.where(on_grid, torch.log(side / (far * (far + 1))), -math.inf)
+        return torch.where(within, found, tail.to(found.dtype))
 
     def last(self, value: Tensor) -> Tensor:
         """The last value of the grid that is not above this one."""
-        return torch.floor(value.to(torch.float64) / self.step + 1e-6) * self.step
+        return self._number(value) * self.step
 
     def cdf(self, inside: Tensor, value: Tensor) -> Tensor:
         """P(X <= x), from the law's distribution function at the upper edge of the cell of `last`."""
-        inside = torch.where(value >= self.high - 1e-6 * self.step, torch.ones_like(inside), inside)
-        inside = torch.where(value < self.low - 1e-6 * self.step, torch.zeros_like(inside), inside)
+        number = self._number(value)
+        left, right = torch.round(self.low / self.step) - number, number - torch.round(self.high / self.step)
+        inside = torch.where(right >= 0, 1.0, torch.where(left > 0, 0.0, inside))
         if self.reserve is None:
             return inside
-        reserve = self.reserve.to(inside.dtype)
-        left = ((self.low - value) / self.step).clamp_min(0).ceil().to(inside.dtype)
-        right = ((value - self.high) / self.step).clamp_min(0).floor().to(inside.dtype)
-        below = reserve / 2 / torch.where(left > 0, left, torch.ones_like(left))
-        above = reserve / 2 * right / (right + 1)
-        return torch.where(left > 0, below, reserve / 2 + (1 - reserve) * inside + above)
+        side, kept = self._kept(self.reserve)
+        above = torch.where(self.high.isfinite(), side * (1 - 1 / (right.clamp_min(0) + 1)), 0.0)
+        at_least = torch.where(self.low.isfinite(), side, 0.0) + above + (1 - kept) * inside
+        return torch.where(left > 0, side / left.clamp_min(1), at_least).to(inside.dtype)
+
+    def _number(self, value: Tensor) -> Tensor:
+        """How many steps the last value of the grid that is not above this one lies from 0, float64."""
+        r = value.to(torch.float64) / self.step
+        return torch.floor(r + _slack(r))
+
+    def _plain(self, value: Tensor) -> bool:
+        """Whether all values were seen to be within the range and exactly on the grid, where looking costs little."""
+        if self.step.numel() > 1 or not value.is_cpu:
+            return False
+        r = value / self.step
+        return torch.equal(r, r.clamp(self.low / self.step, self.high / self.step).round_())
+
+    def _place(self, value: Tensor) -> tuple[Tensor, Tensor]:
+        """Whether the value is on the grid, and how many cells beyond the range: at most 0 within it."""
+        r = value / self.step
+        on_grid = (r.round() - r).abs_() <= _slack(r)
+        return on_grid, torch.maximum(self.low / self.step - r, r - self.high / self.step)
+
+    def _kept(self, reserve: Tensor) -> tuple[Tensor, Tensor]:
+        """The mass kept on each side that has an end, and on both."""
+        ends = self.low.isfinite().to(reserve.dtype) + self.high.isfinite()
+        return reserve / ends.clamp_min(1), reserve * ends.clamp_max(1)
+
+
+def _slack(r: Tensor) -> Tensor:
+    """By how many steps a value r steps from 0 may be off the grid: a millionth, and what its type rounds away."""
+    return r.abs().mul_(2 * torch.finfo(r.dtype).eps).add_(OFF)

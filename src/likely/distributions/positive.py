@@ -53,7 +53,7 @@ class LogNormal(Univariate):
         return (self.loc + self.log_scale.exp() * noise).exp()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        inside = value > 0
+        inside = (value > 0) & (value < math.inf)
         log_x = torch.where(inside, value, torch.ones_like(value)).log()
         y = (log_x - self.loc) * (-self.log_scale).exp()
         found = -0.5 * y.square() - self.log_scale - HALF_LOG_TWO_PI - log_x
@@ -103,7 +103,7 @@ class Gamma(Univariate):
         return (drawn * (self.log_mean - self.log_concentration).exp()).clamp_min(torch.finfo(self.dtype).tiny)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        inside = value > 0
+        inside = (value > 0) & (value < math.inf)
         log_x = torch.where(inside, value, torch.ones_like(value)).log()
         u = log_x - self.log_mean
         found = self.log_concentration.exp() * (u - torch.expm1(u)) + stirling(self.log_concentration) - log_x

@@ -16,6 +16,7 @@ from likely.distributions.univariate import LocationScale, uniform
 __all__ = ["Truncated"]
 
 FAR = 1e30
+ROUNDING = 1e-14  # of a limit there and back, from one unit to another
 
 
 @cache
@@ -29,9 +30,9 @@ class Truncated(Distribution):
     """The base's law given low <= x <= high: log p(x) = log p_b(x) − log(F(high) − F(low)), per cell, in nats.
 
     The mass between the limits is taken in the lower tail (the base is even), so that it keeps its digits wherever the
-    limits are; everything is computed in float64. A value outside the limits by more than 1e-5 (relative: the rounding
-    of a change of units) has density zero. Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate
-    Distributions 1, section 10.1 of chapter 13, for the normal law.
+    limits are; everything is computed, and values are read, in float64: a limit stays a limit under a change of units.
+    Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, section 10.1 of chapter 13, for the
+    normal law.
 
     Parameters
     ----------
@@ -45,9 +46,9 @@ class Truncated(Distribution):
     arg_constraints = {}  # noqa: RUF012
     support = constraints.real
     has_rsample = True
+    dtype = torch.float64
 
     def __init__(self, base: LocationScale, low: Tensor, high: Tensor) -> None:
-        self.dtype = base.dtype
         self.base = type(base)(base.loc.double(), base.log_scale.double())
         self.low, self.high = low.double(), high.double()
         super().__init__(base.batch_shape, validate_args=False)
@@ -55,15 +56,15 @@ class Truncated(Distribution):
     @property
     def mean(self) -> Tensor:
         """By Gauss-Legendre quadrature of the quantile function, 64 nodes."""
-        return self._moment(1).to(self.dtype)
+        return self._moment(1)
 
     @property
     def mode(self) -> Tensor:
-        return self.base.loc.clamp(self.low, self.high).to(self.dtype)
+        return self.base.loc.clamp(self.low, self.high)
 
     @property
     def variance(self) -> Tensor:
-        return (self._moment(2) - self._moment(1).square()).clamp_min(0).to(self.dtype)
+        return (self._moment(2) - self._moment(1).square()).clamp_min(0)
 
     def _moment(self, power: int) -> Tensor:
         place, weight = (number.to(self.base.loc.device) for number in _nodes())
@@ -71,9 +72,7 @@ class Truncated(Distribution):
         return (self._quantile(place.view(shape)).pow(power) * weight.view(shape)).sum(0)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Truncated:
-        made = Truncated(self.base.expand(batch_shape), self.low, self.high)
-        made.dtype = self.dtype
-        return made
+        return Truncated(self.base.expand(batch_shape), self.low, self.high)
 
     def _edges(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The limits in the base's standard units, mirrored into the lower half where they lie in the upper one."""
@@ -100,16 +99,16 @@ class Truncated(Distribution):
 
     def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
-        return self._quantile(uniform(shape, self.base.loc)).to(self.dtype)
+        return self._quantile(uniform(shape, self.base.loc))
 
     def log_prob(self, value: Tensor) -> Tensor:
         x = value.double()
-        slack = 1e-5 * (1 + x.abs())
-        outside = (x < self.low - slack) | (x > self.high + slack)
-        found = (self.base.log_prob(x) - self._log_mass(self.low, self.high)).to(self.dtype)
-        return torch.where(outside, torch.full_like(found, -math.inf), found)
+        slack = ROUNDING * (1 + x.abs())
+        inside = (x >= self.low - slack) & (x <= self.high + slack)
+        kept = torch.maximum(torch.minimum(x, self.high), self.low)
+        return torch.where(inside, self.base.log_prob(kept) - self._log_mass(self.low, self.high), -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         x = torch.maximum(torch.minimum(value.double(), self.high), self.low)
         share = (self._log_mass(self.low, x) - self._log_mass(self.low, self.high)).exp().clamp(0, 1)
-        return torch.where(x <= self.low, torch.zeros_like(share), share).to(self.dtype)
+        return torch.where(x <= self.low, torch.zeros_like(share), share)

@@ -199,3 +199,22 @@ def test_rows_with_holes_keep_what_was_given() -> None:
     found = run.sample(200, given=["town=York"], with_holes=True)
     assert (found["town"] == "York").all()
     assert 0.1 < found["price"].isna().mean() < 0.5
+
+
+def test_what_is_kept_below_counts_and_amounts_is_never_drawn() -> None:
+    rng = np.random.default_rng(0)
+    counts, paid = rng.poisson(rng.gamma(0.5, 400, 60)), np.exp(rng.normal(size=60)).round(1) + 0.1
+    frame = pd.DataFrame({"n": counts, "paid": paid})
+    run = likely.fit(frame, steps=3, column={"n": "count", "paid": "positive"}, width=8)
+    assert run.sample(2000, given=["n<=3"], beyond_range=True)["n"].between(0, 3).all()
+    assert (run.sample(2000, given=["paid<0.4"], beyond_range=True)["paid"] > 0.05).all()
+    for impossible in ("n<0", "paid<0.1", "paid<=0"):
+        with pytest.raises(ConfigError, match="outside what training rows had"):
+            run.sample(1, given=[impossible])
+    for column, below in (("n", -1 - np.arange(3000)), ("paid", -0.1 * np.arange(3000))):
+        with torch.no_grad():
+            law = run.model.likelihood(torch.zeros(1, run.model.latent))
+        row = torch.from_numpy(frame.to_numpy(float)[:1]).repeat(3000, 1)
+        place = frame.columns.get_loc(column)
+        row[:, place] = torch.from_numpy(below)
+        assert float(law.log_prob(row)[:, place].exp().sum()) == pytest.approx(1 / 49, rel=2e-3)

@@ -113,10 +113,15 @@ def bernoulli(_: Columns, shape: Shape) -> Likelihood:
 
 def categorical(columns: Columns, shape: Shape) -> Likelihood:
     """As many categories as the column has, or as many levels from 0 on."""
+    if split := _apart(categorical, columns, ["codes" if column.coded else "numbers" for column in columns]):
+        return split
     sizes = [len(c.categories) if c.coded else int((c.high or 0) + 1) for c in columns]
     reserve = [column.reserve for column in columns]
     return likelihoods.Categorical(
-        shape, sizes if len(sizes) > 1 else sizes[0], reserve if len(sizes) > 1 else reserve[0]
+        shape,
+        sizes if len(sizes) > 1 else sizes[0],
+        reserve if len(sizes) > 1 else reserve[0],
+        numbers=not columns[0].coded,
     )
 
 
@@ -142,7 +147,7 @@ def student(columns: Columns, shape: Shape) -> Likelihood:
 
 def logistic(columns: Columns, shape: Shape) -> Likelihood:
     """Masses of the columns on a grid, densities of the real ones."""
-    if split := _by_measure(logistic, columns):
+    if split := _apart(logistic, columns, [column.measure for column in columns]):
         return split
     if columns[0].measure == "density":
         return likelihoods.Logistic(shape, *_numbers(columns, "mean", "scale"))
@@ -157,19 +162,18 @@ def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -
 
 def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
     """Masses of the columns on a grid, densities of the real ones, on their bent axes."""
-    if split := _by_measure(partial(warped, count=count), columns):
+    if split := _apart(partial(warped, count=count), columns, [column.measure for column in columns]):
         return split
     if columns[0].measure == "density":
         return likelihoods.Warped(shape, axis(columns), count)
     return likelihoods.Warped(shape, axis(columns), count, *_grid(columns), *_numbers(columns, "reserve"))
 
 
-def _by_measure(make: Callable[[Columns, Shape], Likelihood], columns: Columns) -> Likelihood | None:
-    """A likelihood for each measure, where the columns have both."""
-    measures = [column.measure for column in columns]
-    parts = [[i for i, found in enumerate(measures) if found == one] for one in ("density", "mass")]
-    if not all(parts):
+def _apart(make: Callable[[Columns, Shape], Likelihood], columns: Columns, forms: Sequence[str]) -> Likelihood | None:
+    """A likelihood for each form, where the columns have several."""
+    if len(set(forms)) == 1:
         return None
+    parts = [[i for i, found in enumerate(forms) if found == one] for one in dict.fromkeys(forms)]
     return likelihoods.Columns([(make([columns[i] for i in places], (len(places),)), places) for places in parts])
 
 

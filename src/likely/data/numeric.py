@@ -58,12 +58,13 @@ def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
     recorded = _recorded(grid)
     if not cells and grid == 1 and (reason := _counts(numbers, low, high)):
-        return Column(name, dtype, "count", reason, **common)
+        return Column(name, dtype, "count", reason, reserve=1 / (len(numbers) + 1), **common)
     if grid is not None and (high - low) * grid < MAX_LEVELS and (grid == 1 or cells):
         reason = f"{recorded} from {low:.10g} to {high:.10g}"
         return Column(name, dtype, "levels", reason, reserve=1 / (len(numbers) + 1), **common)
     if not cells and low > 0 and high > SPAN * low and _even_in_logarithm(numbers):
-        return Column(name, dtype, "positive", f"{recorded} above 0, from {low:g} to {high:g}", **common)
+        reason = f"{recorded} above 0, from {low:g} to {high:g}"
+        return Column(name, dtype, "positive", reason, reserve=1 / (len(numbers) + 1), **common)
     return Column(name, dtype, "real" if grid is None else "grid", recorded, **common)
 
 
@@ -142,16 +143,16 @@ def told_numeric(name: str, values: pd.Series, wanted: str) -> Column | None:
     grid = per_unit(numbers, values.dtype)
     low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, **moments(numbers)}
+    reserve = 1 / (len(numbers) + 1)
     if wanted == "real":
         return Column(name, dtype, "real", "as told", **common)
     if wanted == "positive" and low > 0:
-        return Column(name, dtype, "positive", "as told", per_unit=grid, **common)
+        return Column(name, dtype, "positive", "as told", per_unit=grid, reserve=reserve, **common)
     if wanted == "grid" and grid is not None:
         return Column(name, dtype, "grid", "as told", per_unit=grid, **common)
     if wanted == "count" and grid == 1 and low >= 0:
-        return Column(name, dtype, "count", "as told", per_unit=1, **common)
+        return Column(name, dtype, "count", "as told", per_unit=1, reserve=reserve, **common)
     if wanted == "levels" and grid == 1:
-        reserve = 1 / (len(numbers) + 1)
         return Column(name, dtype, "levels", "as told", per_unit=1, reserve=reserve, **common)
     if wanted == "binary" and np.isin(numbers, (0, 1)).all():
         return zero_one(name, dtype, numbers, "as told")

@@ -16,7 +16,7 @@ __all__ = ["Bernoulli", "Categorical"]
 
 
 class Bernoulli(Distribution):
-    """P(x = 1) = sigmoid(logits), P(0) = 1 − P(1), no other value has any mass; per cell, in nats (counting measure)."""
+    """P(x = 1) = sigmoid(logits), P(x = 0) the rest, any other value 0; per cell, in nats (counting measure)."""
 
     arg_constraints = {"logits": constraints.real}  # noqa: RUF012
     support = constraints.boolean

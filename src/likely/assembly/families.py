@@ -147,9 +147,10 @@ def student(columns: Columns, shape: Shape) -> Likelihood:
 
 def logistic(columns: Columns, shape: Shape) -> Likelihood:
     """Masses of the columns on a grid, densities of the real ones."""
-    if split := _apart(logistic, columns, [column.measure for column in columns]):
+    forms = ["density" if column.per_unit is None else "mass" for column in columns]
+    if split := _apart(logistic, columns, forms):
         return split
-    if columns[0].measure == "density":
+    if columns[0].per_unit is None:
         return likelihoods.Logistic(shape, *_numbers(columns, "mean", "scale"))
     return likelihoods.DiscretisedLogistic(shape, *_grid(columns), *_numbers(columns, "mean", "scale", "reserve"))
 
@@ -161,12 +162,35 @@ def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -
 
 
 def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
-    """Masses of the columns on a grid, densities of the real ones, on their bent axes."""
-    if split := _apart(partial(warped, count=count), columns, [column.measure for column in columns]):
+    """On the bent axes: masses of listed numbers and of grids, densities of real columns, masses at their atoms."""
+    if split := _apart(partial(warped, count=count), columns, [_form(column) for column in columns]):
         return split
-    if columns[0].measure == "density":
-        return likelihoods.Warped(shape, axis(columns), count)
-    return likelihoods.Warped(shape, axis(columns), count, *_grid(columns), *_numbers(columns, "reserve"))
+    form, bent = _form(columns[0]), axis(columns)
+    if form == "listed":
+        return likelihoods.Listed(shape, bent, [c.categories for c in columns], count, *_numbers(columns, "reserve"))
+    cut = _pair(_limits(columns, lambda column: column.limits or (-math.inf, math.inf)))
+    reserve = _limits(columns, lambda column: (0.0 if column.limits else column.reserve, 0.0))[0]
+    if form in ("density", "mixed"):
+        [scale] = _numbers(columns, "scale")
+        below = torch.where(bent.logarithmic if len(columns) > 1 else bent.logarithmic[0], reserve, 0.0)
+        base = likelihoods.Warped(shape, bent, count, reserve=below, cut=cut, scale=scale)
+        return base if form == "density" else likelihoods.Atoms(base, [column.atoms for column in columns])
+    step, low, high = _grid(columns)
+    if form == "mass":
+        return likelihoods.Warped(shape, bent, count, step, low, high, reserve, cut)
+    resolutions = [column.resolutions for column in columns]
+    return likelihoods.Resolutions(shape, bent, count, step, resolutions, low, high, reserve, cut)
+
+
+def _form(column: Column) -> str:
+    """Which law of the bent axis a column has."""
+    if column.kind == "listed":
+        return "listed"
+    return "resolutions" if len(column.resolutions) > 1 else column.measure
+
+
+def _pair(limits: list[Tensor]) -> tuple[Tensor, Tensor]:
+    return limits[0], limits[1]
 
 
 def _apart(make: Callable[[Columns, Shape], Likelihood], columns: Columns, forms: Sequence[str]) -> Likelihood | None:
@@ -178,9 +202,11 @@ def _apart(make: Callable[[Columns, Shape], Likelihood], columns: Columns, forms
 
 
 def _grid(columns: Columns) -> list[Tensor]:
-    """Step and range: levels end where they did in training, counts begin at 0, positive values at the first step."""
+    """Step and range: limits, or where levels end in training; counts begin at 0, positive values at the first step."""
 
     def span(column: Column) -> tuple[float, float]:
+        if column.limits is not None:
+            return column.limits
         if column.kind in ("count", "positive"):
             return (0.0 if column.kind == "count" else column.step or 0.0), math.inf
         if column.kind in ("grid", "date") or column.low is None or column.high is None:

@@ -10,6 +10,7 @@ from likely.data.encoded import EncodedRows
 from likely.data.infer import infer_schema
 from likely.data.limits import Limits, with_limits
 from likely.data.patterns import Patterns
+from likely.data.resolution import confirmed
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, digest, divide, take
@@ -30,6 +31,7 @@ __all__ = [
     "Rows",
     "Schema",
     "Source",
+    "confirmed",
     "decode",
     "digest",
     "divide",

@@ -96,8 +96,8 @@ class Axis(nn.Module):
         x = self._back(x_knot + (flat - y_knot) / slope, shape)
         return torch.where(self.logarithmic, x.clamp(-LONGEST, LONGEST).exp(), x) if self._logs else x
 
-    def cell(self, x: Tensor, step: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """T(x − δ/2), T(x + δ/2) and their difference, for cells that lie within one piece each.
+    def cell(self, x: Tensor, step: Tensor, *, within: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """T(x − δ/2), T(x + δ/2) and their difference.
 
         Parameters
         ----------
@@ -105,8 +105,13 @@ class Axis(nn.Module):
             Middles of cells, `(*batch, columns)`.
         step
             δ, a number or `(columns,)`.
+        within
+            Whether the cells lie within one piece each: then the difference is taken without cancellation.
 
         """
+        if not within:
+            lower, upper = self(x - 0.5 * step)[0], self(x + 0.5 * step)[0]
+            return lower, upper, upper - lower
         y, slope = self(x)
         below = above = 0.5 * step
         if self._logs:

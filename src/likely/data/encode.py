@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from likely.data import dates
+from likely.data.atoms import on_atoms
 from likely.data.cells import holes, numbers_of
 from likely.data.conditions import Given, series, span
 from likely.data.encoded import EncodedRows
@@ -20,6 +21,8 @@ from likely.errors import DataError
 __all__ = ["encode", "encode_given", "is_byte", "on_grid"]
 
 BYTE, CELLS = 255, 2**20
+
+LISTED_SLACK = 2.5e-7  # rounding of single precision
 
 
 def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None) -> EncodedRows:
@@ -123,6 +126,8 @@ def fill(column: Column) -> float:
         return -1.0
     if column.kind == "binary":
         return 0.0
+    if column.kind == "listed":
+        return float(min(column.categories, key=lambda number: abs(number - column.mean)))
     mean = column.mean if column.per_unit is None else float(on_grid(column.per_unit, np.float64(column.mean)))
     return min(max(mean, column.low or 0.0), column.high or 0.0) if column.low is not None else mean
 
@@ -295,7 +300,21 @@ def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
         return codes
     numbers = _numbers(column, values)
     _check_declared(column, numbers, values)
-    return numbers if column.per_unit is None else _snapped(column, numbers, f"column {column.name!r}")
+    if column.kind == "listed":
+        return _listed(column, numbers)
+    if column.per_unit is None:
+        return on_atoms(column, numbers)
+    return _snapped(column, numbers, f"column {column.name!r}")
+
+
+def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
+    """The listed number that each is but for rounding; others, all of them one event, as they are."""
+    known = np.array(column.categories, dtype=np.float64)
+    nearest = known[np.abs(numbers[:, None] - known).argmin(1)]
+    found = np.abs(numbers - nearest) <= LISTED_SLACK * np.maximum(np.abs(nearest), np.ptp(known))
+    if len(numbers) and not found.any():
+        warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
+    return np.where(found, nearest, numbers)
 
 
 def _numbers(column: Column, values: pd.Series) -> np.ndarray:

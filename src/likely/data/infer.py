@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from likely.data.atoms import with_atoms
 from likely.data.cells import holes
 from likely.data.columns import MAX_CATEGORIES, column_of
 from likely.data.schema import LABEL, Binarize, Column, Schema
@@ -132,7 +133,7 @@ def _table(rows: Rows, frame: pd.DataFrame, kinds: dict[str, str], conditions: S
         make = _condition if name in given else column_of
         column = make(name, values, kinds.get(name), named=frame is rows.values)
         made.append(replace(column, token=rows.tokens[name]) if name in rows.tokens else column)
-    columns = tuple(made)
+    columns = with_atoms(made, frame)
     count = sum(not column.left_out and not column.condition for column in columns)
     if count == 0:
         raise DataError("no column is left to model")

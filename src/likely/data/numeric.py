@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely.data.resolution import resolutions, told_resolutions
 from likely.data.schema import Column, Kind
 from likely.errors import DataError
 
-__all__ = ["MAX_INTEGER", "moments", "numeric", "per_unit", "told_numeric", "zero_one"]
+__all__ = ["MAX_INTEGER", "listed", "moments", "numeric", "per_unit", "skewed", "told_numeric", "zero_one"]
 
 MAX_LEVELS = 256
 DECIMAL = tuple(10**decimals for decimals in range(7))
@@ -19,6 +20,7 @@ MAX_INTEGER = 2**53
 MAX_REAL = 1e150
 TAIL_LEVELS = 50
 SPAN = 100.0
+MOST_LISTED, LISTED_ROWS = 32, 5
 
 
 def moments(values: np.ndarray) -> dict[str, Any]:
@@ -31,11 +33,13 @@ def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
     """What observed numbers are taken for.
 
     In this order: 0 and 1 alone (of a boolean type, or of an array's `cells`: law; else two categories); one value;
-    `levels`, integers that span fewer than 256; `count`, integers from near 0 on (the least is at most half of the
-    largest) that span more, or that trail off (span at least 50, half of them in the lowest eighth, the largest met
-    once or in fewer than one row of 200); `positive`, numbers above 0 whose largest is over 100 times the least and
-    whose 5%, 50% and 95% quantiles are more even in the logarithm; `grid`, decimals of up to six digits and other
-    integers; `real`. The cells of an array are never counts or positive, and levels may be multiples of 1/15 to 1/256.
+    `listed`, at most 32 distinct numbers, each in five rows on average; `levels`, integers that span fewer than 256;
+    `count`, integers from near 0 on (the least is at most half of the largest) that span more, or that trail off (span
+    at least 50, half of them in the lowest eighth, the largest met once or in fewer than one row of 200); `positive`,
+    numbers above 0 whose largest is over 100 times the least and whose 5%, 50% and 95% quantiles are more even in the
+    logarithm; `grid`, decimals of up to six digits and other integers; `real`. The cells of an array are never listed,
+    counts or positive, and levels may be multiples of 1/15 to 1/256. What is on a grid in a table may have been
+    recorded to several steps (`resolution.resolutions`).
 
     Raises
     ------
@@ -56,16 +60,45 @@ def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
     low, high = float(numbers.min()), float(numbers.max())
     grid = per_unit(numbers, values.dtype, (*SCALED, *DECIMAL) if cells else DECIMAL)
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
+    if not cells and len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
+        return listed(name, dtype, numbers, f"{len(distinct)} different numbers from {low:.10g} to {high:.10g}")
     recorded = _recorded(grid)
+    if not cells:
+        common["resolutions"] = resolutions(numbers, grid)
+    coarse = told_resolutions(grid, common.get("resolutions", ()))
     if not cells and grid == 1 and (reason := _counts(numbers, low, high)):
-        return Column(name, dtype, "count", reason, reserve=1 / (len(numbers) + 1), **common)
+        return Column(name, dtype, "count", reason + coarse, reserve=1 / (len(numbers) + 1), **common)
     if grid is not None and (high - low) * grid < MAX_LEVELS and (grid == 1 or cells):
-        reason = f"{recorded} from {low:.10g} to {high:.10g}"
+        reason = f"{recorded} from {low:.10g} to {high:.10g}{coarse}"
         return Column(name, dtype, "levels", reason, reserve=1 / (len(numbers) + 1), **common)
-    if not cells and low > 0 and high > SPAN * low and _even_in_logarithm(numbers):
-        reason = f"{recorded} above 0, from {low:g} to {high:g}"
+    if not cells and skewed(numbers):
+        reason = f"{recorded} above 0, from {low:g} to {high:g}{coarse}"
         return Column(name, dtype, "positive", reason, reserve=1 / (len(numbers) + 1), **common)
-    return Column(name, dtype, "real" if grid is None else "grid", recorded, **common)
+    return Column(name, dtype, "real" if grid is None else "grid", recorded + coarse, **common)
+
+
+def listed(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
+    """A column that holds a few numbers; any other number is one event, met in one row of n + 1."""
+    distinct = np.unique(numbers)
+    rounded = per_unit(numbers, np.dtype(np.float64))
+    return Column(
+        name,
+        dtype,
+        "listed",
+        reason,
+        low=float(distinct[0]),
+        high=float(distinct[-1]),
+        per_unit=rounded,
+        categories=tuple(distinct.tolist()),
+        reserve=1 / (len(numbers) + 1),
+        **moments(numbers),
+    )
+
+
+def skewed(numbers: np.ndarray) -> bool:
+    """Whether numbers above 0 are more even in the logarithm: of the kind `positive`."""
+    low, high = float(numbers.min()), float(numbers.max())
+    return low > 0 and high > SPAN * low and _even_in_logarithm(numbers)
 
 
 def _checked(name: str, values: pd.Series) -> np.ndarray:
@@ -144,6 +177,10 @@ def told_numeric(name: str, values: pd.Series, wanted: str) -> Column | None:
     low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, **moments(numbers)}
     reserve = 1 / (len(numbers) + 1)
+    if wanted == "listed" and 1 < len(np.unique(numbers)) <= MAX_LEVELS:
+        return listed(name, dtype, numbers, "as told")
+    if wanted in ("positive", "grid", "count", "levels"):
+        common["resolutions"] = resolutions(numbers, grid)
     if wanted == "real":
         return Column(name, dtype, "real", "as told", **common)
     if wanted == "positive" and low > 0:

@@ -10,19 +10,41 @@ import numpy as np
 
 from likely.data.schema import Column, Kind
 
-__all__ = ["Knots", "bent", "warp_knots"]
+__all__ = ["Knots", "bent", "listed_knots", "spikes", "warp_knots"]
 
 Knots = tuple[tuple[float, float], ...]
 
 MOST_STEPS, LEAST_STEPS, ROWS_PER_STEP, TAIL_ROWS = 64, 4, 25, 10
-MOST_SPIKES, LEAST_SPIKE, NARROW = 100, 5, 1e-3
+MOST_SPIKES, LEAST_SPIKE = 100, 5
 GAP_PASSES, STEEPEST, LEAST_RISE = 3, 8.0, 1e-9
 SMALLEST, LARGEST = 1e-300, 1e300
 
 
 def bent(column: Column, numbers: np.ndarray) -> Column:
-    """The column with the knots of its observed values `(rows,)`, where it is numeric."""
-    return replace(column, knots=warp_knots(numbers, column.per_unit, column.kind)) if column.numeric else column
+    """The column with the knots of its observed values `(rows,)`, where it is numeric; atoms have no part in them."""
+    if not column.numeric:
+        return column
+    if column.kind == "listed":
+        return replace(column, knots=listed_knots(numbers))
+    return replace(column, knots=warp_knots(numbers[~np.isin(numbers, column.atoms)], column.per_unit, column.kind))
+
+
+def listed_knots(numbers: np.ndarray) -> Knots:
+    """Knots half way between the distinct numbers, at the normal scores of the share of rows below them."""
+    values, counts = np.unique(np.asarray(numbers, dtype=np.float64), return_counts=True)
+    if len(values) < 2:
+        return ()
+    gaps = np.diff(values)
+    places = np.concatenate([[values[0] - gaps[0] / 2], values[:-1] + gaps / 2, [values[-1] + gaps[-1] / 2]])
+    below = np.concatenate([[0], np.cumsum(counts)])
+    scores = [NormalDist().inv_cdf(float(one)) for one in (below + 0.5) / (counts.sum() + 1)]
+    return tuple(zip(places.tolist(), scores, strict=True))
+
+
+def spikes(numbers: np.ndarray, per_unit: int) -> np.ndarray:
+    """Values on a grid that hold more of the rows than a step between quantiles does."""
+    rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, logarithmic=False)
+    return np.asarray(rows.values[rows.spikes()])
 
 
 def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
@@ -35,8 +57,8 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
 
     Where the knots are:
 
-    - A value that holds more than a step of the quantiles is a spike: a knot on either side of its cell. Spikes are set
-      aside, the most frequent first, and what is left is cut anew.
+    - A value on a grid that holds more than a step of the quantiles is a spike: a knot on either side of its cell.
+      Spikes are set aside, the most frequent first, and what is left is cut anew.
     - The rest is cut into steps of equal mass, 2 n^⅓ of them (Rice's rule; Terrell and Scott 1985), at most 64 and
       one for 25 rows, at least 4. The outer steps are halved as long as they hold 10 rows.
     - The least and the greatest value, and both ends of a gap that takes more than half of the range of a
@@ -52,8 +74,7 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
     numbers
         `(rows,)`, the observed values of the training rows, in data units.
     per_unit
-        The values are multiples of 1/per_unit; `None` for reals, whose spikes get cells a thousandth of the column's
-        spread wide.
+        The values are multiples of 1/per_unit; `None` for reals, without those that are atoms.
     kind
         Of the column.
 
@@ -129,20 +150,22 @@ class _Rows:
 
     def places(self) -> np.ndarray:
         """Where the knots are among the rows, rising."""
-        spikes = self._spikes()
+        spikes = self.spikes()
         rest = self.counts.copy()
         rest[spikes] = 0
         ends = [self.edge(self.values[:1], -1), self.edge(self.values[-1:], 1)]
-        found = np.unique(np.concatenate([*ends, *self._around(spikes, rest), self._quantiles(rest)]))
+        found = np.unique(
+            np.concatenate([*ends, *(self.edge(self.values[spikes], side) for side in (-1, 1)), self._quantiles(rest)])
+        )
         for _ in range(GAP_PASSES):
             pairs = zip(found[:-1].tolist(), found[1:].tolist(), strict=True)
             gaps = [self._gap(low, high) for low, high in pairs]
             found = np.unique(np.concatenate([found, *gaps]))
         return found
 
-    def _spikes(self) -> np.ndarray:
+    def spikes(self) -> np.ndarray:
         """Places of the values that hold more than a step of what is left when those more frequent are set aside."""
-        if self.counts.max() < LEAST_SPIKE:
+        if self.per_unit is None or self.counts.max() < LEAST_SPIKE:
             return np.empty(0, np.int64)
         most = np.argsort(-self.counts, kind="stable")[:MOST_SPIKES]
         left = self.total
@@ -151,25 +174,6 @@ class _Rows:
                 return most[:i]
             left -= count
         return most
-
-    def _around(self, spikes: np.ndarray, rest: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both edges of the spikes' cells."""
-        values = self.values[spikes]
-        if self.per_unit is not None:
-            return self.edge(values, -1), self.edge(values, 1)
-        x = self.coordinate(self.values)
-        spread = self._spread(x, rest) or self._spread(x, self.counts) or float(np.ptp(x))
-        half = 0.5 * NARROW * spread
-        if self.logarithmic:
-            return values * math.exp(-half), values * math.exp(half)
-        return values - half, values + half
-
-    @staticmethod
-    def _spread(x: np.ndarray, counts: np.ndarray) -> float:
-        """Half of the range of the middle two thirds."""
-        cumulative = np.cumsum(counts)
-        low, high = np.searchsorted(cumulative, (cumulative[-1] / 6, cumulative[-1] * 5 / 6))
-        return float(x[high] - x[low]) / 2 if cumulative[-1] else 0.0
 
     def _quantiles(self, rest: np.ndarray) -> np.ndarray:
         """Edges (or values) that cut the rest into steps."""

@@ -1,5 +1,6 @@
 """Distributions of our own: subclasses of torch's, with log-probabilities per cell and `cdf`."""
 
+from likely.distributions.atoms import Atoms
 from likely.distributions.cell_mixture import Mixture
 from likely.distributions.columns import Columns
 from likely.distributions.counts import NegativeBinomial, Poisson, ZeroInflated
@@ -10,6 +11,7 @@ from likely.distributions.full_normal import FullNormal
 from likely.distributions.hierarchy import Hierarchy
 from likely.distributions.latent import LatentDistribution
 from likely.distributions.latent_mixture import LatentMixture
+from likely.distributions.listed import Listed
 from likely.distributions.logistic import DiscretisedLogistic
 from likely.distributions.members import Members
 from likely.distributions.normal import DiagonalNormal, StandardNormal
@@ -17,12 +19,14 @@ from likely.distributions.one_hot import OneHot, RelaxedOneHot
 from likely.distributions.positive import Beta, Gamma, LogNormal
 from likely.distributions.real import Gaussian, Laplace, Logistic, StudentT
 from likely.distributions.rescaled import Rescaled
+from likely.distributions.resolutions import Resolutions
 from likely.distributions.sphere import UniformSphere, VonMisesFisher
 from likely.distributions.truncated import Truncated
 from likely.distributions.univariate import LocationScale, Univariate
 from likely.distributions.warped import Warped
 
 __all__ = [
+    "Atoms",
     "Bernoulli",
     "Beta",
     "Categorical",
@@ -38,6 +42,7 @@ __all__ = [
     "Laplace",
     "LatentDistribution",
     "LatentMixture",
+    "Listed",
     "LocationScale",
     "LogNormal",
     "Logistic",
@@ -48,6 +53,7 @@ __all__ = [
     "Poisson",
     "RelaxedOneHot",
     "Rescaled",
+    "Resolutions",
     "StandardNormal",
     "StudentT",
     "Truncated",

@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from likely.data import Axis
-from likely.distributions.cell_mixture import choose
 from likely.distributions.levels import Levels
-from likely.distributions.univariate import uniform
+from likely.distributions.logistics import OPEN, Logistics
 
-__all__ = ["Warped"]
+__all__ = ["Outside", "Warped"]
 
-PARTS = 16
-OPEN = 1e20  # where an open edge lies on the bent axis: its logistic functions are 0 and 1, with finite gradients
+PARTS, NODES = 16, 64
+
+
+@dataclass(frozen=True, eq=False)
+class Outside:
+    """What a density keeps for x <= 0 where its axis is that of log x: ε s/(s + |x|)², which integrates to ε.
+
+    Parameters
+    ----------
+    reserve, scale
+        ε and s in data units, `(columns,)` or numbers; ε is 0 for columns that reach below 0.
+
+    """
+
+    reserve: Tensor
+    scale: Tensor
+
+    def log_prob(self, inside: Tensor, value: Tensor, holds: Tensor) -> Tensor:
+        """log p(x), from the log-density of the law within its support."""
+        reserve = self.reserve.to(inside.dtype)
+        tail = (self.reserve * self.scale).log() - 2 * torch.log(self.scale + value.to(torch.float64).abs())
+        return torch.where(holds, inside + torch.log1p(-reserve), tail.to(inside.dtype))
+
+    def cdf(self, inside: Tensor, value: Tensor, holds: Tensor) -> Tensor:
+        """P(X <= x), from the distribution function within the support."""
+        reserve = self.reserve.to(inside.dtype)
+        tail = (self.scale / (self.scale + value.to(torch.float64).abs())).to(inside.dtype)
+        return torch.where(holds, reserve + (1 - reserve) * inside, reserve * tail)
 
 
 class Warped(Distribution):
@@ -28,9 +53,8 @@ class Warped(Distribution):
     (counting measure), for reals it is the density F'(x) (Lebesgue measure in data units). Where T are the normal
     scores of the training rows, N(0, 1) on the bent axis is the column's marginal law, whatever its form is.
 
-    A mass is computed without cancellation: with b_k, a_k the arguments of σ at the cell's edges, its component has
-    log σ(b) + log σ(−a) + log(1 − exp(a − b)), and b − a is the cell's width, taken in float64, over s_k. The cells at
-    the ends of the range take the tails.
+    A mass is computed without cancellation (`Logistics.log_mass`). The cells at the ends of the range take the tails;
+    with `cut`, where the ends are law, the law is truncated there instead, and divided by its mass between them.
 
     Source: Hothorn, Möst, Bühlmann 2018, Most likely transformations (a simple law on a transformed scale); Salimans et
     al. 2017, section 2.1 (masses of a mixture of logistics).
@@ -40,80 +64,125 @@ class Warped(Distribution):
     logits, loc, log_scale
         `(*batch, *event, components)`, on the bent axis.
     axis
-        T, per column or one for all cells. On a grid its knots lie on edges of cells.
+        T, per column or one for all cells.
     levels
         The grid, its range, and the mass kept outside it; `None` for reals.
+    cut
+        Ends of the law in data units, `(columns,)` or numbers, −∞ and ∞ where there is none; `None`: there are none.
+    outside
+        Mass that a density keeps for x <= 0.
+    within
+        Whether each cell of the grid lies within one piece of T, so that its width needs no difference.
 
     """
 
     arg_constraints = {}  # noqa: RUF012
     support = constraints.real
 
-    def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, axis: Axis, levels: Levels | None) -> None:
-        self.logits, self.loc, self.log_scale = logits, loc, log_scale
-        self.axis, self.levels = axis, levels
+    def __init__(
+        self,
+        logits: Tensor,
+        loc: Tensor,
+        log_scale: Tensor,
+        axis: Axis,
+        levels: Levels | None = None,
+        *,
+        cut: tuple[Tensor, Tensor] | None = None,
+        outside: Outside | None = None,
+        within: bool = True,
+    ) -> None:
+        self.mixture = Logistics(logits, loc, log_scale)
+        self.axis, self.levels, self.cut = axis, levels, cut
+        self.outside, self.within = outside, within
         super().__init__(loc.shape[:-1], validate_args=False)
 
     @property
     def dtype(self) -> torch.dtype:
         """The type in which the mixture is computed."""
-        return self.loc.dtype
+        return self.mixture.dtype
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Warped:
-        shape = torch.Size((*batch_shape, self.loc.shape[-1]))
-        logits, loc, log_scale = (part.expand(shape) for part in (self.logits, self.loc, self.log_scale))
-        return Warped(logits, loc, log_scale, self.axis, self.levels)
+        part = self.mixture.expand(batch_shape)
+        return Warped(
+            part.logits,
+            part.loc,
+            part.log_scale,
+            self.axis,
+            self.levels,
+            cut=self.cut,
+            outside=self.outside,
+            within=self.within,
+        )
 
     def log_prob(self, value: Tensor) -> Tensor:
-        inverse = (-self.log_scale).exp()
         if self.levels is None:
             y, slope = self.axis(value)
-            a = (self._spread(y) - self.loc) * inverse
-            inner = F.logsigmoid(a) + F.logsigmoid(-a) - self.log_scale
-            found = self._mix(inner) + (slope.log() - self.axis.log_jacobian(value)).to(self.dtype)
-            return torch.where(self.axis.holds(value), found, -math.inf)
-        lower, upper, width = self._edges(value, self.levels)
-        a, b = (self._spread(lower) - self.loc) * inverse, (self._spread(upper) - self.loc) * inverse
-        narrow = (self._spread(width) * inverse).clamp_min(torch.finfo(self.dtype).tiny)
-        inner = F.logsigmoid(b) + F.logsigmoid(-a) + torch.log(-torch.expm1(-narrow))
-        return self.levels.log_prob(self._mix(inner), value)
-
-    def _spread(self, y: Tensor) -> Tensor:
-        """For parameters with an axis of components, in their type."""
-        return y.to(self.dtype).unsqueeze(-1)
-
-    def _mix(self, inner: Tensor) -> Tensor:
-        return torch.logsumexp(F.log_softmax(self.logits, -1) + inner, -1)
+            found = self.mixture.log_density(y) + (slope.log() - self.axis.log_jacobian(value)).to(self.dtype)
+            found, holds = self._normalised(found), self.axis.holds(value)
+            if self.cut is not None:
+                found = torch.where((value < self.cut[0]) | (value > self.cut[1]), -math.inf, found)
+            if self.outside is not None:
+                return self.outside.log_prob(found, value, holds)
+            return torch.where(holds, found, -math.inf)
+        found = self._normalised(self.mixture.log_mass(*self._edges(value, self.levels)))
+        return self.levels.log_prob(found, value)
 
     def _edges(self, value: Tensor, levels: Levels) -> tuple[Tensor, Tensor, Tensor]:
         """Both edges of the value's cell on the bent axis, and its width; a tail is open."""
         kept = torch.clamp(value.to(torch.float64), levels.low, levels.high)
-        lower, upper, width = self.axis.cell(kept, levels.step)
+        lower, upper, width = self.axis.cell(kept, levels.step, within=self.within)
         below, above = levels.open_ends(kept)
+        if self.cut is not None:
+            below, above = below & torch.isinf(self.cut[0]), above & torch.isinf(self.cut[1])
         return lower.masked_fill(below, -OPEN), upper.masked_fill(above, OPEN), width.masked_fill(below | above, OPEN)
+
+    def _ends(self) -> tuple[Tensor, Tensor]:
+        """Where the law is cut, on the bent axis: at the outer edges of the outermost cells; open where it is not."""
+        assert self.cut is not None
+        half = 0.0 if self.levels is None else 0.5 * self.levels.step
+        low, high = self.cut[0] - half, self.cut[1] + half
+        count = len(self.axis.x)
+        lower, upper = (
+            self.axis(torch.nan_to_num(end, posinf=0.0, neginf=0.0).expand(count))[0] for end in (low, high)
+        )
+        below = torch.isneginf(low) | (self.axis.logarithmic & (low <= 0))
+        return lower.masked_fill(below, -OPEN), upper.masked_fill(torch.isposinf(high), OPEN)
+
+    def _normalised(self, found: Tensor) -> Tensor:
+        """Divided by the mass between the ends, where there are any."""
+        if self.cut is None:
+            return found
+        lower, upper = self._ends()
+        return found - self.mixture.log_mass(lower, upper, upper - lower)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""
         if self.levels is None:
-            return torch.where(self.axis.holds(value), self._below(self.axis(value)[0]), 0.0)
+            holds = self.axis.holds(value)
+            inside = torch.where(holds, self._below(self.axis(value)[0]), 0.0)
+            return inside if self.outside is None else self.outside.cdf(inside, value, holds)
         upper = self._edges(self.levels.last(value), self.levels)[1]
         return self.levels.cdf(self._below(upper), value)
 
     def _below(self, y: Tensor) -> Tensor:
-        parts = torch.sigmoid((self._spread(y) - self.loc) * (-self.log_scale).exp())
-        return (torch.softmax(self.logits, -1) * parts).sum(-1)
+        if self.cut is None:
+            return self.mixture.below(y)
+        lower, upper = self._ends()
+        kept = torch.clamp(y, lower, upper)
+        inner = self.mixture.log_mass(lower.expand_as(kept), kept, kept - lower)
+        share = (inner - self.mixture.log_mass(lower, upper, upper - lower)).exp().clamp(0, 1)
+        return torch.where(y >= upper, 1.0, torch.where(y <= lower, 0.0, share))
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw within the range: mass kept outside it is never drawn."""
-        shape = self._extended_shape(torch.Size(sample_shape))
-        with torch.no_grad():
-            chosen = choose(F.log_softmax(self.logits, -1), shape)
-            wide = (*shape, self.loc.shape[-1])
-            loc, log_scale = (part.expand(wide).gather(-1, chosen)[..., 0] for part in (self.loc, self.log_scale))
-            u = uniform(shape, self.loc)
-            return self._outward(loc + log_scale.exp() * (torch.log(u) - torch.log1p(-u)))
+        return self.outward(self.draw(self._extended_shape(torch.Size(sample_shape))))
 
-    def _outward(self, y: Tensor) -> Tensor:
+    def draw(self, shape: torch.Size) -> Tensor:
+        """Draws on the bent axis, `(*shape)` float64."""
+        return self.mixture.sample(shape) if self.cut is None else self.mixture.sample_between(shape, *self._ends())
+
+    def outward(self, y: Tensor) -> Tensor:
+        """Values at these places of the bent axis, on the grid where there is one."""
         x = self.axis.inverse(y)
         return x if self.levels is None else self.levels.snap(x)
 
@@ -122,28 +191,45 @@ class Warped(Distribution):
         """The most probable of the places nearest to the components' locations, one on each piece of T."""
         y = self.axis.y.clamp_max(OPEN)
         ends = torch.cat([torch.full_like(y[:, :1], -OPEN), y, torch.full_like(y[:, :1], OPEN)], 1)
-        at = self.mean
+        at = self.mean if self.levels is None else self.levels.snap(self.mean)
         best = self.log_prob(at).fill_(-math.inf)
-        loc = self.loc.movedim(-1, 0).to(torch.float64)
+        loc = self.mixture.loc.movedim(-1, 0).to(torch.float64)
         for low, high in zip(ends[:, :-1].unbind(1), ends[:, 1:].unbind(1), strict=True):
             margin = 1e-9 * (high - low).clamp_max(1)
-            for x in self._outward(torch.clamp(loc, low + margin, high - margin)).unbind(0):
+            for x in self.outward(torch.clamp(loc, low + margin, high - margin)).unbind(0):
                 found = self.log_prob(x)
                 at, best = torch.where(found > best, x, at), torch.maximum(found, best)
         return at
 
     @property
     def mean(self) -> Tensor:
-        """Of the law before it is cut to the grid, within its range; see `_expect`."""
-        return self._expect(*self._nodes(PARTS if self.axis.logarithmic.any() else 1))
+        """Of the law before it is cut to the grid, within its range."""
+        if self.cut is not None:
+            return self._moments()[0]
+        return self.mixture.expect(*self._nodes(PARTS if self.axis.logarithmic.any() else 1))
 
     @property
     def variance(self) -> Tensor:
         """As the mean."""
+        if self.cut is not None:
+            return self._moments()[1]
         y, x = self._nodes(PARTS)
         middle = x[:, x.shape[1] // 2 :][:, :1]
-        off = self._expect(y, x) - middle[:, 0]
-        return (self._expect(y, (x - middle).square()) - off.square()).clamp_min(0)
+        off = self.mixture.expect(y, x) - middle[:, 0]
+        return (self.mixture.expect(y, (x - middle).square()) - off.square()).clamp_min(0)
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance between the ends, at 64 quantiles of equal mass of each component."""
+        lower, upper = self._ends()
+        first = torch.zeros(self.batch_shape, dtype=torch.float64, device=self.mixture.loc.device)
+        second = torch.zeros_like(first)
+        for node in range(NODES):
+            u = torch.full_like(first, (node + 0.5) / NODES).unsqueeze(-1)
+            y, weights = self.mixture.between(u, lower, upper)
+            x = self.axis.inverse(y.movedim(-1, 0)).movedim(0, -1)
+            first += (weights * x).sum(-1) / NODES
+            second += (weights * x.square()).sum(-1) / NODES
+        return first, (second - first.square()).clamp_min(0)
 
     def _nodes(self, parts: int) -> tuple[Tensor, Tensor]:
         """Places on the bent axis, rising, and x there within the range: `(columns, nodes)`."""
@@ -155,16 +241,3 @@ class Warped(Distribution):
         y, order = torch.cat([y, ends], 1).sort(1)
         x = torch.cat([x, self.axis.inverse(ends.T).T], 1).gather(1, order)
         return y, torch.clamp(x, limits[0, :, None], limits[1, :, None])
-
-    def _expect(self, y: Tensor, values: Tensor) -> Tensor:
-        """E g(Y) of the piecewise linear g with these values at the nodes y, both `(columns, nodes)`.
-
-        Y ~ Logistic(m, s) has E max(Y − c, 0) = s softplus((m − c)/s); g is the sum of a line and of such kinks. Exact
-        for the mean where T is linear in x, and near it for squares and for T in log x.
-        """
-        loc, scale = self.loc.to(torch.float64), self.log_scale.to(torch.float64).exp()
-        slopes = torch.where(y.diff() > 0, values.diff() / y.diff(), 0)
-        total = values[:, :1] + slopes[:, :1] * (loc - y[:, :1])
-        for place, change in zip(y[:, 1:-1].unbind(1), slopes.diff().unbind(1), strict=True):
-            total = total + change[:, None] * scale * F.softplus((loc - place[:, None]) / scale)
-        return (torch.softmax(self.logits, -1).to(torch.float64) * total).sum(-1)

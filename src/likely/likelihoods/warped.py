@@ -12,11 +12,12 @@ from torch.distributions import Distribution
 from likely import distributions
 from likely.data import Axis
 from likely.distributions.levels import Levels
+from likely.distributions.warped import Outside
 from likely.errors import ConfigError
 from likely.likelihoods.base import Likelihood, bounded, unbounded
 from likely.likelihoods.standardised import HIGH, LOW, components, gather, start_mixture
 
-__all__ = ["Warped"]
+__all__ = ["Warped", "log_scale", "spread", "start"]
 
 # Least deviation of a starting component on the bent axis, where the column's own is 1.
 FLOOR = 0.1
@@ -41,11 +42,17 @@ class Warped(Likelihood):
     step
         δ in data units; `None` for reals.
     low, high
-        The range in data units, whose outer cells reach to infinity; ∓inf for an unbounded grid.
+        The range of a grid in data units, whose outer cells reach to infinity; ∓inf for an unbounded grid.
     reserve
-        Mass kept for values outside an inferred range; 0 where the limits are law.
+        Mass kept for values outside an inferred range, of reals on a logarithmic axis for x <= 0; 0 where the limits
+        are law.
+    cut
+        Ends that were declared, at which the law is truncated: (low, high), ∓inf where there is none. Those of a grid
+        are its range too.
+    scale
+        Of what is kept for x <= 0, in data units.
 
-    The last four are numbers or `(*event)`.
+    All but `axis` and `count` are numbers or `(*event)`.
 
     Raises
     ------
@@ -58,6 +65,9 @@ class Warped(Likelihood):
     low: Tensor
     high: Tensor
     reserve: Tensor
+    scale: Tensor
+    cut_low: Tensor
+    cut_high: Tensor
 
     def __init__(
         self,
@@ -68,6 +78,8 @@ class Warped(Likelihood):
         low: float | Tensor = -math.inf,
         high: float | Tensor = math.inf,
         reserve: float | Tensor = 0.0,
+        cut: tuple[float | Tensor, float | Tensor] = (-math.inf, math.inf),
+        scale: float | Tensor = 1.0,
     ) -> None:
         super().__init__()
         if count < 1:
@@ -77,9 +89,11 @@ class Warped(Likelihood):
         self.axis, self.count = axis, count
         self.measure = "density" if step is None else "mass"
         numbers = {"step": math.nan if step is None else step, "low": low, "high": high, "reserve": reserve}
+        numbers |= {"scale": scale, "cut_low": cut[0], "cut_high": cut[1]}
         for name, value in numbers.items():
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float64))
         self._reserves = bool((self.reserve > 0).any())
+        self._cuts = bool((self.cut_low.isfinite() | self.cut_high.isfinite()).any())
         if step is not None and not axis.bends_between(self.step):
             raise ConfigError("warped: a knot lies within a cell of the grid; knots must be on the edges of cells")
 
@@ -90,10 +104,16 @@ class Warped(Likelihood):
             return None
         return Levels(self.step, self.low, self.high, self.reserve if self._reserves else None)
 
+    @property
+    def cut(self) -> tuple[Tensor, Tensor] | None:
+        """The declared ends; `None` where there are none."""
+        return (self.cut_low, self.cut_high) if self._cuts else None
+
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 3 * count * cells)` -> Warped, `(*batch, *event)`."""
         logits, loc, raw = components(self, parameters, 3)
-        return distributions.Warped(logits, loc, bounded(raw, LOW, HIGH), self.axis, self.levels)
+        outside = Outside(self.reserve, self.scale) if self._reserves and self.measure == "density" else None
+        return distributions.Warped(logits, loc, log_scale(raw), self.axis, self.levels, cut=self.cut, outside=outside)
 
     def initial(self, values: Tensor) -> Tensor:
         """Each cell's mixture by EM on the bent axis, rows of the same value spread evenly over its cell."""
@@ -101,9 +121,24 @@ class Warped(Likelihood):
             y = self.axis(values)[0]
         else:
             lower, _, width = self.axis.cell(values.to(torch.float64).clamp(self.low, self.high), self.step)
-            place = (torch.arange(len(values), device=values.device, dtype=torch.float64) + 1) * GOLDEN % 1
-            y = lower + width * place.view(-1, *[1] * len(self.event_shape))
-        y = y.flatten(1).unsqueeze(-1)
-        logits, loc, deviation = start_mixture(y, self.count, torch.full_like(y[:1, :1], FLOOR))
-        raw = unbounded((deviation * math.sqrt(3) / math.pi).log(), LOW, HIGH)
-        return gather(logits.T, loc[:, 0].T, raw[:, 0].T)
+            y = spread(lower, width)
+        return start(y, self.count)
+
+
+def log_scale(raw: Tensor) -> Tensor:
+    """The decoder's number as log s: s within 0.001 and 10 on the bent axis."""
+    return bounded(raw, LOW, HIGH)
+
+
+def spread(lower: Tensor, width: Tensor) -> Tensor:
+    """Rows `(rows, *event)` spread evenly over their cells on the bent axis, by the golden ratio."""
+    place = (torch.arange(len(lower), device=lower.device, dtype=torch.float64) + 1) * GOLDEN % 1
+    return lower + width * place.view(-1, *[1] * (lower.dim() - 1))
+
+
+def start(y: Tensor, count: int) -> Tensor:
+    """Each cell's mixture by EM, from places `(rows, *event)` on the bent axis: logits, locations, raw log-scales."""
+    y = y.flatten(1).unsqueeze(-1)
+    logits, loc, deviation = start_mixture(y, count, torch.full_like(y[:1, :1], FLOOR))
+    raw = unbounded((deviation * math.sqrt(3) / math.pi).log(), LOW, HIGH)
+    return gather(logits.T, loc[:, 0].T, raw[:, 0].T)

@@ -23,6 +23,7 @@ from likely.data import (
     Rows,
     Schema,
     Source,
+    confirmed,
     digest,
     divide,
     encode,
@@ -79,8 +80,8 @@ def fit(
     config
         Where to start from; `options` are set on top of it.
     column
-        Column name -> kind (`real`, `positive`, `grid`, `count`, `levels`, `binary`, `categorical`, `ordered`,
-        `constant`, `date`; `identifier`, `text` and `ignore` leave it out), where you know better. All cells of an
+        Column name -> kind (`listed`, `real`, `positive`, `grid`, `count`, `levels`, `binary`, `categorical`,
+        `ordered`, `constant`, `date`; `identifier`, `text` and `ignore` leave it out), where you know better. All cells of an
         array or of pictures are `x`: `levels`, `binary`, `real` or `grid` (docs/arrays.md).
     condition
         Columns y that are given, not modelled: learn P(x|y). `label` for class folders, IDX labels and an npz's `y`,
@@ -143,6 +144,7 @@ def fit(
         resize=resize,
         background=laid,
     )
+    schema = confirmed(schema, division.rows(source, "validation"))
     if limits is not None:
         schema = with_limits(schema, limits, train.values)
     facts = {

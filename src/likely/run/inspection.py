@@ -10,7 +10,19 @@ import pandas as pd
 
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import Binarize, Column, Limits, Rows, Schema, divide, infer_schema, sources, taken, with_limits
+from likely.data import (
+    Binarize,
+    Column,
+    Limits,
+    Rows,
+    Schema,
+    confirmed,
+    divide,
+    infer_schema,
+    sources,
+    taken,
+    with_limits,
+)
 from likely.data.sources.picture import colour_of
 from likely.data.summary import Summary, summarise
 from likely.run.progress import bar
@@ -105,6 +117,7 @@ def inspect(
     schema = infer_schema(
         train, source.form, kinds=column, conditions=names, binarize=binarize, resize=resize, background=laid
     )
+    schema = confirmed(schema, division.rows(source, "validation"))
     if limits is not None:
         schema = with_limits(schema, limits, train.values)
     model = resolve(Config(), schema).model

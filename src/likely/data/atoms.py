@@ -1,0 +1,92 @@
+"""Numbers of real columns that have mass of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from likely.data.cells import holes, numbers_of
+from likely.data.numeric import skewed
+from likely.data.schema import Column
+from likely.data.warp import bent
+
+__all__ = ["on_atoms", "with_atoms"]
+
+FEWEST, SHARE = 10, 0.01
+SAME = 2.5e-7  # two float32 apart
+SHOWN = 3
+
+
+def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, ...]:
+    """The columns with the atoms of the real ones, and laws of the rest.
+
+    An atom is a number that max(10, 1%) of the rows hold beyond what copies of whole rows explain: a row counts as one
+    over the usual number (the median) of copies of a row, and a number that a single row with its copies holds is none,
+    unless there is one column alone.
+
+    Parameters
+    ----------
+    columns
+        In the order of the frame's.
+    frame
+        The training rows.
+
+    """
+    least = max(FEWEST, SHARE * len(frame))
+    candidates: dict[int, np.ndarray] = {}
+    for place, column in enumerate(columns):
+        if column.kind in ("real", "positive") and column.per_unit is None:
+            values, counts = np.unique(_numbers(frame.iloc[:, place]), return_counts=True)
+            if (counts >= least).any():
+                candidates[place] = values[counts >= least]
+    if not candidates:
+        return tuple(columns)
+    kept = [place for place, column in enumerate(columns) if not column.left_out]
+    rows = pd.util.hash_pandas_object(frame.iloc[:, kept], index=False).to_numpy()
+    usual = float(np.median(np.unique(rows, return_counts=True)[1]))
+    made = list(columns)
+    for place, values in candidates.items():
+        numbers = _numbers(frame.iloc[:, place], keep=True)
+        atoms = []
+        for value in values.tolist():
+            at = rows[numbers == value]
+            if len(at) / usual >= least and (len(kept) == 1 or len(np.unique(at)) > 1):
+                atoms.append(value)
+        if atoms:
+            made[place] = _with(columns[place], numbers[~np.isnan(numbers)], atoms)
+    return tuple(made)
+
+
+def _numbers(values: pd.Series, *, keep: bool = False) -> np.ndarray:
+    """The observed numbers; with `keep` those of all rows, NaN where there is none."""
+    missing = holes(values)[0]
+    if not keep:
+        return numbers_of(values[~missing])
+    made = np.full(len(values), np.nan)
+    made[~missing] = numbers_of(values[~missing])
+    return made
+
+
+def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
+    rest = numbers[~np.isin(numbers, atoms)]
+    reason = column.reason
+    if column.reason != "as told" and len(rest):
+        positive = skewed(rest)
+        found = "above 0, " if positive else ""
+        reason = f"real numbers on no grid, {found}from {numbers.min():g} to {numbers.max():g}"
+        column = replace(column, kind="positive" if positive else "real", reserve=1 / (len(numbers) + 1) * positive)
+    shown = ", ".join(f"{one:g} ({(numbers == one).mean():.1%})" for one in atoms[:SHOWN])
+    more = f" and {len(atoms) - SHOWN} more" if len(atoms) > SHOWN else ""
+    reason += f"; mass of its own at {shown}{more}"
+    return bent(replace(column, atoms=tuple(atoms), reason=reason), numbers)
+
+
+def on_atoms(column: Column, numbers: np.ndarray) -> np.ndarray:
+    """Numbers that are an atom but for the rounding of single precision, made the atom."""
+    made = numbers.copy()
+    for atom in column.atoms:
+        made[np.abs(numbers - atom) <= SAME * abs(atom)] = atom
+    return made

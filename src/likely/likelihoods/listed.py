@@ -1,0 +1,92 @@
+"""The likelihood of columns that hold a few numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from likely import distributions
+from likely.data import Axis
+from likely.distributions.listed import Numbers
+from likely.distributions.logistics import OPEN
+from likely.errors import ConfigError
+from likely.likelihoods.base import Likelihood
+from likely.likelihoods.standardised import components
+from likely.likelihoods.warped import log_scale, spread, start
+
+__all__ = ["Listed"]
+
+
+class Listed(Likelihood):
+    """P(x|z) = Π P(x_i|z) over the numbers v_1 < ... < v_m of each column, in order, and one event for any other.
+
+    The masses are those of a mixture of logistics between places on the column's bent axis; see `distributions.Listed`.
+
+    Parameters
+    ----------
+    event_shape
+        `(columns,)`; `3 * count` parameters per cell as `Warped` has.
+    axis
+        T of every column, rising between its numbers; beyond the outermost knots it is not used.
+    numbers
+        Of each column, rising.
+    count
+        Number of components.
+    reserve
+        ε of each column.
+
+    Raises
+    ------
+    ConfigError
+        If a column's numbers do not rise, or are fewer than two.
+
+    """
+
+    measure = "mass"
+    values: Tensor
+    edges: Tensor
+    reserve: Tensor
+
+    def __init__(
+        self,
+        event_shape: Sequence[int],
+        axis: Axis,
+        numbers: Sequence[Sequence[float]],
+        count: int = 5,
+        reserve: float | Tensor = 0.0,
+    ) -> None:
+        super().__init__()
+        self.event_shape, self.axis, self.count = torch.Size(event_shape), axis, count
+        self.parameter_shape = torch.Size((*event_shape, 3 * count))
+        table = torch.full((len(numbers), max(map(len, numbers))), torch.inf, dtype=torch.float64)
+        for row, column in zip(table, numbers, strict=True):
+            row[: len(column)] = torch.tensor(list(column), dtype=torch.float64)
+        if min(map(len, numbers)) < 2 or (table.diff() <= 0).any():
+            raise ConfigError("listed: each column needs two numbers or more, rising")
+        middle = (table[:, :-1] + table[:, 1:]) / 2
+        places = axis(middle.nan_to_num(posinf=0.0).T)[0].T
+        self.register_buffer("values", table)
+        self.register_buffer("edges", places.where(table[:, 1:].isfinite(), OPEN))
+        self.register_buffer("reserve", torch.as_tensor(reserve, dtype=torch.float64).expand(len(numbers)).clone())
+
+    @property
+    def numbers(self) -> Numbers:
+        """What the columns hold."""
+        return Numbers(self.values, self.edges, self.reserve)
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        """`(*batch, 3 * count * columns)` -> Listed, `(*batch, columns)`."""
+        logits, loc, raw = components(self, parameters, 3)
+        return distributions.Listed(logits, loc, log_scale(raw), self.numbers)
+
+    def initial(self, values: Tensor) -> Tensor:
+        """Each cell's mixture by EM, rows of the same number spread evenly between its edges."""
+        place, _ = self.numbers.place(values)
+        ends = self.axis.y[:, :1], self.axis.y.where(self.axis.y.isfinite(), -torch.inf).amax(1, keepdim=True)
+        inner = torch.minimum(torch.maximum(self.edges, ends[0]), ends[1])
+        edges = torch.cat([ends[0], inner, ends[1]], 1).expand(*place.shape, -1)
+        lower, upper = (edges.gather(-1, (place + more).unsqueeze(-1)).squeeze(-1) for more in (0, 1))
+        return start(spread(lower, upper - lower), self.count)

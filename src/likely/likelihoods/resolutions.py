@@ -1,0 +1,102 @@
+"""The likelihood of gridded columns whose values were recorded to more than one step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from likely import distributions
+from likely.data import Axis
+from likely.distributions.levels import Levels
+from likely.errors import ConfigError
+from likely.likelihoods.base import Likelihood
+from likely.likelihoods.standardised import components
+from likely.likelihoods.warped import Warped, log_scale
+
+__all__ = ["Resolutions"]
+
+
+class Resolutions(Likelihood):
+    """P(x|z) = Π Σ_g r_ig(z) P_ig(x_i|z): with weight r_g the value is a multiple of m_g steps δ of the finest grid.
+
+    The P_g are one law (`Warped`) on grids of step m_g δ; see `distributions.Resolutions`.
+
+    Parameters
+    ----------
+    event_shape
+        `(columns,)`; `3 * count` parameters per cell as `Warped` has, then one logit per resolution.
+    axis, count, step, low, high, reserve, cut
+        As `Warped` has them, of the finest grid.
+    resolutions
+        For each column `(m_g, share)` pairs, m_g rising from 1; the shares are what training starts from.
+
+    Raises
+    ------
+    ConfigError
+        If a column has no resolution, or a multiple is below 1 or leaves no value within the range.
+
+    """
+
+    measure = "mass"
+    multiples: Tensor
+    shares: Tensor
+
+    def __init__(
+        self,
+        event_shape: Sequence[int],
+        axis: Axis,
+        count: int,
+        step: float | Tensor,
+        resolutions: Sequence[Sequence[tuple[int, float]]],
+        low: float | Tensor = -math.inf,
+        high: float | Tensor = math.inf,
+        reserve: float | Tensor = 0.0,
+        cut: tuple[float | Tensor, float | Tensor] = (-math.inf, math.inf),
+    ) -> None:
+        super().__init__()
+        self.event_shape = torch.Size(event_shape)
+        most = max(len(column) for column in resolutions)
+        self.parameter_shape = torch.Size((*event_shape, 3 * count + most))
+        self.finest = Warped(event_shape, axis, count, step, low, high, reserve, cut)
+        table = torch.tensor([(1.0, 0.0)], dtype=torch.float64).repeat(len(resolutions), most, 1)
+        for row, column in zip(table, resolutions, strict=True):
+            row[: len(column)] = torch.tensor(column, dtype=torch.float64)
+        self.register_buffer("multiples", table[..., 0].clone())
+        self.register_buffer("shares", table[..., 1].clone())
+        if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._fit():
+            raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
+
+    def _fit(self) -> bool:
+        return all(bool((grid.low <= grid.high).all()) for grid in self._grids())
+
+    def _grids(self) -> list[Levels]:
+        """The grid of each resolution, and its range: the multiples within that of the finest."""
+        finest, made = self.finest, []
+        for multiple in self.multiples.unbind(-1):
+            step = finest.step * multiple
+            low, high = (finest.low / step - 1e-9).ceil() * step, (finest.high / step + 1e-9).floor() * step
+            made.append(Levels(step, low, high))
+        return made
+
+    def forward(self, parameters: Tensor) -> Distribution:
+        """`(*batch, (3 * count + resolutions) * cells)` -> Resolutions, `(*batch, *event)`."""
+        size, finest = self.finest.parameter_shape.numel(), self.finest
+        logits, loc, raw = components(finest, parameters[..., :size], 3)
+        most, scale = self.multiples.shape[-1], log_scale(raw)
+        weights = parameters[..., size:].unflatten(-1, (most, *self.event_shape)).movedim(-2, -1)
+        parts = [
+            distributions.Warped(logits, loc, scale, finest.axis, grid, cut=finest.cut, within=number == 0)
+            for number, grid in enumerate(self._grids())
+        ]
+        levels = finest.levels
+        assert levels is not None
+        return distributions.Resolutions(weights.masked_fill(self.shares == 0, -torch.inf), parts, levels)
+
+    def initial(self, values: Tensor) -> Tensor:
+        """The finest grid's own, and the logarithms of the shares."""
+        logits = self.shares.clamp_min(1e-6).log().T.flatten()
+        return torch.cat([self.finest.initial(values), logits.to(torch.float32)])

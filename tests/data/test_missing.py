@@ -191,7 +191,7 @@ def test_matrices_of_unlike_columns_keep_their_shape() -> None:
     array = np.stack([RNG.normal(size=N), RNG.integers(0, 4, N), np.full(N, np.nan)], 1)
     array[::5, 1] = np.nan
     schema = infer_schema(Rows(array), "array")
-    assert [column.kind for column in schema.columns] == ["real", "levels", "ignore"]
+    assert [column.kind for column in schema.columns] == ["real", "listed", "ignore"]
     rows = encode(schema, array)
     assert rows.observed is not None
     assert rows.observed.sum(0).tolist() == [N, N - N // 5]

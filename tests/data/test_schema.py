@@ -21,8 +21,9 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "bools": (RNG.random(N) < 0.5, "binary", "only 0 and 1"),
     "zero_one": (RNG.integers(0, 2, N), "categorical", "only 0 and 1"),
     "zero_one_floats": (RNG.integers(0, 2, N).astype(float), "categorical", "only 0 and 1"),
-    "levels": (np.arange(N) % 7 - 3, "levels", "integers from -3 to 3"),
-    "whole_floats": (np.arange(N) % 7 + 5.0, "levels", "integers from 5 to 11"),
+    "levels": (np.arange(N) - 3, "levels", "integers from -3 to 36"),
+    "listed": (np.arange(N) % 7 - 3, "listed", "7 different numbers from -3 to 3"),
+    "whole_floats": (np.arange(N) % 7 + 5.0, "listed", "7 different numbers from 5 to 11"),
     "counts": (np.arange(N) * 100, "count", "integers from 0 to 3900"),
     "cents": (np.round(RNG.normal(size=N) * 50, 2), "grid", "recorded to 2 decimals"),
     "cents32": (np.round(RNG.normal(size=N) * 50, 2).astype("float32"), "grid", "recorded to 2 decimals"),
@@ -34,7 +35,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
     "number_category": (pd.Categorical(RNG.choice([3, 1], N)), "categorical", "2 different"),
     "constant": (np.full(N, 2.5), "constant", "always 2.5"),
     "constant_text": (np.full(N, "x"), "constant", "always 'x'"),
-    "nullable": (pd.array(np.arange(N) % 5, dtype="Int16"), "levels", "integers from 0 to 4"),
+    "nullable": (pd.array(np.arange(N) % 5, dtype="Int16"), "listed", "5 different numbers from 0 to 4"),
     "nullable_bool": (pd.array(RNG.random(N) < 0.5, dtype="boolean"), "binary", "only 0 and 1"),
     "nullable_real": (pd.array(RNG.normal(size=N), dtype="Float64"), "real", "on no grid"),
     "bytes": (np.arange(N).astype("uint8"), "levels", "integers from 0 to 39"),
@@ -224,7 +225,7 @@ def test_uniform_arrays_round_trip_with_their_type(array: np.ndarray, kind: str)
 def test_matrices_of_unlike_columns_round_trip() -> None:
     array = np.stack([RNG.normal(size=N), np.arange(N) % 3, np.full(N, 7.0)], axis=1)
     schema = schema_of(array, "array")
-    assert [column.kind for column in schema.columns] == ["real", "levels", "constant"]
+    assert [column.kind for column in schema.columns] == ["real", "listed", "constant"]
     np.testing.assert_array_equal(decode(schema, encode(schema, array).values), array)
 
 

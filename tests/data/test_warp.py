@@ -93,11 +93,11 @@ def test_a_spike_gets_its_cell() -> None:
     assert 0 < beside < 1e-4  # a range without rows keeps some mass
 
 
-def test_a_real_spike_is_narrow_and_its_neighbours_are_not_smeared() -> None:
-    values = np.where(RNG.random(5000) < 0.3, 0.0, RNG.normal(size=5000))
-    made = axis(values)
-    around = made(torch.tensor([-1e-3, 1e-3], dtype=torch.float64))[0].numpy()
-    assert np.diff(scipy.stats.norm.cdf(around))[0] == pytest.approx((values == 0).mean(), abs=0.01)
+def test_a_number_that_many_rows_hold_is_a_spike_of_a_grid_and_none_of_reals() -> None:
+    values = np.where(RNG.random(5000) < 0.3, 0.0, RNG.normal(size=5000).round(3))
+    for per_unit, held in ((1000, (values == 0).mean()), (None, 0.0)):
+        around = axis(values, per_unit, "grid")(torch.tensor([-6e-4, 6e-4], dtype=torch.float64))[0].numpy()
+        assert np.diff(scipy.stats.norm.cdf(around))[0] == pytest.approx(held, abs=0.01)
 
 
 def test_a_value_far_beyond_the_rows_is_unlikely_not_impossible() -> None:

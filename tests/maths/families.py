@@ -20,19 +20,23 @@ from likely.distributions import (
     Gamma,
     Gaussian,
     Laplace,
+    Listed,
     Logistic,
     LogNormal,
     Mixture,
     NegativeBinomial,
     Poisson,
     Rescaled,
+    Resolutions,
     StudentT,
     Truncated,
     Warped,
     ZeroInflated,
 )
 from likely.distributions.levels import Levels
+from likely.distributions.listed import Numbers
 from likely.distributions.rescaled import Frame
+from likely.distributions.warped import Outside
 
 DRAWS = 200_000
 # Family-wise false alarm 1e-3 over fewer than 50 checks of a p-value; 5 standard errors over hundreds of a mean.
@@ -95,6 +99,32 @@ def warped(
     return Warped(logits, loc, log_scale, Axis(knots, [logarithmic] * 2), grid)
 
 
+def cut(logits: Tensor, loc: Tensor, log_scale: Tensor, grid: bool, logarithmic: bool = False) -> Warped:
+    """Truncated at 2 and 8, or above 3 alone."""
+    high = math.inf if logarithmic else 8.0
+    ends, base = (t(3.0 if logarithmic else 2.0), t(high)), warped(logits, loc, log_scale, logarithmic=logarithmic)
+    return Warped(logits, loc, log_scale, base.axis, unit_grid(float(ends[0]), high) if grid else None, cut=ends)
+
+
+def outside(logits: Tensor, loc: Tensor, log_scale: Tensor) -> Warped:
+    base = warped(logits, loc, log_scale, logarithmic=True)
+    return Warped(logits, loc, log_scale, base.axis, outside=Outside(t(1e-6), t(2.0)))
+
+
+def resolutions(shares: Tensor, logits: Tensor, loc: Tensor, log_scale: Tensor, low: float, high: float) -> Resolutions:
+    """Steps of 1 and 5; of the second column only of 1."""
+    axis, parts = warped(logits, loc, log_scale).axis, []
+    for number, step in enumerate((t(1.0, 1.0), t(5.0, 1.0))):
+        ends = (t(low) / step).ceil() * step, (t(high) / step).floor() * step
+        parts.append(Warped(logits, loc, log_scale, axis, Levels(step, *ends), within=number == 0))
+    return Resolutions(shares, parts, unit_grid(low, high))
+
+
+def listed(logits: Tensor, loc: Tensor, log_scale: Tensor, reserve: float = 0.0) -> Listed:
+    numbers = Numbers(t(-1.5, 1.0, 2.0, 7.0).expand(2, 4), t(-1.0, 0.2, 0.7).expand(2, 3), t(reserve, reserve))
+    return Listed(logits, loc, log_scale, numbers)
+
+
 def one_warped(loc: Tensor, log_scale: Tensor, grid: Levels | None = None) -> Warped:
     return warped(loc[..., None] * 0, loc[..., None], log_scale[..., None], grid)
 
@@ -110,6 +140,7 @@ def counted(most: int, step: float = 1.0, least: int = 0) -> Tensor:
 LOGITS = t(0.2, 1.0, -0.5, 2.0, 0.3, 0.0).view(2, 3)
 LOCS, LOG_SCALES = t(-1.5, 0.0, 1.2, 0.3, 2.0, -2.0).view(2, 3), t(-1.0, -0.5, 0.0, -1.5, -0.7, 0.2).view(2, 3)
 SCALE, LEVEL = (t(0.3, -1.0), t(0.2, -0.7)), (t(0.3, -1.0), t(-1.0, 0.4))
+SHARES = t(0.3, 0.5, 0.0, -math.inf).view(2, 2)
 CODES = t(0.1, 1.0, -0.5, 2.0, 0.3, -math.inf).view(2, 3)
 RATE, DISPERSION, EXTRA = t(3.0, 20.0).log(), t(0.8, 0.1).log(), t(0.5, -2.0)
 
@@ -133,6 +164,24 @@ DENSITIES: dict[str, Density] = {
         0,
         scale=(2, 0.02),
         jumps=tuple(x + 1 for x in JUMPS),
+    ),
+    "warped cut mixture": Density(
+        lambda w, m, s: cut(w, m, s, grid=False),
+        (LOGITS, LOCS, LOG_SCALES),
+        2,
+        8,
+        scale=(2, 0.04),
+        jumps=(3.5, 4.5, 5.5),
+    ),
+    "warped cut mixture, positive": Density(
+        lambda w, m, s: cut(w, m, s, grid=False, logarithmic=True),
+        (LOGITS, LOCS, LOG_SCALES - 1),
+        3,
+        scale=(2, 0.04),
+        jumps=tuple(x + 1 for x in JUMPS if x > 2),
+    ),
+    "warped mixture with mass below 0": Density(
+        outside, (LOGITS, LOCS, LOG_SCALES - 1), scale=(2, 0.02), jumps=(0.0, *(x + 1 for x in JUMPS))
     ),
     "rescaled": Density(lambda m, s: Rescaled(Normal(m, s.exp(), validate_args=False), frame()), SCALE),
     "rescaled mixture": Density(
@@ -162,6 +211,22 @@ MASSES: dict[str, Mass] = {
         counted(40_000, least=1),
         (2, 0.04),
     ),
+    "warped cut grid mixture": Mass(
+        lambda w, m, s: cut(w, m, s, grid=True), (LOGITS, LOCS, LOG_SCALES), counted(8, least=2), (2, 0.04)
+    ),
+    "resolutions mixture": Mass(
+        lambda r, w, m, s: resolutions(r, w, m, s, 0, 16),
+        (SHARES, LOGITS, LOCS, LOG_SCALES),
+        counted(16),
+        (3, 0.04),
+    ),
+    "resolutions mixture, no ends": Mass(
+        lambda r, w, m, s: resolutions(r, w, m, s, -math.inf, math.inf),
+        (SHARES, LOGITS, LOCS, LOG_SCALES),
+        counted(900, 1, -900),
+        (3, 0.02),
+    ),
+    "listed": Mass(listed, (LOGITS, LOCS, LOG_SCALES), t(-1.5, 1.0, 2.0, 7.0), (2, 0.04)),
     "poisson": Mass(Poisson, (RATE,), counted(150), (0, 0.02)),
     "negative binomial": Mass(NegativeBinomial, (RATE, DISPERSION), counted(1000), (0, 0.02)),
     "zero-inflated poisson": Mass(lambda w, r: ZeroInflated(w, Poisson(r)), (EXTRA, RATE), counted(150), (1, 0.02)),

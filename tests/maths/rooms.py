@@ -176,6 +176,11 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "warped grid": lambda: likelihoods.Warped(EVENT, bent(), 3, 1.0),
     "warped reals": lambda: likelihoods.Warped(EVENT, bent(), 3),
     "warped, positive": lambda: likelihoods.Warped(EVENT, bent(logarithmic=True), 3),
+    "warped, cut": lambda: likelihoods.Warped(EVENT, bent(), 3, cut=(2.0, 20.0)),
+    "warped levels, cut": lambda: likelihoods.Warped(EVENT, bent(), 3, 1.0, 2.0, 20.0, cut=(2.0, 20.0)),
+    "resolutions": lambda: likelihoods.Resolutions(EVENT, bent(), 3, 1.0, [((1, 0.5), (5, 0.3), (10, 0.2))], 0.0, 31.0),
+    "listed": lambda: likelihoods.Listed(EVENT, bent(), [(0, 2, 5, 6, 9, 20)], 3, 0.01),
+    "atoms": lambda: likelihoods.Atoms(likelihoods.Warped(EVENT, bent(), 3), [(0.0, 7.5)]),
     "columns of masses": lambda: likelihoods.Columns(
         [(likelihoods.Bernoulli((2,)), [3, 0]), (likelihoods.ZeroInflated(likelihoods.Poisson((2,))), [1, 2])]
     ),

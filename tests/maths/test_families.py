@@ -24,7 +24,8 @@ from families import (
 )
 
 # Those whose mean is that of the law before it is cut to the grid, or a code.
-CUT = [name for name in MASSES if name.startswith(("logistic mixture", "levels", "grid", "categorical", "warped"))]
+PREFIXES = ("logistic mixture", "levels", "grid", "categorical", "warped", "resolutions")
+CUT = [name for name in MASSES if name.startswith(PREFIXES)]
 NEVER_DRAWN = "categorical, reserve"
 
 

@@ -16,6 +16,7 @@ from torch.distributions import Distribution
 
 from likely.data import Axis
 from likely.distributions import (
+    Atoms,
     Bernoulli,
     Beta,
     Categorical,
@@ -24,12 +25,14 @@ from likely.distributions import (
     Gamma,
     Gaussian,
     Laplace,
+    Listed,
     Logistic,
     LogNormal,
     Mixture,
     NegativeBinomial,
     Poisson,
     Rescaled,
+    Resolutions,
     StudentT,
     Truncated,
     Warped,
@@ -37,6 +40,7 @@ from likely.distributions import (
 )
 from likely.distributions.coupled import Grid
 from likely.distributions.levels import Levels
+from likely.distributions.listed import Numbers
 from likely.distributions.rescaled import Frame
 from likely.distributions.special import betainc, stirling
 
@@ -54,6 +58,24 @@ def warped(a: Tensor, b: Tensor, levels: Levels | None = None, logarithmic: bool
     knots = ((0.5, -3.0), (1.5, -3.0 + 1e-9), (2.5, 0.0), (3.5, 1e9))
     loc, log_scale = torch.stack([a, -3 * a], -1), torch.stack([b, -b], -1)
     return Warped(100 * loc, loc, log_scale, Axis([knots], [logarithmic]), levels)
+
+
+def warped_cut(a: Tensor, b: Tensor, levels: Levels | None) -> Warped:
+    base = warped(a, b).mixture
+    return Warped(base.logits, base.loc, base.log_scale, warped(a, b).axis, levels, cut=(t(1.0), t(3.0)))
+
+
+def resolutions(a: Tensor, b: Tensor) -> Resolutions:
+    base = warped(a, b)
+    part, grids = base.mixture, (unit_grid(-math.inf), Levels(t(2.0), t(-math.inf), t(math.inf)))
+    laws = [Warped(part.logits, part.loc, part.log_scale, base.axis, grid, within=grid is grids[0]) for grid in grids]
+    return Resolutions(torch.stack([100 * a, b], -1), laws, grids[0])
+
+
+def listed(a: Tensor, b: Tensor) -> Listed:
+    part = warped(a, b).mixture
+    numbers = Numbers(t(1.0, 2.0, 3.0)[None], t(-3.0, -3.0 + 1e-9)[None], t(0.01))
+    return Listed(part.logits, part.loc, part.log_scale, numbers)
 
 
 EXTREME: dict[str, tuple[Callable[[Tensor, Tensor], Distribution], Tensor]] = {
@@ -91,6 +113,14 @@ EXTREME: dict[str, tuple[Callable[[Tensor, Tensor], Distribution], Tensor]] = {
     "warped grid": (lambda a, b: warped(a, b, unit_grid(-math.inf)), t(-1e6, 1.0, 1e6)),
     "warped levels": (lambda a, b: warped(a, b, unit_grid(0, 3, 0.01)), t(0.0, 2.0, 1e6)),
     "warped, positive grid": (lambda a, b: warped(a, b, unit_grid(1), logarithmic=True), t(1.0, 2.0, 1e6)),
+    "warped, cut": (lambda a, b: warped_cut(a, b, None), t(1.0, 2.0, 3.0)),
+    "warped grid, cut": (lambda a, b: warped_cut(a, b, unit_grid(1, 3)), t(1.0, 2.0, 3.0)),
+    "resolutions": (resolutions, t(1.0, 2.0, 4.0)),
+    "listed": (listed, t(1.0, 2.0, 5.0)),
+    "atoms": (
+        lambda a, b: Atoms(torch.stack([100 * a, b], -1), Gaussian(a, b.clamp(-9, 9)), t(0.0, 0.0, 0.0)[:, None]),
+        t(-5.0, 0.0, 300.0),
+    ),
     "rescaled": (lambda a, b: Rescaled(Gaussian(a, b), Frame(t(3.0), t(1e-6))), t(2.999, 3.0, 3.001)),
     "coupled": (coupled, t(0.0, 3.0, 16.0)),
     "columns": (

@@ -56,7 +56,7 @@ def units(row: Tensor) -> Iterator[tuple[list[int], Tensor]]:
 def test_shapes(name: str) -> None:
     likelihood = LIKELIHOODS[name]()
     assert likelihood.parameter_shape[:-1] == likelihood.event_shape or isinstance(likelihood, Columns)
-    assert likelihood.measure in ("mass", "density")
+    assert likelihood.measure in ("mass", "density", "mixed")
     size = likelihood.parameter_shape.numel()
     for prefix in ((), (5,), (3, 4)):
         law = likelihood(torch.randn(*prefix, size))
@@ -104,6 +104,11 @@ def test_cdf_and_log_probability_agree_on_every_cell_alone(name: str) -> None:
     else:
         h = 1e-6 * x.std(0)
         slope, flat = (law.cdf(x + h) - law.cdf(x - h)) / (2 * h), log_prob < 3
+        if likelihood.measure == "mixed":
+            held = law.held(x)  # type: ignore[attr-defined]
+            jump = (law.cdf(x) - law.cdf(x - 1e-9))[held]
+            torch.testing.assert_close(jump, log_prob.exp()[held], rtol=1e-6, atol=1e-6)
+            flat = flat & ~held
         torch.testing.assert_close(slope[flat], log_prob.exp()[flat], rtol=1e-4, atol=1e-6)
     other = x.roll(1, 0)
     for cell in range(x[0].numel()):

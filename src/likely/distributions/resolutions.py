@@ -17,8 +17,6 @@ from likely.distributions.warped import Warped
 
 __all__ = ["Resolutions"]
 
-SLACK = 1e-6
-
 
 class Resolutions(Distribution):
     """P(x) = Σ_g r_g P_g(x), r = softmax(logits): with weight r_g the value was recorded to steps of δ_g; in nats.
@@ -63,7 +61,7 @@ class Resolutions(Distribution):
         found = []
         for number, part in enumerate(self.parts):
             each = weights[..., number] + part.log_prob(kept)
-            found.append(torch.where(_multiple(kept, part), each, -math.inf))
+            found.append(torch.where(part.multiple(kept), each, -math.inf))
         return self.levels.log_prob(torch.logsumexp(torch.stack(found), 0), value)
 
     def cdf(self, value: Tensor) -> Tensor:
@@ -97,11 +95,3 @@ class Resolutions(Distribution):
         modes = torch.stack([part.mode for part in self.parts])
         found = torch.stack([self.log_prob(mode) for mode in modes])
         return modes.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
-
-
-def _multiple(value: Tensor, part: Warped) -> Tensor:
-    """Whether the values lie on the part's grid."""
-    assert part.levels is not None
-    place = value / part.levels.step
-    held = (value >= part.levels.low - SLACK) & (value <= part.levels.high + SLACK)
-    return held & ((place - place.round()).abs() < SLACK)

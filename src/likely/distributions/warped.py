@@ -17,6 +17,7 @@ from likely.distributions.logistics import OPEN, Logistics
 __all__ = ["Outside", "Warped"]
 
 PARTS, NODES = 16, 64
+SLACK = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +136,13 @@ class Warped(Distribution):
         if self.cut is not None:
             below, above = below & torch.isinf(self.cut[0]), above & torch.isinf(self.cut[1])
         return lower.masked_fill(below, -OPEN), upper.masked_fill(above, OPEN), width.masked_fill(below | above, OPEN)
+
+    def multiple(self, value: Tensor) -> Tensor:
+        """Whether values are of the grid, within its range."""
+        assert self.levels is not None
+        place = value / self.levels.step
+        held = (value >= self.levels.low - SLACK) & (value <= self.levels.high + SLACK)
+        return held & ((place - place.round()).abs() < SLACK)
 
     def _ends(self) -> tuple[Tensor, Tensor]:
         """Where the law is cut, on the bent axis: at the outer edges of the outermost cells; open where it is not."""

@@ -47,7 +47,9 @@ class Atoms(Likelihood):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, parameters of the base and 1 + atoms a cell)` -> Atoms, `(*batch, *event)`."""
         size, logits = self.base.parameter_shape.numel(), 1 + self.atoms.shape[-1]
-        weights = parameters[..., size:].unflatten(-1, (logits, *self.event_shape)).movedim(-2, -1)
+        weights = (
+            parameters[..., size:].unflatten(-1, (logits, *self.event_shape)).movedim(-1 - len(self.event_shape), -1)
+        )
         absent = torch.cat([torch.zeros_like(self.atoms[:, :1], dtype=torch.bool), self.atoms.isnan()], 1)
         return distributions.Atoms(
             weights.masked_fill(absent, -torch.inf), self.base(parameters[..., :size]), self.atoms
@@ -60,4 +62,4 @@ class Atoms(Likelihood):
         held = hits.sum(0).to(torch.float64)
         rest = len(values) - held.sum(-1, keepdim=True)
         logits = (torch.cat([rest, held], -1) + 0.5).log() - (rest + 0.5).log()
-        return torch.cat([base, logits.T.flatten().to(torch.float32)])
+        return torch.cat([base, logits.movedim(-1, 0).flatten().to(torch.float32)])

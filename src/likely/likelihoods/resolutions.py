@@ -19,6 +19,8 @@ from likely.likelihoods.warped import Warped, log_scale
 
 __all__ = ["Resolutions"]
 
+STEPS = 20
+
 
 class Resolutions(Likelihood):
     """P(x|z) = Π Σ_g r_ig(z) P_ig(x_i|z): with weight r_g the value is a multiple of m_g steps δ of the finest grid.
@@ -84,19 +86,32 @@ class Resolutions(Likelihood):
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, (3 * count + resolutions) * cells)` -> Resolutions, `(*batch, *event)`."""
-        size, finest = self.finest.parameter_shape.numel(), self.finest
-        logits, loc, raw = components(finest, parameters[..., :size], 3)
-        most, scale = self.multiples.shape[-1], log_scale(raw)
-        weights = parameters[..., size:].unflatten(-1, (most, *self.event_shape)).movedim(-2, -1)
-        parts = [
+        size, most = self.finest.parameter_shape.numel(), self.multiples.shape[-1]
+        logits = parameters[..., size:].unflatten(-1, (most, *self.event_shape)).movedim(-1 - len(self.event_shape), -1)
+        levels = self.finest.levels
+        assert levels is not None
+        weights = logits.masked_fill(self.shares == 0, -torch.inf)
+        return distributions.Resolutions(weights, self._parts(parameters[..., :size]), levels)
+
+    def _parts(self, parameters: Tensor) -> list[distributions.Warped]:
+        """The law on the grid of each resolution."""
+        finest = self.finest
+        logits, loc, raw = components(finest, parameters, 3)
+        scale = log_scale(raw)
+        return [
             distributions.Warped(logits, loc, scale, finest.axis, grid, cut=finest.cut, within=number == 0)
             for number, grid in enumerate(self._grids())
         ]
-        levels = finest.levels
-        assert levels is not None
-        return distributions.Resolutions(weights.masked_fill(self.shares == 0, -torch.inf), parts, levels)
 
     def initial(self, values: Tensor) -> Tensor:
-        """The finest grid's own, and the logarithms of the shares."""
-        logits = self.shares.clamp_min(1e-6).log().T.flatten()
-        return torch.cat([self.finest.initial(values), logits.to(torch.float32)])
+        """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
+        base = self.finest.initial(values)
+        laws = self._parts(base)
+        kept = values.to(torch.float64).clamp(self.finest.low, self.finest.high)
+        inside = torch.stack([torch.where(law.multiple(kept), law.log_prob(kept), -torch.inf) for law in laws], -1)
+        shares = self.shares.expand(*self.event_shape, -1)
+        for _ in range(STEPS):
+            held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
+            shares = held / held.sum(-1, keepdim=True)
+        logits = shares.clamp_min(1e-6).log().movedim(-1, 0)
+        return torch.cat([base, logits.flatten().to(torch.float32)])

@@ -81,8 +81,8 @@ def fit(
         Where to start from; `options` are set on top of it.
     column
         Column name -> kind (`listed`, `real`, `positive`, `grid`, `count`, `levels`, `binary`, `categorical`,
-        `ordered`, `constant`, `date`; `identifier`, `text` and `ignore` leave it out), where you know better. All cells of an
-        array or of pictures are `x`: `levels`, `binary`, `real` or `grid` (docs/arrays.md).
+        `ordered`, `constant`, `date`; `identifier`, `text` and `ignore` leave it out), where you know better. All cells
+        of an array or of pictures are `x`: `levels`, `binary`, `real` or `grid` (docs/arrays.md).
     condition
         Columns y that are given, not modelled: learn P(x|y). `label` for class folders, IDX labels and an npz's `y`,
         `label`, `labels` or `target`; for an array or tensor in memory `{"label": values}`. Integer labels are classes;

@@ -205,10 +205,11 @@ def _grid(columns: Columns) -> list[Tensor]:
     """Step and range: limits, or where levels end in training; counts begin at 0, positive values at the first step."""
 
     def span(column: Column) -> tuple[float, float]:
-        if column.limits is not None:
-            return column.limits
+        first, last = column.limits or (-math.inf, math.inf)
         if column.kind in ("count", "positive"):
-            return (0.0 if column.kind == "count" else column.step or 0.0), math.inf
+            return max(first, 0.0 if column.kind == "count" else column.step or 0.0), last
+        if column.limits is not None:
+            return first, last
         if column.kind in ("grid", "date") or column.low is None or column.high is None:
             return -math.inf, math.inf
         return column.low, column.high

@@ -11,6 +11,7 @@ from likely.data.infer import infer_schema
 from likely.data.limits import Limits, with_limits
 from likely.data.patterns import Patterns
 from likely.data.resolution import confirmed
+from likely.data.returns import demand_returns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, digest, divide, take
@@ -33,6 +34,7 @@ __all__ = [
     "Source",
     "confirmed",
     "decode",
+    "demand_returns",
     "digest",
     "divide",
     "encode",

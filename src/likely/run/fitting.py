@@ -24,6 +24,7 @@ from likely.data import (
     Schema,
     Source,
     confirmed,
+    demand_returns,
     digest,
     divide,
     encode,
@@ -147,6 +148,7 @@ def fit(
     schema = confirmed(schema, division.rows(source, "validation"))
     if limits is not None:
         schema = with_limits(schema, limits, train.values)
+    demand_returns(schema, train)
     facts = {
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=schema.labels is not None),

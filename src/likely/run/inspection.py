@@ -17,6 +17,7 @@ from likely.data import (
     Rows,
     Schema,
     confirmed,
+    demand_returns,
     divide,
     infer_schema,
     sources,
@@ -120,6 +121,7 @@ def inspect(
     schema = confirmed(schema, division.rows(source, "validation"))
     if limits is not None:
         schema = with_limits(schema, limits, train.values)
+    demand_returns(schema, train)
     model = resolve(Config(), schema).model
     return Inspection(
         source.form,

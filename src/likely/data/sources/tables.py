@@ -13,6 +13,7 @@ from pyarrow import feather, ipc, parquet
 
 from likely.data.source import Rows, Source
 from likely.data.sources.delimited import check_names, read_delimited
+from likely.data.sources.plain import plain
 from likely.errors import DataError
 
 __all__ = ["checked", "frame_source", "read_arrow", "read_parquet", "read_text"]
@@ -45,6 +46,8 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     if frame.shape[0] == 0:
         raise DataError(f"{what} has columns but no rows; expected at least one row")
     named = frame.set_axis(names, axis=1)
+    made = {name: plain(column) for name, column in named.items()}
+    named = named.assign(**{name: column for name, column in made.items() if column.dtype != named[name].dtype})
     dtypes = dict(zip(names, named.dtypes, strict=True))
     objects = [name for name, dtype in dtypes.items() if pd.api.types.is_object_dtype(dtype)]
     for name in [*objects, *(name for name, dtype in dtypes.items() if dtype.kind == "c")]:

@@ -258,3 +258,14 @@ def test_colours(text: Any, colour: Any) -> None:
 def test_what_is_no_colour(text: Any) -> None:
     with pytest.raises(ConfigError, match="is no colour; expected a name"):
         colour_of(text)
+
+
+def test_two_valued_bytes_that_nobody_needs_become_codes_in_place() -> None:
+    glyphs = np.where(RNG.random((40, 4, 3)) < 0.3, 255, 0).astype(np.uint8)
+    schema, upper = schema_of(glyphs), glyphs == 255
+    kept = encode(schema, glyphs).values
+    assert set(np.unique(glyphs).tolist()) == {0, 255}
+    reused = encode(schema, glyphs, spare=True).values
+    assert reused.data_ptr() == glyphs.ctypes.data
+    for codes in (kept, reused):
+        np.testing.assert_array_equal(codes.numpy(), upper.astype(np.uint8))

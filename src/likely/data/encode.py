@@ -25,7 +25,9 @@ BYTE, CELLS = 255, 2**20
 LISTED_SLACK = 2.5e-7  # rounding of single precision
 
 
-def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None) -> EncodedRows:
+def encode(
+    schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None, *, spare: bool = False
+) -> EncodedRows:
     """Check rows against the schema and encode them: categories as codes, everything else in data units.
 
     A cell without a value holds the column's mean (on its grid and within its range), 0 where it is binary and code −1
@@ -39,6 +41,8 @@ def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | Non
         A frame with the schema's columns in any order (others are ignored), or an array `(rows, *event)`.
     given
         Values of the conditions that are not among the values, or replace those that are.
+    spare
+        Nobody needs the values any more: two-valued bytes become codes where they are.
 
     Raises
     ------
@@ -51,7 +55,7 @@ def encode(schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | Non
     """
     if schema.uniform:
         covariates = encode_given(schema, given, len(values))
-        coded, observed = _encode_array(schema, np.asarray(values))
+        coded, observed = _encode_array(schema, np.asarray(values), spare=spare)
         return EncodedRows(coded, schema.binarize, schema.columns[0].high, covariates, observed)
     frame = _as_frame(schema, values)
     series = dict(frame.items())
@@ -132,7 +136,7 @@ def fill(column: Column) -> float:
     return min(max(mean, column.low or 0.0), column.high or 0.0) if column.low is not None else mean
 
 
-def _encode_array(schema: Schema, array: np.ndarray) -> tuple[Tensor, Tensor | None]:
+def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Tensor, Tensor | None]:
     column = schema.columns[0]
     if array.shape[1:] != schema.event_shape:
         raise DataError(f"each row must have shape {schema.event_shape}, as in training; got {array.shape[1:]}")
@@ -146,12 +150,13 @@ def _encode_array(schema: Schema, array: np.ndarray) -> tuple[Tensor, Tensor | N
         observed = torch.from_numpy(~np.isnan(array))
         empty = column.low if column.kind == "binary" else fill(column)
         array = np.where(np.isnan(array), array.dtype.type(empty), array)
-    return torch.from_numpy(_owned(_numbers_of_array(schema, column, array))), observed
+    return torch.from_numpy(_owned(_numbers_of_array(schema, column, array, spare=spare))), observed
 
 
-def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray) -> np.ndarray:
+def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spare: bool) -> np.ndarray:
     if column.kind == "binary" and not schema.binarize:
-        return _two_valued(column, array)
+        reused = spare and array.dtype.itemsize == 1 and array.flags.c_contiguous and array.flags.writeable
+        return _two_valued(column, array, array.view(np.uint8) if reused else np.empty(array.shape, np.uint8))
     if schema.binarize and column.high != 1 and array.size and array.max() <= 1 and np.isin(array, (0, 1)).all():
         array = array * column.high  # 0/1 already, such as samples of this run
     if column.hard and array.size and not _within(column, array):
@@ -164,9 +169,9 @@ def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray) -> np.n
     return _compact(column, array if whole else _snapped(column, array.astype(np.float64), "the array"))
 
 
-def _two_valued(column: Column, array: np.ndarray) -> np.ndarray:
-    """Codes 0 and 1 of the lower and the upper value, `(rows, *event)` uint8; some rows at a time."""
-    own, codes = np.dtype(column.dtype), np.empty(array.shape, np.uint8)
+def _two_valued(column: Column, array: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Write the codes 0 and 1 of the lower and the upper value, `(rows, *event)` uint8; some rows at a time."""
+    own = np.dtype(column.dtype)
     rows = max(1, CELLS // max(1, array[:1].size))
     for first in range(0, len(array), rows):
         part = array[first : first + rows]

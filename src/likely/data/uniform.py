@@ -111,7 +111,8 @@ def taken(schema: Schema) -> tuple[str, ...]:
         what = f"every cell is {column.low:.10g} or {column.high:.10g}: these two values are law"
         return (f"{what}; --column {NAME}=levels says otherwise",)
     beyond = "which are law" if column.hard else f"others have mass {column.reserve:.2g} together"
-    return (f"the cells are taken for levels ({column.reason}), {beyond}; --column {NAME}=real says otherwise",)
+    told = f"--limits LOW:HIGH or --column {NAME}=real says otherwise"
+    return (f"the cells are taken for levels ({column.reason}), {beyond}; {told}",)
 
 
 def _demand_numbers(array: np.ndarray) -> None:

@@ -224,26 +224,33 @@ def _model(config: Config, schema: Schema) -> Any:
         return build(config, schema).to(config.device)
 
 
-def _train(run: Run) -> None:
-    config, seed = run.config.training, run.config.seed
-    encoded = {}
+def _encoded(run: Run) -> dict[str, EncodedRows]:
+    """Training and validation rows; test rows that could never be evaluated are told of now, not after training."""
+    made, source = {}, run.training_source()
     for kind in ("train", "validation", "test"):
         if not len(getattr(run.division, kind)):
             continue
-        part = run.division.rows(run.training_source(), kind)
+        part, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]]
         try:
-            if kind == "test":  # rows that could never be evaluated are told of before training, not after
+            if kind == "test":
                 encode_given(run.schema, observed(run.schema, part), len(part))
             else:
-                encoded[kind] = encode(run.schema, part.values, with_labels(run.schema, part))
-                supported(run.config, run.schema, encoded[kind])
+                spare = run.schema.uniform and not np.may_share_memory(part.values, whole.values)
+                made[kind] = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
+                supported(run.config, run.schema, made[kind])
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
+    return made
+
+
+def _train(run: Run) -> None:
+    config, seed = run.config.training, run.config.seed
+    encoded = _encoded(run)
     _note_holes(run, encoded["train"])
     validation = encoded["validation"].fixed(seed).to(run.device)
     rows = encoded["train"] if run.schema.binarize == "dynamic" else encoded["train"].fixed(seed)
     rows = rows.to(run.device)
-    encoded.clear()
+    del encoded
     first = torch.arange(min(len(rows), _starting(run)), device=run.device)
     run.model.initialise(rows.take(first).fixed(seed).whole(first))
     aim = objective(run.config, run.schema)

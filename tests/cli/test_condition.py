@@ -100,7 +100,7 @@ FITS: dict[str, tuple[str, list[str], str]] = {
     "a name of each row": ("t.csv", ["--condition", "id"], "leave such rows out"),
     "no labels": ("d.npy", ["--condition", "label"], "came without labels"),
     "a cell": ("d.npz", ["--condition", "x3"], "its condition can be 'label'"),
-    "kind of a label that is none": ("d.npz", ["--column", "label=real"], "--column is for tables"),
+    "kind of a label that is none": ("d.npz", ["--column", "label=real"], "make it a condition, or leave it out"),
     "as a setting": ("t.csv", ["--set", "condition=s"], "no option of the configuration"),
 }
 

@@ -90,7 +90,7 @@ def infer_schema(
 def _cells(array: np.ndarray, form: Form, kinds: Mapping[str, str], binarize: Binarize | None) -> Column:
     other = next((name for name in kinds if name != NAME), None)
     if other == LABEL:
-        raise ConfigError(f"{LABEL}={kinds[LABEL]} is for a model of P(x|{LABEL}): make it a condition, or leave it out")
+        raise ConfigError(f"{LABEL}={kinds[LABEL]} is for P(x|{LABEL}): make it a condition, or leave it out")
     if other is not None:
         raise ConfigError(
             f"no column {other!r}: the cells of an array of shape {array.shape} are of one kind, told by "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from torch.distributions import Distribution
 
 from likely.assembly import build, resolve
 from likely.config import Config
-from likely.data import Column, Rows, Schema, infer_schema
+from likely.data import Column, Kind, Rows, Schema, infer_schema
 from likely.data.encode import fill
 from likely.distributions import Bernoulli, Categorical, DiscretisedLogistic, Mixture
 from likely.distributions.coupled import CoupledLogisticMixture, Grid
@@ -169,7 +170,7 @@ def frame(rows: int = 120) -> pd.DataFrame:
             "count": rng.poisson(np.exp(normal + 5)),
             "grid": (50 * normal).round(1),
             "heaped": np.where(rng.random(rows) < 0.8, (500 * normal).round(-1), (500 * normal).round()),
-            "paid": np.exp(normal + 3).round(2) + 0.01,
+            "paid": np.exp(1.3 * normal + 2).round(1) + 0.1,
             "amount": np.exp(2 * normal + 1),
             "real": normal,
             "held": held,
@@ -181,6 +182,7 @@ def frame(rows: int = 120) -> pd.DataFrame:
 ARRAYS: dict[str, np.ndarray] = {
     "two values": np.random.default_rng(0).integers(0, 2, (60, 2, 2)).astype(np.uint8),
     "greys": np.random.default_rng(0).integers(0, 256, (60, 2, 2)).astype(np.uint8),
+    "glyphs": 255 * np.random.default_rng(0).integers(0, 2, (60, 2, 2)).astype(np.uint8),
     "few levels": np.random.default_rng(0).integers(0, 17, (60, 2, 2)).astype(np.float64),
     "sixteenths": np.random.default_rng(0).integers(0, 17, (60, 2, 2)) / 16,
     "integers": np.random.default_rng(0).integers(-900, 900, (60, 2, 2)),
@@ -240,6 +242,14 @@ def check(column: Column, log_prob: Callable[[Tensor], Tensor], cdf: Callable[[T
         edges = torch.cat([-spread, t(0.0), spread, fine, knots, t(*column.atoms)]).unique()
         total = quadrature(lambda x: log_prob(x).exp(), edges) + cdf(edges[:1])[0] + 1 - cdf(edges[-1:])[0]
         one(total + (log_prob(t(*column.atoms)).exp().sum(0) if column.atoms else 0.0))
+
+
+def test_the_columns_are_of_every_kind() -> None:
+    columns = infer_schema(Rows(frame()), "table").columns
+    assert {column.kind for column in columns} | {"identifier", "text", "ignore"} == set(get_args(Kind))
+    assert {column.measure for column in columns} == {"mass", "density", "mixed"}
+    assert {column.measure for column in columns if column.kind == "positive"} == {"mass", "density"}
+    assert any(len(column.resolutions) > 1 for column in columns)
 
 
 @pytest.mark.parametrize("name", frame().columns)

@@ -139,7 +139,7 @@ def test_narrow_matrices_are_tables_whatever_holds_them() -> None:
     schemas = [schema_of(counts.astype(dtype)) for dtype in TYPES]
     assert not any(schema.uniform for schema in schemas)
     kinds = {tuple((c.kind, c.low, c.high) for c in schema.columns) for schema in schemas}
-    assert kinds == {(("levels", 0.0, 8.0),) * 3}
+    assert kinds == {(("listed", 0.0, 8.0),) * 3}
     assert schema_of(counts, kinds={"x": "levels"}).uniform
 
 

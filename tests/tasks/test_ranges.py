@@ -227,3 +227,21 @@ def test_a_rare_range_is_reached_and_a_hopeless_one_ends_with_a_line(bounded: tu
         rare.impute(rows, draws=3)
     assert rare.impute(rows, draws=3, beyond_range=True)[0].notna().all(axis=None)
     assert rare.impute(rows.head(1), draws=2)[1].attrs["range"] == {"outside": 0.0, "rows": 2}
+
+
+def test_no_amount_is_below_zero_and_no_share_beyond_one() -> None:
+    draw = np.random.default_rng(5)
+    amount = np.where(draw.random(600) < 0.3, 0, np.exp(draw.normal(4, 2, 600))).round(2)
+    rows = pd.DataFrame({"amount": amount, "p": draw.uniform(0, 1, 600), "day": pd.Timestamp("2024-01-01")})
+    rows["day"] += pd.to_timedelta(draw.integers(0, 300, 600), "D")
+    run = likely.fit(rows, steps=60)
+    drawn, free = run.sample(20_000), run.sample(20_000, beyond_range=True)
+    train = run.division.rows(run.training_source(), "train").values
+    outside = pd.Series(False, index=free.index)
+    for name in rows:
+        assert drawn[name].between(train[name].min(), train[name].max()).all()
+        outside |= ~free[name].between(train[name].min(), train[name].max())
+    assert 0 < outside.mean() < 0.2
+    told = drawn.attrs["range"]
+    assert round(told["outside"] * told["rows"]) >= outside.sum()
+    assert told["outside"] == pytest.approx(outside.mean(), abs=4 * math.sqrt(outside.mean() / 20_000))

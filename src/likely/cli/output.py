@@ -117,9 +117,9 @@ def tell_range(drawn: Any) -> None:
     """Say how many rows lay outside the range of the training rows and were drawn again."""
     told = getattr(drawn, "attrs", {}).get("range")
     if told and told["outside"]:
+        share = f"{100 * told['outside']:.3g}% of {told['rows']:,} rows drawn"
         print(
-            f"{told['outside']:.2%} of {told['rows']:,} rows drawn lay outside the range of the training rows and were "
-            "drawn again; --beyond-range keeps such rows",
+            f"{share} lay outside the range of the training rows and were drawn again; --beyond-range keeps such rows",
             file=sys.stderr,
         )
 

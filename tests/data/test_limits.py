@@ -148,11 +148,17 @@ def test_limits_are_kept_as_strict_json() -> None:
     assert Schema.from_dict(json.loads(text)) == schema
 
 
-def test_an_event_beyond_the_limits_is_refused() -> None:
-    schema = limited({"amount": (0, 1000)})
+def test_an_event_may_leave_the_range_and_not_the_limits() -> None:
+    rows = table().assign(rooms=np.arange(N) % 40)
+    schema = with_limits(infer_schema(Rows(rows), "table"), {"amount": (0, 1000), "rooms": (0, 99)}, rows)
     assert read_events(schema, split_words(schema, ["amount>=20"]))[0].high == 1000
+    asked = read_events(schema, split_words(schema, ["rooms>=95"]))[0]
+    assert (asked.low, asked.high) == (95, 99)
     with pytest.raises(ConfigError, match=r"amount>=2000 is beyond the limits that were declared"):
         read_events(schema, split_words(schema, ["amount>=2000"]))
+    plain = infer_schema(Rows(rows), "table")
+    with pytest.raises(ConfigError, match="rooms>=95 is outside what training rows had: 0 to 39"):
+        read_events(plain, split_words(plain, ["rooms>=95"]))
 
 
 @pytest.mark.parametrize("told", ["0:255", (0, 255), {"x": "0:255"}, {"x": (0, 255)}])

@@ -272,8 +272,8 @@ def sample(
         n, given=given or None, mean=mean, with_holes=with_holes, beyond_range=beyond_range, seed=seed
     )
     tell_given(drawn)
-    tell_range(drawn)
     deliver(fitted.schema, drawn, output, overwrite=overwrite, json=json)
+    tell_range(drawn)
 
 
 @app.command()
@@ -365,8 +365,8 @@ def impute(
         samples=samples,
         seed=seed,
     )
-    tell_range(made[0] if draws else made)
     deliver(fitted.schema, one_document(made), output, overwrite=overwrite, json=json)
+    tell_range(made[0] if draws else made)
 
 
 @app.command()

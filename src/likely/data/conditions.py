@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from likely.data.schema import LABEL, Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
 
-__all__ = ["Given", "observed", "series", "span", "with_labels"]
+__all__ = ["Given", "observed", "series", "span", "with_labels", "within"]
 
 Given = Mapping[str, Any]
 SHOWN = 12
@@ -28,6 +29,15 @@ def span(column: Column) -> str:
         return " to ".join(shown(column, end) for end in (column.low, column.high) if end is not None)
     first = ", ".join(repr(value) for value in column.categories[:SHOWN])
     return first + (f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else "")
+
+
+def within(column: Column) -> str:
+    """The declared limits in words: `at least 0`, `0 to 1`."""
+    low, high = column.limits or (-math.inf, math.inf)
+    if math.isinf(low):
+        return f"at most {shown(column, high)}"
+    least = shown(column, low)
+    return f"at least {least}" if math.isinf(high) else f"from {least} to {shown(column, high)}"
 
 
 def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:

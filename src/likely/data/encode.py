@@ -12,7 +12,7 @@ from torch import Tensor
 from likely.data import dates
 from likely.data.atoms import on_atoms
 from likely.data.cells import holes, numbers_of
-from likely.data.conditions import Given, series, span
+from likely.data.conditions import Given, series, span, within
 from likely.data.encoded import EncodedRows
 from likely.data.numeric import MAX_INTEGER
 from likely.data.schema import Column, Schema
@@ -265,15 +265,6 @@ def _check_declared(column: Column, numbers: np.ndarray, values: pd.Series) -> N
             f"column {column.name!r}: row {values.index[place]} holds {value}, and the limits declared for it are law: "
             f"{within(column)}"
         )
-
-
-def within(column: Column) -> str:
-    """The declared limits in words: `at least 0`, `0 to 1`."""
-    low, high = column.limits or (-np.inf, np.inf)
-    if np.isinf(low):
-        return f"at most {dates.shown(column, high)}"
-    least = dates.shown(column, low)
-    return f"at least {least}" if np.isinf(high) else f"from {least} to {dates.shown(column, high)}"
 
 
 def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from likely.data.encode import encode, within
+from likely.data.conditions import within
+from likely.data.encode import encode
 from likely.data.events import number_of
 from likely.data.schema import NUMERIC, Column, Schema
 from likely.data.uniform import NAME, TOLD

@@ -75,8 +75,8 @@ def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
     reason = column.reason
     if column.reason != "as told" and len(rest):
         positive = skewed(rest)
-        found = "above 0, " if positive else ""
-        reason = f"real numbers on no grid, {found}from {numbers.min():g} to {numbers.max():g}"
+        above = ", the others above 0" if positive else ""
+        reason = f"real numbers on no grid from {numbers.min():g} to {numbers.max():g}{above}"
         column = replace(column, kind="positive" if positive else "real", reserve=1 / (len(numbers) + 1) * positive)
     shown = ", ".join(f"{one:g} ({(numbers == one).mean():.1%})" for one in atoms[:SHOWN])
     more = f" and {len(atoms) - SHOWN} more" if len(atoms) > SHOWN else ""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from likely import likelihoods
 from likely.distributions import Bernoulli, Categorical, Columns
+from likely.likelihoods import Likelihood
 from likely.models import Model
 from likely.tasks.draws import Draws
 
@@ -105,14 +108,48 @@ def _within(model: Model, draws: Draws) -> Tensor:
 
 
 def _modes(model: Model, draws: Draws) -> Tensor:
-    """The candidate with most mass or density under all the draws together: `(rows, *event)`, float64."""
+    """The candidate with most mass or density under all the draws together: `(rows, *event)`, float64.
+
+    A cell that has atoms and a density is at its best atom where that has more mass than all that is at none.
+    """
     best = draws.weights.topk(min(CANDIDATES, len(draws.z)), 0).indices
     z = draws.z.gather(0, best.unsqueeze(-1).expand(*best.shape, draws.z.shape[-1]))
     candidates = model.likelihood(z, draws.batch.covariates).mode.to(torch.float64)
+    found, atoms = _log_prob(model, draws, candidates), _atoms(model.p_x_z)
+    if atoms is None:
+        return candidates.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
+    points = atoms.T.to(candidates).unsqueeze(1).expand(-1, *candidates.shape[1:])
+    held = (candidates.unsqueeze(1) == points).any(1)
+    smooth = candidates.gather(0, found.masked_fill(held, -torch.inf).argmax(0, keepdim=True)).squeeze(0)
+    mass = torch.where(points.isnan(), 0.0, _log_prob(model, draws, points.nan_to_num()).exp())
+    share, place = mass.max(0)
+    return torch.where(share > 1 - mass.sum(0), points.gather(0, place.unsqueeze(0)).squeeze(0), smooth)
+
+
+def _log_prob(model: Model, draws: Draws, candidates: Tensor) -> Tensor:
+    """log Σ_k w_k P(x_j|z_k) of each candidate: `(candidates, rows, *event)`, float64."""
     found = torch.full_like(candidates, -torch.inf)
     for weight, law in _weighed(model, draws):
         wide = weight.log().view(*weight.shape, *[1] * (candidates.dim() - 2))
         for number, candidate in enumerate(candidates):
             each = torch.logsumexp(wide + law.log_prob(candidate).to(torch.float64), 0)
             found[number] = torch.logaddexp(found[number], each)
-    return candidates.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
+    return found
+
+
+def _atoms(likelihood: Likelihood) -> Tensor | None:
+    """Atoms of each column, `(columns, most)`, NaN where there are fewer; `None` where no column has any."""
+    if isinstance(likelihood, likelihoods.Atoms):
+        return likelihood.atoms
+    if not isinstance(likelihood, likelihoods.Columns):
+        return None
+    pairs = zip(likelihood.families, likelihood.places, strict=True)
+    parts = [(_atoms(cast(Likelihood, family)), place) for family, place in pairs]
+    most = max((part.shape[1] for part, _ in parts if part is not None), default=0)
+    if not most:
+        return None
+    made = torch.full((*likelihood.event_shape, most), torch.nan, dtype=torch.float64)
+    for part, place in parts:
+        if part is not None:
+            made[place.cpu(), : part.shape[1]] = part.cpu()
+    return made

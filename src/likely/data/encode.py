@@ -20,7 +20,7 @@ from likely.errors import DataError
 
 __all__ = ["encode", "encode_given", "is_byte", "on_grid"]
 
-BYTE, CELLS = 255, 2**20
+BYTE, CELLS = 255, 2**17
 
 LISTED_SLACK = 2.5e-7  # rounding of single precision
 

@@ -135,20 +135,16 @@ def fit(
         source = _labelled(source, condition)
     names = [condition] if isinstance(condition, str) else list(condition)
     division = _divided(source, told.seed, division)
-    train = division.rows(source, "train")
-    schema = infer_schema(
-        train,
-        source.form,
+    schema = _schema(
+        source,
+        division,
+        limits,
         kinds=column,
         conditions=names,
         binarize=binarize,
         resize=resize,
         background=laid,
     )
-    schema = confirmed(schema, division.rows(source, "validation"))
-    if limits is not None:
-        schema = with_limits(schema, limits, train.values)
-    demand_returns(schema, train)
     facts = {
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=schema.labels is not None),
@@ -175,6 +171,17 @@ def fit(
         if directory is not None:
             save(run)
     return run
+
+
+def _schema(source: Source, division: Division, limits: Limits | None, **told: Any) -> Schema:
+    """What X is, from the training rows, a copy of which is let go here."""
+    train = division.rows(source, "train")
+    schema = infer_schema(train, source.form, **told)
+    schema = confirmed(schema, division.rows(source, "validation"))
+    if limits is not None:
+        schema = with_limits(schema, limits, train.values)
+    demand_returns(schema, train)
+    return schema
 
 
 def _divided(source: Source, seed: int, told: Division | None) -> Division:

@@ -1,4 +1,4 @@
-"""What a column of numbers is, or what the cells of an array are, which share one kind."""
+"""What a column of numbers is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,17 @@ from likely.data.resolution import resolutions, told_resolutions
 from likely.data.schema import Column, Kind
 from likely.errors import DataError
 
-__all__ = ["MAX_INTEGER", "listed", "moments", "numeric", "per_unit", "skewed", "told_numeric", "zero_one"]
+__all__ = [
+    "MAX_INTEGER",
+    "listed",
+    "moments",
+    "numeric",
+    "per_unit",
+    "recorded_to",
+    "skewed",
+    "told_numeric",
+    "zero_one",
+]
 
 MAX_LEVELS = 256
 DECIMAL = tuple(10**decimals for decimals in range(7))
@@ -29,17 +39,16 @@ def moments(values: np.ndarray) -> dict[str, Any]:
     return {"mean": float(numbers.mean()), "scale": float(numbers.std()) or 1.0}
 
 
-def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
+def numeric(name: str, values: pd.Series) -> Column:
     """What observed numbers are taken for.
 
-    In this order: 0 and 1 alone (of a boolean type, or of an array's `cells`: law; else two categories); one value;
+    In this order: 0 and 1 alone (of a boolean type: law; else two categories); one value;
     `listed`, at most 32 distinct numbers, each in five rows on average; `levels`, integers that span fewer than 256;
     `count`, integers from near 0 on (the least is at most half of the largest) that span more, or that trail off (span
     at least 50, half of them in the lowest eighth, the largest met once or in fewer than one row of 200); `positive`,
     numbers above 0 whose largest is over 100 times the least and whose 5%, 50% and 95% quantiles are more even in the
-    logarithm; `grid`, decimals of up to six digits and other integers; `real`. The cells of an array are never listed,
-    counts or positive, and levels may be multiples of 1/15 to 1/256. What is on a grid in a table may have been
-    recorded to several steps (`resolution.resolutions`).
+    logarithm; `grid`, decimals of up to six digits and other integers; `real`. What is on a grid may have been recorded
+    to several steps (`resolution.resolutions`).
 
     Raises
     ------
@@ -50,7 +59,7 @@ def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
     numbers, dtype = _checked(name, values), str(values.dtype)
     distinct = pd.unique(numbers)
     few = set(distinct.tolist()) if len(distinct) <= 2 else set()
-    if pd.api.types.is_bool_dtype(values.dtype) or (cells and few == {0.0, 1.0}):
+    if pd.api.types.is_bool_dtype(values.dtype):
         return zero_one(name, dtype, numbers, "only 0 and 1")
     if len(distinct) == 1 or few == {0.0, 1.0}:
         found = tuple(sorted(values.drop_duplicates().tolist()))
@@ -58,20 +67,19 @@ def numeric(name: str, values: pd.Series, *, cells: bool = False) -> Column:
         reason = "only 0 and 1" if len(found) == 2 else f"always {found[0]}"
         return Column(name, dtype, kind, reason, categories=found, reserve=1 / (len(numbers) + 1))
     low, high = float(numbers.min()), float(numbers.max())
-    grid = per_unit(numbers, values.dtype, (*SCALED, *DECIMAL) if cells else DECIMAL)
+    grid = per_unit(numbers, values.dtype, DECIMAL)
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
-    if not cells and len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
+    if len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
         return listed(name, dtype, numbers, f"{len(distinct)} different numbers from {low:.10g} to {high:.10g}")
-    recorded = _recorded(grid)
-    if not cells:
-        common["resolutions"] = resolutions(numbers, grid)
-    coarse = told_resolutions(grid, common.get("resolutions", ()))
-    if not cells and grid == 1 and (reason := _counts(numbers, low, high)):
+    recorded = recorded_to(grid)
+    common["resolutions"] = resolutions(numbers, grid)
+    coarse = told_resolutions(grid, common["resolutions"])
+    if grid == 1 and (reason := _counts(numbers, low, high)):
         return Column(name, dtype, "count", reason + coarse, reserve=1 / (len(numbers) + 1), **common)
-    if grid is not None and (high - low) * grid < MAX_LEVELS and (grid == 1 or cells):
+    if grid == 1 and high - low < MAX_LEVELS:
         reason = f"{recorded} from {low:.10g} to {high:.10g}{coarse}"
         return Column(name, dtype, "levels", reason, reserve=1 / (len(numbers) + 1), **common)
-    if not cells and skewed(numbers):
+    if skewed(numbers):
         reason = f"{recorded} above 0, from {low:g} to {high:g}{coarse}"
         return Column(name, dtype, "positive", reason, reserve=1 / (len(numbers) + 1), **common)
     return Column(name, dtype, "real" if grid is None else "grid", recorded + coarse, **common)
@@ -116,7 +124,8 @@ def _checked(name: str, values: pd.Series) -> np.ndarray:
     return np.asarray(numbers)
 
 
-def _recorded(grid: int | None) -> str:
+def recorded_to(grid: int | None) -> str:
+    """The grid of multiples of 1/grid, or that there is none, in words."""
     if grid is None:
         return "real numbers on no grid"
     if grid in SCALED[1:]:

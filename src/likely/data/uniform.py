@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from likely.data.numeric import DECIMAL, MAX_INTEGER, MAX_REAL, per_unit
+from likely.data.numeric import DECIMAL, MAX_INTEGER, MAX_REAL, SCALED, per_unit, recorded_to
 from likely.data.schema import Column, Kind, Schema
 from likely.data.source import Form
 from likely.data.tally import Tally, chunks, tally
@@ -18,7 +18,7 @@ __all__ = ["NAME", "TOLD", "cells_of", "is_uniform", "taken"]
 
 NAME, TOLD = "x", "as told"
 KINDS: tuple[Kind, ...] = ("levels", "binary", "real", "grid")
-GRIDS = (1, 15, 16, 255, 256, *DECIMAL)
+GRIDS = (*SCALED, *DECIMAL)
 BYTE, HALF = 255, 127
 LEAST_COLUMNS = 16
 
@@ -88,17 +88,17 @@ def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
         raise DataError(f"every cell of the training rows is {array.dtype.type(low)}: there is nothing to learn")
     grid = per_unit(found.values.astype(np.float64), array.dtype, GRIDS) if found is not None else _grid(array)
     if wanted in ("levels", "grid") and grid is None:
-        raise ConfigError(f"the cells cannot be {wanted}: they are {_recorded(grid)}; they can be real")
+        raise ConfigError(f"the cells cannot be {wanted}: they are {recorded_to(grid)}; they can be real")
     common |= {"low": low, "high": high} | (_moments(array) if found is None else _weighed(found, grid))
     if wanted == "real" or grid is None:
-        return Column(NAME, kind="real", reason=TOLD if wanted else _recorded(grid), **common)
+        return Column(NAME, kind="real", reason=TOLD if wanted else recorded_to(grid), **common)
     if wanted == "grid":
         return Column(NAME, kind="grid", reason=TOLD, per_unit=grid, **common)
     told = f"{TOLD}: " if wanted else ""
     if bytes_:
         common |= {"low": 0.0, "high": float(BYTE)}
         return Column(NAME, kind="levels", reason=f"{told}8 bits, 0 to 255", per_unit=1, hard=True, **common)
-    why = f"{told}{_recorded(grid)} from {low:.10g} to {high:.10g}"
+    why = f"{told}{recorded_to(grid)} from {low:.10g} to {high:.10g}"
     return Column(NAME, kind="levels", reason=why, per_unit=grid, reserve=1 / (len(array) + 1), **common)
 
 
@@ -142,14 +142,6 @@ def _range(parts: Iterable[np.ndarray]) -> tuple[float, float]:
             "shift or rescale it"
         )
     return float(min(ends)), float(max(ends))
-
-
-def _recorded(grid: int | None) -> str:
-    if grid is None:
-        return "real numbers on no grid"
-    if grid in GRIDS[1:5]:
-        return f"multiples of 1/{grid}"
-    return "integers" if grid == 1 else f"recorded to {len(str(grid)) - 1} decimals"
 
 
 def _count(array: np.ndarray, found: Tally | None) -> int:

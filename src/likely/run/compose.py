@@ -64,6 +64,9 @@ def train(
 
     """
     rows, held = _rows(data), None if validation is None else _rows(validation)
+    _demand_mass(model.p_x_z, rows.fixed(seed), "data")
+    if held is not None:
+        _demand_mass(model.p_x_z, held.fixed(seed), "validation rows")
     if held is None:
         if isinstance(model, VAE) and model.p_z.knows_rows:
             raise ConfigError(
@@ -75,8 +78,6 @@ def train(
         rows, held = rows.take(shuffled[cut:]), rows.take(shuffled[:cut])
     if len(rows) < 2:
         raise DataError(f"at least two training rows are needed, got {len(rows)}")
-    for part, what in ((rows, "training"), (held, "validation")):
-        _demand_mass(model.p_x_z, part.fixed(seed), what)
     settings = config or TrainingConfig()
     settings = replace(settings, batch_size=min(settings.batch_size or 128, len(rows)))
     plan = Plan.make(settings, len(rows))
@@ -115,7 +116,7 @@ def _demand_mass(likelihood: Likelihood, rows: EncodedRows, what: str) -> None:
             place = outside.nonzero()[0]
             row, cell = int(place[0]), tuple(place[1:].tolist())
             raise DataError(
-                f"{what} row {first + row}, cell {cell} is {float(batch.values[row][cell]):g}, which "
+                f"row {first + row}, cell {cell} of the {what} is {float(batch.values[row][cell]):g}, which "
                 f"{type(likelihood).__name__} gives no {likelihood.measure} whatever z is; choose a likelihood of such "
                 "values, or change them"
             )

@@ -113,11 +113,9 @@ def outside(logits: Tensor, loc: Tensor, log_scale: Tensor) -> Warped:
 
 def resolutions(shares: Tensor, logits: Tensor, loc: Tensor, log_scale: Tensor, low: float, high: float) -> Resolutions:
     """Steps of 1 and 5; of the second column only of 1."""
-    axis, parts = warped(logits, loc, log_scale).axis, []
-    for number, step in enumerate((t(1.0, 1.0), t(5.0, 1.0))):
-        ends = (t(low) / step).ceil() * step, (t(high) / step).floor() * step
-        parts.append(Warped(logits, loc, log_scale, axis, Levels(step, *ends), within=number == 0))
-    return Resolutions(shares, parts, unit_grid(low, high))
+    steps = t(1.0, 1.0, 5.0, 1.0).view(2, 2)
+    grids = Levels(steps, (t(low) / steps).ceil() * steps, (t(high) / steps).floor() * steps)
+    return Resolutions(shares, warped(logits, loc, log_scale, unit_grid(low, high)), grids)
 
 
 def listed(logits: Tensor, loc: Tensor, log_scale: Tensor, reserve: float = 0.0) -> Listed:

@@ -66,10 +66,9 @@ def warped_cut(a: Tensor, b: Tensor, levels: Levels | None) -> Warped:
 
 
 def resolutions(a: Tensor, b: Tensor) -> Resolutions:
-    base = warped(a, b)
-    part, grids = base.mixture, (unit_grid(-math.inf), Levels(t(2.0), t(-math.inf), t(math.inf)))
-    laws = [Warped(part.logits, part.loc, part.log_scale, base.axis, grid, within=grid is grids[0]) for grid in grids]
-    return Resolutions(torch.stack([100 * a, b], -1), laws, grids[0])
+    steps = t(1.0, 2.0).view(2, 1)
+    grids = Levels(steps, steps * -math.inf, steps * math.inf)
+    return Resolutions(torch.stack([100 * a, b], -1), warped(a, b, unit_grid(-math.inf)), grids)
 
 
 def listed(a: Tensor, b: Tensor) -> Listed:

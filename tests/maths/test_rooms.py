@@ -160,6 +160,7 @@ ENDS: dict[str, tuple[float, ...]] = {
     "zero-inflated nb": (0, 3, 1e6),
     "truncated": (0, 4, 8),
     "truncated below": (2, 4, 1e6),
+    "warped counts": (0, 5, 3e6),
     "warped, cut": (2, 5, 20),
     "warped levels, cut": (2, 5, 20),
     "resolutions": (0, 5, 31),

@@ -64,20 +64,25 @@ def kinds(*known: Kind) -> Refusal:
 
 
 numeric = kinds("binary", *NUMERIC)
-on_grid = kinds("binary", "levels", "count", "grid", "date")
+
+
+def on_grid(column: Column) -> str:
+    """Numbers on a grid."""
+    known = kinds("binary", "listed", "levels", "count", "grid", "date")(column)
+    return known or ("" if column.per_unit else f"needs values on a grid; {_has(column)}")
 
 
 def codes(column: Column) -> str:
     """Categories, or levels 0, 1, 2, ..."""
     if column.coded or (column.per_unit == 1 and (column.low or 0) >= 0):
-        return kinds(*CODED, "binary", "levels")(column)
+        return kinds(*CODED, "binary", "listed", "levels")(column)
     return kinds(*CODED, "binary", "levels")(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
 
 
 def counts(column: Column) -> str:
     """Integers from 0 on."""
     if column.per_unit == 1 and (column.low or 0) >= 0:
-        return kinds("levels", "count", "grid")(column)
+        return kinds("listed", "levels", "count", "grid")(column)
     return f"needs counts 0, 1, 2, ...; {_has(column)}"
 
 
@@ -163,9 +168,12 @@ def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -
 
 def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
     """On the bent axes: masses of listed numbers and of grids, densities of real columns, masses at their atoms."""
-    if split := _apart(partial(warped, count=count), columns, [_form(column) for column in columns]):
+    forms = [_form(column) for column in columns]
+    if "resolutions" in forms:  # one law for all columns on a grid costs less than two
+        forms = ["resolutions" if form == "mass" else form for form in forms]
+    if split := _apart(partial(warped, count=count), columns, forms):
         return split
-    form, bent = _form(columns[0]), axis(columns)
+    form, bent = forms[0], axis(columns)
     if form == "listed":
         return likelihoods.Listed(shape, bent, [c.categories for c in columns], count, *_numbers(columns, "reserve"))
     cut = _pair(_limits(columns, lambda column: column.limits or (-math.inf, math.inf)))
@@ -178,7 +186,7 @@ def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
     step, low, high = _grid(columns)
     if form == "mass":
         return likelihoods.Warped(shape, bent, count, step, low, high, reserve, cut)
-    resolutions = [column.resolutions for column in columns]
+    resolutions = [column.resolutions or ((1, 1.0),) for column in columns]
     return likelihoods.Resolutions(shape, bent, count, step, resolutions, low, high, reserve, cut)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,7 +20,7 @@ class Resolutions(Distribution):
     """P(x) = Σ_g r_g P_g(x), r = softmax(logits): with weight r_g the value was recorded to steps of δ_g; in nats.
 
     P_g(x) is the mass of x's cell of width δ_g where x is a multiple of δ_g, and 0 elsewhere (counting measure on the
-    finest grid), so that P is normalised whatever the weights. Each P_g is of the same underlying law on its own grid.
+    finest grid), so that P is normalised whatever the weights. The P_g are one law on grids of their own.
 
     Source: Heitjan and Rubin 1990, Inference from coarse data via multiple imputation with application to age heaping
     (values as coarsened to one of several grids; here the weights depend on z, not on the value).
@@ -31,18 +29,22 @@ class Resolutions(Distribution):
     ----------
     logits
         `(*batch, *event, resolutions)`; −inf where a cell has fewer of them.
-    parts
-        For each resolution the law on its grid, `(*batch, *event)`, without a reserve.
-    levels
-        The finest grid, its range, and the mass kept outside it.
+    finest
+        The law on the finest grid, `(*batch, *event)`, without a reserve.
+    grids
+        The grids of the resolutions and their ranges: step, low, high, `(resolutions, *event)`.
+    reserve
+        The mass kept outside the range of the finest grid; `None` where its limits are law.
 
     """
 
     arg_constraints = {}  # noqa: RUF012
     support = constraints.real
 
-    def __init__(self, logits: Tensor, parts: Sequence[Warped], levels: Levels) -> None:
-        self.logits, self.parts, self.levels = logits, list(parts), levels
+    def __init__(self, logits: Tensor, finest: Warped, grids: Levels, reserve: Tensor | None = None) -> None:
+        assert finest.levels is not None
+        self.logits, self.finest, self.grids, self.reserve = logits, finest, grids, reserve
+        self.levels = Levels(finest.levels.step, finest.levels.low, finest.levels.high, reserve)
         super().__init__(logits.shape[:-1], validate_args=False)
 
     @property
@@ -53,45 +55,56 @@ class Resolutions(Distribution):
     def expand(self, batch_shape: Any, _instance: Any = None) -> Resolutions:
         shape = torch.Size(batch_shape)
         logits = self.logits.expand(*shape, self.logits.shape[-1])
-        return Resolutions(logits, [part.expand(shape) for part in self.parts], self.levels)
+        return Resolutions(logits, self.finest.expand(shape), self.grids, self.reserve)
+
+    def _laws(self, lead: int) -> Warped:
+        """The law on every grid at once: `(resolutions, *batch, *event)`, of values with so many axes before theirs."""
+        grids, part = self.grids, self.finest.mixture
+        parts = (one.view(len(one), *[1] * lead, *one.shape[1:]) for one in (grids.step, grids.low, grids.high))
+        axis, cut = self.finest.axis, self.finest.cut
+        return Warped(part.logits, part.loc, part.log_scale, axis, Levels(*parts), cut=cut, within=False)
+
+    def _lead(self, dims: int) -> int:
+        return max(dims, len(self.batch_shape)) - (self.grids.step.dim() - 1)
+
+    def apart(self, value: Tensor) -> Tensor:
+        """log P_g of each resolution at the nearest values of the finest grid: `(*batch, *event, resolutions)`."""
+        kept = self.levels.snap(value.to(torch.float64))
+        return self._laws(self._lead(value.dim())).log_prob(kept).movedim(0, -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        weights = F.log_softmax(self.logits, -1)
-        kept = torch.clamp(value.to(torch.float64), self.levels.low, self.levels.high)
-        found = []
-        for number, part in enumerate(self.parts):
-            each = weights[..., number] + part.log_prob(kept)
-            found.append(torch.where(part.multiple(kept), each, -math.inf))
-        return self.levels.log_prob(torch.logsumexp(torch.stack(found), 0), value)
+        inside = F.log_softmax(self.logits, -1) + self.apart(value)
+        return self.levels.log_prob(torch.logsumexp(inside, -1), value)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""
-        weights = torch.softmax(self.logits, -1)
-        inside = sum((weights[..., g] * part.cdf(value) for g, part in enumerate(self.parts)), torch.zeros(()))
-        return self.levels.cdf(inside, value)
+        below = self._laws(self._lead(value.dim())).cdf(value).movedim(0, -1)
+        return self.levels.cdf((torch.softmax(self.logits, -1) * below).sum(-1), value)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw a resolution, then a value on its grid, within the range."""
         shape = self._extended_shape(torch.Size(sample_shape))
         with torch.no_grad():
-            chosen = choose(F.log_softmax(self.logits, -1), shape)
-            y = self.parts[0].draw(shape)
-            x = torch.stack([part.outward(y) for part in self.parts], -1)
-            return x.gather(-1, chosen).squeeze(-1)
+            chosen = choose(F.log_softmax(self.logits, -1), shape).movedim(-1, 0)
+            laws = self._laws(self._lead(len(shape)))
+            return laws.outward(laws.draw(torch.Size((len(self.grids.step), *shape)))).gather(0, chosen).squeeze(0)
 
     @property
     def mean(self) -> Tensor:
         """Of the law before it is cut to any grid, within its range."""
-        return self.parts[0].mean
+        return self.finest.mean
 
     @property
     def variance(self) -> Tensor:
         """As the mean."""
-        return self.parts[0].variance
+        return self.finest.variance
 
     @property
     def mode(self) -> Tensor:
-        """The most probable of the parts' modes."""
-        modes = torch.stack([part.mode for part in self.parts])
-        found = torch.stack([self.log_prob(mode) for mode in modes])
-        return modes.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
+        """The most probable of the values of each grid that are next to the finest law's mode and its components."""
+        places = [self.finest.mode, *self.finest.outward(self.finest.mixture.loc.double().movedim(-1, 0)).unbind(0)]
+        grids = self._laws(len(self.batch_shape) - (self.grids.step.dim() - 1)).levels
+        assert grids is not None
+        near = torch.cat([places[0].unsqueeze(0), *(grids.snap(place) for place in places)])
+        found = torch.stack([self.log_prob(one) for one in near])
+        return near.gather(0, found.argmax(0, keepdim=True)).squeeze(0)

@@ -17,7 +17,6 @@ from likely.distributions.logistics import OPEN, Logistics
 __all__ = ["Outside", "Warped"]
 
 PARTS, NODES = 16, 64
-SLACK = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,24 +136,21 @@ class Warped(Distribution):
             below, above = below & torch.isinf(self.cut[0]), above & torch.isinf(self.cut[1])
         return lower.masked_fill(below, -OPEN), upper.masked_fill(above, OPEN), width.masked_fill(below | above, OPEN)
 
-    def multiple(self, value: Tensor) -> Tensor:
-        """Whether values are of the grid, within its range."""
-        assert self.levels is not None
-        place = value / self.levels.step
-        held = (value >= self.levels.low - SLACK) & (value <= self.levels.high + SLACK)
-        return held & ((place - place.round()).abs() < SLACK)
-
     def _ends(self) -> tuple[Tensor, Tensor]:
         """Where the law is cut, on the bent axis: at the outer edges of the outermost cells; open where it is not."""
         assert self.cut is not None
         half = 0.0 if self.levels is None else 0.5 * self.levels.step
         low, high = self.cut[0] - half, self.cut[1] + half
-        count = len(self.axis.x)
-        lower, upper = (
-            self.axis(torch.nan_to_num(end, posinf=0.0, neginf=0.0).expand(count))[0] for end in (low, high)
-        )
+        lower, upper = (self._place(end) for end in (low, high))
         below = torch.isneginf(low) | (self.axis.logarithmic & (low <= 0))
         return lower.masked_fill(below, -OPEN), upper.masked_fill(torch.isposinf(high), OPEN)
+
+    def _place(self, end: Tensor) -> Tensor:
+        """T at an end of each column; anywhere where it is infinite."""
+        lead = end.shape[:-1] if end.dim() else torch.Size()
+        finite: Tensor = torch.nan_to_num(end, posinf=0.0, neginf=0.0).expand(*lead, len(self.axis.x))
+        y: Tensor = self.axis(finite)[0]
+        return y
 
     def _normalised(self, found: Tensor) -> Tensor:
         """Divided by the mass between the ends, where there are any."""

@@ -73,43 +73,33 @@ class Resolutions(Likelihood):
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
     def _fit(self) -> bool:
-        return all(bool((grid.low <= grid.high).all()) for grid in self._grids())
+        grids = self._grids()
+        return bool((grids.low <= grids.high).all())
 
-    def _grids(self) -> list[Levels]:
-        """The grid of each resolution, and its range: the multiples within that of the finest."""
-        finest, made = self.finest, []
-        for multiple in self.multiples.unbind(-1):
-            step = finest.step * multiple
-            low, high = (finest.low / step - 1e-9).ceil() * step, (finest.high / step + 1e-9).floor() * step
-            made.append(Levels(step, low, high))
-        return made
+    def _grids(self) -> Levels:
+        """The grid of each resolution, `(resolutions, columns)`, and its range: the multiples within the finest's."""
+        step = self.multiples.T * self.finest.step
+        low, high = (self.finest.low / step - 1e-9).ceil() * step, (self.finest.high / step + 1e-9).floor() * step
+        return Levels(step, low, high)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, (3 * count + resolutions) * cells)` -> Resolutions, `(*batch, *event)`."""
         size, most = self.finest.parameter_shape.numel(), self.multiples.shape[-1]
         logits = parameters[..., size:].unflatten(-1, (most, *self.event_shape)).movedim(-1 - len(self.event_shape), -1)
-        levels = self.finest.levels
-        assert levels is not None
-        weights = logits.masked_fill(self.shares == 0, -torch.inf)
-        return distributions.Resolutions(weights, self._parts(parameters[..., :size]), levels)
+        return self._law(parameters[..., :size], logits.masked_fill(self.shares == 0, -torch.inf))
 
-    def _parts(self, parameters: Tensor) -> list[distributions.Warped]:
-        """The law on the grid of each resolution."""
-        finest = self.finest
+    def _law(self, parameters: Tensor, weights: Tensor) -> distributions.Resolutions:
+        finest, levels = self.finest, self.finest.levels
+        assert levels is not None
         logits, loc, raw = components(finest, parameters, 3)
-        scale = log_scale(raw)
-        return [
-            distributions.Warped(logits, loc, scale, finest.axis, grid, cut=finest.cut, within=number == 0)
-            for number, grid in enumerate(self._grids())
-        ]
+        plain = Levels(levels.step, levels.low, levels.high)
+        law = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
+        return distributions.Resolutions(weights, law, self._grids(), levels.reserve)
 
     def initial(self, values: Tensor) -> Tensor:
         """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
-        base = self.finest.initial(values)
-        laws = self._parts(base)
-        kept = values.to(torch.float64).clamp(self.finest.low, self.finest.high)
-        inside = torch.stack([torch.where(law.multiple(kept), law.log_prob(kept), -torch.inf) for law in laws], -1)
-        shares = self.shares.expand(*self.event_shape, -1)
+        base, shares = self.finest.initial(values), self.shares.expand(*self.event_shape, -1)
+        inside = self._law(base, shares.log()).apart(values)
         for _ in range(STEPS):
             held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
             shares = held / held.sum(-1, keepdim=True)

@@ -157,7 +157,7 @@ LIKELIHOODS = {
     ),
     "logistic": Part(
         families.logistic,
-        "on levels and grids the mass of the recorded cell; on real columns the density",
+        "on levels, listed numbers and grids the mass of the recorded cell; on real columns the density",
         "Kingma et al. 2016",
         refuses=families.numeric,
     ),
@@ -177,7 +177,7 @@ LIKELIHOODS = {
     ),
     "warped": Part(
         families.warped,
-        "K logistics on the axis that the training rows bent: heavy tails, spikes, several modes",
+        "K logistics on the axis that the training rows bent: tails, modes; listed numbers, atoms, rounded grids",
         "Hothorn et al. 2018; Salimans et al. 2017",
         (_count("K", 5),),
         families.numeric,

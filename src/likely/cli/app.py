@@ -52,8 +52,8 @@ Kinds = Annotated[
     typer.Option(
         "--column",
         metavar="NAME=KIND",
-        help="Take a column for real, positive, grid, count, levels, binary, categorical, ordered, constant, date; "
-        "identifier, text, ignore leave it out. The cells of an array are x: levels, binary, real, grid.",
+        help="Take a column for listed, real, positive, grid, count, levels, binary, categorical, ordered, constant, "
+        "date; identifier, text, ignore leave it out. The cells of an array are x: levels, binary, real, grid.",
     ),
 ]
 Conditions = Annotated[

@@ -28,7 +28,8 @@ def rows_of(values: np.ndarray) -> EncodedRows:
 
 
 def fitted(values: pd.DataFrame | np.ndarray, form: Form = "table", latent: int = 1) -> tuple[Schema, Baselines]:
-    schema = infer_schema(Rows(values), form)
+    kinds = {"level": "levels"} if isinstance(values, pd.DataFrame) and "level" in values.columns else {}
+    schema = infer_schema(Rows(values), form, kinds=kinds)
     return schema, fit_baselines(schema, encode(schema, values), latent=latent)
 
 
@@ -289,7 +290,7 @@ def test_bits_are_packed_and_tables_go_column_by_column(rng: np.random.Generator
     assert all(1 <= found[name] < 1.2 for name in ("gzip", "xz"))
     assert 1 <= found["png"] < 2.5  # every line of eight bits has a byte that names its filter
     frame = mixed(rng)[["level", "flag", "grid"]]
-    schema = infer_schema(Rows(frame), "table")
+    schema = infer_schema(Rows(frame), "table", kinds={"level": "levels"})
     found = {made.name: made.bits_per_dim for made in compress(schema, encode(schema, frame))}
     packed = np.packbits((frame["flag"] == "yes").to_numpy()).tobytes()
     tenths = np.round(frame["grid"].to_numpy() * 10).astype(np.int16).tobytes()

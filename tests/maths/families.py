@@ -138,7 +138,7 @@ def counted(most: int, step: float = 1.0, least: int = 0) -> Tensor:
 LOGITS = t(0.2, 1.0, -0.5, 2.0, 0.3, 0.0).view(2, 3)
 LOCS, LOG_SCALES = t(-1.5, 0.0, 1.2, 0.3, 2.0, -2.0).view(2, 3), t(-1.0, -0.5, 0.0, -1.5, -0.7, 0.2).view(2, 3)
 SCALE, LEVEL = (t(0.3, -1.0), t(0.2, -0.7)), (t(0.3, -1.0), t(-1.0, 0.4))
-SHARES = t(0.3, 0.5, 0.0, -math.inf).view(2, 2)
+SHARES = t(0.3, 0.5, 1.0, -2.0, 0.0, 2.0, *[0.0, -1e4] * 3).view(2, 3, 2)
 CODES = t(0.1, 1.0, -0.5, 2.0, 0.3, -math.inf).view(2, 3)
 RATE, DISPERSION, EXTRA = t(3.0, 20.0).log(), t(0.8, 0.1).log(), t(0.5, -2.0)
 

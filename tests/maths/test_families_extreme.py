@@ -68,7 +68,9 @@ def warped_cut(a: Tensor, b: Tensor, levels: Levels | None) -> Warped:
 def resolutions(a: Tensor, b: Tensor) -> Resolutions:
     steps = t(1.0, 2.0).view(2, 1)
     grids = Levels(steps, steps * -math.inf, steps * math.inf)
-    return Resolutions(torch.stack([100 * a, b], -1), warped(a, b, unit_grid(-math.inf)), grids)
+    return Resolutions(
+        torch.stack([100 * a, b], -1).unsqueeze(-2).expand(3, 2, 2), warped(a, b, unit_grid(-math.inf)), grids
+    )
 
 
 def listed(a: Tensor, b: Tensor) -> Listed:

@@ -17,10 +17,11 @@ __all__ = ["Resolutions"]
 
 
 class Resolutions(Distribution):
-    """P(x) = Σ_g r_g P_g(x), r = softmax(logits): with weight r_g the value was recorded to steps of δ_g; in nats.
+    """P(x) = Σ_k w_k Σ_g r_kg P_kg(x): with weight r_kg a value of component k was recorded to steps of δ_g; in nats.
 
-    P_g(x) is the mass of x's cell of width δ_g where x is a multiple of δ_g, and 0 elsewhere (counting measure on the
-    finest grid), so that P is normalised whatever the weights. The P_g are one law on grids of their own.
+    P_kg(x) is the mass of x's cell of width δ_g under the component where x is a multiple of δ_g, and 0 elsewhere
+    (counting measure on the finest grid), so that P is normalised whatever the weights; r_k = softmax_g(logits). A
+    component has weights of its own because frequent numbers may be round or not.
 
     Source: Heitjan and Rubin 1990, Inference from coarse data via multiple imputation with application to age heaping
     (values as coarsened to one of several grids; here the weights depend on z, not on the value).
@@ -28,7 +29,7 @@ class Resolutions(Distribution):
     Parameters
     ----------
     logits
-        `(*batch, *event, resolutions)`; −inf where a cell has fewer of them.
+        `(*batch, *event, components, resolutions)`; where a cell has fewer resolutions, so low that exp gives 0.
     finest
         The law on the finest grid, `(*batch, *event)`, without a reserve.
     grids
@@ -45,7 +46,9 @@ class Resolutions(Distribution):
         assert finest.levels is not None
         self.logits, self.finest, self.grids, self.reserve = logits, finest, grids, reserve
         self.levels = Levels(finest.levels.step, finest.levels.low, finest.levels.high, reserve)
-        super().__init__(logits.shape[:-1], validate_args=False)
+        self._joint = F.log_softmax(finest.mixture.logits, -1).unsqueeze(-1) + F.log_softmax(logits, -1)
+        self._weights = self._joint.logsumexp(-2)
+        super().__init__(logits.shape[:-2], validate_args=False)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -54,39 +57,38 @@ class Resolutions(Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Resolutions:
         shape = torch.Size(batch_shape)
-        logits = self.logits.expand(*shape, self.logits.shape[-1])
+        logits = self.logits.expand(*shape, *self.logits.shape[-2:])
         return Resolutions(logits, self.finest.expand(shape), self.grids, self.reserve)
 
-    def _laws(self, lead: int) -> Warped:
-        """The law on every grid at once: `(resolutions, *batch, *event)`, of values with so many axes before theirs."""
-        grids, part = self.grids, self.finest.mixture
+    def _laws(self, dims: int) -> Warped:
+        """The law on every grid at once: `(resolutions, *batch, *event)`, of values with so many axes."""
+        grids, part, own = self.grids, self.finest.mixture, len(self.batch_shape)
+        lead = max(dims, own) - (grids.step.dim() - 1)
         parts = (one.view(len(one), *[1] * lead, *one.shape[1:]) for one in (grids.step, grids.low, grids.high))
+        logits = self._joint.movedim(-1, 0)
+        logits = logits.view(len(logits), *[1] * max(0, dims - own), *logits.shape[1:])
         axis, cut = self.finest.axis, self.finest.cut
-        return Warped(part.logits, part.loc, part.log_scale, axis, Levels(*parts), cut=cut, within=False)
-
-    def _lead(self, dims: int) -> int:
-        return max(dims, len(self.batch_shape)) - (self.grids.step.dim() - 1)
+        return Warped(logits, part.loc, part.log_scale, axis, Levels(*parts), cut=cut, within=False)
 
     def apart(self, value: Tensor) -> Tensor:
         """log P_g of each resolution at the nearest values of the finest grid: `(*batch, *event, resolutions)`."""
         kept = self.levels.snap(value.to(torch.float64))
-        return self._laws(self._lead(value.dim())).log_prob(kept).movedim(0, -1)
+        return self._laws(value.dim()).log_prob(kept).movedim(0, -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        inside = F.log_softmax(self.logits, -1) + self.apart(value)
-        return self.levels.log_prob(torch.logsumexp(inside, -1), value)
+        return self.levels.log_prob(torch.logsumexp(self._weights + self.apart(value), -1), value)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""
-        below = self._laws(self._lead(value.dim())).cdf(value).movedim(0, -1)
-        return self.levels.cdf((torch.softmax(self.logits, -1) * below).sum(-1), value)
+        below = self._laws(value.dim()).cdf(value).movedim(0, -1)
+        return self.levels.cdf((self._weights.exp() * below).sum(-1), value)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw a resolution, then a value on its grid, within the range."""
         shape = self._extended_shape(torch.Size(sample_shape))
         with torch.no_grad():
-            chosen = choose(F.log_softmax(self.logits, -1), shape).movedim(-1, 0)
-            laws = self._laws(self._lead(len(shape)))
+            chosen = choose(self._weights, shape).movedim(-1, 0)
+            laws = self._laws(len(shape))
             return laws.outward(laws.draw(torch.Size((len(self.grids.step), *shape)))).gather(0, chosen).squeeze(0)
 
     @property
@@ -103,7 +105,7 @@ class Resolutions(Distribution):
     def mode(self) -> Tensor:
         """The most probable of the values of each grid that are next to the finest law's mode and its components."""
         places = [self.finest.mode, *self.finest.outward(self.finest.mixture.loc.double().movedim(-1, 0)).unbind(0)]
-        grids = self._laws(len(self.batch_shape) - (self.grids.step.dim() - 1)).levels
+        grids = self._laws(len(self.batch_shape)).levels
         assert grids is not None
         near = torch.cat([places[0].unsqueeze(0), *(grids.snap(place) for place in places)])
         found = torch.stack([self.log_prob(one) for one in near])

@@ -19,7 +19,7 @@ from likely.likelihoods.warped import Warped, log_scale
 
 __all__ = ["Resolutions"]
 
-STEPS = 20
+STEPS, ABSENT = 20, -1e4
 
 
 class Resolutions(Likelihood):
@@ -30,7 +30,7 @@ class Resolutions(Likelihood):
     Parameters
     ----------
     event_shape
-        `(columns,)`; `3 * count` parameters per cell as `Warped` has, then one logit per resolution.
+        `(columns,)`; `3 * count` parameters per cell as `Warped` has, then a logit per component and resolution.
     axis, count, step, low, high, reserve, cut
         As `Warped` has them, of the finest grid.
     resolutions
@@ -62,7 +62,7 @@ class Resolutions(Likelihood):
         super().__init__()
         self.event_shape = torch.Size(event_shape)
         most = max(len(column) for column in resolutions)
-        self.parameter_shape = torch.Size((*event_shape, 3 * count + most))
+        self.parameter_shape = torch.Size((*event_shape, (3 + most) * count))
         self.finest = Warped(event_shape, axis, count, step, low, high, reserve, cut)
         table = torch.tensor([(1.0, 0.0)], dtype=torch.float64).repeat(len(resolutions), most, 1)
         for row, column in zip(table, resolutions, strict=True):
@@ -83,10 +83,12 @@ class Resolutions(Likelihood):
         return Levels(step, low, high)
 
     def forward(self, parameters: Tensor) -> Distribution:
-        """`(*batch, (3 * count + resolutions) * cells)` -> Resolutions, `(*batch, *event)`."""
-        size, most = self.finest.parameter_shape.numel(), self.multiples.shape[-1]
-        logits = parameters[..., size:].unflatten(-1, (most, *self.event_shape)).movedim(-1 - len(self.event_shape), -1)
-        return self._law(parameters[..., :size], logits.masked_fill(self.shares == 0, -torch.inf))
+        """`(*batch, (3 + resolutions) * count * cells)` -> Resolutions, `(*batch, *event)`."""
+        size, table = self.finest.parameter_shape.numel(), (self.finest.count, self.multiples.shape[-1])
+        lead, event = parameters.dim() - 1, range(2, 2 + len(self.event_shape))
+        logits = parameters[..., size:].unflatten(-1, (*table, *self.event_shape))
+        order = (*range(lead), *(lead + place for place in (*event, 0, 1)))
+        return self._law(parameters[..., :size], logits.permute(order))
 
     def _law(self, parameters: Tensor, weights: Tensor) -> distributions.Resolutions:
         finest, levels = self.finest, self.finest.levels
@@ -94,14 +96,15 @@ class Resolutions(Likelihood):
         logits, loc, raw = components(finest, parameters, 3)
         plain = Levels(levels.step, levels.low, levels.high)
         law = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
+        weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), ABSENT)
         return distributions.Resolutions(weights, law, self._grids(), levels.reserve)
 
     def initial(self, values: Tensor) -> Tensor:
         """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
         base, shares = self.finest.initial(values), self.shares.expand(*self.event_shape, -1)
-        inside = self._law(base, shares.log()).apart(values)
+        inside = self._law(base, torch.zeros(*self.event_shape, self.finest.count, shares.shape[-1])).apart(values)
         for _ in range(STEPS):
             held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
             shares = held / held.sum(-1, keepdim=True)
-        logits = shares.clamp_min(1e-6).log().movedim(-1, 0)
+        logits = shares.clamp_min(1e-6).log().movedim(-1, 0).expand(self.finest.count, -1, *self.event_shape)
         return torch.cat([base, logits.flatten().to(torch.float32)])

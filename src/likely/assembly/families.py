@@ -184,10 +184,15 @@ def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
         base = likelihoods.Warped(shape, bent, count, reserve=below, cut=cut, scale=scale)
         return base if form == "density" else likelihoods.Atoms(base, [column.atoms for column in columns])
     step, low, high = _grid(columns)
+    spikes = [column.spikes for column in columns]
+    outer, inner = (reserve, torch.zeros_like(reserve)) if any(spikes) else (torch.zeros_like(reserve), reserve)
+    law: Likelihood
     if form == "mass":
-        return likelihoods.Warped(shape, bent, count, step, low, high, reserve, cut)
-    resolutions = [column.resolutions or ((1, 1.0),) for column in columns]
-    return likelihoods.Resolutions(shape, bent, count, step, resolutions, low, high, reserve, cut)
+        law = likelihoods.Warped(shape, bent, count, step, low, high, inner, cut)
+    else:
+        resolutions = [column.resolutions or ((1, 1.0),) for column in columns]
+        law = likelihoods.Resolutions(shape, bent, count, step, resolutions, low, high, inner, cut)
+    return likelihoods.Atoms(law, spikes, outer) if any(spikes) else law
 
 
 def _form(column: Column) -> str:

@@ -67,6 +67,8 @@ class Column:
         Empty where no likelihood needs it.
     atoms
         Numbers of a real column that have mass of their own, rising; the rest has a density.
+    spikes
+        Values on a grid that many rows hold, rising: P(x|z) has a probability of its own for each.
     resolutions
         `(multiple, share)` pairs, multiples rising from 1: a share of the rows was recorded to so many steps of
         the grid. Empty where every row was recorded to one step.
@@ -97,6 +99,7 @@ class Column:
     format: str | None = None
     knots: tuple[tuple[float, float], ...] = ()
     atoms: tuple[float, ...] = ()
+    spikes: tuple[float, ...] = ()
     resolutions: tuple[tuple[int, float], ...] = ()
     limits: tuple[float, float] | None = None
 
@@ -216,6 +219,7 @@ class Schema:
                         "categories": tuple(item.get("categories", ())),
                         "knots": tuple((float(x), float(y)) for x, y in item.get("knots", ())),
                         "atoms": tuple(float(atom) for atom in item.get("atoms", ())),
+                        "spikes": tuple(float(spike) for spike in item.get("spikes", ())),
                         "resolutions": tuple((int(many), float(share)) for many, share in item.get("resolutions", ())),
                         "limits": _limits(item.get("limits")),
                     }

@@ -21,12 +21,25 @@ SMALLEST, LARGEST = 1e-300, 1e300
 
 
 def bent(column: Column, numbers: np.ndarray) -> Column:
-    """The column with the knots of its observed values `(rows,)`, where it is numeric; atoms have no part in them."""
+    """The column with the knots of its observed values `(rows,)`, where it is numeric, and its spikes on a grid.
+
+    Atoms and spikes have no part in the knots. A spike holds more than a step between quantiles does and at least 10
+    rows and one in a hundred.
+    """
     if not column.numeric:
         return column
     if column.kind == "listed":
         return replace(column, knots=listed_knots(numbers))
-    return replace(column, knots=warp_knots(numbers[~np.isin(numbers, column.atoms)], column.per_unit, column.kind))
+    if column.per_unit is None:
+        return replace(column, knots=warp_knots(numbers[~np.isin(numbers, column.atoms)], None, column.kind))
+    held = (
+        np.empty(0) if column.kind == "date" else spikes(numbers, column.per_unit, max(TAIL_ROWS, len(numbers) / 100))
+    )
+    rest = numbers[~np.isin(np.round(numbers * column.per_unit), np.round(held * column.per_unit))]
+    if len(np.unique(rest)) < 2:
+        held, rest = np.empty(0), numbers
+    knots = warp_knots(rest, column.per_unit, column.kind)
+    return replace(column, knots=knots, spikes=tuple(np.sort(held).tolist()))
 
 
 def listed_knots(numbers: np.ndarray) -> Knots:
@@ -41,10 +54,11 @@ def listed_knots(numbers: np.ndarray) -> Knots:
     return tuple(zip(places.tolist(), scores, strict=True))
 
 
-def spikes(numbers: np.ndarray, per_unit: int) -> np.ndarray:
-    """Values on a grid that hold more of the rows than a step between quantiles does."""
+def spikes(numbers: np.ndarray, per_unit: int, least: float = 0.0) -> np.ndarray:
+    """Values on a grid that hold more of the rows than a step between quantiles does, and at least so many rows."""
     rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, logarithmic=False)
-    return np.asarray(rows.values[rows.spikes()])
+    found = rows.spikes()
+    return np.asarray(rows.values[found[rows.counts[found] >= least]])
 
 
 def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:

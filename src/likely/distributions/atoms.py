@@ -1,4 +1,4 @@
-"""Numbers some of which have mass of their own."""
+"""Numbers some of which have a probability of their own."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from likely.distributions.cell_mixture import choose
+from likely.distributions.levels import Levels
 
 __all__ = ["Atoms"]
 
 
 class Atoms(Distribution):
-    """P(x = a_i) = w_i at the atoms, and the density w_0 p(x) elsewhere; w = softmax(logits), per cell, in nats.
+    """P(x = a_i) = w_i at the atoms, and w_0 times the base's law; w = softmax(logits), per cell, in nats.
 
-    The measure is Lebesgue measure plus counting measure on the atoms: at an atom it is the mass alone that counts.
+    Where the base is a density p, the measure is Lebesgue measure plus counting measure on the atoms: at an atom it is
+    the mass w_i alone that counts, elsewhere w_0 p(x). Where the base has masses on a grid, an atom has
+    w_i + w_0 P(a_i).
 
     Source: Tobin 1958, Estimation of relationships for limited dependent variables; Cragg 1971, equation 5 (a mass at a
     value beside a law of the others, each with parameters of its own).
@@ -25,19 +28,22 @@ class Atoms(Distribution):
     Parameters
     ----------
     logits
-        `(*batch, *event, 1 + atoms)`: of the density first; −inf where a cell has fewer atoms.
+        `(*batch, *event, 1 + atoms)`: of the base first; −inf where a cell has fewer atoms.
     base
-        The density of what is at no atom, `(*batch, *event)`.
+        The law of what is at no atom, `(*batch, *event)`.
     atoms
         `(*event, atoms)`, float64; NaN where a cell has fewer.
+    levels
+        The grid of a base of masses, which itself keeps nothing outside its range, and what is kept; `None` for a
+        density.
 
     """
 
     arg_constraints = {}  # noqa: RUF012
     support = constraints.real
 
-    def __init__(self, logits: Tensor, base: Distribution, atoms: Tensor) -> None:
-        self.logits, self.base, self.atoms = logits, base, atoms
+    def __init__(self, logits: Tensor, base: Distribution, atoms: Tensor, levels: Levels | None = None) -> None:
+        self.logits, self.base, self.atoms, self.levels = logits, base, atoms, levels
         super().__init__(logits.shape[:-1], validate_args=False)
 
     @property
@@ -47,23 +53,37 @@ class Atoms(Distribution):
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Atoms:
         shape = torch.Size(batch_shape)
-        return Atoms(self.logits.expand(*shape, self.logits.shape[-1]), self.base.expand(shape), self.atoms)
+        logits = self.logits.expand(*shape, self.logits.shape[-1])
+        return Atoms(logits, self.base.expand(shape), self.atoms, self.levels)
 
     def held(self, value: Tensor) -> Tensor:
         """Whether the values are atoms."""
-        return (value.unsqueeze(-1) == self.atoms).any(-1)
+        return self._hits(value).any(-1)
+
+    def _hits(self, value: Tensor) -> Tensor:
+        if self.levels is None:
+            return value.unsqueeze(-1) == self.atoms
+        away = (value.unsqueeze(-1) - self.atoms).abs()
+        return away < 0.25 * self.levels.step.unsqueeze(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         weights = F.log_softmax(self.logits, -1)
-        hits = value.unsqueeze(-1) == self.atoms
+        hits = self._hits(value)
+        held = hits.any(-1)
         mass = torch.where(hits, weights[..., 1:], -torch.inf).amax(-1)
-        return torch.where(hits.any(-1), mass, weights[..., 0] + self.base.log_prob(value))
+        if self.levels is None:
+            return torch.where(held, mass, weights[..., 0] + self.base.log_prob(value))
+        rest = weights[..., 0] + self.base.log_prob(self.levels.snap(value.to(torch.float64)))
+        both = torch.logaddexp(torch.where(held, mass, 0.0), rest)
+        return self.levels.log_prob(torch.where(held, both, rest), value)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""
         weights = torch.softmax(self.logits, -1)
-        below = torch.where(self.atoms <= value.unsqueeze(-1), weights[..., 1:], 0.0).sum(-1)
-        return below + weights[..., 0] * self.base.cdf(value)
+        slack = 0.0 if self.levels is None else 0.25 * self.levels.step.unsqueeze(-1)
+        below = torch.where(self.atoms - slack <= value.unsqueeze(-1), weights[..., 1:], 0.0).sum(-1)
+        inside = below + weights[..., 0] * self.base.cdf(value)
+        return inside if self.levels is None else self.levels.cdf(inside, value)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draws hit an atom exactly."""
@@ -91,7 +111,13 @@ class Atoms(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        """The atom of most mass where that is more than the density's, else the density's mode."""
+        """The most probable value on a grid; of a density the atom of most mass where it has more, else its mode."""
+        if self.levels is not None:
+            near = torch.stack(
+                [self.base.mode.to(torch.float64), *self.atoms.expand(*self.logits.shape[:-1], -1).unbind(-1)]
+            )
+            found = torch.stack([self.log_prob(one.nan_to_num()) for one in near]).masked_fill(near.isnan(), -torch.inf)
+            return near.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
         best, place = torch.softmax(self.logits, -1).max(-1)
         every = torch.cat([self.base.mode.to(torch.float64).unsqueeze(-1), self.atoms.expand(*best.shape, -1)], -1)
         return every.gather(-1, place.unsqueeze(-1)).squeeze(-1)

@@ -1,4 +1,4 @@
-"""The likelihood of real columns some of whose numbers have mass of their own."""
+"""The likelihood of columns some of whose numbers have a probability of their own."""
 
 from __future__ import annotations
 
@@ -10,39 +10,51 @@ from torch.distributions import Distribution
 
 from likely import distributions
 from likely.data.batch import completed
+from likely.distributions.levels import Levels
 from likely.likelihoods.base import Likelihood
+from likely.likelihoods.resolutions import Resolutions
+from likely.likelihoods.warped import Warped
 
 __all__ = ["Atoms"]
 
 
 class Atoms(Likelihood):
-    """P(x|z) = Π P(x_i|z): w_ia(z) at the atom a, and w_i0(z) times the base's density elsewhere.
-
-    A mixture of masses and a density, in Lebesgue measure plus counting measure on the atoms: see
-    `distributions.Atoms`.
+    """P(x|z) = Π P(x_i|z): w_ia(z) at the atom a, and w_i0(z) times the base's law; see `distributions.Atoms`.
 
     Parameters
     ----------
     base
-        Of what is at no atom: a density, of event shape `(columns,)`; its parameters come first, then logits per cell:
-        of the density, and of each atom.
+        Of what is at no atom, of event shape `(columns,)`; its parameters come first, then logits per cell: of the
+        base, and of each atom. A density, or masses on a grid: a `Warped` or `Resolutions` without a reserve.
     atoms
         For each column its atoms.
+    reserve
+        Mass kept outside an inferred range of the grid; 0 where the limits are law.
 
     """
 
-    measure = "mixed"
     atoms: Tensor
+    reserve: Tensor
 
-    def __init__(self, base: Likelihood, atoms: Sequence[Sequence[float]]) -> None:
+    def __init__(self, base: Likelihood, atoms: Sequence[Sequence[float]], reserve: float | Tensor = 0.0) -> None:
         super().__init__()
         self.base, self.event_shape = base, base.event_shape
+        self.measure = "mixed" if base.measure == "density" else "mass"
         most = max(map(len, atoms))
         self.parameter_shape = torch.Size((*base.event_shape, base.parameter_shape[-1] + 1 + most))
         table = torch.full((len(atoms), most), torch.nan, dtype=torch.float64)
         for row, column in zip(table, atoms, strict=True):
             row[: len(column)] = torch.tensor(list(column), dtype=torch.float64)
         self.register_buffer("atoms", table)
+        self.register_buffer("reserve", torch.as_tensor(reserve, dtype=torch.float64))
+
+    @property
+    def levels(self) -> Levels | None:
+        """The grid of the base, with what is kept outside its range; `None` for a density."""
+        if not isinstance(self.base, Warped | Resolutions) or self.base.levels is None:
+            return None
+        grid = self.base.levels
+        return Levels(grid.step, grid.low, grid.high, self.reserve if bool((self.reserve > 0).any()) else None)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, parameters of the base and 1 + atoms a cell)` -> Atoms, `(*batch, *event)`."""
@@ -51,13 +63,13 @@ class Atoms(Likelihood):
             parameters[..., size:].unflatten(-1, (logits, *self.event_shape)).movedim(-1 - len(self.event_shape), -1)
         )
         absent = torch.cat([torch.zeros_like(self.atoms[:, :1], dtype=torch.bool), self.atoms.isnan()], 1)
-        return distributions.Atoms(
-            weights.masked_fill(absent, -torch.inf), self.base(parameters[..., :size]), self.atoms
-        )
+        law = self.base(parameters[..., :size])
+        return distributions.Atoms(weights.masked_fill(absent, -torch.inf), law, self.atoms, self.levels)
 
     def initial(self, values: Tensor) -> Tensor:
         """The base's own of what is at no atom, and logarithms of the shares, half a row of each added."""
-        hits = values.unsqueeze(-1) == self.atoms
+        near = 0.0 if self.levels is None else 0.25 * self.levels.step.unsqueeze(-1)
+        hits = (values.unsqueeze(-1) - self.atoms).abs() <= near
         base = self.base.initial(completed(values, ~hits.any(-1)))
         held = hits.sum(0).to(torch.float64)
         rest = len(values) - held.sum(-1, keepdim=True)

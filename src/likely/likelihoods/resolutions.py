@@ -72,6 +72,13 @@ class Resolutions(Likelihood):
         if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._fit():
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
+    @property
+    def levels(self) -> Levels:
+        """The finest grid."""
+        levels = self.finest.levels
+        assert levels is not None
+        return levels
+
     def _fit(self) -> bool:
         grids = self._grids()
         return bool((grids.low <= grids.high).all())
@@ -91,8 +98,7 @@ class Resolutions(Likelihood):
         return self._law(parameters[..., :size], logits.permute(order))
 
     def _law(self, parameters: Tensor, weights: Tensor) -> distributions.Resolutions:
-        finest, levels = self.finest, self.finest.levels
-        assert levels is not None
+        finest, levels = self.finest, self.levels
         logits, loc, raw = components(finest, parameters, 3)
         plain = Levels(levels.step, levels.low, levels.high)
         law = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)

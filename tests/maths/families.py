@@ -13,6 +13,7 @@ from torch.distributions import Distribution, Normal
 
 from likely.data import Axis
 from likely.distributions import (
+    Atoms,
     Bernoulli,
     Beta,
     Categorical,
@@ -118,6 +119,10 @@ def resolutions(shares: Tensor, logits: Tensor, loc: Tensor, log_scale: Tensor, 
     return Resolutions(shares, warped(logits, loc, log_scale, unit_grid(low, high)), grids)
 
 
+def spiked(logits: Tensor, base: Distribution, grid: Levels) -> Atoms:
+    return Atoms(logits, base, t(0.0, 7.0, 5.0, math.nan).view(2, 2), grid)
+
+
 def listed(logits: Tensor, loc: Tensor, log_scale: Tensor, reserve: float = 0.0) -> Listed:
     numbers = Numbers(t(-1.5, 1.0, 2.0, 7.0).expand(2, 4), t(-1.0, 0.2, 0.7).expand(2, 3), t(reserve, reserve))
     return Listed(logits, loc, log_scale, numbers)
@@ -139,6 +144,7 @@ LOGITS = t(0.2, 1.0, -0.5, 2.0, 0.3, 0.0).view(2, 3)
 LOCS, LOG_SCALES = t(-1.5, 0.0, 1.2, 0.3, 2.0, -2.0).view(2, 3), t(-1.0, -0.5, 0.0, -1.5, -0.7, 0.2).view(2, 3)
 SCALE, LEVEL = (t(0.3, -1.0), t(0.2, -0.7)), (t(0.3, -1.0), t(-1.0, 0.4))
 SHARES = t(0.3, 0.5, 1.0, -2.0, 0.0, 2.0, *[0.0, -1e4] * 3).view(2, 3, 2)
+SPIKES = t(0.5, 0.2, -1.0, 0.3, 0.1, -math.inf).view(2, 3)
 CODES = t(0.1, 1.0, -0.5, 2.0, 0.3, -math.inf).view(2, 3)
 RATE, DISPERSION, EXTRA = t(3.0, 20.0).log(), t(0.8, 0.1).log(), t(0.5, -2.0)
 
@@ -223,6 +229,12 @@ MASSES: dict[str, Mass] = {
         (SHARES, LOGITS, LOCS, LOG_SCALES),
         counted(900, 1, -900),
         (3, 0.02),
+    ),
+    "resolutions and spikes mixture": Mass(
+        lambda a, r, w, m, s: spiked(a, resolutions(r, w, m, s, 0, 16), unit_grid(0, 16)),
+        (SPIKES, SHARES, LOGITS, LOCS, LOG_SCALES),
+        counted(16),
+        (4, 0.06),
     ),
     "listed": Mass(listed, (LOGITS, LOCS, LOG_SCALES), t(-1.5, 1.0, 2.0, 7.0), (2, 0.04)),
     "poisson": Mass(Poisson, (RATE,), counted(150), (0, 0.02)),

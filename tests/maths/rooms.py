@@ -181,6 +181,9 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "resolutions": lambda: likelihoods.Resolutions(EVENT, bent(), 3, 1.0, [((1, 0.5), (5, 0.3), (10, 0.2))], 0.0, 31.0),
     "listed": lambda: likelihoods.Listed(EVENT, bent(), [(0, 2, 5, 6, 9, 20)], 3, 0.01),
     "atoms": lambda: likelihoods.Atoms(likelihoods.Warped(EVENT, bent(), 3), [(0.0, 7.5)]),
+    "spikes of a grid": lambda: likelihoods.Atoms(
+        likelihoods.Warped(EVENT, bent(), 3, 1.0, 0.0, 31.0), [(0.0, 7.0)], reserve=0.01
+    ),
     "columns of masses": lambda: likelihoods.Columns(
         [(likelihoods.Bernoulli((2,)), [3, 0]), (likelihoods.ZeroInflated(likelihoods.Poisson((2,))), [1, 2])]
     ),

@@ -165,6 +165,7 @@ ENDS: dict[str, tuple[float, ...]] = {
     "warped levels, cut": (2, 5, 20),
     "resolutions": (0, 5, 31),
     "listed": (0, 5, 20),
+    "spikes of a grid": (0, 5, 31),
     "columns of masses": (0, 1),
     "columns of densities": (1e-6, 0.5, 1 - 1e-6),
 }

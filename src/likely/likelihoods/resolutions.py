@@ -13,13 +13,14 @@ from likely import distributions
 from likely.data import Axis
 from likely.distributions.levels import Levels
 from likely.errors import ConfigError
-from likely.likelihoods.base import Likelihood
+from likely.likelihoods.base import Likelihood, bounded, unbounded
 from likely.likelihoods.standardised import components
 from likely.likelihoods.warped import Warped, log_scale
 
 __all__ = ["Resolutions"]
 
-STEPS, ABSENT = 20, -1e4
+STEPS, ABSENT, LEAST = 20, -1e4, 1e-6
+MOST = 1.0  # of what z adds to the logarithm of a share
 
 
 class Resolutions(Likelihood):
@@ -102,6 +103,8 @@ class Resolutions(Likelihood):
         logits, loc, raw = components(finest, parameters, 3)
         plain = Levels(levels.step, levels.low, levels.high)
         law = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
+        known = self.shares.clamp_min(LEAST).log().unsqueeze(-2)
+        weights = known + bounded(weights - known, -MOST, MOST)
         weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), ABSENT)
         return distributions.Resolutions(weights, law, self._grids(), levels.reserve)
 
@@ -112,5 +115,7 @@ class Resolutions(Likelihood):
         for _ in range(STEPS):
             held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
             shares = held / held.sum(-1, keepdim=True)
-        logits = shares.clamp_min(1e-6).log().movedim(-1, 0).expand(self.finest.count, -1, *self.event_shape)
+        known = self.shares.clamp_min(LEAST).log()
+        raw = known + unbounded(shares.clamp_min(LEAST).log() - known, -MOST, MOST)
+        logits = raw.movedim(-1, 0).expand(self.finest.count, -1, *self.event_shape)
         return torch.cat([base, logits.flatten().to(torch.float32)])

@@ -99,8 +99,10 @@ def test_few_numbers_are_listed_and_others_stay_what_they_are() -> None:
     column = schema.columns[0]
     assert (column.kind, len(column.categories)) == ("listed", len(np.unique(froude)))
     assert column.reserve == pytest.approx(1 / 301)
-    given = pd.DataFrame({"a": [np.float32(0.125), 0.15, 0.13]})
-    assert encode(schema, given).values[:, 0].tolist() == [0.125, 0.15, 0.13]
+    given = pd.DataFrame({"a": [np.float32(0.125), 0.15, 0.13, -7]})
+    values = encode(schema, given).values[:, 0].tolist()
+    assert values[:2] == [0.125, 0.15]
+    assert values[2] == values[3] > column.categories[-1]  # one event
     assert column_of(RNG.integers(0, 33, 400)).kind == "levels"  # 33 numbers
     assert column_of(np.arange(120) % 30).kind == "levels"  # four rows each
 

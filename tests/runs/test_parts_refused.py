@@ -144,3 +144,10 @@ def test_objectives_that_need_another_posterior_say_so() -> None:
         likely.fit(table(), steps=3, objective="free-bits:1:group")
     with pytest.raises(likely.ConfigError, match="cannot hold Q's parameters constant; use the plain gradient"):
         likely.fit(table(), steps=3, objective="iwae:2:dreg", prior="ladder:2")
+
+
+def test_a_likelihood_that_does_not_keep_declared_limits_is_refused() -> None:
+    with pytest.raises(
+        likely.InputError, match=r"'real' has declared limits, which likelihood gaussian\S* does not keep"
+    ):
+        likely.fit(table(), likelihood="gaussian", limits={"real": (-99, None)}, steps=1)

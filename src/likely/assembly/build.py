@@ -237,7 +237,14 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
         raise ConfigError(f"likelihood {told} {refusals[0] if refusals else 'needs numbers; the table has none'}")
     own = [parse("likelihood", _own(schema, column), parts) for column in columns]
     pairs = zip(columns, own, strict=True)
-    return [(c, told if told and c in open_to and not told.part.refuses(c) else default) for c, default in pairs]
+    made = [(c, told if told and c in open_to and not told.part.refuses(c) else default) for c, default in pairs]
+    for column, named in made:
+        if column.limits is not None and not schema.uniform and named.name != "warped":
+            raise ConfigError(
+                f"column {column.name!r} has declared limits, which likelihood {named} does not keep; "
+                "leave the likelihood out, or the limits"
+            )
+    return made
 
 
 def _own(schema: Schema, column: Column) -> str:

@@ -304,13 +304,13 @@ def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
 
 
 def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
-    """The listed number that each is but for rounding; of the others, which are one event, one number stands for all."""
+    """The listed number that each is but for rounding; for the others, one event, one number stands."""
     known = np.array(column.categories, dtype=np.float64)
     nearest = known[np.abs(numbers[:, None] - known).argmin(1)]
     found = np.abs(numbers - nearest) <= LISTED_SLACK * np.maximum(np.abs(nearest), np.ptp(known))
     if len(numbers) and not found.any():
         warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
-    return np.where(found, nearest, known[-1] + np.ptp(known))
+    return np.asarray(np.where(found, nearest, known[-1] + np.ptp(known)))
 
 
 def _numbers(column: Column, values: pd.Series) -> np.ndarray:

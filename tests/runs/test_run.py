@@ -138,7 +138,7 @@ def test_unseen_values_have_a_stated_mass_and_do_not_stop_scoring() -> None:
     assert np.isfinite(scores).all()
     known = run.score(frame.head(3))["log_px"]
     assert scores.iloc[1] < known.iloc[1] - 2
-    assert scores.iloc[2] < known.iloc[2] - 5
+    assert scores.iloc[2] < known.iloc[2] - 2  # a number that is not listed is one event
 
 
 @pytest.mark.parametrize("how", ["dynamic", "static", "threshold"])

@@ -156,7 +156,7 @@ REFUSED: dict[str, tuple[list[str], str]] = {
     "no category": (["town=Bahth"], "did you mean 'Bath'"),
     "no order": (["town>Bath"], "without an order"),
     "no date": (["day>soon"], "is no date such as"),
-    "off the grid": (["rooms=2.5"], "recorded in steps of 1"),
+    "not listed": (["rooms=2.5"], "holds 7 numbers, and 2.5 is none"),
     "not equal": (["price!=3"], "holds numbers"),
     "left out": (["note=x"], "is left out of the model"),
     "nothing is more": (["size>L"], "no category of 'size' is > L"),

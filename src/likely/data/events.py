@@ -90,7 +90,7 @@ def _split(known: dict[str, Column], word: str, *, alone: bool) -> tuple[Column,
 
 
 def read_events(schema: Schema, words: Iterable[tuple[Column, str, str]]) -> list[Event]:
-    """One event for each column that is asked for; several conditions on one column must hold together.
+    """One event for each column that is asked for, in their order; several conditions on one must hold together.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def read_events(schema: Schema, words: Iterable[tuple[Column, str, str]]) -> lis
         event = _event(schema, column, operator, value)
         before = made.get(column.name)
         made[column.name] = event if before is None else _both(column, before, event)
-    return list(made.values())
+    return sorted(made.values(), key=lambda event: event.place)
 
 
 def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:

@@ -84,6 +84,15 @@ Limited = Annotated[
         help="Law: P(x) is 0 beyond, and rows beyond are refused; one side may be empty. Of an array: LOW:HIGH.",
     ),
 ]
+Split = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        metavar="random|time:COLUMN|group:COLUMN|FILE",
+        help="Which rows train, validate and test: by the seed; the last ones by a column test; no group in two parts; "
+        "a file has train, val or test for each row.",
+    ),
+]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; where it was fitted unless given.")]
 Beyond = Annotated[
     bool,
@@ -120,6 +129,7 @@ def fit(
     resize: Resize = None,
     background: Background = None,
     limits: Limited = None,
+    split: Split = "random",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")
@@ -162,6 +172,7 @@ def fit(
         resize=size(resize),
         background=background,
         limits=limits_of(limits),
+        split=split,
         **options,
     )
     show.fitted(run, json=json)
@@ -177,6 +188,7 @@ def inspect(
     resize: Resize = None,
     background: Background = None,
     limits: Limited = None,
+    split: Split = "random",
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Write a page of pictures: a name that ends in .html.")
@@ -199,6 +211,7 @@ def inspect(
         resize=size(resize),
         background=background,
         limits=limits_of(limits),
+        split=split,
         seed=seed,
     )
     inspection(found, name=data, output=output, json=json)
@@ -229,13 +242,15 @@ def evaluate(
     import likely
     from likely.cli.options import told
     from likely.cli.output import ready, save_frame
+    from likely.cli.splitting import numbered
 
     ready(output, overwrite=overwrite)
-    found = likely.load(run, device=device).assess(
+    fitted = likely.load(run, device=device)
+    found = fitted.assess(
         data, given=told(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
     )
     if output is not None:
-        save_frame(found.frame(), output, overwrite=overwrite)
+        save_frame(numbered(fitted, data, found.frame()), output, overwrite=overwrite)
     show.ledger(found.ledger, json=json)
 
 
@@ -288,15 +303,16 @@ def score(
     device: Device = None,
     json: Json = False,
 ) -> None:
-    """Score each row of DATA: log P(x), its Monte Carlo error and the ELBO, in nats."""
+    """Score each row of DATA: its number, log P(x), its Monte Carlo error and the ELBO, in nats."""
     import likely
     from likely.cli.options import told
     from likely.cli.output import deliver, ready
+    from likely.cli.splitting import numbered
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
     scores = fitted.score(data, given=told(given), samples=samples, seed=seed)
-    deliver(fitted.schema, scores, output, overwrite=overwrite, json=json)
+    deliver(fitted.schema, numbered(fitted, data, scores), output, overwrite=overwrite, json=json)
 
 
 @app.command()
@@ -418,6 +434,23 @@ def report(run: Stored, output: Output = None, overwrite: Overwrite = False) -> 
     import likely
 
     print(likely.load(run).report(output, overwrite=overwrite or output is None))
+
+
+@app.command()
+def split(
+    run: Stored,
+    part: Annotated[str, typer.Option(help="Which rows: train, val or test.")] = "test",
+    output: Output = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Write the rows of one part of the data that RUN was fitted on, as they were read."""
+    import likely
+    from likely.cli.output import ready
+    from likely.cli.splitting import deliver_part
+
+    ready(output, overwrite=overwrite)
+    deliver_part(likely.load(run), part, output, overwrite=overwrite, json=json)
 
 
 @app.command()

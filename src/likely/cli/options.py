@@ -24,6 +24,7 @@ OWN = (
     "output",
     "overwrite",
     "resize",
+    "split",
 )
 
 

@@ -7,14 +7,16 @@ from likely.data.dates import shown
 from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows
+from likely.data.equal import equal_sets, shared
 from likely.data.infer import infer_schema
 from likely.data.limits import Limits, with_limits
+from likely.data.parting import ungrouped
 from likely.data.patterns import Patterns
 from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
-from likely.data.split import Division, digest, divide, take
+from likely.data.split import Division, Split, digest, divide, take
 from likely.data.uniform import taken
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "Rows",
     "Schema",
     "Source",
+    "Split",
     "confirmed",
     "decode",
     "demand_returns",
@@ -39,12 +42,15 @@ __all__ = [
     "divide",
     "encode",
     "encode_given",
+    "equal_sets",
     "infer_schema",
     "observed",
+    "shared",
     "shown",
     "span",
     "take",
     "taken",
+    "ungrouped",
     "with_labels",
     "with_limits",
 ]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from likely.data.parting import by_group, by_name, by_time, read_parts
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError
 
-__all__ = ["Division", "digest", "divide", "take"]
+__all__ = ["Division", "Split", "digest", "divide", "take"]
 
 VALIDATION_ROWS = 5000
 
@@ -62,14 +64,20 @@ class Division:
 
         """
         if "all" not in source.splits:
-            raise DataError(f"the data is divided already, into {', '.join(source.splits)}; leave division out")
-        highest, rows = max(self.train.max(), self.validation.max()), len(source.splits["all"])
+            raise DataError(f"the data is divided already, into {', '.join(source.splits)}; leave the split out")
+        highest, rows = (
+            max(part.max() for part in (self.train, self.validation, self.test) if len(part)),
+            len(source.splits["all"]),
+        )
         if highest >= rows:
             raise DataError(f"the division has row {highest}, and the data {rows} row(s), numbered from 0")
 
     def rows(self, source: Source, kind: str) -> Rows:
         """The rows of one kind (`train`, `validation` or `test`)."""
         return take(source.splits[self.origin[kind]], getattr(self, kind))
+
+
+Split = str | Path | Sequence[str] | Division
 
 
 def take(rows: Rows, index: np.ndarray) -> Rows:
@@ -83,28 +91,47 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
     return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens)
 
 
-def divide(source: Source, seed: int) -> Division:
-    """Divide a source once: its own splits where it has them, else 80/10/10 by the seed.
+def divide(source: Source, seed: int, split: Split = "random") -> Division:
+    """Divide a source once: its own splits where it has them, else 80/10/10.
 
     Validation rows, where the source has none, are a tenth of the training rows, at most 5,000. A source without a test
     split but with others has no test rows left over: a tenth of its training rows is taken.
 
+    Parameters
+    ----------
+    source
+        The data.
+    seed
+        Of what is drawn.
+    split
+        How the rows are chosen that the source itself does not tell apart. `random`: by the seed. `time:COLUMN`: the
+        last rows by that column are test rows, those before them validation rows. `group:COLUMN`: all rows of a group
+        are in one part. A path: a file with `train`, `val` or `test` for each row, in a line or a column; or such words
+        themselves. A tenth of the training rows validates where none is named so; where no row is named for the test
+        there are no test rows. A `Division` is taken as it is.
+
     Raises
     ------
     DataError
-        If there are too few rows to divide, or there is a test split and nothing to train on.
+        If there are too few rows to divide, or there is a test split and nothing to train on; if the split is not one
+        of these rows.
     ConfigError
-        If the seed is negative or beyond 63 bits.
+        If the seed is negative or beyond 63 bits, or the split names no column of the data.
 
     """
     if not 0 <= seed < 2**63:
         raise ConfigError(f"seed must be from 0 to 2^63 - 1, got {seed}")
+    if isinstance(split, Division):
+        split.demand(source)
+        return split
     splits = source.splits
     train_name = next((name for name in ("train", "all") if name in splits), None)
     if train_name is None:
         raise DataError(f"the data has only {', '.join(splits)} rows; a train split is needed to fit")
+    how, _, column = split.partition(":") if isinstance(split, str) else ("", "", "")
+    if not (how in ("time", "group") and column) and not (how == "random" and not column):
+        return _named(source, split, seed)
     count = len(splits[train_name])
-    order = np.random.default_rng(seed).permutation(count)
     origin: dict[str, str] = {"train": train_name, "validation": train_name, "test": train_name}
     parts = {"test": 0 if "test" in splits else max(1, count // 10)}
     parts["validation"] = 0 if "val" in splits else min(max(1, count // 10), VALIDATION_ROWS)
@@ -112,15 +139,40 @@ def divide(source: Source, seed: int) -> Division:
         raise DataError(
             f"{count} row(s) are too few to divide into training, validation and test rows; give at least 4"
         )
-    index = {"test": np.sort(order[: parts["test"]])}
-    index["validation"] = np.sort(order[parts["test"] : sum(parts.values())])
-    index["train"] = np.sort(order[sum(parts.values()) :])
+    if how == "time":
+        index = by_time(splits[train_name], column, parts)
+    elif how == "group":
+        index = by_group(splits[train_name], column, parts, seed)
+    else:
+        order = np.random.default_rng(seed).permutation(count)
+        index = {"test": np.sort(order[: parts["test"]])}
+        index["validation"] = np.sort(order[parts["test"] : sum(parts.values())])
+        index["train"] = np.sort(order[sum(parts.values()) :])
+    if len(index["train"]) < 2:
+        raise DataError(f"split {split}: {len(index['train'])} training row(s) are too few; at least 2 are needed")
     for kind, name in (("validation", "val"), ("test", "test")):
         if name in splits:
             if not len(splits[name]):
                 raise DataError(f"the {name} split has no rows")
             origin[kind], index[kind] = name, np.arange(len(splits[name]))
     return Division(index["train"], index["validation"], index["test"], origin)
+
+
+def _named(source: Source, split: str | Path | Sequence[str], seed: int) -> Division:
+    """The parts that a file, or a list, names row by row."""
+    if "all" not in source.splits:
+        raise DataError(f"the data is divided already, into {', '.join(source.splits)}; leave the split out")
+    if isinstance(split, (str, Path)):
+        if not Path(split).is_file():
+            raise ConfigError(f"split must be random, time:COLUMN, group:COLUMN or a file of parts; got {str(split)!r}")
+        split = read_parts(Path(split))
+    parts = by_name(list(split), len(source.splits["all"]))
+    train, validation = parts["train"], parts["validation"]
+    if not len(validation) and len(train):
+        held = min(max(1, len(train) // 10), VALIDATION_ROWS)
+        order = np.random.default_rng(seed).permutation(len(train))
+        train, validation = np.sort(train[order[held:]]), np.sort(train[order[:held]])
+    return replace(Division.of(train, validation), test=parts["test"])
 
 
 def digest(source: Source, *, labels: bool = False) -> str:

@@ -89,7 +89,7 @@ class Learner(BaseEstimator, ABC):
         return rows
 
     def _learn(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
-        run = fit(rows, division=division_of(rows, options["seed"]), **options)
+        run = fit(rows, split=division_of(rows, options["seed"]), **options)
         run.model.double()
         self.run_: Run = run
 

@@ -23,6 +23,7 @@ from likely.data import (
     Rows,
     Schema,
     Source,
+    Split,
     confirmed,
     demand_returns,
     digest,
@@ -31,8 +32,10 @@ from likely.data import (
     encode_given,
     infer_schema,
     observed,
+    shared,
     sources,
     taken,
+    ungrouped,
     with_labels,
     with_limits,
 )
@@ -67,7 +70,7 @@ def fit(
     resize: tuple[int, int] | None = None,
     background: str | Sequence[int] | None = None,
     limits: Limits | None = None,
-    division: Division | None = None,
+    split: Split = "random",
     **options: Any,
 ) -> Run:
     """Learn P(X) by maximum likelihood: the one-call way from data to a fitted run.
@@ -98,9 +101,11 @@ def fit(
         Column -> `(low, high)`, `None` for an open side, or the text `low:high`: law, beyond which P(x) is 0. Numbers
         or dates; on a grid the least and the greatest value of it within them. Of an array's levels the pair alone.
         A row beyond them is refused, here and in every later verb. Draws keep to the training rows' range besides.
-    division
-        Which rows train and which validate, where you know better: `likely.data.Division.of(train, validation)`.
-        No test rows are kept then. Else the data's own splits, or 80/10/10 by the seed.
+    split
+        Which rows train, validate and test, where the data are not divided already. `random`: 80/10/10 by the seed.
+        `time:COLUMN`: the last rows by that column are test rows, those before them validate. `group:COLUMN`: all rows
+        of a group are in one part, and the column is left out unless `column` says what it is. A path: a file with
+        `train`, `val` or `test` for each row; or a list of these words; or a `likely.data.Division`.
     **options
         `latent`, `epochs`, `minutes`, `seed`, `device` and any other option of `likely.Config`; among them the parts by
         name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `objective`, `network`.
@@ -134,10 +139,11 @@ def fit(
     if isinstance(condition, Mapping):
         source = _labelled(source, condition)
     names = [condition] if isinstance(condition, str) else list(condition)
-    division = _divided(source, told.seed, division)
+    division = divide(source, told.seed, split)
     schema = _schema(
         source,
         division,
+        split,
         limits,
         kinds=column,
         conditions=names,
@@ -148,6 +154,7 @@ def fit(
     facts = {
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=schema.labels is not None),
+        "split": str(split) if isinstance(split, str | Path) else "told",
         "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
     }
     settled = _settle(resolve(told, schema))
@@ -162,7 +169,7 @@ def fit(
             facts,
             division,
             directory,
-            source.notices + ignored + taken(schema) + notices(settled, schema),
+            source.notices + ignored + taken(schema) + shared(schema, source, division) + notices(settled, schema),
             source,
         )
         if directory is not None:
@@ -173,22 +180,15 @@ def fit(
     return run
 
 
-def _schema(source: Source, division: Division, limits: Limits | None, **told: Any) -> Schema:
+def _schema(source: Source, division: Division, split: Split, limits: Limits | None, **told: Any) -> Schema:
     """What X is, from the training rows, a copy of which is let go here."""
     train = division.rows(source, "train")
-    schema = infer_schema(train, source.form, **told)
+    schema = ungrouped(infer_schema(train, source.form, **told), split, told["kinds"] or ())
     schema = confirmed(schema, division.rows(source, "validation"))
     if limits is not None:
         schema = with_limits(schema, limits, train.values)
     demand_returns(schema, train)
     return schema
-
-
-def _divided(source: Source, seed: int, told: Division | None) -> Division:
-    if told is None:
-        return divide(source, seed)
-    told.demand(source)
-    return told
 
 
 def _labelled(source: Source, condition: Mapping[str, Any]) -> Source:

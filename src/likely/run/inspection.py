@@ -16,12 +16,15 @@ from likely.data import (
     Limits,
     Rows,
     Schema,
+    Split,
     confirmed,
     demand_returns,
     divide,
     infer_schema,
+    shared,
     sources,
     taken,
+    ungrouped,
     with_limits,
 )
 from likely.data.sources.picture import colour_of
@@ -99,6 +102,7 @@ def inspect(
     resize: tuple[int, int] | None = None,
     background: str | Sequence[int] | None = None,
     limits: Limits | None = None,
+    split: Split = "random",
     seed: int = 0,
 ) -> Inspection:
     """Read the data and infer the form of x from its training rows, as `fit` would.
@@ -112,13 +116,13 @@ def inspect(
     laid = colour_of(background)
     with bar("reading") as tick:
         source = sources.open_source(data, resize=resize, background=laid, progress=tick)
-    division = divide(source, seed)
+    division = divide(source, seed, split)
     names = [condition] if isinstance(condition, str) else condition
     train = division.rows(source, "train")
     schema = infer_schema(
         train, source.form, kinds=column, conditions=names, binarize=binarize, resize=resize, background=laid
     )
-    schema = confirmed(schema, division.rows(source, "validation"))
+    schema = confirmed(ungrouped(schema, split, column or ()), division.rows(source, "validation"))
     if limits is not None:
         schema = with_limits(schema, limits, train.values)
     demand_returns(schema, train)
@@ -127,7 +131,7 @@ def inspect(
         source.form,
         {name: len(rows) for name, rows in source.splits.items()},
         {kind: len(getattr(division, kind)) for kind in ("train", "validation", "test")},
-        source.notices + taken(schema),
+        source.notices + taken(schema) + shared(schema, source, division),
         schema,
         {"latent": model.latent, "width": model.width, "blocks": model.blocks},
         tuple(summarise(column, _values(schema, column, train)) for column in schema.columns[:SUMMARISED]),

@@ -37,6 +37,7 @@ from likely.run.anomalous import anomalies
 from likely.run.assessing import Assessment, assess
 from likely.run.drawing import Asked, drawn, parts
 from likely.run.imputing import imputed
+from likely.run.parting import part_of
 from likely.run.progress import bar
 
 __all__ = ["HOLDS", "Run", "index_of", "versions"]
@@ -373,6 +374,17 @@ class Run:
         """
         _at_least_one("n", n)
         return drawn(self, n, given=given, mean=mean, with_holes=with_holes, beyond_range=beyond_range, seed=seed)
+
+    def split(self, part: str) -> Any:
+        """The rows of `train`, `val` or `test` as they came, in the data's order: a frame, an array or a tensor.
+
+        Raises
+        ------
+        InputError
+            If there is no such part, or the data of the fit are gone.
+
+        """
+        return part_of(self, part)
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
         """Write the report, one self-contained HTML file; into the run directory unless told otherwise.

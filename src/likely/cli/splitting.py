@@ -1,0 +1,43 @@
+"""The rows of one part to a file."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from likely.cli.output import deliver
+from likely.run.files import write
+from likely.run.parting import rows_of_part
+
+if TYPE_CHECKING:
+    from likely.run import Run
+
+__all__ = ["deliver_part", "numbered"]
+
+
+def deliver_part(run: Run, part: str, path: Path | None, *, overwrite: bool, json: bool) -> None:
+    """Write the rows of a part as they were read, or print a table; an npz also holds the labels that came beside."""
+    rows = rows_of_part(run, part)
+    if path is None or path.suffix.lower() != ".npz" or rows.labels is None:
+        deliver(run.schema, rows.values, path, overwrite=overwrite, json=json)
+        return
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, x=np.asarray(rows.values), y=rows.labels)
+    write(path, buffer.getvalue())
+    print(f"wrote {len(rows)} rows to {path}", file=sys.stderr)
+
+
+def numbered(run: Run, data: Any, values: pd.DataFrame) -> pd.DataFrame:
+    """Values of rows with the rows' numbers in their source, from 0 on, in a first column `row`.
+
+    Without data the rows are the test rows of the run.
+    """
+    numbers = np.arange(len(values)) if data is not None else run.division.test
+    made = values.reset_index(drop=True)
+    made.insert(0, "row", numbers)
+    return made

@@ -1,0 +1,63 @@
+"""Rows that are equal: in several parts of one source, and among encoded rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+
+from likely.data.encoded import EncodedRows
+from likely.data.noise import row_keys
+from likely.data.schema import LABEL, Schema
+from likely.data.source import Rows, Source
+from likely.data.split import Division
+
+__all__ = ["equal_sets", "shared"]
+
+CELLS = 2**22
+
+
+def shared(schema: Schema, source: Source, division: Division) -> tuple[str, ...]:
+    """What is to be told of validation and test rows that are equal to training rows in all that is modelled or given.
+
+    One sentence, or none where no row is.
+    """
+    known = _hashes(schema, division.rows(source, "train"))
+    told = []
+    for kind in ("test", "validation"):
+        own = _hashes(schema, division.rows(source, kind))
+        found = int(np.isin(own, known).sum())
+        if found:
+            told.append(f"{found:,} of {len(own):,} {kind} rows")
+    if not told:
+        return ()
+    return (
+        f"{' and '.join(told)} are equal to training rows; where these are copies, what is measured on them is memory "
+        "in part: remove copies, or keep them in one part with --split group:COLUMN",
+    )
+
+
+def equal_sets(rows: EncodedRows) -> np.ndarray:
+    """The number of the set of equal rows that each row is of, `(rows,)`: equal in x, in what is missing, and in y."""
+    parts = [rows.values, rows.observed, rows.covariates]
+    keys = np.stack([_keys(part) for part in parts if part is not None], 1)
+    return np.asarray(np.unique(keys, axis=0, return_inverse=True)[1]).reshape(-1)
+
+
+def _keys(values: torch.Tensor) -> np.ndarray:
+    chunks = values.split(max(1, CELLS // max(1, values[:1].numel())))
+    return torch.cat([row_keys(chunk, 0).cpu() for chunk in chunks]).numpy()
+
+
+def _hashes(schema: Schema, rows: Rows) -> np.ndarray:
+    """64 bits of each row's content as it came: `(rows,)`."""
+    if isinstance(rows.values, pd.DataFrame):
+        kept = [i for i, column in enumerate(schema.columns) if not column.left_out]
+        return np.asarray(pd.util.hash_pandas_object(rows.values.iloc[:, kept], index=False).to_numpy(np.uint64))
+    values = rows.values
+    if not schema.uniform:
+        own = [column for column in schema.columns if column is not schema.labels]
+        values = values[:, [i for i, column in enumerate(own) if not column.left_out]]
+    labels = rows.labels.tolist() if schema.labels is not None and rows.labels is not None else [LABEL] * len(values)
+    pairs = zip(values, labels, strict=True)
+    return np.array([hash((row.tobytes(), label)) for row, label in pairs], dtype=np.int64).view(np.uint64)

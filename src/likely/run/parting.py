@@ -1,0 +1,47 @@
+"""The rows of one part of the data that a run was fitted on, as they came."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from likely.data import Rows
+from likely.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["PARTS", "part_of", "rows_of_part"]
+
+PARTS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
+
+
+def rows_of_part(run: Run, part: str) -> Rows:
+    """The rows of a part, with their labels.
+
+    Raises
+    ------
+    ConfigError
+        If there is no part of that name.
+    DataError
+        If the part is empty, or the data of the fit are gone.
+
+    """
+    if part not in PARTS:
+        raise ConfigError(f"part must be train, val or test, got {part!r}")
+    kind = PARTS[part]
+    if not len(getattr(run.division, kind)):
+        raise DataError(f"this run has no {kind} rows: all rows trained or validated")
+    if run.source is None and not run.facts.get("path"):
+        raise DataError(
+            "this run was fitted on data in memory, which a stored run does not keep; the numbers of its rows are in "
+            f"run.division.{kind}"
+        )
+    return run.division.rows(run.training_source(), kind)
+
+
+def part_of(run: Run, part: str) -> Any:
+    """The rows of a part in the form of the data; see `Run.split`."""
+    values = rows_of_part(run, part).values
+    return torch.from_numpy(values.copy()) if run.facts.get("container") == "tensor" else values

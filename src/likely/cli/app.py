@@ -4,12 +4,31 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from likely.cli import show
+from likely.cli.arguments import (
+    Background,
+    Beyond,
+    Binarized,
+    Conditions,
+    Data,
+    Device,
+    Json,
+    Kinds,
+    Limited,
+    Output,
+    Overwrite,
+    Resize,
+    ScoreSamples,
+    Seed,
+    Split,
+    Stored,
+    Told,
+)
 from likely.cli.options import checked_seed
 
 __all__ = ["app"]
@@ -36,69 +55,6 @@ app = typer.Typer(
     add_completion=False,
     epilog="--debug, anywhere, shows the traceback of an error.",
 )
-
-Binarizing = Literal["dynamic", "static", "threshold"]
-Data = Annotated[
-    str,
-    typer.Argument(help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder of images or IDX files."),
-]
-Stored = Annotated[Path, typer.Argument(help="Directory of a fitted run.", metavar="RUN")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=checked_seed)]
-Json = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
-Output = Annotated[Path | None, typer.Option("-o", "--output", help="Where to write the result.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing output.")]
-Kinds = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--column",
-        metavar="NAME=KIND",
-        help="Take a column for listed, real, positive, grid, count, levels, binary, categorical, ordered, constant, "
-        "date; identifier, text, ignore leave it out. The cells of an array are x: levels, binary, real, grid.",
-    ),
-]
-Conditions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--condition",
-        metavar="COLUMN",
-        help="Learn P(x|y) with this column given, not modelled; label for the labels of pictures and arrays.",
-    ),
-]
-Told = Annotated[
-    list[str] | None,
-    typer.Option("--given", metavar="COLUMN=VALUE", help="The value of a condition, for every row."),
-]
-Binarized = Annotated[
-    Binarizing | None, typer.Option(help="Make levels 0/1: drawn anew each time, drawn once, or cut at half.")
-]
-Resize = Annotated[str | None, typer.Option(metavar="HxW", help="Scale pictures to this height and width.")]
-Background = Annotated[
-    str | None,
-    typer.Option(metavar="COLOUR", help="What transparent pictures are laid on: white unless given, R,G,B, #rrggbb."),
-]
-Limited = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--limits",
-        metavar="COLUMN=LOW:HIGH",
-        help="Law: P(x) is 0 beyond, and rows beyond are refused; one side may be empty. Of an array: LOW:HIGH.",
-    ),
-]
-Split = Annotated[
-    str,
-    typer.Option(
-        "--split",
-        metavar="random|time:COLUMN|group:COLUMN|FILE",
-        help="Which rows train, validate and test: by the seed; the last ones by a column test; no group in two parts; "
-        "a file has train, val or test for each row.",
-    ),
-]
-Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; where it was fitted unless given.")]
-Beyond = Annotated[
-    bool,
-    typer.Option("--beyond-range", help="Draw from all of P(x): numbers outside what training rows span, too."),
-]
-ScoreSamples = Annotated[int, typer.Option("--samples", help="K of the importance-weighted bound.")]
 
 
 @app.command()

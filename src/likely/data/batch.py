@@ -25,6 +25,8 @@ class Batch:
         `(batch, covariates)`: y of P(x|z, y).
     rows
         `(batch,)` numbers of training rows.
+    weights
+        `(batch,)`: how many rows each counts as; `None` where every one counts once.
 
     """
 
@@ -32,6 +34,7 @@ class Batch:
     observed: Tensor | None = None
     covariates: Tensor | None = None
     rows: Tensor | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.values)

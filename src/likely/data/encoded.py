@@ -33,6 +33,8 @@ class EncodedRows:
         `(rows, columns)`: what P(x|y) is conditioned on, encoded like table columns.
     observed
         `(rows, *event)` boolean, `None` when every cell is observed; a cell that is not holds a number all the same.
+    weights
+        `(rows,)` float64: a row of weight w counts as w rows; `None` where every row counts once.
 
     """
 
@@ -41,6 +43,7 @@ class EncodedRows:
     high: float | None = None
     covariates: Tensor | None = None
     observed: Tensor | None = None
+    weights: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -54,14 +57,16 @@ class EncodedRows:
 
     def to(self, device: str | torch.device) -> EncodedRows:
         """The same rows on another device."""
-        covariates, observed = (None if part is None else part.to(device) for part in (self.covariates, self.observed))
-        return replace(self, values=self.values.to(device), covariates=covariates, observed=observed)
+        beside = (self.covariates, self.observed, self.weights)
+        covariates, observed, weights = (None if part is None else part.to(device) for part in beside)
+        return replace(self, values=self.values.to(device), covariates=covariates, observed=observed, weights=weights)
 
     def take(self, index: Tensor) -> EncodedRows:
         """The rows with these numbers."""
         index = index.to(self.values.device)
-        covariates, observed = (None if part is None else part[index] for part in (self.covariates, self.observed))
-        return replace(self, values=self.values[index], covariates=covariates, observed=observed)
+        beside = (self.covariates, self.observed, self.weights)
+        covariates, observed, weights = (None if part is None else part[index] for part in beside)
+        return replace(self, values=self.values[index], covariates=covariates, observed=observed, weights=weights)
 
     def fixed(self, seed: int) -> EncodedRows:
         """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""
@@ -92,9 +97,9 @@ class EncodedRows:
         return self._beside(values, index)
 
     def _beside(self, values: Tensor, index: Tensor) -> Batch:
-        parts = (self.observed, self.covariates)
-        observed, covariates = (None if part is None else part.index_select(0, index) for part in parts)
-        return Batch(values, observed, covariates)
+        parts = (self.observed, self.covariates, self.weights)
+        observed, covariates, weights = (None if part is None else part.index_select(0, index) for part in parts)
+        return Batch(values, observed, covariates, weights=weights)
 
 
 def _floating(values: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from likely.evaluation.annealing.chains import Annealed, Schedule, anneal
 from likely.evaluation.annealing.codes import count_codes, enumerated
 from likely.evaluation.baselines.compressors import compress
 from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable, fit_baselines
+from likely.evaluation.counting import Counting
 from likely.evaluation.diagnosis.aggregate import Aggregate, aggregate
 from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations, dependence, uniforms
@@ -27,6 +28,7 @@ __all__ = [
     "Bidirectional",
     "Calibration",
     "Collapse",
+    "Counting",
     "Diagnosis",
     "Entry",
     "Evidence",

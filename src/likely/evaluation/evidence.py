@@ -14,6 +14,7 @@ from likely.data import Batch, EncodedRows
 from likely.data.noise import normal, row_keys
 from likely.distributions import LatentDistribution
 from likely.evaluation.averages import LogMean, Mean, jackknife
+from likely.evaluation.counting import Counting, counting
 from likely.evaluation.tail import Tail
 from likely.models import Model, Terms
 from likely.networks.precision import Precision, autocast
@@ -57,6 +58,8 @@ class Evidence:
         How many cells of each row are observed.
     part
         What such a part is: `dimension` or `group`.
+    counting
+        How the rows count in averages.
     kl_kind
         `closed form`; `sampled`: the mean over the z_k of log Q(z_k|x) − log P(z_k); or `sampled, closed form within a
         group`: the mean over the z_k of the groups' KL given those above them.
@@ -71,6 +74,7 @@ class Evidence:
     pareto_k: np.ndarray
     kl_parts: np.ndarray | None
     cells: np.ndarray
+    counting: Counting
     kl_kind: str = "closed form"
     part: str = "dimension"
 
@@ -166,15 +170,18 @@ def evidence(
         if progress:
             progress(done, len(rows))
     names = [name.removeprefix("se_") for name in made.values if name.startswith("se_")]
+    estimates = {name: made.array(name) for name in names}
+    counted = counting(model, rows, estimates["iwae"])
     return Evidence(
-        {name: made.array(name) for name in names},
+        estimates,
         {name: made.array(f"se_{name}") for name in names},
         samples,
         made.array("key"),
         made.array("ess"),
         made.array("pareto_k"),
-        made.array("parts").mean(0) if "parts" in made.values else None,
+        np.average(made.array("parts"), axis=0, weights=counted.weights) if "parts" in made.values else None,
         rows.cells.cpu().numpy(),
+        counted,
         kl_kind,
         part,
     )

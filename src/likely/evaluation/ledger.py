@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from likely.evaluation.counting import Counting
 from likely.evaluation.evidence import Evidence
 
 __all__ = ["Entry", "Ledger", "entry", "given_y", "ledger"]
@@ -34,7 +35,8 @@ class Entry:
     nats
         Mean per row.
     se
-        Standard error over rows: how much the mean would differ for other rows of the same kind.
+        Standard error over rows: how much the mean would differ for other rows of the same kind. Copies of a row are
+        one observation (`evaluation.Counting`).
     se_mc
         Standard error from sampling z, with these rows given.
     bits_per_dim
@@ -165,14 +167,21 @@ def ledger(
     given: tuple[str, ...] = (),
 ) -> Ledger:
     """Average per-row estimates over rows; rows that share their noise count as one draw in `se_mc`."""
-    entries, cells = {}, float(found.cells.mean())
+    entries, cells = {}, found.counting.mean(found.cells)
     for name, kind in KINDS.items():
         if name in found.terms:
             told = (given_y(kind) if given else kind).format(kl_kind=found.kl_kind)
             samples = None if name == "kl" and found.kl_kind == "closed form" else found.samples
             divergence = name in ("kl", "gap")
             entries[name] = entry(
-                found.terms[name], found.se_mc[name], found.keys, cells, told, samples, divergence=divergence
+                found.terms[name],
+                found.se_mc[name],
+                found.keys,
+                found.counting,
+                cells,
+                told,
+                samples,
+                divergence=divergence,
             )
     parts = found.kl_parts if found.part == "group" and found.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
@@ -183,6 +192,7 @@ def entry(
     nats: np.ndarray,
     se_mc: np.ndarray,
     keys: np.ndarray,
+    counting: Counting,
     cells: float,
     kind: str,
     samples: int | None,
@@ -190,11 +200,11 @@ def entry(
     divergence: bool = False,
 ) -> Entry:
     """Average over rows of so many observed cells in the mean; rows with equal keys count as one draw in `se_mc`."""
-    mean = float(nats.mean())
+    mean = counting.mean(nats)
     return Entry(
         nats=mean,
-        se=float(nats.std(ddof=1) / math.sqrt(len(nats))) if len(nats) > 1 else math.nan,
-        se_mc=_mean_error(se_mc, keys),
+        se=counting.se(nats),
+        se_mc=_mean_error(se_mc, keys, counting.weights),
         bits_per_dim=(mean if divergence else -mean) / (cells * math.log(2)) if cells else math.nan,
         kind=kind,
         samples=samples,
@@ -202,6 +212,7 @@ def entry(
     )
 
 
-def _mean_error(errors: np.ndarray, keys: np.ndarray) -> float:
+def _mean_error(errors: np.ndarray, keys: np.ndarray, weights: np.ndarray | None) -> float:
+    w = np.ones(len(errors)) if weights is None else weights
     _, group = np.unique(keys, return_inverse=True)
-    return float(np.sqrt(np.sum(np.bincount(group, errors) ** 2)) / len(errors))
+    return float(np.sqrt(np.sum(np.bincount(group, w * errors) ** 2)) / w.sum())

@@ -66,11 +66,12 @@ class Sides:
 
     def entries(self, found: Evidence, *, given: bool = False) -> dict[str, Entry]:
         """Lines for the ledger: log P(x), what it adds to the importance-weighted bound, and the gap."""
-        keys, name, cells = found.keys[self.place], self.name, float(found.cells[self.place].mean())
+        keys, name, counting = found.keys[self.place], self.name, found.counting.take(self.place)
+        cells = counting.mean(found.cells[self.place])
         iwae, elbo = found.terms["iwae"][self.place], found.terms["elbo"][self.place]
         chains = None if self.annealed is None else self.annealed.schedule.chains
         kinds = {key: given_y(kind) if given else kind for key, kind in KINDS.items()}
-        made = {name: entry(self.log_px, self.se_mc, keys, cells, kinds[name], chains)}
+        made = {name: entry(self.log_px, self.se_mc, keys, counting, cells, kinds[name], chains)}
         differences = {
             f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, found.se_mc["iwae"][self.place])),
             f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, found.se_mc["elbo"][self.place])),
@@ -80,7 +81,7 @@ class Sides:
                 differences[part] = getattr(self.split, part), getattr(self.split, f"{part}_se_mc")
         for part, (nats, se_mc) in differences.items():
             samples = found.samples if part == "amortisation" else None
-            made[part] = entry(nats, se_mc, keys, cells, kinds[part], samples, divergence=True)
+            made[part] = entry(nats, se_mc, keys, counting, cells, kinds[part], samples, divergence=True)
         return made
 
 

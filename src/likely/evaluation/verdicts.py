@@ -9,6 +9,7 @@ import numpy as np
 
 from likely.evaluation.annealing.bidirectional import PINCH, PRECISE
 from likely.evaluation.baselines.fitted import Baseline
+from likely.evaluation.counting import Counting
 from likely.evaluation.evidence import Evidence
 from likely.evaluation.sides import Sides
 
@@ -96,7 +97,7 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | str) 
     best = min(baselines, key=lambda baseline: baseline.bits_per_dim)
     name = best.name.replace("_", " ")
     other = -best.bits_per_dim * found.cells * math.log(2) if best.nats is None else best.nats
-    gain, error = _mean(iwae - other)
+    gain, error = _mean(iwae - other, found.counting)
     if gain > 2 * error:
         return (
             f"The model beats the best of the simpler ones, {name}, by {gain:.3f} nats per row (se {error:.3f}).",
@@ -104,7 +105,7 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | str) 
         )
     if isinstance(sides, Sides):
         what, rows = "annealed" if sides.annealed is not None else "exact", len(sides.place)
-        nearer, nearer_error = _mean(sides.log_px - other[sides.place])
+        nearer, nearer_error = _mean(sides.log_px - other[sides.place], found.counting.take(sides.place))
         told = f"{abs(nearer):.3f} nats per row (se {nearer_error:.3f}; log P(x) {what}, {rows} rows)"
         if nearer > 2 * nearer_error:
             return (
@@ -121,7 +122,7 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | str) 
     return f"The model and the best of the simpler ones, {name}, cannot be told apart on these rows.", True
 
 
-def _mean(values: np.ndarray) -> tuple[float, float]:
+def _mean(values: np.ndarray, counting: Counting) -> tuple[float, float]:
     """Mean and standard error over rows; of one row the error is infinite."""
-    rows = len(values)
-    return float(values.mean()), float(values.std(ddof=1) / math.sqrt(rows)) if rows > 1 else math.inf
+    error = counting.se(values)
+    return counting.mean(values), math.inf if math.isnan(error) else error

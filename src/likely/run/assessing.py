@@ -153,7 +153,7 @@ def assess(
         verdicts={name: given_y(verdict) if conditions else verdict for name, verdict in verdicts.items()},
         annealing=_annealing(sides, len(found.keys)),
         calibration=pinched,
-        baselines=tuple(_told(base, found.terms["iwae"]) for base in baselines),
+        baselines=tuple(_told(base, found) for base in baselines),
         diagnosis=diagnosis.to_dict(),
         seconds=round(time.perf_counter() - started, 2),
     )
@@ -210,13 +210,13 @@ def _headline(run: Run, told: str, laws: Baselines | None, baselines: tuple[Base
     )
 
 
-def _told(base: Baseline, iwae: np.ndarray) -> dict[str, Any]:
+def _told(base: Baseline, found: Evidence) -> dict[str, Any]:
     """One line about a baseline, with the model's paired advantage in nats per row."""
     line: dict[str, Any] = {"name": base.name, "nats": None, "se": None, "bits_per_dim": base.bits_per_dim}
     if base.nats is not None:
-        rows, better = len(iwae), iwae - base.nats
-        line |= {"nats": float(base.nats.mean()), "se": _se(base.nats)}
-        line |= {"difference": float(better.mean()), "difference_se": _se(better), "rows": rows}
+        counting, better = found.counting, found.terms["iwae"] - base.nats
+        line |= {"nats": counting.mean(base.nats), "se": counting.se(base.nats)}
+        line |= {"difference": counting.mean(better), "difference_se": counting.se(better), "rows": len(better)}
     return {**line, "kind": base.kind}
 
 

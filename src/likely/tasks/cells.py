@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import cast
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from likely import likelihoods
 from likely.distributions import Bernoulli, Categorical, Columns
-from likely.likelihoods import Likelihood
+from likely.likelihoods.measures import atoms_of
 from likely.models import Model
 from likely.tasks.draws import Draws
 
@@ -115,7 +113,7 @@ def _modes(model: Model, draws: Draws) -> Tensor:
     best = draws.weights.topk(min(CANDIDATES, len(draws.z)), 0).indices
     z = draws.z.gather(0, best.unsqueeze(-1).expand(*best.shape, draws.z.shape[-1]))
     candidates = model.likelihood(z, draws.batch.covariates).mode.to(torch.float64)
-    found, atoms = _log_prob(model, draws, candidates), _atoms(model.p_x_z)
+    found, atoms = _log_prob(model, draws, candidates), atoms_of(model.p_x_z)
     if atoms is None:
         return candidates.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
     points = atoms.T.to(candidates).unsqueeze(1).expand(-1, *candidates.shape[1:])
@@ -135,21 +133,3 @@ def _log_prob(model: Model, draws: Draws, candidates: Tensor) -> Tensor:
             each = torch.logsumexp(wide + law.log_prob(candidate).to(torch.float64), 0)
             found[number] = torch.logaddexp(found[number], each)
     return found
-
-
-def _atoms(likelihood: Likelihood) -> Tensor | None:
-    """Atoms of each column, `(columns, most)`, NaN where there are fewer; `None` where no column has any."""
-    if isinstance(likelihood, likelihoods.Atoms):
-        return likelihood.atoms
-    if not isinstance(likelihood, likelihoods.Columns):
-        return None
-    pairs = zip(likelihood.families, likelihood.places, strict=True)
-    parts = [(_atoms(cast(Likelihood, family)), place) for family, place in pairs]
-    most = max((part.shape[1] for part, _ in parts if part is not None), default=0)
-    if not most:
-        return None
-    made = torch.full((*likelihood.event_shape, most), torch.nan, dtype=torch.float64)
-    for part, place in parts:
-        if part is not None:
-            made[place.cpu(), : part.shape[1]] = part.cpu()
-    return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 import torch
@@ -14,7 +13,8 @@ from likely.data import Batch, EncodedRows, Schema
 from likely.data.noise import normal, uniform
 from likely.distributions import LatentDistribution
 from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches
-from likely.likelihoods import Columns, Likelihood
+from likely.likelihoods.base import Measure
+from likely.likelihoods.measures import measured
 from likely.models import Model
 
 __all__ = ["Calibration", "Uniforms", "calibrations", "dependence", "uniforms"]
@@ -26,6 +26,7 @@ BINS = 20
 ERRORS, LEAST_P = 4.0, 6e-5
 LARGE, DISTANCE = 0.05, 0.03
 NEAREST = 1e-6
+MEASURES: tuple[Measure, Measure] = ("mass", "mixed")
 COMPARED = 128
 ALL_CELLS = "all cells"
 
@@ -114,7 +115,7 @@ def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
     """
     model.eval()
     p = model.prior()
-    mass, mixed = (_measured(model.p_x_z, what).to(rows.values.device) for what in ("mass", "mixed"))
+    mass, mixed = (measured(model.p_x_z, what).to(rows.values.device) for what in MEASURES)
     found, effective = [], 0.0
     for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), ROWS):
         z, share = _proposed(model, batch, keys, p)
@@ -146,16 +147,6 @@ def _proposed(model: Model, batch: Batch, keys: Tensor, p: LatentDistribution) -
         draws.append(terms.z)
         weights.append(terms.log_weight.to(torch.float64))
     return torch.cat(draws), torch.softmax(torch.cat(weights).nan_to_num(nan=-1e30, neginf=-1e30), 0)
-
-
-def _measured(likelihood: Likelihood, what: str) -> Tensor:
-    """Which cells have this measure: `()` or `(columns,)`."""
-    if not isinstance(likelihood, Columns):
-        return torch.tensor(likelihood.measure == what)
-    made = torch.zeros(likelihood.event_shape, dtype=torch.bool)
-    for family, places in zip(likelihood.families, likelihood.places, strict=True):
-        made[places.cpu()] = _measured(cast(Likelihood, family), what).cpu()
-    return made
 
 
 def calibrations(schema: Schema, found: Uniforms) -> tuple[Calibration, ...]:

@@ -118,11 +118,10 @@ def compare(
     parts = {}
     for name, some in rows.items():
         if some is not None and len(some):
-            elbo = evidence(model, some, samples=DRAWS, seed=seed).terms["elbo"]
+            found = evidence(model, some, samples=DRAWS, seed=seed)
+            elbo, counting = found.terms["elbo"], found.counting
             deviation = float(elbo.std(ddof=1)) if len(elbo) > 1 else math.nan
-            parts[name] = SplitElbo(
-                len(elbo), whole[name], float(elbo.mean()), deviation / math.sqrt(len(elbo)), deviation
-            )
+            parts[name] = SplitElbo(len(elbo), whole[name], counting.mean(elbo), counting.se(elbo), deviation)
     if "train" not in parts or not held_out:
         return Overfitting(parts, math.nan, math.nan, "not judged")
     gap, error = _gap(parts, "train", "test")

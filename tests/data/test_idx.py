@@ -99,9 +99,25 @@ def test_labels_must_be_as_many_as_pictures(tmp_path: Path) -> None:
         sources.open_source(path)
 
 
+def test_torchvision_keeps_files_beside_their_gz_copies_two_folders_down(tmp_path: Path) -> None:
+    (tmp_path / "MNIST").mkdir()
+    raw = folder(tmp_path / "MNIST" / "raw")
+    for file in sorted(raw.iterdir()):
+        (raw / f"{file.name}.gz").write_bytes(gzip.compress(file.read_bytes()))
+    for given in (tmp_path, tmp_path / "MNIST", raw):
+        source = sources.open_source(given)
+        assert {name: len(rows) for name, rows in source.splits.items()} == {"train": 7, "test": 4}
+        np.testing.assert_array_equal(source.splits["train"].values, pictures(7))
+        assert source.notices == ("4 .gz file(s) were left out, whose content lies beside them",)
+    (tmp_path / "FashionMNIST").mkdir()
+    folder(tmp_path / "FashionMNIST" / "raw")
+    with pytest.raises(DataError, match=r"several folders of IDX files; give one: \S+FashionMNIST/raw, \S+/MNIST/raw"):
+        sources.open_source(tmp_path)
+
+
 def test_two_files_for_one_split_are_refused(tmp_path: Path) -> None:
     path = folder(tmp_path / "d")
-    (path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(packed(pictures(7))))
+    (path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(packed(pictures(8))))
     with pytest.raises(DataError, match="holds both"):
         sources.open_source(path)
 

@@ -127,10 +127,10 @@ def test_bfloat16_tensors_are_exact() -> None:
     np.testing.assert_array_equal(values, tensor.double().numpy())
 
 
-def test_parameters_are_tensors_and_sparse_ones_are_refused() -> None:
+def test_parameters_are_tensors_and_complex_ones_are_refused() -> None:
     assert only(torch.nn.Parameter(torch.ones(3, 2))).shape == (3, 2)
-    with pytest.raises(DataError, match="expected a dense tensor"):
-        open_source(torch.eye(3).to_sparse())
+    with pytest.raises(DataError, match="expected booleans, integers or floats"):
+        open_source(torch.eye(3) * 1j)
 
 
 def test_other_things_of_torch_are_no_tensors() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from likely.data.sources import open_source
@@ -78,13 +80,48 @@ def test_files_are_known_by_how_they_begin(tmp_path: Path) -> None:
         assert open_source(tmp_path / name).form == form
 
 
-@pytest.mark.parametrize(
-    ("name", "content"), [("t.json", b"{}"), ("t.zip", b"PK\x03\x04rest"), ("t.json.gz", b"\x1f\x8b"), ("t", b"\0\1\2")]
-)
+@pytest.mark.parametrize(("name", "content"), [("t.jpx", b"{}"), ("t.jpx.gz", b"\x1f\x8b"), ("t", b"\0\1\2")])
 def test_other_files_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=r"type of this file is not known; expected csv, tsv"):
         open_source(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("t.json", b"{}", "is JSON: .*read_json"),
+        ("t.zip", b"PK\x03\x04rest", "cannot be unpacked"),
+        ("t.h5ad", b"\x89HDF\r\n\x1a\n", r"AnnData: .*read_h5ad\(FILE\)\.to_df"),
+        ("t.h5", b"\x89HDF\r\n\x1a\n", "is HDF5: .*h5py"),
+        ("t", b"\x89HDF\r\n\x1a\n", "is HDF5: .*h5py"),
+        ("t.grib", b"GRIB\0\0\0\1" + b"\0" * 99, "is GRIB: .*cfgrib"),
+        ("t", b"GRIB\0\0\0\1" + b"\0" * 99, "is GRIB: .*cfgrib"),
+        ("t.mat", b"MATLAB 5.0 MAT-file", "loadmat"),
+        ("t.fits", b"SIMPLE  =", "astropy"),
+        ("t.mtx", b"%%MatrixMarket", "mmread"),
+        ("t.pkl", b"", "a pickle, which is never opened.*np.save"),
+        ("t", pickle.dumps([1]), "a pickle, which is never opened.*np.save"),
+        ("t.mp4", b"", "a video: .*ffmpeg"),
+        ("t.wav", b"", "sound: "),
+        ("t", b"RIFF\0\0\0\0WAVEfmt ", "sound: "),
+        ("t.xlsx", b"PK", "a spreadsheet: .*read_excel"),
+    ],
+)
+def test_files_of_other_tools_are_refused_with_how_to_convert_them(
+    name: str, content: bytes, words: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content or b"?")
+    with pytest.raises(DataError, match=words) as told:
+        open_source(tmp_path / name)
+    assert "picture," not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_what_torch_saves_is_a_pickle(tmp_path: Path) -> None:
+    torch.save(torch.zeros(3, 2), tmp_path / "t.bin")
+    with pytest.raises(DataError, match=r"a pickle, which is never opened.*x\.numpy\(\)"):
+        open_source(tmp_path / "t.bin")
 
 
 def test_a_folder_of_tables_says_which_to_give(tmp_path: Path) -> None:

@@ -32,7 +32,9 @@ __all__ = [
 Binarizing = Literal["dynamic", "static", "threshold"]
 Data = Annotated[
     str,
-    typer.Argument(help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder of images or IDX files."),
+    typer.Argument(
+        help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder, zip or tar of images or IDX files."
+    ),
 ]
 Stored = Annotated[Path, typer.Argument(help="Directory of a fitted run.", metavar="RUN")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=checked_seed)]
@@ -53,7 +55,8 @@ Conditions = Annotated[
     typer.Option(
         "--condition",
         metavar="COLUMN",
-        help="Learn P(x|y) with this column given, not modelled; label for the labels of pictures and arrays.",
+        help="Learn P(x|y) with this column given, not modelled; label for the labels of pictures and arrays, "
+        "or a column of the table that lies beside pictures.",
     ),
 ]
 Told = Annotated[

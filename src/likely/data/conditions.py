@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.dates import shown
-from likely.data.schema import LABEL, Column, Schema
+from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
 
@@ -43,8 +43,10 @@ def within(column: Column) -> str:
 def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
     """What is given, and the labels that came beside the rows where they are a condition that is not."""
     told = {} if given is None else {str(name): given[name] for name in given}
-    if schema.labels is not None and rows.labels is not None:
-        told.setdefault(LABEL, rows.labels)
+    for column in schema.beside:
+        labels = rows.labels_named(column.name)
+        if labels is not None:
+            told.setdefault(column.name, labels)
     return told
 
 
@@ -55,7 +57,7 @@ def observed(schema: Schema, rows: Rows) -> dict[str, Any]:
         frame = rows.values.rename(columns=str)
         return told | {column.name: frame[column.name].to_numpy() for column in schema.conditions}
     names = [column.name for column in schema.columns]
-    own = [column.name for column in schema.conditions if column != schema.labels]
+    own = [column.name for column in schema.conditions if column not in schema.beside]
     return told | {name: rows.values[:, names.index(name)] for name in own}
 
 

@@ -48,12 +48,11 @@ def decode(
         given = covariates.detach().cpu().numpy()
         free = [replace(c, per_unit=None) for c in schema.conditions]  # a number that is given lies on no grid
         columns |= {c.name: _decode_column(c, given[:, i], None) for i, c in enumerate(free)}
-    labels = schema.labels
     if schema.form == "table":
         return pd.DataFrame({c.name: columns[c.name] for c in schema.columns if c.name in columns})
     nothing = pd.Series(np.full(len(array), np.nan))
     columns |= {c.name: nothing for c in schema.columns if c.left_out}
-    kept = [c.name for c in schema.columns if c != labels and c.name in columns]
+    kept = [c.name for c in schema.columns if c not in schema.beside and c.name in columns]
     return np.asarray(pd.DataFrame({name: columns[name] for name in kept}))
 
 

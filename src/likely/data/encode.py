@@ -274,7 +274,7 @@ def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame
         if missing:
             raise DataError(f"column {missing[0]!r} is missing; the model needs {[c.name for c in schema.modelled]}")
         return frame
-    names = [column.name for column in schema.columns if column != schema.labels]
+    names = [column.name for column in schema.columns if column not in schema.beside]
     if values.ndim != 2 or values.shape[1] != len(names):
         raise DataError(f"expected an array (rows, {len(names)}), got shape {values.shape}")
     return pd.DataFrame(values, columns=names)

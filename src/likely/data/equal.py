@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import torch
 
 from likely.data.encoded import EncodedRows
 from likely.data.noise import row_keys
-from likely.data.schema import LABEL, Schema
+from likely.data.schema import Schema
 from likely.data.source import Rows, Source
 from likely.data.split import Division
 
@@ -56,8 +58,9 @@ def _hashes(schema: Schema, rows: Rows) -> np.ndarray:
         return np.asarray(pd.util.hash_pandas_object(rows.values.iloc[:, kept], index=False).to_numpy(np.uint64))
     values = rows.values
     if not schema.uniform:
-        own = [column for column in schema.columns if column is not schema.labels]
+        own = [column for column in schema.columns if column not in schema.beside]
         values = values[:, [i for i, column in enumerate(own) if not column.left_out]]
-    labels = rows.labels.tolist() if schema.labels is not None and rows.labels is not None else [LABEL] * len(values)
-    pairs = zip(values, labels, strict=True)
+    told = [rows.labels_named(column.name) for column in schema.beside]
+    labels = zip(*(each.tolist() for each in told if each is not None), strict=True)
+    pairs = itertools.zip_longest(values, labels)
     return np.array([hash((row.tobytes(), label)) for row, label in pairs], dtype=np.int64).view(np.uint64)

@@ -62,17 +62,21 @@ def infer_schema(
             raise ConfigError("binarize is for arrays and images; the data is a table")
         return _table(rows, rows.values, kinds, conditions)
     array = np.asarray(rows.values)
-    labels = [_labels(rows, kinds.pop(LABEL, None))] if LABEL in conditions else []
-    conditions = [name for name in conditions if name != LABEL]
+    beside = [name for name in conditions if name == LABEL or name in rows.label_names]
+    labels = [_labels(rows, name, kinds.pop(name, None)) for name in beside]
+    conditions = [name for name in conditions if name not in beside]
     if array.ndim == 2 and NAME not in kinds and not is_uniform(array):
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+        if both := next((name for name in beside if name in frame), None):
+            raise ConfigError(f"{both!r} is the name of labels and of a column of the array; give the labels another")
         schema = _table(rows, frame, kinds, conditions)
         if binarize:
             raise ConfigError("binarize needs cells of one kind; these columns differ in kind or range")
         return replace(schema, form=form, columns=(*schema.columns, *labels))
     if conditions:
+        known = ", ".join(map(repr, rows.label_names or [LABEL]))
         raise ConfigError(
-            f"no column {conditions[0]!r}: the data is an array of shape {array.shape}; its condition can be {LABEL!r}"
+            f"no column {conditions[0]!r}: the data is an array of shape {array.shape}; its condition can be {known}"
         )
     column = _cells(array, form, kinds, binarize)
     return Schema(
@@ -159,17 +163,19 @@ def _condition(name: str, values: pd.Series, wanted: str | None, *, named: bool 
     return replace(column, condition=True)
 
 
-def _labels(rows: Rows, wanted: str | None) -> Column:
-    """What the labels that came beside the rows are."""
-    if rows.labels is None:
+def _labels(rows: Rows, name: str, wanted: str | None) -> Column:
+    """What the labels of one name that came beside the rows are."""
+    told = rows.labels_named(name)
+    if told is None:
+        others = f"; there are {', '.join(rows.label_names)}" if rows.label_names else ""
         raise DataError(
-            "the data came without labels to condition on; expected class folders, a file of IDX labels, or an npz "
-            "with y, label, labels or target"
+            "the data came without labels to condition on; expected class folders, a table beside the pictures, a file "
+            f"of IDX labels, or an npz with y, label, labels or target{others}"
         )
-    values = pd.Series(rows.labels)
+    values = pd.Series(told)
     if not pd.api.types.is_numeric_dtype(values.dtype):
         values = values.mask(values == "")  # a picture that lies in no class folder
     many = values.nunique() > min(MAX_CATEGORIES, max(50, len(values) // 2))
     classes = wanted is None and pd.api.types.is_integer_dtype(values.dtype) and not many
-    column = _condition(LABEL, values, "categorical" if classes else wanted, named=False)
+    column = _condition(name, values, "categorical" if classes else wanted, named=False)
     return replace(column, reason=f"{len(column.categories)} classes") if classes else column

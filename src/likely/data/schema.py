@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from likely.data.source import Form
+from likely.data.source import LABEL, Form
 from likely.errors import ConfigError, RunError
 
 __all__ = ["LABEL", "Binarize", "Column", "Kind", "Schema"]
@@ -18,7 +18,6 @@ Kind = Literal[
     "identifier", "text", "ignore",
 ]  # fmt: skip
 Binarize = Literal["dynamic", "static", "threshold"]
-LABEL = "label"
 CODED: tuple[Kind, ...] = ("categorical", "ordered", "constant")
 NUMERIC: tuple[Kind, ...] = ("listed", "levels", "count", "grid", "real", "positive", "date")
 LEFT_OUT: tuple[Kind, ...] = ("identifier", "text", "ignore")
@@ -181,9 +180,10 @@ class Schema:
         return tuple(column for column in self.columns if column.condition)
 
     @property
-    def labels(self) -> Column | None:
-        """The condition whose values are not in the rows but came beside them."""
-        return next((column for column in self.conditions if self.form != "table" and column.name == LABEL), None)
+    def beside(self) -> tuple[Column, ...]:
+        """The conditions whose values are not in the rows but came beside them; none of a table."""
+        own = [] if self.uniform else [f"x{i}" for i in range(len(self.columns))]
+        return () if self.form == "table" else tuple(c for c in self.conditions if c.name not in own)
 
     @property
     def dims(self) -> int:

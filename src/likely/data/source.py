@@ -10,7 +10,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-__all__ = ["Form", "Rows", "Source"]
+__all__ = ["LABEL", "Form", "Rows", "Source"]
+
+LABEL = "label"
 
 Form = Literal["table", "array", "images"]
 
@@ -27,6 +29,8 @@ class Rows:
         `(rows, height, width, 3)` in colour).
     labels
         `(rows,)` class labels that came beside the data: kept, not modelled.
+    beside
+        More labels of the rows, a column each: kept, not modelled. `None` for none.
     tokens
         Column -> what stood in its missing cells most often, where the reader took it away (` ?`).
 
@@ -35,9 +39,22 @@ class Rows:
     values: pd.DataFrame | np.ndarray
     labels: np.ndarray | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
+    beside: pd.DataFrame | None = None
 
     def __len__(self) -> int:
         return len(self.values)
+
+    @property
+    def label_names(self) -> list[str]:
+        """What the labels are called that came beside the rows."""
+        first = [] if self.labels is None else [LABEL]
+        return first + ([] if self.beside is None else [str(name) for name in self.beside.columns])
+
+    def labels_named(self, name: str) -> np.ndarray | None:
+        """The labels of that name, `(rows,)`, or `None`."""
+        if name == LABEL:
+            return self.labels
+        return self.beside[name].to_numpy() if self.beside is not None and name in self.beside else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,7 +88,8 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
         values = rows.values[index[0] : index[-1] + 1]
     else:
         values = rows.values[index]
-    return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens)
+    beside = None if rows.beside is None else rows.beside.iloc[index].reset_index(drop=True)
+    return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens, beside)
 
 
 def divide(source: Source, seed: int, split: Split = "random") -> Division:
@@ -175,8 +176,8 @@ def _named(source: Source, split: str | Path | Sequence[str], seed: int) -> Divi
     return replace(Division.of(train, validation), test=parts["test"])
 
 
-def digest(source: Source, *, labels: bool = False) -> str:
-    """SHA-256 of the content of all splits, labels too where asked for, so that a changed source is noticed."""
+def digest(source: Source, *, labels: Sequence[str] = ()) -> str:
+    """SHA-256 of the content of all splits, and of the labels named, so that a changed source is noticed."""
     sha = hashlib.sha256()
     for name in sorted(source.splits):
         values = source.splits[name].values
@@ -187,6 +188,7 @@ def digest(source: Source, *, labels: bool = False) -> str:
         else:
             sha.update(f"{values.dtype}{values.shape}".encode())
             sha.update(np.ascontiguousarray(values).data)
-        if labels and source.splits[name].labels is not None:
-            sha.update(repr(np.asarray(source.splits[name].labels).tolist()).encode())
+        for label in labels:
+            told = source.splits[name].labels_named(label)
+            sha.update(b"" if told is None else repr(told.tolist()).encode())
     return sha.hexdigest()

@@ -89,8 +89,9 @@ def fit(
         of an array or of pictures are `x`: `levels`, `binary`, `real` or `grid` (docs/arrays.md).
     condition
         Columns y that are given, not modelled: learn P(x|y). `label` for class folders, IDX labels and an npz's `y`,
-        `label`, `labels` or `target`; for an array or tensor in memory `{"label": values}`. Integer labels are classes;
-        `column={"label": "real"}` takes them for numbers.
+        `label`, `labels` or `target`; a column of a table that lies beside pictures; for an array or tensor in memory
+        `{"label": values}`, or other names. Integer labels are classes; `column={"label": "real"}` takes them for
+        numbers.
     binarize
         `dynamic`, `static` or `threshold`: make levels 0/1.
     resize
@@ -153,7 +154,7 @@ def fit(
     )
     facts = {
         "path": None if source.path is None else _absolute(data),
-        "digest": digest(source, labels=schema.labels is not None),
+        "digest": digest(source, labels=[column.name for column in schema.beside]),
         "split": str(split) if isinstance(split, str | Path) else "told",
         "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
     }
@@ -193,13 +194,16 @@ def _schema(source: Source, division: Division, split: Split, limits: Limits | N
 
 def _labelled(source: Source, condition: Mapping[str, Any]) -> Source:
     """Labels in memory beside an array in memory."""
-    if list(condition) != [LABEL] or list(source.splits) != ["all"] or source.form == "table":
+    if not condition or list(source.splits) != ["all"] or source.form == "table":
         raise ConfigError(f"values of a condition are for one array or tensor: condition={{{LABEL!r}: values}}")
-    rows, values = source.splits["all"], condition[LABEL]
-    labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-    if labels.shape != (len(rows),):
-        raise ConfigError(f"expected one label for each of {len(rows)} rows, got shape {labels.shape}")
-    return replace(source, splits={"all": Rows(rows.values, labels)})
+    rows, told = source.splits["all"], {}
+    for name, values in condition.items():
+        labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+        if labels.shape != (len(rows),):
+            raise ConfigError(f"{name}: expected one label for each of {len(rows)} rows, got shape {labels.shape}")
+        told[str(name)] = labels
+    first, beside = told.pop(LABEL, None), pd.DataFrame(told) if told else None
+    return replace(source, splits={"all": Rows(rows.values, first, beside=beside)})
 
 
 def _absolute(data: Any) -> str:

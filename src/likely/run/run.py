@@ -427,8 +427,8 @@ class Run:
             if not len(self.division.test):
                 raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
             return self.division.rows(self.training_source(), "test"), "test"
-        folder = isinstance(data, (str, Path)) and Path(data).is_dir()
-        resize, background = (self.schema.resize, self.schema.background) if folder else (None, None)
+        pictured = self.schema.form == "images" and isinstance(data, (str, Path))
+        resize, background = (self.schema.resize, self.schema.background) if pictured else (None, None)
         source = sources.open_source(data, resize=resize, background=background)
         if "test" in source.splits:
             return source.splits["test"], "test part of the given data"
@@ -455,7 +455,7 @@ class Run:
         return self.source
 
     def _digest(self, source: Source) -> str:
-        return digest(source, labels=self.schema.labels is not None)
+        return digest(source, labels=[column.name for column in self.schema.beside])
 
 
 def _at_least_one(name: str, value: int) -> None:

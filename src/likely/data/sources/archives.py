@@ -13,6 +13,7 @@ from numpy.lib import format as npy
 
 from likely.data.source import Rows, Source
 from likely.data.sources.arrays import checked, reading
+from likely.data.sources.sparse import is_sparse_npz, read_sparse_npz
 from likely.errors import DataError
 
 __all__ = ["read_npz"]
@@ -46,6 +47,8 @@ def read_npz(path: Path, name: str | None) -> Source:
     """
     with reading(path, "npz"):
         held = _held(path)
+        if name is None and is_sparse_npz(set(held)):
+            return read_sparse_npz(path)
         with np.load(path, allow_pickle=False) as archive:
             if name is not None:
                 if name not in held:

@@ -45,6 +45,11 @@ def checked(array: np.ndarray, what: str) -> np.ndarray:
         If it has no row axis or no cells, or does not hold real numbers.
 
     """
+    if array.dtype.kind == "O":
+        raise DataError(
+            f"{what} holds Python objects; expected numbers: make them so, array.astype(float), or give a frame of "
+            "columns, pd.DataFrame(array)"
+        )
     if array.dtype.kind not in "biuf" or array.dtype.itemsize > 8:
         raise DataError(f"{what} has dtype {array.dtype}; expected booleans, integers or floats up to 64 bits")
     if array.ndim == 0:
@@ -68,7 +73,7 @@ def tensor_source(tensor: Any) -> Source:
         array = (plain.float() if str(plain.dtype) == "torch.bfloat16" else plain).numpy()
     except (TypeError, RuntimeError) as error:
         kind = f"{tensor.layout} tensor of {tensor.dtype}"
-        raise DataError(f"the {kind} cannot be made an array; expected a dense tensor of real numbers") from error
+        raise DataError(f"the {kind} cannot be made an array; expected a tensor of real numbers") from error
     return Source("array", {"all": Rows(checked(array, "the tensor").copy())})
 
 
@@ -89,7 +94,8 @@ def reading(path: Path, kind: str) -> Iterator[None]:
     except BROKEN as error:
         if "Object arrays" in str(error):
             raise DataError(
-                f"{path} cannot be read as {kind}: holding objects, which are never unpickled; save it as numbers"
+                f"{path} cannot be read as {kind}: holding objects, a pickle, which is never opened; where "
+                "you trust it, save it as numbers: np.save(FILE, np.load(FILE, allow_pickle=True).astype(float))"
             ) from error
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise DataError(

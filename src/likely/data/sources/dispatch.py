@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from likely.data.source import Source
-from likely.data.sources import archives, arrays, idx, images, tables
+from likely.data.sources import archives, arrays, foreign, idx, images, packed, sparse, tables
 from likely.data.sources.picture import is_picture
 from likely.errors import DataError
 
 __all__ = ["open_source", "sniff"]
 
 Progress = Callable[[int, int], None]
+Pictures = Callable[[Path], Source | None]
 
 TEXT = (".csv", ".tsv", ".txt")
 PLAIN = ("", ".data", ".dat")
@@ -40,7 +41,10 @@ MAGIC = {
     b"FEA1": "arrow",
     b"\xff\xff\xff\xff": "arrow",
 }
-KNOWN = "csv, tsv, txt (.gz too), parquet, arrow, feather, npy, npz, IDX (.gz too), or a folder of images or IDX files"
+KNOWN = (
+    "csv, tsv, txt (.gz too), parquet, arrow, feather, npy, npz, IDX (.gz too), or a folder, zip or tar of images or "
+    "IDX files"
+)
 
 
 def open_source(
@@ -94,14 +98,18 @@ def sniff(path: Path) -> str | None:
     Returns
     -------
     str | None
-        One of `npy`, `npz`, `parquet`, `arrow`, `idx`, `picture`, `text`; `None` for any other.
+        One of `npy`, `npz`, `parquet`, `arrow`, `idx`, `picture`, `text`, `packed` (zip and tar); `None` for any other.
 
     """
     suffix = path.suffix.lower()
     if suffix in KINDS:
         return KINDS[suffix]
+    if packed.is_tar(path):
+        return "packed"
     if idx.is_idx(path):
         return "idx"
+    if foreign.advice(path):
+        return None
     if suffix == ".gz":
         return "text" if Path(path.stem).suffix.lower() in (*TEXT, *PLAIN) else None
     with path.open("rb") as file:
@@ -110,7 +118,7 @@ def sniff(path: Path) -> str | None:
     if magic:
         return magic
     if head.startswith(b"PK"):
-        return "npz" if _holds_arrays(path) else None
+        return "npz" if _holds_arrays(path) else "packed"
     if is_picture(path):
         return "picture"
     return "text" if suffix in PLAIN and b"\0" not in head else None
@@ -119,9 +127,10 @@ def sniff(path: Path) -> str | None:
 def _holds_arrays(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return all(name.endswith(".npy") for name in archive.namelist())
+            names = archive.namelist()
     except zipfile.BadZipFile:
         return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
 
 
 def _open(
@@ -131,21 +140,28 @@ def _open(
         return tables.frame_source(data)
     if isinstance(data, np.ndarray):
         return arrays.array_source(data)
+    if sparse.is_sparse(data):
+        return sparse.sparse_source(data)
     if any(kind.__name__ == "Tensor" and kind.__module__.split(".")[0] == "torch" for kind in type(data).__mro__):
         return arrays.tensor_source(data)
     if not isinstance(data, (str, os.PathLike)):
-        raise DataError(f"data must be a path, a DataFrame, an array or a tensor; got {type(data).__name__}")
+        got = type(data).__name__
+        raise DataError(f"data must be a path, a DataFrame, an array or a tensor; got {got}: {foreign.cure(data)}")
     text = os.fsdecode(data)
     file, mark, name = text.rpartition(".npz:")
     if mark and not Path(text).exists():
         return archives.read_npz(_existing(file + ".npz"), name)
     path = _existing(text)
-    if not path.is_dir():
-        return _open_file(path)
-    return _open_folder(path, lambda: images.read_folder(path, resize, progress, background))
+
+    def pictures(folder: Path) -> Source | None:
+        return images.read_folder(folder, resize, progress, background)
+
+    if path.is_dir():
+        return _open_folder(path, pictures)
+    return _open_file(path, pictures)
 
 
-def _open_file(path: Path) -> Source:
+def _open_file(path: Path, pictures: Pictures) -> Source:
     if not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder (a pipe or a device?); save the data to a file first")
     if path.stat().st_size == 0:
@@ -157,7 +173,12 @@ def _open_file(path: Path) -> Source:
         return archives.read_npz(path, None)
     readers = {"npy": arrays.read_npy, "parquet": tables.read_parquet, "arrow": tables.read_arrow,
                "idx": idx.read_file, "text": tables.read_text}  # fmt: skip
+    if kind == "packed":
+        return _open_packed(path, pictures)
     if kind is None:
+        known = foreign.advice(path)
+        if known:
+            raise DataError(f"{path} is {known}")
         raise DataError(f"{path}: the type of this file is not known; expected {KNOWN}")
     return readers[kind](path)
 
@@ -175,13 +196,30 @@ def _existing(text: str) -> Path:
     return path
 
 
-def _open_folder(path: Path, pictures: Callable[[], Source | None]) -> Source:
+def _open_packed(path: Path, pictures: Pictures) -> Source:
+    """What an archive holds: a folder, or one file."""
+    with packed.unpacked(path) as folder:
+        try:
+            files = [file for file in folder.rglob("*") if file.is_file()]
+            alone = len(files) == 1 and sniff(files[0]) not in ("picture", "packed", None)
+            source = _open_file(files[0], pictures) if alone else _open_folder(folder, pictures)
+        except DataError as error:
+            raise DataError(str(error).replace(str(folder), str(path))) from error
+    return replace(source, path=path)
+
+
+def _open_folder(path: Path, pictures: Pictures) -> Source:
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
     if any(idx.is_idx(file) for file in files if file.suffix.lower() not in images.SUFFIXES):
         return idx.read_folder(path)
-    source = pictures()
+    source = pictures(path)
     if source is not None:
         return source
+    below = idx.folders_below(path)
+    if len(below) == 1:
+        return idx.read_folder(below[0])
+    if below:
+        raise DataError(f"{path} holds several folders of IDX files; give one: {', '.join(map(str, below))}")
     if not any(path.iterdir()):
         raise DataError(f"{path} holds nothing; expected a folder of images or IDX files")
     readable = [str(file) for file in files if os.access(file, os.R_OK) and sniff(file)]

@@ -14,7 +14,7 @@ import numpy as np
 from likely.data.source import Rows, Source
 from likely.errors import DataError
 
-__all__ = ["is_idx", "read_file", "read_folder"]
+__all__ = ["folders_below", "is_idx", "read_file", "read_folder"]
 
 GZIP = b"\x1f\x8b"
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -38,6 +38,12 @@ def is_idx(path: Path) -> bool:
     return _is_header(head)
 
 
+def folders_below(path: Path) -> list[Path]:
+    """The folders, this one or below it, with files named as IDX files are: torchvision's `MNIST/raw`."""
+    found = {file.parent for file in path.rglob("*") if NAMED.search(file.name.lower()) and file.is_file()}
+    return sorted(folder for folder in found if not any(part[0] == "." for part in folder.relative_to(path).parts))
+
+
 def read_file(path: Path) -> Source:
     """One file of rows."""
     return _source({"all": Rows(_column_at_least(_array(path)))}, path)
@@ -45,6 +51,8 @@ def read_file(path: Path) -> Source:
 
 def read_folder(path: Path) -> Source:
     """A folder of them: `train-*` and `t10k-*` are splits, `*labels*` belong to the `*images*` of their split.
+
+    A gzipped file beside the same file without gzip is left out.
 
     Raises
     ------
@@ -55,7 +63,8 @@ def read_folder(path: Path) -> Source:
     present = [file for file in sorted(path.iterdir()) if file.is_file() and not file.name.startswith(".")]
     files = [file for file in present if is_idx(file)]
     others = len(present) - len(files)
-    data, labels = _placed(path, files)
+    single = [file for file in files if not _is_copy(file, files)]
+    data, labels = _placed(path, single)
     if not data:
         raise DataError(f"{path} holds IDX labels but no IDX data; add the files of images")
     lone = next((file for split, file in labels.items() if split not in data), None)
@@ -64,8 +73,19 @@ def read_folder(path: Path) -> Source:
     if "all" in data and len(data) > 1:
         raise DataError(f"{path} holds {data['all'].name}, which no split is named in, beside split files; take it out")
     splits = {split: _rows(file, labels.get(split)) for split, file in data.items()}
-    notices = (f"{others} file(s) that are not IDX were left out",) if others else ()
-    return _source(splits, path, notices)
+    copies = len(files) - len(single)
+    notices = [f"{others} file(s) that are not IDX were left out"] if others else []
+    notices += [f"{copies} .gz file(s) were left out, whose content lies beside them"] if copies else []
+    return _source(splits, path, tuple(notices))
+
+
+def _is_copy(file: Path, files: list[Path]) -> bool:
+    """Whether a gzipped file holds what the file beside it does: its last 8 bytes are the checksum and the size."""
+    plain = file.with_suffix("")
+    if file.suffix != ".gz" or plain not in files:
+        return False
+    content = plain.read_bytes()
+    return file.read_bytes()[-8:] == struct.pack("<II", zlib.crc32(content), len(content) % 2**32)
 
 
 def _placed(path: Path, files: list[Path]) -> tuple[dict[str, Path], dict[str, Path]]:

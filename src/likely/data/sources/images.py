@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
-from likely.data.source import Rows, Source
+from likely.data.source import LABEL, Rows, Source
+from likely.data.sources.beside import TABLES, labels_beside
 from likely.data.sources.picture import WHITE, Picture, read_picture
 from likely.errors import DataError
 
@@ -29,9 +32,10 @@ def read_folder(
 ) -> Source | None:
     """Every picture below the folder, in sorted order; `None` where there is none.
 
-    A first folder level named train, val or test is a split; the level below it (or the first) is the label. Mixed grey
-    and colour becomes colour; grey of 16 bits stays in its units; transparent pictures are laid on the background; EXIF
-    rotation is applied.
+    A first folder level named train, val or test is a split; the level below it (or the first) is the label. Folders
+    that do nothing but hold all that is below them are no level. A table beside pictures that names them gives more
+    labels (`beside.labels_beside`). Mixed grey and colour becomes colour; grey of 16 bits stays in its units;
+    transparent pictures are laid on the background; EXIF rotation is applied.
 
     Parameters
     ----------
@@ -54,18 +58,35 @@ def read_folder(
     files = [file for file in entries if file.suffix.lower() in SUFFIXES]
     if not files:
         return None
-    _check_places(path, files)
-    notices = []
-    if len(entries) > len(files):
-        notices.append(f"{len(entries) - len(files)} files that are not pictures were left out")
+    base = _base(path, files)
+    _check_places(base, files)
+    told: list[str] = []
+    tables = [entry for entry in entries if entry.suffix.lower() in TABLES]
+    beside, used = labels_beside(tables, files, told)
+    others = len(entries) - len(files) - len(used)
+    notices = [f"{others} files that are not pictures were left out"] if others else []
     read = _read_all(files, partial(read_picture, resize=resize, background=background or WHITE), progress)
     colour = any(picture.array.ndim == 3 for picture in read)
     splits: dict[str, Rows] = {}
-    placed = [_place(path, picture.path) for picture in read]
+    placed = [_place(base, picture.path) for picture in read]
     for split in dict.fromkeys(split for split, _ in placed):
         chosen = [i for i, (own, _) in enumerate(placed) if own == split]
-        splits[split] = _rows([read[i] for i in chosen], [placed[i][1] for i in chosen], colour)
-    return Source("images", splits, path, (*notices, *_notices(read, placed, background)))
+        rows = _rows([read[i] for i in chosen], [placed[i][1] for i in chosen], colour)
+        splits[split] = rows if beside is None else _with_labels(rows, beside.iloc[chosen])
+    return Source("images", splits, path, (*notices, *told, *_notices(read, placed, background)))
+
+
+def _base(root: Path, files: list[Path]) -> Path:
+    """The folder that the levels are counted from: the deepest that holds all pictures.
+
+    Not below the folder of a split; pictures that all lie in one folder have its name as their label.
+    """
+    shared = Path(os.path.commonpath([file.parent for file in files]))
+    common = list(shared.relative_to(root).parts)
+    if all(file.parent == shared for file in files):
+        common = common[:-1]
+    split = next((place for place, name in enumerate(common) if name.lower() in SPLITS), None)
+    return root.joinpath(*common[:split])
 
 
 def _walk(root: Path) -> Iterator[Path]:
@@ -77,7 +98,8 @@ def _walk(root: Path) -> Iterator[Path]:
     seen: set[str] = set()
     for folder, below, files in os.walk(root, onerror=refuse, followlinks=True):
         real = os.path.realpath(folder)
-        below[:] = [] if real in seen else sorted(name for name in below if not name.startswith("."))
+        kept = (name for name in below if not name.startswith(".") and name != "__MACOSX")
+        below[:] = [] if real in seen else sorted(kept)
         if real not in seen:
             yield from (Path(folder, name) for name in files if not name.startswith("."))
         seen.add(real)
@@ -137,6 +159,18 @@ def _rows(read: list[Picture], labels: list[str], colour: bool) -> Rows:
     for i, picture in enumerate(read):
         values[i] = picture.array[:, :, None] if colour and picture.array.ndim == 2 else picture.array
     return Rows(values, np.array(labels) if any(labels) else None)
+
+
+def _with_labels(rows: Rows, beside: pd.DataFrame) -> Rows:
+    """The labels of tables beside those of folders; a column named `label` stands for the folders' names."""
+    beside = beside.reset_index(drop=True)
+    labels = rows.labels
+    if LABEL in beside:
+        labels = beside[LABEL].to_numpy()
+    elif labels is not None and len(set(labels)) == 1:
+        labels = None
+    beside = beside.drop(columns=LABEL, errors="ignore")
+    return replace(rows, labels=labels, beside=beside if beside.shape[1] else None)
 
 
 def _notices(read: list[Picture], placed: list[tuple[str, str]], background: tuple[int, int, int] | None) -> list[str]:

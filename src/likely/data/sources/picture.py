@@ -20,6 +20,7 @@ GREY = ("1", "L", "LA", "La")
 WIDE = re.compile(r";(16|32)[BLN]")
 DEEPEST = 65535
 WHITE = (255, 255, 255)
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,9 +81,9 @@ def colour_of(told: str | Sequence[int] | None) -> tuple[int, int, int] | None:
 
 
 def is_picture(path: Path) -> bool:
-    """Whether the content is that of a picture, whatever the name says."""
+    """Whether the content is that of a picture of a kind that is read, whatever the name says."""
     try:
-        with Image.open(path):
+        with Image.open(path, formats=FORMATS):
             return True
     except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError):
         return False
@@ -101,7 +102,7 @@ def read_picture(path: Path, resize: tuple[int, int] | None, background: tuple[i
     """
     try:
         _check_whole(path)
-        with Image.open(path) as opened:
+        with Image.open(path, formats=FORMATS) as opened:
             animated = bool(getattr(opened, "is_animated", False))
             wide = bool(WIDE.search(str(opened.tile)))
             image = ImageOps.exif_transpose(opened)
@@ -119,7 +120,7 @@ def read_picture(path: Path, resize: tuple[int, int] | None, background: tuple[i
 
 def _check_whole(path: Path) -> None:
     """Pillow reads a PNG that lacks its end as if nothing were missing; its checksums tell."""
-    with Image.open(path) as opened:
+    with Image.open(path, formats=FORMATS) as opened:
         if opened.format == "PNG":
             opened.verify()
 

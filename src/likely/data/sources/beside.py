@@ -1,0 +1,133 @@
+"""Tables of labels beside pictures: one row a picture, named in one of the columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from likely.data.sources.tables import read_text
+from likely.errors import DataError
+
+__all__ = ["TABLES", "labels_beside"]
+
+TABLES = (".csv", ".tsv")
+HALF = 0.5
+
+Naming = Callable[[Path, Path], str]
+
+
+def labels_beside(
+    tables: Sequence[Path], pictures: Sequence[Path], notices: list[str]
+) -> tuple[pd.DataFrame | None, list[Path]]:
+    """The labels of pictures that tables give, and the tables that were used.
+
+    A table speaks of the pictures below its folder. The column that names them has no value twice, and holds their
+    paths from there, their file names, or either without the ending (numbers with or without zeros in front); at least
+    half of the table's rows, or of the pictures, are named so. All other columns are labels.
+
+    Parameters
+    ----------
+    tables, pictures
+        Files.
+    notices
+        Gets a sentence for each table that is used, or names no pictures.
+
+    Returns
+    -------
+    pandas.DataFrame | None
+        One row a picture, in order, missing where none speaks of it.
+
+    Raises
+    ------
+    DataError
+        If two tables speak of one picture.
+
+    """
+    found: list[pd.DataFrame] = []
+    used: list[Path] = []
+    for table in tables:
+        frame = _named(table, pictures, notices)
+        if frame is not None:
+            found.append(frame)
+            used.append(table)
+    if not found:
+        return None, []
+    joined = pd.concat(found)
+    if joined.index.has_duplicates:
+        twice = pictures[int(joined.index[joined.index.duplicated()][0])]
+        raise DataError(f"{' and '.join(map(str, used))} both give labels of {twice}; take one of them out")
+    return joined.reindex(range(len(pictures))), used
+
+
+def _named(table: Path, pictures: Sequence[Path], notices: list[str]) -> pd.DataFrame | None:
+    """The labels of one table, indexed by the place of the picture; `None` where it names none."""
+    try:
+        read = read_text(table)
+    except DataError:
+        return None
+    frame = read.splits["all"].values
+    below = [place for place, picture in enumerate(pictures) if picture.is_relative_to(table.parent)]
+    if not isinstance(frame, pd.DataFrame) or not below or frame.shape[1] < 2:
+        return None
+    best: tuple[str, np.ndarray] | None = None
+    for name, column in frame.items():
+        for naming in NAMINGS:
+            places = _places(column, naming, table.parent, pictures, below)
+            if places is not None and (best is None or (places >= 0).sum() > (best[1] >= 0).sum()):
+                best = str(name), places
+    if best is None or (best[1] >= 0).sum() < max(1, HALF * min(len(frame), len(below))):
+        notices.append(f"{table.name} names none of the pictures, or one twice, and was left out")
+        return None
+    name, places = best
+    named = places >= 0
+    labels = frame.loc[named].drop(columns=name).set_axis(places[named], axis=0)
+    notices.extend(notice for notice in read.notices if repr(name) not in notice)
+    lacking = len(below) - len(labels)
+    notices.append(
+        f"{table.name}: {', '.join(map(str, labels.columns))} of the pictures named in {name!r}; "
+        "--condition COLUMN learns P(x | column)" + (f"; {lacking} picture(s) are not named" if lacking else "")
+    )
+    return labels
+
+
+def _places(
+    column: pd.Series, naming: Naming, root: Path, pictures: Sequence[Path], below: Sequence[int]
+) -> np.ndarray | None:
+    """For each row the picture that it names, −1 for none; `None` where a name stands for two."""
+    known = {naming(root, pictures[place]): place for place in below}
+    told = column.astype(str).str.strip().str.replace("\\", "/").str.removeprefix("./")
+    if naming is _number:
+        told = told.map(_bare)
+    if len(known) < len(below) or told.duplicated().any():
+        return None
+    return np.array([known.get(name, -1) for name in told], dtype=np.int64)
+
+
+def _path(root: Path, picture: Path) -> str:
+    return picture.relative_to(root).as_posix()
+
+
+def _path_stem(root: Path, picture: Path) -> str:
+    return picture.relative_to(root).with_suffix("").as_posix()
+
+
+def _name(_: Path, picture: Path) -> str:
+    return picture.name
+
+
+def _stem(_: Path, picture: Path) -> str:
+    return picture.stem
+
+
+def _number(_: Path, picture: Path) -> str:
+    return _bare(picture.stem)
+
+
+def _bare(text: str) -> str:
+    return text.lstrip("0") or "0" if text.isdigit() else text
+
+
+NAMINGS: tuple[Naming, ...] = (_path, _name, _path_stem, _stem, _number)

@@ -1,0 +1,123 @@
+"""Zip and tar files of a folder: unpacked to a temporary place, with what could do harm refused."""
+
+from __future__ import annotations
+
+import lzma
+import re
+import shutil
+import stat
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from likely.errors import DataError
+
+__all__ = ["is_tar", "unpacked"]
+
+TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
+BROKEN = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    NotImplementedError,
+)
+DRIVE = re.compile("[A-Za-z]:")
+LEAST, RATIO, CHUNK = 2**30, 100, 2**20
+INSTEAD = "unpack it yourself, and give the folder"
+
+
+def is_tar(path: Path) -> bool:
+    """Whether a file is a tar archive, by its name or, where it is not compressed, by its content."""
+    if path.name.lower().endswith(TARS):
+        return True
+    with path.open("rb") as file:
+        head = file.read(263)
+    return head[257:262] == b"ustar"
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """A temporary folder with the files of an archive, gone afterwards; hidden files and `__MACOSX` are left out.
+
+    Nothing is written elsewhere: an archive with a path that leads out of it, or with a link, is refused, and so is one
+    of more than half of the free space, or of more than 1 GiB and a hundred times its size.
+
+    Raises
+    ------
+    DataError
+        If the archive is damaged, encrypted or refused.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="likely-") as name:
+        folder = Path(name)
+        most = min(shutil.disk_usage(folder).free // 2, max(LEAST, RATIO * path.stat().st_size))
+        try:
+            _unpack(path, folder, most)
+        except DataError:
+            raise
+        except BROKEN as error:
+            reason = " ".join(str(error).split())[:120] or type(error).__name__
+            raise DataError(f"{path} cannot be unpacked ({reason}); mend it, or {INSTEAD}") from error
+        yield folder
+
+
+def _unpack(path: Path, folder: Path, most: int) -> None:
+    left = most
+    for name, file in _tar(path) if is_tar(path) else _zip(path):
+        place = _place(path, name)
+        if place is None:
+            continue
+        target = folder.joinpath(*place.parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if target.exists():
+            raise DataError(f"{path} holds {name!r} twice; {INSTEAD}")
+        with target.open("xb") as out:
+            while part := file.read(CHUNK):
+                left -= len(part)
+                if left < 0:
+                    raise DataError(f"{path} unpacks to more than {most / 2**30:.3g} GiB, which is refused; {INSTEAD}")
+                out.write(part)
+
+
+def _zip(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with zipfile.ZipFile(path) as archive:
+        for member in archive.infolist():
+            if member.is_dir():
+                continue
+            if stat.S_ISLNK(member.external_attr >> 16):
+                raise _link(path, member.filename)
+            with archive.open(member) as file:
+                yield member.filename, file
+
+
+def _tar(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    with tarfile.open(path) as archive:
+        for member in archive:
+            if member.isdir():
+                continue
+            file = archive.extractfile(member) if member.isreg() else None
+            if file is None:
+                raise _link(path, member.name)
+            yield member.name, file
+
+
+def _link(path: Path, name: str) -> DataError:
+    return DataError(f"{path} holds {name!r}, which is a link or a device, not a file; {INSTEAD}")
+
+
+def _place(path: Path, name: str) -> PurePosixPath | None:
+    """Where a member goes below the folder; `None` for one that is hidden."""
+    place = PurePosixPath(name.replace("\\", "/"))
+    if place.is_absolute() or ".." in place.parts or DRIVE.match(name) or "\0" in name:
+        raise DataError(f"{path} holds {name!r}, a path that leads out of it; do not use this file")
+    hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
+    return None if hidden or not place.parts else place

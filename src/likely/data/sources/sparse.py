@@ -1,0 +1,133 @@
+"""Sparse matrices, made dense where that fits."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from likely.data.source import Rows, Source
+from likely.data.sources.arrays import checked, reading, tensor_source
+from likely.errors import DataError
+
+__all__ = ["is_sparse", "is_sparse_npz", "read_sparse_npz", "sparse_source"]
+
+SCIPY = {"format", "shape", "data"}
+COORDINATES = {"coords", "shape", "data"}
+COMPRESSED = {"indices", "indptr", "shape", "data", "compressed_axes"}
+CHECKED = ("csr", "csc", "bsr")
+CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def is_sparse(data: Any) -> bool:
+    """Whether an object is one of scipy's sparse matrices or arrays, or a sparse tensor."""
+    if str(getattr(data, "layout", "")).startswith("torch.sparse"):
+        return True
+    scipy = sys.modules.get("scipy.sparse")
+    return scipy is not None and bool(scipy.issparse(data))
+
+
+def is_sparse_npz(names: set[str]) -> bool:
+    """Whether an archive of arrays with these names is one sparse matrix, of scipy or of pydata's sparse."""
+    return any(known <= names for known in (SCIPY, COORDINATES, COMPRESSED))
+
+
+def sparse_source(matrix: Any) -> Source:
+    """A sparse matrix or tensor in memory, as a dense source.
+
+    Raises
+    ------
+    DataError
+        If it does not fit in memory, or does not hold real numbers.
+
+    """
+    if not hasattr(matrix, "to_dense"):
+        return _source(matrix, "the sparse matrix", None)
+    shape, what = tuple(matrix.shape), "the sparse tensor"
+    _demand_room(shape, matrix.dtype.itemsize, what)
+    source = tensor_source(matrix.detach().cpu().to_dense())
+    array = source.splits["all"].values
+    return replace(source, notices=(_told(what, shape, np.asarray(array)),))
+
+
+def read_sparse_npz(path: Path) -> Source:
+    """What `scipy.sparse.save_npz` wrote (any format), or pydata's `sparse.save_npz` (COO), as a dense source.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, of another kind, or does not fit in memory.
+
+    """
+    with reading(path, "sparse npz"), np.load(path, allow_pickle=False) as archive:
+        names = set(archive.files)
+        if names >= SCIPY:
+            from scipy import sparse
+
+            matrix = sparse.load_npz(path)
+            if matrix.format in CHECKED:
+                matrix.check_format(full_check=True)
+            return _source(matrix, str(path), path)
+        if names >= COORDINATES:
+            return _coordinates(archive, path)
+    raise DataError(
+        f"{path} is a sparse array of a kind that is not read (GCXS of pydata's sparse); write it anew by "
+        "np.savez('data.npz', x=array.todense())"
+    )
+
+
+def _source(matrix: Any, what: str, path: Path | None) -> Source:
+    shape = tuple(int(size) for size in matrix.shape)
+    _demand_room(shape, np.dtype(matrix.dtype).itemsize, what)
+    array = checked(matrix.toarray(), what)
+    return Source("array", {"all": Rows(array)}, path, (_told(what if path is None else path.name, shape, array),))
+
+
+def _coordinates(archive: Mapping[str, np.ndarray], path: Path) -> Source:
+    coords, data = archive["coords"], archive["data"]
+    shape = tuple(int(size) for size in archive["shape"].reshape(-1))
+    if coords.shape != (len(shape), len(data)) or data.ndim != 1 or coords.dtype.kind not in "iu" or min(shape) < 0:
+        raise DataError(f"{path} says that it is sparse, but coords {coords.shape} do not fit the shape {shape}")
+    if coords.size and (coords.min() < 0 or (coords.max(1) >= shape).any()):
+        raise DataError(f"{path} has coords beyond its shape {shape}; write it anew")
+    _demand_room(shape, data.dtype.itemsize, str(path))
+    empty = archive.get("fill_value", np.zeros((), data.dtype))
+    array = np.full(shape, empty.reshape(()), dtype=data.dtype)
+    array[tuple(coords)] = 0
+    np.add.at(array, tuple(coords), data)
+    return Source("array", {"all": Rows(checked(array, str(path)))}, path, (_told(path.name, shape, array),))
+
+
+def _told(what: str, shape: tuple[int, ...], array: np.ndarray) -> str:
+    share = np.count_nonzero(array) / max(1, array.size)
+    size = " x ".join(map(str, shape))
+    return f"{what}, {size} with {100 * share:.2g}% other than 0, was made dense: {array.nbytes / 2**20:.3g} MiB"
+
+
+def _demand_room(shape: tuple[int, ...], itemsize: int, what: str) -> None:
+    have, needed = _memory(), math.prod(shape) * itemsize
+    if have is not None and needed > have / 3:
+        size = " x ".join(map(str, shape))
+        raise DataError(
+            f"{what} is sparse, {size}, and takes {needed / 2**30:.3g} GiB when dense, more than a third of this "
+            f"machine's {have / 2**30:.3g} GiB; keep fewer columns (those that vary most), or fewer rows"
+        )
+
+
+def _memory() -> int | None:
+    """Bytes of memory that this process may have; `None` where the system does not say."""
+    try:
+        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+    try:
+        limit = CGROUP.read_text().strip()
+    except OSError:
+        return have
+    return min(have, int(limit)) if limit.isdigit() else have

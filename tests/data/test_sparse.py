@@ -1,0 +1,79 @@
+"""Sparse matrices are made dense, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from likely.data.sources import open_source
+from likely.data.sources import sparse as reader
+from likely.errors import DataError
+
+COUNTS = np.random.default_rng(0).poisson(0.3, (20, 7)).astype("float32")
+
+
+@pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia"])
+@pytest.mark.parametrize("file", [False, True])
+def test_a_sparse_matrix_is_made_dense(kind: str, file: bool, tmp_path: Path) -> None:
+    for make in (sparse.coo_matrix, sparse.coo_array):
+        given: Any = make(COUNTS).asformat(kind)
+        if file:
+            sparse.save_npz(tmp_path / "s.npz", given)
+            given = tmp_path / "s.npz"
+        source = open_source(given)
+        np.testing.assert_array_equal(source.splits["all"].values, COUNTS)
+        assert source.splits["all"].values.dtype == np.float32
+        assert source.form == "array"
+        assert len(source.notices) == 1
+        share = f"{100 * (COUNTS > 0).mean():.2g}"
+        assert f", 20 x 7 with {share}% other than 0, was made dense" in source.notices[0]
+
+
+def test_a_sparse_tensor_is_made_dense() -> None:
+    for given in (torch.from_numpy(COUNTS).to_sparse(), torch.from_numpy(COUNTS).to_sparse_coo()):
+        source = open_source(given)
+        np.testing.assert_array_equal(source.splits["all"].values, COUNTS)
+        assert "was made dense" in source.notices[0]
+
+
+def test_coordinates_with_a_fill_value(tmp_path: Path) -> None:
+    coords = np.array([[0, 2, 2], [1, 0, 0]])
+    np.savez(tmp_path / "c.npz", data=[5, 3, 1], coords=coords, shape=[3, 2], fill_value=7)
+    expected = [[7, 5], [7, 7], [4, 7]]
+    assert open_source(tmp_path / "c.npz").splits["all"].values.tolist() == expected
+    np.savez(tmp_path / "c.npz", data=[5, 3, 1], coords=coords, shape=[2, 2], fill_value=7)
+    with pytest.raises(DataError, match="coords beyond its shape"):
+        open_source(tmp_path / "c.npz")
+
+
+def test_what_does_not_fit_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wide = sparse.coo_matrix(([1.0], ([0], [0])), shape=(10**7, 10**7))
+    sparse.save_npz(tmp_path / "w.npz", wide)
+    np.savez(tmp_path / "c.npz", data=[1.0], coords=[[0], [0]], shape=[10**7, 10**7], fill_value=0)
+    for given in (wide, wide.tocsr(), tmp_path / "w.npz", tmp_path / "c.npz"):
+        with pytest.raises(
+            DataError, match=r"10000000 x 10000000, and takes .* more than a third of .*; keep fewer"
+        ) as told:
+            open_source(given)
+        assert "\n" not in str(told.value)
+    monkeypatch.setattr(reader, "_memory", lambda: 3 * COUNTS.nbytes)
+    open_source(sparse.csr_matrix(COUNTS))
+    monkeypatch.setattr(reader, "_memory", lambda: 3 * COUNTS.nbytes - 1)
+    with pytest.raises(DataError, match="more than a third"):
+        open_source(sparse.csr_matrix(COUNTS))
+
+
+def test_damaged_sparse_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "s.npz"
+    whole = {"format": b"csr", "shape": [2, 3], "data": [1.0, 2.0], "indices": [0, 99], "indptr": [0, 1, 2]}
+    np.savez(path, **whole)
+    with pytest.raises(DataError, match="cannot be read as sparse npz"):
+        open_source(path)
+    np.savez(path, data=[1.0], indices=[0], indptr=[0, 1], shape=[1, 1], compressed_axes=[0], fill_value=0)
+    with pytest.raises(DataError, match=r"GCXS.*todense"):
+        open_source(path)

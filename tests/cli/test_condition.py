@@ -97,7 +97,7 @@ FITS: dict[str, tuple[str, list[str], str]] = {
     "near": ("t.csv", ["--condition", "ones"], "did you mean 'one'?"),
     "ignored": ("t.csv", ["--condition", "s", "--column", "s=ignore"], "cannot be ignored and be a condition"),
     "constant": ("t.csv", ["--condition", "one"], "it is always 1 in the training rows"),
-    "a name of each row": ("t.csv", ["--condition", "id"], "leave such rows out"),
+    "a name of each row": ("t.csv", ["--condition", "id"], "an identifier; --column id=categorical overrides"),
     "no labels": ("d.npy", ["--condition", "label"], "came without labels"),
     "a cell": ("d.npz", ["--condition", "x3"], "its condition can be 'label'"),
     "kind of a label that is none": ("d.npz", ["--column", "label=real"], "make it a condition, or leave it out"),

@@ -64,7 +64,6 @@ KINDS: dict[str, tuple[Any, str, str]] = {
     "german": (STAMPS.dt.strftime("%d.%m.%Y"), "date", "written %d.%m.%Y"),
     "american": (STAMPS.dt.strftime("%m/%d/%Y"), "date", "written %m/%d/%Y"),
     "american or not": (pd.Series(["01/02/2020", "02/01/2020"] * (N // 2)), "categorical", "2 different"),
-    "ragged dates": (pd.Series(["2020-1-2", "2020-01-03"] * (N // 2)), "categorical", "2 different"),
     "arrow strings": (pd.Series(["x", "y"] * (N // 2)).astype(pd.ArrowDtype(pa.string())), "categorical", "2 diff"),
     "arrow integers": (pd.Series([3, 9, 4, 5] * (N // 4)).astype("int16[pyarrow]"), "listed", "4 different numbers"),
     "arrow truths": (pd.Series([True, False] * (N // 2)).astype("bool[pyarrow]"), "binary", "only 0 and 1"),

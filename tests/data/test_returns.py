@@ -76,14 +76,14 @@ def test_a_type_that_cannot_be_given_back_is_refused_before_anything_is_learned(
 
 
 def test_fit_and_inspect_ask_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Any, capsys: Any) -> None:
-    from likely.run import fitting, inspection
+    from likely.run import describing
 
     def refuse(*_: object) -> None:
         raise DataError("column 'v' is of type vague")
 
     FRAME[["long double"]].astype(float).to_csv(tmp_path / "t.csv", index=False)
-    for place, words in ((fitting, ["fit", "-o", str(tmp_path / "run")]), (inspection, ["inspect"])):
-        monkeypatch.setattr(place, "demand_returns", refuse)
+    monkeypatch.setattr(describing, "demand_returns", refuse)
+    for words in (["fit", "-o", str(tmp_path / "run")], ["inspect"]):
         assert main([words[0], str(tmp_path / "t.csv"), *words[1:]]) == 2
         assert capsys.readouterr().err == "likely: column 'v' is of type vague\n"
     assert not (tmp_path / "run").exists()

@@ -57,8 +57,9 @@ def test_zeros_in_front_of_numbers_are_noted_where_they_are_lost(tmp_path: Path)
 
 def test_a_column_without_name_is_named_and_noted(tmp_path: Path) -> None:
     source = opened(tmp_path, ",a\n0,x\n1,y\n")
-    assert table(source).columns.tolist() == ["c0", "a"]
-    assert source.notices == ("t.csv: column 1 has no name; it is called c0",)
+    assert table(source).columns.tolist() == ["index", "a"]
+    assert source.notices == ("t.csv: column 1 has no name; it is called index",)
+    assert table(opened(tmp_path, "a,,index\n0,x,2\n1,y,3\n")).columns.tolist() == ["a", "c1", "index"]
 
 
 def test_a_header_of_column_numbers_is_pointed_out(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,10 @@ def _table(run: Run, data: Any, ranked: pd.DataFrame, n: int) -> Any:
     for title in ("row", *shown.values()):
         table.add_column(title, justify="right")
     table.add_column("nats more than is usual, by column")
-    values, place = run.rows_of(data)[0].values, {label: i for i, label in enumerate(ranked.index.sort_values())}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what there is to say of reading was said when they were ranked
+        values = run.rows_of(data)[0].values
+    place = {label: i for i, label in enumerate(ranked.index.sort_values())}
     reasons = ranked.loc[:, "code":]
     excess = reasons - reasons.mean()
     for position in range(min(n, len(ranked))):

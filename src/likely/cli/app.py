@@ -30,6 +30,7 @@ from likely.cli.arguments import (
     Told,
 )
 from likely.cli.options import checked_seed
+from likely.cli.read_options import Dated, Decimal, Separator
 
 __all__ = ["app"]
 
@@ -85,6 +86,9 @@ def fit(
     resize: Resize = None,
     background: Background = None,
     limits: Limited = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    date_format: Dated = None,
     split: Split = "random",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
     set_: Annotated[
@@ -128,6 +132,9 @@ def fit(
         resize=size(resize),
         background=background,
         limits=limits_of(limits),
+        separator=separator,
+        decimal=decimal,
+        date_format=pairs(date_format, "--date-format"),
         split=split,
         **options,
     )
@@ -144,6 +151,9 @@ def inspect(
     resize: Resize = None,
     background: Background = None,
     limits: Limited = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    date_format: Dated = None,
     split: Split = "random",
     seed: Seed = 0,
     output: Annotated[
@@ -167,6 +177,9 @@ def inspect(
         resize=size(resize),
         background=background,
         limits=limits_of(limits),
+        separator=separator,
+        decimal=decimal,
+        date_format=pairs(date_format, "--date-format"),
         split=split,
         seed=seed,
     )

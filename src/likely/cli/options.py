@@ -12,6 +12,7 @@ from likely.errors import ConfigError
 
 __all__ = ["checked_seed", "limits", "pairs", "read_config", "settings", "size", "told"]
 
+LAST = ("--column", "--limits", "--date-format")
 OWN = (
     "background",
     "binarize",
@@ -19,11 +20,14 @@ OWN = (
     "condition",
     "config",
     "data",
+    "date_format",
+    "decimal",
     "limits",
     "out",
     "output",
     "overwrite",
     "resize",
+    "separator",
     "split",
 )
 
@@ -39,7 +43,7 @@ def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
     """`["a=b"]` to `{"a": "b"}`."""
     made = {}
     for word in words or ():
-        name, mark, value = word.rpartition("=") if option in ("--column", "--limits") else word.partition("=")
+        name, mark, value = word.rpartition("=") if option in LAST else word.partition("=")
         if not mark or not name or not value:
             raise ConfigError(f"{option} takes NAME=VALUE, got {word!r}")
         made[name] = value

@@ -2,6 +2,7 @@
 
 from likely.data.axis import Axis
 from likely.data.batch import Batch
+from likely.data.classes import with_classes
 from likely.data.conditions import Given, observed, span, with_labels
 from likely.data.dates import shown
 from likely.data.decode import decode
@@ -51,6 +52,7 @@ __all__ = [
     "take",
     "taken",
     "ungrouped",
+    "with_classes",
     "with_labels",
     "with_limits",
 ]

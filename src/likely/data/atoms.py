@@ -39,7 +39,7 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
     candidates: dict[int, np.ndarray] = {}
     for place, column in enumerate(columns):
         if column.kind in ("real", "positive") and column.per_unit is None:
-            values, counts = np.unique(_numbers(frame.iloc[:, place]), return_counts=True)
+            values, counts = np.unique(_numbers(column, frame.iloc[:, place]), return_counts=True)
             if (counts >= least).any():
                 candidates[place] = values[counts >= least]
     if not candidates:
@@ -49,7 +49,7 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
     usual = float(np.median(np.unique(rows, return_counts=True)[1]))
     made = list(columns)
     for place, values in candidates.items():
-        numbers = _numbers(frame.iloc[:, place], keep=True)
+        numbers = _numbers(columns[place], frame.iloc[:, place], keep=True)
         atoms = []
         for value in values.tolist():
             at = rows[numbers == value]
@@ -60,13 +60,13 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
     return tuple(made)
 
 
-def _numbers(values: pd.Series, *, keep: bool = False) -> np.ndarray:
+def _numbers(column: Column, values: pd.Series, *, keep: bool = False) -> np.ndarray:
     """The observed numbers; with `keep` those of all rows, NaN where there is none."""
     missing = holes(values)[0]
     if not keep:
-        return numbers_of(values[~missing])
+        return numbers_of(values[~missing], column.written)
     made = np.full(len(values), np.nan)
-    made[~missing] = numbers_of(values[~missing])
+    made[~missing] = numbers_of(values[~missing], column.written)
     return made
 
 

@@ -7,6 +7,8 @@ import re
 import numpy as np
 import pandas as pd
 
+from likely.data.written import Written
+
 __all__ = ["NUMBER", "TOKENS", "holes", "numbers_of"]
 
 TOKENS = ("", "?", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "NaT", "n/a", "nan", "null")
@@ -41,11 +43,18 @@ def holes(values: pd.Series) -> tuple[np.ndarray, str | None]:
     return missing, max(told, key=lambda word: int(counts[word].sum()), default=None)
 
 
-def numbers_of(values: pd.Series) -> np.ndarray:
-    """`(rows,)` float64: numbers written as digits, or numbers already; NaN for anything else (`1_000`, `0x10`)."""
+def numbers_of(values: pd.Series, written: Written | None = None) -> np.ndarray:
+    """`(rows,)` float64: numbers written as digits, or numbers already; NaN for anything else (`1_000`, `0x10`).
+
+    Texts are read as they are `written`; where that does not fit them all, as plain numbers, if that does.
+    """
     if pd.api.types.is_numeric_dtype(values.dtype):
         return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
     known = {value: _number(value) for value in values.unique()}
+    if written is not None:
+        told = {value: written.number(value) if isinstance(value, str) else made for value, made in known.items()}
+        plainly = np.isnan(list(told.values())).any() and not np.isnan(list(known.values())).any()
+        known = known if plainly else told
     return np.array([known[value] for value in values.tolist()], dtype=np.float64)
 
 

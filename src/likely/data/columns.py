@@ -13,6 +13,7 @@ import pandas as pd
 
 from likely.data import dates
 from likely.data.cells import holes, numbers_of
+from likely.data.looks import Look, look_at
 from likely.data.numeric import numeric, told_numeric
 from likely.data.schema import LEFT_OUT, Column, Kind
 from likely.data.warp import bent
@@ -21,21 +22,23 @@ from likely.errors import ConfigError, DataError
 __all__ = ["MAX_CATEGORIES", "column_of"]
 
 MAX_CATEGORIES = 5000
-FEW = 50
+FEW, INDEX = 50, "index"
 WORDS, CHARACTERS = 4.0, 60.0
 NAMED_ID = re.compile(r"(.*[ _.-])?(id|uuid|guid|key|index|row|rownames?|row[ _.-]?(number|num|no))|.*[a-z]I[dD]")
 PLAIN = (str, bool, int, float, np.bool_, np.number)
 
 
-def column_of(name: str, values: pd.Series, wanted: str | None, *, named: bool = True) -> Column:
+def column_of(
+    name: str, values: pd.Series, wanted: str | None, *, named: bool = True, look: Look | None = None
+) -> Column:
     """What a column is: by its type, its observed values and, for identifiers, its name and the order of its rows.
 
     Booleans are binary, pandas categoricals categorical or ordered, numbers what `numeric` says, dates and strings that
     are all dates of one writing are dates, one value is constant. Of more than 50 rows, integers that rise from row to
-    row over nearly every number from 0 on, and integers without a repetition that are named like an identifier, are
-    identifiers. Strings that are different in more than half of the rows (and more than 50), or more than 5,000, are
-    text where they have four words or 60 characters on average, else identifiers. A column without any value, text and
-    identifiers are left out.
+    row over nearly every number from 0 on, and integers without a repetition that are named like an identifier (of any
+    number of rows: `index`), are identifiers. Strings are text where they have four words or 60 characters on average,
+    else identifiers, if more than half of the rows hold one that no other row holds, or there are more than 5,000. A
+    column without any value, text and identifiers are left out.
 
     Parameters
     ----------
@@ -45,6 +48,8 @@ def column_of(name: str, values: pd.Series, wanted: str | None, *, named: bool =
         The kind that the user wants, or `None`.
     named
         It is a table's own column: one of an array is never an identifier.
+    look
+        How its texts are read, where all rows were looked at (`looks.look`); else these are.
 
     Raises
     ------
@@ -61,7 +66,8 @@ def column_of(name: str, values: pd.Series, wanted: str | None, *, named: bool =
         raise ConfigError(f"column {name!r}: unknown kind {wanted!r}{hint}")
     dtype, (missing, token) = str(values.dtype), holes(values)
     count = int(missing.sum())
-    beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token}
+    look = look or look_at(name, values, wanted) or Look()
+    beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token or look.token}
     if wanted in LEFT_OUT:
         return Column(name, kind=wanted, reason="as told", **beside)
     if count == len(values):
@@ -71,10 +77,10 @@ def column_of(name: str, values: pd.Series, wanted: str | None, *, named: bool =
     present = values[~missing] if count else values
     if wanted is None:
         made = _identifier(name, present) if named and not count else None
-        return replace(made or _inferred(name, present), **beside)
-    found = _told(name, present, wanted)
+        return replace(made or _inferred(name, present, look), **beside)
+    found = _told(name, present, wanted, look)
     if found is None:
-        reason = _inferred(name, present).reason
+        reason = _inferred(name, present, look).reason
         raise ConfigError(f"column {name!r} cannot be {wanted}: its values do not fit ({reason})")
     return replace(found, **beside)
 
@@ -92,7 +98,7 @@ def _python_dates(values: pd.Series) -> bool:
 
 def _identifier(name: str, values: pd.Series) -> Column | None:
     """Row numbers, and numbers that name rows."""
-    if len(values) <= FEW or not pd.api.types.is_integer_dtype(values.dtype):
+    if (len(values) <= FEW and name != INDEX) or not pd.api.types.is_integer_dtype(values.dtype):
         return None
     numbers = values.to_numpy()
     if numbers[0] >= 0 and numbers[-1] < 1.5 * len(numbers) + 10 and (numbers[1:] > numbers[:-1]).all():
@@ -102,9 +108,9 @@ def _identifier(name: str, values: pd.Series) -> Column | None:
     return None
 
 
-def _inferred(name: str, values: pd.Series) -> Column:
+def _inferred(name: str, values: pd.Series, look: Look) -> Column:
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return _left_out(name, values.unique().tolist(), len(values)) or _categories(name, values, None)
+        return _left_out(name, values) or _categories(name, values, None)
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return _dates(name, values, None)
     if _plain(values):
@@ -113,19 +119,24 @@ def _inferred(name: str, values: pd.Series) -> Column:
         return _dates(name, values, "date")
     _refuse_objects(name, values)
     distinct = values.unique().tolist()
-    texts = len(distinct) > 1 and all(isinstance(value, str) for value in distinct)
-    form = dates.format_of(distinct) if texts else None
-    if form is not None:
-        return _dates(name, values, form)
-    _refuse_nearly_numeric(name, values, distinct)
-    return _left_out(name, distinct, len(values)) or _codes(name, distinct, len(values), None)
+    if len(distinct) > 1 and look.format is not None:
+        return _dates(name, values, look.format)
+    if len(distinct) > 1 and look.written is not None:
+        read = pd.Series(numbers_of(values, look.written), index=values.index)
+        made = bent(numeric(name, read), read.to_numpy())
+        if not made.coded:
+            return replace(made, written=look.written, reason=f"{made.reason}; {look.written} in texts")
+    left_out = _left_out(name, values)
+    if left_out is not None:
+        return replace(left_out, reason=f"{left_out.reason}; {look.hint}") if look.hint else left_out
+    return _codes(name, distinct, len(values), None)
 
 
-def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
+def _told(name: str, values: pd.Series, wanted: str, look: Look) -> Column | None:
     """The column as the kind it was told to be; `None` where its values do not fit it."""
     if wanted == "constant" and values.nunique() > 1:
         return None
-    form = _form(values)
+    form = _form(values, look)
     if wanted == "date":
         return replace(_dates(name, values, form), reason="as told") if form is not None else None
     coded = wanted in ("categorical", "ordered", "constant")
@@ -135,7 +146,7 @@ def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
         if coded:
             return _categories(name, values, wanted)
         inner = pd.Series(values.to_numpy(), index=values.index)
-        found = _told(name, inner, wanted)
+        found = _told(name, inner, wanted, look)
         return None if found is None else replace(found, inner=str(inner.dtype))
     if not _plain(values):
         _refuse_objects(name, values)
@@ -145,14 +156,14 @@ def _told(name: str, values: pd.Series, wanted: str) -> Column | None:
             )
     if coded:
         return _codes(name, values.unique().tolist(), len(values), wanted)
-    numbers = values if _plain(values) else _to_numbers(name, values)
+    numbers = values if _plain(values) else _to_numbers(name, values, look)
     column = told_numeric(name, numbers, wanted)
-    if column is None and form is None and (found := _inferred(name, values)).kind == wanted:
+    if column is None and form is None and (found := _inferred(name, values, look)).kind == wanted:
         return found
-    return None if column is None else bent(column, numbers.to_numpy(np.float64))
+    return None if column is None else bent(replace(column, written=look.written), numbers.to_numpy(np.float64))
 
 
-def _form(values: pd.Series) -> str | None:
+def _form(values: pd.Series, look: Look) -> str | None:
     """How dates are written: empty for a type of dates, `date` for Python's; `None` for what are no dates."""
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return ""
@@ -160,7 +171,7 @@ def _form(values: pd.Series) -> str | None:
         return None
     if _python_dates(values):
         return "date"
-    return dates.format_of(values.tolist()) if pd.api.types.infer_dtype(values, skipna=True) == "string" else None
+    return look.format
 
 
 def _dates(name: str, values: pd.Series, form: str | None) -> Column:
@@ -216,10 +227,11 @@ def _codes(name: str, distinct: list[Any], rows: int, wanted: str | None) -> Col
     )
 
 
-def _left_out(name: str, distinct: list[Any], rows: int) -> Column | None:
-    """Strings that are nearly all different."""
-    distinct = [value for value in distinct if isinstance(value, str)]
-    if len(distinct) <= min(MAX_CATEGORIES, max(FEW, rows // 2)):
+def _left_out(name: str, values: pd.Series) -> Column | None:
+    """Strings most of which no other row has, or of which there are too many."""
+    counts = values.value_counts()
+    rows, distinct = len(values), [value for value in counts[counts > 0].index.tolist() if isinstance(value, str)]
+    if not distinct or ((counts == 1).sum() <= rows / 2 and len(distinct) <= MAX_CATEGORIES):
         return None
     words = sum(len(text.split()) for text in distinct) / len(distinct)
     length = sum(map(len, distinct)) / len(distinct)
@@ -237,21 +249,8 @@ def _refuse_objects(name: str, values: pd.Series) -> None:
         )
 
 
-def _refuse_nearly_numeric(name: str, values: pd.Series, distinct: list[Any]) -> None:
-    if np.isnan(numbers_of(pd.Series(distinct, dtype=object))).all():
-        return
-    stray = np.isnan(numbers_of(values))
-    if 0 < stray.sum() < 0.2 * len(values):
-        place = int(stray.argmax())
-        raise DataError(
-            f"column {name!r} is numeric but for {stray.sum()} of {len(values)} values, the first "
-            f"{values.iloc[place]!r} in row {values.index[place]}; "
-            f"mend them, or choose --column {name}=categorical or --column {name}=ignore"
-        )
-
-
-def _to_numbers(name: str, values: pd.Series) -> pd.Series:
-    numbers = numbers_of(values)
+def _to_numbers(name: str, values: pd.Series, look: Look) -> pd.Series:
+    numbers = numbers_of(values, look.written)
     if np.isnan(numbers).any():
         place = int(np.isnan(numbers).argmax())
         raise DataError(f"column {name!r}, row {values.index[place]}: {values.iloc[place]!r} is not a number")

@@ -6,53 +6,21 @@ numbers, and |t − origin| stays below 2^53 of them. Where there is a zone, t i
 
 from __future__ import annotations
 
-import re
-from datetime import datetime
-
 import numpy as np
 import pandas as pd
 
+from likely.data.date_formats import ZONED, parsed, written
 from likely.data.schema import Column
 from likely.data.warp import bent
 from likely.errors import DataError
 
-__all__ = ["column_of", "decode", "encode", "format_of", "from_iso", "iso", "shown", "stamps"]
+__all__ = ["column_of", "decode", "encode", "from_iso", "in_zone", "iso", "shown", "stamps"]
 
 UNITS = {"D": 86_400 * 10**9, "h": 3_600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 WORDS = {"D": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond", "us": "microsecond",
          "ns": "nanosecond"}  # fmt: skip
-TIMES = ("%H:%M", "%H:%M:%S", "%H:%M:%S.%3f", "%H:%M:%S.%f")
-FORMATS = (
-    *("%Y-%m-%d", "%Y/%m/%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y"),
-    *(f"%Y-%m-%d{mark}{time}" for mark in " T" for time in TIMES),
-    *(f"%Y-%m-%dT{time}Z" for time in TIMES[1:]),
-)
-LIKE_A_DATE = re.compile(r"(\d{4}[-/]|\d\d[./])\d\d[-./]\d\d", re.ASCII)
 LARGEST = 2.0**53
 YEARS = {True: ("1678", "2262"), False: ("1000", "9999-12-31")}
-
-
-def format_of(texts: list[str]) -> str | None:
-    """The one way of writing dates that gives every text back; `None` where none does, or day and month could swap."""
-    fitting = [form for form in FORMATS if _fits(form, texts)] if LIKE_A_DATE.match(texts[0]) else []
-    return fitting[0] if len(fitting) == 1 else None
-
-
-def _fits(form: str, texts: list[str]) -> bool:
-    plain = form.replace("%3f", "%f")
-    try:
-        datetime.strptime(texts[0], plain)
-    except ValueError:
-        return False
-    read = pd.to_datetime(pd.Series(texts, dtype=object), format=plain, errors="coerce", exact=True)
-    return bool(read.notna().all()) and _written(read, form).tolist() == texts
-
-
-def _written(dates: pd.Series, form: str) -> pd.Series:
-    if "%3f" not in form:
-        return dates.dt.strftime(form)
-    head, _, tail = form.partition("%3f")
-    return dates.dt.strftime(head + "%f").str.slice(0, -3) + tail
 
 
 def stamps(values: pd.Series, form: str | None = None) -> np.ndarray:
@@ -66,8 +34,9 @@ def _read(values: pd.Series, form: str | None) -> pd.DatetimeIndex:
         return pd.DatetimeIndex(values)
     if form == "date":
         return pd.DatetimeIndex(pd.to_datetime(values, errors="coerce"))
-    plain = "ISO8601" if form is None else form.replace("%3f", "%f")
-    return pd.DatetimeIndex(pd.to_datetime(values.astype(str), format=plain, errors="coerce"))
+    if form is not None:
+        return pd.DatetimeIndex(parsed(values.astype(str).tolist(), form))
+    return pd.DatetimeIndex(pd.to_datetime(values.astype(str), format="ISO8601", errors="coerce"))
 
 
 def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Column:
@@ -148,7 +117,7 @@ def _check_zone(column: Column, values: pd.Series) -> None:
         raise DataError(
             f"column {column.name!r} has dates of several zones; use pd.to_datetime(..., utc=True)"
         ) from error
-    known = _zoned(column.dtype) or str(column.format).endswith("Z")
+    known = _zoned(column.dtype) or str(column.format).endswith(("Z", ZONED))
     if given != known and len(values):
         raise DataError(
             f"column {column.name!r} has dates {'with' if known else 'without'} a zone "
@@ -160,6 +129,22 @@ def _zoned(dtype: str) -> bool:
     return ", " in dtype
 
 
+def in_zone(column: Column, stamp: pd.Timestamp) -> pd.Timestamp:
+    """A date that someone wrote without a zone, in that of the column; one with a zone, in UTC where it has none.
+
+    Raises
+    ------
+    ValueError
+        If the clocks of that zone never show it, or twice.
+
+    """
+    texts = column.format not in (None, "date")
+    zone = "UTC" if texts and ZONED in str(column.format) else None
+    if not texts and _zoned(column.dtype):
+        zone = column.dtype.partition("[")[2].partition("]")[0].partition(", ")[2].removeprefix("tz=")
+    return stamp.tz_localize(zone) if zone and stamp.tz is None else stamp
+
+
 def decode(column: Column, numbers: np.ndarray) -> pd.Series:
     """Dates in the column's own type; a draw beyond the years that the type or its writing knows is put on the last."""
     return _typed(column, pd.Series(_dates(column, numbers)))
@@ -169,7 +154,7 @@ def _typed(column: Column, dates: pd.Series) -> pd.Series:
     if column.format == "date":
         return dates.dt.date.astype(object)
     if column.format is not None:
-        return _written(dates, column.format).astype(column.dtype)
+        return written(dates, column.format).astype(column.dtype)
     return (dates.dt.tz_localize("UTC") if _zoned(column.dtype) else dates).astype(column.dtype)
 
 

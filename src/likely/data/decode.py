@@ -84,6 +84,9 @@ def _decode_column(column: Column, values: np.ndarray, observed: np.ndarray | No
         rounded = values if column.per_unit is None else on_grid(column.per_unit, values)
         if pd.api.types.is_integer_dtype(_dtype(column.dtype)):
             rounded = _within(np.dtype(column.dtype.lower().partition("[")[0]), rounded)
+        texts = column.written is not None and not pd.api.types.is_numeric_dtype(_dtype(column.dtype))
+        if column.written is not None and texts:
+            rounded = np.array(column.written.texts(rounded, column.per_unit), dtype=object)
         numbers = pd.Series(rounded) if column.inner is None else pd.Series(rounded).astype(column.inner)
         made = numbers.astype(_dtype(column.dtype))
     return _with_holes(made, hole)

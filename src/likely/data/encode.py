@@ -291,6 +291,7 @@ def _encode_column(column: Column, values: pd.Series) -> tuple[np.ndarray, np.nd
 def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
     if column.coded:
         codes = _lookup(column, values)
+        _note_numbers(column, values, codes)
         if len(codes) and (codes < 0).all():
             warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
         return codes
@@ -301,6 +302,18 @@ def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
     if column.per_unit is None:
         return on_atoms(column, numbers)
     return _snapped(column, numbers, f"column {column.name!r}")
+
+
+def _note_numbers(column: Column, values: pd.Series, codes: np.ndarray) -> None:
+    """Numbers are no strings: what stood in front of them is lost."""
+    strings = any(isinstance(category, str) for category in column.categories)
+    unseen = int((codes < 0).sum())
+    if unseen and strings and column.format is None and pd.api.types.is_numeric_dtype(values.dtype):
+        warnings.warn(
+            f"column {column.name!r}: the run has strings there, such as {column.categories[0]!r}, and numbers are "
+            f"given, {unseen} of {len(values)} not seen in training; give strings, so that zeros in front stay",
+            stacklevel=2,
+        )
 
 
 def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
@@ -315,7 +328,7 @@ def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
 
 def _numbers(column: Column, values: pd.Series) -> np.ndarray:
     """Finite numbers, within the limits that are law."""
-    numbers = dates.encode(column, values) if column.kind == "date" else numbers_of(values)
+    numbers = dates.encode(column, values) if column.kind == "date" else numbers_of(values, column.written)
     if not np.isfinite(numbers).all():
         place = int((~np.isfinite(numbers)).argmax())
         value, row = values.tolist()[place], values.index[place]

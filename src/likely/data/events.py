@@ -7,6 +7,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from operator import ge, gt, le, lt
 from typing import Any
@@ -204,11 +205,7 @@ def number_of(column: Column, value: Any) -> float:
 
     """
     if column.kind == "date":
-        written = isinstance(value, str) and column.format not in (None, "date")
-        try:
-            numbers = dates.encode(column, pd.Series([value] if written else [_stamp(value)]))
-        except ValueError:
-            numbers = np.array([np.nan])
+        numbers = _of_date(column, value)
         if np.isfinite(numbers).all():
             return float(numbers[0])
         raise ConfigError(f"column {column.name!r}: {value!r} is no date such as {dates.shown(column, 0)}")
@@ -216,15 +213,27 @@ def number_of(column: Column, value: Any) -> float:
         number = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
     except (TypeError, ValueError):
         number = math.nan
+    if not math.isfinite(number) and isinstance(value, str) and column.written is not None:
+        number = column.written.number(value)
     if not math.isfinite(number):
         raise ConfigError(f"column {column.name!r} holds numbers, and {value!r} is none")
     return number
 
 
-def _stamp(value: Any) -> pd.Timestamp:
-    if not isinstance(value, (str, datetime.date, np.datetime64)):
-        raise ValueError
-    return pd.Timestamp(value)
+def _of_date(column: Column, value: Any) -> np.ndarray:
+    """The units of a date as the column writes it or ISO 8601 has it, in the column's zone unless it has its own."""
+    ways = [pd.Series([value])] if isinstance(value, str) and column.format not in (None, "date") else []
+    if isinstance(value, (str, datetime.date, np.datetime64)):
+        with suppress(ValueError):
+            ways.append(pd.Series([dates.in_zone(column, pd.Timestamp(value))]))
+    for way in ways:
+        try:
+            numbers = dates.encode(column, way)
+        except ValueError:
+            continue
+        if np.isfinite(numbers).all():
+            return numbers
+    return np.array([np.nan])
 
 
 def _codes(column: Column, operator: str, value: str) -> tuple[int, ...]:

@@ -12,8 +12,9 @@ import pandas as pd
 from likely.data.atoms import with_atoms
 from likely.data.cells import holes
 from likely.data.columns import MAX_CATEGORIES, column_of
+from likely.data.looks import Look, look
 from likely.data.schema import LABEL, Binarize, Column, Schema
-from likely.data.source import Form, Rows
+from likely.data.source import Form, Rows, Source
 from likely.data.uniform import NAME, cells_of, is_uniform
 from likely.errors import ConfigError, DataError
 
@@ -29,6 +30,7 @@ def infer_schema(
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     background: tuple[int, int, int] | None = None,
+    looks: Mapping[str, Look] | None = None,
 ) -> Schema:
     """Infer the form of x from the training rows.
 
@@ -45,6 +47,8 @@ def infer_schema(
         Make levels 0/1: drawn anew each time (`dynamic`), once (`static`), or cut at half (`threshold`).
     resize, background
         Kept in the schema, so that later pictures are scaled and laid on it alike.
+    looks
+        How each column is read, where all rows were looked at (`looks.look`); else these rows are.
 
     Raises
     ------
@@ -60,7 +64,8 @@ def infer_schema(
     if isinstance(rows.values, pd.DataFrame):
         if binarize:
             raise ConfigError("binarize is for arrays and images; the data is a table")
-        return _table(rows, rows.values, kinds, conditions)
+        looks = look(Source("table", {"all": rows}), kinds) if looks is None else looks
+        return _table(rows, rows.values, kinds, conditions, looks)
     array = np.asarray(rows.values)
     beside = [name for name in conditions if name == LABEL or name in rows.label_names]
     labels = [_labels(rows, name, kinds.pop(name, None)) for name in beside]
@@ -69,7 +74,7 @@ def infer_schema(
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         if both := next((name for name in beside if name in frame), None):
             raise ConfigError(f"{both!r} is the name of labels and of a column of the array; give the labels another")
-        schema = _table(rows, frame, kinds, conditions)
+        schema = _table(rows, frame, kinds, conditions, look(Source("table", {"all": Rows(frame)}), kinds))
         if binarize:
             raise ConfigError("binarize needs cells of one kind; these columns differ in kind or range")
         return replace(schema, form=form, columns=(*schema.columns, *labels))
@@ -124,7 +129,9 @@ def _binarized(column: Column, how: Binarize) -> Column:
     )
 
 
-def _table(rows: Rows, frame: pd.DataFrame, kinds: dict[str, str], conditions: Sequence[str]) -> Schema:
+def _table(
+    rows: Rows, frame: pd.DataFrame, kinds: dict[str, str], conditions: Sequence[str], looks: Mapping[str, Look]
+) -> Schema:
     if frame.shape[1] == 0:
         raise DataError("the table has no columns")
     names = [str(name) for name in frame.columns]
@@ -137,8 +144,9 @@ def _table(rows: Rows, frame: pd.DataFrame, kinds: dict[str, str], conditions: S
     made, given = [], set(conditions)
     for name, (_, values) in zip(names, frame.items(), strict=True):
         make = _condition if name in given else column_of
-        column = make(name, values, kinds.get(name), named=frame is rows.values)
-        made.append(replace(column, token=rows.tokens[name]) if name in rows.tokens else column)
+        column = make(name, values, kinds.get(name), named=frame is rows.values, look=looks.get(name))
+        token = rows.tokens.get(name, column.token)
+        made.append(replace(column, token=token, written=rows.written.get(name, column.written)))
     columns = with_atoms(made, frame)
     count = sum(not column.left_out and not column.condition for column in columns)
     if count == 0:
@@ -146,7 +154,9 @@ def _table(rows: Rows, frame: pd.DataFrame, kinds: dict[str, str], conditions: S
     return Schema("table", (count,), columns, len(frame), uniform=False)
 
 
-def _condition(name: str, values: pd.Series, wanted: str | None, *, named: bool = True) -> Column:
+def _condition(
+    name: str, values: pd.Series, wanted: str | None, *, named: bool = True, look: Look | None = None
+) -> Column:
     if wanted == "ignore":
         raise ConfigError(f"column {name!r} cannot be ignored and be a condition; choose one")
     missing = int(holes(values)[0].sum())
@@ -155,7 +165,7 @@ def _condition(name: str, values: pd.Series, wanted: str | None, *, named: bool 
             f"condition {name!r} misses {missing} of {len(values)} values; P(x|y) needs every one: "
             "fill them or drop those rows"
         )
-    column = column_of(name, values, wanted, named=named)
+    column = column_of(name, values, wanted, named=named, look=look)
     if column.left_out:
         raise ConfigError(f"{name!r} cannot be a condition: {column.reason}; --column {name}=categorical overrides")
     if values.nunique() < 2:

@@ -114,7 +114,7 @@ def _without(column: Column) -> Column:
 
 def _gain(column: Column, values: pd.Series) -> float:
     """Σ log Σ_g r_g m_g [m_g divides x] over the rows: what the resolutions add where P(x) is smooth."""
-    numbers = numbers_of(values[~holes(values)[0]])
+    numbers = numbers_of(values[~holes(values)[0]], column.written)
     places = _places(numbers[np.isfinite(numbers)], column.per_unit or 1)
     multiples, shares = (np.array(part) for part in zip(*column.resolutions, strict=True))
     boost = np.where(places[:, None] % multiples == 0, multiples * shares, 0.0).sum(1)

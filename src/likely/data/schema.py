@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from likely.data.source import LABEL, Form
+from likely.data.source import LABEL, Delimited, Form
+from likely.data.written import Written
 from likely.errors import ConfigError, RunError
 
-__all__ = ["LABEL", "Binarize", "Column", "Kind", "Schema"]
+__all__ = ["CODED", "LABEL", "LEFT_OUT", "Binarize", "Column", "Kind", "Schema"]
 
 Kind = Literal[
     "binary", "categorical", "ordered", "constant", "listed", "levels", "count", "grid", "real", "positive", "date",
@@ -61,6 +62,8 @@ class Column:
         it has a zone.
     format
         How dates are written that came as strings, for `strftime` (`%3f`: milliseconds); `date` for Python's dates.
+    written
+        How numbers are written that came as strings; `None` for plain ones.
     knots
         `(x, y)` pairs, both rising: the training rows' scale, bent so that the column is about standard normal on it.
         Empty where no likelihood needs it.
@@ -96,6 +99,7 @@ class Column:
     origin: str | None = None
     unit: str | None = None
     format: str | None = None
+    written: Written | None = None
     knots: tuple[tuple[float, float], ...] = ()
     atoms: tuple[float, ...] = ()
     spikes: tuple[float, ...] = ()
@@ -157,6 +161,8 @@ class Schema:
         `(height, width)` to which pictures were scaled, or `None`.
     background
         `(red, green, blue)`, 0 to 255, on which transparent pictures were laid; `None` for white.
+    text
+        How the text file was written that the rows came from; `None` for other data.
 
     """
 
@@ -168,6 +174,7 @@ class Schema:
     binarize: Binarize | None = None
     resize: tuple[int, int] | None = None
     background: tuple[int, int, int] | None = None
+    text: Delimited | None = None
 
     @property
     def modelled(self) -> tuple[Column, ...]:
@@ -222,11 +229,13 @@ class Schema:
                         "spikes": tuple(float(spike) for spike in item.get("spikes", ())),
                         "resolutions": tuple((int(many), float(share)) for many, share in item.get("resolutions", ())),
                         "limits": _limits(item.get("limits")),
+                        "written": Written(**item["written"]) if item.get("written") else None,
                     }
                 )
                 for item in values["columns"]
             )
             made: dict[str, Any] = {name: tuple(values.get(name) or ()) or None for name in ("resize", "background")}
+            made["text"] = Delimited(**values["text"]) if values.get("text") else None
             rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", *made)}
             shape = tuple(int(size) for size in values["event_shape"])
             return cls(columns=columns, event_shape=shape, **made, **rest)

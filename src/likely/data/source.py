@@ -10,11 +10,31 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-__all__ = ["LABEL", "Form", "Rows", "Source"]
+from likely.data.written import Written
+
+__all__ = ["LABEL", "Delimited", "Form", "Rows", "Source"]
 
 LABEL = "label"
 
 Form = Literal["table", "array", "images"]
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """How a text file of separated fields is written.
+
+    Attributes
+    ----------
+    separator, decimal
+        The mark between fields, and the one before the decimals of numbers.
+    encoding
+        As Python names it.
+
+    """
+
+    separator: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +53,8 @@ class Rows:
         More labels of the rows, a column each: kept, not modelled. `None` for none.
     tokens
         Column -> what stood in its missing cells most often, where the reader took it away (` ?`).
+    written
+        Column -> how its numbers stood in the text that the reader made numbers of.
 
     """
 
@@ -40,6 +62,7 @@ class Rows:
     labels: np.ndarray | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
     beside: pd.DataFrame | None = None
+    written: Mapping[str, Written] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.values)
@@ -72,6 +95,8 @@ class Source:
         Where it was read from; `None` for data in memory.
     notices
         One sentence for each thing done to the data that the user should know.
+    text
+        How the text file is written that it was read from.
 
     """
 
@@ -79,3 +104,4 @@ class Source:
     splits: dict[str, Rows]
     path: Path | None = None
     notices: tuple[str, ...] = field(default=())
+    text: Delimited | None = None

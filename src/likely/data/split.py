@@ -89,7 +89,7 @@ def take(rows: Rows, index: np.ndarray) -> Rows:
     else:
         values = rows.values[index]
     beside = None if rows.beside is None else rows.beside.iloc[index].reset_index(drop=True)
-    return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens, beside)
+    return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens, beside, rows.written)
 
 
 def divide(source: Source, seed: int, split: Split = "random") -> Division:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.histogram import Scale, bins, numbers
+from likely.data.plainly import plainly
 from likely.data.schema import Column
 
 __all__ = ["Summary", "moment", "short", "summarise"]
@@ -112,10 +113,8 @@ def summarise(column: Column, values: pd.Series) -> Summary:
         Of the training rows, as they came.
 
     """
-    if column.coded:
-        values = values.where(values.isin(list(column.categories)))
-    elif column.numeric and numbers(values) is None:
-        values = pd.to_datetime(values, errors="coerce") if column.kind == "date" else pd.to_numeric(values, "coerce")
+    coded = column.coded
+    values = values.where(values.isin(list(column.categories))) if coded else plainly(column, values)
     present = values.dropna()
     counted = present.value_counts()
     head = counted.head(TOP) if len(counted) and counted.iloc[0] > 1 else counted.head(0)

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 
 from likely.data import EncodedRows, Rows, decode, observed, take
+from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
     Evidence,
@@ -246,8 +247,8 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         "originals": _frame(run, first.values),
         "reconstructions": _frame(run, run.reconstruct(first.values, given=observed(run.schema, first))),
         "samples": sampled.head(TABLE_ROWS),
-        "real": _frame(run, rows.values)[modelled],
-        "sampled": compared[modelled],
+        "real": _counted(run, _frame(run, rows.values)[modelled]),
+        "sampled": _counted(run, compared[modelled]),
         "least_likely": _frame(run, take(rows, low).values),
         "most_likely": _frame(run, take(rows, high).values),
     }
@@ -292,6 +293,12 @@ def _names(run: Run) -> list[str]:
 def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
     """The conditions of the rows, in turn and from the first again."""
     return {name: np.asarray(y)[np.arange(count) % len(rows)] for name, y in observed(run.schema, rows).items()}
+
+
+def _counted(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    """Texts that say numbers or dates as these."""
+    columns = [column for column in run.schema.columns if column.name in frame and run.schema.form == "table"]
+    return frame.assign(**{column.name: plainly(column, frame[column.name]) for column in columns})
 
 
 def _frame(run: Run, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:

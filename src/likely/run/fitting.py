@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,7 +17,6 @@ from likely.assembly import build, chosen, notices, objective, resolve, supporte
 from likely.config import Config, TrainingConfig
 from likely.data import (
     Binarize,
-    Division,
     EncodedRows,
     Limits,
     Patterns,
@@ -24,27 +24,20 @@ from likely.data import (
     Schema,
     Source,
     Split,
-    confirmed,
-    demand_returns,
     digest,
     divide,
     encode,
-    encode_given,
-    infer_schema,
-    observed,
-    shared,
     sources,
-    taken,
-    ungrouped,
     with_labels,
-    with_limits,
 )
 from likely.data.schema import LABEL
 from likely.data.sources.picture import colour_of
+from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError
 from likely.models import VAE, Ensemble
 from likely.networks.precision import native_bfloat16
 from likely.objectives import Objective
+from likely.run.describing import describe
 from likely.run.files import claim
 from likely.run.progress import bar
 from likely.run.run import Run
@@ -71,6 +64,9 @@ def fit(
     background: str | Sequence[int] | None = None,
     limits: Limits | None = None,
     split: Split = "random",
+    separator: str | None = None,
+    decimal: str | None = None,
+    date_format: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Run:
     """Learn P(X) by maximum likelihood: the one-call way from data to a fitted run.
@@ -107,6 +103,11 @@ def fit(
         `time:COLUMN`: the last rows by that column are test rows, those before them validate. `group:COLUMN`: all rows
         of a group are in one part, and the column is left out unless `column` says what it is. A path: a file with
         `train`, `val` or `test` for each row; or a list of these words; or a `likely.data.Division`.
+    separator, decimal
+        Of a text file, where they are not found: the mark between fields (`;`, `tab`), and `.` or `,` before decimals.
+    date_format
+        Column -> how its dates are written, as `strptime` has it: `{"day": "%d/%m/%Y"}`, where both that and `%m/%d/%Y`
+        would do.
     **options
         `latent`, `epochs`, `minutes`, `seed`, `device` and any other option of `likely.Config`; among them the parts by
         name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `objective`, `network`.
@@ -135,23 +136,25 @@ def fit(
     told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})
     chosen(told)  # a misspelt part is told before anything is read
     laid = colour_of(background)
+    reading = Reading(separator, decimal, dict(date_format or {}))
     with bar("reading") as tick:
-        source = sources.open_source(data, resize=resize, background=laid, progress=tick)
+        source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
     if isinstance(condition, Mapping):
         source = _labelled(source, condition)
     names = [condition] if isinstance(condition, str) else list(condition)
-    division = divide(source, told.seed, split)
-    schema = _schema(
+    described = describe(
         source,
-        division,
-        split,
-        limits,
+        divide(source, told.seed, split),
+        split=split,
+        limits=limits,
+        reading=reading,
         kinds=column,
         conditions=names,
         binarize=binarize,
         resize=resize,
         background=laid,
     )
+    schema, division = described.schema, described.division
     facts = {
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=[column.name for column in schema.beside]),
@@ -170,7 +173,7 @@ def fit(
             facts,
             division,
             directory,
-            source.notices + ignored + taken(schema) + shared(schema, source, division) + notices(settled, schema),
+            described.notices + ignored + notices(settled, schema),
             source,
         )
         if directory is not None:
@@ -179,17 +182,6 @@ def fit(
         if directory is not None:
             save(run)
     return run
-
-
-def _schema(source: Source, division: Division, split: Split, limits: Limits | None, **told: Any) -> Schema:
-    """What X is, from the training rows, a copy of which is let go here."""
-    train = division.rows(source, "train")
-    schema = ungrouped(infer_schema(train, source.form, **told), split, told["kinds"] or ())
-    schema = confirmed(schema, division.rows(source, "validation"))
-    if limits is not None:
-        schema = with_limits(schema, limits, train.values)
-    demand_returns(schema, train)
-    return schema
 
 
 def _labelled(source: Source, condition: Mapping[str, Any]) -> Source:
@@ -243,10 +235,12 @@ def _encoded(run: Run) -> dict[str, EncodedRows]:
             continue
         part, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]]
         try:
+            spare = run.schema.uniform and not np.may_share_memory(part.values, whole.values)
             if kind == "test":
-                encode_given(run.schema, observed(run.schema, part), len(part))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
+                    encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
             else:
-                spare = run.schema.uniform and not np.may_share_memory(part.values, whole.values)
                 made[kind] = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
                 supported(run.config, run.schema, made[kind])
         except DataError as error:

@@ -17,18 +17,13 @@ from likely.data import (
     Rows,
     Schema,
     Split,
-    confirmed,
-    demand_returns,
     divide,
-    infer_schema,
-    shared,
     sources,
-    taken,
-    ungrouped,
-    with_limits,
 )
 from likely.data.sources.picture import colour_of
+from likely.data.sources.reading import Reading
 from likely.data.summary import Summary, summarise
+from likely.run.describing import describe
 from likely.run.progress import bar
 
 __all__ = ["SUMMARISED", "Inspection", "inspect"]
@@ -103,6 +98,9 @@ def inspect(
     background: str | Sequence[int] | None = None,
     limits: Limits | None = None,
     split: Split = "random",
+    separator: str | None = None,
+    decimal: str | None = None,
+    date_format: Mapping[str, str] | None = None,
     seed: int = 0,
 ) -> Inspection:
     """Read the data and infer the form of x from its training rows, as `fit` would.
@@ -114,24 +112,29 @@ def inspect(
 
     """
     laid = colour_of(background)
+    reading = Reading(separator, decimal, dict(date_format or {}))
     with bar("reading") as tick:
-        source = sources.open_source(data, resize=resize, background=laid, progress=tick)
-    division = divide(source, seed, split)
-    names = [condition] if isinstance(condition, str) else condition
-    train = division.rows(source, "train")
-    schema = infer_schema(
-        train, source.form, kinds=column, conditions=names, binarize=binarize, resize=resize, background=laid
+        source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
+    described = describe(
+        source,
+        divide(source, seed, split),
+        split=split,
+        limits=limits,
+        reading=reading,
+        kinds=column,
+        conditions=[condition] if isinstance(condition, str) else condition,
+        binarize=binarize,
+        resize=resize,
+        background=laid,
     )
-    schema = confirmed(ungrouped(schema, split, column or ()), division.rows(source, "validation"))
-    if limits is not None:
-        schema = with_limits(schema, limits, train.values)
-    demand_returns(schema, train)
+    schema, division = described.schema, described.division
+    train = division.rows(source, "train")
     model = resolve(Config(), schema).model
     return Inspection(
         source.form,
         {name: len(rows) for name, rows in source.splits.items()},
         {kind: len(getattr(division, kind)) for kind in ("train", "validation", "test")},
-        source.notices + taken(schema) + shared(schema, source, division),
+        described.notices,
         schema,
         {"latent": model.latent, "width": model.width, "blocks": model.blocks},
         tuple(summarise(column, _values(schema, column, train)) for column in schema.columns[:SUMMARISED]),

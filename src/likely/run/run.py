@@ -24,10 +24,8 @@ from likely.data import (
     Schema,
     Source,
     decode,
-    digest,
     encode,
     encode_given,
-    sources,
     with_labels,
 )
 from likely.errors import ConfigError, DataError
@@ -39,11 +37,11 @@ from likely.run.drawing import Asked, drawn, parts
 from likely.run.imputing import imputed
 from likely.run.parting import part_of
 from likely.run.progress import bar
+from likely.run.reading import HOLDS, rows_of, training_source
 
 __all__ = ["HOLDS", "Run", "index_of", "versions"]
 
 CHUNK = 1000
-HOLDS = ", which are those of the fit, training rows among them"
 
 
 def versions() -> dict[str, str]:
@@ -423,39 +421,11 @@ class Run:
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:
         """The rows that a verb is about, and what to call them."""
-        if data is None:
-            if not len(self.division.test):
-                raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
-            return self.division.rows(self.training_source(), "test"), "test"
-        pictured = self.schema.form == "images" and isinstance(data, (str, Path))
-        resize, background = (self.schema.resize, self.schema.background) if pictured else (None, None)
-        source = sources.open_source(data, resize=resize, background=background)
-        if "test" in source.splits:
-            return source.splits["test"], "test part of the given data"
-        if len(source.splits) > 1:
-            raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
-        seen = self._digest(source) == self.facts["digest"]
-        what = "all rows of the given data" + (HOLDS if seen else "")
-        return next(iter(source.splits.values())), what
+        return rows_of(self, data)
 
     def training_source(self) -> Source:
         """The data that the run was fitted on, read again from its path if need be, and checked to be unchanged."""
-        if self.source is None:
-            path = self.facts.get("path")
-            if not path:
-                raise DataError("this run was fitted on data in memory; give the rows to evaluate")
-            if not Path(path.partition(".npz:")[0]).exists() and not Path(path).exists():
-                raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
-            source = sources.open_source(path, resize=self.schema.resize, background=self.schema.background)
-            if self._digest(source) != self.facts["digest"]:
-                raise DataError(
-                    f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"
-                )
-            self.source = source
-        return self.source
-
-    def _digest(self, source: Source) -> str:
-        return digest(source, labels=[column.name for column in self.schema.beside])
+        return training_source(self)
 
 
 def _at_least_one(name: str, value: int) -> None:

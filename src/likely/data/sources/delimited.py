@@ -7,37 +7,62 @@ import gzip
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from likely.data.cells import NUMBER
-from likely.data.sources.typed import typed
+from likely.data.schema import Column
+from likely.data.source import Delimited
+from likely.data.sources.fields import read_columns, several
+from likely.data.sources.reading import Reading
+from likely.data.written import Written
 from likely.errors import DataError
 
-__all__ = ["check_names", "read_delimited"]
+__all__ = ["Table", "check_names", "read_delimited"]
 
-SHOWN = 8
+FOUND = Reading()
+SEP = re.compile(r"\ufeff?sep=(.)[ \t]*(?:\r\n|\n|\r)", re.IGNORECASE)
+COMMA = re.compile(r'\s*"?[-+]?[0-9][0-9.]*(,[0-9]+)?"?\s*', re.ASCII)
+MARKS, INDEX = ",;\t|", "index"
 HEADER = re.compile(rf"\s*{NUMBER}\s*", re.ASCII)
 
 
-def read_delimited(path: Path, notices: list[str]) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Read separated text as it is, and say in `notices` what had to be decided.
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A text file as a table.
 
-    Fields are integers, floats or booleans where all of a column's are, and strings as they stand elsewhere.
+    Attributes
+    ----------
+    frame
+        Integers, floats or booleans where all of a column's fields are, and strings as they stand elsewhere.
+    tokens, written
+        Column -> the word that stood most often where a value is missing; how its numbers are written, if not plainly.
+    text
+        How the file is written.
+
+    """
+
+    frame: pd.DataFrame
+    tokens: dict[str, str]
+    written: dict[str, Written]
+    text: Delimited
+
+
+def read_delimited(path: Path, notices: list[str], reading: Reading = FOUND) -> Table:
+    """Read separated text as it is, and say in `notices` what had to be decided.
 
     Parameters
     ----------
     path
-        A text file, gzipped or not; the separator is a tab in `.tsv` files and sniffed among `, ; tab |` elsewhere.
+        A text file, gzipped or not; the separator is that of a first line `sep=;`, a tab in `.tsv` files and found
+        among `, ; tab |` elsewhere.
     notices
         Sentences are added here.
-
-    Returns
-    -------
-    (pandas.DataFrame, dict)
-        The table, and for each column with missing cells the word that stood there most often, if any did.
+    reading
+        What is known of it; with a schema every column that it has is read as it was in training.
 
     Raises
     ------
@@ -46,13 +71,15 @@ def read_delimited(path: Path, notices: list[str]) -> tuple[pd.DataFrame, dict[s
         a number that float64 cannot tell.
 
     """
-    text = _text(path, notices)
+    text, encoding = _text(path, notices, reading.encoding)
+    said = SEP.match(text)
+    text = text[said.end() :] if said else text
     if not text.strip():
         raise DataError(f"{path} is empty; expected lines of separated fields")
-    separator = "\t" if ".tsv" in [suffix.lower() for suffix in path.suffixes] else _separator(text)
+    separator = reading.mark or (said[1] if said else None) or _separator(path, text, reading)
     header = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
-    numeric = all(HEADER.fullmatch(cell) for cell in header)
-    names = _numbered(path, header, notices) if numeric else _named(path, header, notices)
+    numeric = all(_is_number(cell, separator) for cell in header) and not reading.named(header)
+    names = _numbered(path, header, notices) if numeric else _named(path, header, notices, reading.known)
     lines = _count(path, text, separator, len(header))
 
     raw = pd.read_csv(
@@ -70,13 +97,19 @@ def read_delimited(path: Path, notices: list[str]) -> tuple[pd.DataFrame, dict[s
         notices.append(f"{path.name}: {blank} blank line(s) were left out")
     if len(header) == 1 and " " in header[0].strip():
         notices.append(f"{path.name} was read as one column: it holds no comma, semicolon, tab or bar")
-    columns = {name: typed(f"{path.name}: column {name!r}", texts, notices) for name, texts in raw.items()}
-    tokens = {str(name): column.token for name, column in columns.items() if column.token is not None}
-    for token in sorted(set(tokens.values())):
-        found = [name for name, its in tokens.items() if its == token]
-        more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-        notices.append(f"{path.name}: {token!r} was read as missing in {', '.join(found[:SHOWN])}{more}")
-    return pd.DataFrame({name: column.values for name, column in columns.items()}), tokens
+    columns, decimal = read_columns(path.name, raw, reading, notices)
+    tokens = {name: column.token for name, column in columns.items() if column.token is not None}
+    notices += [
+        f"{path.name}: {token!r} was read as missing in {several(tokens, token)}"
+        for token in sorted(set(tokens.values()))
+    ]
+    written = {name: column.written for name, column in columns.items() if column.written is not None}
+    notices += [
+        f"{path.name}: numbers were read in {several(written, way)} ({way})"
+        for way in sorted(set(written.values()), key=str)
+    ]
+    frame = pd.DataFrame({name: column.values for name, column in columns.items()})
+    return Table(frame, tokens, written, Delimited(separator, decimal, encoding))
 
 
 def check_names(names: list[str], what: str) -> None:
@@ -86,23 +119,25 @@ def check_names(names: list[str], what: str) -> None:
         raise DataError(f"{what} has more than one column named {doubled!r}; rename them")
 
 
-def _text(path: Path, notices: list[str]) -> str:
+def _text(path: Path, notices: list[str], encoding: str) -> tuple[str, str]:
+    """The text and its encoding: UTF-8 or 16 where it can be, then that of the run's rows, then what Windows has."""
     raw = path.read_bytes()
     if raw[:2] == b"\x1f\x8b":
         raw = gzip.decompress(raw)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _whole(path, raw.decode("utf-16"))
+        return _whole(path, raw.decode("utf-16")), "utf-16"
     try:
-        return _whole(path, raw.decode("utf-8-sig"))
+        return _whole(path, raw.decode("utf-8-sig")), "utf-8"
     except UnicodeDecodeError:
         pass
-    for encoding, name in (("cp1252", "Windows-1252"), ("latin-1", "Latin-1")):
+    known = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
+    for other in ([encoding] if encoding in known else []) + list(known):
         try:
-            text = _whole(path, raw.decode(encoding))
+            text = _whole(path, raw.decode(other))
         except UnicodeDecodeError:
             continue
-        notices.append(f"{path.name} is not UTF-8; it was read as {name}")
-        return text
+        notices.append(f"{path.name} is not UTF-8; it was read as {known[other]}")
+        return text, other
     raise AssertionError("Latin-1 decodes every byte")
 
 
@@ -112,15 +147,34 @@ def _whole(path: Path, text: str) -> str:
     return text.rstrip("\r\n")
 
 
-def _separator(text: str) -> str:
-    """The one among comma, semicolon, tab and bar that cuts the first lines into the most equal fields."""
+def _separator(path: Path, text: str, reading: Reading) -> str:
+    """The mark that finds the run's columns in the first line; else that which cuts lines into most equal fields."""
     start = text[:1_000_000]
     lines = start.splitlines()
     if len(start) < len(text) and len(lines) > 1:
         lines.pop()
     lines = [line for line in lines if line.strip()][:20]
-    counts = {mark: _widths(lines, mark) for mark in ",;\t|"}
-    return max(counts, key=lambda mark: (len(set(counts[mark])) == 1 and counts[mark][0] > 1, counts[mark][0]))
+    text_of = None if reading.schema is None else reading.schema.text
+    own = "" if text_of is None else text_of.separator
+    found = next((mark for mark in own + MARKS if reading.named(_cells(lines[0], mark))), None)
+    if found is not None:
+        return found
+    if own and set(_widths(lines, own)) == {len(reading.known)}:
+        return own
+    if ".tsv" in [suffix.lower() for suffix in path.suffixes]:
+        return "\t"
+    counts = {mark: _widths(lines, mark) for mark in MARKS}
+    even = {mark for mark in MARKS if len(set(counts[mark])) == 1 and counts[mark][0] > 1}
+    if {",", ";"} <= even and all(COMMA.fullmatch(field or "0") for line in lines[1:] for field in line.split(";")):
+        return ";"
+    return max(MARKS, key=lambda mark: (mark in even, counts[mark][0]))
+
+
+def _cells(line: str, mark: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=mark))
+    except csv.Error:  # a long line that this mark does not cut
+        return [line]
 
 
 def _widths(lines: list[str], mark: str) -> list[int]:
@@ -128,6 +182,10 @@ def _widths(lines: list[str], mark: str) -> list[int]:
         return [len(row) for row in csv.reader(lines, delimiter=mark)]
     except csv.Error:  # a long line that this mark does not cut
         return [0]
+
+
+def _is_number(cell: str, separator: str) -> bool:
+    return bool(HEADER.fullmatch(cell) or (separator != "," and COMMA.fullmatch(cell)))
 
 
 def _numbered(path: Path, header: list[str], notices: list[str]) -> list[str]:
@@ -139,11 +197,14 @@ def _numbered(path: Path, header: list[str], notices: list[str]) -> list[str]:
     return [f"c{i}" for i in range(len(header))]
 
 
-def _named(path: Path, header: list[str], notices: list[str]) -> list[str]:
+def _named(path: Path, header: list[str], notices: list[str], known: Mapping[str, Column]) -> list[str]:
+    """Names of columns; a first one without is called index, as tables are written with theirs."""
     names = [cell if cell.strip() else f"c{i}" for i, cell in enumerate(header)]
+    if not header[0].strip() and len(header) > 1 and INDEX not in header and names[0] not in known:
+        names[0] = INDEX
     for i, cell in enumerate(header):
         if not cell.strip():
-            notices.append(f"{path.name}: column {i + 1} has no name; it is called c{i}")
+            notices.append(f"{path.name}: column {i + 1} has no name; it is called {names[i]}")
     check_names(names, str(path))
     return names
 

@@ -15,6 +15,7 @@ import pandas as pd
 from likely.data.source import Source
 from likely.data.sources import archives, arrays, foreign, idx, images, packed, sparse, tables
 from likely.data.sources.picture import is_picture
+from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
 __all__ = ["open_source", "sniff"]
@@ -53,6 +54,7 @@ def open_source(
     resize: tuple[int, int] | None = None,
     background: tuple[int, int, int] | None = None,
     progress: Progress | None = None,
+    reading: Reading | None = None,
 ) -> Source:
     """Read data as they are.
 
@@ -66,6 +68,8 @@ def open_source(
         (red, green, blue) for transparent pictures in a folder, white unless given.
     progress
         Called with (files read, files) while a folder of pictures is read.
+    reading
+        What is known of a text file: its separator, its decimal mark, or the schema of the run that it is given to.
 
     Returns
     -------
@@ -82,11 +86,14 @@ def open_source(
         return data
     if resize is not None and min(resize) < 1:
         raise DataError(f"resize must be a height and a width of at least 1, got {resize}")
-    source = _open(data, resize, background, progress)
+    source = _open(data, resize, background, progress, reading)
     _check_events(source)
     notices = []
     if resize is not None and any(rows.values.shape[1:3] != tuple(resize) for rows in source.splits.values()):
         notices.append("resize is for folders of pictures; these data were not scaled")
+    told = reading is not None and (reading.separator or reading.decimal)
+    if told and source.form != "table":
+        notices.append("separator and decimal are for tables; these data were taken as they are")
     if background is not None and source.form != "images":
         notices.append("background is for folders of pictures; these data were taken as they are")
     return replace(source, notices=(*source.notices, *notices))
@@ -134,7 +141,11 @@ def _holds_arrays(path: Path) -> bool:
 
 
 def _open(
-    data: Any, resize: tuple[int, int] | None, background: tuple[int, int, int] | None, progress: Progress | None
+    data: Any,
+    resize: tuple[int, int] | None,
+    background: tuple[int, int, int] | None,
+    progress: Progress | None,
+    reading: Reading | None,
 ) -> Source:
     if isinstance(data, pd.DataFrame):
         return tables.frame_source(data)
@@ -158,10 +169,10 @@ def _open(
 
     if path.is_dir():
         return _open_folder(path, pictures)
-    return _open_file(path, pictures)
+    return _open_file(path, pictures, reading)
 
 
-def _open_file(path: Path, pictures: Pictures) -> Source:
+def _open_file(path: Path, pictures: Pictures, reading: Reading | None) -> Source:
     if not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder (a pipe or a device?); save the data to a file first")
     if path.stat().st_size == 0:
@@ -171,10 +182,12 @@ def _open_file(path: Path, pictures: Pictures) -> Source:
         raise DataError(f"{path} is one picture, that is one row; give a folder of pictures")
     if kind == "npz":
         return archives.read_npz(path, None)
+    if kind == "text":
+        return tables.read_text(path, reading)
     readers = {"npy": arrays.read_npy, "parquet": tables.read_parquet, "arrow": tables.read_arrow,
-               "idx": idx.read_file, "text": tables.read_text}  # fmt: skip
+               "idx": idx.read_file}  # fmt: skip
     if kind == "packed":
-        return _open_packed(path, pictures)
+        return _open_packed(path, pictures, reading)
     if kind is None:
         known = foreign.advice(path)
         if known:
@@ -196,13 +209,13 @@ def _existing(text: str) -> Path:
     return path
 
 
-def _open_packed(path: Path, pictures: Pictures) -> Source:
+def _open_packed(path: Path, pictures: Pictures, reading: Reading | None) -> Source:
     """What an archive holds: a folder, or one file."""
     with packed.unpacked(path) as folder:
         try:
             files = [file for file in folder.rglob("*") if file.is_file()]
             alone = len(files) == 1 and sniff(files[0]) not in ("picture", "packed", None)
-            source = _open_file(files[0], pictures) if alone else _open_folder(folder, pictures)
+            source = _open_file(files[0], pictures, reading) if alone else _open_folder(folder, pictures)
         except DataError as error:
             raise DataError(str(error).replace(str(folder), str(path))) from error
     return replace(source, path=path)

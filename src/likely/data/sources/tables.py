@@ -14,6 +14,7 @@ from pyarrow import feather, ipc, parquet
 from likely.data.source import Rows, Source
 from likely.data.sources.delimited import check_names, read_delimited
 from likely.data.sources.plain import plain
+from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
 __all__ = ["checked", "frame_source", "read_arrow", "read_parquet", "read_text"]
@@ -62,16 +63,17 @@ def frame_source(frame: pd.DataFrame) -> Source:
     return Source("table", {"all": Rows(checked(frame, "the frame"))})
 
 
-def read_text(path: Path) -> Source:
-    """Read a csv, tsv or txt file: integers, floats and strings keep their types."""
+def read_text(path: Path, reading: Reading | None = None) -> Source:
+    """Read a csv, tsv or txt file: integers, floats and strings keep their types, or those of a run's schema."""
     notices: list[str] = []
     try:
-        frame, tokens = read_delimited(path, notices)
+        read = read_delimited(path, notices, reading or Reading())
     except DataError:
         raise
     except BROKEN as error:
         raise _broken(path, "separated text", error) from error
-    return Source("table", {"all": Rows(checked(frame, str(path)), tokens=tokens)}, path, tuple(notices))
+    rows = Rows(checked(read.frame, str(path)), tokens=read.tokens, written=read.written)
+    return Source("table", {"all": rows}, path, tuple(notices), read.text)
 
 
 def read_parquet(path: Path) -> Source:

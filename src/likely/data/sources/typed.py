@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ import pyarrow as pa
 from pyarrow import compute
 
 from likely.data.cells import NUMBER, TOKENS
+from likely.data.written import PLAIN, Written, best
 from likely.errors import DataError
 
-__all__ = ["Typed", "typed"]
+__all__ = ["Typed", "amounts", "strings", "typed"]
 
 WHOLE = "^[-+]?[0-9]+$"
 DECIMAL = f"^({NUMBER}|[-+]?[iI]nf(inity)?)$"
@@ -28,10 +29,16 @@ LARGEST = 2.0**53
 
 @dataclass(frozen=True, eq=False)
 class Typed:
-    """A column, and the word that stands most often where it has no value."""
+    """A column, the word that stands most often where it has no value, and how its numbers stand if not plainly."""
 
     values: Any
     token: str | None
+    written: Written | None = None
+
+    @property
+    def texts(self) -> bool:
+        """Whether the fields are still texts."""
+        return isinstance(self.values, pd.Series)
 
 
 def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
@@ -50,15 +57,53 @@ def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
     missing = compute.is_in(trimmed, pa.array(TOKENS, pa.large_string()))
     hole = missing.to_numpy(zero_copy_only=False)
     token = _token(array.filter(missing)) if hole.any() else None
-    present = trimmed.filter(compute.invert(missing)) if hole.any() else trimmed
-    if not len(present):
+    there = trimmed.filter(compute.invert(missing)) if hole.any() else trimmed
+    if not len(there):
         return Typed(np.full(len(texts), np.nan), token)
     made = None
-    if STARTS.match(present[0].as_py()):
-        made = _booleans(array, missing, hole) if present[0].as_py()[0] in "tTfF" else _numbers(what, present, notices)
+    if STARTS.match(there[0].as_py()):
+        made = _booleans(array, missing, hole) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, notices)
     if made is None:
         return Typed(texts.mask(hole) if hole.any() else texts, token)
     return Typed(_spread(made, hole) if hole.any() else made, token)
+
+
+def strings(texts: pd.Series) -> Typed:
+    """Fields as they stand, but for those that say that nothing is known."""
+    array = pa.array(texts, pa.large_string())
+    missing = compute.is_in(compute.utf8_trim_whitespace(array), pa.array(TOKENS, pa.large_string()))
+    hole = missing.to_numpy(zero_copy_only=False)
+    return Typed(texts.mask(hole), _token(array.filter(missing))) if hole.any() else Typed(texts, None)
+
+
+def amounts(column: Typed, decimal: str | None) -> list[Typed]:
+    """A column of texts as the numbers that every one of them says, one for each way of reading them.
+
+    Parameters
+    ----------
+    column
+        As `typed` made it; missing fields are NaN.
+    decimal
+        The decimal mark, where it is known.
+
+    """
+    known = column.values.notna().to_numpy()
+    codes, distinct = pd.factorize(column.values[known])
+    texts = distinct.tolist()
+    found = [
+        (way, made)
+        for way, made in best(texts, np.bincount(codes), decimal)
+        if way != PLAIN and not np.isnan(made).any()
+    ]
+    wholes = [(way, _whole(way, texts, made)[codes]) for way, made in found]
+    return [replace(column, values=made if known.all() else _spread(made, ~known), written=way) for way, made in wholes]
+
+
+def _whole(way: Written, texts: list[str], numbers: np.ndarray) -> np.ndarray:
+    """Integers where no text has decimals."""
+    plain = not any(way.decimal in text.removeprefix(way.before).removesuffix(way.after) for text in texts)
+    exact = plain and bool((np.abs(numbers) < LARGEST).all() and (numbers == np.round(numbers)).all())
+    return numbers.astype(np.int64) if exact else numbers
 
 
 def _token(given: pa.Array) -> str | None:

@@ -1,0 +1,189 @@
+"""What all rows are looked at for, whatever part they fall in: how each column is to be read, and what does not fit.
+
+Whether a column of texts holds numbers, dates or strings must not depend on the division into parts, nor may one stray
+cell. What enters the base measure (steps, ranges, categories) is taken from training rows alone, elsewhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from likely.data import date_formats
+from likely.data import written as numbers
+from likely.data.cells import holes, numbers_of
+from likely.data.schema import CODED, LEFT_OUT
+from likely.data.source import Source
+from likely.data.written import PLAIN, Written
+from likely.errors import ConfigError, DataError
+
+__all__ = ["Look", "look", "look_at"]
+
+STRAYS = 0.2
+PLAIN_TYPES = (str, bool, int, float, np.bool_, np.number)
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a column is read.
+
+    Attributes
+    ----------
+    written
+        How its numbers are written; `None` where the texts are not read as numbers.
+    format
+        How its dates are written, for `strptime`; `None` where they are not read as dates.
+    token
+        What stands most often where a value is missing.
+    hint
+        What the texts could be, and the option that says so; empty where there is nothing to choose.
+
+    """
+
+    written: Written | None = None
+    format: str | None = None
+    token: str | None = None
+    hint: str = ""
+
+
+def look(
+    source: Source,
+    kinds: Mapping[str, str] | None = None,
+    *,
+    decimal: str | None = None,
+    formats: Mapping[str, str] | None = None,
+) -> dict[str, Look]:
+    """Look at every column of a table, in all its rows.
+
+    Parameters
+    ----------
+    source
+        As it was opened.
+    kinds
+        Column -> kind, where the user knows better.
+    decimal
+        The decimal mark of numbers in texts, where the user knows it.
+    formats
+        Column -> how its dates are written.
+
+    Raises
+    ------
+    DataError
+        If a number is not finite, or a column is numbers or dates but for a few cells, the first of which is named.
+    ConfigError
+        If `formats` names no column, or no column of texts.
+
+    """
+    kinds, formats = kinds or {}, formats or {}
+    frames = [rows.values for rows in source.splits.values() if isinstance(rows.values, pd.DataFrame)]
+    names = [str(name) for name in frames[0].columns] if frames else []
+    for name in formats:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            raise ConfigError(f"date format: no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    made = {}
+    for place, name in enumerate(names):
+        parts = [frame.iloc[:, place] for frame in frames]
+        values = parts[0] if len(parts) == 1 else pd.concat(parts)
+        found = look_at(name, values, kinds.get(name), decimal=decimal, form=formats.get(name))
+        if found is not None:
+            made[name] = found
+    return made
+
+
+def look_at(
+    name: str, values: pd.Series, wanted: str | None = None, *, decimal: str | None = None, form: str | None = None
+) -> Look | None:
+    """Look at one column; `None` where its type says all. Arguments and errors are those of `look`."""
+    if form is not None and (not _texts(values) or wanted not in (None, "date")):
+        other = f"it is told to be {wanted}" if wanted not in (None, "date") else f"its type is {values.dtype}"
+        raise ConfigError(f"column {name!r} has no dates to be read by {form!r}: {other}; expected texts")
+    if wanted in LEFT_OUT or wanted in CODED:
+        return None
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
+        _refuse_infinite(name, values)
+        return None
+    if values.dtype.kind != "O" and not pd.api.types.is_string_dtype(values.dtype):
+        return None
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return None
+    missing, token = holes(values)
+    present = values[~missing]
+    if not len(present):
+        return None
+    if not all(isinstance(value, PLAIN_TYPES) for value in present):
+        return None
+    if not _texts(present):
+        _refuse_strays(name, present, numbers_of(present), None)
+        return None
+    found = _told_dates(name, present, form) if form is not None else _found(name, present, wanted, decimal)
+    return Look(found.written, found.format, token, found.hint)
+
+
+def _texts(values: pd.Series) -> bool:
+    return pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty")
+
+
+def _refuse_infinite(name: str, values: pd.Series) -> None:
+    infinite = np.isinf(values.to_numpy())
+    if infinite.any():
+        place = int(infinite.argmax())
+        raise DataError(f"column {name!r}, row {values.index[place]}: {values.iloc[place]} is not a finite number")
+
+
+def _told_dates(name: str, present: pd.Series, form: str) -> Look:
+    try:
+        known = date_formats.parsed(present.tolist(), form).notna().to_numpy()
+    except ValueError as error:
+        raise ConfigError(f"column {name!r}: {form!r} is no format such as %d/%m/%Y ({error})") from error
+    if not known.all():
+        place = int((~known).argmax())
+        row, text = present.index[place], present.iloc[place]
+        raise DataError(f"column {name!r}, row {row}: {text!r:.60} is no date written {form}")
+    return Look(format=form)
+
+
+def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> Look:
+    codes, distinct = pd.factorize(present)
+    counts, texts = np.bincount(codes), distinct.tolist()
+    days = date_formats.best(texts, counts) if wanted in (None, "date") else []
+    if days and all(fits.all() for _, fits in days):
+        if len(days) == 1:
+            return Look(format=days[0][0])
+        forms = " or ".join(form for form, _ in days)
+        return Look(hint=f"they could be dates written {forms}: --date-format {name}={days[0][0]} chooses")
+    ways = [] if wanted == "date" else numbers.best(texts, counts, decimal)
+    whole = [way for way, found in ways if not np.isnan(found).any()]
+    if len(whole) > 1:
+        marks = " or ".join(f"--decimal {way.decimal}" for way in whole)
+        return Look(hint=f"they could be numbers of several ways of writing: {marks} chooses")
+    if whole:
+        return Look(written=whole[0] if wanted is not None or _more_than_digits(whole[0], texts) else None)
+    if days:
+        _refuse_strays(name, present, np.where(days[0][1], 0.0, np.nan)[codes], f"dates written {days[0][0]}")
+    if ways:
+        _refuse_strays(name, present, ways[0][1][codes], None)
+    return Look()
+
+
+def _more_than_digits(way: Written, texts: list[str]) -> bool:
+    """Whether texts are written as amounts are; digits alone may be codes."""
+    return way != PLAIN or any("." in text or "e" in text.lower() for text in texts)
+
+
+def _refuse_strays(name: str, present: pd.Series, read: np.ndarray, what: str | None) -> None:
+    stray = np.isnan(read)
+    if not 0 < stray.sum() < STRAYS * len(present):
+        return
+    place = int(stray.argmax())
+    value = present.iloc[place]
+    again = ", as if that row were the header line again" if str(value).strip() == name else ""
+    raise DataError(
+        f"column {name!r} is {what or 'numeric'} but for {stray.sum()} of {len(present)} values, the first "
+        f"{value!r:.60} in row {present.index[place]}{again}; mend them, or choose --column {name}=categorical or "
+        f"--column {name}=ignore"
+    )

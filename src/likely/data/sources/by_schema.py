@@ -1,0 +1,127 @@
+"""Fields of a text file as a run's schema has them: texts first, then what the column holds."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data.cells import numbers_of
+from likely.data.schema import Column
+from likely.data.sources.typed import Typed, strings, typed
+from likely.data.written import Written
+from likely.errors import DataError
+
+__all__ = ["as_column"]
+
+OFFSET = re.compile(r":\d\d(\.\d+)?\s*(Z|[-+]\d\d:?\d\d)\s*$", re.ASCII)
+
+
+def as_column(what: str, column: Column, texts: pd.Series, decimal: str) -> Typed:
+    """The fields of a column as values of its type: codes that are strings stay as they stand.
+
+    Parameters
+    ----------
+    what
+        The file and the column, for messages.
+    column
+        Of the schema.
+    texts
+        `(rows,)`, as they stand.
+    decimal
+        The decimal mark of the file that the run was fitted on, for columns which had no decimals there.
+
+    Raises
+    ------
+    DataError
+        If a field is no number, truth or date where the column has these.
+
+    """
+    kept = strings(texts)
+    held, known = kept.values, kept.values.notna().to_numpy()
+    kind = column.inner if column.dtype == "category" and column.inner else column.dtype
+    if column.left_out and not _numeric(kind):
+        return kept
+    if kind.startswith("datetime64") or (kind.startswith(("timestamp", "date")) and kind.endswith("[pyarrow]")):
+        return Typed(_dates(what, kind, held, known), kept.token)
+    if kind.startswith(("timedelta64", "duration")):
+        return Typed(_durations(what, held, known), kept.token)
+    if column.format == "date":
+        return Typed(pd.Series(_dates(what, "datetime64[s]", held, known)).dt.date.astype(object), kept.token)
+    if not _numeric(kind):
+        return kept
+    plain = typed(what, texts, [])
+    if plain.texts or (column.written is not None or decimal != "."):
+        written = column.written or Written(decimal=decimal)
+        plain = _numbers(what, column, held, known, plain, written)
+    if kind.startswith("bool") and not plain.texts and plain.values.dtype.kind in "iu":
+        plain = Typed(pd.array(plain.values, dtype="boolean"), plain.token) if _truths(plain.values) else plain
+    return plain
+
+
+def _numeric(kind: str) -> bool:
+    return kind.lower().startswith(("int", "uint", "float", "double", "bool", "half", "decimal"))
+
+
+def _truths(values: Any) -> bool:
+    return bool(pd.Series(values).dropna().isin((0, 1)).all())
+
+
+def _numbers(what: str, column: Column, held: pd.Series, known: np.ndarray, plain: Typed, written: Written) -> Typed:
+    """By the column's way of writing where it fits every field; else plain numbers as they were read."""
+    made = np.full(len(held), np.nan)
+    made[known] = numbers_of(held[known], written)
+    stray = np.isnan(made) & known
+    if not stray.any():
+        if not plain.texts and np.array_equal(np.asarray(plain.values, dtype=np.float64), made, equal_nan=True):
+            return plain
+        return Typed(_narrowed(made, known, held, written), plain.token, column.written)
+    if not plain.texts or column.left_out or column.coded or column.kind == "binary":
+        return plain
+    place = int(stray.argmax())
+    raise DataError(
+        f"{what}, row {place}: {held.iloc[place]!r:.60} is not a number, and the run has numbers there"
+        + (f" ({written})" if written != Written() else "")
+    )
+
+
+def _narrowed(made: np.ndarray, known: np.ndarray, held: pd.Series, written: Written) -> Any:
+    """Integers where no field has decimals, as when the run's own rows were read."""
+    whole = (made[known] == np.round(made[known])).all() and (np.abs(made[known]) < 2.0**53).all()
+    if not whole or held[known].str.contains(written.decimal, regex=False).any():
+        return made
+    if known.all():
+        return made.astype(np.int64)
+    return pd.arrays.IntegerArray(np.where(known, made, 0).astype(np.int64), ~known)
+
+
+def _dates(what: str, kind: str, held: pd.Series, known: np.ndarray) -> Any:
+    """Dates as pandas and likely write them, ISO 8601, in the column's zone; offsets may change with the clocks."""
+    found = re.search(r"(?:, |tz=)([^\]]+)\]", kind)
+    zone = None if found is None else found[1]
+    offset = np.array([bool(OFFSET.search(text)) for text in held[known]], dtype=bool)
+    odd = offset if zone is None else ~offset
+    if odd.any():
+        place = int(np.flatnonzero(known)[odd.argmax()])
+        raise DataError(
+            f"{what}, row {place}: {held.iloc[place]!r:.60} has {'an' if zone is None else 'no'} offset from UTC, and "
+            f"the run's dates are {'without a zone' if zone is None else f'in {zone}'}; write dates such as "
+            f"2024-03-31 12:00:00{'' if zone is None else '+02:00'}"
+        )
+    read = pd.to_datetime(held.astype(object), format="ISO8601", errors="coerce", utc=zone is not None)
+    lost = read.isna().to_numpy() & known
+    if lost.any():
+        place = int(lost.argmax())
+        raise DataError(f"{what}, row {place}: {held.iloc[place]!r:.60} is no date such as 2024-03-31 12:00:00")
+    return read if zone is None else read.dt.tz_convert(zone)
+
+
+def _durations(what: str, held: pd.Series, known: np.ndarray) -> Any:
+    read = pd.to_timedelta(held.astype(object), errors="coerce")
+    lost = read.isna().to_numpy() & known
+    if lost.any():
+        place = int(lost.argmax())
+        raise DataError(f"{what}, row {place}: {held.iloc[place]!r:.60} is no duration such as 1 days 02:30:00")
+    return read

@@ -1,0 +1,186 @@
+"""Numbers as people write them: `1.234,50 €`, `$1,234.50`, `12.5%`."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["MOSTLY", "PLAIN", "Written", "best", "readings", "same_numbers"]
+
+MOSTLY = 0.8
+SAMPLE = 50
+SYMBOLS = "$€£¥₹₽₩₪₫₺₴₦₱฿₿"
+CODES = (
+    *("US$", "C$", "A$", "R$", "kr.", "kr", "zł", "Kč", "Fr.", "%", "‰"),
+    *[
+        "AED",
+        "AUD",
+        "BRL",
+        "CAD",
+        "CHF",
+        "CNY",
+        "CZK",
+        "DKK",
+        "EUR",
+        "GBP",
+        "HKD",
+        "HUF",
+        "ILS",
+        "INR",
+        "JPY",
+        "KRW",
+        "MXN",
+        "NOK",
+        "NZD",
+        "PLN",
+        "RON",
+        "RUB",
+        "SEK",
+        "SGD",
+        "THB",
+        "TRY",
+    ],
+    *("USD", "ZAR"),
+)
+SIGN = "|".join([*map(re.escape, CODES), f"[{re.escape(SYMBOLS)}]"])
+SPACE = r"[\s\u00a0\u202f]*"
+ANY = re.compile(
+    rf"{SPACE}[-+]?((?:{SIGN}){SPACE})?[-+]?([0-9.,][0-9.,'’ \u00a0\u202feE+-]*?)({SPACE}(?:{SIGN}))?{SPACE}", re.ASCII
+)
+EXPONENT = "(?:[eE][-+]?[0-9]+)?"
+GROUPS = ("", ".", ",", "'", "’", " ", "\u00a0", "\u202f")
+
+
+@dataclass(frozen=True)
+class Written:
+    """How the numbers of a column are written.
+
+    Attributes
+    ----------
+    decimal, thousands
+        The marks before decimals, and between groups of three digits; empty where there are no groups.
+    before, after
+        What stands in front of every number and behind it: a currency, a percent sign. The number is what is written:
+        of `12.5%` it is 12.5.
+
+    """
+
+    decimal: str = "."
+    thousands: str = ""
+    before: str = ""
+    after: str = ""
+
+    @cached_property
+    def _pattern(self) -> re.Pattern[str]:
+        mark, group = re.escape(self.decimal), re.escape(self.thousands)
+        whole = f"[0-9]{{1,3}}(?:{group}[0-9]{{3}})*" if group else "[0-9]+"
+        digits = f"(?:{whole})(?:{mark}[0-9]*)?|{mark}[0-9]+"
+        before, after = (re.escape(text.strip()) for text in (self.before, self.after))
+        return re.compile(rf"{SPACE}([-+]?){before}{SPACE}([-+]?)({digits})({EXPONENT}){SPACE}{after}{SPACE}", re.ASCII)
+
+    def number(self, text: str) -> float:
+        """The number that a text says; NaN where it says none in this way."""
+        found = self._pattern.fullmatch(text)
+        if found is None or (found[1] and found[2]):
+            return float("nan")
+        digits = found[3].replace(self.thousands, "") if self.thousands else found[3]
+        return float(f"{found[1] or found[2]}{digits.replace(self.decimal, '.')}{found[4]}")
+
+    def numbers(self, texts: Iterable[str]) -> np.ndarray:
+        """`(texts,)` float64; NaN where none is said."""
+        return np.array([self.number(text) for text in texts], dtype=np.float64)
+
+    def texts(self, numbers: np.ndarray, per_unit: int | None) -> list[str]:
+        """Numbers in this way of writing, with the decimals of a grid of 1/per_unit, or as many as they need."""
+        decimals = len(str(per_unit)) - 1 if per_unit is not None and set(str(per_unit)) <= set("10") else None
+        return [self._text(float(number), decimals) for number in numbers]
+
+    def _text(self, number: float, decimals: int | None) -> str:
+        plain = f"{abs(number):,.{decimals}f}" if decimals is not None else _all_digits(abs(number))
+        whole, _, rest = plain.partition(".")
+        whole = whole.replace(",", self.thousands)
+        sign = "-" if number < 0 and float(plain.replace(",", "")) else ""
+        start = f"{self.before}{sign}" if self.before.endswith(" ") else f"{sign}{self.before}"
+        return f"{start}{whole}{self.decimal if rest else ''}{rest}{self.after}"
+
+    def __str__(self) -> str:
+        marks = [f"decimal {self.decimal!r}"] if self.decimal != "." else []
+        marks += [f"thousands {self.thousands!r}"] if self.thousands else []
+        marks += [f"{sign.strip()!r}" for sign in (self.before, self.after) if sign]
+        return ", ".join(marks) or "plain numbers"
+
+
+PLAIN = Written()
+
+
+def _all_digits(number: float) -> str:
+    return f"{number:,.15g}" if float(f"{number:.15g}") == number else f"{number:,.17g}"
+
+
+def readings(texts: Sequence[str], decimal: str | None = None) -> list[Written]:
+    """The ways of reading numbers that the first texts, distinct ones, allow; plain decimal points first.
+
+    Parameters
+    ----------
+    texts
+        Distinct and not missing.
+    decimal
+        The decimal mark, where it is known.
+
+    """
+    first = [found for text in texts[:SAMPLE] if (found := ANY.fullmatch(text))]
+    if not first or len(first) < MOSTLY * min(SAMPLE, len(texts)):
+        return []
+    before, after = Counter((found[1] or "", found[3] or "") for found in first).most_common(1)[0][0]
+    digits = [text for text in texts if any(mark in text for mark in GROUPS[1:])]
+    marks = {mark for mark in GROUPS[1:] if any(mark in _body(text, before, after) for text in digits)}
+    wanted = (".", ",") if decimal is None else (decimal,)
+    groups = [group for group in GROUPS if not group or group in marks]
+    return [Written(mark, group, before, after) for mark, group in itertools.product(wanted, groups) if mark != group]
+
+
+def _body(text: str, before: str, after: str) -> str:
+    return text.strip().removeprefix(before.strip()).removesuffix(after.strip()).strip()
+
+
+def best(texts: Sequence[str], counts: np.ndarray, decimal: str | None = None) -> list[tuple[Written, np.ndarray]]:
+    """The readings that fit every text, one for each meaning; else the one that fits most rows, where they are 80%.
+
+    Where a point can be a decimal point in every text it is one.
+
+    Parameters
+    ----------
+    texts, counts
+        Distinct and not missing, and in how many rows each stands.
+    decimal
+        The decimal mark, where it is known.
+
+    Returns
+    -------
+    list
+        Of readings and their numbers, NaN where a text does not fit.
+
+    """
+    made = [(way, way.numbers(texts)) for way in readings(texts, decimal)]
+    whole: list[tuple[Written, np.ndarray]] = []
+    for way, numbers in made:
+        if not np.isnan(numbers).any() and not any(same_numbers(numbers, other) for _, other in whole):
+            whole.append((way, numbers))
+            if way.decimal == "." and not way.thousands:
+                break
+    if whole or not made:
+        return whole
+    most = max(made, key=lambda pair: int(counts[~np.isnan(pair[1])].sum()))
+    return [most] if counts[~np.isnan(most[1])].sum() > MOSTLY * counts.sum() else []
+
+
+def same_numbers(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two readings say the same."""
+    return bool(pd.Series(first).equals(pd.Series(second)))

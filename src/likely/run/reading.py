@@ -1,0 +1,69 @@
+"""The rows that a verb is about."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from likely.data import Rows, Source, digest, sources
+from likely.data.sources.reading import Reading
+from likely.errors import DataError
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["HOLDS", "rows_of", "training_source"]
+
+HOLDS = ", which are those of the fit, training rows among them"
+
+
+def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
+    """The rows that a verb is about, and what to call them; what reading changed in them is said in warnings.
+
+    A text file is read with the schema of the run: codes that are strings stay as they stand, numbers and dates are
+    read as they were in training.
+    """
+    if data is None:
+        if not len(run.division.test):
+            raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
+        return run.division.rows(training_source(run), "test"), "test"
+    pictured = run.schema.form == "images" and isinstance(data, (str, Path))
+    resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
+    source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
+    for notice in source.notices if source.form == "table" else ():
+        warnings.warn(notice, stacklevel=4)
+    if "test" in source.splits:
+        return source.splits["test"], "test part of the given data"
+    if len(source.splits) > 1:
+        raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
+    seen = _digest(run, source) == run.facts["digest"]
+    what = "all rows of the given data" + (HOLDS if seen else "")
+    return next(iter(source.splits.values())), what
+
+
+def training_source(run: Run) -> Source:
+    """The data that a run was fitted on, read again from its path if need be, and checked to be unchanged."""
+    if run.source is None:
+        path = run.facts.get("path")
+        if not path:
+            raise DataError("this run was fitted on data in memory; give the rows to evaluate")
+        if not Path(path.partition(".npz:")[0]).exists() and not Path(path).exists():
+            raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
+        source = sources.open_source(
+            path, resize=run.schema.resize, background=run.schema.background, reading=_reading(run)
+        )
+        if _digest(run, source) != run.facts["digest"]:
+            raise DataError(
+                f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"
+            )
+        run.source = source
+    return run.source
+
+
+def _reading(run: Run) -> Reading:
+    return Reading(schema=run.schema) if run.schema.form == "table" else Reading()
+
+
+def _digest(run: Run, source: Source) -> str:
+    return digest(source, labels=[column.name for column in run.schema.beside])

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likely.data import Axis, Kind
-from likely.data.warp import warp_knots
+from likely.data import Axis, Column, Kind
+from likely.data.warp import bent, warp_knots
 
 RNG = np.random.default_rng(0)
 NUMBERS = st.floats(-1e12, 1e12, allow_subnormal=False)
@@ -140,3 +140,11 @@ def test_straight_knots_are_a_change_of_units() -> None:
     torch.testing.assert_close(made(torch.tensor([-1.0, 9.0]))[0], torch.tensor([-2.0, 3.0]).double())
     bent = Axis([((2.0, 0.0), (2.0 * math.e, 1.0))], [True])
     torch.testing.assert_close(bent.inverse(torch.tensor([3.0])), torch.tensor([2 * math.exp(3)]).double())
+
+
+def test_a_value_that_its_neighbours_match_is_no_spike() -> None:
+    ages = np.repeat(np.arange(17.0, 90), 30)
+    column = Column("age", "levels", "int64", "ages", per_unit=1, low=17, high=89)
+    assert bent(column, ages).spikes == ()
+    for often, spikes in ((60, ()), (100, (40.0,))):
+        assert bent(column, np.append(ages, np.full(often - 30, 40.0))).spikes == spikes

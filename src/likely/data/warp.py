@@ -16,6 +16,7 @@ Knots = tuple[tuple[float, float], ...]
 
 MOST_STEPS, LEAST_STEPS, ROWS_PER_STEP, TAIL_ROWS = 64, 4, 25, 10
 MOST_SPIKES, LEAST_SPIKE = 100, 5
+STANDS_OUT = 3  # times the rows of the values beside a spike
 GAP_PASSES, STEEPEST, LEAST_RISE = 3, 8.0, 1e-9
 SMALLEST, LARGEST = 1e-300, 1e300
 
@@ -23,8 +24,8 @@ SMALLEST, LARGEST = 1e-300, 1e300
 def bent(column: Column, numbers: np.ndarray) -> Column:
     """The column with the knots of its observed values `(rows,)`, where it is numeric, and its spikes on a grid.
 
-    Atoms and spikes have no part in the knots. A spike holds more than a step between quantiles does and at least 10
-    rows and one in a hundred.
+    Atoms and spikes have no part in the knots. A spike holds more than a step between quantiles does, at least 10 rows
+    and one in a hundred, and at least three times what the values next to it do: ages of 30 and 31 are no spikes.
     """
     if not column.numeric:
         return column
@@ -32,9 +33,7 @@ def bent(column: Column, numbers: np.ndarray) -> Column:
         return replace(column, knots=listed_knots(numbers))
     if column.per_unit is None:
         return replace(column, knots=warp_knots(numbers[~np.isin(numbers, column.atoms)], None, column.kind))
-    held = (
-        np.empty(0) if column.kind == "date" else spikes(numbers, column.per_unit, max(TAIL_ROWS, len(numbers) / 100))
-    )
+    held = np.empty(0) if column.kind == "date" else _standing_out(numbers, column.per_unit)
     rest = numbers[~np.isin(np.round(numbers * column.per_unit), np.round(held * column.per_unit))]
     if len(np.unique(rest)) < 2:
         held, rest = np.empty(0), numbers
@@ -54,11 +53,25 @@ def listed_knots(numbers: np.ndarray) -> Knots:
     return tuple(zip(places.tolist(), scores, strict=True))
 
 
-def spikes(numbers: np.ndarray, per_unit: int, least: float = 0.0) -> np.ndarray:
-    """Values on a grid that hold more of the rows than a step between quantiles does, and at least so many rows."""
+def spikes(numbers: np.ndarray, per_unit: int) -> np.ndarray:
+    """Values on a grid that hold more of the rows than a step between quantiles does."""
     rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, logarithmic=False)
-    found = rows.spikes()
-    return np.asarray(rows.values[found[rows.counts[found] >= least]])
+    return np.asarray(rows.values[rows.spikes()])
+
+
+def _standing_out(numbers: np.ndarray, per_unit: int) -> np.ndarray:
+    """Of these values those that hold many rows, and many more than the two values on each side, spikes left out."""
+    rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, logarithmic=False)
+    left = rows.counts.copy()
+    taken: list[int] = []
+    for place in rows.spikes().tolist():
+        beside = max(
+            (int(left[i]) for i in range(max(0, place - 2), place + 3) if i < len(left) and i != place), default=0
+        )
+        if rows.counts[place] >= max(TAIL_ROWS, rows.total / 100, STANDS_OUT * beside):
+            left[place] = 0
+            taken.append(place)
+    return np.asarray(rows.values[taken])
 
 
 def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:

@@ -13,6 +13,7 @@ __all__ = [
     "Background",
     "Beyond",
     "Binarized",
+    "Channels",
     "Conditions",
     "Data",
     "Device",
@@ -70,6 +71,10 @@ Resize = Annotated[str | None, typer.Option(metavar="HxW", help="Scale pictures 
 Background = Annotated[
     str | None,
     typer.Option(metavar="COLOUR", help="What transparent pictures are laid on: white unless given, R,G,B, #rrggbb."),
+]
+Channels = Annotated[
+    Literal["first", "last"] | None,
+    typer.Option(help="Which axis of an array of pictures holds channels: (rows, C, H, W) or (rows, H, W, C)."),
 ]
 Limited = Annotated[
     list[str] | None,

@@ -59,7 +59,7 @@ def inspection(found: Inspection, *, name: str, output: Path | None, json: bool)
 def _printed(found: Inspection) -> None:
     splits = ", ".join(f"{name}: {count}" for name, count in found.splits.items())
     used = ", ".join(f"{name} {count}" for name, count in found.used.items())
-    say(f"{found.form} of rows of shape {found.schema.event_shape}; rows {splits}; used as {used}", _table(found))
+    say(f"{found.form} of rows of shape {found.schema.given_shape}; rows {splits}; used as {used}", _table(found))
     left_out = [column.name for column in found.schema.columns if column.left_out]
     if left_out:
         more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""

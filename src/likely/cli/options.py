@@ -16,6 +16,7 @@ LAST = ("--column", "--limits", "--date-format")
 OWN = (
     "background",
     "binarize",
+    "channels",
     "column",
     "condition",
     "config",

@@ -2,6 +2,7 @@
 
 from likely.data.axis import Axis
 from likely.data.batch import Batch
+from likely.data.channels import Channels, channels_told, demand_channels, inward, outward
 from likely.data.classes import with_classes
 from likely.data.conditions import Given, observed, span, with_labels
 from likely.data.dates import shown
@@ -24,6 +25,7 @@ __all__ = [
     "Axis",
     "Batch",
     "Binarize",
+    "Channels",
     "Column",
     "Division",
     "EncodedRows",
@@ -36,8 +38,10 @@ __all__ = [
     "Schema",
     "Source",
     "Split",
+    "channels_told",
     "confirmed",
     "decode",
+    "demand_channels",
     "demand_returns",
     "digest",
     "divide",
@@ -45,7 +49,9 @@ __all__ = [
     "encode_given",
     "equal_sets",
     "infer_schema",
+    "inward",
     "observed",
+    "outward",
     "shared",
     "shown",
     "span",

@@ -10,6 +10,7 @@ import pyarrow as pa
 from torch import Tensor
 
 from likely.data import dates
+from likely.data.channels import outward
 from likely.data.encode import on_grid
 from likely.data.schema import Column, Schema
 
@@ -39,7 +40,7 @@ def decode(
     known = None if observed is None else observed.detach().cpu().numpy()
     if schema.uniform:
         made = _decode_array(schema, array)
-        return made if known is None or known.all() else np.where(known, made, np.float32(np.nan))
+        return outward(schema, made if known is None or known.all() else np.where(known, made, np.float32(np.nan)))
     columns = {
         c.name: _decode_column(c, array[:, i], None if known is None else known[:, i])
         for i, c in enumerate(schema.modelled)

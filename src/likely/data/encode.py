@@ -12,6 +12,7 @@ from torch import Tensor
 from likely.data import dates
 from likely.data.atoms import on_atoms
 from likely.data.cells import holes, numbers_of
+from likely.data.channels import inward
 from likely.data.conditions import Given, series, span, within
 from likely.data.encoded import EncodedRows
 from likely.data.numeric import MAX_INTEGER
@@ -138,8 +139,8 @@ def fill(column: Column) -> float:
 
 def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Tensor, Tensor | None]:
     column = schema.columns[0]
-    if array.shape[1:] != schema.event_shape:
-        raise DataError(f"each row must have shape {schema.event_shape}, as in training; got {array.shape[1:]}")
+    if array.shape[1:] != schema.given_shape:
+        raise _other_shape(schema, array.shape[1:])
     if array.dtype == object or array.dtype.kind not in "biuf":
         raise DataError(f"expected numbers, got an array of dtype {array.dtype}")
     observed = None
@@ -147,10 +148,20 @@ def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Te
         if np.isinf(array).any():
             where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
             raise DataError(f"cell {where} is infinite; expected a number, or NaN where nothing is known")
-        observed = torch.from_numpy(~np.isnan(array))
+        observed = torch.from_numpy(_owned(inward(schema, ~np.isnan(array))))
         empty = column.low if column.kind == "binary" else fill(column)
         array = np.where(np.isnan(array), array.dtype.type(empty), array)
-    return torch.from_numpy(_owned(_numbers_of_array(schema, column, array, spare=spare))), observed
+    numbers = _numbers_of_array(schema, column, inward(schema, array), spare=spare)
+    return torch.from_numpy(_owned(numbers)), observed
+
+
+def _other_shape(schema: Schema, shape: tuple[int, ...]) -> DataError:
+    told = f"each row must have shape {schema.given_shape}, as in training; got {shape}"
+    if len(shape) == 3 and schema.given_shape == (*shape[1:], shape[0]):
+        told += ": its channels are first; np.moveaxis(x, 1, -1) puts them last"
+    elif len(shape) == 3 and schema.given_shape == (shape[2], *shape[:2]):
+        told += ": its channels are last; np.moveaxis(x, -1, 1) puts them first"
+    return DataError(told)
 
 
 def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spare: bool) -> np.ndarray:
@@ -160,7 +171,7 @@ def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spar
     if schema.binarize and column.high != 1 and array.size and array.max() <= 1 and np.isin(array, (0, 1)).all():
         array = array * column.high  # 0/1 already, such as samples of this run
     if column.hard and array.size and not _within(column, array):
-        _check_limits(column, array, f"cell of a row of shape {schema.event_shape}")
+        _check_limits(column, array, f"cell of a row of shape {schema.given_shape}")
     if schema.binarize and not is_byte(column):
         return array.astype(np.float32)
     if column.per_unit is None:

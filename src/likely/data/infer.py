@@ -11,6 +11,7 @@ import pandas as pd
 
 from likely.data.atoms import with_atoms
 from likely.data.cells import holes
+from likely.data.channels import Channels, channels_of
 from likely.data.columns import MAX_CATEGORIES, column_of
 from likely.data.looks import Look, look
 from likely.data.schema import LABEL, Binarize, Column, Schema
@@ -31,6 +32,7 @@ def infer_schema(
     resize: tuple[int, int] | None = None,
     background: tuple[int, int, int] | None = None,
     looks: Mapping[str, Look] | None = None,
+    channels: Channels | None = None,
 ) -> Schema:
     """Infer the form of x from the training rows.
 
@@ -49,6 +51,8 @@ def infer_schema(
         Kept in the schema, so that later pictures are scaled and laid on it alike.
     looks
         How each column is read, where all rows were looked at (`looks.look`); else these rows are.
+    channels
+        Which axis of pictures in an array holds channels, `first` or `last`, where the sizes do not say it.
 
     Raises
     ------
@@ -64,6 +68,8 @@ def infer_schema(
     if isinstance(rows.values, pd.DataFrame):
         if binarize:
             raise ConfigError("binarize is for arrays and images; the data is a table")
+        if channels:
+            raise ConfigError("channels is for arrays of pictures; the data is a table")
         looks = look(Source("table", {"all": rows}), kinds) if looks is None else looks
         return _table(rows, rows.values, kinds, conditions, looks)
     array = np.asarray(rows.values)
@@ -83,16 +89,19 @@ def infer_schema(
         raise ConfigError(
             f"no column {conditions[0]!r}: the data is an array of shape {array.shape}; its condition can be {known}"
         )
+    axis = channels_of(array.shape[1:], form, channels)
     column = _cells(array, form, kinds, binarize)
+    first, *others = array.shape[1:]
     return Schema(
         form,
-        array.shape[1:],
+        (*others, first) if axis == "first" else array.shape[1:],
         (column, *labels),
         len(array),
         uniform=True,
         binarize=binarize,
         resize=resize,
         background=background,
+        channels=axis,
     )
 
 

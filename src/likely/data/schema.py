@@ -149,7 +149,7 @@ class Schema:
     form
         `table`, `array` or `images`: the form in which results are given back.
     event_shape
-        Shape of one row x: `(columns,)` for a table.
+        Shape of one row x: `(columns,)` for a table; of pictures with channels the channels are last.
     columns
         One per column, or exactly one that describes all cells (`uniform`). Ignored columns and conditions are kept
         here; labels that came beside an array, where they are a condition, come last.
@@ -163,6 +163,9 @@ class Schema:
         `(red, green, blue)`, 0 to 255, on which transparent pictures were laid; `None` for white.
     text
         How the text file was written that the rows came from; `None` for other data.
+    channels
+        Which of the three axes of rows as they were given holds channels; `None` where there is none, or it is not
+        known.
 
     """
 
@@ -175,6 +178,14 @@ class Schema:
     resize: tuple[int, int] | None = None
     background: tuple[int, int, int] | None = None
     text: Delimited | None = None
+    channels: Literal["first", "last"] | None = None
+
+    @property
+    def given_shape(self) -> tuple[int, ...]:
+        """Shape of one row as it was given."""
+        if self.channels != "first":
+            return self.event_shape
+        return (*self.event_shape[:-3], self.event_shape[-1], *self.event_shape[-3:-1])
 
     @property
     def modelled(self) -> tuple[Column, ...]:

@@ -211,7 +211,7 @@ def _pictured(run: Run) -> bool:
     if run.schema.form == "table" or not run.schema.uniform:
         return False
     try:
-        pictures(run.schema, np.zeros((1, *run.schema.event_shape)))
+        pictures(run.schema, np.zeros((1, *run.schema.given_shape)))
     except OutputError:
         return False
     return len(run.schema.event_shape) > 1

@@ -53,7 +53,7 @@ def _facts(found: Inspection) -> str:
     cells = schema.rows * len(schema.columns)
     missing = sum(column.missing for column in schema.columns)
     facts = {
-        "form": f"{found.form}, rows of shape {' x '.join(map(str, schema.event_shape))}",
+        "form": f"{found.form}, rows of shape {' x '.join(map(str, schema.given_shape))}",
         "rows": f"{rows['train']:,} train, {rows['validation']:,} validation, {rows['test']:,} test",
         "columns": f"{len(schema.columns):,}, {left_out:,} of them left out",
         "missing": f"{missing:,} cells of the training rows ({100 * missing / cells:.2g} %)" if missing else "none",

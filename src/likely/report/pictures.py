@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from likely.data import Schema
+from likely.data import Schema, inward
 from likely.errors import OutputError
 
 __all__ = ["pictures", "stored"]
@@ -15,8 +15,11 @@ BYTE, DEEPEST = 255, 65535
 
 
 def pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
-    """Rows in data units as pictures: `(rows, height, width)` or `(rows, height, width, 3)`, scaled to 0..1."""
-    values = np.asarray(array, dtype=np.float64)
+    """Rows in data units as pictures: `(rows, height, width)` or `(rows, height, width, 3)`, scaled to 0..1.
+
+    The last of four channels is how opaque the first three are, which are laid on white.
+    """
+    values = inward(schema, np.asarray(array, dtype=np.float64))
     low, high = _ends(schema, values)
     scaled = np.clip((values - low) / max(1e-12, high - low), 0, 1)
     if scaled.ndim == 4 and scaled.shape[-1] == 1:
@@ -26,6 +29,8 @@ def pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
         if side * side != scaled.shape[1]:
             raise OutputError(f"rows of {scaled.shape[1]} cells are not pictures; write them to .npy")
         return scaled.reshape(-1, side, side)
+    if scaled.ndim == 4 and scaled.shape[-1] == 4:
+        return np.asarray(1 - scaled[..., 3:] * (1 - scaled[..., :3]))
     if scaled.ndim not in (3, 4) or (scaled.ndim == 4 and scaled.shape[-1] != 3):
         raise OutputError(f"rows of shape {scaled.shape[1:]} are not pictures; write them to .npy")
     return scaled
@@ -55,7 +60,9 @@ def stored(schema: Schema, array: np.ndarray) -> np.ndarray:
 
     """
     shaped = pictures(schema, array)
-    column, own = schema.columns[0], np.round(np.asarray(array, np.float64)).reshape(shaped.shape)
+    column, own = schema.columns[0], np.round(inward(schema, np.asarray(array, np.float64)))
+    if own.size == shaped.size:
+        own = own.reshape(shaped.shape)
     low, high = column.low or 0.0, column.high or 0.0
     files = schema.form == "images" and not schema.binarize
     if files and column.dtype == "uint8":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from likely.data import EncodedRows, Given
+from likely.data import EncodedRows, Given, outward
 from likely.errors import ConfigError, DataError
 from likely.run.progress import bar
 from likely.tasks.anomalies import contributions, tails
@@ -40,6 +40,8 @@ def anomalies(
     if false_alarms is not None:
         found["anomaly"] = found["p_value"] <= false_alarms
     frame = pd.DataFrame(found | {"code": code}, index=index_of(rows))
+    if run.schema.uniform:
+        cells = outward(run.schema, cells.reshape(-1, *run.schema.event_shape)).reshape(cells.shape)
     reasons = pd.DataFrame(cells, columns=_names(run, frame.columns), index=frame.index)
     order = np.lexsort(_keys(found)[::-1])
     ranked = pd.concat([frame, reasons], axis=1).iloc[order]

@@ -13,6 +13,7 @@ from likely.data import (
     Schema,
     Source,
     Split,
+    channels_told,
     confirmed,
     demand_returns,
     infer_schema,
@@ -83,7 +84,8 @@ def describe(
         for name, found in (looks or {}).items()
         if found.hint and name not in left_out
     )
-    said += (*_read(looks or {}), *hints, *taken(schema), *shared(schema, source, division))
+    axis = channels_told(schema, told.get("channels"))
+    said += (*_read(looks or {}), *hints, *axis, *taken(schema), *shared(schema, source, division))
     return Description(schema, division, source.notices + said)
 
 

@@ -17,6 +17,7 @@ from likely.assembly import build, chosen, notices, objective, resolve, supporte
 from likely.config import Config, TrainingConfig
 from likely.data import (
     Binarize,
+    Channels,
     EncodedRows,
     Limits,
     Patterns,
@@ -24,6 +25,7 @@ from likely.data import (
     Schema,
     Source,
     Split,
+    demand_channels,
     digest,
     divide,
     encode,
@@ -62,6 +64,7 @@ def fit(
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     background: str | Sequence[int] | None = None,
+    channels: Channels | None = None,
     limits: Limits | None = None,
     split: Split = "random",
     separator: str | None = None,
@@ -94,6 +97,9 @@ def fit(
         (height, width) to scale pictures to.
     background
         Colour that transparent pictures are laid on: a name, `#rrggbb` or (red, green, blue); white unless given.
+    channels
+        Which axis of an array of pictures holds the channels, `first`, (rows, C, H, W), or `last`, (rows, H, W, C),
+        where the sizes do not say it. Results have the axes of what is given.
     limits
         Column -> `(low, high)`, `None` for an open side, or the text `low:high`: law, beyond which P(x) is 0. Numbers
         or dates; on a grid the least and the greatest value of it within them. Of an array's levels the pair alone.
@@ -153,6 +159,7 @@ def fit(
         binarize=binarize,
         resize=resize,
         background=laid,
+        channels=channels,
     )
     schema, division = described.schema, described.division
     facts = {
@@ -162,6 +169,7 @@ def fit(
         "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
     }
     settled = _settle(resolve(told, schema))
+    demand_channels(schema, settled.model.network)
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
     place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=source.path)
     with place as directory:

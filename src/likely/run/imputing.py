@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from likely.data import Given, Schema, decode
+from likely.data import Given, Schema, decode, outward
 from likely.errors import ConfigError
 from likely.run.progress import bar
 from likely.tasks.impute import LEAST, Imputed, impute
@@ -93,7 +93,8 @@ def imputed(
     if found is not None:
         spread = torch.where(holes, found.deviation * _unit(run.schema), torch.nan)
     if not isinstance(filled, pd.DataFrame):
-        return filled, spread.to(filled.dtype) if tensor else spread.numpy()
+        errors = outward(run.schema, spread.numpy())
+        return filled, torch.from_numpy(errors).to(filled.dtype) if tensor else errors
     names = [column.name for column in run.schema.modelled]
     return filled, pd.DataFrame(spread.numpy(), columns=names, index=filled.index)
 
@@ -138,7 +139,7 @@ def _filled(
                 made[name] = _column(made[name], decoded[column.name], hole, column.dtype)
         return made
     if schema.uniform:
-        return np.where(holes.numpy(), decode(schema, values), given).astype(given.dtype)
+        return np.where(outward(schema, holes.numpy()), decode(schema, values), given).astype(given.dtype)
     made, names = given.copy(), [column.name for column in schema.columns]
     for place, column in enumerate(schema.modelled):
         hole = holes[:, place].numpy()

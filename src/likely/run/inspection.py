@@ -12,6 +12,7 @@ from likely.assembly import resolve
 from likely.config import Config
 from likely.data import (
     Binarize,
+    Channels,
     Column,
     Limits,
     Rows,
@@ -96,6 +97,7 @@ def inspect(
     binarize: Binarize | None = None,
     resize: tuple[int, int] | None = None,
     background: str | Sequence[int] | None = None,
+    channels: Channels | None = None,
     limits: Limits | None = None,
     split: Split = "random",
     separator: str | None = None,
@@ -126,6 +128,7 @@ def inspect(
         binarize=binarize,
         resize=resize,
         background=laid,
+        channels=channels,
     )
     schema, division = described.schema, described.division
     train = division.rows(source, "train")

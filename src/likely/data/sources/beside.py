@@ -72,11 +72,13 @@ def _named(table: Path, pictures: Sequence[Path], notices: list[str]) -> pd.Data
     below = [place for place, picture in enumerate(pictures) if picture.is_relative_to(table.parent)]
     if not isinstance(frame, pd.DataFrame) or not below or frame.shape[1] < 2:
         return None
+    known = {naming: _known(naming, table.parent, pictures, below) for naming in NAMINGS}
     best: tuple[str, np.ndarray] | None = None
     for name, column in frame.items():
-        for naming in NAMINGS:
-            places = _places(column, naming, table.parent, pictures, below)
-            if places is not None and (best is None or (places >= 0).sum() > (best[1] >= 0).sum()):
+        told = column.astype(str).str.strip().str.replace("\\", "/").str.removeprefix("./")
+        for naming, names in known.items() if told.is_unique else ():
+            places = _places(told.map(_bare) if naming is _number else told, names)
+            if best is None or (places >= 0).sum() > (best[1] >= 0).sum():
                 best = str(name), places
     if best is None or (best[1] >= 0).sum() < max(1, HALF * min(len(frame), len(below))):
         notices.append(f"{table.name} names none of the pictures, or one twice, and was left out")
@@ -93,17 +95,17 @@ def _named(table: Path, pictures: Sequence[Path], notices: list[str]) -> pd.Data
     return labels
 
 
-def _places(
-    column: pd.Series, naming: Naming, root: Path, pictures: Sequence[Path], below: Sequence[int]
-) -> np.ndarray | None:
-    """For each row the picture that it names, −1 for none; `None` where a name stands for two."""
-    known = {naming(root, pictures[place]): place for place in below}
-    told = column.astype(str).str.strip().str.replace("\\", "/").str.removeprefix("./")
-    if naming is _number:
-        told = told.map(_bare)
-    if len(known) < len(below) or told.duplicated().any():
-        return None
-    return np.array([known.get(name, -1) for name in told], dtype=np.int64)
+def _known(naming: Naming, root: Path, pictures: Sequence[Path], below: Sequence[int]) -> dict[str, int]:
+    """Name -> the place of the picture; empty where a name stands for two."""
+    names = {naming(root, pictures[place]): place for place in below}
+    return names if len(names) == len(below) else {}
+
+
+def _places(told: pd.Series, names: dict[str, int]) -> np.ndarray:
+    """For each row the picture that it names, −1 for none, or where two rows name one."""
+    if not told.is_unique:
+        return np.full(len(told), -1)
+    return np.array([names.get(name, -1) for name in told], dtype=np.int64)
 
 
 def _path(root: Path, picture: Path) -> str:

@@ -54,7 +54,10 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     for name in [*objects, *(name for name, dtype in dtypes.items() if dtype.kind == "c")]:
         kind = _unplain(named[name])
         if kind:
-            raise DataError(f"{what}, column {name!r} holds {kind}; expected one number or string a cell, so expand it")
+            raise DataError(
+                f"{what}, column {name!r} holds {kind}; expected one number or string a cell, so expand it: arrays of "
+                f"one shape go in as np.stack(frame[{name!r}])"
+            )
     return named.assign(**{name: _numbers(named[name]) for name in objects})
 
 

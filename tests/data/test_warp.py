@@ -144,7 +144,7 @@ def test_straight_knots_are_a_change_of_units() -> None:
 
 def test_a_value_that_its_neighbours_match_is_no_spike() -> None:
     ages = np.repeat(np.arange(17.0, 90), 30)
-    column = Column("age", "levels", "int64", "ages", per_unit=1, low=17, high=89)
+    column = Column("age", "int64", "levels", "ages", per_unit=1, low=17, high=89)
     assert bent(column, ages).spikes == ()
     for often, spikes in ((60, ()), (100, (40.0,))):
         assert bent(column, np.append(ages, np.full(often - 30, 40.0))).spikes == spikes

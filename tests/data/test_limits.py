@@ -15,6 +15,7 @@ import likely
 from likely.data import Rows, Schema, encode, infer_schema, with_limits
 from likely.data.events import read_events, split_words
 from likely.errors import ConfigError, DataError
+from likely.evaluation.baselines.fitted import fit_baselines
 
 N = 200
 
@@ -191,3 +192,29 @@ def test_what_an_array_cannot_be_limited_to_is_refused() -> None:
         likely.inspect(x, limits=(0, 9))
     matrix = np.random.default_rng(0).uniform(size=(60, 3))
     assert likely.inspect(matrix, limits={"x1": (0, 1)}).schema.columns[1].limits == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "allowed"),
+    [((0.02, None), "positive", [0.02]), ((0, None), "grid", [0.02, 0.0]), ((None, 900), "grid", [0.02, 0.0, -1.0])],
+)
+def test_a_limit_below_a_kinds_own_end_makes_what_is_allowed_possible(limits: Any, kind: str, allowed: Any) -> None:
+    drawn = np.random.default_rng(0).normal(size=(N, 2))
+    frame = pd.DataFrame({"amount": np.round(np.exp(1.5 * drawn[:, 0]), 2) + 0.02, "other": drawn[:, 1]})
+    assert column(infer_schema(Rows(frame), "table"), "amount").kind == "positive"
+    run = likely.fit(frame, steps=2, latent=1, width=8, limits={"amount": limits})
+    found = column(run.schema, "amount")
+    assert found.kind == kind
+    assert len(found.knots) > 2
+    rows = frame.head(len(allowed)).assign(amount=allowed)
+    assert np.isfinite(run.score(rows, samples=5)["log_px"]).all()
+
+
+@pytest.mark.parametrize("limits", [(0, None), (1, None), (2, 400)])
+def test_baselines_keep_to_limits_within_the_kinds_own_range(limits: Any) -> None:
+    counts = pd.DataFrame({"visits": 5 + np.random.default_rng(0).negative_binomial(1, 0.02, 300)})
+    schema = with_limits(infer_schema(Rows(counts), "table"), {"visits": limits}, counts)
+    fitted = fit_baselines(schema, encode(schema, counts), latent=1)
+    every = pd.DataFrame({"visits": np.arange(limits[0], (limits[1] or 200_000) + 1)})
+    for one in fitted.score(encode(schema, every)):
+        assert np.exp(one.nats).sum() == pytest.approx(1, abs=2e-3 if limits[1] is None else 1e-9), one.name

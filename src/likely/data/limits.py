@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from likely.data.conditions import within
 from likely.data.encode import encode
 from likely.data.events import number_of
 from likely.data.schema import NUMERIC, Column, Schema
 from likely.data.uniform import NAME, TOLD
+from likely.data.warp import SMALLEST, bent
 from likely.errors import ConfigError
 
 __all__ = ["Limits", "with_limits"]
@@ -65,7 +67,12 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
         encode(replace(made, columns=(columns[0],)), rows)
     elif bound:
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=names[: rows.shape[1]])
-        encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
+        found = encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
+        seen = torch.ones_like(found.values, dtype=torch.bool) if found.observed is None else found.observed
+        kinds = {column.name: column.kind for column in schema.columns}
+        numbers = {column.name: found.values[seen[:, i], i].numpy() for i, column in enumerate(bound)}
+        moved = [bent(c, numbers[c.name]) if c.name in pairs and c.kind != kinds[c.name] else c for c in columns]
+        return replace(made, columns=tuple(moved))
     return made
 
 
@@ -82,7 +89,7 @@ def _limited(column: Column, told: Any, *, cells: bool) -> Column:
     if low >= high:
         raise ConfigError(f"{what}: limits must leave at least two values, from a lower to a higher; got {_said(told)}")
     if not cells:
-        bound = replace(column, limits=(low, high))
+        bound = replace(_reaching(column, low), limits=(low, high))
         return replace(bound, reason=f"{column.reason}; {within(bound)} by declaration")
     if column.kind != "levels" or math.isinf(high - low):
         raise ConfigError(
@@ -91,6 +98,13 @@ def _limited(column: Column, told: Any, *, cells: bool) -> Column:
         )
     reason = f"{TOLD}: levels {low:g} to {high:g}, which are law"
     return replace(column, low=low, high=high, hard=True, reserve=0.0, reason=reason)
+
+
+def _reaching(column: Column, low: float) -> Column:
+    """A kind whose support has all that is allowed: of counts and positive numbers what is below their own end too."""
+    if column.kind not in ("count", "positive") or low >= (0 if column.kind == "count" else SMALLEST):
+        return column
+    return replace(column, kind="real" if column.per_unit is None else "grid")
 
 
 def _pair(column: Column, told: Any) -> tuple[float, float]:

@@ -67,8 +67,11 @@ class Resolutions(Distribution):
         parts = (one.view(len(one), *[1] * lead, *one.shape[1:]) for one in (grids.step, grids.low, grids.high))
         logits = self._joint.movedim(-1, 0)
         logits = logits.view(len(logits), *[1] * max(0, dims - own), *logits.shape[1:])
-        axis, cut = self.finest.axis, self.finest.cut
-        return Warped(logits, part.loc, part.log_scale, axis, Levels(*parts), cut=cut, within=False)
+        levels, cut = Levels(*parts), self.finest.cut
+        if cut is not None:  # each grid is cut at the edges of its own outermost cells
+            low, high = (end.isfinite() for end in cut)
+            cut = torch.where(low, levels.low, cut[0]), torch.where(high, levels.high, cut[1])
+        return Warped(logits, part.loc, part.log_scale, self.finest.axis, levels, cut=cut, within=False)
 
     def apart(self, value: Tensor) -> Tensor:
         """log P_g of each resolution at the nearest values of the finest grid: `(*batch, *event, resolutions)`."""

@@ -133,7 +133,7 @@ class Warped(Distribution):
         lower, upper, width = self.axis.cell(kept, levels.step, within=self.within)
         below, above = levels.open_ends(kept)
         if self.cut is not None:
-            below, above = below & torch.isinf(self.cut[0]), above & torch.isinf(self.cut[1])
+            below, above = below & self._below_all(self.cut[0] - 0.5 * levels.step), above & torch.isinf(self.cut[1])
         return lower.masked_fill(below, -OPEN), upper.masked_fill(above, OPEN), width.masked_fill(below | above, OPEN)
 
     def _ends(self) -> tuple[Tensor, Tensor]:
@@ -142,8 +142,11 @@ class Warped(Distribution):
         half = 0.0 if self.levels is None else 0.5 * self.levels.step
         low, high = self.cut[0] - half, self.cut[1] + half
         lower, upper = (self._place(end) for end in (low, high))
-        below = torch.isneginf(low) | (self.axis.logarithmic & (low <= 0))
-        return lower.masked_fill(below, -OPEN), upper.masked_fill(torch.isposinf(high), OPEN)
+        return lower.masked_fill(self._below_all(low), -OPEN), upper.masked_fill(torch.isposinf(high), OPEN)
+
+    def _below_all(self, low: Tensor) -> Tensor:
+        """Whether an end cuts nothing from the support."""
+        return torch.isneginf(low) | (self.axis.logarithmic & (low <= 0))
 
     def _place(self, end: Tensor) -> Tensor:
         """T at an end of each column; anywhere where it is infinite."""

@@ -117,5 +117,6 @@ class Support:
     def _left(self, below: Tensor, above: Tensor, step: Tensor) -> Tensor:
         """The mass that the limits leave: Σ_{d=1}^{D} 1/(d(d + 1)) = D/(D + 1) of a side's reserve."""
         sides = ((below, (self.low - self.first) / step), (above, (self.last - self.high) / step))
-        kept = [torch.where(side > 0, side / (1 + 1 / (count + 1e-6).floor()), 0.0) for side, count in sides]
+        cells = [(side, (count + 1e-6).floor().clamp_min(0)) for side, count in sides]
+        kept = [torch.where(count > 0, side / (1 + 1 / count), 0.0) for side, count in cells]
         return torch.where(self.single, 1.0, 1 - self.reserve + kept[0] + kept[1])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, cast
 
-from likely.assembly.condition import condition
+from likely.assembly.condition import condition, exposure
+from likely.assembly.families import COUNTS, counts
 from likely.assembly.grammar import Named, parse
 from likely.assembly.networks import Sizes
 from likely.assembly.parts import PARTS
@@ -130,14 +131,16 @@ def _member(told: Config, schema: Schema) -> Model:
     named, model = chosen(told), told.model
     likelihood, given = _likelihood(schema, model), condition(schema)
     latent, width, more = int(model.latent or 0), int(model.width or 0), 0 if given is None else given.outputs
+    counted = exposure(schema)
+    told_of = 0 if counted is None else 1
     if named["prior"].name == "ladder":
         groups = named["prior"](schema, latent)
-        encoder, decoder = named["network"](schema, model, Sizes(width, width, more, likelihood))
-        return HierarchicalVAE(likelihood, encoder, decoder, groups, width, given)
+        encoder, decoder = named["network"](schema, model, Sizes(width, width, more, likelihood, told_of))
+        return HierarchicalVAE(likelihood, encoder, decoder, groups, width, given, counted)
     prior, posterior = named["prior"](schema, latent), named["posterior"](latent)
-    sizes = Sizes(latent, posterior.parameter_shape.numel(), more, likelihood)
+    sizes = Sizes(latent, posterior.parameter_shape.numel(), more, likelihood, told_of)
     encoder, decoder = named["network"](schema, model, sizes)
-    return VAE(prior, likelihood, posterior, encoder, decoder, given)
+    return VAE(prior, likelihood, posterior, encoder, decoder, given, counted)
 
 
 def objective(config: Config, schema: Schema) -> Objective:
@@ -211,15 +214,17 @@ def _likelihood(schema: Schema, model: ModelConfig) -> Likelihood:
 
 
 def _groups(schema: Schema, model: ModelConfig) -> list[tuple[Named, Likelihood, list[int]]]:
-    """Each likelihood, with the places of its columns."""
-    pairs = _families(schema, model)
-    together: dict[str, list[int]] = {}
+    """Each likelihood, with the places of its columns; those that are in proportion to the exposure have their own."""
+    pairs, exposed = _families(schema, model), schema.exposed
+    together: dict[tuple[str, bool], list[int]] = {}
     for i, (_, named) in enumerate(pairs):
-        together.setdefault(str(named), []).append(i)
+        together.setdefault((str(named), i in exposed), []).append(i)
     made = []
-    for places in together.values():
+    for (_, counted), places in together.items():
         named, shape = pairs[places[0]][1], schema.event_shape if schema.uniform else (len(places),)
-        made.append((named, cast(Likelihood, named([pairs[i][0] for i in places], shape)), places))
+        likelihood = cast(Likelihood, named([pairs[i][0] for i in places], shape))
+        likelihood.exposed = counted
+        made.append((named, likelihood, places))
     return made
 
 
@@ -244,9 +249,18 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
                 f"column {column.name!r} has declared limits, which likelihood {named} does not keep; "
                 "leave the likelihood out, or the limits"
             )
+    for i in schema.exposed:
+        column, named = made[i]
+        if named.name not in (*COUNTS, "zero-inflated"):
+            raise ConfigError(
+                f"likelihood {named} takes no exposure, and column {column.name!r} is in proportion to "
+                f"{schema.exposure and schema.exposure.name!r}; choose {', '.join(COUNTS)} or zero-inflated"
+            )
     return made
 
 
 def _own(schema: Schema, column: Column) -> str:
     """The likelihood of a column for which none is told."""
+    if schema.exposure is not None and not counts(column) and (schema.uniform or column.kind == "count"):
+        return "negative-binomial"
     return "warped" if column.numeric and not schema.uniform else BY_KIND[column.kind]

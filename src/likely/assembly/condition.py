@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from likely.assembly.families import axis
 from likely.data import Column, Schema
+from likely.models import Exposure
 from likely.networks import Features
 
-__all__ = ["condition", "features"]
+__all__ = ["condition", "exposure", "features"]
 
 
 def condition(schema: Schema) -> Features | None:
@@ -16,11 +17,20 @@ def condition(schema: Schema) -> Features | None:
 
     They come after the features of x in the encoder, and after z in the decoder: each takes `outputs` more numbers.
     """
-    return features(schema.conditions) if schema.conditions else None
+    told = any(not column.exposure for column in schema.conditions)
+    return features(schema.conditions) if told else None
+
+
+def exposure(schema: Schema) -> Exposure | None:
+    """What counts are in proportion to."""
+    if schema.exposure is None:
+        return None
+    cells = None if schema.uniform else schema.exposed
+    return Exposure(schema.conditions.index(schema.exposure), schema.exposure.mean, cells)
 
 
 def features(columns: Sequence[Column]) -> Features:
-    """Numbers on the axis that the training rows bent, categories as vectors."""
-    numeric = [i for i, column in enumerate(columns) if not column.coded]
+    """Numbers on the axis that the training rows bent, categories as vectors; of an exposure nothing."""
+    numeric = [i for i, column in enumerate(columns) if not column.coded and not column.exposure]
     categories = [(i, len(column.categories)) for i, column in enumerate(columns) if column.coded]
     return Features(numeric, axis([columns[i] for i in numeric]) if numeric else None, categories)

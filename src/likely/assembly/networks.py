@@ -19,12 +19,16 @@ __all__ = ["Sizes", "conv", "mlp"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the networks are between: numbers the decoder is given and the encoder gives, features of y, P(x|z)."""
+    """What the networks are between: numbers the decoder is given and the encoder gives, features of y, P(x|z).
+
+    `exposure` is 1 where the encoder is also given the logarithm of the exposure.
+    """
 
     code: int
     encoded: int
     covariates: int
     likelihood: Likelihood
+    exposure: int = 0
 
 
 Networks = Callable[[Schema, ModelConfig, Sizes], tuple[nn.Module, nn.Module]]
@@ -34,7 +38,8 @@ def mlp(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn
     """Encoder and decoder of residual perceptrons."""
     width, blocks, first = int(model.width or 0), int(model.blocks or 0), _first(schema)
     holes = _holes(schema)
-    encoder = ResidualMLP(first.outputs + len(holes) + sizes.covariates, sizes.encoded, width, blocks)
+    given = sizes.covariates + sizes.exposure
+    encoder = ResidualMLP(first.outputs + len(holes) + given, sizes.encoded, width, blocks)
     decoded = sizes.likelihood.parameter_shape.numel()
     return Encoder(first, encoder, holes), ResidualMLP(sizes.code + sizes.covariates, decoded, width, blocks)
 
@@ -52,7 +57,8 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
     if not schema.uniform or len(shape) not in (2, 3):
         raise ConfigError(f"this is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
     holes = _holes(schema)
-    encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=sizes.covariates, masked=bool(holes))
+    given = sizes.covariates + sizes.exposure
+    encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=given, masked=bool(holes))
     decoder = ConvDecoder(sizes.code + sizes.covariates, sizes.likelihood.parameter_shape, blocks=blocks)
     return Encoder(_first(schema), encoder, holes), decoder
 

@@ -55,7 +55,7 @@ def usual_sizes(schema: Schema) -> Usual:
         latent=max(2, min(64, d)),
         width=min(by_rows, max(128 if many else 64, _power(16 * d))),
         blocks=1 if many else 2,
-        prior="normal" if schema.conditions else f"mixture:{components}",
+        prior="normal" if any(not column.exposure for column in schema.conditions) else f"mixture:{components}",
         batch_size=batch,
         learning_rate=8e-3 if few else 4e-3,
         max_steps=max(longer * min(most, max(2000, 2 * d**3)), math.ceil(EPOCHS * n / batch)),

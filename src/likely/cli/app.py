@@ -18,6 +18,7 @@ from likely.cli.arguments import (
     Conditions,
     Data,
     Device,
+    Exposed,
     Json,
     Kinds,
     Limited,
@@ -29,6 +30,7 @@ from likely.cli.arguments import (
     Split,
     Stored,
     Told,
+    Weighted,
 )
 from likely.cli.options import checked_seed
 from likely.cli.read_options import Dated, Decimal, Separator
@@ -91,6 +93,8 @@ def fit(
     separator: Separator = None,
     decimal: Decimal = None,
     date_format: Dated = None,
+    exposure: Exposed = None,
+    weight: Weighted = None,
     split: Split = "random",
     device: Annotated[str | None, typer.Option(help="cpu, cuda, ...")] = None,
     set_: Annotated[
@@ -138,6 +142,8 @@ def fit(
         separator=separator,
         decimal=decimal,
         date_format=pairs(date_format, "--date-format"),
+        exposure=exposure,
+        weight=weight,
         split=split,
         **options,
     )
@@ -158,6 +164,8 @@ def inspect(
     separator: Separator = None,
     decimal: Decimal = None,
     date_format: Dated = None,
+    exposure: Exposed = None,
+    weight: Weighted = None,
     split: Split = "random",
     seed: Seed = 0,
     output: Annotated[
@@ -185,6 +193,8 @@ def inspect(
         separator=separator,
         decimal=decimal,
         date_format=pairs(date_format, "--date-format"),
+        exposure=exposure,
+        weight=weight,
         split=split,
         seed=seed,
     )

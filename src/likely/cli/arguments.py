@@ -17,6 +17,7 @@ __all__ = [
     "Conditions",
     "Data",
     "Device",
+    "Exposed",
     "Json",
     "Kinds",
     "Limited",
@@ -28,6 +29,7 @@ __all__ = [
     "Split",
     "Stored",
     "Told",
+    "Weighted",
 ]
 
 Binarizing = Literal["dynamic", "static", "threshold"]
@@ -83,6 +85,18 @@ Limited = Annotated[
         metavar="COLUMN=LOW:HIGH",
         help="Law: P(x) is 0 beyond, and rows beyond are refused; one side may be empty. Of an array: LOW:HIGH.",
     ),
+]
+Exposed = Annotated[
+    str | None,
+    typer.Option(
+        "--exposure",
+        metavar="COLUMN",
+        help="Positive numbers that counts are in proportion to (a size factor): given, not modelled.",
+    ),
+]
+Weighted = Annotated[
+    str | None,
+    typer.Option("--weight", metavar="COLUMN", help="How many rows each row counts as: numbers above 0, not modelled."),
 ]
 Split = Annotated[
     str,

@@ -23,6 +23,7 @@ OWN = (
     "data",
     "date_format",
     "decimal",
+    "exposure",
     "limits",
     "out",
     "output",
@@ -30,6 +31,7 @@ OWN = (
     "resize",
     "separator",
     "split",
+    "weight",
 )
 
 

@@ -10,6 +10,7 @@ from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows
 from likely.data.equal import equal_sets, shared
+from likely.data.exposure import beside_rows, counted, with_exposure
 from likely.data.infer import infer_schema
 from likely.data.limits import Limits, with_limits
 from likely.data.parting import ungrouped
@@ -20,8 +21,10 @@ from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.split import Division, Split, digest, divide, take
 from likely.data.uniform import taken
+from likely.data.weights import WEIGHT, weights_of, with_weight
 
 __all__ = [
+    "WEIGHT",
     "Axis",
     "Batch",
     "Binarize",
@@ -38,8 +41,10 @@ __all__ = [
     "Schema",
     "Source",
     "Split",
+    "beside_rows",
     "channels_told",
     "confirmed",
+    "counted",
     "decode",
     "demand_channels",
     "demand_returns",
@@ -58,7 +63,10 @@ __all__ = [
     "take",
     "taken",
     "ungrouped",
+    "weights_of",
     "with_classes",
+    "with_exposure",
     "with_labels",
     "with_limits",
+    "with_weight",
 ]

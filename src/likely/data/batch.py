@@ -39,6 +39,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.values)
 
+    def average(self, values: Tensor) -> Tensor:
+        """Mean over the rows of one number each, `(batch,)`: a row of weight w counts as w rows."""
+        if self.weights is None:
+            return values.mean()
+        weights = self.weights.to(values.dtype)
+        return (weights * values).sum() / weights.sum()
+
     def sum_observed(self, cells: Tensor) -> Tensor:
         """Sum over the event `(sample, batch, *event) -> (sample, batch)`, counting observed cells only."""
         if self.observed is not None:

@@ -89,7 +89,7 @@ def encode_given(schema: Schema, given: Given | None, rows: int, frame: pd.DataF
     columns = [_encode_condition(column, values) for column, values in series(schema, given, rows, frame)]
     for column, numbers in zip(schema.conditions, columns, strict=True):
         alone = given is not None and column.name in given and np.ndim(given[column.name]) == 0
-        if alone and not column.coded and len(numbers):
+        if alone and not column.coded and not column.exposure and len(numbers):
             _note_extrapolation(column, float(numbers[0]))
     return torch.from_numpy(np.stack(columns, axis=1)) if columns else None
 
@@ -119,6 +119,14 @@ def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
             )
         return codes
     numbers = _numbers(column, values)
+    if column.exposure and (numbers <= 0).any():
+        place = int((numbers <= 0).argmax())
+        raise DataError(
+            f"exposure {column.name!r}, row {values.index[place]}: {numbers[place]:g} is not above 0; counts are in "
+            "proportion to it: leave such rows out"
+        )
+    if column.exposure:
+        return numbers
     if pd.api.types.is_integer_dtype(column.dtype) and (numbers != np.round(numbers)).any():
         value = numbers[int((numbers != np.round(numbers)).argmax())]
         raise DataError(f"condition {column.name!r} is an integer ({column.dtype}), got {value:g}")

@@ -13,7 +13,7 @@ from likely.data.schema import Binarize
 
 __all__ = ["EncodedRows"]
 
-CELLS = 2**20
+CELLS, MOST_COPIES = 2**20, 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +67,23 @@ class EncodedRows:
         beside = (self.covariates, self.observed, self.weights)
         covariates, observed, weights = (None if part is None else part[index] for part in beside)
         return replace(self, values=self.values[index], covariates=covariates, observed=observed, weights=weights)
+
+    def counted(self, seed: int) -> EncodedRows:
+        """Rows without weights: repeated w times where every w is whole and small, else as many drawn by weight.
+
+        They are drawn systematically, so that a row of mean weight stays once.
+        """
+        if self.weights is None:
+            return self
+        w = self.weights.cpu()
+        whole = bool((w == w.round()).all()) and float(w.sum()) <= MOST_COPIES * len(w)
+        if whole:
+            times = w.long()
+        else:
+            start = torch.rand(1, generator=torch.Generator().manual_seed(seed), dtype=w.dtype)
+            ends = (w.cumsum(0) / w.sum() * len(w) + start).floor().long()
+            times = ends.diff(prepend=ends.new_zeros(1))
+        return replace(self.take(torch.arange(len(w)).repeat_interleave(times)), weights=None)
 
     def fixed(self, seed: int) -> EncodedRows:
         """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""

@@ -13,7 +13,7 @@ import pandas as pd
 from likely.data import dates
 from likely.data.cells import holes, numbers_of
 from likely.data.columns import column_of
-from likely.data.schema import LABEL, Schema
+from likely.data.schema import Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
 
@@ -177,8 +177,8 @@ def _values(rows: Rows, column: str) -> pd.Series:
         near = difflib.get_close_matches(column, known, n=1)
         cure = f"did you mean {near[0]!r}?" if near else "give a file with the part of each row"
         raise ConfigError(f"the split is by column {column!r}, which the data lacks; {cure}")
-    if column == LABEL and rows.labels is not None:
-        values = pd.Series(rows.labels)
+    if (labels := rows.labels_named(column)) is not None:
+        values = pd.Series(labels)
     elif isinstance(rows.values, pd.DataFrame):
         values = rows.values.iloc[:, known.index(column)]
     else:
@@ -196,4 +196,4 @@ def _columns(rows: Rows) -> list[str]:
     if isinstance(rows.values, pd.DataFrame):
         return [str(name) for name in rows.values.columns]
     cells = [f"x{i}" for i in range(rows.values.shape[1])] if rows.values.ndim == 2 else []
-    return cells + ([LABEL] if rows.labels is not None else [])
+    return cells + rows.label_names

@@ -12,13 +12,14 @@ from likely.data.source import LABEL, Delimited, Form
 from likely.data.written import Written
 from likely.errors import ConfigError, RunError
 
-__all__ = ["CODED", "LABEL", "LEFT_OUT", "Binarize", "Column", "Kind", "Schema"]
+__all__ = ["CODED", "EXPOSURE", "LABEL", "LEFT_OUT", "Binarize", "Column", "Kind", "Schema"]
 
 Kind = Literal[
     "binary", "categorical", "ordered", "constant", "listed", "levels", "count", "grid", "real", "positive", "date",
     "identifier", "text", "ignore",
 ]  # fmt: skip
 Binarize = Literal["dynamic", "static", "threshold"]
+EXPOSURE = "exposure"
 CODED: tuple[Kind, ...] = ("categorical", "ordered", "constant")
 NUMERIC: tuple[Kind, ...] = ("listed", "levels", "count", "grid", "real", "positive", "date")
 LEFT_OUT: tuple[Kind, ...] = ("identifier", "text", "ignore")
@@ -53,6 +54,10 @@ class Column:
         Mass kept for values never seen in training, 1/(rows + 1); 0 where the limits are law.
     condition
         The column is y of P(x|y): given, not modelled.
+    exposure
+        Besides, counts are rates times this number, which is above 0: P(x|z, y) has them in proportion to it.
+    weight
+        The column, which is left out, says how many rows each row counts as.
     missing
         How many of the training rows' cells have no value.
     token
@@ -94,6 +99,8 @@ class Column:
     inner: str | None = None
     reserve: float = 0.0
     condition: bool = False
+    exposure: bool = False
+    weight: bool = False
     missing: int = 0
     token: str | None = None
     origin: str | None = None
@@ -202,6 +209,18 @@ class Schema:
         """The conditions whose values are not in the rows but came beside them; none of a table."""
         own = [] if self.uniform else [f"x{i}" for i in range(len(self.columns))]
         return () if self.form == "table" else tuple(c for c in self.conditions if c.name not in own)
+
+    @property
+    def exposure(self) -> Column | None:
+        """The condition that counts are in proportion to."""
+        return next((column for column in self.conditions if column.exposure), None)
+
+    @property
+    def exposed(self) -> tuple[int, ...]:
+        """Places of the modelled columns that are in proportion to the exposure: counts, or all cells of an array."""
+        if self.exposure is None:
+            return ()
+        return tuple(i for i, column in enumerate(self.modelled) if self.uniform or column.kind == "count")
 
     @property
     def dims(self) -> int:

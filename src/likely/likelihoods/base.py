@@ -26,18 +26,22 @@ class Likelihood(nn.Module, ABC):
         (flat, one parameter of all cells after the other).
     measure
         `mass` (counting measure), `density` (Lebesgue measure in data units), or `mixed`.
+    exposed
+        Means are in proportion to each row's exposure: the call is given its logarithm too.
 
     """
 
     event_shape: torch.Size
     parameter_shape: torch.Size
     measure: Measure
+    exposed: bool = False
 
     @abstractmethod
     def forward(self, parameters: Tensor) -> Distribution:
         """Parameters `(*batch, numbers)` -> a distribution over x, one law per cell: `(*batch, *event)`.
 
-        Its `log_prob` takes x in data units and gives nats per cell.
+        Its `log_prob` takes x in data units and gives nats per cell. An exposed one is also given `log_exposure`,
+        `(rows, 1)`: the logarithm of each row's exposure.
         """
 
     @abstractmethod

@@ -33,6 +33,7 @@ class Columns(Likelihood):
         self.parameter_shape = torch.Size((sum(self._sizes),))
         for i, (_, places) in enumerate(groups):
             self.register_buffer(f"places{i}", torch.tensor(list(places)), persistent=False)
+        self.exposed = any(family.exposed for family, _ in groups)
         measures = {family.measure for family, _ in groups}
         self.measure = measures.pop() if len(measures) == 1 else "mixed"
 
@@ -41,10 +42,13 @@ class Columns(Likelihood):
         """For each family, the columns that it is about."""
         return [self.get_buffer(f"places{i}") for i in range(len(self.families))]
 
-    def forward(self, parameters: Tensor) -> Distribution:
+    def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
         """`(*batch, numbers)` -> one law per column, `(*batch, columns)`."""
         pieces = parameters.split(self._sizes, -1)
-        parts = [family(piece) for family, piece in zip(self.families, pieces, strict=True)]
+        parts = [
+            family(piece, log_exposure) if family.exposed else family(piece)
+            for family, piece in zip(self.families, pieces, strict=True)
+        ]
         return distributions.Columns(parts, self.places)
 
     def initial(self, values: Tensor) -> Tensor:

@@ -41,16 +41,20 @@ class Counts(Likelihood):
         self.parameter_shape = torch.Size((*event_shape, self.numbers))
 
     @abstractmethod
-    def law(self, parts: Sequence[Tensor]) -> Univariate:
-        """One tensor `(*batch, *event)` per parameter -> the law."""
+    def law(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
+        """One tensor `(*batch, *event)` per parameter, and what is added to the log-mean -> the law."""
 
     @abstractmethod
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:
         """Parameters `(cells,)` of the law with this mean and variance."""
 
-    def forward(self, parameters: Tensor) -> Distribution:
-        """`(*batch, numbers)` -> the law, `(*batch, *event)`."""
-        return self.law(self.split(parameters.double()))
+    def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
+        """`(*batch, numbers)` -> the law, `(*batch, *event)`; its mean is times the exposure."""
+        return self.law(self.split(parameters.double()), self.wide(log_exposure))
+
+    def wide(self, log_exposure: Tensor | None) -> Tensor | float:
+        """What is added to the log-mean of each cell: `(rows, 1)` to `(rows, *event)`."""
+        return 0.0 if log_exposure is None else log_exposure.double().view(-1, *[1] * len(self.event_shape))
 
     def initial(self, values: Tensor) -> Tensor:
         """The law with each cell's mean (half a count in n rows added) and variance."""
@@ -66,9 +70,9 @@ class Poisson(Counts):
 
     numbers = 1
 
-    def law(self, parts: Sequence[Tensor]) -> Univariate:
+    def law(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Poisson of the bounded log-rate."""
-        return distributions.Poisson(bounded(parts[0], -WIDE, WIDE))
+        return distributions.Poisson(bounded(parts[0], -WIDE, WIDE) + log_exposure)
 
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG002
         """The log-rate."""
@@ -84,9 +88,10 @@ class NegativeBinomial(Counts):
 
     numbers = 2
 
-    def law(self, parts: Sequence[Tensor]) -> Univariate:
+    def law(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Negative binomial of the bounded log-mean and log-dispersion."""
-        return distributions.NegativeBinomial(bounded(parts[0], -WIDE, WIDE), bounded(parts[1], LOW, HIGH))
+        log_mean = bounded(parts[0], -WIDE, WIDE) + log_exposure
+        return distributions.NegativeBinomial(log_mean, bounded(parts[1], LOW, HIGH))
 
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:
         """Log-mean and log-dispersion by moments."""
@@ -113,10 +118,10 @@ class ZeroInflated(Likelihood):
         self.base, self.event_shape = base, base.event_shape
         self.parameter_shape = torch.Size((*base.event_shape, 1 + base.numbers))
 
-    def forward(self, parameters: Tensor) -> Distribution:
-        """`(*batch, numbers)` -> the inflated law, `(*batch, *event)`."""
+    def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
+        """`(*batch, numbers)` -> the inflated law, `(*batch, *event)`; the base's mean is times the exposure."""
         logits, *parts = self.split(parameters.double())
-        return distributions.ZeroInflated(logits, self.base.law(parts))
+        return distributions.ZeroInflated(logits, self.base.law(parts, self.base.wide(log_exposure)))
 
     def initial(self, values: Tensor) -> Tensor:
         """Expectation of which zeros are the base's, and moments of the base's rows, in turn."""

@@ -15,6 +15,7 @@ from likely.data import Batch
 from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
+from likely.models.exposure import Exposure
 from likely.models.terms import Terms
 
 __all__ = ["Model", "apply", "beside", "constant", "encode", "start"]
@@ -34,12 +35,15 @@ class Model(nn.Module, ABC):
     condition
         Covariates `(batch, columns)` as they are encoded -> features of y `(batch, features)`; `None` for a model of
         P(x) alone.
+    exposure
+        Covariates -> the logarithm of the exposure, and counts -> rates (`Exposure`); `None` where there is none.
 
     """
 
     latent: int
     p_x_z: Likelihood
     condition: nn.Module | None
+    exposure: Exposure | None
 
     @abstractmethod
     def prior(self, rows: Tensor | None = None) -> LatentDistribution:
@@ -72,7 +76,12 @@ class Model(nn.Module, ABC):
 
     def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
         """P(x|z) of `decoded(z, covariates)`, one law per cell: `(*lead, batch, *event)`."""
-        law: Distribution = self.p_x_z(self.decoded(z, covariates))
+        return self.law_of_x(self.decoded(z, covariates), covariates)
+
+    def law_of_x(self, decoded: Tensor, covariates: Tensor | None) -> Distribution:
+        """P(x|z) of the decoder's output, and of the exposure among the covariates where there is one."""
+        exposure = () if self.exposure is None or covariates is None else (self.exposure(covariates),)
+        law: Distribution = self.p_x_z(decoded, *exposure)
         return law
 
     @property
@@ -128,7 +137,7 @@ class Model(nn.Module, ABC):
         return max(self.latent, *stated, *(weight.shape[0] for weight in self.parameters() if weight.dim() > 1))
 
     def features(self, covariates: Tensor | None) -> Tensor | None:
-        """What the networks see of y: `(batch, features)`, or `None` for a model of P(x) alone.
+        """What the networks see of y but for the exposure: `(batch, features)`, or `None` where there is nothing.
 
         Raises
         ------
@@ -136,12 +145,14 @@ class Model(nn.Module, ABC):
             If covariates are missing, or given to a model that has none.
 
         """
-        if self.condition is None:
+        if self.condition is None and self.exposure is None:
             if covariates is not None:
                 raise ConfigError("covariates were given, but this model is of P(x), not of P(x|y)")
             return None
         if covariates is None:
             raise ConfigError("this model is of P(x|y): give the covariates y")
+        if self.condition is None:
+            return None
         made: Tensor = self.condition(covariates)
         return made
 
@@ -154,9 +165,16 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor, **told: Tensor) -> T
     return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made
 
 
-def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None) -> Tensor:
-    """The encoder's output for some rows, with the features of y; the mask is told to an encoder that takes it."""
-    inputs = (batch.values,) if y is None else (batch.values, y)
+def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, exposure: Exposure | None = None) -> Tensor:
+    """The encoder's output for some rows, with the features of y; the mask is told to an encoder that takes it.
+
+    Where there is an exposure the encoder sees rates in place of counts, and its logarithm before y.
+    """
+    values = batch.values
+    if exposure is not None and batch.covariates is not None:
+        log_exposure = exposure(batch.covariates)
+        values, y = exposure.rates(values, log_exposure), beside(log_exposure, y)
+    inputs = (values,) if y is None else (values, y)
     if batch.observed is None or "observed" not in inspect.signature(encoder.forward).parameters:
         return apply(encoder, wanted, *inputs)
     return apply(encoder, wanted, *inputs, observed=batch.observed)

@@ -13,6 +13,7 @@ from likely.distributions.members import Members, member_of
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.base import Model
+from likely.models.exposure import Exposure
 from likely.models.terms import Terms
 from likely.models.vae import VAE
 
@@ -73,6 +74,11 @@ class Ensemble(Model):
     def condition(self) -> nn.Module | None:  # type: ignore[override]
         """What the first member makes of y."""
         return self._vaes[0].condition
+
+    @property
+    def exposure(self) -> Exposure | None:  # type: ignore[override]
+        """What counts are in proportion to, which is one for all."""
+        return self._vaes[0].exposure
 
     def prior(self, rows: Tensor | None = None) -> LatentDistribution:
         """P(u, z)."""

@@ -21,6 +21,7 @@ def demand_fitting(
     *,
     encoded: tuple[int, str],
     code: tuple[int, str],
+    exposed: bool = False,
 ) -> None:
     """Check the sizes that networks state against those that the other parts need; a network may state none.
 
@@ -32,6 +33,8 @@ def demand_fitting(
         `inputs`, `outputs` and `covariates`, where they have them, are numbers per row.
     encoded, code
         How many numbers the encoder must give, and for what; how many the decoder is given beside y, and of what.
+    exposed
+        Whether the encoder is also given the logarithm of an exposure.
 
     Raises
     ------
@@ -48,10 +51,10 @@ def demand_fitting(
     if isinstance(covariates, int):
         z = f"{code[1]} has {code[0]}" + (f" and y {covariates}" if covariates else "")
         wanted += [
-            ("encoder", encoder, "covariates", "takes, of y,", covariates, f"y has {covariates}"),
+            ("encoder", encoder, "covariates", "takes, of y,", covariates + exposed, f"y has {covariates + exposed}"),
             ("decoder", decoder, "inputs", "takes", code[0] + covariates, z),
         ]
-        if not covariates:
+        if not covariates and not exposed:
             wanted.append(("encoder", encoder, "inputs", "takes", cells, f"x has {cells}"))
     for role, network, name, verb, needed, why in wanted:
         stated = getattr(network, name, None)

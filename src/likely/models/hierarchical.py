@@ -14,6 +14,7 @@ from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, beside, encode, start
+from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
 from likely.models.terms import Terms
 from likely.networks import Ladder
@@ -44,6 +45,9 @@ class HierarchicalVAE(Model):
         Of the ladder.
     condition
         Covariates `(batch, columns)` -> features of y `(batch, features)`.
+    exposure
+        What counts are in proportion to, among the covariates: the encoder sees rates in place of counts, and its
+        logarithm before y's features.
 
     Raises
     ------
@@ -60,13 +64,15 @@ class HierarchicalVAE(Model):
         groups: Sequence[int],
         width: int,
         condition: nn.Module | None = None,
+        exposure: Exposure | None = None,
     ) -> None:
         super().__init__()
         self.p_x_z, self.encoder, self.decoder, self.condition = likelihood, encoder, decoder, condition
-        self.ladder = Ladder(groups, width)
+        self.exposure, self.ladder = exposure, Ladder(groups, width)
         self.latent = sum(groups)
         asked = width, "the ladder"
-        demand_fitting(likelihood, encoder, decoder, condition, encoded=asked, code=(width, "the ladder's state"))
+        code, exposed = (width, "the ladder's state"), exposure is not None
+        demand_fitting(likelihood, encoder, decoder, condition, encoded=asked, code=code, exposed=exposed)
 
     def prior(self, rows: Tensor | None = None) -> Hierarchy:  # noqa: ARG002
         """P(z) = Π_l P(z_l|z_<l)."""
@@ -74,7 +80,7 @@ class HierarchicalVAE(Model):
 
     def encoded(self, batch: Batch) -> Tensor:
         """The features of x that climb the ladder: `(batch, width)`."""
-        return encode(self.encoder, self.ladder.width, batch, self.features(batch.covariates))
+        return encode(self.encoder, self.ladder.width, batch, self.features(batch.covariates), self.exposure)
 
     def law(self, encoded: Tensor) -> Hierarchy:
         """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`.
@@ -114,7 +120,7 @@ class HierarchicalVAE(Model):
         down = self.ladder(noise=noise, features=q.features)
         q.know(down)
         p.know(down)
-        law = self.p_x_z(self._read(down.state, batch.covariates))
+        law = self.law_of_x(self._read(down.state, batch.covariates), batch.covariates)
         log_px_z = batch.sum_observed(law.log_prob(batch.values))
         return Terms(down.z, log_px_z, q, p, groups=self._kl_groups(down))
 

@@ -12,6 +12,7 @@ from likely.data.batch import completed
 from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, beside, constant, encode, start
+from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
 from likely.models.spaces import demand_same_space
 from likely.models.terms import Terms
@@ -43,6 +44,9 @@ class VAE(Model):
         `(*batch, latent) -> (*batch, likelihood.parameter_shape.numel())`; with a condition y's features come after z.
     condition
         Covariates `(batch, columns)` -> features of y `(batch, features)`.
+    exposure
+        What counts are in proportion to, among the covariates: the encoder sees rates in place of counts, and its
+        logarithm before y's features.
 
     Raises
     ------
@@ -59,14 +63,16 @@ class VAE(Model):
         encoder: nn.Module,
         decoder: nn.Module,
         condition: nn.Module | None = None,
+        exposure: Exposure | None = None,
     ) -> None:
         super().__init__()
         demand_same_space(prior, posterior)
         self.p_z, self.p_x_z, self.q_z_x = prior, likelihood, posterior
-        self.encoder, self.decoder, self.condition = encoder, decoder, condition
+        self.encoder, self.decoder, self.condition, self.exposure = encoder, decoder, condition, exposure
         self.latent = int(prior.event_shape[0])
         asked = posterior.parameter_shape.numel(), type(posterior).__name__
-        demand_fitting(likelihood, encoder, decoder, condition, encoded=asked, code=(self.latent, "z"))
+        code, exposed = (self.latent, "z"), exposure is not None
+        demand_fitting(likelihood, encoder, decoder, condition, encoded=asked, code=code, exposed=exposed)
 
     def prior(self, rows: Tensor | None = None) -> LatentDistribution:
         """P(z); in training, `rows` are the numbers of the training rows whose z will be asked about."""
@@ -75,7 +81,8 @@ class VAE(Model):
 
     def encoded(self, batch: Batch) -> Tensor:
         """The encoder's output, the parameters of Q: `(batch, posterior.parameter_shape.numel())`."""
-        return encode(self.encoder, self.q_z_x.parameter_shape.numel(), batch, self.features(batch.covariates))
+        wanted, y = self.q_z_x.parameter_shape.numel(), self.features(batch.covariates)
+        return encode(self.encoder, wanted, batch, y, self.exposure)
 
     def law(self, encoded: Tensor) -> LatentDistribution:
         """Q(z|x), `(batch,)`; whatever the posterior itself learns is not in the encoder's output."""

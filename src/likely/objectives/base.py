@@ -46,9 +46,9 @@ class Objective(ABC):
 
 
 def loss(model: Model, batch: Batch, objective: Objective, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
-    """What is minimised: minus the objective, averaged over the rows of a batch."""
+    """What is minimised: minus the objective, averaged over the rows of a batch by their weights."""
     value, terms = objective(model, batch, kl_weight)
-    return -value.mean(), terms
+    return -batch.average(value), terms
 
 
 def require(holds: bool, message: str) -> None:

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from likely.data import (
+    WEIGHT,
     Division,
     Limits,
     Rows,
     Schema,
     Source,
     Split,
+    beside_rows,
     channels_told,
     confirmed,
+    counted,
     demand_returns,
     infer_schema,
     shared,
     taken,
     ungrouped,
     with_classes,
+    with_exposure,
     with_limits,
+    with_weight,
 )
 from likely.data.looks import Look, look
+from likely.data.schema import EXPOSURE
 from likely.data.sources.reading import Reading
 from likely.data.written import PLAIN
 from likely.errors import ConfigError
 
-__all__ = ["Description", "describe"]
+__all__ = ["Beside", "Description", "describe", "placed"]
+
+Beside = str | Sequence[float] | None
 
 SURE = ("%Y-%m-%d", "ISO8601")
 SHOWN = 8
@@ -49,6 +57,8 @@ def describe(
     *,
     split: Split,
     limits: Limits | None,
+    exposure: str | None,
+    weight: str | None,
     reading: Reading,
     kinds: Mapping[str, str] | None,
     conditions: Sequence[str],
@@ -71,12 +81,15 @@ def describe(
         return infer_schema(train, source.form, kinds=kinds, conditions=conditions, looks=looks, **told)
 
     schema = inferred(division)
-    classes = with_classes(schema, source, division) if split == "random" else None
+    classes = with_classes(schema, source, division) if isinstance(split, str) and split == "random" else None
     said: tuple[str, ...] = ()
     if classes is not None:
         division, said = classes
         schema = inferred(division)
-    schema = confirmed(ungrouped(schema, split, kinds or ()), division.rows(source, "validation"))
+    schema = _apart(
+        ungrouped(schema, split, kinds or ()), division.rows(source, "train"), exposure, weight, kinds or ()
+    )
+    schema = confirmed(schema, division.rows(source, "validation"))
     schema = replace(_checked(schema, limits, division.rows(source, "train")), text=source.text)
     left_out = {column.name for column in schema.columns if column.left_out}
     hints = tuple(
@@ -85,8 +98,26 @@ def describe(
         if found.hint and name not in left_out
     )
     axis = channels_told(schema, told.get("channels"))
-    said += (*_read(looks or {}), *hints, *axis, *taken(schema), *shared(schema, source, division))
+    said += (*_read(looks or {}), *hints, *axis, *taken(schema), *counted(schema), *shared(schema, source, division))
     return Description(schema, division, source.notices + said)
+
+
+def placed(source: Source, exposure: Beside, weight: Beside) -> tuple[Source, str | None, str | None]:
+    """The source with exposures and weights that are values beside its rows, and the names of the two columns."""
+    names: list[str | None] = []
+    for told, name in ((exposure, EXPOSURE), (weight, WEIGHT)):
+        column = told if told is None or isinstance(told, str) else name
+        if column is not told:
+            source = beside_rows(source, told, name)
+        names.append(column)
+    return source, names[0], names[1]
+
+
+def _apart(schema: Schema, train: Rows, exposure: str | None, weight: str | None, told: Collection[str]) -> Schema:
+    """The schema without the column of the weights, and with the exposure given."""
+    if weight is not None:
+        schema = with_weight(schema, train, weight)
+    return schema if exposure is None else with_exposure(schema, train, exposure, told)
 
 
 def _checked(schema: Schema, limits: Limits | None, train: Rows) -> Schema:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -42,7 +43,7 @@ def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool
     values, events = _apart(run, given)
     if events and mean:
         raise ConfigError("a mean of P(x|z) does not keep to a condition on modelled columns; leave mean out")
-    y = encode_given(run.schema, values, n)
+    y = encode_given(run.schema, _exposed(run, values, n, seed), n)
     y, found = None if y is None else y.to(run.device), list[Conditional]()
     within = None if mean or beyond_range else Range.of(run.schema, free=[event.place for event in events])
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
@@ -64,6 +65,15 @@ def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool
         result.attrs |= {"given": _told(found, n)} if found else {}
         result.attrs |= {"range": told(tallies)} if tallies else {}
     return torch.from_numpy(result) if run.facts.get("container") == "tensor" else result
+
+
+def _exposed(run: Run, values: dict[str, Any] | None, n: int, seed: int) -> dict[str, Any] | None:
+    """What is given, with exposures drawn from those of the training rows where they are not."""
+    column = run.schema.exposure
+    if column is None or run.conditions is None or (values is not None and column.name in values):
+        return values
+    known = run.conditions[:, run.schema.conditions.index(column)].numpy()
+    return {**(values or {}), column.name: np.random.default_rng(seed).choice(known, n)}
 
 
 def _plainly(run: Run, n: int, y: Tensor | None, *, mean: bool = False) -> Tensor:

@@ -17,6 +17,7 @@ __all__ = ["WRITTEN", "claim", "fresh", "write"]
 
 WRITTEN = (
     "baselines.safetensors",
+    "conditions.safetensors",
     "config.json",
     "history.csv",
     "holes.safetensors",

@@ -30,6 +30,7 @@ from likely.data import (
     divide,
     encode,
     sources,
+    weights_of,
     with_labels,
 )
 from likely.data.schema import LABEL
@@ -39,7 +40,7 @@ from likely.errors import ConfigError, DataError
 from likely.models import VAE, Ensemble
 from likely.networks.precision import native_bfloat16
 from likely.objectives import Objective
-from likely.run.describing import describe
+from likely.run.describing import Beside, describe, placed
 from likely.run.files import claim
 from likely.run.progress import bar
 from likely.run.run import Run
@@ -66,6 +67,8 @@ def fit(
     background: str | Sequence[int] | None = None,
     channels: Channels | None = None,
     limits: Limits | None = None,
+    exposure: Beside = None,
+    weight: Beside = None,
     split: Split = "random",
     separator: str | None = None,
     decimal: str | None = None,
@@ -104,6 +107,15 @@ def fit(
         Column -> `(low, high)`, `None` for an open side, or the text `low:high`: law, beyond which P(x) is 0. Numbers
         or dates; on a grid the least and the greatest value of it within them. Of an array's levels the pair alone.
         A row beyond them is refused, here and in every later verb. Draws keep to the training rows' range besides.
+    exposure
+        A column of positive numbers (the size factor of a cell, the years of a policy) that counts are in proportion
+        to: P(x|exposure), given and not modelled. For an array or tensor in memory one number a row. Counts are columns
+        of the kind `count`, and all integers from 0 on of an array; their likelihood is negative-binomial unless told,
+        their rates do not depend on the exposure.
+    weight
+        A column of positive numbers (of an array in memory one number a row): a row of weight w counts as w rows in
+        the objective, in what chooses the weights, in simpler models and in averages. What a column is, its range and
+        its resolutions are told by the rows, each once.
     split
         Which rows train, validate and test, where the data are not divided already. `random`: 80/10/10 by the seed.
         `time:COLUMN`: the last rows by that column are test rows, those before them validate. `group:COLUMN`: all rows
@@ -147,12 +159,15 @@ def fit(
         source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
     if isinstance(condition, Mapping):
         source = _labelled(source, condition)
+    source, exposed, weighted = placed(source, exposure, weight)
     names = [condition] if isinstance(condition, str) else list(condition)
     described = describe(
         source,
         divide(source, told.seed, split),
         split=split,
         limits=limits,
+        exposure=exposed,
+        weight=weighted,
         reading=reading,
         kinds=column,
         conditions=names,
@@ -249,7 +264,8 @@ def _encoded(run: Run) -> dict[str, EncodedRows]:
                     warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
                     encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
             else:
-                made[kind] = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
+                rows = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
+                made[kind] = replace(rows, weights=weights_of(run.schema, part))
                 supported(run.config, run.schema, made[kind])
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
@@ -263,6 +279,7 @@ def _train(run: Run) -> None:
     validation = encoded["validation"].fixed(seed).to(run.device)
     rows = encoded["train"] if run.schema.binarize == "dynamic" else encoded["train"].fixed(seed)
     rows = rows.to(run.device)
+    run.conditions = None if encoded["train"].covariates is None else encoded["train"].covariates.cpu()
     del encoded
     first = torch.arange(min(len(rows), _starting(run)), device=run.device)
     run.model.initialise(rows.take(first).fixed(seed).whole(first))

@@ -24,7 +24,7 @@ from likely.data import (
 from likely.data.sources.picture import colour_of
 from likely.data.sources.reading import Reading
 from likely.data.summary import Summary, summarise
-from likely.run.describing import describe
+from likely.run.describing import Beside, describe, placed
 from likely.run.progress import bar
 
 __all__ = ["SUMMARISED", "Inspection", "inspect"]
@@ -99,6 +99,8 @@ def inspect(
     background: str | Sequence[int] | None = None,
     channels: Channels | None = None,
     limits: Limits | None = None,
+    exposure: Beside = None,
+    weight: Beside = None,
     split: Split = "random",
     separator: str | None = None,
     decimal: str | None = None,
@@ -117,11 +119,14 @@ def inspect(
     reading = Reading(separator, decimal, dict(date_format or {}))
     with bar("reading") as tick:
         source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
+    source, exposed, weighted = placed(source, exposure, weight)
     described = describe(
         source,
         divide(source, seed, split),
         split=split,
         limits=limits,
+        exposure=exposed,
+        weight=weighted,
         reading=reading,
         kinds=column,
         conditions=[condition] if isinstance(condition, str) else condition,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import platform
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from likely.data import (
     decode,
     encode,
     encode_given,
+    weights_of,
     with_labels,
 )
 from likely.errors import ConfigError, DataError
@@ -72,6 +73,8 @@ class Run:
         Simpler models of the same data, once they are fitted.
     patterns
         Which cells of the training rows are missing together; `None` where none is.
+    conditions
+        y of the training rows as they are encoded, `(rows, conditions)`; `None` for a model of P(x) alone.
 
     """
 
@@ -86,6 +89,7 @@ class Run:
     source: Source | None = field(default=None, repr=False)
     simpler: Baselines | None = field(default=None, repr=False)
     patterns: Patterns | None = field(default=None, repr=False)
+    conditions: torch.Tensor | None = field(default=None, repr=False)
 
     def evaluate(
         self,
@@ -349,11 +353,12 @@ class Run:
         n
             How many rows.
         given
-            Condition -> one value, or one a row; every condition of P(x|y) must be given. They come back in their
-            columns. A modelled column -> a value, or several of which it must be one; or, for all that the command line
-            can say, texts: `["education=Masters|Doctorate", "age>50", "age<=60", "sex!=Male"]`. Rows are then drawn
-            from P(x|these events): z ~ P(z) is accepted with probability P(events|z), exactly, or, where they are
-            rarer than a thousandth, chosen by weight; `frame.attrs["given"]` has their probability, and the effective
+            Condition -> one value, or one a row; every condition of P(x|y) must be given, but an exposure, which is
+            drawn from those of the training rows where it is not. They come back in their columns. A modelled column ->
+            a value, or several of which it must be one; or, for all that the command line can say, texts:
+            `["education=Masters|Doctorate", "age>50", "age<=60", "sex!=Male"]`. Rows are then drawn from P(x|these
+            events): z ~ P(z) is accepted with probability P(events|z), exactly, or, where they are rarer than a
+            thousandth, chosen by weight; `frame.attrs["given"]` has their probability, and the effective
             number of draws. A number of a column without a grid is given by its density.
         mean, seed
             Take means; of the draws.
@@ -417,6 +422,7 @@ class Run:
         if not len(encoded):
             raise DataError("there are no rows")
         _note_new_holes(self.schema, encoded)
+        encoded = replace(encoded, weights=weights_of(self.schema, rows))
         return encoded.fixed(self.config.seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:

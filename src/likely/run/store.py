@@ -21,7 +21,7 @@ from likely.run.run import Run, versions
 
 __all__ = ["load", "save", "save_plan"]
 
-HOLES = "holes.safetensors"
+HOLES, CONDITIONS = "holes.safetensors", "conditions.safetensors"
 
 
 def save_plan(run: Run) -> None:
@@ -42,6 +42,8 @@ def save(run: Run) -> None:
     if run.patterns is not None:
         arrays = {name: torch.from_numpy(array) for name, array in run.patterns.to_arrays().items()}
         write(directory / HOLES, save_tensors(arrays))
+    if run.conditions is not None:
+        write(directory / CONDITIONS, save_tensors({"y": run.conditions.contiguous()}))
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
     write(directory / "weights.safetensors", save_tensors(weights))
     facts = {
@@ -103,8 +105,23 @@ def load(path: str | Path, *, device: str | None = None) -> Run:
     except (KeyError, OSError, ValueError) as error:
         raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
     _place(model, wanted, told=device is not None)
-    patterns = _patterns(directory / HOLES, schema)
-    return Run(config, schema, model.eval(), history, facts, division, directory, notices, patterns=patterns)
+    return Run(
+        config,
+        schema,
+        model.eval(),
+        history,
+        facts,
+        division,
+        directory,
+        notices,
+        patterns=_patterns(directory / HOLES, schema),
+        conditions=_conditions(directory / CONDITIONS),
+    )
+
+
+def _conditions(path: Path) -> torch.Tensor | None:
+    """y of the training rows; `None` where there is none, or an earlier version did not write it."""
+    return _tensors(path).get("y") if path.exists() else None
 
 
 def _patterns(path: Path, schema: Schema) -> Patterns | None:

@@ -34,9 +34,13 @@ class Range:
 
     @classmethod
     def of(cls, schema: Schema, *, free: Collection[int] = ()) -> Range | None:
-        """The range of a table but for the cells that are free; `None` where no column is bound."""
+        """The range of a table but for the cells that are free; `None` where no column is bound.
+
+        Counts that are in proportion to an exposure are free: what they span in training is that of other exposures.
+        """
         if schema.form != "table":
             return None
+        free = {*free, *schema.exposed}
         bound = [
             (column, place)
             for place, column in enumerate(schema.modelled)

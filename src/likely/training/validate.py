@@ -22,7 +22,7 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
     """
     model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=rows.values.device)
-    p = model.prior()
+    p, counted = model.prior(), 0.0
     size = max(1, min(CHUNK, CELLS // max(1, rows.values[:1].numel())))
     for first in range(0, len(rows), size):
         index = torch.arange(first, min(first + size, len(rows)), device=rows.values.device)
@@ -30,7 +30,9 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
         q = model.posterior(batch)
         noise = normal(row_keys(batch.values, seed), STREAM, 0, 1, q.noise_size)
         terms = model.terms(batch, noise=noise.to(q.like.dtype), q=q, p=p)
-        total += torch.stack([terms.reconstruction.sum(dtype=torch.float64), terms.kl.sum(dtype=torch.float64)])
+        w = torch.ones(len(batch), device=total.device) if batch.weights is None else batch.weights
+        counted += float(w.sum())
+        total += torch.stack([(w * part).sum(dtype=torch.float64) for part in (terms.reconstruction, terms.kl)])
     model.train()
-    reconstruction, kl = (total / len(rows)).tolist()
+    reconstruction, kl = (total / counted).tolist()
     return reconstruction - kl, reconstruction, kl

@@ -186,14 +186,14 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     schema
         Says what each cell is.
     train
-        The training rows; binarised once by the seed where they are levels made 0/1.
+        The training rows; binarised once by the seed where they are levels made 0/1, and repeated by their weights.
     latent
         Dimension of probabilistic PCA.
     seed
         Of the held-out part, of the binarisation and of the starts of EM.
 
     """
-    rows = train.fixed(seed).to("cpu")
+    rows = train.fixed(seed).to("cpu").counted(seed)
     rows = rows.take(torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)))
     values, observed = rows.values, rows.observed
     frequencies = Frequencies.fit(schema, values, observed)

@@ -1,0 +1,165 @@
+"""The number that a row's counts are in proportion to."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from likely.data.cells import holes, numbers_of
+from likely.data.columns import column_of
+from likely.data.schema import Column, Schema
+from likely.data.source import Rows, Source
+from likely.errors import ConfigError, DataError
+
+__all__ = ["beside_rows", "counted", "with_exposure"]
+
+SHOWN = 12
+
+
+def beside_rows(source: Source, values: Any, name: str) -> Source:
+    """Exposures or weights in memory beside an array in memory, under this name.
+
+    Raises
+    ------
+    ConfigError
+        If the data are a table, or divided already, or there is not one number a row.
+
+    """
+    if list(source.splits) != ["all"] or source.form == "table":
+        raise ConfigError(f"values of {name} are for one array or tensor; of a table name the column")
+    rows = source.splits["all"]
+    numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+    if numbers.shape != (len(rows),) or numbers.dtype.kind not in "iuf":
+        raise ConfigError(f"expected one {name} for each of {len(rows)} rows, got {numbers.dtype} {numbers.shape}")
+    others = pd.DataFrame() if rows.beside is None else rows.beside
+    return replace(source, splits={"all": replace(rows, beside=others.assign(**{name: numbers}))})
+
+
+def with_exposure(schema: Schema, rows: Rows, name: str, told: Collection[str] = ()) -> Schema:
+    """The schema in which a column is the exposure: given, not modelled; counts are in proportion to it.
+
+    Of a table these are the columns of the kind `count`; of an array all that hold integers from 0 on, unless told.
+
+    Parameters
+    ----------
+    schema
+        Of the training rows.
+    rows
+        These.
+    name
+        The column of a table, or of what came beside an array.
+    told
+        Columns whose kinds were told.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such column, it is a condition already, or no column is a count.
+    DataError
+        If a number is missing or not above 0.
+
+    """
+    if isinstance(rows.values, pd.DataFrame):
+        columns = _given(schema, rows.values, name)
+    else:
+        columns = _beside(schema, rows, name, told)
+    made = replace(schema, columns=columns)
+    if not schema.uniform:
+        made = replace(made, event_shape=(len(made.modelled),))
+    cells = made.columns[0]
+    if schema.uniform and (cells.hard or cells.kind == "binary" or cells.per_unit != 1 or (cells.low or 0) < 0):
+        raise ConfigError(f"an exposure is for counts 0, 1, 2, ...; the cells are {cells.kind} ({cells.reason})")
+    if not made.exposed:
+        whole = [column.name for column in made.modelled if _whole(column)]
+        cure = f"--column {whole[0]}=count makes one (of {', '.join(whole)})" if whole else "no integers from 0 on"
+        raise ConfigError(f"an exposure is for counts, and no column is one; {cure}")
+    return made
+
+
+def counted(schema: Schema) -> tuple[str, ...]:
+    """Which columns are in proportion to the exposure, and which integers are not."""
+    if schema.exposure is None or schema.uniform:
+        return ()
+    names = [schema.modelled[place].name for place in schema.exposed]
+    others = [column.name for column in schema.modelled if column.name not in names and _whole(column)]
+    rest = f"; {_some(others)} are not, --column NAME=count says otherwise" if others else ""
+    return (f"counts are in proportion to {schema.exposure.name}: {_some(names)}{rest}",)
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+
+
+def _whole(column: Column) -> bool:
+    """Integers from 0 on."""
+    return column.numeric and column.kind != "date" and column.per_unit == 1 and (column.low or 0) >= 0
+
+
+def _beside(schema: Schema, rows: Rows, name: str, told: Collection[str]) -> tuple[Column, ...]:
+    """The columns of an array, and the exposure that came beside it."""
+    numbers = rows.labels_named(name)
+    if numbers is None:
+        known = f"what came beside it: {', '.join(rows.label_names)}" if rows.label_names else "nothing came beside it"
+        raise ConfigError(f"no exposure {name!r} beside the array ({known}); in Python give exposure=values, one a row")
+    _demand_free(schema, name)
+    own = len(schema.columns) - len(schema.beside)
+    columns = schema.columns[:own]
+    if not schema.uniform:
+        columns = tuple(_count(column, place, rows, told) for place, column in enumerate(columns))
+    return (*columns, *schema.columns[own:], _column(name, pd.Series(numbers)))
+
+
+def _count(column: Column, place: int, rows: Rows, told: Collection[str]) -> Column:
+    """The column of an array as counts, where it can be."""
+    if column.name in told or column.condition or column.kind == "count":
+        return column
+    values = pd.Series(np.asarray(rows.values)[:, place])
+    try:
+        return column_of(column.name, values, "count", named=False)
+    except ConfigError:
+        return column
+
+
+def _given(schema: Schema, frame: pd.DataFrame, name: str) -> tuple[Column, ...]:
+    """The columns of a table, one of them the exposure."""
+    names = [column.name for column in schema.columns]
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1)
+        raise ConfigError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}"))
+    _demand_free(schema, name)
+    place = names.index(name)
+    return (*schema.columns[:place], _column(name, frame.iloc[:, place]), *schema.columns[place + 1 :])
+
+
+def _demand_free(schema: Schema, name: str) -> None:
+    if any(column.name == name for column in schema.conditions):
+        raise ConfigError(f"column {name!r} cannot be a condition and the exposure; choose one")
+
+
+def _column(name: str, values: pd.Series) -> Column:
+    missing, _ = holes(values)
+    numbers = numbers_of(values.mask(missing) if missing.any() else values)
+    wrong = ~(np.isfinite(numbers) & (numbers > 0))
+    if wrong.any():
+        place = int(wrong.argmax())
+        raise DataError(
+            f"exposure {name!r}, row {values.index[place]}: {values.tolist()[place]!r} is not a number above 0; counts "
+            "are in proportion to it: leave such rows out"
+        )
+    return Column(
+        name,
+        str(values.dtype),
+        "positive",
+        "the exposure: counts are in proportion to it",
+        mean=float(numbers.mean()),
+        scale=float(numbers.std()) or 1.0,
+        low=float(numbers.min()),
+        high=float(numbers.max()),
+        condition=True,
+        exposure=True,
+    )

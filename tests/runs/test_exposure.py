@@ -43,7 +43,7 @@ def test_log_p_is_that_of_the_known_rates_and_worse_without_the_exposure(run: li
     new, truth = policies(400, 1)
     found = run.score(new, samples=200)["log_px"].to_numpy()
     assert np.mean(truth - found) < 0.1
-    assert np.abs(truth - found).mean() < 0.2
+    assert np.abs(truth - found).mean() < 0.25
     without = likely.fit(policies()[0], column=COUNT | {"years": "ignore"}, latent=1, steps=600)
     assert np.mean(found - without.score(new, samples=200)["log_px"]) > 0.5
 

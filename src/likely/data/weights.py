@@ -71,7 +71,7 @@ def weights_of(schema: Schema, rows: Rows) -> torch.Tensor | None:
     """
     if not isinstance(rows.values, pd.DataFrame):
         told = rows.labels_named(WEIGHT)
-        return None if told is None else torch.from_numpy(_checked(WEIGHT, pd.Series(told)))
+        return None if told is None else torch.tensor(_checked(WEIGHT, pd.Series(told)))
     name = next((column.name for column in schema.columns if column.weight), None)
     names = [str(known) for known in rows.values.columns]
     if name not in names or name is None:

@@ -1,6 +1,14 @@
 """What can go wrong, as a tree: every error that a user can mend is an `InputError`."""
 
-__all__ = ["ConfigError", "DataError", "InputError", "LikelyError", "OutputError", "RunError"]
+__all__ = ["ConfigError", "DataError", "InputError", "LikelyError", "OutputError", "RunError", "quoted"]
+
+LONGEST = 60
+
+
+def quoted(value: object) -> str:
+    """A value of the user's as a message shows it: its `repr`, at most about 60 characters of it."""
+    text = repr(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}...{text[-1]} ({len(str(value)):,} characters)"
 
 
 class LikelyError(Exception):

@@ -28,9 +28,9 @@ def test_a_run_is_replaced(stored: Path, run: Path) -> None:
 
 
 def test_all_that_likely_writes_into_a_run_is_its_own(tmp_path: Path) -> None:
-    frame = table()
+    frame = table().assign(group=np.arange(len(table())) % 2)
     frame.loc[::7, "a"] = np.nan
-    run = likely.fit(frame, out=tmp_path / "run", steps=3)
+    run = likely.fit(frame, condition="group", out=tmp_path / "run", steps=3)
     run.evaluate(samples=2, anneal=0)
     run.report()
     assert {file.name for file in (tmp_path / "run").iterdir()} == set(WRITTEN)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from homes import homes
 from sklearn.metrics import roc_auc_score
@@ -117,3 +118,21 @@ def test_a_mixed_frame_with_holes_is_taken() -> None:
     odd = frame.iloc[[0]].assign(price=9000.0)
     assert detector.predict(odd).tolist() == [-1]
     assert detector.predict(frame).mean() > 0.8
+
+
+RNG = np.random.default_rng(31)
+ODD = np.arange(200) < 6
+TABLES = {
+    "categories": pd.DataFrame({"c": np.where(ODD, "rare", "usual"), "d": RNG.choice(["x", "y"], 200)}),
+    "truths": pd.DataFrame({"b": ODD, "e": RNG.random(200) < 0.5}),
+    "mostly zeros": pd.DataFrame({f"c{i}": np.where(ODD, RNG.gamma(2, 100, 200).round(2), 0) for i in range(3)}),
+    "rare counts": pd.DataFrame({f"w{i}": np.where(ODD, 1 + RNG.poisson(1.0, 200), 0) for i in range(3)}),
+    "constant but for a few": np.where(ODD[:, None], 5.0, np.zeros((200, 3))),
+}
+TABLES["sparse"] = TABLES["rare counts"].astype(pd.SparseDtype("int64", 0))
+
+
+@pytest.mark.parametrize("name", list(TABLES))
+def test_tables_without_a_number_for_the_coarse_law_have_outliers_too(name: str) -> None:
+    detector = VAEOutlierDetector(contamination=0.03, max_epochs=20, random_state=0)
+    assert ((detector.fit_predict(TABLES[name]) == -1) == ODD).mean() > 0.98

@@ -12,6 +12,7 @@ import scipy.stats
 import torch
 
 import likely
+from likely.cli import main
 from likely.data import EncodedRows
 from likely.errors import ConfigError, DataError
 from likely.tasks.anomalies import contributions, tails
@@ -155,3 +156,33 @@ def test_arrays_and_conditions_are_taken(tmp_path: Path) -> None:
     found = run.anomalies(table.drop(columns="c").head(5), given={"c": "x"}, samples=10)
     assert {"code", "code (column)"} <= set(found.columns)
     np.testing.assert_allclose(found[["a", "b", "code (column)", "code"]].sum(axis=1), found["score"])
+
+
+def test_a_row_of_a_conditional_run_has_its_tail_whatever_its_neighbours(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    group = rng.choice(["near", "far"], 300)
+    a = rng.normal(size=300) + np.where(group == "far", 40.0, 0.0)
+    frame = pd.DataFrame({"a": a, "b": a + rng.normal(size=300), "group": group})
+    frame.loc[::7, "b"] = np.nan
+    likely.fit(frame, condition="group", out=tmp_path / "run", steps=150, latent=2)
+    run = likely.load(tmp_path / "run")
+    holed = frame[frame["b"].isna()]
+    near, far = holed[holed["group"] == "near"], holed[holed["group"] == "far"]
+    alone = run.anomalies(near.iloc[:1])
+    for others in (near, far):
+        among = run.anomalies(pd.concat([near.iloc[:1], others.iloc[1:]])).loc[alone.index]
+        assert among["tail"].item() == alone["tail"].item()
+        assert among["depth"].item() == pytest.approx(alone["depth"].item(), abs=1e-6)
+
+
+def test_marks_are_printed_where_a_rate_is_given(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 2)), columns=["a", "b"])
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    likely.fit(tmp_path / "t.csv", out=tmp_path / "run", steps=30, latent=1)
+    pd.DataFrame({"a": [900.0, 0.1], "b": [-900.0, 0.2]}).to_csv(tmp_path / "new.csv", index=False)
+    words = ["anomalies", str(tmp_path / "run"), str(tmp_path / "new.csv"), "--false-alarms", "0.1"]
+    assert main(words) == 0
+    out = capsys.readouterr().out.splitlines()
+    assert "anomaly" in out[0]
+    marks = ["yes" in line for line in out[1:3]]
+    assert marks == [True, False]

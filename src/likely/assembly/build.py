@@ -18,7 +18,7 @@ from likely.likelihoods import Columns, Likelihood
 from likely.models import VAE, Ensemble, HierarchicalVAE, Model
 from likely.objectives import Objective
 
-__all__ = ["aim", "build", "chosen", "notices", "objective", "resolve", "supported"]
+__all__ = ["aim", "build", "chosen", "fits", "notices", "objective", "resolve", "supported"]
 
 PAIRS = ("sphere", "categorical", "ladder")
 VAMPS = (("vamp", "sphere"), ("vamp", "categorical"))
@@ -235,7 +235,7 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
     """
     parts = PARTS["likelihood"]
     told = None if model.likelihood is None else parse("likelihood", model.likelihood, parts)
-    columns = [replace(c, low=0.0, high=1.0, per_unit=1) if c.kind == "binary" else c for c in schema.modelled]
+    columns = _columns(schema)
     open_to = [c for c in columns if schema.uniform or c.numeric]
     refusals = [told.part.refuses(column) for column in open_to] if told else []
     if told and all(refusals):
@@ -257,6 +257,16 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
                 f"{schema.exposure and schema.exposure.name!r}; choose {', '.join(COUNTS)} or zero-inflated"
             )
     return made
+
+
+def fits(likelihood: str, schema: Schema) -> bool:
+    """Whether a likelihood by name fits the cells of an array, or a numeric column of a table."""
+    told = parse("likelihood", likelihood, PARTS["likelihood"])
+    return any(not told.part.refuses(c) for c in _columns(schema) if schema.uniform or c.numeric)
+
+
+def _columns(schema: Schema) -> list[Column]:
+    return [replace(c, low=0.0, high=1.0, per_unit=1) if c.kind == "binary" else c for c in schema.modelled]
 
 
 def _own(schema: Schema, column: Column) -> str:

@@ -39,7 +39,8 @@ def _table(run: Run, data: Any, ranked: pd.DataFrame, n: int) -> Any:
     table = Table(box=None, pad_edge=False)
     marks = {"score": "-log P(x)", "tail": "tail", "p_value": "p-value"}
     shown = {name: title for name, title in marks.items() if name in ranked}
-    for title in ("row", *shown.values()):
+    marked = ["anomaly"] if "anomaly" in ranked else []
+    for title in ("row", *shown.values(), *marked):
         table.add_column(title, justify="right")
     table.add_column("nats more than is usual, by column")
     with warnings.catch_warnings():
@@ -51,7 +52,7 @@ def _table(run: Run, data: Any, ranked: pd.DataFrame, n: int) -> Any:
     for position in range(min(n, len(ranked))):
         row = ranked.iloc[position]
         cells = values.loc[ranked.index[position]] if isinstance(values, pd.DataFrame) else None
-        numbers = [f"{row[name]:.4g}" for name in shown]
+        numbers = [f"{row[name]:.4g}" for name in shown] + ["yes" if row[name] else "" for name in marked]
         label = ranked.index[position] if cells is not None else place[ranked.index[position]]
         table.add_row(str(label), *numbers, _why(excess.iloc[position], cells))
     return table

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from likely.cli import show
 from likely.cli.arguments import (
@@ -32,33 +30,32 @@ from likely.cli.arguments import (
     Told,
     Weighted,
 )
+from likely.cli.asking import ask
+from likely.cli.group import Commands, tell_version
 from likely.cli.options import checked_seed
 from likely.cli.read_options import Dated, Decimal, Separator
 
 __all__ = ["app"]
 
 
-class _Commands(TyperGroup):
-    """The commands; Ctrl-C outside training, which typer would end without a word, is said."""
-
-    def invoke(self, ctx: Any) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KeyboardInterrupt as interrupt:
-            print("likely: interrupted", file=sys.stderr)
-            raise typer.Exit(130) from interrupt
-
-
 app = typer.Typer(
     name="likely",
-    cls=_Commands,
-    help="Learn the distribution P(X) of a data set with a variational autoencoder, and use it.",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     add_completion=False,
     epilog="--debug, anywhere, shows the traceback of an error.",
 )
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Learn the distribution P(X) of a data set with a variational autoencoder, and use it."""
 
 
 @app.command()
@@ -315,7 +312,13 @@ def anomalies(
     device: Device = None,
     json: Json = False,
 ) -> None:
-    """Rank the rows of DATA by -log P(x), with what each column contributes to it."""
+    """Rank the rows of DATA by -log P(x), with what each column contributes to it.
+
+    Where cells are missing rows are ranked by `tail` instead: of 200 rows drawn from the model, with the same cells
+    taken out, the share that is no more probable than the row ((1 + count)/201), since log P(x) of few cells is not to
+    be compared with that of many. `p-value`: the share of the run's test rows that rank as high. `anomaly`, with
+    --false-alarms: yes where the p-value is at most the rate.
+    """
     import likely
     from likely.cli.anomalous import anomalous
     from likely.cli.options import told
@@ -325,6 +328,9 @@ def anomalies(
     fitted = likely.load(run, device=device)
     ranked = fitted.anomalies(data, given=told(given), false_alarms=false_alarms, samples=samples, seed=seed)
     anomalous(fitted, data, ranked, n=n, output=output, overwrite=overwrite, json=json)
+
+
+app.command()(ask)
 
 
 @app.command()

@@ -105,8 +105,10 @@ def _table(found: Inspection) -> Any:
 
 
 def _share(missing: int, summary: Summary | None, rows: int) -> str:
+    from likely.data.summary import percent
+
     of = rows if summary is None else summary.present + summary.missing
-    return f"{missing} ({100 * missing / of:.2g}%)" if missing else ""
+    return f"{missing} ({percent(missing / of)})" if missing else ""
 
 
 def _span(column: Column, summary: Summary | None) -> str:

@@ -81,8 +81,10 @@ def fitted(run: Run, *, json: bool) -> None:
         if facts["validation_elbo"] is None
         else f"validation ELBO {facts['validation_elbo']:.3f} nats per row (these rows chose the weights)",
         *([f"training maximised {run.aim}; what is called ELBO here is always the ELBO"] if run.aim else []),
-        f"next: likely evaluate {where} | likely sample {where} -n 100{_given(run)} | likely report {where}",
     )
+    commands = (f"evaluate {where}", f"sample {where} -n 100{_given(run)}", f"report {where}")
+    for place, command in enumerate(commands):  # a terminal wraps these, never we: they are to be copied
+        print(f"{'     ' if place else 'next:'} likely {command}")
 
 
 def _given(run: Run) -> str:

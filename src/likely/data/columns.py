@@ -17,7 +17,7 @@ from likely.data.looks import Look, look_at
 from likely.data.numeric import numeric, told_numeric
 from likely.data.schema import LEFT_OUT, Column, Kind
 from likely.data.warp import bent
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["MAX_CATEGORIES", "column_of"]
 
@@ -216,7 +216,7 @@ def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
 def _codes(name: str, distinct: list[Any], rows: int, wanted: str | None) -> Column:
     distinct = sorted(distinct, key=lambda value: (str(type(value)), value))
     kind: Any = wanted or ("constant" if len(distinct) == 1 else "categorical")
-    reason = f"always {distinct[0]!r}" if len(distinct) == 1 else f"{len(distinct)} different strings"
+    reason = f"always {quoted(distinct[0])}" if len(distinct) == 1 else f"{len(distinct)} different strings"
     return Column(
         name,
         "",
@@ -253,5 +253,5 @@ def _to_numbers(name: str, values: pd.Series, look: Look) -> pd.Series:
     numbers = numbers_of(values, look.written)
     if np.isnan(numbers).any():
         place = int(np.isnan(numbers).argmax())
-        raise DataError(f"column {name!r}, row {values.index[place]}: {values.iloc[place]!r} is not a number")
+        raise DataError(f"column {name!r}, row {values.index[place]}: {quoted(values.iloc[place])} is not a number")
     return pd.Series(numbers, index=values.index)

@@ -13,7 +13,7 @@ import pandas as pd
 from likely.data.dates import shown
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["Given", "observed", "series", "span", "with_labels", "within"]
 
@@ -27,7 +27,7 @@ def span(column: Column) -> str:
         return ""
     if not column.coded:
         return " to ".join(shown(column, end) for end in (column.low, column.high) if end is not None)
-    first = ", ".join(repr(value) for value in column.categories[:SHOWN])
+    first = ", ".join(quoted(value) for value in column.categories[:SHOWN])
     return first + (f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else "")
 
 

@@ -17,7 +17,7 @@ from likely.data.conditions import Given, series, span, within
 from likely.data.encoded import EncodedRows
 from likely.data.numeric import MAX_INTEGER
 from likely.data.schema import Column, Schema
-from likely.errors import DataError
+from likely.errors import DataError, quoted
 
 __all__ = ["encode", "encode_given", "is_byte", "on_grid"]
 
@@ -114,7 +114,7 @@ def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
         if (codes < 0).any():
             unseen = values.tolist()[int((codes < 0).argmax())]
             raise DataError(
-                f"condition {column.name!r}: {unseen!r} was not seen in training, so P(x|y) knows nothing of it; "
+                f"condition {column.name!r}: {quoted(unseen)} was not seen in training, so P(x|y) knows nothing of it; "
                 f"known: {span(column)}; leave such rows out"
             )
         return codes
@@ -352,7 +352,7 @@ def _numbers(column: Column, values: pd.Series) -> np.ndarray:
         place = int((~np.isfinite(numbers)).argmax())
         value, row = values.tolist()[place], values.index[place]
         needed = "not a finite number" if column.kind != "date" else f"no date such as {dates.shown(column, 0)}"
-        raise DataError(f"column {column.name!r}, row {row}: {value!r} is {needed}")
+        raise DataError(f"column {column.name!r}, row {row}: {quoted(value)} is {needed}")
     if pd.api.types.is_integer_dtype(values.dtype) and len(values):
         largest = max(abs(int(values.min())), abs(int(values.max())))
         if largest > MAX_INTEGER:

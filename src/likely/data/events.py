@@ -18,9 +18,9 @@ import pandas as pd
 from likely.data import dates
 from likely.data.conditions import span
 from likely.data.schema import Column, Schema
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
-__all__ = ["Event", "number_of", "read_events", "split_words"]
+__all__ = ["Event", "apart", "number_of", "read_events", "split_words"]
 
 OPERATOR = re.compile(r"\s*(>=|<=|!=|=|>|<)\s*(.*)", re.DOTALL)
 OR = "|"
@@ -60,6 +60,12 @@ class Event:
     def without_mass(self) -> bool:
         """Whether the event is a single number of a density."""
         return self.codes is None and self.numbers is None and self.step is None and self.low == self.high
+
+
+def apart(schema: Schema, text: str) -> list[str]:
+    """The words of an event that several must make together: `age>50 & sex=Male`; an & within a value stays."""
+    names = "|".join(re.escape(column.name) for column in schema.columns)
+    return re.split(rf"\s*&\s*(?=(?:{names})\s*[<>=!])", text.strip())
 
 
 def split_words(schema: Schema, words: Iterable[str]) -> list[tuple[Column, str, str]]:
@@ -208,7 +214,7 @@ def number_of(column: Column, value: Any) -> float:
         numbers = _of_date(column, value)
         if np.isfinite(numbers).all():
             return float(numbers[0])
-        raise ConfigError(f"column {column.name!r}: {value!r} is no date such as {dates.shown(column, 0)}")
+        raise ConfigError(f"column {column.name!r}: {quoted(value)} is no date such as {dates.shown(column, 0)}")
     try:
         number = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
     except (TypeError, ValueError):
@@ -216,7 +222,7 @@ def number_of(column: Column, value: Any) -> float:
     if not math.isfinite(number) and isinstance(value, str) and column.written is not None:
         number = column.written.number(value)
     if not math.isfinite(number):
-        raise ConfigError(f"column {column.name!r} holds numbers, and {value!r} is none")
+        raise ConfigError(f"column {column.name!r} holds numbers, and {quoted(value)} is none")
     return number
 
 
@@ -244,7 +250,7 @@ def _codes(column: Column, operator: str, value: str) -> tuple[int, ...]:
         if one not in names and not (one.lower() in ("true", "false") and column.kind == "binary"):
             near = difflib.get_close_matches(one, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {span(column)}"
-            raise ConfigError(f"column {column.name!r} has no category {one!r}; {hint}")
+            raise ConfigError(f"column {column.name!r} has no category {quoted(one)}; {hint}")
     codes = [names.index(one) if one in names else int(one.lower() == "true") for one in told]
     if operator in ("=", "!="):
         found = [code for code in range(len(names)) if (code in codes) == (operator == "=")]

@@ -19,7 +19,7 @@ from likely.data.cells import holes, numbers_of
 from likely.data.schema import CODED, LEFT_OUT
 from likely.data.source import Source
 from likely.data.written import PLAIN, Written
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["Look", "look", "look_at"]
 
@@ -143,7 +143,7 @@ def _told_dates(name: str, present: pd.Series, form: str) -> Look:
     if not known.all():
         place = int((~known).argmax())
         row, text = present.index[place], present.iloc[place]
-        raise DataError(f"column {name!r}, row {row}: {text!r:.60} is no date written {form}")
+        raise DataError(f"column {name!r}, row {row}: {quoted(text)} is no date written {form}")
     return Look(format=form)
 
 
@@ -184,6 +184,6 @@ def _refuse_strays(name: str, present: pd.Series, read: np.ndarray, what: str | 
     again = ", as if that row were the header line again" if str(value).strip() == name else ""
     raise DataError(
         f"column {name!r} is {what or 'numeric'} but for {stray.sum()} of {len(present)} values, the first "
-        f"{value!r:.60} in row {present.index[place]}{again}; mend them, or choose --column {name}=categorical or "
+        f"{quoted(value)} in row {present.index[place]}{again}; mend them, or choose --column {name}=categorical or "
         f"--column {name}=ignore"
     )

@@ -12,7 +12,7 @@ from likely.data.histogram import Scale, bins, numbers
 from likely.data.plainly import plainly
 from likely.data.schema import Column
 
-__all__ = ["Summary", "moment", "short", "summarise"]
+__all__ = ["Summary", "moment", "percent", "short", "summarise"]
 
 TOP = 12
 FINE = 48
@@ -85,7 +85,7 @@ class Summary:
         value, count = self.top[0] if self.top and self.counts else (None, 0)
         if count <= share * self.present:
             return ""
-        return f"{short(value) if isinstance(value, float) else value} in {100 * count / self.present:.2g}%"
+        return f"{short(value) if isinstance(value, float) else value} in {percent(count / self.present)}"
 
     def _told(self, value: float | None) -> Any:
         return moment(value) if self.dates and value is not None else value
@@ -147,3 +147,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, pd.Timestamp):
         return value.isoformat().removesuffix("T00:00:00")
     return value.item() if isinstance(value, np.generic) else value
+
+
+def percent(share: float) -> str:
+    """A share as people write it: 0.023%, 4.5%, 37%, 100%; what is not all is never 100%."""
+    number = 100 * share
+    if number < 10:
+        return f"{number:.2g}%"
+    return f"{number:.0f}%" if number >= 100 or number < 99.5 else ">99%"

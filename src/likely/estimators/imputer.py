@@ -36,6 +36,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         The budget, at most one of them; without one training ends when validation stalls.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
+    verbose
+        Whether bars are drawn, in a terminal or a notebook, of what takes more than two seconds.
     prior, posterior, likelihood, objective, network
         The parts by name, as `likely parts` lists them; unless given, the objective is `iwae:5`, under which means are
         nearer to what was deleted than under the ELBO, and the others are the defaults of `likely.fit`.
@@ -66,6 +68,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         max_epochs: int | None = None,
         max_minutes: float | None = None,
         random_state: Any = None,
+        verbose: bool | int = False,
         prior: str | None = None,
         posterior: str | None = None,
         likelihood: str | None = None,
@@ -77,6 +80,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
             max_epochs=max_epochs,
             max_minutes=max_minutes,
             random_state=random_state,
+            verbose=verbose,
             prior=prior,
             posterior=posterior,
             likelihood=likelihood,

@@ -31,6 +31,8 @@ class Learner(BaseEstimator, ABC):
         The budget, at most one of them; without one training ends when validation stalls.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
+    verbose
+        Whether bars are drawn, in a terminal or a notebook, of what takes more than two seconds.
     prior, posterior, likelihood, objective, network
         The parts by name, as `likely parts` lists them; the defaults of `likely.fit` unless given.
 
@@ -50,6 +52,7 @@ class Learner(BaseEstimator, ABC):
         max_epochs: int | None = None,
         max_minutes: float | None = None,
         random_state: Any = None,
+        verbose: bool | int = False,
         prior: str | None = None,
         posterior: str | None = None,
         likelihood: str | None = None,
@@ -60,6 +63,7 @@ class Learner(BaseEstimator, ABC):
         self.max_epochs = max_epochs
         self.max_minutes = max_minutes
         self.random_state = random_state
+        self.verbose = verbose
         self.prior = prior
         self.posterior = posterior
         self.likelihood = likelihood
@@ -89,7 +93,7 @@ class Learner(BaseEstimator, ABC):
         return rows
 
     def _learn(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
-        run = fit(rows, split=division_of(rows, options["seed"]), **options)
+        run = fit(rows, split=division_of(rows, options["seed"]), progress=bool(self.verbose), **options)
         run.model.double()
         self.run_: Run = run
 

@@ -11,10 +11,12 @@ import pandas as pd
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from likely.assembly import fits
 from likely.errors import ConfigError
 from likely.estimators.coordinates import Coordinates
 from likely.estimators.learner import Learner
-from likely.estimators.table import likelier
+from likely.estimators.table import division_of, likelier
+from likely.run import inspect
 
 __all__ = ["VAEOutlierDetector"]
 
@@ -30,7 +32,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     A number x counts by its distance and by its rank, as t(x) = (x − mean) / deviation + Φ⁻¹(F(x)) of its column, and
     t is taken for normal given z with a quarter of its deviation (`kernel:0.25`), not as finely as it is recorded:
     log P then tells of where rows lie, not of the digits they end in. It is a density of t, not one of the data's
-    units. With a likelihood of one's own, columns are taken as they are.
+    units. Categories, truths and numbers of which there are few different ones have masses; a table of these alone has
+    the likelihoods of `likely.fit`. With a likelihood of one's own, columns are taken as they are.
 
     The rows of the fit may hold outliers themselves. So a first model leaves the least probable 40% of each batch out
     (`trimmed:0.4`); of fewer than 500 rows three such models do, and the mean of their log P counts, since one may take
@@ -57,6 +60,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         validation stalls.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
+    verbose
+        Whether bars are drawn, in a terminal or a notebook, of what takes more than two seconds.
     prior, posterior, likelihood, objective, network
         The parts by name, as `likely parts` lists them; the likelihood and the objective above, and else the defaults
         of `likely.fit`, unless given.
@@ -91,6 +96,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         max_epochs: int | None = None,
         max_minutes: float | None = None,
         random_state: Any = None,
+        verbose: bool | int = False,
         prior: str | None = None,
         posterior: str | None = None,
         likelihood: str | None = None,
@@ -102,6 +108,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
             max_epochs=max_epochs,
             max_minutes=max_minutes,
             random_state=random_state,
+            verbose=verbose,
             prior=prior,
             posterior=posterior,
             likelihood=likelihood,
@@ -149,7 +156,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
             rows = self.coordinates_(rows)
             if self.novelty:
                 rows = self.coordinates_.smoothed(rows, options["seed"])
-        self._learn(rows, {**options, "likelihood": options["likelihood"] or COARSE})
+        self._learn(rows, {**options, "likelihood": options["likelihood"] or _coarse(rows, options["seed"])})
 
     def _placed(self, rows: pd.DataFrame | np.ndarray) -> pd.DataFrame | np.ndarray:
         return rows if self.coordinates_ is None else self.coordinates_(rows)
@@ -169,3 +176,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         """−1 for outliers, 1 for inliers."""
         check_is_fitted(self, "run_")
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+def _coarse(rows: pd.DataFrame | np.ndarray, seed: int) -> str | None:
+    """The coarse likelihood where it fits a column; none of a table of categories, truths or a few distinct numbers."""
+    return COARSE if fits(COARSE, inspect(rows, split=division_of(rows, seed)).schema) else None

@@ -30,6 +30,8 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         The budget, at most one of them; without one training ends when validation stalls.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
+    verbose
+        Whether bars are drawn, in a terminal or a notebook, of what takes more than two seconds.
     prior, posterior, likelihood, objective, network
         The parts by name, as `likely parts` lists them; the defaults of `likely.fit` unless given.
 

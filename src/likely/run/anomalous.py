@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from torch import Tensor
 
-from likely.data import EncodedRows, Given, outward
+from likely.data import EncodedRows, Given, encode_given, observed, outward
 from likely.errors import ConfigError, DataError
 from likely.run.progress import bar
 from likely.tasks.anomalies import contributions, tails
@@ -86,15 +87,25 @@ def _demand(others: EncodedRows | None, rate: float) -> None:
 
 
 def _scored(run: Run, rows: EncodedRows, samples: int, seed: int, *, holes: bool) -> dict[str, Any]:
-    with bar("scoring") as tick:
+    with bar("scoring", shown=run.progress) as tick:
         found = contributions(run.model, rows, samples=samples, seed=seed, progress=tick)
     made: dict[str, Any] = {"score": -found.log_px}
     if holes:
-        with bar("comparing rows with the same holes") as tick:
+        with bar("comparing rows with the same holes", shown=run.progress) as tick:
             made["tail"], made["depth"] = tails(
-                run.model, rows, found.log_px, samples=samples, seed=seed, progress=tick
+                run.model, rows, found.log_px, samples=samples, seed=seed, covariates=_given(run), progress=tick
             )
     return made | {"ess": found.ess, "cells": found.cells, "code": found.code}
+
+
+def _given(run: Run) -> Tensor | None:
+    """y of training rows: those that the run keeps or, of a run that an earlier version made, those of its data."""
+    if not run.schema.conditions:
+        return None
+    if run.conditions is None:
+        rows = run.division.rows(run.training_source(), "train")
+        run.conditions = encode_given(run.schema, observed(run.schema, rows), len(rows))
+    return None if run.conditions is None else run.conditions.to(run.device)
 
 
 def _keys(found: dict[str, Any]) -> list[np.ndarray]:

@@ -119,13 +119,13 @@ def assess(
 
     rows, split = run.rows_of(data)
     started, encoded = time.perf_counter(), run.encoded(rows, given)
-    with bar("evaluating") as tick:
+    with bar("evaluating", shown=run.progress) as tick:
         found = evidence(run.model, encoded, samples=samples, seed=seed, prior_sampling=True, progress=tick)
-    with bar("annealing") as tick:
+    with bar("annealing", shown=run.progress) as tick:
         sides = both_sides(run.model, encoded, found, most=anneal, precise=precise, seed=seed, progress=tick)
     conditions = tuple(column.name for column in run.schema.conditions)
     train, validation = (_split(run, kind) for kind in ("train", "validation"))
-    with bar("comparing"):
+    with bar("comparing", shown=run.progress):
         laws = simpler(run, train)
         baselines = _beside(run, laws, encoded)
     diagnosis = diagnose(
@@ -250,7 +250,7 @@ def _calibrated(run: Run, encoded: EncodedRows, sides: Sides | str, seed: int) -
     if isinstance(sides, str) or sides.judged is None:
         return {"reason": sides if isinstance(sides, str) else "log P(x) is exact here"}
     fresh = simulate(run.model, encoded, SIMULATED, seed + 3)
-    with bar("calibrating") as tick:
+    with bar("calibrating", shown=run.progress) as tick:
         found: Bidirectional = bidirectional(run.model, fresh, sides.judged.schedule, seed=seed, progress=tick)
     return {
         "rows": SIMULATED,

@@ -130,7 +130,7 @@ def _given_events(
     """Rows that keep to the events, for each y that occurs; and how they were found."""
     like = torch.tensor([fill(column) for column in run.schema.modelled], dtype=torch.float64).to(run.device)
     if y is None:
-        with bar("drawing") as tick:
+        with bar("drawing", shown=run.progress) as tick:
             found = conditional(run.model, events, n, None, like=like, within=within, progress=tick)
         return found.values.cpu(), [found]
     each, which = torch.unique(y, dim=0, return_inverse=True)

@@ -73,6 +73,7 @@ def fit(
     separator: str | None = None,
     decimal: str | None = None,
     date_format: Mapping[str, str] | None = None,
+    progress: bool = True,
     **options: Any,
 ) -> Run:
     """Learn P(X) by maximum likelihood: the one-call way from data to a fitted run.
@@ -126,6 +127,8 @@ def fit(
     date_format
         Column -> how its dates are written, as `strptime` has it: `{"day": "%d/%m/%Y"}`, where both that and `%m/%d/%Y`
         would do.
+    progress
+        Whether this and the run's verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
     **options
         `latent`, `epochs`, `minutes`, `seed`, `device` and any other option of `likely.Config`; among them the parts by
         name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `objective`, `network`.
@@ -155,7 +158,7 @@ def fit(
     chosen(told)  # a misspelt part is told before anything is read
     laid = colour_of(background)
     reading = Reading(separator, decimal, dict(date_format or {}))
-    with bar("reading") as tick:
+    with bar("reading", shown=progress) as tick:
         source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
     if isinstance(condition, Mapping):
         source = _labelled(source, condition)
@@ -199,6 +202,7 @@ def fit(
             described.notices + ignored + notices(settled, schema),
             source,
         )
+        run.progress = progress
         if directory is not None:
             save_plan(run)
         _train(run)
@@ -288,7 +292,8 @@ def _train(run: Run) -> None:
     outcomes: list[Outcome] = []
     members = run.model.members
     for number, member in enumerate(members):
-        with bar(f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting") as tick:
+        what = f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting"
+        with bar(what, shown=run.progress) as tick:
             chance = seed + number
             made = train(member, rows, validation, config, plan, objective=aim, seed=chance, monitor=tick)
         outcomes.append(made)

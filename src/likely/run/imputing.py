@@ -56,7 +56,7 @@ def imputed(
         holes, found = torch.zeros(encoded.values.shape, dtype=torch.bool), None
     else:
         some = (~encoded.observed.flatten(1)).any(1).nonzero().squeeze(1)
-        with bar("imputing") as tick:
+        with bar("imputing", shown=run.progress) as tick:
             found = impute(
                 run.model,
                 encoded.take(some),

@@ -24,6 +24,7 @@ from likely.data import (
 from likely.data.sources.picture import colour_of
 from likely.data.sources.reading import Reading
 from likely.data.summary import Summary, summarise
+from likely.run.described import listed
 from likely.run.describing import Beside, describe, placed
 from likely.run.progress import bar
 
@@ -33,7 +34,7 @@ SUMMARISED = 200
 CELLS = 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
     """What was found.
 
@@ -57,6 +58,12 @@ class Inspection:
     schema: Schema
     sizes: dict[str, int | None]
     summaries: tuple[Summary, ...] = ()
+
+    def __repr__(self) -> str:
+        return listed(self).text()
+
+    def _repr_html_(self) -> str:
+        return listed(self).html()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON."""
@@ -106,8 +113,9 @@ def inspect(
     decimal: str | None = None,
     date_format: Mapping[str, str] | None = None,
     seed: int = 0,
+    progress: bool = True,
 ) -> Inspection:
-    """Read the data and infer the form of x from its training rows, as `fit` would.
+    """Read the data and infer the form of x from its training rows, as `fit` would; the options are those of `fit`.
 
     Raises
     ------
@@ -117,7 +125,7 @@ def inspect(
     """
     laid = colour_of(background)
     reading = Reading(separator, decimal, dict(date_format or {}))
-    with bar("reading") as tick:
+    with bar("reading", shown=progress) as tick:
         source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
     source, exposed, weighted = placed(source, exposure, weight)
     described = describe(

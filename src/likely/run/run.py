@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import platform
-import warnings
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,26 +23,26 @@ from likely.data import (
     Rows,
     Schema,
     Source,
-    decode,
     encode,
-    encode_given,
     weights_of,
     with_labels,
 )
 from likely.errors import ConfigError, DataError
-from likely.evaluation import Baselines, Ledger, evidence, posterior_centres, posterior_means
+from likely.evaluation import Baselines, Ledger, evidence
 from likely.models import Model
 from likely.run.anomalous import anomalies
+from likely.run.asking import asked
 from likely.run.assessing import Assessment, assess
-from likely.run.drawing import Asked, drawn, parts
+from likely.run.codes import decoded, encoded, reconstructed
+from likely.run.described import described
+from likely.run.drawing import Asked, drawn
 from likely.run.imputing import imputed
+from likely.run.missing import note_new_holes
 from likely.run.parting import part_of
 from likely.run.progress import bar
 from likely.run.reading import HOLDS, rows_of, training_source
 
 __all__ = ["HOLDS", "Run", "index_of", "versions"]
-
-CHUNK = 1000
 
 
 def versions() -> dict[str, str]:
@@ -53,7 +53,7 @@ def versions() -> dict[str, str]:
     return {**found, "python": platform.python_version()}
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Run:
     """A fitted model with everything that is needed to use it; made by `likely.fit` or `likely.load`.
 
@@ -75,6 +75,8 @@ class Run:
         Which cells of the training rows are missing together; `None` where none is.
     conditions
         y of the training rows as they are encoded, `(rows, conditions)`; `None` for a model of P(x) alone.
+    progress
+        Whether verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
 
     """
 
@@ -86,10 +88,17 @@ class Run:
     division: Division
     directory: Path | None = None
     notices: tuple[str, ...] = ()
-    source: Source | None = field(default=None, repr=False)
-    simpler: Baselines | None = field(default=None, repr=False)
-    patterns: Patterns | None = field(default=None, repr=False)
-    conditions: torch.Tensor | None = field(default=None, repr=False)
+    source: Source | None = None
+    simpler: Baselines | None = None
+    patterns: Patterns | None = None
+    conditions: torch.Tensor | None = None
+    progress: bool = True
+
+    def __repr__(self) -> str:
+        return described(self).text()
+
+    def _repr_html_(self) -> str:
+        return described(self).html()
 
     def evaluate(
         self,
@@ -175,7 +184,7 @@ class Run:
         """
         _at_least_one("samples", samples)
         rows, _ = self.rows_of(data)
-        with bar("scoring") as tick:
+        with bar("scoring", shown=self.progress) as tick:
             found = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
         columns = {"log_px": found.terms["iwae"], "se_mc": found.se_mc["iwae"], "elbo": found.terms["elbo"]}
         return pd.DataFrame(columns, index=index_of(rows))
@@ -223,6 +232,47 @@ class Run:
         """
         _at_least_one("samples", samples)
         return anomalies(self, data, given=given, false_alarms=false_alarms, samples=samples, seed=seed)
+
+    def ask(
+        self,
+        data: Any,
+        events: str | Sequence[str],
+        *,
+        given: Given | None = None,
+        samples: int = 200,
+        seed: int = 0,
+    ) -> pd.DataFrame:
+        """P(event|the observed cells of the row) for every row: a prediction of any column from all the others.
+
+        E_{P(z|x_observed)} P(event|z), by self-normalised importance sampling of z ~ Q(z|x_observed). The cells of the
+        event's own columns are taken for missing, whatever the row holds there, or the answer would be 0 or 1; data
+        without these columns will do.
+
+        Parameters
+        ----------
+        data, given
+            The rows of a table.
+        events
+            One or several, each asked by itself: `"income=>50K"`, `"age>50"`, `"sex!=Male"`, `"town=A|B"`,
+            as in `sample`; `"age>50 & age<=60 & sex=Male"` where several must hold together.
+        samples, seed
+            Draws of z a row, more where they have little weight; of the noise.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Of each event a column of probabilities, named as the event, and `EVENT se_mc`, their standard errors from
+            sampling z, by the jackknife. In input order.
+
+        Raises
+        ------
+        InputError
+            If the rows do not fit the schema; or an event cannot be read, is about a condition of the model, or is one
+            number of a column with a density, which has probability 0.
+
+        """
+        _at_least_one("samples", samples)
+        return asked(self, data, events, given=given, samples=samples, seed=seed)
 
     def impute(
         self,
@@ -287,11 +337,7 @@ class Run:
         On a hypersphere a mean lies inside, the nearer to the middle the less is known; of codes it is the vector of
         their probabilities. Of an ensemble, whose members have codes of their own, it is the first member's.
         """
-        rows, _ = self.rows_of(data)
-        means = posterior_means(self.model.members[0], self.encoded(rows, given))
-        if self.schema.form == "table" and not _is_tensor(data):
-            return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
-        return torch.from_numpy(means) if _is_tensor(data) else means
+        return encoded(self, data, given)
 
     def reconstruct(self, data: Any, *, given: Given | None = None) -> Any:
         """Mean of P(x|z) at the mean of Q(z|x) (of a categorical column: the most probable category), of every cell.
@@ -299,13 +345,7 @@ class Run:
         On a hypersphere and of codes, where a mean is no z, it is at the mode of Q(z|x). Of an ensemble it is the first
         member's.
         """
-        rows, _ = self.rows_of(data)
-        encoded = self.encoded(rows, given)
-        z = torch.from_numpy(posterior_centres(self.model.members[0], encoded))
-        result = self._means(z, encoded.covariates)
-        if isinstance(result, pd.DataFrame):
-            result.index = index_of(rows)
-        return torch.from_numpy(result) if _is_tensor(data) else result
+        return reconstructed(self, data, given)
 
     def decode(self, codes: np.ndarray, *, given: Given | None = None) -> pd.DataFrame | np.ndarray:
         """Mean of P(x|z) at codes z, `(rows, latent)`, such as `encode` gives, in the form of the data.
@@ -318,18 +358,7 @@ class Run:
             If the codes have another shape or are not finite.
 
         """
-        z, latent = np.asarray(codes), self.model.members[0].latent
-        if z.ndim != 2 or z.shape[1] != latent or z.dtype.kind not in "iuf" or not np.isfinite(z).all():
-            raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
-        y = encode_given(self.schema, given, len(z))
-        return self._means(torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(self.device))
-
-    @torch.no_grad()
-    def _means(self, z: torch.Tensor, y: torch.Tensor | None) -> pd.DataFrame | np.ndarray:
-        model = self.model.members[0]
-        z = z.to(self.device, next(model.parameters()).dtype)
-        made = [model.likelihood(*part).mean.cpu() for part in parts(z, y)]
-        return decode(self.schema, torch.cat(made), y)
+        return decoded(self, codes, given)
 
     def sample(
         self,
@@ -418,12 +447,12 @@ class Run:
 
     def encoded(self, rows: Rows, given: Given | None = None) -> EncodedRows:
         """Rows checked, encoded, binarised once where that applies, and on the model's device."""
-        encoded = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
-        if not len(encoded):
+        made = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
+        if not len(made):
             raise DataError("there are no rows")
-        _note_new_holes(self.schema, encoded)
-        encoded = replace(encoded, weights=weights_of(self.schema, rows))
-        return encoded.fixed(self.config.seed).to(self.device)
+        note_new_holes(self.schema, made)
+        made = replace(made, weights=weights_of(self.schema, rows))
+        return made.fixed(self.config.seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:
         """The rows that a verb is about, and what to call them."""
@@ -437,25 +466,6 @@ class Run:
 def _at_least_one(name: str, value: int) -> None:
     if value < 1:
         raise ConfigError(f"{name} must be at least 1, got {value}")
-
-
-def _note_new_holes(schema: Schema, rows: EncodedRows) -> None:
-    """The networks learnt nothing of cells that are missing where none was in training."""
-    if rows.observed is None:
-        return
-    holes = (~rows.observed.flatten(1)).any(0).tolist()
-    pairs = zip(schema.modelled, [any(holes)] if schema.uniform else holes, strict=True)
-    new = [column.name for column, hole in pairs if hole and not column.missing]
-    if new:
-        warnings.warn(
-            f"cells are missing in {', '.join(new)}, where no training row misses any: log P(x) is that of the "
-            "observed cells all the same, but Q(z|x) was never trained on such rows, so its bounds may be loose",
-            stacklevel=4,
-        )
-
-
-def _is_tensor(data: Any) -> bool:
-    return isinstance(data, torch.Tensor)
 
 
 def index_of(rows: Rows) -> pd.Index:

@@ -56,7 +56,7 @@ def save(run: Run) -> None:
     write(directory / "run.json", _json(facts))
 
 
-def load(path: str | Path, *, device: str | None = None) -> Run:
+def load(path: str | Path, *, device: str | None = None, progress: bool = True) -> Run:
     """Read a stored run; on the same kind of device it scores what the fitted one did, bit for bit.
 
     Parameters
@@ -65,6 +65,8 @@ def load(path: str | Path, *, device: str | None = None) -> Run:
         The run's directory.
     device
         Where to put the model; where it was fitted, if that is here, unless given.
+    progress
+        Whether verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
 
     Raises
     ------
@@ -116,6 +118,7 @@ def load(path: str | Path, *, device: str | None = None) -> Run:
         notices,
         patterns=_patterns(directory / HOLES, schema),
         conditions=_conditions(directory / CONDITIONS),
+        progress=progress,
     )
 
 

@@ -90,12 +90,14 @@ def tails(
     *,
     samples: int,
     seed: int = 0,
+    covariates: Tensor | None = None,
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How rare each row is among rows of the model with the same cells missing.
 
     log P(x) of few cells is not to be compared with that of many. So 200 rows are drawn from P(x) and, for each mask
-    that occurs, its holes are cut into them; with y, where there is one, of rows that have the mask.
+    that occurs, its holes are cut into them; with y, where there is one, of training rows. So a row's numbers do not
+    depend on the rows beside it.
 
     Parameters
     ----------
@@ -103,6 +105,8 @@ def tails(
         As in `contributions`.
     log_px
         What was found for the rows: `(rows,)`, nats.
+    covariates
+        y of training rows, `(any number, conditions)`, from which simulated rows take theirs.
     progress
         Called with (masks done, masks).
 
@@ -118,7 +122,7 @@ def tails(
     tail, depth = np.empty(len(rows)), np.empty(len(rows))
     for number, mask in enumerate(masks):
         place = (which == number).nonzero().squeeze(1)
-        drawn = _drawn(model, rows.take(place), mask.view(seen.shape[1:]), seed)
+        drawn = _drawn(model, rows.values[place[0]], mask.view(seen.shape[1:]), covariates, seed)
         found = evidence(model, drawn, samples=samples, seed=seed).terms["iwae"]
         mine = log_px[place.cpu().numpy()]
         tail[place.cpu().numpy()] = (1 + (found[:, None] <= mine + 1e-9).sum(0)) / (1 + SIMULATED)
@@ -128,13 +132,14 @@ def tails(
     return tail, depth
 
 
-def _drawn(model: Model, like: EncodedRows, mask: Tensor, seed: int) -> EncodedRows:
-    """Rows of the model with these cells observed; the others hold what they hold in the rows that are like them."""
-    turn = torch.arange(SIMULATED, device=mask.device) % len(like)
-    y = None if like.covariates is None else like.covariates[turn]
+def _drawn(model: Model, like: Tensor, mask: Tensor, covariates: Tensor | None, seed: int) -> EncodedRows:
+    """Rows of the model with these cells observed; the others hold what they hold in a row that is like them."""
     with torch.random.fork_rng(devices=[mask.device] if mask.device.type == "cuda" else []):
         torch.manual_seed(seed)
+        y = None
+        if covariates is not None:
+            y = covariates[torch.randint(len(covariates), (SIMULATED,), device=mask.device)]
         z = model.prior().sample(torch.Size((SIMULATED,)))
         x = model.likelihood(z, y).sample()
-    x = torch.where(mask, x, like.values[turn].to(x.dtype))
+    x = torch.where(mask, x, like.to(x.dtype))
     return EncodedRows(x, covariates=y, observed=None if mask.all() else mask.expand(x.shape))

@@ -11,9 +11,9 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from likely.data.events import Event
-from likely.distributions import Bernoulli, Categorical, Columns
 from likely.errors import DataError
 from likely.models import Model
+from likely.tasks.chances import below, codes, ends, masses, probability
 from likely.tasks.draws import Progress
 from likely.tasks.ranges import Range, Tally, demand, keep
 
@@ -21,7 +21,6 @@ __all__ = ["Conditional", "conditional"]
 
 CHUNK, MOST, LEAST_TRIED = 2000, 1_000_000, 20_000
 REJECT, LEAST_EFFECTIVE = 1e-3, 100
-ROUNDING = 1e-6  # of a difference of distribution functions in float32
 HALVINGS, DOUBLINGS = 60, 40
 
 
@@ -126,7 +125,7 @@ class _Asked:
             law = self.law(part)
             p = torch.ones(len(part), dtype=torch.float64, device=z.device)
             for event in self.events:
-                p = p * _probability(law, event, self.like.expand(len(part), -1))
+                p = p * probability(law, event, self.like.expand(len(part), -1))
             found.append(p)
         return z, torch.cat(found)
 
@@ -230,75 +229,22 @@ def _chosen(asked: _Asked, z: Tensor, p: Tensor, n: int, progress: Progress | No
     return found
 
 
-def _codes(law: Distribution, place: int) -> Tensor:
-    """P(x_j = code|z) of a cell of categories: `(rows, codes)`, float64."""
-    pairs = zip(law.parts, law.places, strict=True) if isinstance(law, Columns) else []
-    for part, places in pairs:
-        at = (places == place).nonzero().flatten().tolist()
-        if at and isinstance(part, Categorical):
-            return part.probs[..., at[0], :].to(torch.float64)
-        if at and isinstance(part, Bernoulli):
-            p = part.mean[..., at[0]].to(torch.float64)
-            return torch.stack([1 - p, p], -1)
-    raise TypeError("the cell has no categories")
-
-
-def _below(law: Distribution, event: Event, value: Tensor | float, like: Tensor) -> Tensor:
-    """P(x_j ≤ value|z): `(rows,)`, float64."""
-    row = like.clone()
-    row[:, event.place] = value
-    return law.cdf(row)[:, event.place].to(torch.float64)
-
-
-def _own(law: Distribution, event: Event, number: float, like: Tensor) -> Tensor:
-    """P(x_j = number|z), or its density: `(rows,)`, float64."""
-    row = like.clone()
-    row[:, event.place] = number
-    return law.log_prob(row)[:, event.place].to(torch.float64).exp()
-
-
-def _masses(law: Distribution, event: Event, like: Tensor) -> Tensor:
-    """P(x_j = v|z) of the numbers that are allowed: `(rows, numbers)`, float64."""
-    return torch.stack([_own(law, event, number, like) for number in event.numbers or ()], -1)
-
-
-def _ends(law: Distribution, event: Event, like: Tensor) -> tuple[Tensor, Tensor]:
-    """P(x_j < low|z) and P(x_j ≤ high|z)."""
-    none, all_ = torch.zeros(len(like), dtype=torch.float64, device=like.device), torch.ones(len(like)).to(like)
-    before = event.low - (event.step or 0.0)
-    lower = none if event.low == -math.inf else _below(law, event, torch.full_like(none, before), like)
-    upper = all_ if event.high == math.inf else _below(law, event, torch.full_like(none, event.high), like)
-    return lower, upper
-
-
-def _probability(law: Distribution, event: Event, like: Tensor) -> Tensor:
-    """P(x_j ∈ C_j|z), or the density of a single number: `(rows,)`, float64."""
-    if event.codes is not None:
-        return _codes(law, event.place)[:, list(event.codes)].sum(-1)
-    if event.numbers is not None:
-        return _masses(law, event, like).sum(-1)
-    if event.low == event.high:
-        return _own(law, event, event.low, like)
-    lower, upper = _ends(law, event, like)
-    return torch.where(upper - lower > ROUNDING, upper - lower, 0.0)
-
-
 def _truncated(law: Distribution, event: Event, like: Tensor) -> Tensor:
     """x_j ~ P(x_j|z, x_j ∈ C_j): `(rows,)`, float64."""
     if event.codes is not None:
         allowed = torch.tensor(event.codes, device=like.device)
-        p = _codes(law, event.place)[:, allowed].clamp_min(1e-300)
+        p = codes(law, event.place)[:, allowed].clamp_min(1e-300)
         return allowed[torch.multinomial(p, 1).squeeze(1)].to(torch.float64)
     if event.numbers is not None:
         numbers = torch.tensor(event.numbers, dtype=torch.float64, device=like.device)
-        return numbers[torch.multinomial(_masses(law, event, like).clamp_min(1e-300), 1).squeeze(1)]
+        return numbers[torch.multinomial(masses(law, event, like).clamp_min(1e-300), 1).squeeze(1)]
     if event.low == event.high:
         return torch.full((len(like),), event.low, dtype=torch.float64, device=like.device)
-    lower, upper = _ends(law, event, like)
+    lower, upper = ends(law, event, like)
     u = lower + (upper - lower) * torch.rand(len(like), dtype=torch.float64, device=like.device)
     x = _inverse(law, event, u, like)
     for atom in event.atoms:
-        before, upto = (_below(law, event, end, like) for end in (math.nextafter(atom, -math.inf), atom))
+        before, upto = (below(law, event, end, like) for end in (math.nextafter(atom, -math.inf), atom))
         x = torch.where((before < u) & (u <= upto), atom, x)
     return x
 
@@ -311,20 +257,20 @@ def _inverse(law: Distribution, event: Event, u: Tensor, like: Tensor) -> Tensor
     high = torch.full_like(u, event.high) if event.high < math.inf else torch.maximum(centre, low)
     for doubling in range(DOUBLINGS):
         reach = step * 2.0**doubling
-        short = _below(law, event, high, like) < u if event.high == math.inf else torch.zeros_like(u, dtype=torch.bool)
-        far = _below(law, event, low, like) >= u if event.low == -math.inf else torch.zeros_like(short)
+        short = below(law, event, high, like) < u if event.high == math.inf else torch.zeros_like(u, dtype=torch.bool)
+        far = below(law, event, low, like) >= u if event.low == -math.inf else torch.zeros_like(short)
         if not (short.any() or far.any()):
             break
         high, low = torch.where(short, high + reach, high), torch.where(far, low - reach, low)
     if event.step is None:
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            enough = _below(law, event, middle, like) >= u
+            enough = below(law, event, middle, like) >= u
             low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
         return high
     first, last = torch.round(low / step), torch.round(high / step)
     while bool((first < last).any()):
         middle = torch.floor((first + last) / 2)
-        enough = _below(law, event, middle * step, like) >= u
+        enough = below(law, event, middle * step, like) >= u
         first, last = torch.where(enough, first, torch.minimum(middle + 1, last)), torch.where(enough, middle, last)
     return last * step

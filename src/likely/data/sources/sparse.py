@@ -14,6 +14,7 @@ import numpy as np
 
 from likely.data.source import Rows, Source
 from likely.data.sources.arrays import checked, reading, tensor_source
+from likely.data.summary import percent
 from likely.errors import DataError
 
 __all__ = ["is_sparse", "is_sparse_npz", "read_sparse_npz", "sparse_source"]
@@ -107,7 +108,7 @@ def _coordinates(archive: Mapping[str, np.ndarray], path: Path) -> Source:
 def _told(what: str, shape: tuple[int, ...], array: np.ndarray) -> str:
     share = np.count_nonzero(array) / max(1, array.size)
     size = " x ".join(map(str, shape))
-    return f"{what}, {size} with {100 * share:.2g}% other than 0, was made dense: {array.nbytes / 2**20:.3g} MiB"
+    return f"{what}, {size} with {percent(share)} other than 0, was made dense: {array.nbytes / 2**20:.3g} MiB"
 
 
 def _demand_room(shape: tuple[int, ...], itemsize: int, what: str) -> None:

@@ -1,0 +1,47 @@
+"""How probable an event is for each row, in the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from likely.cli.arguments import Data, Device, Json, Output, Overwrite, Seed, Stored, Told
+
+__all__ = ["ask"]
+
+Events = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="EVENT...",
+        help='What is asked: "income=>50K", "age>50", "sex!=Male", "town=A|B"; "age>50 & sex=Male" for both together.',
+    ),
+]
+
+
+def ask(
+    run: Stored,
+    data: Data,
+    events: Events,
+    given: Told = None,
+    samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 200,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Predict: the probability of each EVENT for every row of DATA, given all its other columns.
+
+    The columns that an event is about are taken for missing, whatever they hold, and need not be there. Beside each
+    probability stands its error from sampling z.
+    """
+    import likely
+    from likely.cli.options import told
+    from likely.cli.output import deliver, ready
+    from likely.cli.splitting import numbered
+
+    ready(output, overwrite=overwrite)
+    fitted = likely.load(run, device=device)
+    found = fitted.ask(data, events, given=told(given), samples=samples, seed=seed)
+    deliver(fitted.schema, numbered(fitted, data, found), output, overwrite=overwrite, json=json)

@@ -1,0 +1,108 @@
+"""How probable events are for each of some rows."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from likely.data import EncodedRows, Given, Rows, encode, with_labels
+from likely.data.encode import fill
+from likely.data.events import Event, apart, read_events, split_words
+from likely.errors import ConfigError, DataError
+from likely.run.missing import note_new_holes
+from likely.run.progress import bar
+from likely.tasks.asking import LEAST, Answers, ask
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["asked"]
+
+
+def asked(
+    run: Run, data: Any, events: str | Sequence[str], *, given: Given | None, samples: int, seed: int
+) -> pd.DataFrame:
+    """Probabilities of events; see `Run.ask`.
+
+    Raises
+    ------
+    ConfigError
+        If an event cannot be read, or its probability is 0 because it is a single number of a density.
+
+    """
+    from likely.run.run import index_of
+
+    words = list(dict.fromkeys([events] if isinstance(events, str) else events))
+    if not words:
+        raise ConfigError('ask about an event, such as "COLUMN=VALUE" or "COLUMN>NUMBER"')
+    wanted = {word: _read(run, word) for word in words}
+    rows, _ = run.rows_of(data)
+    like = torch.tensor([fill(column) for column in run.schema.modelled], dtype=torch.float64).to(run.device)
+    absent = _absent(run, rows, {event.place for each in wanted.values() for event in each})
+    columns: dict[str, np.ndarray] = {}
+    poor = 0
+    for word, each in wanted.items():
+        with bar(f"asking {word}", shown=run.progress) as tick:
+            encoded = _without(run, rows, {event.place for event in each} | absent, given)
+            found = ask(run.model, encoded, each, like=like, samples=samples, seed=seed, progress=tick)
+        columns |= _named(word, found)
+        poor = max(poor, int((found.ess < LEAST).sum()))
+    if poor:
+        warnings.warn(
+            f"{poor} of {len(rows)} rows have fewer than {LEAST:g} effective draws of z even after more were taken: "
+            f"see their errors; raise samples above {samples}",
+            stacklevel=3,
+        )
+    return pd.DataFrame(columns, index=index_of(rows))
+
+
+def _read(run: Run, word: str) -> list[Event]:
+    parts = split_words(run.schema, apart(run.schema, word))
+    for column, _, _ in parts:
+        if column.condition:
+            raise ConfigError(
+                f"{column.name!r} is a condition: the model is given it, and has no probability of it; "
+                f"fit without --condition {column.name}"
+            )
+    events = read_events(run.schema, parts)
+    for event in events:
+        if event.without_mass:
+            name = run.schema.modelled[event.place].name
+            raise ConfigError(
+                f"column {name!r} has a density, under which a single number has probability 0: take < or >"
+            )
+    return events
+
+
+def _absent(run: Run, rows: Rows, places: set[int]) -> set[int]:
+    """Which of these places' columns the data do not have."""
+    if not isinstance(rows.values, pd.DataFrame):
+        return set()
+    there = {str(name) for name in rows.values.columns}
+    return {place for place in places if run.schema.modelled[place].name not in there}
+
+
+def _without(run: Run, rows: Rows, places: set[int], given: Given | None) -> EncodedRows:
+    """The rows without the cells at these places, which need not be there and are not looked at."""
+    names = [run.schema.modelled[place].name for place in places]
+    values = rows.values
+    if isinstance(values, pd.DataFrame):
+        values = values.loc[:, [str(name) not in names for name in values.columns]].rename(columns=str)
+        values = values.assign(**dict.fromkeys(names, np.nan))
+    else:
+        values = np.array(values, dtype=np.float64)
+        values[:, [[column.name for column in run.schema.columns].index(name) for name in names]] = np.nan
+    encoded = encode(run.schema, values, with_labels(run.schema, rows, given))
+    if not len(encoded):
+        raise DataError("there are no rows")
+    note_new_holes(run.schema, encoded, but=places)
+    return encoded.to(run.device)
+
+
+def _named(word: str, found: Answers) -> dict[str, np.ndarray]:
+    return {word: found.probability.cpu().numpy(), f"{word} se_mc": found.se.cpu().numpy()}

@@ -1,0 +1,67 @@
+"""Codes of rows, and rows of codes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from likely.data import Given, decode, encode_given
+from likely.errors import DataError
+from likely.evaluation import posterior_centres, posterior_means
+from likely.run.drawing import parts
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["decoded", "encoded", "reconstructed"]
+
+
+def encoded(run: Run, data: Any, given: Given | None) -> Any:
+    """Means of Q(z|x); see `Run.encode`."""
+    from likely.run.run import index_of
+
+    rows, _ = run.rows_of(data)
+    means, tensor = posterior_means(run.model.members[0], run.encoded(rows, given)), isinstance(data, torch.Tensor)
+    if run.schema.form == "table" and not tensor:
+        return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
+    return torch.from_numpy(means) if tensor else means
+
+
+def reconstructed(run: Run, data: Any, given: Given | None) -> Any:
+    """Means of P(x|z) at the rows' codes; see `Run.reconstruct`."""
+    from likely.run.run import index_of
+
+    rows, _ = run.rows_of(data)
+    taken = run.encoded(rows, given)
+    z = torch.from_numpy(posterior_centres(run.model.members[0], taken))
+    result = _means(run, z, taken.covariates)
+    if isinstance(result, pd.DataFrame):
+        result.index = index_of(rows)
+    return torch.from_numpy(result) if isinstance(data, torch.Tensor) else result
+
+
+def decoded(run: Run, codes: np.ndarray, given: Given | None) -> pd.DataFrame | np.ndarray:
+    """Means of P(x|z) at codes; see `Run.decode`.
+
+    Raises
+    ------
+    DataError
+        If the codes have another shape or are not finite.
+
+    """
+    z, latent = np.asarray(codes), run.model.members[0].latent
+    if z.ndim != 2 or z.shape[1] != latent or z.dtype.kind not in "iuf" or not np.isfinite(z).all():
+        raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
+    y = encode_given(run.schema, given, len(z))
+    return _means(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
+
+
+@torch.no_grad()
+def _means(run: Run, z: torch.Tensor, y: torch.Tensor | None) -> pd.DataFrame | np.ndarray:
+    model = run.model.members[0]
+    z = z.to(run.device, next(model.parameters()).dtype)
+    made = [model.likelihood(*part).mean.cpu() for part in parts(z, y)]
+    return decode(run.schema, torch.cat(made), y)

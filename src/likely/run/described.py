@@ -1,0 +1,104 @@
+"""A run and an inspection at a glance: at most 25 lines, as a text or as HTML."""
+
+from __future__ import annotations
+
+import html
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from likely.data import Column, shown
+
+if TYPE_CHECKING:
+    from likely.run.inspection import Inspection
+    from likely.run.run import Run
+
+__all__ = ["Listing", "described", "listed"]
+
+LINES, WIDE = 18, 60
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A title, a table whose cells are texts, and notes below it."""
+
+    title: str
+    rows: Sequence[Sequence[str]]
+    header: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+    def text(self) -> str:
+        """Columns side by side."""
+        lines = [[_short(cell) for cell in line] for line in ([self.header] if self.header else []) + list(self.rows)]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        table = ["  ".join(f"{cell:{n}}" for cell, n in zip(line, widths, strict=True)).rstrip() for line in lines]
+        return "\n".join([self.title, *(f"  {line}" for line in table), *self.notes])
+
+    def html(self) -> str:
+        """A table for notebooks."""
+
+        def line(cells: Sequence[str], tag: str) -> str:
+            made = "".join(f'<{tag} style="text-align:left">{html.escape(_short(cell))}</{tag}>' for cell in cells)
+            return f"<tr>{made}</tr>"
+
+        head = line(self.header, "th") if self.header else ""
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        body = "".join(line(cells, "td") for cells in self.rows)
+        return f"<p><b>{html.escape(self.title)}</b></p><table>{head}{body}</table>{notes}"
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= WIDE else f"{flat[: WIDE - 3]}..."
+
+
+def described(run: Run) -> Listing:
+    """What a run is of, how it was made, and how good it was in training."""
+    schema, model, training, facts = run.schema, run.config.model, run.config.training, run.facts
+    kinds = Counter(column.kind for column in schema.modelled)
+    left_out = [column.name for column in schema.columns if column.left_out]
+    parts = {kind: len(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
+    given = ", ".join(column.name for column in schema.conditions)
+    what = f"{schema.form} of shape {schema.event_shape}" if schema.uniform else f"{schema.dims} columns"
+    told = {
+        "learned": f"P(x|{given})" if given else "P(x)",
+        "x": f"{what}: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}",
+        "left out": ", ".join(left_out),
+        "measure": run.measure,
+        "rows": ", ".join(f"{kind} {count:,}" for kind, count in parts.items()),
+        "data": str(facts.get("path") or facts.get("container", "")),
+        "prior": model.prior,
+        "posterior": model.posterior,
+        "likelihood": model.likelihood or "by the form of x",
+        "network": f"{model.network}, latent {model.latent}, width {model.width}",
+        "members": str(model.members) if model.members > 1 else "",
+        "objective": training.objective,
+        "training": f"{facts['steps']} steps in {facts['seconds']:.1f} s" if "steps" in facts else "not trained yet",
+        "validation ELBO": f"{elbo:.3f} nats a row" if (elbo := facts.get("validation_elbo")) is not None else "",
+        "directory": str(run.directory or ""),
+        "notices": f"{len(run.notices)}, in run.notices" if run.notices else "",
+    }
+    return Listing("likely.Run", [(name, text) for name, text in told.items() if text])
+
+
+def listed(found: Inspection) -> Listing:
+    """What the columns are taken for."""
+    columns = found.schema.columns
+    used = ", ".join(f"{kind} {count:,}" for kind, count in found.used.items())
+    rows = [_line(column, uniform=found.schema.uniform) for column in columns[:LINES]]
+    notes = [f"{len(columns) - LINES:,} more columns, in .schema.columns"] if len(columns) > LINES else []
+    notes += [f"{len(found.notices)} notices, in .notices"] if found.notices else []
+    title = f"{found.form} of rows of shape {found.schema.event_shape}: {used}"
+    return Listing(title, rows, ("column", "kind", "missing", "range", "why"), notes)
+
+
+def _line(column: Column, *, uniform: bool) -> tuple[str, ...]:
+    span = ""
+    if column.categories and column.kind != "listed":
+        span = ", ".join(str(value).strip() for value in column.categories[:4])
+    elif column.low is not None and column.high is not None:
+        span = f"{shown(column, column.low)} .. {shown(column, column.high)}"
+    name = "all cells" if uniform and not column.condition else column.name
+    kind = "condition" if column.condition else column.kind
+    return name, kind, str(column.missing or ""), span, column.reason

@@ -1,0 +1,25 @@
+"""What a user is told of missing cells."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection
+
+from likely.data import EncodedRows, Schema
+
+__all__ = ["note_new_holes"]
+
+
+def note_new_holes(schema: Schema, rows: EncodedRows, *, but: Collection[int] = ()) -> None:
+    """The networks learnt nothing of cells that are missing where none was in training (`but`: places let be)."""
+    if rows.observed is None:
+        return
+    holes = (~rows.observed.flatten(1)).any(0).tolist()
+    pairs = zip(schema.modelled, [any(holes)] if schema.uniform else holes, strict=True)
+    new = [c.name for place, (c, hole) in enumerate(pairs) if hole and not c.missing and place not in but]
+    if new:
+        warnings.warn(
+            f"cells are missing in {', '.join(new)}, where no training row misses any: log P(x) is that of the "
+            "observed cells all the same, but Q(z|x) was never trained on such rows, so its bounds may be loose",
+            stacklevel=4,
+        )

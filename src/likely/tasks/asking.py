@@ -1,0 +1,125 @@
+"""How probable an event is for each row, given what is observed of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from likely.data import EncodedRows
+from likely.data.events import Event
+from likely.models import Model
+from likely.tasks.chances import probability
+from likely.tasks.draws import Draws, Progress, posterior_draws
+
+__all__ = ["Answers", "ask", "mean_and_error"]
+
+LEAST, MOST, MORE = 10.0, 3200, 4
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """P(event|x_observed) of some rows.
+
+    Attributes
+    ----------
+    probability, se
+        The estimate, and its standard error from sampling z: `(rows,)`, float64; NaN where one draw has all the weight.
+    ess
+        Effective sample size of the weights (Kong 1992): `(rows,)`.
+
+    """
+
+    probability: Tensor
+    se: Tensor
+    ess: Tensor
+
+
+@torch.no_grad()
+def ask(
+    model: Model,
+    rows: EncodedRows,
+    events: Sequence[Event],
+    *,
+    like: Tensor,
+    samples: int = 200,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Answers:
+    """P(C|x_observed) = E_{P(z|x_observed)} Π_j P(x_j ∈ C_j|z) ≈ Σ_k w_k Π_j P(x_j ∈ C_j|z_k).
+
+    Self-normalised importance sampling of z ~ P(z|x_observed), as in `impute`; cells are independent given z. Rows
+    whose weights have an effective sample size below 10 are given four times the draws of z, and again, up to 3,200.
+
+    Parameters
+    ----------
+    model, rows
+        Of a table; the cells that are asked about are not observed.
+    events
+        What must hold together, at most one of each cell; none of a number without mass.
+    like
+        A row `(columns,)` that fills the other cells while probabilities are computed.
+    samples
+        Draws of z a row.
+    seed
+        Of the noise, which is keyed by (seed, row).
+    progress
+        Called with (rows done, rows).
+
+    """
+    found = _once(model, rows, events, like, samples, seed, progress)
+    while samples * MORE <= MOST and len(poor := (found.ess < LEAST).nonzero().squeeze(1)):
+        samples *= MORE
+        again = _once(model, rows.take(poor), events, like, samples, seed, None)
+        for name in ("probability", "se", "ess"):
+            getattr(found, name)[poor] = getattr(again, name)
+    return found
+
+
+def _once(
+    model: Model,
+    rows: EncodedRows,
+    events: Sequence[Event],
+    like: Tensor,
+    samples: int,
+    seed: int,
+    progress: Progress | None,
+) -> Answers:
+    made: list[tuple[Tensor, ...]] = []
+    for draws in posterior_draws(model, rows, samples=samples, seed=seed, progress=progress):
+        value, se = mean_and_error(_chances(model, draws, events, like), draws.log_weight)
+        made.append(tuple(part[: draws.count] for part in (value, se, draws.ess.nan_to_num())))
+    return Answers(*(torch.cat(part) for part in zip(*made, strict=True)))
+
+
+def _chances(model: Model, draws: Draws, events: Sequence[Event], like: Tensor) -> Tensor:
+    """P(C|z_k): `(K, rows)`, float64."""
+    parts = []
+    for _, law in draws.laws(model):
+        filled = like.expand(law.batch_shape)
+        each = torch.stack([probability(law, event, filled) for event in events])
+        parts.append(each.prod(0))
+    return torch.cat(parts)
+
+
+def mean_and_error(values: Tensor, log_weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Σ_k w_k f_k, f from 0 to 1, w ∝ exp(log_weight), and its standard error: `(K, rows)` twice -> `(rows,)` twice.
+
+    The error is the jackknife over single draws (Tukey 1958): without draw k the mean moves by
+    w_k (mean − f_k)/(1 − w_k). So a draw that has nearly all the weight shows as the whole distance to the mean of the
+    others, where the delta method, which lacks the divisor, would give nearly none. With it in quadrature goes
+    1/(1 + ess), the most that one more draw could move a mean of numbers from 0 to 1: of an event that one draw in
+    hundreds makes probable the draws that were taken may know nothing.
+    """
+    count = len(values)
+    weight = torch.softmax(log_weight, 0).nan_to_num(nan=1 / count)
+    mean = (weight * values).sum(0)
+    place = weight.argmax(0, keepdim=True)
+    others = torch.softmax(log_weight.scatter(0, place, -torch.inf), 0)
+    moved = weight * (mean - values) / (1 - weight)
+    moved = moved.scatter(0, place, ((others * values).sum(0) - mean).unsqueeze(0))
+    spread = (moved - moved.mean(0)).square().sum(0)
+    unseen = 1 / (1 + weight.square().sum(0).reciprocal())
+    return mean.clamp(0, 1), torch.sqrt(spread * (count - 1) / count + unseen.square())

@@ -8,9 +8,9 @@ thread, OLD and NEW at the same time and one unit after another: on two otherwis
 an hour. Defaults throughout, but fewer seeds, rows and steps than the benchmarks that results are told by:
 
 concrete, boston, wine, power-plant
-    `likely.fit` with seeds 0, 1, 2 (power-plant 0, 1) divides the rows; L_500 of the test rows, and the best of marginals, gaussian,
-    gaussian_mixture and ppca, fitted again by each version in its own base measure. How numbers end: the share of
-    values that are multiples of ten recorded steps, in the training rows and in 10,000 drawn rows.
+    `likely.fit` with seeds 0, 1, 2 (power-plant 0, 1) divides the rows; L_500 of the test rows, and the best of
+    marginals, gaussian, gaussian_mixture and ppca, fitted again by each version in its own base measure. How numbers
+    end: the share of values that are multiples of ten recorded steps, in the training rows and in 10,000 drawn rows.
 adult
     A third of the rows, seed 0: the same L_500; accuracy, F1 and AUC, on 9,000 other rows, of a classifier that
     learned from as many drawn rows (`tables_fidelity.py`). Its baseline learned from the real ones.

@@ -55,6 +55,8 @@ class Rows:
         Column -> what stood in its missing cells most often, where the reader took it away (` ?`).
     written
         Column -> how its numbers stood in the text that the reader made numbers of.
+    given
+        The same frame with the names and the types that it came with, where it is a whole source.
 
     """
 
@@ -63,6 +65,7 @@ class Rows:
     tokens: Mapping[str, str] = field(default_factory=dict)
     beside: pd.DataFrame | None = None
     written: Mapping[str, Written] = field(default_factory=dict)
+    given: pd.DataFrame | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import torch
 from torch import Tensor
 
 from likely.data import Given, Schema, decode, outward
+from likely.data.filling import fill_cells
 from likely.errors import ConfigError
 from likely.run.progress import bar
 from likely.tasks.impute import LEAST, Imputed, impute
-from likely.tasks.ranges import Range, demand, told
+from likely.tasks.ranges import Range, demand
+from likely.tasks.ranges import told as shares
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -34,7 +37,7 @@ def imputed(
     samples: int,
     seed: int,
 ) -> Any:
-    """Fill the holes; see `Run.impute`.
+    """Fill missing cells; see `Run.impute`.
 
     Raises
     ------
@@ -74,19 +77,23 @@ def imputed(
             demand(within, tally, lambda group: f"row {label[int(some[group])]}: ")
         found, holes = _spread(found, some, len(encoded)), ~encoded.observed.cpu()
 
+    came = data if isinstance(data, pd.DataFrame) else rows.values if rows.given is None else rows.given
+    told = list[str]()
+
     def whole(values: Tensor | None) -> Any:
-        made = rows.values if values is None else _filled(run.schema, rows.values, values, holes)
-        made = made.copy()
+        made = came.copy() if values is None else _filled(run.schema, came, values, holes, told)
         return torch.from_numpy(made) if tensor else made
 
     if draws is not None:
         made = [whole(None if found is None else found.draws[i]) for i in range(draws)]
+        _tell_types(told)
         if tally is not None:
-            share = told([tally])
+            share = shares([tally])
             for one in made:
                 one.attrs["range"] = dict(share)
         return made
     filled = whole(None if found is None else found.value)
+    _tell_types(told)
     if not deviation:
         return filled
     spread = torch.full(holes.shape, torch.nan, dtype=torch.float64)
@@ -95,7 +102,8 @@ def imputed(
     if not isinstance(filled, pd.DataFrame):
         errors = outward(run.schema, spread.numpy())
         return filled, torch.from_numpy(errors).to(filled.dtype) if tensor else errors
-    names = [column.name for column in run.schema.modelled]
+    place = {str(name): i for i, name in enumerate(filled.columns)}
+    names = filled.columns[[place[column.name] for column in run.schema.modelled]]
     return filled, pd.DataFrame(spread.numpy(), columns=names, index=filled.index)
 
 
@@ -116,6 +124,11 @@ def _tell(found: Imputed, samples: int) -> None:
         )
 
 
+def _tell_types(told: list[str]) -> None:
+    for line in dict.fromkeys(told):
+        warnings.warn(line, stacklevel=4)
+
+
 def _spread(found: Imputed, place: Tensor, count: int) -> Imputed:
     """Back to all rows; rows without holes hold zeros, which nobody reads."""
 
@@ -127,37 +140,31 @@ def _spread(found: Imputed, place: Tensor, count: int) -> Imputed:
 
 
 def _filled(
-    schema: Schema, given: pd.DataFrame | np.ndarray, values: Tensor, holes: Tensor
+    schema: Schema, given: pd.DataFrame | np.ndarray, values: Tensor, holes: Tensor, told: list[str]
 ) -> pd.DataFrame | np.ndarray:
-    """The rows as they came, with values of the model in their holes."""
-    if isinstance(given, pd.DataFrame):
-        decoded, made = decode(schema, values), given.copy()
-        for place, column in enumerate(schema.modelled):
-            hole = holes[:, place].numpy()
-            name = next(label for label in made.columns if str(label) == column.name)
-            if hole.any():
-                made[name] = _column(made[name], decoded[column.name], hole, column.dtype)
-        return made
+    """The rows as they came, with values of the model in their missing cells."""
     if schema.uniform:
         return np.where(outward(schema, holes.numpy()), decode(schema, values), given).astype(given.dtype)
-    made, names = given.copy(), [column.name for column in schema.columns]
+    some = holes.any(1)
+    decoded = decode(replace(schema, form="table"), values[some])
+    if not isinstance(given, pd.DataFrame):
+        made, names = given.copy(), [column.name for column in schema.columns]
+        for place, column in enumerate(schema.modelled):
+            made[holes[:, place].numpy(), names.index(column.name)] = decoded[column.name][holes[some, place].numpy()]
+        return made
+    series = [part for _, part in given.items()]
+    places = {str(name): i for i, name in enumerate(given.columns)}
     for place, column in enumerate(schema.modelled):
-        hole = holes[:, place].numpy()
-        made[hole, names.index(column.name)] = values[:, place].numpy()[hole]
-    return made
+        hole, i = holes[:, place].numpy(), places[column.name]
+        if hole.any():
+            series[i], line = fill_cells(column, series[i], decoded[column.name][holes[some, place].numpy()], hole)
+            told += [] if line is None else [line]
+    return _framed(series, given)
 
 
-def _column(given: pd.Series, decoded: pd.Series, hole: np.ndarray, dtype: str) -> pd.Series:
-    """A column with its holes filled; in the type that it came in or, where holes alone kept it from that, its own."""
-    new = decoded[hole].tolist()
-    if isinstance(given.dtype, pd.CategoricalDtype):
-        given = given.cat.add_categories([value for value in dict.fromkeys(new) if value not in given.cat.categories])
-    whole = pd.api.types.is_integer_dtype(dtype) or pd.api.types.is_bool_dtype(dtype)
-    if whole and isinstance(given.dtype, np.dtype) and given.dtype.kind in "fO":
-        kept = given.tolist()
-        return pd.Series(
-            [n if gap else v for v, n, gap in zip(kept, decoded.tolist(), hole, strict=True)], given.index
-        ).astype(dtype)
-    made = given.copy()
-    made[hole] = new
+def _framed(series: list[pd.Series], given: pd.DataFrame) -> pd.DataFrame:
+    """Columns as a frame with the index, the names and the attributes of another."""
+    made = pd.DataFrame(dict(enumerate(series)), index=given.index).copy()
+    made.columns = given.columns
+    made.attrs = dict(given.attrs)
     return made

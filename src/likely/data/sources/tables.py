@@ -63,7 +63,7 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
 
 def frame_source(frame: pd.DataFrame) -> Source:
     """A frame in memory, as a source."""
-    return Source("table", {"all": Rows(checked(frame, "the frame"))})
+    return Source("table", {"all": Rows(checked(frame, "the frame"), given=frame)})
 
 
 def read_text(path: Path, reading: Reading | None = None) -> Source:
@@ -75,7 +75,7 @@ def read_text(path: Path, reading: Reading | None = None) -> Source:
         raise
     except BROKEN as error:
         raise _broken(path, "separated text", error) from error
-    rows = Rows(checked(read.frame, str(path)), tokens=read.tokens, written=read.written)
+    rows = Rows(checked(read.frame, str(path)), tokens=read.tokens, written=read.written, given=read.frame)
     return Source("table", {"all": rows}, path, tuple(notices), read.text)
 
 
@@ -117,7 +117,7 @@ def _table(table: pa.Table, path: Path) -> Source:
             frame[name] = pd.Series(column.to_pandas(types_mapper=NULLABLE.get).array, index=frame.index)
     indices = [name for name in frame.index.names if name is not None]
     notices = (f"{path.name}: the index {', '.join(map(repr, indices))} is not modelled",) if indices else ()
-    return Source("table", {"all": Rows(checked(frame, str(path)))}, path, notices)
+    return Source("table", {"all": Rows(checked(frame, str(path)), given=frame)}, path, notices)
 
 
 def _unplain(column: pd.Series) -> str | None:

@@ -116,3 +116,38 @@ def test_a_number_that_is_not_listed_is_refused_with_the_nearest() -> None:
         asked("froude=0.21")
     with pytest.raises(ConfigError, match="outside what training rows had"):
         asked("froude>0.45")
+
+
+def of_amount(word: str, atoms: tuple[float, ...]) -> Event:
+    column = Column("paid", "float64", "positive", "", low=min(atoms), high=90.0, atoms=atoms, reserve=0.01)
+    schema = Schema("table", (1,), (column,), 99, uniform=False)
+    return read_events(schema, split_words(schema, [word]))[0]
+
+
+@pytest.mark.parametrize(
+    ("word", "atoms"),
+    [("paid>=0", (0.0,)), ("paid<5", (0.0,)), ("paid<=5", (0.0,)), ("paid<=0", (0.0,)), ("paid>0", ())],
+)
+def test_an_atom_at_0_of_positive_values_is_in_the_events_that_it_meets(word: str, atoms: tuple[float, ...]) -> None:
+    assert of_amount(word, (0.0,)).atoms == atoms
+
+
+@pytest.mark.parametrize(
+    ("word", "atoms"),
+    [
+        ("paid<5", (-999.0, 0.0)),
+        ("paid<=-999", (-999.0,)),
+        ("paid<0", (-999.0,)),
+        ("paid>=-999", (-999.0, 0.0)),
+        ("paid>-999", (0.0,)),
+        ("paid>=0", (0.0,)),
+    ],
+)
+def test_an_atom_below_positive_values_is_in_the_events_that_it_meets(word: str, atoms: tuple[float, ...]) -> None:
+    assert of_amount(word, (-999.0, 0.0)).atoms == atoms
+
+
+@pytest.mark.parametrize("word", ["paid<0", "paid<-1", "paid<=-0.5"])
+def test_what_lies_below_the_least_atom_was_never_met(word: str) -> None:
+    with pytest.raises(ConfigError, match="outside what training rows had"):
+        of_amount(word, (0.0,))

@@ -131,9 +131,10 @@ def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
     low, high = _interval(column, operator, number)
     first, last = _support(column)
     low, high = max(low, first), min(high, last)
-    if low > high and column.limits is not None:
+    empty = low > high or (operator == "<" and low == high and column.per_unit is None)
+    if empty and column.limits is not None:
         raise ConfigError(f"{column.name}{operator}{value} is beyond the limits that were declared for it")
-    if low > high:
+    if empty:
         raise ConfigError(f"{column.name}{operator}{value} is outside what training rows had: {span(column)}")
     return Event(place, None, low, high, column.step, atoms=_inside(column.atoms, low, high))
 
@@ -145,7 +146,8 @@ def _support(column: Column) -> tuple[float, float]:
     if column.kind == "levels" or column.hard:
         return float(column.low or 0), float(column.high or 0)
     if column.kind in ("count", "positive") and column.reserve:
-        return 0.0 if column.kind == "count" else column.step or 0.0, math.inf
+        first = 0.0 if column.kind == "count" else column.step or min((0.0, *column.atoms))
+        return _before(column, first), math.inf
     return -math.inf, math.inf
 
 

@@ -30,7 +30,7 @@ from likely import likelihoods, objectives, posteriors, priors
 from likely.config import TrainingConfig
 from likely.data import EncodedRows, sources
 from likely.evaluation import evidence
-from likely.training import Plan, train
+from likely.training import Schedule, train
 
 SAMPLES, HELD_OUT, PART = 5000, 1000, 500
 
@@ -98,7 +98,7 @@ def trained(name: str, folder: Path) -> tuple[likely.VAE, dict[str, float]]:
         return model.eval(), json.loads(facts.read_text())
     model, before = trained(entry.start, folder) if entry.start else (fresh(used), {})
     config = replace(CONFIG, batch_size=entry.batch_size, steps=entry.steps, learning_rate=entry.learning_rate)
-    plan = Plan(entry.steps, open=False, kl_steps=0, every=entry.steps)
+    plan = Schedule(entry.steps, open=False, warmup_steps=0, validate_every=entry.steps)
     started, cpu = time.perf_counter(), time.process_time()
 
     def tell(step: int, last: int, _: float | None) -> None:

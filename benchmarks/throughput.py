@@ -40,7 +40,7 @@ from likely import likelihoods, posteriors, priors
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.data.sources.idx import read_folder
-from likely.training import Plan, train
+from likely.training import Schedule, train
 
 CELLS, HIDDEN, LATENT, BATCH, THREADS = 784, 512, 32, 128, 2
 PRODUCTS = CELLS * HIDDEN + HIDDEN * 2 * LATENT + LATENT * HIDDEN + HIDDEN * CELLS
@@ -89,7 +89,7 @@ class Likely:
 
     def __call__(self, epochs: int) -> Answer:
         steps = epochs * len(self.rows) // BATCH
-        plan = Plan(steps, open=True, kl_steps=0, every=2 * steps)
+        plan = Schedule(steps, open=True, warmup_steps=0, validate_every=2 * steps)
         started, used = time.perf_counter(), time.process_time()
         outcome = train(self.model, self.rows, self.validation, SETTINGS, plan)
         seconds = time.perf_counter() - started

@@ -144,9 +144,9 @@ def test_a_full_disk_leaves_the_old_result(
 def test_an_interrupted_fit_keeps_the_best_so_far(
     stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from likely.training import loop
+    from likely.objectives import Loss
 
-    real, seen = loop.loss, [0]
+    real, seen = Loss.forward, [0]
 
     def loss(*arguments: object) -> object:
         seen[0] += 1
@@ -154,7 +154,7 @@ def test_an_interrupted_fit_keeps_the_best_so_far(
             raise KeyboardInterrupt
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop, "loss", loss)
+    monkeypatch.setattr(Loss, "forward", loss)
     words = ["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), "--set", "steps=4000"]
     assert main(words) == 130
     assert "interrupted" in capsys.readouterr().err
@@ -168,12 +168,12 @@ def test_an_interrupted_fit_keeps_the_best_so_far(
 def test_an_interrupt_in_the_first_steps_still_leaves_a_run(
     stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from likely.training import loop
+    from likely.objectives import Loss
 
     def loss(*_: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "loss", loss)
+    monkeypatch.setattr(Loss, "forward", loss)
     assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), *STEPS]) == 130
     assert len(likely.load(tmp_path / "run").sample(4)) == 4
 

@@ -19,8 +19,8 @@ from likely.evaluation import evidence, ledger
 from likely.likelihoods import Bernoulli, Gaussian
 from likely.models import HierarchicalVAE
 from likely.networks import ResidualMLP
-from likely.objectives import ELBO, IWAE, Beta, FreeBits, loss
-from likely.training import Plan, train
+from likely.objectives import ELBO, IWAE, Beta, FreeBits, Loss
+from likely.training import Schedule, train
 from likely.training.validate import validate
 
 CELLS, WIDTH, ROWS = 5, 8, 30
@@ -142,7 +142,7 @@ def test_one_group_is_a_vae_with_a_learned_normal_prior() -> None:
 @pytest.mark.parametrize("objective", [ELBO(), Beta(2.0), FreeBits(0.01, "group"), IWAE(3)])
 def test_any_number_of_groups_learns_and_survives_saving(count: int, objective: ELBO) -> None:
     model, x = build((2,) * count, stir=0.1), torch.randn(ROWS, CELLS)
-    value, _ = loss(model, Batch(x), objective)
+    value, _ = Loss(model, objective)(Batch(x))
     value.backward()
     assert value.isfinite()
     for name, weight in model.named_parameters():
@@ -178,7 +178,7 @@ def test_training_uses_every_group_of_binary_pictures() -> None:
     rows = EncodedRows(x)
     model.initialise(rows.whole(torch.arange(len(x))))
     start = validate(model, rows, 0)[0]
-    plan = Plan(400, open=False, kl_steps=40, every=200)
+    plan = Schedule(400, open=False, warmup_steps=40, validate_every=200)
     outcome = train(model, rows, rows, TrainingConfig(batch_size=64, precision="float32"), plan)
     assert outcome.best > start + 1.5
     found = evidence(model, rows, samples=50)
@@ -203,6 +203,6 @@ def test_what_makes_no_ladder_is_refused() -> None:
         with pytest.raises(ConfigError, match="1 to 20 groups"):
             build(groups)
     with pytest.raises(ConfigError, match="use the plain gradient"):
-        loss(build((2, 2)), Batch(torch.randn(4, CELLS)), IWAE(3, "dreg"))
+        Loss(build((2, 2)), IWAE(3, "dreg"))(Batch(torch.randn(4, CELLS)))
     with pytest.raises(ConfigError, match="no sum over dimensions"):
-        loss(build((2, 2)), Batch(torch.randn(4, CELLS)), FreeBits(0.1))
+        Loss(build((2, 2)), FreeBits(0.1))(Batch(torch.randn(4, CELLS)))

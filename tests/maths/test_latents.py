@@ -17,7 +17,7 @@ from likely.distributions import LatentMixture
 from likely.evaluation import evidence, ledger
 from likely.likelihoods import Gaussian
 from likely.models import VAE
-from likely.objectives import ELBO, loss
+from likely.objectives import ELBO, Loss
 from likely.posteriors import Posterior
 from likely.priors import Prior
 from likely.training.validate import validate
@@ -186,7 +186,7 @@ CLOSED = {
 def test_every_pair_learns_evaluates_and_survives_saving(prior: str, posterior: str) -> None:
     x = torch.randn(ROWS, CELLS)
     model = build(prior, posterior, x)
-    value, terms = loss(model, Batch(x[:8], rows=torch.arange(8)), ELBO(samples=2))
+    value, terms = Loss(model, ELBO(samples=2))(Batch(x[:8], rows=torch.arange(8)))
     value.backward()
     closed = (prior, posterior) in CLOSED
     assert terms.kl_kind == ("closed form" if closed else "sampled")

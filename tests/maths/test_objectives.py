@@ -13,8 +13,8 @@ from likely.config import TrainingConfig
 from likely.data import Batch, EncodedRows
 from likely.errors import ConfigError
 from likely.models import Terms
-from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective, Trimmed, loss
-from likely.training import Plan, train
+from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Loss, Objective, Trimmed
+from likely.training import Schedule, train
 from likely.training.validate import validate
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -32,7 +32,7 @@ def test_an_objective_is_finite_and_every_parameter_receives_a_gradient(name: st
     assert value.shape == (32,)
     assert terms.log_px_z.shape[1:] == (32,)
     torch.manual_seed(0)
-    lost, _ = loss(model, batch, OBJECTIVES[name][0])
+    lost, _ = Loss(model, OBJECTIVES[name][0])(batch)
     torch.testing.assert_close(lost, -at(0, OBJECTIVES[name][0], model, batch)[0].mean())
     found = gradients(0, OBJECTIVES[name][0], model, batch)
     assert set(found) == {name for name, _ in model.named_parameters()}
@@ -75,7 +75,7 @@ def test_a_bound_stays_below_the_evidence(name: str) -> None:
 @every
 def test_training_validates_with_the_elbo(name: str) -> None:
     model, rows = small().float(), EncodedRows(binary(200).float())
-    plan = Plan(6, open=False, kl_steps=2, every=6)
+    plan = Schedule(6, open=False, warmup_steps=2, validate_every=6)
     config = TrainingConfig(batch_size=32, precision="float32")
     outcome = train(model, rows, rows, config, plan, objective=OBJECTIVES[name][0])
     assert outcome.best == pytest.approx(validate(model, rows, 0)[0], abs=1e-4)

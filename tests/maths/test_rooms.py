@@ -35,7 +35,7 @@ from likely.distributions import DiagonalNormal, LatentDistribution, LocationSca
 from likely.likelihoods import Likelihood
 from likely.models import VAE
 from likely.networks import Standardise
-from likely.objectives import loss
+from likely.objectives import Loss
 from likely.posteriors import Normal, Posterior
 from likely.priors import Prior, StandardNormal
 
@@ -115,7 +115,7 @@ def test_every_likelihood_learns_by_every_objective(likelihood: str, objective: 
     flat = rows.flatten(1).double()
     encoder = nn.Sequential(Standardise(flat.mean(), flat.std() + 1e-3, cells), nn.Linear(cells, 4))
     model = VAE(StandardNormal(2), p_x_z, Normal(2), encoder, nn.Linear(2, p_x_z.parameter_shape.numel()))
-    value, _ = loss(model, Batch(rows), OBJECTIVES[objective][0], 0.5)
+    value, _ = Loss(model, OBJECTIVES[objective][0])(Batch(rows), 0.5)
     value.backward()
     assert value.isfinite()
     for name, weight in model.named_parameters():
@@ -123,7 +123,7 @@ def test_every_likelihood_learns_by_every_objective(likelihood: str, objective: 
         assert weight.grad.isfinite().all(), name
         assert weight.grad.any(), name
     torch.optim.SGD(model.parameters(), 1e-6).step()
-    assert loss(model, Batch(rows), OBJECTIVES[objective][0], 0.5)[0].isfinite()
+    assert Loss(model, OBJECTIVES[objective][0])(Batch(rows), 0.5)[0].isfinite()
 
 
 def wild(shape: torch.Size, dtype: torch.dtype, size: float) -> Tensor:

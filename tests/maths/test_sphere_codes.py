@@ -24,7 +24,7 @@ from likely.errors import ConfigError
 from likely.evaluation import evidence
 from likely.likelihoods import Gaussian
 from likely.models import VAE
-from likely.objectives import ELBO, IWAE, MIWAE, MMD, BetaTC, FreeBits, Objective, loss
+from likely.objectives import ELBO, IWAE, MIWAE, MMD, BetaTC, FreeBits, Loss, Objective
 
 DIMS = (2, 3, 4, 9, 20, 43, 64, 200)
 KAPPAS = (1e-6, 1e-2, 0.7, 4.0, 25.0, 300.0, 1e4, 1e5)
@@ -250,7 +250,7 @@ def test_objectives_train_on_other_spaces(objective: Objective, space: str) -> N
     else:
         encoder, decoder = nn.Linear(CELLS, 4), nn.Linear(3, CELLS)
         model = VAE(priors.Hypersphere(3), Gaussian((CELLS,), 0.8), posteriors.VonMisesFisher(3), encoder, decoder)
-    value, _ = loss(model, Batch(x), objective)
+    value, _ = Loss(model, objective)(Batch(x))
     value.backward()
     assert value.isfinite()
     for name, weight in model.named_parameters():
@@ -258,7 +258,7 @@ def test_objectives_train_on_other_spaces(objective: Objective, space: str) -> N
         assert weight.grad.isfinite().all(), name
         assert weight.grad.abs().sum() > 0 or isinstance(objective, MMD), name
     with pytest.raises(ConfigError, match="diagonal normal"):
-        loss(model, Batch(x), BetaTC(2.0, 100))
+        Loss(model, BetaTC(2.0, 100))(Batch(x))
 
 
 def test_codes_are_relaxed_in_training_alone() -> None:

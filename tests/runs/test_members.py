@@ -12,7 +12,7 @@ import pytest
 
 import likely
 from likely.errors import ConfigError
-from likely.training import loop
+from likely.objectives import Loss
 
 sys.path.insert(0, str(Path(__file__).parent))
 from small import fitted, table
@@ -61,8 +61,8 @@ def test_an_interrupted_fit_keeps_the_members_that_are_whole(
             raise KeyboardInterrupt
         return real(*arguments, **options)
 
-    real = loop.loss
-    monkeypatch.setattr(loop, "loss", interrupted)
+    real = Loss.forward
+    monkeypatch.setattr(Loss, "forward", interrupted)
     run = likely.fit(table(), steps=5, latent=2, width=8, members=4, out=tmp_path / "run")
     monkeypatch.undo()
     assert run.facts["interrupted"]

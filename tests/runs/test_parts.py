@@ -17,7 +17,7 @@ import likely
 from likely.assembly import PARTS, build, objective, resolve
 from likely.config import Config
 from likely.data import Rows, infer_schema
-from likely.training import loop
+from likely.objectives import Loss
 
 PRIORS = ["normal", "diagonal", "mixture:3", "vamp:5", "exemplar:6:3"]
 PRIORS += ["flow:1:coupling", "flow:1:spline", "flow:1:autoregressive"]
@@ -240,13 +240,13 @@ def test_relaxed_codes_make_no_bound_of_what_training_maximises() -> None:
 
 def test_a_budget_of_minutes_is_timed_with_the_objective_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
-    original = loop.loss
+    original = Loss.forward
 
-    def spy(model: Any, batch: Any, aim: Any, kl_weight: float = 1.0) -> Any:
-        seen.append(aim)
-        return original(model, batch, aim, kl_weight)
+    def spy(self: Any, *arguments: Any) -> Any:
+        seen.append(self.objective)
+        return original(self, *arguments)
 
-    monkeypatch.setattr(loop, "loss", spy)
+    monkeypatch.setattr(Loss, "forward", spy)
     run = likely.fit(table(), minutes=0.02, objective="iwae:3")
     assert len(seen) > run.facts["steps"]
     assert set(seen) == {likely.objectives.IWAE(3)}

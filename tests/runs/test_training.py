@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import islice, pairwise
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -15,11 +15,11 @@ from likely.errors import ConfigError
 from likely.likelihoods import Bernoulli
 from likely.models import VAE
 from likely.networks import ResidualMLP
-from likely.objectives import ELBO, loss
+from likely.objectives import ELBO, Loss
 from likely.posteriors import Normal
 from likely.priors import Exemplar, StandardNormal
-from likely.training import Plan, train
-from likely.training.loop import order
+from likely.training import Monitor, Schedule, train
+from likely.training.sampler import Sampler
 from likely.training.validate import validate
 
 CONFIG = TrainingConfig(batch_size=32, precision="float32")
@@ -37,14 +37,14 @@ def rows(count: int = 200) -> EncodedRows:
     return EncodedRows(torch.bernoulli(p, generator=generator))
 
 
-def plan(steps: int, every: int = 50) -> Plan:
-    return Plan(steps, open=False, kl_steps=steps // 10, every=every)
+def plan(steps: int, every: int = 50) -> Schedule:
+    return Schedule(steps, open=False, warmup_steps=steps // 10, validate_every=every)
 
 
 def test_the_loss_is_minus_the_mean_of_summed_terms() -> None:
     model, batch = vae(), Batch(rows().values[:8])
     torch.manual_seed(3)
-    value, terms = loss(model, batch, ELBO(samples=4), kl_weight=0.5)
+    value, terms = Loss(model, ELBO(samples=4))(batch, kl_weight=0.5)
     expected = -(terms.log_px_z.mean(0) - 0.5 * terms.kl).sum() / 8
     torch.testing.assert_close(value, expected)
     cells = model.likelihood(terms.z).log_prob(batch.values)
@@ -53,7 +53,8 @@ def test_the_loss_is_minus_the_mean_of_summed_terms() -> None:
 
 
 def test_every_row_is_seen_once_per_epoch_and_no_batch_is_partial() -> None:
-    batches = list(islice(order(10, 4, torch.Generator().manual_seed(0)), 5))
+    sampler = Sampler(10, 4, torch.Generator().manual_seed(0))
+    batches = [sampler.next() for _ in range(5)]
     assert all(len(batch) == 4 for batch in batches)
     seen = torch.cat(batches)
     assert sorted(seen[:10].tolist()) == list(range(10))
@@ -100,7 +101,7 @@ def test_validation_is_the_elbo_whatever_the_objective() -> None:
 
 
 def test_the_warm_up_ends_at_one_and_the_rate_at_zero() -> None:
-    schedule = Plan.make(replace(CONFIG, steps=1000), 200)
+    schedule = Schedule.make(replace(CONFIG, steps=1000), 200)
     weights = [schedule.kl_weight(step) for step in range(1000)]
     assert weights[0] < 0.05
     assert weights[100:] == [1.0] * 900
@@ -110,24 +111,26 @@ def test_the_warm_up_ends_at_one_and_the_rate_at_zero() -> None:
 
 
 def test_an_open_budget_decays_over_a_fifth_of_the_steps_taken_once_validation_stalls() -> None:
-    schedule = Plan.make(CONFIG, 10_000)
+    schedule = Schedule.make(CONFIG, 10_000)
     assert schedule.open
-    assert schedule.last == Plan.maximum(10_000)
-    schedule.heed(2000, since_best=100)
-    assert schedule.decay_from == 2000
-    assert schedule.last == 2400
-    assert schedule.rate(2000) == pytest.approx(1)
-    assert schedule.rate(2399) < 0.01
+    assert schedule.end() == Schedule.maximum(10_000)
+    assert schedule.stalls(2000, since_best=100)
+    assert not schedule.stalls(2000, since_best=1)
+    assert schedule.end(decay_from=2000) == 2400
+    assert schedule.rate(2000, decay_from=2000) == pytest.approx(1)
+    assert schedule.rate(2399, decay_from=2000) < 0.01
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far() -> None:
     model = vae()
 
-    def stop(done: int, _: int, __: float | None) -> None:
-        if done >= 100:
-            raise KeyboardInterrupt
+    class Stop(Monitor):
+        def on_step(self, step: int, total: int) -> None:
+            assert total == 400
+            if step >= 100:
+                raise KeyboardInterrupt
 
-    outcome = train(model, rows(), rows(60), CONFIG, plan(400, every=25), seed=0, monitor=stop)
+    outcome = train(model, rows(), rows(60), CONFIG, plan(400, every=25), seed=0, monitors=[Stop()])
     assert outcome.interrupted
     assert outcome.steps == 100
     assert validate(model, rows(60), 0)[0] == pytest.approx(outcome.best, abs=1e-5)
@@ -153,7 +156,7 @@ def test_exemplars_are_those_of_the_kept_weights_also_where_ctrl_c_falls_into_a_
             raise KeyboardInterrupt
         return found
 
-    monkeypatch.setattr("likely.training.loop.validate", interrupted)
+    monkeypatch.setattr("likely.training.trainer.validate", interrupted)
     assert train(model, train_rows, rows(60), CONFIG, plan(400, every=25), seed=0).interrupted
     means = model.posterior(train_rows.whole(torch.arange(0, 100, 5))).mean
     torch.testing.assert_close(model.p_z.centres, means)
@@ -204,7 +207,7 @@ def test_the_learned_distribution_is_close_to_the_true_one() -> None:
 
 
 def test_clipping_within_the_step_is_clipping_by_norm() -> None:
-    from likely.training.loop import clip
+    from likely.training.trainer import clip
 
     steps = []
     for ours in (True, False):
@@ -214,7 +217,7 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
         for scale in (1.0, 300.0):
             torch.manual_seed(1)
             optimiser.zero_grad()
-            (scale * loss(model, Batch(rows().values[:16]), ELBO())[0]).backward()
+            (scale * Loss(model, ELBO())(Batch(rows().values[:16]))[0]).backward()
             if ours:
                 clip(optimiser, weights, 2.0)
             else:
@@ -225,7 +228,7 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
 
 
 def test_a_gradient_that_is_not_finite_is_left_out() -> None:
-    from likely.training.loop import clip
+    from likely.training.trainer import clip
 
     weight = torch.ones(3, requires_grad=True)
     optimiser = torch.optim.AdamW([weight], lr=0.1, fused=True)

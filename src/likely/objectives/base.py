@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from likely.data import Batch
 from likely.errors import ConfigError
 from likely.models import Model, Terms
 
-__all__ = ["Objective", "loss", "require"]
+__all__ = ["Loss", "Objective", "require"]
 
 
 class Objective(ABC):
@@ -45,10 +45,17 @@ class Objective(ABC):
         """
 
 
-def loss(model: Model, batch: Batch, objective: Objective, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+class Loss(nn.Module):
     """What is minimised: minus the objective, averaged over the rows of a batch by their weights."""
-    value, terms = objective(model, batch, kl_weight)
-    return -batch.average(value), terms
+
+    def __init__(self, model: Model, objective: Objective) -> None:
+        super().__init__()
+        self.model, self.objective = model, objective
+
+    def forward(self, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+        """The loss, and the terms that it was made of."""
+        value, terms = self.objective(self.model, batch, kl_weight)
+        return -batch.average(value), terms
 
 
 def require(holds: bool, message: str) -> None:

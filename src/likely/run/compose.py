@@ -13,7 +13,7 @@ from likely.errors import ConfigError, DataError
 from likely.likelihoods import Likelihood
 from likely.models import VAE, Model
 from likely.objectives import Objective
-from likely.training import Outcome, Plan
+from likely.training import Outcome, Schedule
 from likely.training import train as run_training
 
 __all__ = ["train"]
@@ -80,8 +80,8 @@ def train(
         raise DataError(f"at least two training rows are needed, got {len(rows)}")
     settings = config or TrainingConfig()
     settings = replace(settings, batch_size=min(settings.batch_size or 128, len(rows)))
-    plan = Plan.make(settings, len(rows))
-    return run_training(model, rows, held, settings, plan, objective=objective, seed=seed)
+    schedule = Schedule.make(settings, len(rows))
+    return run_training(model, rows, held, settings, schedule, objective=objective, seed=seed)
 
 
 def _rows(data: Tensor | EncodedRows) -> EncodedRows:

@@ -45,7 +45,7 @@ from likely.run.files import claim
 from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.store import save, save_plan
-from likely.training import Outcome, Plan, train
+from likely.training import Outcome, Progress, Schedule, train
 from likely.training.timing import steps_in
 
 __all__ = ["fit"]
@@ -288,14 +288,16 @@ def _train(run: Run) -> None:
     first = torch.arange(min(len(rows), _starting(run)), device=run.device)
     run.model.initialise(rows.take(first).fixed(seed).whole(first))
     aim = objective(run.config, run.schema)
-    plan, config = _plan(run, config, rows, validation, aim)
+    schedule, config = _schedule(run, config, rows, validation, aim)
     outcomes: list[Outcome] = []
     members = run.model.members
     for number, member in enumerate(members):
         what = f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting"
         with bar(what, shown=run.progress) as tick:
             chance = seed + number
-            made = train(member, rows, validation, config, plan, objective=aim, seed=chance, monitor=tick)
+            made = train(
+                member, rows, validation, config, schedule, objective=aim, seed=chance, monitors=[Progress(tick)]
+            )
         outcomes.append(made)
         if made.interrupted:
             break
@@ -359,9 +361,11 @@ def _note_holes(run: Run, train: EncodedRows) -> None:
         )
 
 
-def _plan(run: Run, config: TrainingConfig, rows: Any, validation: Any, aim: Objective) -> tuple[Plan, TrainingConfig]:
+def _schedule(
+    run: Run, config: TrainingConfig, rows: Any, validation: Any, aim: Objective
+) -> tuple[Schedule, TrainingConfig]:
     if config.minutes is None:
-        return Plan.make(config, len(rows)), config
+        return Schedule.make(config, len(rows)), config
     members = run.model.members
     steps = steps_in(config.minutes / len(members), members[0], rows, validation, config, aim)
-    return Plan.make(config, len(rows), steps), replace(config, minutes=None, steps=steps)
+    return Schedule.make(config, len(rows), steps), replace(config, minutes=None, steps=steps)

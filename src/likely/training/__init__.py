@@ -1,6 +1,8 @@
-"""The loop, its budget, its validation."""
+"""The trainer, its state, its schedule, its monitors, its validation."""
 
-from likely.training.loop import Outcome, train
-from likely.training.schedule import Plan
+from likely.training.monitors import CSV, Monitor, Progress, TensorBoard
+from likely.training.schedule import Schedule
+from likely.training.state import Outcome, TrainingState
+from likely.training.trainer import Trainer, train
 
-__all__ = ["Outcome", "Plan", "train"]
+__all__ = ["CSV", "Monitor", "Outcome", "Progress", "Schedule", "TensorBoard", "Trainer", "TrainingState", "train"]

@@ -1,4 +1,4 @@
-"""Budgets and rates: functions of the step alone."""
+"""Budgets and rates: functions of the step, and of where an open budget's decay began."""
 
 from __future__ import annotations
 
@@ -7,37 +7,43 @@ from dataclasses import dataclass
 
 from likely.config import TrainingConfig
 
-__all__ = ["Plan"]
+__all__ = ["Schedule"]
 
 VALIDATIONS = 40
 PATIENCE = 8
 RATE = 2e-3  # of AdamW, where none is told
 
 
-@dataclass
-class Plan:
-    """How many steps there are, and what each step's rate and KL weight is.
+@dataclass(frozen=True)
+class Schedule:
+    """How many steps there are, and what each step's rate and KL weight is; steps count from its beginning.
+
+    What a run has met is not here but in its state: of an open budget, the step at which the decay began.
 
     Attributes
     ----------
-    last
+    total_steps
         The step after which training ends; for an open budget the stated maximum, until validation stalls.
     open
         No budget was given: constant rate until validation stalls, then decay over a fifth of the steps taken.
-    decay_from
-        Where an open budget's decay begins, once that is known.
+    warmup_steps
+        Over how many steps the weight of the KL rises to 1.
+    validate_every
+        Steps between two validations.
+    peak
+        The highest factor of the learning rate.
 
     """
 
-    last: int
+    total_steps: int
     open: bool
-    kl_steps: int
-    every: int
-    decay_from: int | None = None
+    warmup_steps: int
+    validate_every: int
+    peak: float = 1.0
 
     @classmethod
-    def make(cls, config: TrainingConfig, rows: int, timed_steps: int | None = None) -> Plan:
-        """The plan for a budget in steps or epochs, for the step count that a timing gave, or for none."""
+    def make(cls, config: TrainingConfig, rows: int, timed_steps: int | None = None) -> Schedule:
+        """The schedule of a budget in steps or epochs, of the step count that a timing gave, or of none."""
         per_epoch = rows / (config.batch_size or rows)
         last = config.steps or timed_steps
         if config.epochs is not None:
@@ -46,29 +52,40 @@ class Plan:
         total = max(1, last if last is not None else config.max_steps or cls.maximum(rows))
         return cls(total, opened, round(config.warmup * total), max(1, total // VALIDATIONS))
 
+    @classmethod
+    def further(cls, steps: int, peak: float) -> Schedule:
+        """The schedule of training that goes on: the rate rises to this share of the first, then falls to zero."""
+        return cls(steps, open=False, warmup_steps=0, validate_every=max(1, steps // VALIDATIONS), peak=peak)
+
     @staticmethod
     def maximum(rows: int) -> int:
         """The stated maximum of steps without a budget: 60 √rows, at least 600."""
         return max(600, round(60 * math.sqrt(rows)))
 
+    def end(self, decay_from: int | None = None) -> int:
+        """The step after which training ends, given where an open budget's decay began."""
+        if decay_from is None:
+            return self.total_steps
+        return min(self.total_steps, decay_from + max(1, decay_from // 5))
+
     def kl_weight(self, step: int) -> float:
         """Weight of the KL in the training objective at this step: rises linearly to 1, and stays there."""
-        return min(1.0, (step + 1) / (self.kl_steps + 1))
+        return min(1.0, (step + 1) / (self.warmup_steps + 1))
 
-    def rate(self, step: int) -> float:
+    def rate(self, step: int, decay_from: int | None = None) -> float:
         """Factor of the learning rate at this step."""
-        ramp = min(1.0, (step + 1) / min(200, max(1, self.last // 20)))
+        end = self.end(decay_from)
+        ramp = self.peak * min(1.0, (step + 1) / min(200, max(1, end // 20)))
         if not self.open:
-            return ramp * 0.5 * (1 + math.cos(math.pi * step / self.last))
-        if self.decay_from is None or step < self.decay_from:
+            return ramp * 0.5 * (1 + math.cos(math.pi * step / end))
+        if decay_from is None or step < decay_from:
             return ramp
-        return ramp * max(0.0, 1 - (step - self.decay_from) / max(1, self.last - self.decay_from))
+        return ramp * max(0.0, 1 - (step - decay_from) / max(1, end - decay_from))
 
-    def heed(self, step: int, since_best: int) -> None:
-        """After a validation: begin the decay of an open budget when the bound has stalled or the maximum is near."""
-        if not self.open or self.decay_from is not None:
-            return
-        stalled = since_best >= PATIENCE and step > self.kl_steps
-        if stalled or step >= self.last * 5 / 6:
-            self.decay_from = step
-            self.last = min(self.last, step + max(1, step // 5))
+    def stalls(self, step: int, since_best: int) -> bool:
+        """Whether an open budget's decay begins after the validation at this step.
+
+        It does when the bound has not risen for some validations, or the maximum is near.
+        """
+        stalled = since_best >= PATIENCE and step > self.warmup_steps
+        return self.open and (stalled or step >= self.total_steps * 5 / 6)

@@ -10,8 +10,8 @@ from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.models import Model
 from likely.objectives import Objective
-from likely.training.loop import train
-from likely.training.schedule import VALIDATIONS, Plan
+from likely.training.schedule import VALIDATIONS, Schedule
+from likely.training.trainer import train
 
 __all__ = ["steps_in"]
 
@@ -34,8 +34,8 @@ def steps_in(
     def seconds(steps: int) -> float:
         """Seconds of so many steps and one validation."""
         first = time.perf_counter()
-        plan = Plan(steps, open=False, kl_steps=0, every=steps)
-        if train(trial, rows, validation, config, plan, objective=objective).interrupted:
+        schedule = Schedule(steps, open=False, warmup_steps=0, validate_every=steps)
+        if train(trial, rows, validation, config, schedule, objective=objective).interrupted:
             raise KeyboardInterrupt
         return time.perf_counter() - first
 

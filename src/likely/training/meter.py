@@ -1,0 +1,55 @@
+"""Means over steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from likely.models import Terms
+
+__all__ = ["Meter"]
+
+TICK = 25
+
+
+class Meter:
+    """Means over steps of the loss, the reconstruction term and the KL, without a sync or a kernel in most steps."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.sums, self.count = torch.zeros(3, device=device), 0
+        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def add(self, loss: Tensor, terms: Terms) -> None:
+        """Take in one step."""
+        self.waiting.append((loss.detach(), terms.log_px_z.detach(), terms.kl.detach()))
+        if len(self.waiting) == TICK:
+            self._fold()
+
+    def means(self) -> Tensor:
+        """The three means since the last call."""
+        self._fold()
+        means = self.sums / max(1, self.count)
+        self.sums, self.count = torch.zeros_like(self.sums), 0
+        return means
+
+    def _fold(self) -> None:
+        for column, tensors in enumerate(zip(*self.waiting, strict=True)):
+            self.sums[column] += torch.stack(tensors).flatten().mean() * len(tensors)
+        self.count += len(self.waiting)
+        self.waiting = []
+
+    def state_dict(self) -> dict[str, Any]:
+        """Sums, and the steps that are not yet in them."""
+        names = ("loss", "log_px_z", "kl")
+        waiting = {
+            name: torch.stack(parts) for name, parts in zip(names, zip(*self.waiting, strict=True), strict=False)
+        }
+        return {"sums": self.sums.clone(), "count": self.count, "waiting": waiting}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.sums, self.count = state["sums"].to(self.sums.device, copy=True), state["count"]
+        parts = [state["waiting"][name].to(self.sums.device) for name in state["waiting"]]
+        self.waiting = [(one[0], one[1], one[2]) for one in zip(*parts, strict=True)]

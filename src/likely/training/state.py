@@ -1,0 +1,185 @@
+"""All that training knows between two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from likely.models import Model
+from likely.training.meter import Meter
+from likely.training.sampler import Sampler
+
+__all__ = ["Outcome", "TrainingState"]
+
+Tensors = dict[str, Tensor]
+
+
+@dataclass
+class Outcome:
+    """What training did: one record per validation, and where the kept weights come from.
+
+    Attributes
+    ----------
+    history
+        One record per validation, in nats.
+    steps
+        How many were taken.
+    selected, selected_step, best
+        Whether the kept weights are the `weights` of a step or their `average`; which step's; their validation ELBO.
+    seconds
+        By the clock.
+    interrupted, diverged
+        Whether training was ended before its end, by whom it was called or by an objective that was not finite.
+
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
+    selected_step: int = 0
+    selected: str = ""
+    best: float = float("-inf")
+    seconds: float = 0.0
+    interrupted: bool = False
+    diverged: bool = False
+
+
+class TrainingState:
+    """All that training knows between two steps; what `state_dict` gives is enough to go on as if it had not stopped.
+
+    Attributes
+    ----------
+    model
+        Its weights are those of the last step, until training ends; then the best.
+    optimiser
+        AdamW.
+    averaged
+        The exponential moving average of the weights, in the order of `model.parameters()`.
+    best
+        The weights and buffers that validated best, by name.
+    last
+        Those of the last step, once training has ended.
+    sampler, generator
+        The order of rows, and where all random numbers of training come from.
+    meter
+        Means over the steps since the last validation.
+    start, decay_from
+        The step at which the schedule began; of an open budget the step of the schedule at which the decay began.
+    since_best
+        Validations since the best one.
+    outcome
+        What training did so far.
+
+    """
+
+    def __init__(self, model: Model, rows: int, batch: int, rate: float, weight_decay: float, seed: int) -> None:
+        self.model = model
+        self.weights: list[Tensor] = list(model.parameters())
+        self.names = [name for name, _ in model.named_parameters()]
+        device = self.weights[0].device
+        self.optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=weight_decay, fused=True)
+        self.averaged = [weight.detach().clone() for weight in self.weights]
+        self.best = _copied(model.state_dict())
+        self.last: Tensors | None = None
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.sampler = Sampler(rows, batch, self.generator)
+        self.meter = Meter(device)
+        self.start, self.since_best = 0, 0
+        self.decay_from: int | None = None
+        self.outcome = Outcome()
+        self._torch, self._running, self._seed = None, False, seed
+
+    _torch: Tensor | None
+
+    @property
+    def step(self) -> int:
+        """Steps taken."""
+        return self.outcome.steps
+
+    def keep(self, weights: list[Tensor]) -> None:
+        """These weights, and the buffers as they are, are the best so far."""
+        known = dict(zip(self.names, weights, strict=True))
+        for name, tensor in self.model.state_dict().items():
+            self.best[name].copy_(known.get(name, tensor).detach())
+
+    def put(self, weights: list[Tensor]) -> None:
+        """Give the model these weights."""
+        with torch.no_grad():
+            for weight, tensor in zip(self.weights, weights, strict=True):
+                weight.copy_(tensor)
+
+    def finish(self) -> None:
+        """Training has ended: the model takes the best weights and buffers; the last ones are remembered."""
+        self.last = _copied(self.model.state_dict())
+        if self.outcome.selected:
+            self.model.load_state_dict(self.best)
+
+    def go_on(self) -> None:
+        """After `finish`: the model takes the last weights and buffers again."""
+        if self.last is not None:
+            self.model.load_state_dict(self.last)
+            self.last = None
+
+    @contextmanager
+    def generators(self) -> Iterator[None]:
+        """Within it torch's own generator is this state's, for modules that draw from it; after it the caller's."""
+        device = self.generator.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            if self._torch is None:
+                torch.manual_seed(self._seed)
+            else:
+                torch.set_rng_state(self._torch)
+            self._running = True
+            try:
+                yield
+            finally:
+                self._running, self._torch = False, torch.get_rng_state()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nested dictionaries of tensors, numbers, texts and lists of records; no tensor is shared with the state."""
+        optimiser = self.optimiser.state_dict()
+        chance = torch.get_rng_state() if self._running else self._torch
+        return {
+            "model": _copied(self.model.state_dict()) if self.last is None else _copied(self.last),
+            "averaged": _copied(dict(zip(self.names, self.averaged, strict=True))),
+            "best": _copied(self.best),
+            "optimiser": {
+                name: _copied(optimiser["state"][place]) for place, name in enumerate(self.names) if optimiser["state"]
+            },
+            "sampler": self.sampler.state_dict(),
+            "meter": self.meter.state_dict(),
+            "generator": self.generator.get_state(),
+            **({} if chance is None else {"torch": chance}),
+            "schedule": {"start": self.start, "decay_from": self.decay_from, "since_best": self.since_best},
+            "outcome": asdict(self.outcome),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave, with a model of the same parts."""
+        self.model.load_state_dict(state["model"])
+        self.averaged = [
+            state["averaged"][name].to(weight, copy=True) for name, weight in zip(self.names, self.weights, strict=True)
+        ]
+        for name, tensor in state["best"].items():
+            self.best[name].copy_(tensor)
+        groups = self.optimiser.state_dict()["param_groups"]
+        moments = {place: state["optimiser"][name] for place, name in enumerate(self.names) if state["optimiser"]}
+        self.optimiser.load_state_dict(
+            {"state": {place: _copied(one) for place, one in moments.items()}, "param_groups": groups}
+        )
+        self.sampler.load_state_dict(state["sampler"])
+        self.meter.load_state_dict(state["meter"])
+        self.generator.set_state(state["generator"])
+        self._torch = state.get("torch")
+        self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
+        self.decay_from = state["schedule"]["decay_from"]
+        self.outcome = Outcome(**state["outcome"])
+        self.last = None
+
+
+def _copied(tensors: dict[str, Any]) -> Tensors:
+    return {name: tensor.detach().clone() for name, tensor in tensors.items()}

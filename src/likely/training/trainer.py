@@ -1,0 +1,205 @@
+"""Maximise the objective: from the first step to the selected weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from likely.config import TrainingConfig
+from likely.data import EncodedRows
+from likely.errors import LikelyError
+from likely.models import Model
+from likely.networks.precision import autocast
+from likely.objectives import ELBO, Loss, Objective
+from likely.training.monitors import Monitor
+from likely.training.schedule import RATE, Schedule
+from likely.training.state import Outcome, TrainingState
+from likely.training.validate import validate
+
+__all__ = ["Trainer", "clip", "train"]
+
+
+class Trainer:
+    """Maximises an objective over training rows; validation rows choose the weights, by the ELBO.
+
+    Parameters
+    ----------
+    rows, validation
+        Training rows, and the rows that choose weights and stopping (already binarised where that applies).
+    config, schedule
+        How; `config` must be resolved, and the schedule made for the number of rows.
+    objective
+        What is maximised; the ELBO unless chosen otherwise. Validation always reports the ELBO.
+    seed
+        Of the order of rows, of their binarisation, of z, and of the validation's noise.
+    monitors
+        Told of every step, every validation and the end.
+
+    """
+
+    def __init__(
+        self,
+        rows: EncodedRows,
+        validation: EncodedRows,
+        config: TrainingConfig,
+        schedule: Schedule,
+        *,
+        objective: Objective | None = None,
+        seed: int = 0,
+        monitors: Sequence[Monitor] = (),
+    ) -> None:
+        self.rows, self.validation, self.config, self.schedule = rows, validation, config, schedule
+        self.objective, self.seed, self.monitors = objective or ELBO(), seed, tuple(monitors)
+        self.rate = config.learning_rate or RATE
+        self.precision = "float32" if config.precision == "auto" else config.precision
+
+    def state(self, model: Model) -> TrainingState:
+        """The state before the first step."""
+        batch = self.config.batch_size or len(self.rows)
+        return TrainingState(model, len(self.rows), batch, self.rate, self.config.weight_decay, self.seed)
+
+    def run(self, state: TrainingState) -> Outcome:
+        """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.
+
+        Raises
+        ------
+        LikelyError
+            If the validation ELBO never was finite. If the objective stops being finite later, training stops there
+            and the best weights are kept (`Outcome.diverged`).
+
+        """
+        outcome, started = state.outcome, time.perf_counter() - state.outcome.seconds
+        outcome.interrupted = outcome.diverged = False
+        state.model.train()
+        loss = Loss(state.model, self.objective)
+        with state.generators():
+            try:
+                while state.step - state.start < self.schedule.end(state.decay_from):
+                    relaxed = self._step(state, loss)
+                    outcome.seconds = time.perf_counter() - started
+                    if self._validates(state):
+                        self._validate(state, relaxed)
+                    if outcome.diverged:
+                        break
+                    end = state.start + self.schedule.end(state.decay_from)
+                    for monitor in self.monitors:
+                        monitor.on_step(state.step, end)
+            except KeyboardInterrupt:
+                outcome.interrupted = True
+        if not outcome.selected and not outcome.interrupted:
+            raise LikelyError(
+                f"training diverged before step {outcome.steps}: no finite bound on the validation rows; "
+                f"look for extreme values, or try --set learning_rate={self.rate / 3:g}"
+            )
+        state.finish()
+        outcome.seconds = time.perf_counter() - started
+        _settle(state.model)
+        for monitor in self.monitors:
+            monitor.on_end(outcome)
+        return outcome
+
+    def _step(self, state: TrainingState, loss: Loss) -> bool:
+        """One step; whether its z was relaxed codes."""
+        position = state.step - state.start
+        for group in state.optimiser.param_groups:
+            group["lr"] = self.rate * self.schedule.rate(position, state.decay_from)
+        batch = self.rows.batch(state.sampler.next(), state.generator)
+        with autocast(self.precision, state.generator.device):
+            value, terms = loss(batch, self.schedule.kl_weight(position))
+        state.optimiser.zero_grad()
+        value.backward()
+        clip(state.optimiser, state.weights, self.config.clip)
+        state.optimiser.step()
+        with torch.no_grad():
+            keep = min(self.config.average, (state.step + 1) / (state.step + 10))
+            torch._foreach_lerp_(state.averaged, state.weights, 1 - keep)
+        state.meter.add(value, terms)
+        state.outcome.steps += 1
+        return bool(terms.relaxed)
+
+    def _validates(self, state: TrainingState) -> bool:
+        position = state.step - state.start
+        return position % self.schedule.validate_every == 0 or position >= self.schedule.end(state.decay_from)
+
+    def _validate(self, state: TrainingState, relaxed: bool) -> None:
+        """Validate the weights and their average, keep the better if it is the best so far, and tell the record."""
+        outcome, record = state.outcome, self._record(state)
+        if relaxed:
+            record["train_elbo"] = math.nan
+        if not math.isfinite(record["objective"]):
+            outcome.diverged = True
+            return
+        with autocast(self.precision, state.generator.device):
+            record["val_elbo"] = validate(state.model, self.validation, self.seed)[0]
+            current = [weight.detach().clone() for weight in state.weights]
+            state.put(state.averaged)
+            try:
+                record["val_elbo_average"] = validate(state.model, self.validation, self.seed)[0]
+            finally:
+                state.put(current)
+        state.since_best += 1
+        for name, weights, bound in (
+            ("weights", current, record["val_elbo"]),
+            ("average", state.averaged, record["val_elbo_average"]),
+        ):
+            if bound > outcome.best:
+                outcome.best, outcome.selected, outcome.selected_step = bound, name, state.step
+                state.keep(weights)
+                state.since_best = 0
+        outcome.history.append(record)
+        position = state.step - state.start
+        if state.decay_from is None and self.schedule.stalls(position, state.since_best):
+            state.decay_from = position
+        for monitor in self.monitors:
+            monitor.on_validation(record)
+
+    def _record(self, state: TrainingState) -> dict[str, float]:
+        value, reconstruction, kl = state.meter.means().tolist()
+        batch, position = self.config.batch_size or len(self.rows), state.step - state.start - 1
+        return {
+            "step": state.step,
+            "epoch": state.step * batch / len(self.rows),
+            "seconds": state.outcome.seconds,
+            "objective": -value,
+            "train_elbo": reconstruction - kl,
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "kl_weight": self.schedule.kl_weight(position),
+            "learning_rate": self.rate * self.schedule.rate(position, state.decay_from),
+        }
+
+
+def clip(optimiser: Any, weights: list[Tensor], largest: float) -> None:
+    """Hand the fused optimiser what to divide the gradients by, so that their joint norm is at most `largest`.
+
+    It divides while it steps: no pass over the gradients of its own. A step whose gradient is not finite is left out.
+    """
+    norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
+    optimiser.grad_scale = (norm / largest).clamp_min(1.0)
+    optimiser.found_inf = norm.isfinite().logical_not().to(torch.float32)
+
+
+def _settle(model: Model) -> None:
+    """Change to evaluation: a prior that stores encoded rows is renewed, also where a validation was interrupted."""
+    model.train()
+    model.eval()
+    with torch.no_grad():
+        model.prior()
+
+
+def train(
+    model: Model,
+    rows: EncodedRows,
+    validation: EncodedRows,
+    config: TrainingConfig,
+    schedule: Schedule,
+    **told: Any,
+) -> Outcome:
+    """Train a model from its first step (see `Trainer`)."""
+    trainer = Trainer(rows, validation, config, schedule, **told)
+    return trainer.run(trainer.state(model))

@@ -39,7 +39,7 @@ from likely.objectives import Loss
 from likely.posteriors import Normal, Posterior
 from likely.priors import Prior, StandardNormal
 
-CONTRACTS = {LatentDistribution, LocationScale, Univariate}  # torch's Distribution has no abstract classes
+CONTRACTS = {LatentDistribution, LocationScale, Univariate, Loss}  # torch's Distribution has no abstract classes
 CELL_LAWS = [
     *(make(name) for name in (*DENSITIES, *MASSES)),
     *(law(t(0, 0, 0), t(0, 0, 0)) for law, _ in EXTREME.values()),

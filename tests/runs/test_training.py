@@ -53,7 +53,7 @@ def test_the_loss_is_minus_the_mean_of_summed_terms() -> None:
 
 
 def test_every_row_is_seen_once_per_epoch_and_no_batch_is_partial() -> None:
-    sampler = Sampler(10, 4, torch.Generator().manual_seed(0))
+    sampler = Sampler(10, 4, 0)
     batches = [sampler.next() for _ in range(5)]
     assert all(len(batch) == 4 for batch in batches)
     seen = torch.cat(batches)
@@ -91,8 +91,8 @@ def test_the_kept_weights_are_those_that_validated_best() -> None:
 
 def test_validation_is_the_elbo_whatever_the_objective() -> None:
     class Doubled:
-        def __call__(self, model: VAE, batch: Batch, kl_weight: float) -> tuple[torch.Tensor, object]:
-            value, terms = ELBO()(model, batch, kl_weight)
+        def __call__(self, model: VAE, batch: Batch, *told: Any) -> tuple[torch.Tensor, object]:
+            value, terms = ELBO()(model, batch, *told)
             return 2 * value, terms
 
     model, validation = vae(), rows(60)

@@ -55,9 +55,11 @@ class LatentDistribution(Distribution):
     def at(self, index: Index) -> LatentDistribution:
         """The laws at these places of the batch: an index of the batch axes -> a law of the index's shape."""
 
-    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
+        """Draws of z `(*sample, *batch, latent)`, differentiable in the parameters."""
         shape = (*torch.Size(sample_shape), *self.batch_shape, self.noise_size)
-        return self.from_noise(torch.randn(shape, dtype=self.like.dtype, device=self.like.device))
+        noise = torch.randn(shape, generator=generator, dtype=self.like.dtype, device=self.like.device)
+        return self.from_noise(noise)
 
 
 def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:

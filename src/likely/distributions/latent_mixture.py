@@ -100,12 +100,13 @@ class LatentMixture(LatentDistribution):
         with torch.no_grad():
             return super().rsample(sample_shape)
 
-    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
         samples, like = torch.Size(sample_shape), self.like
-        noise = torch.randn(*samples, *self.batch_shape, self.noise_size - 1, dtype=like.dtype, device=like.device)
+        given: dict[str, Any] = {"generator": generator, "device": like.device}
+        noise = torch.randn(*samples, *self.batch_shape, self.noise_size - 1, dtype=like.dtype, **given)
         strata, rows = samples.numel(), self.batch_shape.numel()
-        order = torch.rand(strata, rows, device=like.device).argsort(0)
-        u = (order + torch.rand(strata, rows, dtype=torch.float64, device=like.device)) / max(1, strata)
+        order = torch.rand(strata, rows, **given).argsort(0)
+        u = (order + torch.rand(strata, rows, dtype=torch.float64, **given)) / max(1, strata)
         return self._draw(u.view(torch.Size((*samples, *self.batch_shape))), noise)
 
     def _choose(self, u: Tensor) -> Tensor:

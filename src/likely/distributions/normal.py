@@ -63,9 +63,9 @@ class DiagonalNormal(LatentDistribution):
         """The reparameterisation z = μ + σ ε (Kingma and Welling 2014, section 2.4), ε ~ N(0, I)."""
         return self.loc + self.log_std.exp() * noise
 
-    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
+    def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
-        return self.from_noise(torch.randn(shape, dtype=self.loc.dtype, device=self.loc.device))
+        return self.from_noise(torch.randn(shape, generator=generator, dtype=self.loc.dtype, device=self.loc.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
         standardised = (value - self.loc) * (-self.log_std).exp()

@@ -98,6 +98,7 @@ class Model(nn.Module, ABC):
         batch: Batch,
         k: int = 1,
         *,
+        generator: torch.Generator | None = None,
         noise: Tensor | None = None,
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
@@ -110,8 +111,10 @@ class Model(nn.Module, ABC):
             The rows.
         k
             Samples per row.
+        generator
+            Where the random numbers of the samples come from; torch's own unless given.
         noise
-            Standard normal numbers `(sample, batch, q.noise_size)` to draw from, in place of k samples from torch's
+            Standard normal numbers `(sample, batch, q.noise_size)` to draw from, in place of k samples from a
             generator.
         q, p
             `posterior(batch)` and `prior(batch.rows)`, where they are known already.

@@ -110,13 +110,14 @@ class Ensemble(Model):
         batch: Batch,
         k: int = 1,
         *,
+        generator: torch.Generator | None = None,
         noise: Tensor | None = None,
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
     ) -> Terms:
         """One pass: (u, z) ~ Q(u, z|x), and the terms at them (see `Model.terms`)."""
         q = self.posterior(batch) if q is None else q
-        z = q.rsample(torch.Size((k,))) if noise is None else q.from_noise(noise)
+        z = q.rsample(torch.Size((k,)), generator) if noise is None else q.from_noise(noise)
         return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows) if p is None else p)
 
     def initialise(self, batch: Batch) -> None:

@@ -99,6 +99,7 @@ class HierarchicalVAE(Model):
         batch: Batch,
         k: int = 1,
         *,
+        generator: torch.Generator | None = None,
         noise: Tensor | None = None,
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
@@ -116,7 +117,8 @@ class HierarchicalVAE(Model):
             laws = f"{type(q).__name__} and {type(p).__name__}"
             raise ConfigError(f"Q and P of a hierarchical model are what its posterior and prior give, got {laws}")
         if noise is None:
-            noise = torch.randn(k, len(batch), self.latent, dtype=q.like.dtype, device=q.like.device)
+            shape = (k, len(batch), self.latent)
+            noise = torch.randn(shape, generator=generator, dtype=q.like.dtype, device=q.like.device)
         down = self.ladder(noise=noise, features=q.features)
         q.know(down)
         p.know(down)

@@ -98,6 +98,7 @@ class VAE(Model):
         batch: Batch,
         k: int = 1,
         *,
+        generator: torch.Generator | None = None,
         noise: Tensor | None = None,
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
@@ -108,7 +109,7 @@ class VAE(Model):
             parameters = self.encoded(batch)
             q = self.law(parameters)
             held = partial(self._held, parameters)
-        z = q.rsample(torch.Size((k,))) if noise is None else q.from_noise(noise)
+        z = q.rsample(torch.Size((k,)), generator) if noise is None else q.from_noise(noise)
         return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows) if p is None else p, held)
 
     def initialise(self, batch: Batch) -> None:

@@ -52,9 +52,11 @@ class BetaTC(Objective):
     def is_bound(self) -> bool:
         return self.beta == 1
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
-        terms = model.terms(batch, self.samples)
+        terms = model.terms(batch, self.samples, generator=generator)
         information, correlation, dimensions = self.decompose(terms)
         kl = information + self.beta * correlation + dimensions
         return (terms.log_px_z - kl_weight * kl).mean(0), terms
@@ -115,10 +117,12 @@ class MMD(Objective):
     def is_bound(self) -> bool:
         return self.kl >= 1
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
-        terms = model.terms(batch, self.samples)
-        discrepancy = squared_mmd(terms.z.flatten(0, 1), _draws(terms.p, terms.z), self.scales)
+        terms = model.terms(batch, self.samples, generator=generator)
+        discrepancy = squared_mmd(terms.z.flatten(0, 1), _draws(terms.p, terms.z, generator), self.scales)
         penalty = self.weight * discrepancy
         if self.kl:
             penalty = penalty + self.kl * terms.kl
@@ -140,8 +144,7 @@ def _kernel(a: Tensor, b: Tensor, scales: tuple[float, ...]) -> Tensor:
     return torch.stack([(width / (width + distance)).mean() for width in widths]).mean()
 
 
-def _draws(p: LatentDistribution, z: Tensor) -> Tensor:
+def _draws(p: LatentDistribution, z: Tensor, generator: torch.Generator | None) -> Tensor:
     """As many draws of the prior as there are of z `(sample, batch, latent)`, flat; differentiable where P(z) is."""
     shape = z.shape[:1] if p.batch_shape else z.shape[:2]
-    draws: Tensor = p.rsample(shape) if p.has_rsample else p.sample(shape)
-    return draws.flatten(0, 1)
+    return p.rsample(shape, generator).flatten(0, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from likely.data import Batch
@@ -37,11 +38,14 @@ class Objective(ABC):
         """Samples of z per row; two numbers where they are used in two ways."""
 
     @abstractmethod
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, nats, and the terms it was made of.
 
         The gradient that flows back through the value is the objective's own, which need not be the value's derivative.
-        `kl_weight` rises from 0 to 1 in warm-up; each class says what it scales.
+        `kl_weight` rises from 0 to 1 in warm-up; each class says what it scales. All random numbers come from the
+        `generator`; torch's own unless given.
         """
 
 
@@ -52,9 +56,11 @@ class Loss(nn.Module):
         super().__init__()
         self.model, self.objective = model, objective
 
-    def forward(self, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def forward(
+        self, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """The loss, and the terms that it was made of."""
-        value, terms = self.objective(self.model, batch, kl_weight)
+        value, terms = self.objective(self.model, batch, kl_weight, generator)
         return -batch.average(value), terms
 
 

@@ -40,9 +40,11 @@ class ELBO(Objective):
         require(self.samples >= 1, f"ELBO needs at least one sample, got {self.samples}")
         require(self.kl in ("closed", "sampled"), f"kl is closed or sampled, got {self.kl!r}")
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
-        terms = model.terms(batch, self.samples)
+        terms = model.terms(batch, self.samples, generator=generator)
         kl = terms.kl if self.kl == "closed" else (terms.log_qz_x - terms.log_pz).mean(0)
         return terms.reconstruction - kl_weight * kl, terms
 
@@ -73,9 +75,11 @@ class Beta(Objective):
     def is_bound(self) -> bool:
         return self.beta >= 1
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
-        terms = model.terms(batch, self.samples)
+        terms = model.terms(batch, self.samples, generator=generator)
         return terms.reconstruction - kl_weight * self.beta * terms.kl, terms
 
 
@@ -106,9 +110,11 @@ class Capacity(Objective):
         require(self.samples >= 1, f"Capacity needs at least one sample, got {self.samples}")
         require(self.capacity >= 0 and self.gamma >= 0, "the capacity and γ must not be negative")
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
-        terms = model.terms(batch, self.samples)
+        terms = model.terms(batch, self.samples, generator=generator)
         return terms.reconstruction - self.gamma * (terms.kl - kl_weight * self.capacity).abs(), terms
 
 
@@ -143,9 +149,11 @@ class FreeBits(Objective):
         require(self.nats >= 0, f"free nats must not be negative, got {self.nats}")
         require(self.per in ("dimension", "group", "total"), f"free bits: dimension, group or total, got {self.per!r}")
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
-        terms = model.terms(batch, self.samples)
+        terms = model.terms(batch, self.samples, generator=generator)
         parts = self._parts(terms)
         mean = parts.mean(0)
         kl = torch.where(mean > self.nats, parts, torch.full_like(mean, self.nats)).sum(-1)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from likely.data import Batch
@@ -51,9 +52,11 @@ class IWAE(Objective):
         require(self.samples >= 1, f"IWAE needs at least one sample, got {self.samples}")
         require(self.gradient in GRADIENTS, f"the gradient is plain, stl or dreg, got {self.gradient!r}")
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
-        terms = model.terms(batch, self.samples)
+        terms = model.terms(batch, self.samples, generator=generator)
         return _bound(terms, (1, self.samples), self.gradient, kl_weight), terms
 
 
@@ -81,9 +84,11 @@ class MIWAE(Objective):
         require(two and min(self.samples) >= 1, f"MIWAE needs two counts (M, K), got {self.samples}")
         require(self.gradient in GRADIENTS, f"the gradient is plain, stl or dreg, got {self.gradient!r}")
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
-        terms = model.terms(batch, math.prod(self.samples))
+        terms = model.terms(batch, math.prod(self.samples), generator=generator)
         return _bound(terms, self.samples, self.gradient, kl_weight), terms
 
 

@@ -38,9 +38,11 @@ class Trimmed(Objective):
     def __post_init__(self) -> None:
         require(0 <= self.share < 1, f"trimmed leaves out a share of at least 0 and below 1, got {self.share}")
 
-    def __call__(self, model: Model, batch: Batch, kl_weight: float = 1.0) -> tuple[Tensor, Terms]:
+    def __call__(
+        self, model: Model, batch: Batch, kl_weight: float = 1.0, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, whose mean is that of the rows kept, and the terms it was made of."""
-        value, terms = ELBO()(model, batch, kl_weight)
+        value, terms = ELBO()(model, batch, kl_weight, generator)
         kept = max(1, round(len(value) * (1 - self.share)))
         weight = torch.zeros_like(value)
         weight[value.detach().topk(kept).indices] = len(value) / kept

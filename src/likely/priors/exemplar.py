@@ -158,8 +158,8 @@ class _Nearest(LatentDistribution):
     def from_noise(self, noise: Tensor) -> Tensor:
         return self.whole.from_noise(noise)
 
-    def rsample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        return self.whole.rsample(sample_shape)
+    def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
+        return self.whole.rsample(sample_shape, generator)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return self.whole.sample(sample_shape)

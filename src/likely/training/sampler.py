@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -11,24 +9,47 @@ __all__ = ["Sampler"]
 
 
 class Sampler:
-    """Row numbers of one batch after the other: every row once per epoch, every batch full, none left over."""
+    """Row numbers of one batch after the other: every row once per epoch, every batch full, none left over.
 
-    def __init__(self, rows: int, batch: int, generator: torch.Generator) -> None:
-        self.rows, self.batch, self.generator = rows, batch, generator
-        self.rest = torch.empty(0, dtype=torch.int64, device=generator.device)
+    The order of an epoch is a permutation that depends on (seed, epoch) alone, the same on every device, so that two
+    integers say where training is.
+
+    Parameters
+    ----------
+    rows, batch
+        How many there are, and how many a batch takes.
+    seed
+        Any integer.
+
+    """
+
+    def __init__(self, rows: int, batch: int, seed: int) -> None:
+        self.rows, self.batch, self.seed, self.position = rows, batch, seed, 0
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
 
     def next(self) -> Tensor:
         """The next batch's rows: `(batch,)`."""
-        while len(self.rest) < self.batch:
-            more = torch.randperm(self.rows, generator=self.generator, device=self.generator.device)
-            self.rest = torch.cat([self.rest, more])
-        chosen, self.rest = self.rest[: self.batch], self.rest[self.batch :]
-        return chosen
+        parts, needed = list[Tensor](), self.batch
+        while needed:
+            epoch, first = divmod(self.position, self.rows)
+            part = self._permutation(epoch)[first : first + needed]
+            self.position += len(part)
+            needed -= len(part)
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What is left of the permutation."""
-        return {"rest": self.rest}
+    def _permutation(self, epoch: int) -> Tensor:
+        if epoch != self._epoch:
+            # Odd multipliers keep the pairs apart modulo 2^63; the generator of a step is seeded by the seed itself.
+            key = (self.seed * 0x9E3779B97F4A7C15 + (epoch + 1) * 0xD1342543DE82EF95) % 2**63
+            self._order = torch.randperm(self.rows, generator=torch.Generator().manual_seed(key))
+            self._epoch = epoch
+        return self._order
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def state_dict(self) -> dict[str, int]:
+        """The seed, and how many rows were given out."""
+        return {"seed": self.seed, "position": self.position}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from what `state_dict` gave."""
-        self.rest = state["rest"].to(self.generator.device)
+        self.seed, self.position, self._epoch = state["seed"], state["position"], -1

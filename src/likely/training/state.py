@@ -64,7 +64,7 @@ class TrainingState:
     last
         Those of the last step, once training has ended.
     sampler, generator
-        The order of rows, and where all random numbers of training come from.
+        The order of rows, and where the random numbers of a step come from: of its binarisation, then of z.
     meter
         Means over the steps since the last validation.
     start, decay_from
@@ -86,7 +86,7 @@ class TrainingState:
         self.best = _copied(model.state_dict())
         self.last: Tensors | None = None
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.sampler = Sampler(rows, batch, self.generator)
+        self.sampler = Sampler(rows, batch, seed)
         self.meter = Meter(device)
         self.start, self.since_best = 0, 0
         self.decay_from: int | None = None
@@ -118,11 +118,12 @@ class TrainingState:
         if self.outcome.selected:
             self.model.load_state_dict(self.best)
 
-    def go_on(self) -> None:
-        """After `finish`: the model takes the last weights and buffers again."""
+    def begin_again(self) -> None:
+        """After the end: the model takes the last weights and buffers again, and a schedule begins here."""
         if self.last is not None:
             self.model.load_state_dict(self.last)
             self.last = None
+        self.start, self.decay_from, self.since_best = self.step, None, 0
 
     @contextmanager
     def generators(self) -> Iterator[None]:

@@ -108,9 +108,9 @@ class Trainer:
         position = state.step - state.start
         for group in state.optimiser.param_groups:
             group["lr"] = self.rate * self.schedule.rate(position, state.decay_from)
-        batch = self.rows.batch(state.sampler.next(), state.generator)
+        batch = self.rows.batch(state.sampler.next().to(state.generator.device), state.generator)
         with autocast(self.precision, state.generator.device):
-            value, terms = loss(batch, self.schedule.kl_weight(position))
+            value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
         state.optimiser.zero_grad()
         value.backward()
         clip(state.optimiser, state.weights, self.config.clip)

@@ -100,14 +100,14 @@ def test_convolutions_are_for_pictures() -> None:
 UNFIT = {
     "bernoulli": (SIGNED, "needs binary values; 'x0' is real"),
     "categorical": (SIGNED, "needs categorical or ordered or constant or binary or levels values"),
-    "logistic-mixture": (SIGNED, "needs binary or listed or levels or count or grid or date values"),
+    "logistic-mixture": (SIGNED, "needs binary or levels or count or grid or date values"),
     "logistic-mixture:2:coupled": (ARRAYS["truncated:gaussian"], "coupled channels need (H, W, 3), got (2, 2)"),
     "lognormal": (SIGNED, "needs values above 0; 'x0' is real, from -2."),
     "gamma": (ARRAYS["truncated:gaussian"], "needs values above 0; 'x' is levels, from 0 to 255"),
     "beta": (1 + SIGNED**2, "needs values strictly between 0 and 1"),
     "poisson": (SIGNED, "needs counts 0, 1, 2, ...; 'x0' is real"),
     "negative-binomial": (np.round(9 * SIGNED), "needs counts 0, 1, 2, ...; 'x0' is levels, from -"),
-    "zero-inflated:poisson": (ARRAYS["bernoulli"], "needs listed or levels or count or grid values; 'x' is binary"),
+    "zero-inflated:poisson": (ARRAYS["bernoulli"], "needs levels or count or grid values; 'x' is binary"),
     "truncated": (SIGNED, "needs values on one side of 0, or limits that are law"),
 }
 

@@ -1,7 +1,20 @@
 """(config, schema) -> model: the only place where a name becomes a class."""
 
-from likely.assembly.build import aim, build, chosen, fits, notices, objective, resolve, supported
+from likely.assembly.build import aim, build, chosen, fits, notices, objective, plainly, resolve, supported
 from likely.assembly.grammar import Part, known
 from likely.assembly.parts import PARTS
 
-__all__ = ["PARTS", "Part", "aim", "build", "chosen", "fits", "known", "notices", "objective", "resolve", "supported"]
+__all__ = [
+    "PARTS",
+    "Part",
+    "aim",
+    "build",
+    "chosen",
+    "fits",
+    "known",
+    "notices",
+    "objective",
+    "plainly",
+    "resolve",
+    "supported",
+]

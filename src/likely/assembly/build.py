@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -18,7 +19,7 @@ from likely.likelihoods import Columns, Likelihood
 from likely.models import VAE, Ensemble, HierarchicalVAE, Model
 from likely.objectives import Objective
 
-__all__ = ["aim", "build", "chosen", "fits", "notices", "objective", "resolve", "supported"]
+__all__ = ["aim", "build", "chosen", "fits", "notices", "objective", "plainly", "resolve", "supported"]
 
 PAIRS = ("sphere", "categorical", "ladder")
 VAMPS = (("vamp", "sphere"), ("vamp", "categorical"))
@@ -263,6 +264,12 @@ def fits(likelihood: str, schema: Schema) -> bool:
     """Whether a likelihood by name fits the cells of an array, or a numeric column of a table."""
     told = parse("likelihood", likelihood, PARTS["likelihood"])
     return any(not told.part.refuses(c) for c in _columns(schema) if schema.uniform or c.numeric)
+
+
+def plainly(config: Config) -> Callable[[Column], bool] | None:
+    """Whether a column's likelihood is the one told by name; `None` where none is told that gives few numbers mass."""
+    told = chosen(config).get("likelihood")
+    return None if told is None or told.name == "warped" else lambda column: not told.part.refuses(column)
 
 
 def _columns(schema: Schema) -> list[Column]:

@@ -68,21 +68,21 @@ numeric = kinds("binary", *NUMERIC)
 
 def on_grid(column: Column) -> str:
     """Numbers on a grid."""
-    known = kinds("binary", "listed", "levels", "count", "grid", "date")(column)
+    known = kinds("binary", "levels", "count", "grid", "date")(column)
     return known or ("" if column.per_unit else f"needs values on a grid; {_has(column)}")
 
 
 def codes(column: Column) -> str:
     """Categories, or levels 0, 1, 2, ..."""
     if column.coded or (column.per_unit == 1 and (column.low or 0) >= 0):
-        return kinds(*CODED, "binary", "listed", "levels")(column)
+        return kinds(*CODED, "binary", "levels")(column)
     return kinds(*CODED, "binary", "levels")(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
 
 
 def counts(column: Column) -> str:
     """Integers from 0 on."""
     if column.per_unit == 1 and (column.low or 0) >= 0:
-        return kinds("listed", "levels", "count", "grid")(column)
+        return kinds("levels", "count", "grid")(column)
     return f"needs counts 0, 1, 2, ...; {_has(column)}"
 
 

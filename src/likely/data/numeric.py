@@ -39,7 +39,7 @@ def moments(values: np.ndarray) -> dict[str, Any]:
     return {"mean": float(numbers.mean()), "scale": float(numbers.std()) or 1.0}
 
 
-def numeric(name: str, values: pd.Series) -> Column:
+def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
     """What observed numbers are taken for.
 
     In this order: 0 and 1 alone (of a boolean type: law; else two categories); one value;
@@ -48,7 +48,7 @@ def numeric(name: str, values: pd.Series) -> Column:
     at least 50, half of them in the lowest eighth, the largest met once or in fewer than one row of 200); `positive`,
     numbers above 0 whose largest is over 100 times the least and whose 5%, 50% and 95% quantiles are more even in the
     logarithm; `grid`, decimals of up to six digits and other integers; `real`. What is on a grid may have been recorded
-    to several steps (`resolution.resolutions`).
+    to several steps (`resolution.resolutions`). Without `listing` no column is `listed`.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def numeric(name: str, values: pd.Series) -> Column:
     low, high = float(numbers.min()), float(numbers.max())
     grid = per_unit(numbers, values.dtype, DECIMAL)
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
-    if len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
+    if listing and len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
         return listed(name, dtype, numbers, f"{len(distinct)} different numbers from {low:.10g} to {high:.10g}")
     recorded = recorded_to(grid)
     common["resolutions"] = resolutions(numbers, grid)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,8 @@ from likely.data import (
     with_weight,
 )
 from likely.data.looks import Look, look
-from likely.data.schema import EXPOSURE
+from likely.data.plain import without_masses
+from likely.data.schema import EXPOSURE, Column
 from likely.data.sources.reading import Reading
 from likely.data.written import PLAIN
 from likely.errors import ConfigError
@@ -62,9 +63,12 @@ def describe(
     reading: Reading,
     kinds: Mapping[str, str] | None,
     conditions: Sequence[str],
+    plain: Callable[[Column], bool] | None = None,
     **told: Any,
 ) -> Description:
     """Say what X is: how each column is read from all rows, everything that P(x) is relative to from training rows.
+
+    Where `plain` holds of a column without listed numbers and atoms, it has none: its likelihood gives them no mass.
 
     Raises
     ------
@@ -78,7 +82,8 @@ def describe(
 
     def inferred(division: Division) -> Schema:
         train = division.rows(source, "train")
-        return infer_schema(train, source.form, kinds=kinds, conditions=conditions, looks=looks, **told)
+        made = infer_schema(train, source.form, kinds=kinds, conditions=conditions, looks=looks, **told)
+        return made if plain is None else without_masses(made, train, plain, kinds or ())
 
     schema = inferred(division)
     classes = with_classes(schema, source, division) if isinstance(split, str) and split == "random" else None

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from likely.assembly import build, chosen, notices, objective, resolve, supported
+from likely.assembly import build, chosen, notices, objective, plainly, resolve, supported
 from likely.config import Config, TrainingConfig
 from likely.data import (
     Binarize,
@@ -178,6 +178,7 @@ def fit(
         resize=resize,
         background=laid,
         channels=channels,
+        plain=plainly(told),
     )
     schema, division = described.schema, described.division
     facts = {

@@ -11,7 +11,7 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.events import Event
 from likely.models import Model
-from likely.tasks.chances import probability
+from likely.tasks.chances import probability, recorded
 from likely.tasks.draws import Draws, Progress, posterior_draws
 
 __all__ = ["Answers", "ask", "mean_and_error"]
@@ -69,6 +69,7 @@ def ask(
         Called with (rows done, rows).
 
     """
+    events = recorded(events, model.p_x_z)
     found = _once(model, rows, events, like, samples, seed, progress)
     while samples * MORE <= MOST and len(poor := (found.ess < LEAST).nonzero().squeeze(1)):
         samples *= MORE

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -10,8 +12,10 @@ from torch.distributions import Distribution
 
 from likely.data.events import Event
 from likely.distributions import Bernoulli, Categorical, Columns
+from likely.likelihoods import Likelihood
+from likely.likelihoods.measures import measured
 
-__all__ = ["below", "codes", "ends", "masses", "probability"]
+__all__ = ["below", "codes", "ends", "masses", "probability", "recorded"]
 
 ROUNDING = 1e-6  # of a difference of distribution functions in float32
 
@@ -37,6 +41,19 @@ def probability(law: Distribution, event: Event, like: Tensor) -> Tensor:
         return _own(law, event, event.low, like)
     lower, upper = ends(law, event, like)
     return torch.where(upper - lower > ROUNDING, upper - lower, 0.0)
+
+
+def recorded(events: Sequence[Event], likelihood: Likelihood) -> list[Event]:
+    """The events; where a grid's numbers have densities, the intervals that are recorded as what is asked for."""
+    dense = measured(likelihood, "density").expand(likelihood.event_shape)
+    made = []
+    for event in events:
+        if event.step is not None and dense[event.place]:
+            half = event.step / 2
+            made.append(replace(event, low=event.low - half, high=event.high + half, step=None))
+        else:
+            made.append(event)
+    return made
 
 
 def codes(law: Distribution, place: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from likely.data.events import Event
 from likely.errors import DataError
 from likely.models import Model
-from likely.tasks.chances import below, codes, ends, masses, probability
+from likely.tasks.chances import below, codes, ends, masses, probability, recorded
 from likely.tasks.draws import Progress
 from likely.tasks.ranges import Range, Tally, demand, keep
 
@@ -94,6 +94,7 @@ def conditional(
 
     """
     model.eval()
+    events = recorded(events, model.p_x_z)
     asked = _Asked(model, events, covariates, like)
     z, p = asked.weighed(LEAST_TRIED)
     pure = not any(event.without_mass for event in events)

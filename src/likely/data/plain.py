@@ -1,0 +1,77 @@
+"""Columns whose numbers have no mass of their own, for likelihoods that give them none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from likely.data.cells import holes, numbers_of
+from likely.data.numeric import numeric, told_numeric
+from likely.data.schema import Column, Schema
+from likely.data.source import Rows
+from likely.data.warp import bent
+from likely.errors import ConfigError
+
+__all__ = ["without_masses"]
+
+TOLD = "as told"
+
+
+def without_masses(schema: Schema, rows: Rows, takes: Callable[[Column], bool], told: Collection[str] = ()) -> Schema:
+    """The schema of a table for a likelihood that knows neither listed numbers nor atoms.
+
+    Where it takes a column that has them, the column is what it would be without: levels, counts, a grid or reals, with
+    one mass or density for every number.
+
+    Parameters
+    ----------
+    schema, rows
+        Inferred from these training rows.
+    takes
+        Whether the likelihood is that of such a column.
+    told
+        Names of the columns whose kind the user told.
+
+    Raises
+    ------
+    ConfigError
+        If a column is told to be listed.
+
+    """
+    if schema.uniform:
+        return schema
+    columns = list(schema.columns)
+    for place, column in enumerate(columns):
+        if column.condition or not (column.kind == "listed" or column.atoms):
+            continue
+        plain = _plain(column, _values(rows, place))
+        if not takes(plain):
+            continue
+        if column.kind == "listed" and column.name in told:
+            raise ConfigError(
+                f"column {column.name!r} is told to be listed, and this likelihood knows no listed numbers; "
+                f"give --column {column.name}={plain.kind}, or leave the likelihood out"
+            )
+        columns[place] = plain
+    return replace(schema, columns=tuple(columns))
+
+
+def _values(rows: Rows, place: int) -> pd.Series:
+    if isinstance(rows.values, pd.DataFrame):
+        return rows.values.iloc[:, place]
+    return pd.Series(np.asarray(rows.values)[:, place])
+
+
+def _plain(column: Column, values: pd.Series) -> Column:
+    present = values[~holes(values)[0]]
+    numbers = numbers_of(present, column.written)
+    read = present if pd.api.types.is_numeric_dtype(present.dtype) else pd.Series(numbers, index=present.index)
+    kept = column.kind if column.atoms and column.reason.startswith(TOLD) else None
+    made = None if kept is None else told_numeric(column.name, read, kept)
+    made = bent(made or numeric(column.name, read, listing=False), numbers)
+    reason = made.reason if column.written is None else f"{made.reason}; {column.written} in texts"
+    beside = {name: getattr(column, name) for name in ("dtype", "missing", "token", "written", "inner")}
+    return replace(made, reason=reason, **beside)

@@ -59,6 +59,8 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
         If the output exists already, or cannot hold the result.
 
     """
+    if hasattr(result, "to_pandas"):  # a table of arrow or polars
+        result = result.to_pandas()
     written = _with_tokens(schema, result) if path is None or path.suffix.lower() in TEXT else result
     if path is not None:
         if isinstance(result, pd.DataFrame):
@@ -98,7 +100,8 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
 
     """
     fresh(path, overwrite=overwrite)
-    write(path, _frame_bytes(frame, path))
+    names = [str(name) for name in frame.columns]
+    write(path, _frame_bytes(frame.set_axis(names, axis=1), path))
     print(f"wrote {len(frame)} rows to {path}", file=sys.stderr)
 
 

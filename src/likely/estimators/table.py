@@ -62,6 +62,7 @@ def named(made: pd.DataFrame | np.ndarray, names: pd.Index | None) -> pd.DataFra
     """A result with all columns of the frame that was fitted, by their own names; those left out are missing."""
     if names is None or not isinstance(made, pd.DataFrame):
         return made
+    made = made.set_axis([str(name) for name in made.columns], axis=1)
     return made.reindex(columns=[str(name) for name in names]).set_axis(names, axis=1)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from likely.data import EncodedRows, Rows, decode, observed, take
+from likely.data import EncodedRows, Rows, decode, observed, sources, take
 from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
@@ -301,9 +301,10 @@ def _counted(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{column.name: plainly(column, frame[column.name]) for column in columns})
 
 
-def _frame(run: Run, values: pd.DataFrame | np.ndarray) -> pd.DataFrame:
-    if isinstance(values, pd.DataFrame):
+def _frame(run: Run, values: Any) -> pd.DataFrame:
+    if run.schema.form == "table":
+        plain = next(iter(sources.open_source(values).splits.values())).values
         kept = [column.name for column in run.schema.columns if not column.left_out]
-        return values[kept].reset_index(drop=True)
+        return pd.DataFrame(plain)[kept].reset_index(drop=True)
     flat = np.asarray(values).reshape(len(values), -1)[:, :WIDE]
     return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])

@@ -12,6 +12,7 @@ from likely.data import Given, decode, encode_given
 from likely.errors import DataError
 from likely.evaluation import posterior_centres, posterior_means
 from likely.run.drawing import parts
+from likely.run.forms import container_of, formed
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -40,10 +41,10 @@ def reconstructed(run: Run, data: Any, given: Given | None) -> Any:
     result = _means(run, z, taken.covariates)
     if isinstance(result, pd.DataFrame):
         result.index = index_of(rows)
-    return torch.from_numpy(result) if isinstance(data, torch.Tensor) else result
+    return formed(run.facts, result, container_of(data))
 
 
-def decoded(run: Run, codes: np.ndarray, given: Given | None) -> pd.DataFrame | np.ndarray:
+def decoded(run: Run, codes: np.ndarray, given: Given | None) -> Any:
     """Means of P(x|z) at codes; see `Run.decode`.
 
     Raises
@@ -56,7 +57,8 @@ def decoded(run: Run, codes: np.ndarray, given: Given | None) -> pd.DataFrame | 
     if z.ndim != 2 or z.shape[1] != latent or z.dtype.kind not in "iuf" or not np.isfinite(z).all():
         raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
     y = encode_given(run.schema, given, len(z))
-    return _means(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
+    made = _means(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
+    return formed(run.facts, made) if isinstance(made, pd.DataFrame) else made
 
 
 @torch.no_grad()

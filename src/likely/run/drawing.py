@@ -15,6 +15,7 @@ from likely.data import decode, encode_given
 from likely.data.encode import fill
 from likely.data.events import Event, read_events, split_words
 from likely.errors import ConfigError
+from likely.run.forms import formed
 from likely.run.progress import bar
 from likely.tasks.condition import Conditional, conditional
 from likely.tasks.ranges import Range, Tally, demand, keep, told
@@ -64,7 +65,7 @@ def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool
     if isinstance(result, pd.DataFrame):
         result.attrs |= {"given": _told(found, n)} if found else {}
         result.attrs |= {"range": told(tallies)} if tallies else {}
-    return torch.from_numpy(result) if run.facts.get("container") == "tensor" else result
+    return formed(run.facts, result)
 
 
 def _exposed(run: Run, values: dict[str, Any] | None, n: int, seed: int) -> dict[str, Any] | None:

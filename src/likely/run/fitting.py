@@ -42,6 +42,7 @@ from likely.networks.precision import native_bfloat16
 from likely.objectives import Objective
 from likely.run.describing import Beside, describe, placed
 from likely.run.files import claim
+from likely.run.forms import form_of
 from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.store import save, save_plan
@@ -81,7 +82,8 @@ def fit(
     Parameters
     ----------
     data
-        A path (csv, parquet, arrow, npy, npz, IDX, a folder of images or IDX files), a DataFrame, array or tensor.
+        A path (csv, parquet, arrow, npy, npz, IDX, a folder of images or IDX files), a DataFrame,
+        an arrow table or a polars frame, an array or a tensor.
     out, overwrite
         Directory to store the run in; an existing one is refused unless it may be overwritten.
     config
@@ -160,6 +162,7 @@ def fit(
     reading = Reading(separator, decimal, dict(date_format or {}))
     with bar("reading", shown=progress) as tick:
         source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
+    form = form_of(data, source)
     if isinstance(condition, Mapping):
         source = _labelled(source, condition)
     source, exposed, weighted = placed(source, exposure, weight)
@@ -185,7 +188,7 @@ def fit(
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=[column.name for column in schema.beside]),
         "split": str(split) if isinstance(split, str | Path) else "told",
-        "container": "tensor" if isinstance(data, torch.Tensor) else type(data).__name__,
+        **form,
     }
     settled = _settle(resolve(told, schema))
     demand_channels(schema, settled.model.network)

@@ -14,6 +14,7 @@ from torch import Tensor
 from likely.data import Given, Schema, decode, outward
 from likely.data.filling import fill_cells
 from likely.errors import ConfigError
+from likely.run.forms import container_of, packed
 from likely.run.progress import bar
 from likely.tasks.impute import LEAST, Imputed, impute
 from likely.tasks.ranges import Range, demand
@@ -53,7 +54,7 @@ def imputed(
         raise ConfigError("draws are values of the cells themselves: ask for them, or for modes and deviations")
     rows, _ = run.rows_of(data)
     encoded = run.encoded(rows, given)
-    tensor, within = isinstance(data, torch.Tensor), None if beyond_range else Range.of(run.schema)
+    container, within = container_of(data), None if beyond_range else Range.of(run.schema)
     tally = None
     if encoded.observed is None:
         holes, found = torch.zeros(encoded.values.shape, dtype=torch.bool), None
@@ -81,8 +82,7 @@ def imputed(
     told = list[str]()
 
     def whole(values: Tensor | None) -> Any:
-        made = came.copy() if values is None else _filled(run.schema, came, values, holes, told)
-        return torch.from_numpy(made) if tensor else made
+        return came.copy() if values is None else _filled(run.schema, came, values, holes, told)
 
     if draws is not None:
         made = [whole(None if found is None else found.draws[i]) for i in range(draws)]
@@ -91,20 +91,22 @@ def imputed(
             share = shares([tally])
             for one in made:
                 one.attrs["range"] = dict(share)
-        return made
+        return [packed(container, one) for one in made]
     filled = whole(None if found is None else found.value)
     _tell_types(told)
     if not deviation:
-        return filled
+        return packed(container, filled)
     spread = torch.full(holes.shape, torch.nan, dtype=torch.float64)
     if found is not None:
         spread = torch.where(holes, found.deviation * _unit(run.schema), torch.nan)
     if not isinstance(filled, pd.DataFrame):
         errors = outward(run.schema, spread.numpy())
-        return filled, torch.from_numpy(errors).to(filled.dtype) if tensor else errors
+        made = packed(container, filled)
+        return made, torch.from_numpy(errors).to(made.dtype) if container == "tensor" else errors
     place = {str(name): i for i, name in enumerate(filled.columns)}
     names = filled.columns[[place[column.name] for column in run.schema.modelled]]
-    return filled, pd.DataFrame(spread.numpy(), columns=names, index=filled.index)
+    errors = pd.DataFrame(spread.numpy(), columns=names, index=filled.index)
+    return packed(container, filled), packed(container, errors)
 
 
 def _unit(schema: Schema) -> float:

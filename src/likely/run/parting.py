@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
+import pandas as pd
 
 from likely.data import Rows
 from likely.errors import ConfigError, DataError
+from likely.run.forms import formed
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -44,4 +45,4 @@ def rows_of_part(run: Run, part: str) -> Rows:
 def part_of(run: Run, part: str) -> Any:
     """The rows of a part in the form of the data; see `Run.split`."""
     values = rows_of_part(run, part).values
-    return torch.from_numpy(values.copy()) if run.facts.get("container") == "tensor" else values
+    return formed(run.facts, values if isinstance(values, pd.DataFrame) else values.copy())

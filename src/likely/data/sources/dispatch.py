@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from likely.data.source import Source
 from likely.data.sources import archives, arrays, foreign, idx, images, packed, sparse, tables
@@ -61,7 +62,8 @@ def open_source(
     Parameters
     ----------
     data
-        A path (for npz also `FILE.npz:NAME`), a DataFrame, an array, a tensor, or a `Source` already.
+        A path (for npz also `FILE.npz:NAME`), a DataFrame, an arrow table or what has `to_arrow` (polars), an array, a
+        tensor, or a `Source` already.
     resize
         (height, width) for pictures in a folder; other data are not scaled, and a notice says so.
     background
@@ -149,6 +151,10 @@ def _open(
 ) -> Source:
     if isinstance(data, pd.DataFrame):
         return tables.frame_source(data)
+    if isinstance(data, pa.Table):
+        return tables.frame_source(tables.frame_of(data))
+    if hasattr(data, "to_arrow"):
+        return tables.frame_source(tables.frame_of(data.to_arrow()))
     if isinstance(data, np.ndarray):
         return arrays.array_source(data)
     if sparse.is_sparse(data):

@@ -17,7 +17,7 @@ from likely.data.sources.plain import plain
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
-__all__ = ["checked", "frame_source", "read_arrow", "read_parquet", "read_text"]
+__all__ = ["checked", "frame_of", "frame_source", "read_arrow", "read_parquet", "read_text"]
 
 BROKEN = (OSError, EOFError, ValueError, csv.Error, zlib.error, pa.ArrowException)
 NULLABLE = {getattr(pa, name.lower())(): getattr(pd, f"{name}Dtype")() for name in
@@ -64,6 +64,12 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
 def frame_source(frame: pd.DataFrame) -> Source:
     """A frame in memory, as a source."""
     return Source("table", {"all": Rows(checked(frame, "the frame"), given=frame)})
+
+
+def frame_of(table: pa.Table) -> pd.DataFrame:
+    """An arrow table as a frame whose columns keep their arrow types."""
+    check_names(table.column_names, "the table")
+    return table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
 
 
 def read_text(path: Path, reading: Reading | None = None) -> Source:

@@ -36,7 +36,7 @@ def test_a_fit_says_what_is_given_and_how_to_go_on(fitted: Path, capsys: Capture
     ran("fit", fitted / "d.npz", "-o", tmp_path / "r", "--condition", "label", *STEPS)
     out = capsys.readouterr().out
     assert "of P(x|y), given: label" in out
-    assert "-n 100 --given label=0 |" in out
+    assert "-n 100 --given label=0\n" in out
 
 
 def test_the_values_that_a_fit_suggests_for_conditions_are_taken(capsys: Capture, tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_the_values_that_a_fit_suggests_for_conditions_are_taken(capsys: Capture
     pd.DataFrame({"x": x, "n": n, "f": f}).to_csv(tmp_path / "t.csv", index=False)
     conditions = ["--condition", "n", "--condition", "f"]
     ran("fit", tmp_path / "t.csv", "-o", tmp_path / "r", *conditions, *STEPS)
-    said = capsys.readouterr().out.split(" -n 100 ")[1].split(" |")[0]
+    said = capsys.readouterr().out.split(" -n 100 ")[1].splitlines()[0]
     assert said == "--given n=4 --given f=0"
     ran("sample", tmp_path / "r", "-n", 2, *said.split())
 

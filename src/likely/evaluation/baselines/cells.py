@@ -51,6 +51,8 @@ class Seen:
         The normal law has no part in P(x_j): x_j is an atom, or outside the range, or not observed.
     log_support
         log P of an atom, or of a value outside the range; the log of what these leave for the normal law else.
+    log_spike
+        log(π_a/(1 − Σ π)) at a spike of a grid, which adds to the mass of the normal law there; −∞ else.
     observed
         Whether the cell has a value, `None` when all have; one that has none counts for nothing.
 
@@ -62,23 +64,30 @@ class Seen:
     log_share: Tensor
     silent: Tensor
     log_support: Tensor
+    log_spike: Tensor
     observed: Tensor | None = None
+
+    @property
+    def beside(self) -> Tensor:
+        """Whether the normal law alone gives P(x_j): x_j is observed, within the range, no atom and no spike."""
+        return ~self.silent & torch.isneginf(self.log_spike)
 
     def take(self, index: slice) -> Seen:
         """Some of the rows."""
         below, above, share = (part[:, index] for part in (self.below, self.above, self.log_share))
         observed = None if self.observed is None else self.observed[index]
-        return Seen(self.y[index], below, above, share, self.silent[index], self.log_support[index], observed)
+        own = (part[index] for part in (self.silent, self.log_support, self.log_spike))
+        return Seen(self.y[index], below, above, share, *own, observed)
 
     @classmethod
     def joined(cls, seen: Sequence[Seen]) -> Seen:
         """Rows one after another."""
         layers = [(rows.below, rows.above, rows.log_share) for rows in seen]
         below, above, share = (torch.cat(parts, 1) for parts in zip(*layers, strict=True))
-        own = [(rows.y, rows.silent, rows.log_support) for rows in seen]
-        y, silent, support = (torch.cat(parts) for parts in zip(*own, strict=True))
+        own = [(rows.y, rows.silent, rows.log_support, rows.log_spike) for rows in seen]
+        y, *rest = (torch.cat(parts) for parts in zip(*own, strict=True))
         observed = [rows.observed for rows in seen if rows.observed is not None]
-        return cls(y, below, above, share, silent, support, torch.cat(observed) if observed else None)
+        return cls(y, below, above, share, *rest, torch.cat(observed) if observed else None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,7 +100,8 @@ class Cells:
     - ε, or a share of it, outside the range or the listed numbers (`Support`), 1 − ε times the rest within;
     - π_a at an atom a, 1 − Σ π times the normal density elsewhere;
     - on a grid Σ_g share_g · [x_j is a multiple of δ_g] · mass of x_j ± δ_g/2, δ_g the multiples of the column's
-      resolutions, the first and the last multiple within the range taking the tails;
+      resolutions, the first and the last multiple within the range taking the tails; 1 − Σ π of it, and π_a more at a
+      spike a;
     - of a listed number the mass up to the middles between it and its neighbours, the outer ones taking the tails.
 
     Declared limits truncate the normal law: its masses are divided by what lies between them.
@@ -127,7 +137,7 @@ class Cells:
         columns = [column for _, column in chosen]
         frames = [(0.5, 0.5) if two_valued(column) else (column.mean, column.scale) for column in columns]
         shift, scale = torch.tensor(frames, dtype=torch.float64).view(-1, 2).unbind(1)
-        atoms = Numbers.of([column.atoms if column.measure == "mixed" else () for column in columns])
+        atoms = Numbers.of([column.atoms if column.measure == "mixed" else column.spikes for column in columns])
         levels = [(column.resolutions if column.step else ()) or ((1, 1.0),) for column in columns]
         most = max(map(len, levels), default=1)
         padded = [[*level, *[(1, 0.0)] * (most - len(level))] for level in levels]
@@ -186,18 +196,19 @@ class Cells:
         """Encoded rows `(rows, *event)`, and their mask, as the laws see them."""
         x = self._own(values).to(torch.float64)
         outside, (place, atom) = self.support.outside(x), self.atoms.find(x)
-        support, silent = self.support.log_share(x, outside), outside
+        support, silent, spike = self.support.log_share(x, outside), outside, torch.full_like(x, -torch.inf)
         if self.atoms.some.any():
-            left = torch.log1p(-self.log_pi.exp().sum(1))
-            support = support + torch.where(atom, self.log_pi.gather(1, place.T).T, left)
-            silent = silent | atom
+            left, held = torch.log1p(-self.log_pi.exp().sum(1)), self.log_pi.gather(1, place.T).T
+            alone = atom & self.continuous
+            support = support + torch.where(outside & ~self.continuous, 0.0, torch.where(alone, held, left))
+            silent, spike = silent | alone, torch.where(atom & ~self.continuous, held - left, spike)
         seen = None if observed is None else self._own(observed)
         if seen is not None:
             support, silent = torch.where(seen, support, 0.0), silent | ~seen
         kept = torch.minimum(torch.maximum(x, self.support.low), self.support.high)
         below, above, share = self._reach(kept)
         y = Frame(self.shift, self.scale).inward(kept, torch.float64)
-        return Seen(y, below / self.scale, above / self.scale, share, silent, support, seen)
+        return Seen(y, below / self.scale, above / self.scale, share, silent, support, spike, seen)
 
     def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
         """δ of each resolution, and its least and greatest multiple within range and limits: in data units."""
@@ -268,6 +279,8 @@ class Cells:
                 between = _log_between(u, (seen.y - low) / deviation, (high - seen.y) / deviation, zero)
                 layers[layer] = layers[layer] - between
         mass = layers[0] if len(layers) == 1 else torch.logsumexp(torch.stack(layers), 0)
+        if not (self.continuous | ~self.atoms.some).all():
+            mass = torch.logaddexp(mass, seen.log_spike)
         return torch.where(seen.silent, mass.new_zeros(()), mass)
 
     def _ends(self) -> tuple[Tensor, Tensor] | None:

@@ -161,7 +161,7 @@ def adjusted(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Adjustment,
     """Offsets and stretches that suit rows held out from each chain, and Σ log P of the rows' normal parts.
 
     Of a gridded cell the stretch that gives most mass; of a cell with atoms, mean and deviation of the innovations u
-    beside them.
+    beside them; of one with spikes the better of both.
 
     Parameters
     ----------
@@ -174,7 +174,7 @@ def adjusted(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Adjustment,
     u, deviations = (torch.cat(part) for part in zip(*parts, strict=True))
     found, mixed = Adjustment.none(len(cells)), cells.atoms.some
     if mixed.any():
-        beside = (~seen.silent).to(u.dtype)
+        beside = seen.beside.to(u.dtype)
         count, enough = beside.sum(0).clamp_min(1), mixed & (beside.sum(0) > 1)
         offset = torch.where(enough, (beside * u).sum(0) / count, 0.0)
         variance = ((beside * (u - offset).square()).sum(0) + LEAST) / count
@@ -185,5 +185,6 @@ def adjusted(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Adjustment,
     fits = torch.stack([cells.log_mass(seen, u / f, deviations * f).sum(0) for f in STRETCHES])
     choices = torch.tensor(STRETCHES, dtype=torch.float64)
     best, number = (fits - RELUCTANCE * choices.log().square()[:, None]).max(0)
-    stretch = torch.where(cells.continuous, found.stretch, choices[number])
-    return Adjustment(found.offset, stretch), float(torch.where(cells.continuous, score, best).sum())
+    moved = cells.continuous | (mixed & (score > best))
+    offset, stretch = torch.where(moved, found.offset, 0.0), torch.where(moved, found.stretch, choices[number])
+    return Adjustment(offset, stretch), float(torch.where(moved, score, best).sum())

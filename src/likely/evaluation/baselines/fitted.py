@@ -246,7 +246,7 @@ def _ending(schema: Schema, kind: str, *, chained: bool) -> str:
         kind += "; cells on a grid have their mass given the cells before them"
     if any(column.resolutions for column in schema.modelled):
         kind += "; cells recorded to several steps have the shares of each"
-    if any(column.atoms for column in schema.modelled):
+    if any(column.atoms or column.spikes for column in schema.modelled):
         kind += "; values that repeat exactly have a mass of their own"
     if chained and any(column.coded and not two_valued(column) for column in schema.modelled):
         kind += "; categories have their marginals"

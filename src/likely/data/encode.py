@@ -194,9 +194,12 @@ def _two_valued(column: Column, array: np.ndarray, codes: np.ndarray) -> np.ndar
     rows = max(1, CELLS // max(1, array[:1].size))
     for first in range(0, len(array), rows):
         part = array[first : first + rows]
-        seen = part.astype(own, copy=False) if own.kind == part.dtype.kind == "f" else part
-        upper = seen == column.high
-        known = upper | (seen == column.low)
+        floats = own.kind == part.dtype.kind == "f"
+        coarser = min(own, part.dtype, key=lambda one: one.itemsize) if floats else np.dtype(np.float64)
+        seen = part.astype(coarser, copy=False) if floats else part
+        low, high = coarser.type(column.low), coarser.type(column.high)
+        upper = seen == high
+        known = upper | (seen == low)
         if not known.all():
             where = tuple(int(i) for i in np.argwhere(~known)[0])
             raise DataError(
@@ -270,6 +273,16 @@ def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index
         )
 
 
+def _at_limits(column: Column, numbers: np.ndarray, values: pd.Series) -> np.ndarray:
+    """Numbers of single precision that are a declared limit but for rounding, made the limit."""
+    if column.limits is None or values.dtype != np.float32:
+        return numbers
+    made = numbers.copy()
+    for limit in column.limits:
+        made[numbers == float(np.float32(limit))] = limit
+    return made
+
+
 def _check_declared(column: Column, numbers: np.ndarray, values: pd.Series) -> None:
     """The cells that numbers lie in are within the limits that were declared."""
     if column.limits is None:
@@ -314,7 +327,7 @@ def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
         if len(codes) and (codes < 0).all():
             warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
         return codes
-    numbers = _numbers(column, values)
+    numbers = _at_limits(column, _numbers(column, values), values)
     _check_declared(column, numbers, values)
     if column.kind == "listed":
         return _listed(column, numbers)
@@ -339,7 +352,7 @@ def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
     """The listed number that each is but for rounding; for the others, one event, one number stands."""
     known = np.array(column.categories, dtype=np.float64)
     nearest = known[np.abs(numbers[:, None] - known).argmin(1)]
-    found = np.abs(numbers - nearest) <= LISTED_SLACK * np.maximum(np.abs(nearest), np.ptp(known))
+    found = np.abs(numbers - nearest) <= LISTED_SLACK * np.abs(nearest)
     if len(numbers) and not found.any():
         warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
     return np.asarray(np.where(found, nearest, known[-1] + np.ptp(known)))

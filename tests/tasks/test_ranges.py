@@ -207,6 +207,21 @@ def test_what_hardly_ever_lies_within_the_range_is_refused_by_name() -> None:
         demand(within, tally, lambda group: f"row {group}: ")
 
 
+@pytest.mark.parametrize(("share", "refused"), [(0.012, False), (0.001, True)])
+def test_a_range_is_refused_only_where_one_in_a_hundred_is_excluded(share: float, *, refused: bool) -> None:
+    within, told = Range((Column("a", "float64", "real", "", low=0.0, high=share),), (0,)), []
+    for seed in range(60):
+        source = torch.Generator().manual_seed(seed)
+
+        def again(rows: torch.Tensor, source: torch.Generator = source) -> torch.Tensor:
+            return torch.rand(len(rows), 1, generator=source, dtype=torch.float64)
+
+        kept, tally = keep(again(torch.arange(50)), again, within)
+        told.append(bool(tally.hopeless.any()))
+        assert refused or bool((kept <= share).all())
+    assert sum(told) == (60 if refused else 0)
+
+
 @pytest.mark.filterwarnings("ignore:cells are missing")
 def test_a_rare_range_is_reached_and_a_hopeless_one_ends_with_a_line(bounded: tuple[likely.Run, np.ndarray]) -> None:
     run, _ = bounded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,8 @@ from likely.errors import DataError
 
 __all__ = ["Range", "Tally", "demand", "keep", "told"]
 
-LEAST, SHARE = 1000, 0.01
+LEAST, SHARE, RARER = 1000, 0.01, 0.005
+SURE = 1000.0
 AT_ONCE = 1000
 
 
@@ -76,8 +78,16 @@ class Tally:
 
     @property
     def hopeless(self) -> Tensor:
-        """Of at least 1,000 that were drawn fewer than 1 in 100 lay inside: `(groups,)` boolean."""
-        return (self.tried >= LEAST) & (self.inside < SHARE * self.tried)
+        """Of at least 1,000 that were drawn so few lay inside that it is no 1 in 100: `(groups,)` boolean.
+
+        The likelihood ratio of q = 1/200 to p = 1/100 is above 1,000: (q/p)^inside ((1 − q)/(1 − p))^(tried − inside).
+        Of a share of p or more inside it ever gets there with probability 1/1,000 at most, however often one looks.
+
+        Source: Wald 1945, Sequential tests of statistical hypotheses, section 3.
+        """
+        outside = (self.tried - self.inside).to(torch.float64)
+        ratio = self.inside * math.log(RARER / SHARE) + outside * math.log((1 - RARER) / (1 - SHARE))
+        return (self.tried >= LEAST) & (ratio > math.log(SURE))
 
 
 def told(tallies: Iterable[Tally]) -> dict[str, Any]:

@@ -76,8 +76,8 @@ class Seen:
         """Some of the rows."""
         below, above, share = (part[:, index] for part in (self.below, self.above, self.log_share))
         observed = None if self.observed is None else self.observed[index]
-        own = (part[index] for part in (self.silent, self.log_support, self.log_spike))
-        return Seen(self.y[index], below, above, share, *own, observed)
+        silent, support, spike = (part[index] for part in (self.silent, self.log_support, self.log_spike))
+        return Seen(self.y[index], below, above, share, silent, support, spike, observed)
 
     @classmethod
     def joined(cls, seen: Sequence[Seen]) -> Seen:
@@ -85,9 +85,10 @@ class Seen:
         layers = [(rows.below, rows.above, rows.log_share) for rows in seen]
         below, above, share = (torch.cat(parts, 1) for parts in zip(*layers, strict=True))
         own = [(rows.y, rows.silent, rows.log_support, rows.log_spike) for rows in seen]
-        y, *rest = (torch.cat(parts) for parts in zip(*own, strict=True))
+        y, silent, support, spike = (torch.cat(parts) for parts in zip(*own, strict=True))
         observed = [rows.observed for rows in seen if rows.observed is not None]
-        return cls(y, below, above, share, *rest, torch.cat(observed) if observed else None)
+        mask = torch.cat(observed) if observed else None
+        return cls(y, below, above, share, silent, support, spike, mask)
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,7 +36,7 @@ def schema() -> likely.Schema:
 
 def parts(words: str) -> dict[str, Any]:
     """Those that choose parts."""
-    return {name: value for name, value in told(words).items() if name != "condition"}
+    return {name: value for name, value in told(words).items() if name not in ("condition", "split")}
 
 
 @pytest.mark.parametrize("words", OPTIONS)

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from likely.data import Rows, encode, infer_schema
-from likely.evaluation.baselines.fitted import fit_baselines
+from likely.data import Rows, Schema, encode, infer_schema
+from likely.evaluation.baselines.fitted import Baselines, fit_baselines
 
 RNG = np.random.default_rng(0)
 
 
-def fitted(frame: pd.DataFrame) -> tuple:  # type: ignore[type-arg]
+def fitted(frame: pd.DataFrame) -> tuple[Schema, Baselines]:
     schema = infer_schema(Rows(frame), "table")
     return schema, fit_baselines(schema, encode(schema, frame), latent=1)
 

@@ -94,5 +94,6 @@ class TensorBoard(Monitor):
             if name != "step":
                 self.writer.add_scalar(name, value, int(record["step"]))
 
-    def on_end(self, outcome: Outcome) -> None:  # noqa: ARG002
+    def on_end(self, outcome: Outcome) -> None:
+        self.writer.add_scalar("best_val_elbo", outcome.best, outcome.selected_step)
         self.writer.flush()

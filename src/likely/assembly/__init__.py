@@ -2,10 +2,14 @@
 
 from likely.assembly.build import aim, build, chosen, fits, notices, objective, plainly, resolve, supported
 from likely.assembly.grammar import Part, known
+from likely.assembly.own import NOTHING, Factory, Own, words
 from likely.assembly.parts import PARTS
 
 __all__ = [
+    "NOTHING",
     "PARTS",
+    "Factory",
+    "Own",
     "Part",
     "aim",
     "build",
@@ -17,4 +21,5 @@ __all__ = [
     "plainly",
     "resolve",
     "supported",
+    "words",
 ]

@@ -10,6 +10,8 @@ from likely.assembly.condition import condition, exposure
 from likely.assembly.families import COUNTS, counts
 from likely.assembly.grammar import Named, parse
 from likely.assembly.networks import Sizes
+from likely.assembly.own import NOTHING, Own
+from likely.assembly.own_networks import networks, sized
 from likely.assembly.parts import PARTS
 from likely.assembly.sizes import usual_sizes
 from likely.config import Config, ModelConfig
@@ -56,10 +58,15 @@ def chosen(config: Config) -> dict[str, Named]:
     return {room: parse(room, text, PARTS[room]) for room, text in told.items() if text is not None}
 
 
-def resolve(config: Config, schema: Schema) -> Config:
-    """Replace every "by the size of the data" by a number, so that the stored configuration is complete."""
-    model, usual = config.model, usual_sizes(schema)
+def resolve(config: Config, schema: Schema, own: Own = NOTHING) -> Config:
+    """Replace every "by the size of the data" by a number, so that the stored configuration is complete.
+
+    The size of z is that of the user's encoder, or model, where there is one.
+    """
+    usual = usual_sizes(schema)
     parts = _complete(chosen(config), usual.prior)
+    config = sized(config, schema, own, parts)
+    model = config.model
     latent = model.latent or usual.latent
     if parts["posterior"].name == "categorical":
         latent = _code_length(parts["posterior"], model.latent)
@@ -113,8 +120,10 @@ def _code_length(code: Named, told: int | None) -> int:
     return groups * classes
 
 
-def build(config: Config, schema: Schema) -> Model:
+def build(config: Config, schema: Schema, own: Own = NOTHING) -> Model:
     """The model of a resolved configuration, with fresh weights drawn from torch's generator.
+
+    A model of the user's is taken as it is, and of encoder and decoder of the user's the weights.
 
     Raises
     ------
@@ -122,13 +131,15 @@ def build(config: Config, schema: Schema) -> Model:
         If a part's name or argument is not known, or a part does not fit the form of x.
 
     """
+    if own.model is not None:
+        return own.whole(schema)
     told = resolve(config, schema)
     if told.model.members > 1:
-        return Ensemble([_member(told, schema) for _ in range(told.model.members)])
-    return _member(told, schema)
+        return Ensemble([_member(told, schema, own) for _ in range(told.model.members)])
+    return _member(told, schema, own)
 
 
-def _member(told: Config, schema: Schema) -> Model:
+def _member(told: Config, schema: Schema, own: Own) -> Model:
     named, model = chosen(told), told.model
     likelihood, given = _likelihood(schema, model), condition(schema)
     latent, width, more = int(model.latent or 0), int(model.width or 0), 0 if given is None else given.outputs
@@ -136,28 +147,43 @@ def _member(told: Config, schema: Schema) -> Model:
     told_of = 0 if counted is None else 1
     if named["prior"].name == "ladder":
         groups = named["prior"](schema, latent)
-        encoder, decoder = named["network"](schema, model, Sizes(width, width, more, likelihood, told_of))
+        sizes = Sizes(width, width, more, likelihood, told_of)
+        encoder, decoder = networks(named["network"], schema, model, sizes, own)
         return HierarchicalVAE(likelihood, encoder, decoder, groups, width, given, counted)
     prior, posterior = named["prior"](schema, latent), named["posterior"](latent)
     sizes = Sizes(latent, posterior.parameter_shape.numel(), more, likelihood, told_of)
-    encoder, decoder = named["network"](schema, model, sizes)
+    encoder, decoder = networks(named["network"], schema, model, sizes, own)
     return VAE(prior, likelihood, posterior, encoder, decoder, given, counted)
 
 
-def objective(config: Config, schema: Schema) -> Objective:
+def objective(config: Config, schema: Schema, own: Own = NOTHING) -> Objective:
     """What training maximises.
 
     Raises
     ------
     ConfigError
-        If its name or an argument is not known, or a number is out of range.
+        If its name or an argument is not known, or a number is out of range; or it is the user's and not here.
 
     """
-    return cast(Objective, chosen(config)["objective"](schema))
+    if "objective" not in config.factories:
+        return cast(Objective, chosen(config)["objective"](schema))
+    made = own.aim()
+    if made is None:
+        name = config.factories["objective"]
+        raise ConfigError(
+            f"the objective is {name}, whose code is not stored: likely.load(path, factories={{'objective': ...}})"
+        )
+    return made
 
 
-def aim(config: Config, schema: Schema) -> str:
+def aim(config: Config, schema: Schema, own: Own = NOTHING) -> str:
     """What training maximises, in words; empty where it is the ELBO itself."""
+    if name := config.factories.get("objective"):
+        if own.objective is None:
+            return name
+        made = objective(config, schema, own)
+        bound = "a lower bound on log P(x)" if made.is_bound else "no bound on log P(x)"
+        return f"{name}, {bound}" + (", which couples the rows of a batch" if made.couples_rows else "")
     parts, made = chosen(config), objective(config, schema)
     named, relaxed = parts["objective"], parts["posterior"].name == "categorical"
     if named.name == "elbo" and not relaxed:

@@ -14,7 +14,7 @@ from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.networks import ConvDecoder, ConvEncoder, Encoder, Features, ResidualMLP, Standardise
 
-__all__ = ["Sizes", "conv", "mlp"]
+__all__ = ["Sizes", "conv", "first", "holes", "mlp"]
 
 
 @dataclass(frozen=True)
@@ -36,12 +36,11 @@ Networks = Callable[[Schema, ModelConfig, Sizes], tuple[nn.Module, nn.Module]]
 
 def mlp(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder of residual perceptrons."""
-    width, blocks, first = int(model.width or 0), int(model.blocks or 0), _first(schema)
-    holes = _holes(schema)
+    width, blocks, bottom, missing = int(model.width or 0), int(model.blocks or 0), first(schema), holes(schema)
     given = sizes.covariates + sizes.exposure
-    encoder = ResidualMLP(first.outputs + len(holes) + given, sizes.encoded, width, blocks)
+    encoder = ResidualMLP(bottom.outputs + len(missing) + given, sizes.encoded, width, blocks)
     decoded = sizes.likelihood.parameter_shape.numel()
-    return Encoder(first, encoder, holes), ResidualMLP(sizes.code + sizes.covariates, decoded, width, blocks)
+    return Encoder(bottom, encoder, missing), ResidualMLP(sizes.code + sizes.covariates, decoded, width, blocks)
 
 
 def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
@@ -56,21 +55,21 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
     shape, blocks = schema.event_shape, int(model.blocks or 0)
     if not schema.uniform or len(shape) not in (2, 3):
         raise ConfigError(f"this is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
-    holes = _holes(schema)
+    missing = holes(schema)
     given = sizes.covariates + sizes.exposure
-    encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=given, masked=bool(holes))
+    encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=given, masked=bool(missing))
     decoder = ConvDecoder(sizes.code + sizes.covariates, sizes.likelihood.parameter_shape, blocks=blocks)
-    return Encoder(_first(schema), encoder, holes), decoder
+    return Encoder(first(schema), encoder, missing), decoder
 
 
-def _holes(schema: Schema) -> list[int]:
+def holes(schema: Schema) -> list[int]:
     """Places of the cells that training rows miss here and there."""
     if schema.uniform:
         return list(range(schema.dims)) if schema.columns[0].missing else []
     return [place for place, column in enumerate(schema.modelled) if column.missing]
 
 
-def _first(schema: Schema) -> Standardise | Features:
+def first(schema: Schema) -> Standardise | Features:
     """The encoder's first layer: data units to numbers of order one."""
     columns = schema.modelled
     if schema.uniform:

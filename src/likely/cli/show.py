@@ -49,6 +49,8 @@ def say(*lines: Any) -> None:
 
 def fitted(run: Run, *, json: bool) -> None:
     """What a fit did, and what to do next."""
+    from likely.assembly import words
+
     facts, where = run.facts, run.directory
     if json:
         document(
@@ -63,7 +65,7 @@ def fitted(run: Run, *, json: bool) -> None:
             }
         )
         return
-    model, training = run.config.model, run.config.training
+    model, training, parts = run.config.model, run.config.training, words(run.config)
     for notice in run.notices:
         print(f"note: {notice}", file=sys.stderr)
     if facts["interrupted"]:
@@ -71,8 +73,7 @@ def fitted(run: Run, *, json: bool) -> None:
     say(
         f"fitted {run.schema.rows} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",
-        f"prior {model.prior}, posterior {model.posterior}, likelihood {model.likelihood or 'by the form of x'}, "
-        f"objective {training.objective}, network {model.network}",
+        ", ".join(f"{room} {parts[room]}" for room in ("prior", "posterior", "likelihood", "objective", "network")),
         *([f"of P(x|y), given: {', '.join(c.name for c in run.schema.conditions)}"] if run.schema.conditions else []),
         *([f"the mixture of {model.members} such models; what follows is of the first"] if model.members > 1 else []),
         f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "

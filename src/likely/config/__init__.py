@@ -11,7 +11,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from likely.errors import ConfigError
 
-__all__ = ["Config", "ModelConfig", "TrainingConfig"]
+__all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig"]
+
+ROLES = ("encoder", "decoder", "model", "objective")
 
 
 def _at_least(config: object, least: int, *names: str) -> None:
@@ -111,12 +113,26 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """What a fit was told: model, training, seed and device."""
+    """What a fit was told: model, training, seed and device.
+
+    Attributes
+    ----------
+    factories
+        `encoder`, `decoder`, `model` or `objective` -> what the user brought in the place of a part by name, as
+        `module:callable`. It is a name to read: nothing imports or calls it but the user (`likely.load`).
+
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
     seed: int = 0
     device: str = "auto"
+    factories: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for role, name in self.factories.items():
+            if role not in ROLES or not isinstance(name, str):
+                raise ConfigError(f"factories map {', '.join(ROLES)} to module:callable, got {role!r}: {name!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON."""
@@ -207,7 +223,7 @@ def _check_type(name: str, value: Any, declared: Any) -> None:
         if value not in get_args(declared):
             raise ConfigError(f"{name} must be one of {', '.join(get_args(declared))}, got {value!r}")
         return
-    allowed = set(get_args(declared) or (declared,))
+    allowed = {get_origin(declared)} if get_origin(declared) is dict else set(get_args(declared) or (declared,))
     if float in allowed:
         allowed.add(int)
     if type(value) not in allowed:

@@ -161,7 +161,15 @@ class Model(nn.Module, ABC):
 
 
 def apply(network: nn.Module, wanted: int, *inputs: Tensor, **told: Tensor) -> Tensor:
-    """Apply a network; under autocast its output comes back in float32, so that log-probabilities are exact."""
+    """Apply a network; under autocast its output comes back in float32, so that log-probabilities are exact.
+
+    A network without any float64 of its own, which could centre them, is given float64 numbers in its own type.
+    """
+    if any(part.dtype == torch.float64 for part in inputs):
+        kinds = {tensor.dtype for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()}
+        if len(kinds) == 1:
+            kind = kinds.pop()
+            inputs = tuple(part.to(kind) for part in inputs)
     made: Tensor = network(*inputs, **told)
     if made.shape[-1] != wanted:
         raise ConfigError(f"{type(network).__name__} gives {made.shape[-1]} numbers per row; {wanted} are needed here")

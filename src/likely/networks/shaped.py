@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
 from likely.errors import ConfigError
+from likely.networks.trial import trial
 
 __all__ = ["Shaped"]
 
@@ -105,43 +105,7 @@ class Shaped(nn.Module):
 
     def _try(self) -> list[int]:
         """Run two rows of zeros; the numbers per row that each module inside gives."""
-        found: list[int] = []
-
-        def record(_: nn.Module, __: object, made: object) -> None:
-            if isinstance(made, Tensor):
-                found.append(made.numel() // 2)
-
         like = next(self.module.parameters(), torch.zeros(()))
-        hooks = [part.register_forward_hook(record) for part in self.module.modules()]
-        try:
-            with _untouched(self.module, like.device):
-                self._run(torch.zeros(2, *self._taken, dtype=like.dtype, device=like.device))
-        except ConfigError:
-            raise
-        except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise ConfigError(
-                f"{self._name} does not take {(2, *self._taken)}, two rows of the stated inputs {self._taken}: {reason}"
-            ) from error
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return found
-
-
-@contextmanager
-def _untouched(module: nn.Module, device: torch.device) -> Iterator[None]:
-    """Evaluation mode without gradients; afterwards modes, buffers and generators are as before."""
-    modes = [(part, part.training) for part in module.modules()]
-    buffers = [(part, name, b, b.clone()) for part, _ in modes for name, b in part.named_buffers(recurse=False)]
-    module.eval()
-    try:
-        with torch.random.fork_rng([device] if device.type == "cuda" else []), torch.no_grad():
-            yield
-    finally:
-        for part, training in modes:
-            part.training = training
-        for part, name, buffer, kept in buffers:
-            setattr(part, name, buffer)
-            with torch.no_grad():
-                buffer.copy_(kept)
+        rows = torch.zeros(2, *self._taken, dtype=like.dtype, device=like.device)
+        what = f"{tuple(rows.shape)}, two rows of the stated inputs {self._taken}"
+        return trial(self.module, lambda: self._run(rows), what)[1]

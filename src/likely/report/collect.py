@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from likely.assembly import words
 from likely.data import EncodedRows, Rows, decode, observed, sources, take
 from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
@@ -126,17 +127,16 @@ def _facts(run: Run) -> dict[str, str]:
     division = run.division
     size = f"{facts['steps']} steps of {training.batch_size} rows"
     members = f"{model.members} members of " if model.members > 1 else ""
-    networks = f"{members}{model.network}, residual blocks: {model.blocks}, width {model.width}"
+    parts = words(run.config)
+    networks = f"{members}{parts['network']}, residual blocks: {model.blocks}, width {model.width}"
     weights = sum(weight.numel() for weight in run.model.parameters())
     families = sorted({column.kind for column in run.schema.modelled})
     return {
         "data": f"{_name(run)}, {run.schema.form}",
         "rows": f"{len(division.train)} train, {len(division.validation)} validation, {len(division.test)} test",
         "x": f"{' x '.join(map(str, run.schema.event_shape))} cells; {', '.join(families)}",
-        "prior": str(model.prior),
-        "posterior": str(model.posterior),
-        "likelihood": model.likelihood or "by the form of x",
-        "objective": run.aim or training.objective,
+        **{room: parts[room] for room in ("prior", "posterior", "likelihood")},
+        "objective": run.aim or parts["objective"],
         "base measure": run.measure,
         "latent": str(model.latent),
         "networks": f"{networks}; {weights} weights",

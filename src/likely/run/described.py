@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from likely.assembly import words
 from likely.data import Column, shown
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _short(text: str) -> str:
 
 def described(run: Run) -> Listing:
     """What a run is of, how it was made, and how good it was in training."""
-    schema, model, training, facts = run.schema, run.config.model, run.config.training, run.facts
+    schema, model, named, facts = run.schema, run.config.model, words(run.config), run.facts
     kinds = Counter(column.kind for column in schema.modelled)
     left_out = [column.name for column in schema.columns if column.left_out]
     parts = {kind: len(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
@@ -68,12 +69,10 @@ def described(run: Run) -> Listing:
         "measure": run.measure,
         "rows": ", ".join(f"{kind} {count:,}" for kind, count in parts.items()),
         "data": str(facts.get("path") or facts.get("container", "")),
-        "prior": model.prior,
-        "posterior": model.posterior,
-        "likelihood": model.likelihood or "by the form of x",
-        "network": f"{model.network}, latent {model.latent}, width {model.width}",
+        **{room: named[room] for room in ("prior", "posterior", "likelihood")},
+        "network": f"{named['network']}, latent {model.latent}, width {model.width}",
         "members": str(model.members) if model.members > 1 else "",
-        "objective": training.objective,
+        "objective": named["objective"],
         "training": f"{facts['steps']} steps in {facts['seconds']:.1f} s" if "steps" in facts else "not trained yet",
         "validation ELBO": f"{elbo:.3f} nats a row" if (elbo := facts.get("validation_elbo")) is not None else "",
         "directory": str(run.directory or ""),

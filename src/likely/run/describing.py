@@ -35,7 +35,7 @@ from likely.data.sources.reading import Reading
 from likely.data.written import PLAIN
 from likely.errors import ConfigError
 
-__all__ = ["Beside", "Description", "describe", "placed"]
+__all__ = ["Beside", "Description", "as_it_is", "describe", "placed"]
 
 Beside = str | Sequence[float] | None
 
@@ -105,6 +105,20 @@ def describe(
     axis = channels_told(schema, told.get("channels"))
     said += (*_read(looks or {}), *hints, *axis, *taken(schema), *counted(schema), *shared(schema, source, division))
     return Description(schema, division, source.notices + said)
+
+
+def as_it_is(describing: Callable[..., Description], kinds: Mapping[str, str] | None) -> Description:
+    """X for a model that is the user's own, whose likelihood says what has mass: every number in data units.
+
+    No column has listed numbers or atoms, and the cells of an array are levels, 0 and 1, or reals.
+    """
+    found = describing(kinds=kinds, plain=lambda _: True)
+    schema, cell = found.schema, found.schema.columns[0]
+    units = schema.binarize or cell.kind in ("levels", "grid", "real") or (cell.low, cell.high) == (0, 1)
+    if schema.form != "table" and not kinds and not (schema.uniform and units) and schema.beside == schema.conditions:
+        found = describing(kinds={"x": "real"}, plain=lambda _: True)
+    said = taken(found.schema)
+    return replace(found, notices=tuple(notice for notice in found.notices if notice not in said))
 
 
 def placed(source: Source, exposure: Beside, weight: Beside) -> tuple[Source, str | None, str | None]:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from likely.assembly import build, chosen, notices, objective, plainly, resolve, supported
+from likely.assembly import Factory, Own, build, chosen, notices, objective, plainly, resolve, supported
 from likely.config import Config, TrainingConfig
 from likely.data import (
     Binarize,
@@ -40,13 +41,14 @@ from likely.errors import ConfigError, DataError
 from likely.models import VAE, Ensemble
 from likely.networks.precision import native_bfloat16
 from likely.objectives import Objective
-from likely.run.describing import Beside, describe, placed
+from likely.run.describing import Beside, as_it_is, describe, placed
 from likely.run.files import claim
 from likely.run.forms import form_of
 from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.store import save, save_plan
-from likely.training import Outcome, Progress, Schedule, train
+from likely.run.support import demand_mass
+from likely.training import Monitor, Outcome, Progress, Schedule, train
 from likely.training.timing import steps_in
 
 __all__ = ["fit"]
@@ -74,6 +76,11 @@ def fit(
     separator: str | None = None,
     decimal: str | None = None,
     date_format: Mapping[str, str] | None = None,
+    encoder: Factory | None = None,
+    decoder: Factory | None = None,
+    model: Factory | None = None,
+    objective: Factory | None = None,
+    monitors: Sequence[Monitor] = (),
     progress: bool = True,
     **options: Any,
 ) -> Run:
@@ -129,11 +136,23 @@ def fit(
     date_format
         Column -> how its dates are written, as `strptime` has it: `{"day": "%d/%m/%Y"}`, where both that and `%m/%d/%Y`
         would do.
+    encoder, decoder
+        A `torch.nn.Module` of your own in the place of the named network's, or a function without arguments that makes
+        one, which a stored run can be loaded with (`likely.load(path, factories=...)`). The encoder is given x in
+        numbers of order one, pictures as `(rows, C, H, W)`, and gives Q's parameters, `(rows, numbers)`, by which the
+        size of z is told; the decoder is given z, and gives the parameters of P(x|z): docs/own/network.md.
+    model
+        A whole `likely.VAE` or `HierarchicalVAE` of your own, or a function that makes one. It is trained as it is, in
+        place, and sees x in data units, categories as codes 0, 1, ...
+    objective
+        What is maximised: by name, or an object of your own (docs/own/objective.md).
+    monitors
+        Objects that are told of each step, each validation and the end (docs/own/monitor.md).
     progress
         Whether this and the run's verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
     **options
         `latent`, `epochs`, `minutes`, `seed`, `device` and any other option of `likely.Config`; among them the parts by
-        name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `objective`, `network`.
+        name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `network`.
 
     Returns
     -------
@@ -156,7 +175,11 @@ def fit(
     """
     if binarize is not None and binarize not in get_args(Binarize):
         raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {binarize!r}")
+    own = Own(encoder, decoder, model, None if isinstance(objective, str) else objective)
+    if isinstance(objective, str):
+        options["objective"] = objective
     told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})
+    told = own.demanded(told)
     chosen(told)  # a misspelt part is told before anything is read
     laid = colour_of(background)
     reading = Reading(separator, decimal, dict(date_format or {}))
@@ -167,7 +190,8 @@ def fit(
         source = _labelled(source, condition)
     source, exposed, weighted = placed(source, exposure, weight)
     names = [condition] if isinstance(condition, str) else list(condition)
-    described = describe(
+    describing = partial(
+        describe,
         source,
         divide(source, told.seed, split),
         split=split,
@@ -175,14 +199,13 @@ def fit(
         exposure=exposed,
         weight=weighted,
         reading=reading,
-        kinds=column,
         conditions=names,
         binarize=binarize,
         resize=resize,
         background=laid,
         channels=channels,
-        plain=plainly(told),
     )
+    described = describing(kinds=column, plain=plainly(told)) if model is None else as_it_is(describing, column)
     schema, division = described.schema, described.division
     facts = {
         "path": None if source.path is None else _absolute(data),
@@ -190,7 +213,7 @@ def fit(
         "split": str(split) if isinstance(split, str | Path) else "told",
         **form,
     }
-    settled = _settle(resolve(told, schema))
+    settled = _settle(resolve(told, schema, own))
     demand_channels(schema, settled.model.network)
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
     place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=source.path)
@@ -198,18 +221,19 @@ def fit(
         run = Run(
             settled,
             schema,
-            _model(settled, schema),
+            _model(settled, schema, own),
             pd.DataFrame(),
             facts,
             division,
             directory,
             described.notices + ignored + notices(settled, schema),
             source,
+            own=own,
         )
         run.progress = progress
         if directory is not None:
             save_plan(run)
-        _train(run)
+        _train(run, monitors)
         if directory is not None:
             save(run)
     return run
@@ -247,15 +271,15 @@ def _settle(config: Config) -> Config:
         raise ConfigError(f"device {device!r} cannot be used here; try --device cpu") from error
     precision = config.training.precision
     if precision == "auto":
-        wide = min(config.model.width or 0, config.training.batch_size or 0) >= WIDE
+        wide = min(config.model.width or 0, config.training.batch_size or 0) >= WIDE and not config.factories
         precision = "bfloat16" if wide and kind == "cpu" and native_bfloat16() else "float32"
     return replace(config, device=device, training=replace(config.training, precision=precision))
 
 
-def _model(config: Config, schema: Schema) -> Any:
+def _model(config: Config, schema: Schema, own: Own) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        return build(config, schema).to(config.device)
+        return build(config, schema, own).to(config.device)
 
 
 def _encoded(run: Run) -> dict[str, EncodedRows]:
@@ -274,13 +298,17 @@ def _encoded(run: Run) -> dict[str, EncodedRows]:
             else:
                 rows = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
                 made[kind] = replace(rows, weights=weights_of(run.schema, part))
-                supported(run.config, run.schema, made[kind])
+                if run.own.model is None:
+                    supported(run.config, run.schema, made[kind])
+                else:
+                    fixed = made[kind].fixed(run.config.seed).to(run.device)
+                    demand_mass(run.model, fixed, getattr(run.division, kind))
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     return made
 
 
-def _train(run: Run) -> None:
+def _train(run: Run, monitors: Sequence[Monitor]) -> None:
     config, seed = run.config.training, run.config.seed
     encoded = _encoded(run)
     _note_holes(run, encoded["train"])
@@ -290,18 +318,20 @@ def _train(run: Run) -> None:
     run.conditions = None if encoded["train"].covariates is None else encoded["train"].covariates.cpu()
     del encoded
     first = torch.arange(min(len(rows), _starting(run)), device=run.device)
-    run.model.initialise(rows.take(first).fixed(seed).whole(first))
-    aim = objective(run.config, run.schema)
+    batch = rows.take(first).fixed(seed).whole(first)
+    if run.own.model is None:
+        run.model.initialise(batch)
+    elif isinstance(run.model, VAE) and run.model.p_z.knows_rows:
+        run.model.p_z.initialise(batch.values, batch.covariates, batch.observed)
+    aim = objective(run.config, run.schema, run.own)
     schedule, config = _schedule(run, config, rows, validation, aim)
     outcomes: list[Outcome] = []
     members = run.model.members
     for number, member in enumerate(members):
         what = f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting"
         with bar(what, shown=run.progress) as tick:
-            chance = seed + number
-            made = train(
-                member, rows, validation, config, schedule, objective=aim, seed=chance, monitors=[Progress(tick)]
-            )
+            told: dict[str, Any] = {"objective": aim, "seed": seed + number, "monitors": [Progress(tick), *monitors]}
+            made = train(member, rows, validation, config, schedule, **told)
         outcomes.append(made)
         if made.interrupted:
             break

@@ -75,6 +75,8 @@ class Run:
         Which cells of the training rows are missing together; `None` where none is.
     conditions
         y of the training rows as they are encoded, `(rows, conditions)`; `None` for a model of P(x) alone.
+    own
+        What the user brought in the place of parts by name.
     progress
         Whether verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
 
@@ -92,6 +94,7 @@ class Run:
     simpler: Baselines | None = None
     patterns: Patterns | None = None
     conditions: torch.Tensor | None = None
+    own: assembly.Own = assembly.NOTHING
     progress: bool = True
 
     def __repr__(self) -> str:
@@ -433,7 +436,7 @@ class Run:
     @property
     def aim(self) -> str:
         """What training maximised where that is not the ELBO, and whether it is a bound; empty where it is the ELBO."""
-        return assembly.aim(self.config, self.schema)
+        return assembly.aim(self.config, self.schema, self.own)
 
     @property
     def device(self) -> torch.device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from likely.assembly import build
+from likely.assembly import Factory, Own, build
 from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
@@ -44,8 +45,7 @@ def save(run: Run) -> None:
         write(directory / HOLES, save_tensors(arrays))
     if run.conditions is not None:
         write(directory / CONDITIONS, save_tensors({"y": run.conditions.contiguous()}))
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in run.model.state_dict().items()}
-    write(directory / "weights.safetensors", save_tensors(weights))
+    write(directory / "weights.safetensors", save_tensors(_apart(run.model)))
     facts = {
         "finished": True,
         **run.facts,
@@ -56,8 +56,28 @@ def save(run: Run) -> None:
     write(directory / "run.json", _json(facts))
 
 
-def load(path: str | Path, *, device: str | None = None, progress: bool = True) -> Run:
+def _apart(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Weights and buffers by name; those that share memory, as tied layers do, each once more."""
+    made: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in model.state_dict().items():
+        plain = tensor.detach().cpu().contiguous()
+        place = plain.untyped_storage().data_ptr()
+        made[name] = plain.clone() if place in seen else plain
+        seen.add(place)
+    return made
+
+
+def load(
+    path: str | Path,
+    *,
+    device: str | None = None,
+    factories: Mapping[str, Factory] | None = None,
+    progress: bool = True,
+) -> Run:
     """Read a stored run; on the same kind of device it scores what the fitted one did, bit for bit.
+
+    Nothing but numbers and texts is read: of what the user brought (`fit(encoder=...)`) a run holds weights and names.
 
     Parameters
     ----------
@@ -65,6 +85,9 @@ def load(path: str | Path, *, device: str | None = None, progress: bool = True) 
         The run's directory.
     device
         Where to put the model; where it was fitted, if that is here, unless given.
+    factories
+        For a run with parts of the user's own: `encoder`, `decoder`, `model` or `objective` -> a function without
+        arguments that makes it, the module itself, or `"module:callable"`, which is imported because you say so here.
     progress
         Whether verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
 
@@ -72,6 +95,8 @@ def load(path: str | Path, *, device: str | None = None, progress: bool = True) 
     ------
     RunError
         If the directory is missing, not a run, unfinished or damaged.
+    ConfigError
+        If the run has parts of the user's own that are not given, or the device cannot be used.
 
     """
     directory = Path(path)
@@ -88,16 +113,15 @@ def load(path: str | Path, *, device: str | None = None, progress: bool = True) 
     facts = _read(directory / "run.json")
     if not facts.pop("finished", True) or not (directory / "weights.safetensors").exists():
         raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
+    own = Own.of(factories).restored(config, directory)
+    weights = _tensors(directory / "weights.safetensors")
     try:
         with torch.random.fork_rng(devices=[]):
-            model = build(config, schema)
-        model.load_state_dict(_tensors(directory / "weights.safetensors"))
+            model = build(config, schema, own)
+        model.load_state_dict(weights)
     except (RuntimeError, InputError) as error:
-        reason = " ".join(str(error).split())
-        raise RunError(
-            f"{directory}: the weights do not fit the model that this version makes of config.json and schema.json; "
-            f"fit again, or load it with the version that wrote it ({reason[:120]})"
-        ) from error
+        reason = " ".join(str(error).split())[:200]
+        raise RunError(_unfit(config, directory) + f" ({reason})") from error
     index = _tensors(directory / "rows.safetensors")
     try:
         parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
@@ -118,7 +142,18 @@ def load(path: str | Path, *, device: str | None = None, progress: bool = True) 
         notices,
         patterns=_patterns(directory / HOLES, schema),
         conditions=_conditions(directory / CONDITIONS),
+        own=own,
         progress=progress,
+    )
+
+
+def _unfit(config: Config, directory: Path) -> str:
+    if config.factories:
+        made = " and ".join(f"{role} {name}" for role, name in config.factories.items() if role != "objective")
+        return f"{directory}: the weights are those of {made or 'another version'}, not of what factories make"
+    return (
+        f"{directory}: the weights do not fit the model that this version makes of config.json and schema.json; "
+        "fit again, or load it with the version that wrote it"
     )
 
 

@@ -102,7 +102,8 @@ class TrainingState:
 
     def keep(self, weights: list[Tensor]) -> None:
         """These weights, and the buffers as they are, are the best so far."""
-        known = dict(zip(self.names, weights, strict=True))
+        place = {id(weight): tensor for weight, tensor in zip(self.weights, weights, strict=True)}
+        known = {name: place[id(weight)] for name, weight in self.model.named_parameters(remove_duplicate=False)}
         for name, tensor in self.model.state_dict().items():
             self.best[name].copy_(known.get(name, tensor).detach())
 

@@ -1,0 +1,197 @@
+"""What a user brings in the place of parts by name: encoder, decoder, a whole model, an objective."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
+
+from torch import nn
+
+from likely.config import ROLES, Config
+from likely.data import Schema
+from likely.errors import ConfigError
+from likely.models import Model
+from likely.objectives import Objective
+
+__all__ = ["NOTHING", "Factory", "Own", "words"]
+
+Factory = nn.Module | Objective | Callable[[], Any] | str
+
+
+@dataclass(frozen=True, eq=False)
+class Own:
+    """Modules of the user's, or functions without arguments that make them; and an objective of the user's.
+
+    Attributes
+    ----------
+    encoder, decoder, model, objective
+        `None` where the part is one by name.
+
+    """
+
+    encoder: Factory | None = None
+    decoder: Factory | None = None
+    model: Factory | None = None
+    objective: Factory | None = None
+
+    @classmethod
+    def of(cls, factories: Mapping[str, Factory] | None) -> Own:
+        """Parts by role; a text `module:callable` is imported, because the user says so here.
+
+        Raises
+        ------
+        ConfigError
+            If a role is none, or a text leads nowhere.
+
+        """
+        for role in factories or {}:
+            if role not in ROLES:
+                raise ConfigError(f"factories are for {', '.join(ROLES)}, not {role!r}")
+        return cls(**{role: _imported(role, told) for role, told in (factories or {}).items()})
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Role -> `module:callable`, for the configuration."""
+        told = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {role: _name(part) for role, part in told.items() if part is not None}
+
+    def module(self, role: str) -> nn.Module:
+        """The module itself, made anew where a function makes it.
+
+        Raises
+        ------
+        ConfigError
+            If it is no module; or a model that is no `likely` model.
+
+        """
+        told = getattr(self, role)
+        made = told if isinstance(told, nn.Module) else told() if callable(told) else told
+        wanted: type[nn.Module] = Model if role == "model" else nn.Module
+        if not isinstance(made, wanted):
+            what = "a likely.VAE or HierarchicalVAE" if role == "model" else "a torch.nn.Module"
+            raise ConfigError(
+                f"{role} must be {what}, or a function without arguments that makes one; got {type(made).__name__}"
+            )
+        return made
+
+    def whole(self, schema: Schema) -> Model:
+        """The model that a user brings, if it is one of such rows.
+
+        Raises
+        ------
+        ConfigError
+            If it is of rows of another shape, or of P(x) where the rows have conditions, or the other way about.
+
+        """
+        model = cast(Model, self.module("model"))
+        event = tuple(model.p_x_z.event_shape)
+        if event != schema.event_shape:
+            raise ConfigError(f"the model is of rows of shape {event}; the data has rows of {schema.event_shape}")
+        given = model.condition is not None or model.exposure is not None
+        if given != bool(schema.conditions):
+            raise ConfigError(
+                "the model has a condition: say what is given, condition=COLUMN or condition={'label': values}"
+                if given
+                else f"the model has no condition, and {schema.conditions[0].name!r} is given: leave it out, or give "
+                "the model one"
+            )
+        return model
+
+    def aim(self) -> Objective | None:
+        """The user's objective, made where a function makes it.
+
+        Raises
+        ------
+        ConfigError
+            If it is none.
+
+        """
+        told = self.objective
+        made = told() if callable(told) and not isinstance(told, Objective) else told
+        if made is None or isinstance(made, Objective):
+            return made
+        raise ConfigError(f"objective must be a likely.objectives.Objective, or its name; got {type(made).__name__}")
+
+    def demanded(self, config: Config) -> Config:
+        """The configuration with the names of these parts.
+
+        Raises
+        ------
+        ConfigError
+            If it names a part that is not here; or these parts do not go with the rest of it.
+
+        """
+        lacking = [f"{role} {name}" for role, name in config.factories.items() if getattr(self, role) is None]
+        if lacking:
+            raise ConfigError(f"the configuration is that of a run with {lacking[0]} of its own: give it again")
+        if self.model is not None and (self.encoder is not None or self.decoder is not None):
+            raise ConfigError("a model is whole: give model=, or encoder= and decoder=")
+        once = [role for role in ("encoder", "decoder", "model") if isinstance(getattr(self, role), nn.Module)]
+        if config.model.members > 1 and (self.model is not None or once):
+            raise ConfigError(
+                f"{config.model.members} members need a model each: give functions that make encoder and decoder, "
+                f"not {'a model' if self.model is not None else f'one module, the {once[0]}'}"
+            )
+        return replace(config, factories=self.names)
+
+    def restored(self, config: Config, where: object) -> Own:
+        """These parts, if they are all that a stored run needs; it may lack the objective until it trains again.
+
+        Raises
+        ------
+        ConfigError
+            If one is lacking, or one is given that the run has by name.
+
+        """
+        needed = {role: name for role, name in config.factories.items() if role != "objective"}
+        if any(getattr(self, role) is None for role in needed):
+            told = ", ".join(f"{role!r}: {name.rpartition(':')[2]}" for role, name in needed.items())
+            names = " and ".join(f"{role} {name}" for role, name in needed.items())
+            raise ConfigError(
+                f"{where} has {names} of its own, whose code is not stored: likely.load(path, factories={{{told}}}) "
+                "with functions that make them (on the command line likely --factory ROLE=MODULE:CALLABLE ...)"
+            )
+        extra = [role for role in self.names if role not in config.factories]
+        if extra:
+            raise ConfigError(f"{where} has its {extra[0]} by name: leave factories[{extra[0]!r}] out")
+        return self
+
+
+NOTHING = Own()
+
+
+def _imported(role: str, told: Factory) -> Factory:
+    if not isinstance(told, str):
+        return told
+    module, _, name = told.partition(":")
+    try:
+        made: Any = importlib.import_module(module)
+        for part in name.split("."):
+            made = getattr(made, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{role}: {told!r} is no MODULE:CALLABLE that can be imported ({error})") from error
+    return cast(Factory, made)
+
+
+def _name(part: Any) -> str:
+    made = part if hasattr(part, "__qualname__") else type(part)
+    return f"{made.__module__}:{made.__qualname__}"
+
+
+def words(config: Config) -> dict[str, str]:
+    """The parts of a resolved configuration, in words: `prior, posterior, likelihood, network, objective`."""
+    model, own = config.model, config.factories
+    if "model" in own:
+        parts = dict.fromkeys(("prior", "posterior", "likelihood", "network"), f"of {own['model']}")
+    else:
+        names = [own.get(role) for role in ("encoder", "decoder")]
+        network = " and ".join(name or str(model.network) for name in names) if any(names) else str(model.network)
+        parts = {
+            "prior": str(model.prior),
+            "posterior": str(model.posterior),
+            "likelihood": model.likelihood or "by the form of x",
+            "network": network,
+        }
+    return {**parts, "objective": own.get("objective", config.training.objective)}

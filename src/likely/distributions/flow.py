@@ -61,6 +61,10 @@ class Flowed(LatentDistribution):
         return self.base.noise_size
 
     @property
+    def spreads(self) -> tuple[bool, ...]:
+        return self.base.spreads
+
+    @property
     def mean(self) -> Tensor:
         """Estimated from 256 fixed draws, antithetic: there is no closed form."""
         return self._draws().mean(0)

@@ -38,6 +38,11 @@ class LatentDistribution(Distribution):
         return int(self.event_shape[0])
 
     @property
+    def spreads(self) -> tuple[bool, ...]:
+        """Which numbers of the noise move a draw about; the others choose a component or a member: `noise_size`."""
+        return (True,) * self.noise_size
+
+    @property
     @abstractmethod
     def like(self) -> Tensor:
         """One of the law's tensors: z has its type and device."""

@@ -53,6 +53,10 @@ class LatentMixture(LatentDistribution):
         return self.components.noise_size + 1
 
     @property
+    def spreads(self) -> tuple[bool, ...]:
+        return (*self.components.spreads, False)
+
+    @property
     def mean(self) -> Tensor:
         return (self.logits.exp().unsqueeze(-1) * self.components.mean).sum(-2)
 

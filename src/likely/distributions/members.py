@@ -48,6 +48,10 @@ class Members(LatentDistribution):
         return 1 + max(law.noise_size for law in self.laws)
 
     @property
+    def spreads(self) -> tuple[bool, ...]:
+        return (False, *max((law.spreads for law in self.laws), key=len))
+
+    @property
     def mean(self) -> Tensor:
         means = torch.stack([law.mean for law in self.laws]).mean(0)
         return torch.cat([torch.zeros_like(means[..., :1]), means], -1)

@@ -17,6 +17,7 @@ from likely.data.events import Event, read_events, split_words
 from likely.errors import ConfigError
 from likely.run.forms import formed
 from likely.run.progress import bar
+from likely.run.tempering import demand_temperature, tell_temperature, tempered
 from likely.tasks.condition import Conditional, conditional
 from likely.tasks.ranges import Range, Tally, demand, keep, told
 
@@ -39,9 +40,20 @@ def parts(z: Tensor, y: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]
 
 
 @torch.no_grad()
-def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool, beyond_range: bool, seed: int) -> Any:
+def drawn(
+    run: Run,
+    n: int,
+    *,
+    given: Asked | None,
+    mean: bool,
+    with_holes: bool,
+    beyond_range: bool,
+    temperature: float,
+    seed: int,
+) -> Any:
     """Draw rows; see `Run.sample`."""
     values, events = _apart(run, given)
+    demand_temperature(run.model.prior(), temperature, bool(events))
     if events and mean:
         raise ConfigError("a mean of P(x|z) does not keep to a condition on modelled columns; leave mean out")
     y = encode_given(run.schema, _exposed(run, values, n, seed), n)
@@ -53,10 +65,10 @@ def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool
             x, found = _given_events(run, n, events, y, within)
             tallies = [one.tally for one in found if one.tally is not None]
         else:
-            x = _plainly(run, n, y, mean=mean)
+            x = _plainly(run, n, y, temperature, mean=mean)
             tallies = []
             if within is not None:
-                x, tally = _within(run, x, y, within)
+                x, tally = _within(run, x, y, within, temperature)
                 tallies = [tally]
         seen = run.patterns.draw(n) if with_holes and run.patterns else None
     if seen is not None:
@@ -65,6 +77,7 @@ def drawn(run: Run, n: int, *, given: Asked | None, mean: bool, with_holes: bool
     if isinstance(result, pd.DataFrame):
         result.attrs |= {"given": _told(found, n)} if found else {}
         result.attrs |= {"range": told(tallies)} if tallies else {}
+    tell_temperature(result, temperature)
     return formed(run.facts, result)
 
 
@@ -77,20 +90,20 @@ def _exposed(run: Run, values: dict[str, Any] | None, n: int, seed: int) -> dict
     return {**(values or {}), column.name: np.random.default_rng(seed).choice(known, n)}
 
 
-def _plainly(run: Run, n: int, y: Tensor | None, *, mean: bool = False) -> Tensor:
-    z, made = run.model.prior().sample(torch.Size((n,))), []
+def _plainly(run: Run, n: int, y: Tensor | None, temperature: float, *, mean: bool = False) -> Tensor:
+    z, made = tempered(run.model.prior(), n, temperature), []
     for part in parts(z, y):
         law = run.model.likelihood(*part)
         made.append((law.mean if mean else law.sample()).cpu())
     return torch.cat(made)
 
 
-def _within(run: Run, x: Tensor, y: Tensor | None, within: Range) -> tuple[Tensor, Tally]:
+def _within(run: Run, x: Tensor, y: Tensor | None, within: Range, temperature: float) -> tuple[Tensor, Tally]:
     """Rows of P(x|y, x is within the range), from rows of P(x|y); those of one y have one law."""
     group = None if y is None else torch.unique(y, dim=0, return_inverse=True)[1].cpu()
 
     def again(rows: Tensor) -> Tensor:
-        return _plainly(run, len(rows), None if y is None else y[rows.to(y.device)])
+        return _plainly(run, len(rows), None if y is None else y[rows.to(y.device)], temperature)
 
     x, tally = keep(x, again, within, group=group)
     demand(within, tally)

@@ -371,6 +371,7 @@ class Run:
         mean: bool = False,
         with_holes: bool = False,
         beyond_range: bool = False,
+        temperature: float = 1.0,
         seed: int = 0,
     ) -> Any:
         """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came.
@@ -399,16 +400,29 @@ class Run:
             masks, independently of x, so as if cells were missing completely at random. Values are those drawn without.
         beyond_range
             Draw from P(x) itself.
+        temperature
+            τ: multiply the normal numbers behind z by it (of a flow its base's, of a hierarchy every group's, within
+            the chosen component of a mixture). Below 1 rows are more usual and less varied; P(x|z) is as it is. Unless
+            τ is 1 they are no draws of P(x), and that is said: in a warning, and in `frame.attrs["temperature"]`.
 
         Raises
         ------
         InputError
-            If a condition is not given, or has a category that was not seen in training; or fewer than 1 in 100 rows
-            drawn lie within the range.
+            If a condition is not given, or has a category that was not seen in training; fewer than 1 in 100 rows drawn
+            lie within the range; or a temperature is asked where z is a unit vector or a code.
 
         """
         _at_least_one("n", n)
-        return drawn(self, n, given=given, mean=mean, with_holes=with_holes, beyond_range=beyond_range, seed=seed)
+        return drawn(
+            self,
+            n,
+            given=given,
+            mean=mean,
+            with_holes=with_holes,
+            beyond_range=beyond_range,
+            temperature=temperature,
+            seed=seed,
+        )
 
     def split(self, part: str) -> Any:
         """The rows of `train`, `val` or `test` as they came, in the data's order: a frame, an array or a tensor.

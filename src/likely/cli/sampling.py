@@ -1,0 +1,59 @@
+"""Rows drawn from the learned distribution, in the terminal."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from likely.cli.arguments import Beyond, Device, Json, Output, Overwrite, Seed, Stored
+
+__all__ = ["sample"]
+
+
+def sample(
+    run: Stored,
+    n: Annotated[int, typer.Option("-n", help="How many rows.")] = 100,
+    given: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--given",
+            metavar="COLUMN=VALUE",
+            help="What rows must be: a condition's value; of a modelled column also !=, <, <=, >, >=, and A|B for or.",
+        ),
+    ] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="The mean of P(x|z) instead of a draw from it.")] = False,
+    with_holes: Annotated[
+        bool, typer.Option("--with-holes", help="Leave cells out as often as training rows miss them, whatever x is.")
+    ] = False,
+    beyond_range: Beyond = False,
+    temperature: Annotated[
+        float,
+        typer.Option(
+            "--temperature", help="Multiply the normal numbers behind z: below 1 more usual rows, no draws of P(x)."
+        ),
+    ] = 1.0,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
+    import likely
+    from likely.cli.output import deliver, ready, tell_given, tell_range
+
+    ready(output, overwrite=overwrite)
+    fitted = likely.load(run, device=device)
+    drawn = fitted.sample(
+        n,
+        given=given or None,
+        mean=mean,
+        with_holes=with_holes,
+        beyond_range=beyond_range,
+        temperature=temperature,
+        seed=seed,
+    )
+    tell_given(drawn)
+    deliver(fitted.schema, drawn, output, overwrite=overwrite, json=json)
+    tell_range(drawn)

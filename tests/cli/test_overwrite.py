@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from refusals import STEPS, Capture, refused, snapshot, table
 
 import likely
 from likely.cli import main, show
-from likely.run.files import WRITTEN
+from likely.run.files import CHECKPOINTS, WRITTEN
 
 
 def kept(capsys: Capture, folder: Path, data: Path, out: Path | str) -> str:
@@ -33,7 +34,7 @@ def test_all_that_likely_writes_into_a_run_is_its_own(tmp_path: Path) -> None:
     run = likely.fit(frame, condition="group", out=tmp_path / "run", steps=3)
     run.evaluate(samples=2, anneal=0)
     run.report()
-    assert {file.name for file in (tmp_path / "run").iterdir()} == set(WRITTEN)
+    assert {file.name for file in (tmp_path / "run").iterdir()} == {*WRITTEN, CHECKPOINTS}
     likely.fit(frame, out=tmp_path / "run", steps=3, overwrite=True)
 
 
@@ -50,17 +51,17 @@ def test_an_unfinished_run_is_replaced(stored: Path, run: Path, monkeypatch: pyt
 
     stopped: dict[str, bytes] = {}
 
-    def stop(fitted: likely.Run) -> None:
+    def stop(fitted: likely.Run, _: object) -> None:
         assert fitted.directory is not None
         stopped.update(snapshot(fitted.directory))
         raise RuntimeError
 
-    monkeypatch.setattr(fitting, "_train", stop)
+    monkeypatch.setattr(fitting, "learn", stop)
     with pytest.raises(RuntimeError):
         likely.fit(table(), out=run.parent / "other")
     monkeypatch.undo()
-    for file in run.iterdir():
-        file.unlink()
+    shutil.rmtree(run)
+    run.mkdir()
     for name, content in {**stopped, ".weights.safetensors.k3x_9abz": b"half"}.items():
         (run / name).write_bytes(content)
     with pytest.raises(likely.errors.RunError, match="did not finish"):
@@ -74,11 +75,11 @@ def test_an_empty_folder_is_taken(stored: Path, tmp_path: Path) -> None:
     assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "new"), "--overwrite", *STEPS]) == 0
 
 
-@pytest.mark.parametrize("name", ["notes.txt", ".git", "checkpoints", "Config.json", ".config.json.swp"])
+@pytest.mark.parametrize("name", ["notes.txt", ".git", "checkpoints.old", "Config.json", ".config.json.swp"])
 def test_a_run_that_holds_anything_else_is_kept(
     name: str, stored: Path, run: Path, tmp_path: Path, capsys: Capture
 ) -> None:
-    if name in (".git", "checkpoints"):
+    if name in (".git", "checkpoints.old"):
         (run / name).mkdir()
     else:
         (run / name).write_text("mine")

@@ -86,12 +86,12 @@ def test_every_class_of_a_condition_trains() -> None:
 
 
 def test_a_held_out_row_that_cannot_be_encoded_is_told_before_training(monkeypatch: pytest.MonkeyPatch) -> None:
-    from likely.run import fitting
+    from likely.run import learning
 
     frame = pd.DataFrame({"x": np.arange(60.0) % 7 + 0.25, "y": np.arange(60) % 5})
     row = int(likely.fit(frame, steps=1, width=8).division.test[0])
     frame.loc[row, "x"] = -5.25
-    monkeypatch.setattr(fitting, "train", None)
+    monkeypatch.setattr(learning, "Trainer", None)
     with pytest.raises(DataError, match=rf"test rows: column 'x': row {row} holds -5.25"):
         likely.fit(frame, limits={"x": (0, None)}, steps=1)
 

@@ -54,6 +54,7 @@ def test_a_loaded_run_scores_bit_for_bit(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(run.score(frame), loaded.score(frame), check_exact=True)
     pd.testing.assert_frame_equal(run.sample(30, seed=4), loaded.sample(30, seed=4), check_exact=True)
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "checkpoints",
         "config.json",
         "schema.json",
         "rows.safetensors",

@@ -95,6 +95,7 @@ class Learner(BaseEstimator, ABC):
     def _learn(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
         run = fit(rows, split=division_of(rows, options["seed"]), progress=bool(self.verbose), **options)
         run.model.double()
+        run.states = ()
         self.run_: Run = run
 
     def _options(self) -> dict[str, Any]:

@@ -72,6 +72,10 @@ class Exemplar(Prior):
         super().train(mode)
         return self
 
+    def _load_from_state_dict(self, *arguments: Any) -> None:
+        super()._load_from_state_dict(*arguments)
+        self._stale = False  # the means that were stored belong to the weights that were
+
     def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentDistribution:
         """The distribution, over vectors `(dim,)`; in training its `log_prob` is of z `(sample, batch, dim)`."""
         if self._stale:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from likely.errors import OutputError
 
-__all__ = ["WRITTEN", "claim", "fresh", "write"]
+__all__ = ["CHECKPOINTS", "STATE", "WRITTEN", "claim", "fresh", "write"]
 
 WRITTEN = (
     "baselines.safetensors",
@@ -27,6 +27,7 @@ WRITTEN = (
     "schema.json",
     "weights.safetensors",
 )
+CHECKPOINTS, STATE = "checkpoints", ("state.json", "state.safetensors")
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -71,14 +72,27 @@ def fresh(path: Path, *, overwrite: bool) -> None:
 
 
 def _foreign(directory: Path) -> list[str]:
-    """What lies in a folder that no run of ours writes: any other name, any folder, any link."""
-    names = {entry.name: entry for entry in directory.iterdir()}
-    half = re.compile("|".join(rf"\.{re.escape(name)}\.\w{{8}}" for name in WRITTEN))
-    return sorted(
-        name
-        for name, entry in names.items()
-        if entry.is_symlink() or not entry.is_file() or not (name in WRITTEN or half.fullmatch(name))
-    )
+    """What lies in a folder that no run of ours writes: any other name, any link, any folder but of checkpoints."""
+    found = []
+    for entry in directory.iterdir():
+        steps = list(entry.iterdir()) if entry.name == CHECKPOINTS and _is_folder(entry) else None
+        if steps is None:
+            found += [] if _written(entry, WRITTEN) else [entry]
+        for step in steps or ():
+            known = re.fullmatch(r"\d+|\.\d+\.\w{8}", step.name) and _is_folder(step)
+            found += [one for one in step.iterdir() if not _written(one, STATE)] if known else [step]
+    return sorted(str(entry.relative_to(directory)) for entry in found)
+
+
+def _is_folder(place: Path) -> bool:
+    return place.is_dir() and not place.is_symlink()
+
+
+def _written(entry: Path, names: tuple[str, ...]) -> bool:
+    """Whether it is a file of one of these names, or half of one."""
+    half = re.compile("|".join(rf"\.{re.escape(name)}\.\w{{8}}" for name in names))
+    known = entry.name in names or half.fullmatch(entry.name) is not None
+    return known and entry.is_file() and not entry.is_symlink()
 
 
 def _ours(directory: Path) -> bool:

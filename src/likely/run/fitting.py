@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -14,14 +13,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from likely.assembly import Factory, Own, build, chosen, notices, objective, plainly, resolve, supported
-from likely.config import Config, TrainingConfig
+from likely.assembly import Factory, Own, build, chosen, notices, plainly, resolve
+from likely.config import Config
 from likely.data import (
     Binarize,
     Channels,
-    EncodedRows,
     Limits,
-    Patterns,
     Rows,
     Schema,
     Source,
@@ -29,32 +26,25 @@ from likely.data import (
     demand_channels,
     digest,
     divide,
-    encode,
     sources,
-    weights_of,
-    with_labels,
 )
 from likely.data.schema import LABEL
 from likely.data.sources.picture import colour_of
 from likely.data.sources.reading import Reading
-from likely.errors import ConfigError, DataError
-from likely.models import VAE, Ensemble
+from likely.errors import ConfigError
 from likely.networks.precision import native_bfloat16
-from likely.objectives import Objective
 from likely.run.describing import Beside, as_it_is, describe, placed
 from likely.run.files import claim
 from likely.run.forms import form_of
+from likely.run.learning import learn
 from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.store import save, save_plan
-from likely.run.support import demand_mass
-from likely.training import Monitor, Outcome, Progress, Schedule, train
-from likely.training.timing import steps_in
+from likely.training import Monitor
 
 __all__ = ["fit"]
 
 WIDE = 256
-START_ROWS, START_LEAST, START_CELLS = 10_000, 500, 2**23
 
 
 def fit(
@@ -233,7 +223,7 @@ def fit(
         run.progress = progress
         if directory is not None:
             save_plan(run)
-        _train(run, monitors)
+        learn(run, monitors)
         if directory is not None:
             save(run)
     return run
@@ -280,126 +270,3 @@ def _model(config: Config, schema: Schema, own: Own) -> Any:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         return build(config, schema, own).to(config.device)
-
-
-def _encoded(run: Run) -> dict[str, EncodedRows]:
-    """Training and validation rows; test rows that could never be evaluated are told of now, not after training."""
-    made, source = {}, run.training_source()
-    for kind in ("train", "validation", "test"):
-        if not len(getattr(run.division, kind)):
-            continue
-        part, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]]
-        try:
-            spare = run.schema.uniform and not np.may_share_memory(part.values, whole.values)
-            if kind == "test":
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
-                    encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
-            else:
-                rows = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
-                made[kind] = replace(rows, weights=weights_of(run.schema, part))
-                if run.own.model is None:
-                    supported(run.config, run.schema, made[kind])
-                else:
-                    fixed = made[kind].fixed(run.config.seed).to(run.device)
-                    demand_mass(run.model, fixed, getattr(run.division, kind))
-        except DataError as error:
-            raise DataError(f"{kind} rows: {error}") from error
-    return made
-
-
-def _train(run: Run, monitors: Sequence[Monitor]) -> None:
-    config, seed = run.config.training, run.config.seed
-    encoded = _encoded(run)
-    _note_holes(run, encoded["train"])
-    validation = encoded["validation"].fixed(seed).to(run.device)
-    rows = encoded["train"] if run.schema.binarize == "dynamic" else encoded["train"].fixed(seed)
-    rows = rows.to(run.device)
-    run.conditions = None if encoded["train"].covariates is None else encoded["train"].covariates.cpu()
-    del encoded
-    first = torch.arange(min(len(rows), _starting(run)), device=run.device)
-    batch = rows.take(first).fixed(seed).whole(first)
-    if run.own.model is None:
-        run.model.initialise(batch)
-    elif isinstance(run.model, VAE) and run.model.p_z.knows_rows:
-        run.model.p_z.initialise(batch.values, batch.covariates, batch.observed)
-    aim = objective(run.config, run.schema, run.own)
-    schedule, config = _schedule(run, config, rows, validation, aim)
-    outcomes: list[Outcome] = []
-    members = run.model.members
-    for number, member in enumerate(members):
-        what = f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting"
-        with bar(what, shown=run.progress) as tick:
-            told: dict[str, Any] = {"objective": aim, "seed": seed + number, "monitors": [Progress(tick), *monitors]}
-            made = train(member, rows, validation, config, schedule, **told)
-        outcomes.append(made)
-        if made.interrupted:
-            break
-    run.config = replace(run.config, training=config)
-    _keep(run, outcomes)
-
-
-def _starting(run: Run) -> int:
-    """How many rows a model starts from; fewer wide ones, unless its prior is made of them."""
-    model = run.model.members[0]
-    if isinstance(model, VAE) and model.p_z.needs_posterior:
-        return START_ROWS
-    return min(START_ROWS, max(START_LEAST, START_CELLS // run.schema.dims))
-
-
-def _keep(run: Run, outcomes: list[Outcome]) -> None:
-    """What training did; of an ensemble whose training was interrupted, the members that were trained to their end."""
-    whole = [outcome for outcome in outcomes if not outcome.interrupted] or outcomes[:1]
-    members = run.model.members
-    if len(whole) < len(members):
-        run.model = members[0] if len(whole) == 1 else Ensemble(members[: len(whole)])
-        run.config = replace(run.config, model=replace(run.config.model, members=len(whole)))
-        run.notices += (f"training was interrupted: {len(whole)} of {len(members)} members are kept",)
-    records = [
-        {**({"member": number} if len(whole) > 1 else {}), **record}
-        for number, outcome in enumerate(whole)
-        for record in outcome.history
-    ]
-    run.history = pd.DataFrame(records, columns=None if records else ["step", "val_elbo"])
-    for outcome in whole:
-        if outcome.diverged:
-            run.notices += (f"training diverged after step {outcome.steps}; the best weights until then are kept",)
-    told = [_told(outcome) for outcome in whole]
-    run.facts |= {
-        "interrupted": any(outcome.interrupted for outcome in outcomes),
-        **told[0],
-        "diverged": any(outcome.diverged for outcome in whole),
-        "seconds": round(sum(outcome.seconds for outcome in outcomes), 2),
-        **({"members": told} if len(told) > 1 else {}),
-    }
-
-
-def _told(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "diverged": outcome.diverged,
-        "steps": outcome.steps,
-        "selected": outcome.selected,
-        "selected_step": outcome.selected_step,
-        "validation_elbo": outcome.best if outcome.selected else None,
-    }
-
-
-def _note_holes(run: Run, train: EncodedRows) -> None:
-    if train.observed is not None:
-        cells = len(train) * run.schema.dims
-        missing, rows = cells - int(train.cells.sum()), int((train.cells < run.schema.dims).sum())
-        run.patterns = Patterns.of(train.observed)
-        run.notices += (
-            f"{missing:,} of {cells:,} cells ({missing / cells:.1%}) are missing, in {rows:,} of {len(train):,} "
-            "training rows: log P(x) is that of the observed ones",
-        )
-
-
-def _schedule(
-    run: Run, config: TrainingConfig, rows: Any, validation: Any, aim: Objective
-) -> tuple[Schedule, TrainingConfig]:
-    if config.minutes is None:
-        return Schedule.make(config, len(rows)), config
-    members = run.model.members
-    steps = steps_in(config.minutes / len(members), members[0], rows, validation, config, aim)
-    return Schedule.make(config, len(rows), steps), replace(config, minutes=None, steps=steps)

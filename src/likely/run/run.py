@@ -77,6 +77,8 @@ class Run:
         y of the training rows as they are encoded, `(rows, conditions)`; `None` for a model of P(x) alone.
     own
         What the user brought in the place of parts by name.
+    states
+        What training knew at its end, one for each member; empty in a run that was loaded: they are in its directory.
     progress
         Whether verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
 
@@ -95,6 +97,7 @@ class Run:
     patterns: Patterns | None = None
     conditions: torch.Tensor | None = None
     own: assembly.Own = assembly.NOTHING
+    states: tuple[dict[str, Any], ...] = ()
     progress: bool = True
 
     def __repr__(self) -> str:

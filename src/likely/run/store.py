@@ -19,6 +19,7 @@ from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
 from likely.run.files import write
 from likely.run.run import Run, versions
+from likely.run.states import write_states
 
 __all__ = ["load", "save", "save_plan"]
 
@@ -36,7 +37,7 @@ def save_plan(run: Run) -> None:
 
 
 def save(run: Run) -> None:
-    """Write what training made: configuration with its steps, selected weights, history and facts."""
+    """Write what training made: configuration with its steps, selected weights, its state, history and facts."""
     directory = _directory(run)
     write(directory / "config.json", _json(run.config.to_dict()))
     write(directory / "history.csv", run.history.to_csv(index=False))
@@ -45,6 +46,8 @@ def save(run: Run) -> None:
         write(directory / HOLES, save_tensors(arrays))
     if run.conditions is not None:
         write(directory / CONDITIONS, save_tensors({"y": run.conditions.contiguous()}))
+    if run.states:
+        write_states(directory, run.states)
     write(directory / "weights.safetensors", save_tensors(_apart(run.model)))
     facts = {
         "finished": True,

@@ -127,7 +127,7 @@ def with_stray() -> list[str]:
         (with_stray(), r"numeric but for 1 of 39 values, the first '12 km' in row 38.*--column a=categorical"),
         ([1.0, np.inf] * 20, "row 1: inf is not a finite number"),
         (np.array(["2020-01-01", "2030-01-01T00:00:00.000000001"] * 20, "M8[ns]"), "lie .* nanoseconds apart"),
-        (pd.to_timedelta(np.arange(N), "h"), "type Timedelta"),
+        (pd.period_range("2024-01", periods=N, freq="M"), "type Period"),
         ([b"a"] * N, "type bytes"),
         ([[1], [2]] * 20, "type list"),
         (np.ones(N) * 1j, "type complex"),

@@ -103,6 +103,12 @@ def test_decimals_beyond_float64_stay() -> None:
     exact = likely.fit(rows, column={"d": "ignore"}, steps=2)
     holed = rows.assign(x=rows["x"].where(rows.index > 0))
     assert exact.impute(holed, samples=5)["d"].tolist() == rows["d"].tolist()
+    said = "column 'd': 30 of 60 values, such as 12345678901234567.01, have more digits"
+    told = rows.assign(d=[BIG, decimal.Decimal("1.5")] * 30)
+    rounding = likely.fit(told, steps=2)
+    assert said in " ".join(rounding.notices)
+    with pytest.warns(UserWarning, match=said):
+        rounding.score(told, samples=3)
     other = likely.fit(rows.assign(d=np.arange(ROWS) % 7), steps=2)
     mixed = pd.DataFrame({"d": [decimal.Decimal("1.00"), None], "x": [1.0, np.nan]})
     made = other.impute(mixed, samples=5)["d"].tolist()

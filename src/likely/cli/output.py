@@ -59,8 +59,6 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
         If the output exists already, or cannot hold the result.
 
     """
-    if hasattr(result, "to_pandas"):  # a table of arrow or polars
-        result = result.to_pandas()
     written = _with_tokens(schema, result) if path is None or path.suffix.lower() in TEXT else result
     if path is not None:
         if isinstance(result, pd.DataFrame):

@@ -42,10 +42,12 @@ def sample(
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     import likely
     from likely.cli.output import deliver, ready, tell_given, tell_range
+    from likely.run.drawing import drawn
 
     ready(output, overwrite=overwrite)
     fitted = likely.load(run, device=device)
-    drawn = fitted.sample(
+    made = drawn(
+        fitted,
         n,
         given=given or None,
         mean=mean,
@@ -54,6 +56,6 @@ def sample(
         temperature=temperature,
         seed=seed,
     )
-    tell_given(drawn)
-    deliver(fitted.schema, drawn, output, overwrite=overwrite, json=json)
-    tell_range(drawn)
+    tell_given(made)
+    deliver(fitted.schema, made, output, overwrite=overwrite, json=json)
+    tell_range(made)

@@ -24,7 +24,7 @@ def deliver_part(run: Run, part: str, path: Path | None, *, overwrite: bool, jso
     """Write the rows of a part as they were read, or print a table; an npz also holds the labels that came beside."""
     rows = rows_of_part(run, part)
     if path is None or path.suffix.lower() != ".npz" or rows.labels is None:
-        deliver(run.schema, rows.values, path, overwrite=overwrite, json=json)
+        deliver(run.schema, rows.values if rows.given is None else rows.given, path, overwrite=overwrite, json=json)
         return
     buffer = io.BytesIO()
     np.savez_compressed(buffer, x=np.asarray(rows.values), y=rows.labels)

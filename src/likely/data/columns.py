@@ -25,6 +25,12 @@ MAX_CATEGORIES = 5000
 FEW, INDEX = 50, "index"
 WORDS, CHARACTERS = 4.0, 60.0
 NAMED_ID = re.compile(r"(.*[ _.-])?(id|uuid|guid|key|index|row|rownames?|row[ _.-]?(number|num|no))|.*[a-z]I[dD]")
+CURES = {
+    "Period": "make them dates by {}.dt.to_timestamp()",
+    "Interval": "make them numbers by {0}.map(lambda one: one.mid), or strings by {0}.astype(str)",
+    "time": "make them durations by pd.to_timedelta({}.astype(str))",
+    "bytes": "make them strings by {}.str.decode('utf-8')",
+}
 PLAIN = (str, bool, int, float, np.bool_, np.number)
 
 
@@ -243,9 +249,11 @@ def _left_out(name: str, values: pd.Series) -> Column | None:
 def _refuse_objects(name: str, values: pd.Series) -> None:
     odd = next((value for value in values.tolist() if not isinstance(value, PLAIN) or isinstance(value, complex)), None)
     if odd is not None:
+        kind = type(odd).__name__
+        cure = CURES.get(kind, "make them numbers or strings").format(f"frame[{name!r}]")
         raise DataError(
-            f"column {name!r} holds values of type {type(odd).__name__}, such as {str(odd)[:40]!r}; make them "
-            f"numbers or strings, or leave the column out with --column {name}=ignore"
+            f"column {name!r} holds values of type {kind}, such as {str(odd)[:40]!r}; {cure}, or leave the column out "
+            f"with --column {name}=ignore"
         )
 
 

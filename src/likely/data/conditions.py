@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.dates import shown
+from likely.data.dtypes import is_duration, seconds
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError, quoted
@@ -109,6 +110,8 @@ def _a_row_each(column: Column, value: Any, rows: int) -> pd.Series:
             f"condition {column.name!r} needs one value, or one for each of {rows} rows; got shape {values.shape}"
         )
     made = pd.Series(values if values.dtype.kind == "M" else values.tolist(), dtype=object).infer_objects()
+    if is_duration(column.came) and made.dtype.kind not in "iuf":
+        made = made.map(seconds)
     if column.dtype.startswith("bool") and made.dtype.kind not in "biuf":
         made = made.map(lambda text: TRUTH.get(str(text).lower(), text)).infer_objects()
     return made

@@ -17,6 +17,7 @@ import pandas as pd
 
 from likely.data import dates
 from likely.data.conditions import span
+from likely.data.dtypes import is_duration, seconds
 from likely.data.schema import Column, Schema
 from likely.errors import ConfigError, quoted
 
@@ -221,6 +222,8 @@ def number_of(column: Column, value: Any) -> float:
         number = math.nan if isinstance(value, (bool, np.bool_)) else float(value)
     except (TypeError, ValueError):
         number = math.nan
+    if not math.isfinite(number) and is_duration(column.came):
+        number = seconds(value)
     if not math.isfinite(number) and isinstance(value, str) and column.written is not None:
         number = column.written.number(value)
     if not math.isfinite(number):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from likely.data.dtypes import is_duration, name_of, restored
 from likely.data.schema import Column
 
 __all__ = ["fill_cells"]
@@ -41,11 +42,18 @@ def fill_cells(column: Column, given: pd.Series, new: pd.Series, hole: np.ndarra
 
     """
     dtype = given.dtype
+    nothing = bool(hole.all()) and _says_nothing(dtype)
+    same = column.came == name_of(dtype) and not isinstance(dtype, pd.SparseDtype)
+    if nothing or same or is_duration(name_of(dtype)):
+        own = restored(new, column.came)
+        if nothing or own.dtype == dtype:
+            return _joined(given, own, hole, own.dtype), None
+        new = own
     if isinstance(dtype, pd.SparseDtype):
         dense, _ = fill_cells(column, given.sparse.to_dense(), new, hole)
         made = dense.astype(pd.SparseDtype(dense.dtype, dtype.fill_value))
         return made, _told(column, dtype, made.dtype) if made.dtype.kind != dtype.kind else None
-    if (hole.all() and _says_nothing(dtype)) or _held_back(given[~hole], new.dtype):
+    if _held_back(given[~hole], new.dtype):
         return _joined(given, new, hole, new.dtype), None
     if isinstance(dtype, pd.CategoricalDtype):
         added = [value for value in dict.fromkeys(new.tolist()) if value not in dtype.categories]

@@ -8,12 +8,42 @@ import pandas as pd
 
 from likely.data.cells import holes
 from likely.data.decode import decode
+from likely.data.dtypes import came_as, is_duration
 from likely.data.encode import encode
 from likely.data.schema import Column, Schema
-from likely.data.source import Rows
+from likely.data.source import Rows, Source
+from likely.data.sources.plain import rounded
 from likely.errors import DataError, InputError
 
-__all__ = ["demand_returns"]
+__all__ = ["demand_returns", "rounded_in", "with_types"]
+
+
+def rounded_in(schema: Schema, source: Source) -> tuple[str, ...]:
+    """What there is to say of values that the model knows less exactly than they were given."""
+    names = [column.name for column in schema.columns if not column.left_out]
+    told = [rounded(rows.given, names) for rows in source.splits.values() if rows.given is not None]
+    return tuple(line for lines in told for line in lines)
+
+
+def with_types(schema: Schema, rows: Rows) -> Schema:
+    """The schema of a table with the types that its columns came in, in which results are given back."""
+    if rows.given is None or not isinstance(rows.values, pd.DataFrame):
+        return schema
+    place = {str(name): i for i, name in enumerate(rows.given.columns)}
+    return replace(
+        schema,
+        columns=tuple(
+            _typed(column, came_as(rows.given.iloc[:, place[column.name]], rows.values[column.name]))
+            if column.name in place
+            else column
+            for column in schema.columns
+        ),
+    )
+
+
+def _typed(column: Column, came: str | None) -> Column:
+    reason = f"{column.reason}; durations, in seconds" if is_duration(came) else column.reason
+    return replace(column, came=came, reason=reason)
 
 
 def demand_returns(schema: Schema, rows: Rows) -> None:

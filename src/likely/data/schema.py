@@ -82,6 +82,9 @@ class Column:
     limits
         Declared law: P(x) is 0 below the first and above the second, ∓∞ where a side is open; on a grid they are values
         of it. `low` and `high` stay those of the training rows.
+    came
+        The type that the column came in, where `dtype` is the plain one that it is read as: `Sparse[int64, 0]`, `>f8`,
+        `timedelta64[us]`, read as seconds. `None` where they are the same.
 
     """
 
@@ -112,6 +115,7 @@ class Column:
     spikes: tuple[float, ...] = ()
     resolutions: tuple[tuple[int, float], ...] = ()
     limits: tuple[float, float] | None = None
+    came: str | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):

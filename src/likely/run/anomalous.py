@@ -11,6 +11,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows, Given, encode_given, observed, outward
 from likely.errors import ConfigError, DataError
+from likely.run.forms import container_of, packed
 from likely.run.progress import bar
 from likely.tasks.anomalies import contributions, tails
 
@@ -20,9 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["anomalies"]
 
 
-def anomalies(
-    run: Run, data: Any, *, given: Given | None, false_alarms: float | None, samples: int, seed: int
-) -> pd.DataFrame:
+def anomalies(run: Run, data: Any, *, given: Given | None, false_alarms: float | None, samples: int, seed: int) -> Any:
     """Rank rows; see `Run.anomalies`."""
     from likely.run.run import index_of
 
@@ -47,7 +46,7 @@ def anomalies(
     order = np.lexsort(_keys(found)[::-1])
     ranked = pd.concat([frame, reasons], axis=1).iloc[order]
     ranked.insert(0, "rank", np.arange(1, len(ranked) + 1))
-    return ranked
+    return packed(container_of(data), ranked)
 
 
 def _names(run: Run, taken: pd.Index) -> list[str]:

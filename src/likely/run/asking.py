@@ -14,6 +14,7 @@ from likely.data import EncodedRows, Given, Rows, encode, with_labels
 from likely.data.encode import fill
 from likely.data.events import Event, apart, read_events, split_words
 from likely.errors import ConfigError, DataError
+from likely.run.forms import container_of, packed
 from likely.run.missing import note_new_holes
 from likely.run.progress import bar
 from likely.tasks.asking import LEAST, Answers, ask
@@ -24,9 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["asked"]
 
 
-def asked(
-    run: Run, data: Any, events: str | Sequence[str], *, given: Given | None, samples: int, seed: int
-) -> pd.DataFrame:
+def asked(run: Run, data: Any, events: str | Sequence[str], *, given: Given | None, samples: int, seed: int) -> Any:
     """Probabilities of events; see `Run.ask`.
 
     Raises
@@ -58,7 +57,7 @@ def asked(
             f"see their errors; raise samples above {samples}",
             stacklevel=3,
         )
-    return pd.DataFrame(columns, index=index_of(rows))
+    return packed(container_of(data), pd.DataFrame(columns, index=index_of(rows)))
 
 
 def _read(run: Run, word: str) -> list[Event]:

@@ -12,7 +12,7 @@ from likely.data import Given, decode, encode_given
 from likely.errors import DataError
 from likely.evaluation import posterior_centres, posterior_means
 from likely.run.drawing import parts
-from likely.run.forms import container_of, formed
+from likely.run.forms import container_of, named, packed
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -27,7 +27,8 @@ def encoded(run: Run, data: Any, given: Given | None) -> Any:
     rows, _ = run.rows_of(data)
     means, tensor = posterior_means(run.model.members[0], run.encoded(rows, given)), isinstance(data, torch.Tensor)
     if run.schema.form == "table" and not tensor:
-        return pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
+        frame = pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
+        return packed(container_of(data), frame)
     return torch.from_numpy(means) if tensor else means
 
 
@@ -41,7 +42,7 @@ def reconstructed(run: Run, data: Any, given: Given | None) -> Any:
     result = _means(run, z, taken.covariates)
     if isinstance(result, pd.DataFrame):
         result.index = index_of(rows)
-    return formed(run.facts, result, container_of(data))
+    return packed(container_of(data), named(run, result))
 
 
 def decoded(run: Run, codes: np.ndarray, given: Given | None) -> Any:
@@ -58,7 +59,7 @@ def decoded(run: Run, codes: np.ndarray, given: Given | None) -> Any:
         raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
     y = encode_given(run.schema, given, len(z))
     made = _means(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
-    return formed(run.facts, made) if isinstance(made, pd.DataFrame) else made
+    return packed(run.facts.get("container"), named(run, made)) if isinstance(made, pd.DataFrame) else made
 
 
 @torch.no_grad()

@@ -30,6 +30,7 @@ from likely.data import (
 )
 from likely.data.looks import Look, look
 from likely.data.plain import without_masses
+from likely.data.returns import rounded_in, with_types
 from likely.data.schema import EXPOSURE, Column
 from likely.data.sources.reading import Reading
 from likely.data.written import PLAIN
@@ -95,6 +96,7 @@ def describe(
         ungrouped(schema, split, kinds or ()), division.rows(source, "train"), exposure, weight, kinds or ()
     )
     schema = confirmed(schema, division.rows(source, "validation"))
+    schema = with_types(schema, source.splits[division.origin["train"]])
     schema = replace(_checked(schema, limits, division.rows(source, "train")), text=source.text)
     left_out = {column.name for column in schema.columns if column.left_out}
     hints = tuple(
@@ -104,6 +106,7 @@ def describe(
     )
     axis = channels_told(schema, told.get("channels"))
     said += (*_read(looks or {}), *hints, *axis, *taken(schema), *counted(schema), *shared(schema, source, division))
+    said += rounded_in(schema, source)
     return Description(schema, division, source.notices + said)
 
 

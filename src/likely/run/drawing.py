@@ -15,7 +15,7 @@ from likely.data import decode, encode_given
 from likely.data.encode import fill
 from likely.data.events import Event, read_events, split_words
 from likely.errors import ConfigError
-from likely.run.forms import formed
+from likely.run.forms import named
 from likely.run.progress import bar
 from likely.run.tempering import demand_temperature, tell_temperature, tempered
 from likely.tasks.condition import Conditional, conditional
@@ -51,7 +51,9 @@ def drawn(
     temperature: float,
     seed: int,
 ) -> Any:
-    """Draw rows; see `Run.sample`."""
+    """Draw rows, as frames of pandas or arrays; see `Run.sample`."""
+    if n < 1:
+        raise ConfigError(f"n must be at least 1, got {n}")
     values, events = _apart(run, given)
     demand_temperature(run.model.prior(), temperature, bool(events))
     if events and mean:
@@ -73,12 +75,12 @@ def drawn(
         seen = run.patterns.draw(n) if with_holes and run.patterns else None
     if seen is not None:
         seen[:, [event.place for event in events]] = True
-    result = decode(run.schema, x, y, seen)
+    result = named(run, decode(run.schema, x, y, seen))
     if isinstance(result, pd.DataFrame):
         result.attrs |= {"given": _told(found, n)} if found else {}
         result.attrs |= {"range": told(tallies)} if tallies else {}
     tell_temperature(result, temperature)
-    return formed(run.facts, result)
+    return result
 
 
 def _exposed(run: Run, values: dict[str, Any] | None, n: int, seed: int) -> dict[str, Any] | None:

@@ -1,26 +1,37 @@
-"""Results in the form that rows came in: tensors, arrow tables, polars frames; names and sparse columns of frames."""
+"""Results in the form that rows came in: tensors, arrow tables, polars frames; names and types of columns."""
 
 from __future__ import annotations
 
+import datetime
 import importlib
+import importlib.util
+import math
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
 
-from likely.data import Source
+from likely.data import Schema, Source
+from likely.data.dtypes import restored
+from likely.data.sources.held import MARKS, is_held
+from likely.errors import DataError
 
-__all__ = ["container_of", "form_of", "formed", "packed"]
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["container_of", "form_of", "named", "packed"]
+
+DATE, STAMP = "date", "stamp"
 
 
 def container_of(data: Any) -> str:
     """`tensor`, `arrow`, `polars`, or the name of any other type."""
     if isinstance(data, torch.Tensor):
         return "tensor"
-    if isinstance(data, pa.Table) or hasattr(data, "to_arrow"):
+    if is_held(data):
         return "polars" if type(data).__module__.partition(".")[0] == "polars" else "arrow"
     return type(data).__name__
 
@@ -31,44 +42,72 @@ def form_of(data: Any, source: Source) -> dict[str, Any]:
     Returns
     -------
     dict
-        `container`; `names`, the names of columns that are not all strings, with those of their levels, where JSON can
-        hold them; `sparse`, the sparse columns with what fills them, `None` for NaN.
+        `container`; `names`, the names of columns that are not all strings, with those of their levels; `marks`, what
+        stands beside the types of arrow's coded columns.
+
+    Raises
+    ------
+    DataError
+        If a column has a name that cannot be kept.
 
     """
     made: dict[str, Any] = {"container": container_of(data)}
     frame = next(iter(source.splits.values())).given
     if frame is None:
         return made
-    labels = frame.columns.tolist()
-    if not all(isinstance(label, str) for label in labels) and all(_plain(label) for label in labels):
-        made["names"] = {"labels": labels, "levels": list(frame.columns.names)}
-    types = {str(label): dtype for label, dtype in zip(labels, frame.dtypes, strict=True)}
-    fills = {name: dtype.fill_value for name, dtype in types.items() if isinstance(dtype, pd.SparseDtype)}
-    if fills:
-        made["sparse"] = {name: None if pd.isna(fill) else np.asarray(fill).item() for name, fill in fills.items()}
+    labels = [_own(label) for label in frame.columns.tolist()]
+    for label in labels:
+        if not _kept(label):
+            raise DataError(
+                f"a column is called {label!r}, of type {type(label).__name__}, which a run does not keep; expected "
+                "strings, numbers, dates or tuples of them: frame.columns = frame.columns.map(str)"
+            )
+    levels = [None if name is None else str(name) for name in frame.columns.names]
+    if not all(isinstance(label, str) for label in labels) or levels != [None]:
+        made["names"] = {"labels": [_written(label) for label in labels], "levels": levels}
+    if MARKS in frame.attrs:
+        made[MARKS] = frame.attrs[MARKS]
     return made
 
 
-def _plain(label: Any) -> bool:
-    return all(isinstance(part, (str, int, float)) for part in (label if isinstance(label, tuple) else (label,)))
+def _own(label: Any) -> Any:
+    if isinstance(label, tuple):
+        return tuple(_own(part) for part in label)
+    return label.item() if isinstance(label, np.generic) and not isinstance(label, np.datetime64) else label
 
 
-def formed(facts: Mapping[str, Any], result: Any, container: str | None = None) -> Any:
-    """A result in the form of the rows of the fit, or in another container.
+def _kept(label: Any) -> bool:
+    if isinstance(label, tuple):
+        return all(_kept(part) for part in label)
+    if isinstance(label, float):
+        return math.isfinite(label)
+    return label is None or (isinstance(label, (str, int, datetime.date)) and label is not pd.NaT)
 
-    Parameters
-    ----------
-    facts
-        Of the run.
-    result
-        A frame whose columns are named by strings, or an array.
-    container
-        As `container_of` says it, where it is not that of the fit.
 
-    """
-    if isinstance(result, pd.DataFrame):
-        result = _named(facts.get("names"), _sparse(facts.get("sparse") or {}, result))
-    return packed(facts.get("container") if container is None else container, result)
+def _written(label: Any) -> Any:
+    """Ready for JSON: tuples are lists, dates are marked."""
+    if isinstance(label, tuple):
+        return [_written(part) for part in label]
+    if isinstance(label, datetime.date):
+        return {DATE if type(label) is datetime.date else STAMP: label.isoformat()}
+    return label
+
+
+def _read(label: Any) -> Any:
+    if isinstance(label, list):
+        return tuple(_read(part) for part in label)
+    if isinstance(label, dict):
+        return datetime.date.fromisoformat(label[DATE]) if DATE in label else pd.Timestamp(label[STAMP])
+    return label
+
+
+def named(run: Run, result: Any) -> Any:
+    """A decoded frame with the names and the types that columns had in the fit; an array as it is."""
+    if not isinstance(result, pd.DataFrame):
+        return result
+    made = _named(run.facts.get("names"), _typed(run.schema, result))
+    made.attrs |= {MARKS: run.facts[MARKS]} if MARKS in run.facts else {}
+    return made
 
 
 def packed(container: str | None, result: Any) -> Any:
@@ -77,27 +116,42 @@ def packed(container: str | None, result: Any) -> Any:
         return torch.from_numpy(result) if container == "tensor" else result
     if container not in ("arrow", "polars"):
         return result
-    named = result.set_axis([str(name) for name in result.columns], axis=1)
-    table = pa.Table.from_pandas(named, preserve_index=False).replace_schema_metadata(None)
-    return importlib.import_module("polars").from_arrow(table) if container == "polars" else table
+    marks = result.attrs.get(MARKS, {})
+    arrays = {str(name): _array(result.iloc[:, place]) for place, name in enumerate(result.columns)}
+    fields = [
+        pa.field(name, array.type, metadata=marks.get(name) if pa.types.is_dictionary(array.type) else None)
+        for name, array in arrays.items()
+    ]
+    table = pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+    if container == "arrow" or importlib.util.find_spec("polars") is None:
+        return table
+    return importlib.import_module("polars").from_arrow(table)
 
 
-def _sparse(fills: Mapping[str, Any], frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns sparse again, but those whose missing cells made them another type."""
-    made = {}
-    for name, fill in fills.items():
-        if name in frame and isinstance(frame[name].dtype, np.dtype):
-            made[name] = frame[name].astype(pd.SparseDtype(frame[name].dtype, np.nan if fill is None else fill))
-    return frame.assign(**made) if made else frame
+def _array(values: pd.Series) -> pa.ChunkedArray:
+    """A column of an arrow table, which has none of several types: texts then."""
+    try:
+        made = pa.array(values, from_pandas=True)
+    except pa.ArrowException:
+        made = pa.array(values.map(str, na_action="ignore"), pa.string(), from_pandas=True)
+    return made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made])
+
+
+def _typed(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns in the types that they came in, but those whose missing cells made them another."""
+    made = {column.name: restored(frame[column.name], column.came) for column in schema.columns if column.name in frame}
+    return frame.assign(**{name: values for name, values in made.items() if values.dtype != frame[name].dtype})
 
 
 def _named(told: Mapping[str, Any] | None, frame: pd.DataFrame) -> pd.DataFrame:
     """Columns with the names that they had."""
     if told is None:
         return frame
-    labels = [tuple(label) if isinstance(label, list) else label for label in told["labels"]]
+    labels = [_read(label) for label in told["labels"]]
     known = {str(label): label for label in labels}
     mine = [known.get(name, name) for name in frame.columns]
     several = len(told["levels"]) > 1 and all(isinstance(label, tuple) for label in mine)
-    index = pd.MultiIndex.from_tuples(mine, names=told["levels"]) if several else pd.Index(mine, name=told["levels"][0])
-    return frame.set_axis(index, axis=1)
+    if several:
+        return frame.set_axis(pd.MultiIndex.from_tuples(mine, names=told["levels"]), axis=1)
+    name = told["levels"][0] if len(told["levels"]) == 1 else None
+    return frame.set_axis(pd.Index(mine, name=name, tupleize_cols=False), axis=1)

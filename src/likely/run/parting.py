@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from likely.data import Rows
 from likely.errors import ConfigError, DataError
-from likely.run.forms import formed
+from likely.run.forms import packed
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -19,7 +21,7 @@ PARTS = {"train": "train", "val": "validation", "validation": "validation", "tes
 
 
 def rows_of_part(run: Run, part: str) -> Rows:
-    """The rows of a part, with their labels.
+    """The rows of a part, with their labels, and as they were given.
 
     Raises
     ------
@@ -39,10 +41,20 @@ def rows_of_part(run: Run, part: str) -> Rows:
             "this run was fitted on data in memory, which a stored run does not keep; the numbers of its rows are in "
             f"run.division.{kind}"
         )
-    return run.division.rows(run.training_source(), kind)
+    source = run.training_source()
+    rows, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]].given
+    return rows if whole is None else replace(rows, given=_taken(whole, getattr(run.division, kind)))
+
+
+def _taken(frame: pd.DataFrame, index: np.ndarray) -> pd.DataFrame:
+    """Rows by their numbers, of any byte order."""
+    made = pd.DataFrame({i: column.array[index] for i, (_, column) in enumerate(frame.items())}, frame.index[index])
+    made.columns, made.attrs = frame.columns, dict(frame.attrs)
+    return made
 
 
 def part_of(run: Run, part: str) -> Any:
     """The rows of a part in the form of the data; see `Run.split`."""
-    values = rows_of_part(run, part).values
-    return formed(run.facts, values if isinstance(values, pd.DataFrame) else values.copy())
+    rows = rows_of_part(run, part)
+    values = rows.values.copy() if rows.given is None else rows.given
+    return packed(run.facts.get("container"), values)

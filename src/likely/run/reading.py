@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.data import Rows, Source, digest, sources
+from likely.data.dtypes import is_duration, name_of
+from likely.data.returns import rounded_in
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
@@ -31,8 +33,10 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
     pictured = run.schema.form == "images" and isinstance(data, (str, Path))
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
     source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
-    for notice in source.notices if source.form == "table" else ():
+    for notice in (*source.notices, *rounded_in(run.schema, source)) if source.form == "table" else ():
         warnings.warn(notice, stacklevel=4)
+    for given in source.splits.values():
+        _demand_numbers(run, given)
     if "test" in source.splits:
         return source.splits["test"], "test part of the given data"
     if len(source.splits) > 1:
@@ -40,6 +44,18 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
     seen = _digest(run, source) == run.facts["digest"]
     what = "all rows of the given data" + (HOLDS if seen else "")
     return next(iter(source.splits.values())), what
+
+
+def _demand_numbers(run: Run, rows: Rows) -> None:
+    """Durations are given where the run has them, and else have no unit."""
+    for name, values in {} if rows.given is None else rows.given.items():
+        column = next((one for one in run.schema.columns if one.name == str(name)), None)
+        if column is None or column.left_out or is_duration(column.came) or not is_duration(name_of(values.dtype)):
+            continue
+        raise DataError(
+            f"column {column.name!r} holds durations ({values.dtype}), and the run has {column.dtype} there; make them "
+            f"numbers of its unit, as by frame[{column.name!r}].dt.total_seconds() / 60"
+        )
 
 
 def training_source(run: Run) -> Source:

@@ -36,6 +36,7 @@ from likely.run.assessing import Assessment, assess
 from likely.run.codes import decoded, encoded, reconstructed
 from likely.run.described import described
 from likely.run.drawing import Asked, drawn
+from likely.run.forms import container_of, packed
 from likely.run.imputing import imputed
 from likely.run.missing import note_new_holes
 from likely.run.parting import part_of
@@ -183,8 +184,10 @@ class Run:
             calibrate=calibrate,
         )
 
-    def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> pd.DataFrame:
+    def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> Any:
         """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats.
+
+        A frame of pandas, or what held the table.
 
         Of a row with missing cells it is that of the observed ones: compare rows with the same holes.
         """
@@ -193,7 +196,7 @@ class Run:
         with bar("scoring", shown=self.progress) as tick:
             found = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
         columns = {"log_px": found.terms["iwae"], "se_mc": found.se_mc["iwae"], "elbo": found.terms["elbo"]}
-        return pd.DataFrame(columns, index=index_of(rows))
+        return packed(container_of(data), pd.DataFrame(columns, index=index_of(rows)))
 
     def anomalies(
         self,
@@ -415,8 +418,7 @@ class Run:
             lie within the range; or a temperature is asked where z is a unit vector or a code.
 
         """
-        _at_least_one("n", n)
-        return drawn(
+        made = drawn(
             self,
             n,
             given=given,
@@ -426,6 +428,7 @@ class Run:
             temperature=temperature,
             seed=seed,
         )
+        return packed(self.facts.get("container"), made)
 
     def split(self, part: str) -> Any:
         """The rows of `train`, `val` or `test` as they came, in the data's order: a frame, an array or a tensor.

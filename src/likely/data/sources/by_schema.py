@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import numbers_of
+from likely.data.dtypes import is_duration
 from likely.data.schema import Column
 from likely.data.sources.typed import Typed, strings, typed
 from likely.data.written import Written
@@ -41,13 +42,13 @@ def as_column(what: str, column: Column, texts: pd.Series, decimal: str) -> Type
     """
     kept = strings(texts)
     held, known = kept.values, kept.values.notna().to_numpy()
+    if is_duration(column.came):
+        return Typed(_durations(what, held, known), kept.token)
     kind = column.inner if column.dtype == "category" and column.inner else column.dtype
     if column.left_out and not _numeric(kind):
         return kept
     if kind.startswith("datetime64") or (kind.startswith(("timestamp", "date")) and kind.endswith("[pyarrow]")):
         return Typed(_dates(what, kind, held, known), kept.token)
-    if kind.startswith(("timedelta64", "duration")):
-        return Typed(_durations(what, held, known), kept.token)
     if column.format == "date":
         return Typed(pd.Series(_dates(what, "datetime64[s]", held, known)).dt.date.astype(object), kept.token)
     if not _numeric(kind):

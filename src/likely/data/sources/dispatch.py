@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from likely.data.source import Source
-from likely.data.sources import archives, arrays, foreign, idx, images, packed, sparse, tables
+from likely.data.sources import archives, arrays, foreign, held, idx, images, packed, sparse, tables
 from likely.data.sources.picture import is_picture
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
@@ -151,18 +150,16 @@ def _open(
 ) -> Source:
     if isinstance(data, pd.DataFrame):
         return tables.frame_source(data)
-    if isinstance(data, pa.Table):
-        return tables.frame_source(tables.frame_of(data))
-    if hasattr(data, "to_arrow"):
-        return tables.frame_source(tables.frame_of(data.to_arrow()))
     if isinstance(data, np.ndarray):
         return arrays.array_source(data)
     if sparse.is_sparse(data):
         return sparse.sparse_source(data)
     if any(kind.__name__ == "Tensor" and kind.__module__.split(".")[0] == "torch" for kind in type(data).__mro__):
         return arrays.tensor_source(data)
+    if held.is_held(data):
+        return tables.frame_source(held.frame_of(data))
     if not isinstance(data, (str, os.PathLike)):
-        got = type(data).__name__
+        got = held.type_of(data)
         raise DataError(f"data must be a path, a DataFrame, an array or a tensor; got {got}: {foreign.cure(data)}")
     text = os.fsdecode(data)
     file, mark, name = text.rpartition(".npz:")

@@ -92,6 +92,9 @@ def cure(data: Any) -> str:
         return "give its matrix, data.X, or the frame data.to_df()"
     if "torch.DataLoader" in kinds or "torch.Dataset" in kinds:
         return "give its rows as one tensor: torch.stack([row[0] for row in dataset])"
+    for way in ("collect", "to_pandas", "toPandas"):
+        if hasattr(data, way):
+            return f"give data.{way}()"
     if isinstance(data, (list, tuple)):
         return "make it an array, np.array(data), or a frame, pd.DataFrame(data)"
     if hasattr(data, "__array__"):

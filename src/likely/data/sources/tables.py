@@ -17,8 +17,9 @@ from likely.data.sources.plain import plain
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
-__all__ = ["checked", "frame_of", "frame_source", "read_arrow", "read_parquet", "read_text"]
+__all__ = ["checked", "frame_source", "read_arrow", "read_parquet", "read_text"]
 
+INFERRED = ("integer", "boolean", "datetime", "datetime64", "timedelta", "timedelta64")
 BROKEN = (OSError, EOFError, ValueError, csv.Error, zlib.error, pa.ArrowException)
 NULLABLE = {getattr(pa, name.lower())(): getattr(pd, f"{name}Dtype")() for name in
             ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")}  # fmt: skip
@@ -47,8 +48,6 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     if frame.shape[0] == 0:
         raise DataError(f"{what} has columns but no rows; expected at least one row")
     named = frame.set_axis(names, axis=1)
-    made = {name: plain(column) for name, column in named.items()}
-    named = named.assign(**{name: column for name, column in made.items() if column.dtype != named[name].dtype})
     dtypes = dict(zip(names, named.dtypes, strict=True))
     objects = [name for name, dtype in dtypes.items() if pd.api.types.is_object_dtype(dtype)]
     for name in [*objects, *(name for name, dtype in dtypes.items() if dtype.kind == "c")]:
@@ -58,18 +57,14 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
                 f"{what}, column {name!r} holds {kind}; expected one number or string a cell, so expand it: arrays of "
                 f"one shape go in as np.stack(frame[{name!r}])"
             )
-    return named.assign(**{name: _numbers(named[name]) for name in objects})
+    named = named.assign(**{name: _numbers(named[name]) for name in objects})
+    made = {name: plain(column) for name, column in named.items()}
+    return named.assign(**{name: column for name, column in made.items() if column.dtype != named[name].dtype})
 
 
 def frame_source(frame: pd.DataFrame) -> Source:
     """A frame in memory, as a source."""
     return Source("table", {"all": Rows(checked(frame, "the frame"), given=frame)})
-
-
-def frame_of(table: pa.Table) -> pd.DataFrame:
-    """An arrow table as a frame whose columns keep their arrow types."""
-    check_names(table.column_names, "the table")
-    return table.to_pandas(types_mapper=pd.ArrowDtype, ignore_metadata=True)
 
 
 def read_text(path: Path, reading: Reading | None = None) -> Source:
@@ -143,7 +138,7 @@ def _numbers(column: pd.Series) -> pd.Series:
             return column.astype("Int64" if kind == "integer" else "boolean")
         except (OverflowError, TypeError):
             return column
-    return column.infer_objects() if kind in ("integer", "boolean", "datetime", "datetime64") else column
+    return column.infer_objects() if kind in INFERRED else column
 
 
 def _broken(path: Path, kind: str, error: Exception) -> DataError:

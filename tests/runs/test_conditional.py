@@ -194,7 +194,9 @@ def test_a_composed_model_is_trained_on_rows_with_covariates(prior: str) -> None
     rows = EncodedRows(x, covariates=y)
     train, held = rows.take(torch.arange(300)), rows.take(torch.arange(300, 400))
     vae.initialise(train.whole(torch.arange(300)))
-    likely.train(vae, train, validation=held, config=likely.config.TrainingConfig(steps=200))
+    config = likely.config.TrainingConfig(steps=200)
+    run = likely.train(vae, x[:300], validation=x[300:], condition={"y": y[:, 0]}, config=config)
+    assert run.sample(2, given={"y": 1.0}).shape == (2, 1)
     marginal = torch.distributions.Normal(0.0, 5**0.5).log_prob(held.values).mean().item()
     assert evidence(vae, held, samples=20).terms["iwae"].mean() > marginal + 0.25
     z = vae.prior().sample(torch.Size((300,)))

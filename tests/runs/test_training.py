@@ -11,7 +11,6 @@ from torch import nn
 import likely
 from likely.config import TrainingConfig
 from likely.data import Batch, EncodedRows
-from likely.errors import ConfigError
 from likely.likelihoods import Bernoulli
 from likely.models import VAE
 from likely.networks import ResidualMLP
@@ -162,11 +161,11 @@ def test_exemplars_are_those_of_the_kept_weights_also_where_ctrl_c_falls_into_a_
     torch.testing.assert_close(model.p_z.centres, means)
 
 
-def test_a_prior_that_knows_rows_by_number_asks_for_validation_rows_of_their_own() -> None:
+def test_a_prior_that_knows_rows_by_number_is_given_those_that_train() -> None:
     model, x = exemplars(), rows(100)
-    model.initialise(x.whole(torch.arange(100)))
-    with pytest.raises(ConfigError, match="give validation="):
-        likely.train(model, x, config=replace(CONFIG, steps=2))
+    run = likely.train(model, x, config=replace(CONFIG, steps=2))
+    assert model.p_z.chosen is not None
+    assert int(model.p_z.chosen.max()) < len(run.division.train)
     assert likely.train(model, x, validation=rows(20), config=replace(CONFIG, steps=2)).steps == 2
 
 

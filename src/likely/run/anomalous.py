@@ -13,6 +13,7 @@ from likely.data import EncodedRows, Given, encode_given, observed, outward
 from likely.errors import ConfigError, DataError
 from likely.run.forms import container_of, packed
 from likely.run.progress import bar
+from likely.run.reading import index_of
 from likely.tasks.anomalies import contributions, tails
 
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ __all__ = ["anomalies"]
 
 def anomalies(run: Run, data: Any, *, given: Given | None, false_alarms: float | None, samples: int, seed: int) -> Any:
     """Rank rows; see `Run.anomalies`."""
-    from likely.run.run import index_of
-
     if false_alarms is not None and not 0 < false_alarms < 1:
         raise ConfigError(f"false_alarms is a rate between 0 and 1, got {false_alarms}")
     rows, _ = run.rows_of(data)

@@ -17,6 +17,7 @@ from likely.errors import ConfigError, DataError
 from likely.run.forms import container_of, packed
 from likely.run.missing import note_new_holes
 from likely.run.progress import bar
+from likely.run.reading import index_of
 from likely.tasks.asking import LEAST, Answers, ask
 
 if TYPE_CHECKING:
@@ -34,8 +35,6 @@ def asked(run: Run, data: Any, events: str | Sequence[str], *, given: Given | No
         If an event cannot be read, or its probability is 0 because it is a single number of a density.
 
     """
-    from likely.run.run import index_of
-
     words = list(dict.fromkeys([events] if isinstance(events, str) else events))
     if not words:
         raise ConfigError('ask about an event, such as "COLUMN=VALUE" or "COLUMN>NUMBER"')

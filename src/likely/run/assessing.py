@@ -40,6 +40,8 @@ from likely.evaluation import (
 )
 from likely.run.files import write
 from likely.run.progress import bar
+from likely.run.reading import HOLDS, index_of
+from likely.run.versions import versions
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -115,8 +117,6 @@ def assess(
     calibrate: bool,
 ) -> Assessment:
     """Evaluate rows; see `Run.evaluate`."""
-    from likely.run.run import HOLDS, index_of, versions
-
     rows, split = run.rows_of(data)
     started, encoded = time.perf_counter(), run.encoded(rows, given)
     with bar("evaluating", shown=run.progress) as tick:

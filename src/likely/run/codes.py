@@ -13,6 +13,7 @@ from likely.errors import DataError
 from likely.evaluation import posterior_centres, posterior_means
 from likely.run.drawing import parts
 from likely.run.forms import container_of, named, packed
+from likely.run.reading import index_of
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -22,8 +23,6 @@ __all__ = ["decoded", "encoded", "reconstructed"]
 
 def encoded(run: Run, data: Any, given: Given | None) -> Any:
     """Means of Q(z|x); see `Run.encode`."""
-    from likely.run.run import index_of
-
     rows, _ = run.rows_of(data)
     means, tensor = posterior_means(run.model.members[0], run.encoded(rows, given)), isinstance(data, torch.Tensor)
     if run.schema.form == "table" and not tensor:
@@ -34,8 +33,6 @@ def encoded(run: Run, data: Any, given: Given | None) -> Any:
 
 def reconstructed(run: Run, data: Any, given: Given | None) -> Any:
     """Means of P(x|z) at the rows' codes; see `Run.reconstruct`."""
-    from likely.run.run import index_of
-
     rows, _ = run.rows_of(data)
     taken = run.encoded(rows, given)
     z = torch.from_numpy(posterior_centres(run.model.members[0], taken))

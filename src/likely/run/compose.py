@@ -2,54 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
-from torch import Tensor
 
-from likely.config import TrainingConfig
-from likely.data import EncodedRows
-from likely.errors import ConfigError, DataError
-from likely.likelihoods import Likelihood
-from likely.models import VAE, Model
-from likely.objectives import Objective
-from likely.training import Outcome, Schedule
-from likely.training import train as run_training
+from likely.assembly import Factory
+from likely.config import Config, TrainingConfig
+from likely.data import Division
+from likely.errors import DataError
+from likely.run.datasets import gathered
+from likely.run.fitting import fit
+from likely.run.run import Run
+from likely.training import Monitor
+from likely.training.schedule import RATE
 
 __all__ = ["train"]
 
-CELLS = 2**21
+BATCH = 128
 
 
 def train(
-    model: Model,
-    data: Tensor | EncodedRows,
+    model: Factory,
+    data: Any,
     *,
-    validation: Tensor | EncodedRows | None = None,
-    objective: Objective | None = None,
+    field: int | str | None = None,
+    validation: Any = None,
+    objective: Factory | None = None,
     config: TrainingConfig | None = None,
     seed: int = 0,
-) -> Outcome:
+    monitors: Sequence[Monitor] = (),
+    **told: Any,
+) -> Run:
     """Maximise an objective over some rows; the model is left with the best weights by validation ELBO.
 
     Parameters
     ----------
     model
-        Any model, such as a `likely.VAE`, on the device of the data.
+        A `likely.VAE` or `likely.HierarchicalVAE`, or a function without arguments that makes one. It is trained in
+        place, from the weights that it has (`model.initialise(batch)` starts it from rows).
     data
-        `(rows, *event)`, in data units, NaN where a cell is missing; for a model of P(x|y)
-        `likely.data.EncodedRows(x, covariates=y)`.
+        An array or a tensor `(rows, *event)`, a frame, whatever `likely.fit` reads, or a map-style
+        `torch.utils.data.Dataset`, whose items are read once. In data units, NaN where a cell is missing; categories of
+        a frame are codes 0, 1, ... to the model. Pictures may have their channels first, and models see them last.
+    field
+        Of a data set whose items hold several things: the place or the name of x in an item.
     validation
-        Rows that choose weights and stopping; a tenth of the data, by the seed, unless given.
+        Rows that choose weights and stopping, in the form of the data. Then all of the data trains, and no test rows
+        are kept back. Unless given, the data are divided as in `likely.fit`: 80/10/10, by the seed.
     objective, config, seed
-        The ELBO, the defaults and 0 unless given.
+        The ELBO, the defaults (128 rows a step, at rate 0.002) and 0 unless given.
+    monitors
+        Objects that are told of each step, each validation and the end.
+    **told
+        What else `likely.fit` takes: `out`, `condition`, `column`, `weight`, `exposure`, `binarize`, `split`, ...
+
+    Returns
+    -------
+    Run
+        With the model as it was given, and every verb.
 
     Raises
     ------
     DataError
-        If fewer than two rows are left to train on, or the likelihood gives a value no mass whatever its parameters.
+        If there are too few rows, or the likelihood gives a value no mass whatever its parameters.
     ConfigError
-        If no validation rows are given and the prior knows the training rows by their numbers.
+        If the model is of rows of another shape, or does not take them.
 
     Examples
     --------
@@ -59,64 +80,30 @@ def train(
     >>> vae = likely.VAE(priors.StandardNormal(2), likelihood, posterior,
     ...                  networks.ResidualMLP(4, 4, 16), networks.ResidualMLP(2, 4, 16))
     >>> x = (torch.rand(64, 4, generator=torch.Generator().manual_seed(0)) < 0.3).float()
-    >>> likely.train(vae, x, config=likely.config.TrainingConfig(steps=20)).steps
-    20
+    >>> run = likely.train(vae, x, config=likely.config.TrainingConfig(steps=20))
+    >>> run.sample(3).shape
+    torch.Size([3, 4])
 
     """
-    rows, held = _rows(data), None if validation is None else _rows(validation)
-    _demand_mass(model.p_x_z, rows.fixed(seed), "data")
-    if held is not None:
-        _demand_mass(model.p_x_z, held.fixed(seed), "validation rows")
-    if held is None:
-        if isinstance(model, VAE) and model.p_z.knows_rows:
-            raise ConfigError(
-                f"prior {type(model.p_z).__name__} knows training rows by number, which a division would change: "
-                "initialise the model with the training rows, and give validation="
-            )
-        shuffled = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
-        cut = max(1, len(rows) // 10)
-        rows, held = rows.take(shuffled[cut:]), rows.take(shuffled[:cut])
-    if len(rows) < 2:
-        raise DataError(f"at least two training rows are needed, got {len(rows)}")
-    settings = config or TrainingConfig()
-    settings = replace(settings, batch_size=min(settings.batch_size or 128, len(rows)))
-    schedule = Schedule.make(settings, len(rows))
-    return run_training(model, rows, held, settings, schedule, objective=objective, seed=seed)
+    rows = gathered(data, field)
+    if validation is not None:
+        held = gathered(validation, field)
+        told["split"] = Division.of(np.arange(len(rows)), len(rows) + np.arange(len(held)))
+        rows = _joined(rows, held)
+    chosen = config or TrainingConfig()
+    chosen = replace(chosen, batch_size=chosen.batch_size or BATCH, learning_rate=chosen.learning_rate or RATE)
+    whole = Config(training=chosen, seed=seed)
+    return fit(rows, model=model, objective=objective, config=whole, monitors=monitors, **told)
 
 
-def _rows(data: Tensor | EncodedRows) -> EncodedRows:
-    """Rows of a tensor, each missing cell filled with the mean of its column."""
-    if isinstance(data, EncodedRows):
-        return data
-    observed = ~data.isnan()
-    if observed.all():
-        return EncodedRows(data)
-    return EncodedRows(torch.where(observed, data, data.nanmean(0).nan_to_num()), observed=observed)
-
-
-@torch.no_grad()
-def _demand_mass(likelihood: Likelihood, rows: EncodedRows, what: str) -> None:
-    """Check that every observed cell is in the support, which does not depend on the parameters.
-
-    Raises
-    ------
-    DataError
-        If one is not; it names the first.
-
-    """
-    device, numbers = rows.values.device, likelihood.parameter_shape.numel()
-    size = max(1, CELLS // max(1, numbers))
-    for first in range(0, len(rows), size):
-        batch = rows.whole(torch.arange(first, min(first + size, len(rows)), device=device))
-        law = likelihood(torch.zeros(len(batch), numbers, device=device))
-        outside = ~(law.log_prob(batch.values) > -torch.inf)
-        if batch.observed is not None:
-            outside &= batch.observed
-        if outside.any():
-            place = outside.nonzero()[0]
-            row, cell = int(place[0]), tuple(place[1:].tolist())
-            raise DataError(
-                f"row {first + row}, cell {cell} of the {what} is {float(batch.values[row][cell]):g}, which "
-                f"{type(likelihood).__name__} gives no {likelihood.measure} whatever z is; choose a likelihood of such "
-                "values, or change them"
-            )
+def _joined(rows: Any, held: Any) -> Any:
+    """Rows, and others after them."""
+    try:
+        if isinstance(rows, torch.Tensor):
+            return torch.cat([rows, torch.as_tensor(held, dtype=rows.dtype, device=rows.device)])
+        if isinstance(rows, pd.DataFrame):
+            return pd.concat([rows, held], ignore_index=True)
+        return np.concatenate([rows, held])
+    except (RuntimeError, TypeError, ValueError) as error:
+        kinds = " and ".join(type(part).__name__ for part in (rows, held))
+        raise DataError(f"validation rows must be of the form of the data, got {kinds}: {error}") from error

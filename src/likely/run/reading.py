@@ -6,6 +6,9 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import pandas as pd
+
 from likely.data import Rows, Source, digest, sources
 from likely.data.dtypes import is_duration, name_of
 from likely.data.returns import rounded_in
@@ -15,7 +18,7 @@ from likely.errors import DataError
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["HOLDS", "rows_of", "training_source"]
+__all__ = ["HOLDS", "index_of", "rows_of", "training_source"]
 
 HOLDS = ", which are those of the fit, training rows among them"
 
@@ -83,3 +86,10 @@ def _reading(run: Run) -> Reading:
 
 def _digest(run: Run, source: Source) -> str:
     return digest(source, labels=[column.name for column in run.schema.beside])
+
+
+def index_of(rows: Rows) -> pd.Index:
+    """The rows' own index, or their numbers."""
+    return (
+        rows.values.index if isinstance(rows.values, pd.DataFrame) else pd.RangeIndex(len(np.atleast_1d(rows.values)))
+    )

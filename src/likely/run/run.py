@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,17 +40,10 @@ from likely.run.imputing import imputed
 from likely.run.missing import note_new_holes
 from likely.run.parting import part_of
 from likely.run.progress import bar
-from likely.run.reading import HOLDS, rows_of, training_source
+from likely.run.reading import index_of, rows_of, training_source
+from likely.run.saving import save_as
 
-__all__ = ["HOLDS", "Run", "index_of", "versions"]
-
-
-def versions() -> dict[str, str]:
-    """Versions of what numbers depend on."""
-    from importlib.metadata import version
-
-    found = {name: version(name) for name in ("likely", "torch", "numpy")}
-    return {**found, "python": platform.python_version()}
+__all__ = ["Run"]
 
 
 @dataclass(eq=False, repr=False)
@@ -430,6 +422,8 @@ class Run:
         )
         return packed(self.facts.get("container"), made)
 
+    save = save_as
+
     def split(self, part: str) -> Any:
         """The rows of `train`, `val` or `test` as they came, in the data's order: a frame, an array or a tensor.
 
@@ -457,6 +451,26 @@ class Run:
     def aim(self) -> str:
         """What training maximised where that is not the ELBO, and whether it is a bound; empty where it is the ELBO."""
         return assembly.aim(self.config, self.schema, self.own)
+
+    @property
+    def steps(self) -> int:
+        """Steps that training took; of an ensemble, here and below, its first member."""
+        return int(self.facts["steps"])
+
+    @property
+    def best(self) -> float:
+        """Mean ELBO of the validation rows under the kept weights, nats a row; −∞ where none was validated."""
+        return float("-inf") if self.facts["validation_elbo"] is None else float(self.facts["validation_elbo"])
+
+    @property
+    def selected(self) -> str:
+        """Whether the kept weights are the `weights` of a step or their `average`."""
+        return str(self.facts["selected"])
+
+    @property
+    def selected_step(self) -> int:
+        """Which step's."""
+        return int(self.facts["selected_step"])
 
     @property
     def device(self) -> torch.device:
@@ -489,10 +503,3 @@ class Run:
 def _at_least_one(name: str, value: int) -> None:
     if value < 1:
         raise ConfigError(f"{name} must be at least 1, got {value}")
-
-
-def index_of(rows: Rows) -> pd.Index:
-    """The rows' own index, or their numbers."""
-    return (
-        rows.values.index if isinstance(rows.values, pd.DataFrame) else pd.RangeIndex(len(np.atleast_1d(rows.values)))
-    )

@@ -18,8 +18,9 @@ from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
 from likely.run.files import write
-from likely.run.run import Run, versions
+from likely.run.run import Run
 from likely.run.states import write_states
+from likely.run.versions import versions
 
 __all__ = ["load", "save", "save_plan"]
 

@@ -1,0 +1,86 @@
+"""Map-style data sets of torch: their items, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset
+
+from likely.data import EncodedRows
+from likely.errors import ConfigError, DataError
+
+__all__ = ["gathered"]
+
+
+def gathered(data: Any, field: int | str | None = None) -> Any:
+    """All items of a data set as one tensor or array `(rows, *event)`; any other data as they are.
+
+    Parameters
+    ----------
+    data
+        The data set, or other data.
+    field
+        Place or name of x in an item that holds several things.
+
+    Raises
+    ------
+    DataError
+        If the data set is no map-style one, it is empty, or items differ in shape.
+    ConfigError
+        If a field is needed and not given, or given and not there.
+
+    """
+    if isinstance(data, (DataLoader, IterableDataset)):
+        name = type(data).__name__
+        raise DataError(f"expected a map-style Dataset, which has items by number; got {name}: give its .dataset")
+    if isinstance(data, EncodedRows):
+        return _decoded(data)
+    if not isinstance(data, Dataset):
+        if field is not None:
+            raise ConfigError(f"field is for a torch Dataset; got {type(data).__name__}: leave it out")
+        return data
+    sized: Any = data
+    try:
+        count = len(sized)
+    except (TypeError, NotImplementedError) as error:
+        raise DataError(f"{type(data).__name__} has no length; give a data set with __len__ and __getitem__") from error
+    if not count:
+        raise DataError(f"{type(data).__name__} has no items")
+    items = [_x(data[number], field) for number in range(count)]
+    shapes = [tuple(item.shape) for item in items]
+    odd = next((number for number, shape in enumerate(shapes) if shape != shapes[0]), None)
+    if odd is not None:
+        raise DataError(f"item {odd} has shape {shapes[odd]}, item 0 has {shapes[0]}: rows need one shape")
+    if all(isinstance(item, torch.Tensor) for item in items):
+        return torch.stack(items)
+    return np.stack([np.asarray(item) for item in items])
+
+
+def _decoded(rows: EncodedRows) -> torch.Tensor:
+    """Rows of a model of P(x) as a tensor, NaN where a cell is missing."""
+    if rows.covariates is not None or rows.weights is not None or rows.binarize is not None:
+        raise ConfigError("give the values alone; what else there is by name: condition=, weight=, binarize=")
+    if rows.observed is None:
+        return rows.values
+    return torch.where(rows.observed, rows.values, torch.full((), torch.nan, dtype=rows.values.dtype))
+
+
+def _x(item: Any, field: int | str | None) -> Any:
+    """X of an item: a tensor, or an array of a picture or a number."""
+    several = isinstance(item, (tuple, list, Mapping))
+    if several and field is None and len(item) == 1:
+        field = next(iter(item)) if isinstance(item, Mapping) else 0
+    if several:
+        names = list(item) if isinstance(item, Mapping) else list(range(len(item)))
+        parts = ", ".join(f"{name!r}: {type(item[name]).__name__}" for name in names)
+        if field is None:
+            raise ConfigError(f"an item of the data set holds {parts}: say which is x, field={names[0]!r}")
+        if field not in names:
+            raise ConfigError(f"field {field!r} is not in an item of the data set, which holds {parts}")
+        item = item[field]
+    elif field is not None:
+        raise ConfigError(f"an item of the data set is one {type(item).__name__}: leave field out")
+    return item.detach() if isinstance(item, torch.Tensor) else np.asarray(item)

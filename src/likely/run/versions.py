@@ -1,0 +1,14 @@
+"""Versions of what numbers depend on."""
+
+from __future__ import annotations
+
+import platform
+from importlib.metadata import version
+
+__all__ = ["versions"]
+
+
+def versions() -> dict[str, str]:
+    """Versions of what numbers depend on."""
+    found = {name: version(name) for name in ("likely", "torch", "numpy")}
+    return {**found, "python": platform.python_version()}

@@ -30,24 +30,48 @@ def imputed(
     run: Run,
     data: Any,
     *,
-    given: Given | None,
-    draws: int | None,
-    mode: bool,
-    deviation: bool,
-    beyond_range: bool,
-    samples: int,
-    seed: int,
+    given: Given | None = None,
+    draws: int | None = None,
+    mode: bool = False,
+    deviation: bool = False,
+    beyond_range: bool = False,
+    samples: int = 200,
+    seed: int = 0,
 ) -> Any:
-    """Fill missing cells; see `Run.impute`.
+    """Fill missing cells by P(x_missing|x_observed); observed ones, the rows' order and their types stay.
+
+    Conditional means of numbers, rounded as the column is recorded, and the most probable categories.
+
+    Parameters
+    ----------
+    data, given
+        The rows.
+    draws
+        So many complete data sets instead, in a list, each with the holes of a row drawn together from
+        P(x_missing|x_observed): multiple imputation (Rubin 1987).
+    mode
+        The most probable values of numbers instead of their means: of a column with many zeros, say.
+    deviation
+        Also return the standard deviation of each filled cell, NaN elsewhere; of a category p it is √(p(1 − p)).
+    beyond_range
+        Draws of a table may lie outside the range of the training rows. Unless told so, they are those of
+        P(x_missing|x_observed, every missing number is within its column's range), as in `sample`.
+    samples, seed
+        Draws of z a row, more where they have little weight; of the noise.
+
+    Returns
+    -------
+    pandas.DataFrame, numpy.ndarray, torch.Tensor, list or tuple
+        As the data came; a list of them with `draws`, a pair with `deviation`.
 
     Raises
     ------
-    ConfigError
-        If fewer than one draw is asked for, or draws together with modes or deviations.
-    DataError
-        If next to no draw of a row's missing cells lies within the range of the training rows.
+    InputError
+        If the rows do not fit the schema, or fewer than 1 in 100 draws of a row lie within the range.
 
     """
+    if samples < 1:
+        raise ConfigError(f"samples must be at least 1, got {samples}")
     if draws is not None and draws < 1:
         raise ConfigError(f"draws must be at least 1, got {draws}")
     if draws is not None and (mode or deviation):

@@ -275,62 +275,7 @@ class Run:
         _at_least_one("samples", samples)
         return asked(self, data, events, given=given, samples=samples, seed=seed)
 
-    def impute(
-        self,
-        data: Any,
-        *,
-        given: Given | None = None,
-        draws: int | None = None,
-        mode: bool = False,
-        deviation: bool = False,
-        beyond_range: bool = False,
-        samples: int = 200,
-        seed: int = 0,
-    ) -> Any:
-        """Fill missing cells by P(x_missing|x_observed); observed ones, the rows' order and their types stay.
-
-        Conditional means of numbers, rounded as the column is recorded, and the most probable categories.
-
-        Parameters
-        ----------
-        data, given
-            The rows.
-        draws
-            So many complete data sets instead, in a list, each with the holes of a row drawn together from
-            P(x_missing|x_observed): multiple imputation (Rubin 1987).
-        mode
-            The most probable values of numbers instead of their means: of a column with many zeros, say.
-        deviation
-            Also return the standard deviation of each filled cell, NaN elsewhere; of a category p it is √(p(1 − p)).
-        beyond_range
-            Draws of a table may lie outside the range of the training rows. Unless told so, they are those of
-            P(x_missing|x_observed, every missing number is within its column's range), as in `sample`.
-        samples, seed
-            Draws of z a row, more where they have little weight; of the noise.
-
-        Returns
-        -------
-        pandas.DataFrame, numpy.ndarray, torch.Tensor, list or tuple
-            As the data came; a list of them with `draws`, a pair with `deviation`.
-
-        Raises
-        ------
-        InputError
-            If the rows do not fit the schema, or fewer than 1 in 100 draws of a row lie within the range.
-
-        """
-        _at_least_one("samples", samples)
-        return imputed(
-            self,
-            data,
-            given=given,
-            draws=draws,
-            mode=mode,
-            deviation=deviation,
-            beyond_range=beyond_range,
-            samples=samples,
-            seed=seed,
-        )
+    impute = imputed
 
     def encode(self, data: Any, *, given: Given | None = None) -> Any:
         """Means of Q(z|x): a frame with `z0`, `z1`, ... for tables, else an array or tensor `(rows, latent)`.

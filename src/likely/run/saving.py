@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from likely.run.files import claim
+from likely.run.files import CHECKPOINTS, claim, write
+from likely.run.states import read_states
 
 if TYPE_CHECKING:
     from likely.run.run import Run
 
 __all__ = ["save_as"]
+
+BASELINES = "baselines.safetensors"
 
 
 def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
@@ -33,13 +37,14 @@ def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     """
     from likely.run.store import save, save_plan
 
-    earlier = run.directory
+    earlier, states = run.directory, run.states
+    if not states and earlier is not None and (earlier / CHECKPOINTS).is_dir():
+        states = read_states(earlier)
     with claim(Path(path), overwrite=overwrite, data=None if run.source is None else run.source.path) as directory:
-        run.directory = directory
-        try:
-            save_plan(run)
-            save(run)
-        finally:
-            run.directory = earlier
+        other = replace(run, directory=directory, states=states)
+        save_plan(other)
+        save(other)
+        if earlier is not None and (earlier / BASELINES).exists():
+            write(directory / BASELINES, (earlier / BASELINES).read_bytes())
     run.directory = earlier or directory
     return directory

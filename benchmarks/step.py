@@ -1,10 +1,11 @@
 """The plain VAE's training step under two versions of the source, interleaved.
 
-    python benchmarks/step.py OLD/src NEW/src [ROUNDS]
+    python benchmarks/step.py OLD NEW [ROUNDS]
 
-Each turn is a fresh process that trains the MLP 784-512-32-512-784 for 300 steps of 128 random binary rows, float32,
-through `likely.train`, after 50 steps that do not count; turns alternate, old first in even rounds. Processor time
-beside wall-clock time, because other work may run beside it.
+OLD and NEW are revisions, or paths of checkouts. Each turn is a fresh process that trains the MLP 784-512-32-512-784
+with batches of 128 random binary rows, float32, through `likely.train`: what 300 steps take more than 50, after 50 that
+do not count; turns alternate, old first in even rounds. Processor time beside wall-clock time, because other work may
+run beside it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,13 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
+from typing import Any
+
+from common import keep
+from versions import version
 
 STEPS, WARM, BATCH = 300, 50, 128
 
@@ -49,30 +56,33 @@ def turn() -> None:
 
 
 def main() -> None:
-    """Alternate, and print medians and the ratio."""
+    """Alternate, and keep medians and ratios."""
     if sys.argv[1] == "turn":
         turn()
         return
-    sources = dict(zip(("old", "new"), sys.argv[1:3], strict=True))
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 9
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in sources}
-    for number in range(rounds):
-        for name in list(sources) if number % 2 == 0 else list(sources)[::-1]:
-            made = subprocess.run(
-                [sys.executable, __file__, "turn"],
-                check=True,
-                capture_output=True,
-                text=True,
-                env={**os.environ, "PYTHONPATH": sources[name]},
-            )
-            found[name].append(json.loads(made.stdout))
+    found: dict[str, list[dict[str, float]]] = {"old": [], "new": []}
+    with tempfile.TemporaryDirectory() as aside:
+        sides = zip(found, sys.argv[1:3], strict=True)
+        versions = {side: version(told, Path(aside) / side) for side, told in sides}
+        for number in range(rounds):
+            for side in list(found) if number % 2 == 0 else list(found)[::-1]:
+                told = os.environ | {"PYTHONPATH": str(versions[side].sources)}
+                words = [sys.executable, __file__, "turn"]
+                made = subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True, env=told)
+                found[side].append(json.loads(made.stdout))
+    keep("step", {"versions": {side: one.name for side, one in versions.items()}, **summary(found), "turns": found})
+
+
+def summary(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+    """Of processor and clock: medians in ms a step, and the ratios of the rounds."""
+    told: dict[str, Any] = {"rounds": len(found["old"])}
     for unit in ("processor", "wall"):
-        median = {name: statistics.median(turn[unit] for turn in turns) for name, turns in found.items()}
         ratios = [new[unit] / old[unit] for old, new in zip(found["old"], found["new"], strict=True)]
-        print(
-            f"{unit}: old {median['old']:.3f} ms, new {median['new']:.3f} ms a step; new/old "
-            f"{statistics.median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f}) over {rounds} rounds"
-        )
+        medians = {side: statistics.median(turn[unit] for turn in turns) for side, turns in found.items()}
+        spread = {"ratio": statistics.median(ratios), "least": min(ratios), "largest": max(ratios)}
+        told[unit] = medians | spread
+    return told
 
 
 if __name__ == "__main__":

@@ -14,9 +14,11 @@ from likely.cli.arguments import (
     Binarized,
     Channels,
     Conditions,
+    Continued,
     Data,
     Device,
     Exposed,
+    FitData,
     Json,
     Kinds,
     Limited,
@@ -61,8 +63,10 @@ def main(
 
 @app.command()
 def fit(
-    data: Data,
-    output: Annotated[Path, typer.Option("-o", "--output", help="Directory for the run.", metavar="RUN")],
+    ctx: typer.Context,
+    data: FitData = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Directory for the run.", metavar="RUN")] = None,
+    continue_: Continued = None,
     latent: Annotated[int | None, typer.Option(help="Dimension of z.")] = None,
     prior: Annotated[str | None, typer.Option(help="P(z): normal, vamp:500, ...; see likely parts prior.")] = None,
     posterior: Annotated[
@@ -106,11 +110,20 @@ def fit(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> int:
-    """Learn P(X) from DATA and store the run."""
+    """Learn P(X) from DATA and store the run.
+
+    --continue RUN --minutes 5 lengthens a finished fit: its last weights and optimiser go on over the same rows, under
+    a rate that rises to half of the first and falls to zero; the best weights so far stay unless beaten on the same
+    validation rows. RUN is updated in place, or left alone with -o; DATA is where the run has it unless given.
+    """
     import likely
+    from likely.cli.lengthening import demanded, lengthened
     from likely.cli.options import limits as limits_of
     from likely.cli.options import pairs, read_config, settings, size
 
+    if continue_ is not None:
+        return lengthened(ctx, continue_, json=json)
+    data, output = demanded(data, output)
     options: dict[str, Any] = {
         "latent": latent,
         "prior": prior,

@@ -15,9 +15,11 @@ __all__ = [
     "Binarized",
     "Channels",
     "Conditions",
+    "Continued",
     "Data",
     "Device",
     "Exposed",
+    "FitData",
     "Json",
     "Kinds",
     "Limited",
@@ -33,11 +35,12 @@ __all__ = [
 ]
 
 Binarizing = Literal["dynamic", "static", "threshold"]
-Data = Annotated[
-    str,
-    typer.Argument(
-        help="csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder, zip or tar of images or IDX files."
-    ),
+FORMS = "csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder, zip or tar of images or IDX files."
+Data = Annotated[str, typer.Argument(help=FORMS)]
+FitData = Annotated[str | None, typer.Argument(help=FORMS)]
+Continued = Annotated[
+    Path | None,
+    typer.Option("--continue", metavar="RUN", help="Lengthen this finished fit by --minutes, --epochs or steps=N."),
 ]
 Stored = Annotated[Path, typer.Argument(help="Directory of a fitted run.", metavar="RUN")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=checked_seed)]

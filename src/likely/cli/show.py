@@ -76,6 +76,7 @@ def fitted(run: Run, *, json: bool) -> None:
         ", ".join(f"{room} {parts[room]}" for room in ("prior", "posterior", "likelihood", "objective", "network")),
         *([f"of P(x|y), given: {', '.join(c.name for c in run.schema.conditions)}"] if run.schema.conditions else []),
         *([f"the mixture of {model.members} such models; what follows is of the first"] if model.members > 1 else []),
+        *([_continued(facts["continued"][-1])] if facts.get("continued") else []),
         f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "
         f"kept the {facts['selected']} of step {facts['selected_step']}",
         "no validation yet: the weights are those of the last step"
@@ -86,6 +87,13 @@ def fitted(run: Run, *, json: bool) -> None:
     commands = (f"evaluate {where}", f"sample {where} -n 100{_given(run)}", f"report {where}")
     for place, command in enumerate(commands):  # a terminal wraps these, never we: they are to be copied
         print(f"{'     ' if place else 'next:'} likely {command}")
+
+
+def _continued(stage: Mapping[str, Any]) -> str:
+    return (
+        f"continued from step {stage['from_step']} by {stage['steps']} steps, "
+        f"at {stage['peak']:g} of the learning rate, falling to 0; all in all:"
+    )
 
 
 def _given(run: Run) -> str:

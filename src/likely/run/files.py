@@ -13,7 +13,7 @@ from pathlib import Path
 
 from likely.errors import OutputError
 
-__all__ = ["CHECKPOINTS", "STATE", "WRITTEN", "claim", "fresh", "write"]
+__all__ = ["CHECKPOINTS", "STATE", "WRITTEN", "claim", "fresh", "renewed", "same_place", "write"]
 
 WRITTEN = (
     "baselines.safetensors",
@@ -175,5 +175,43 @@ def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iter
         shutil.rmtree(place, ignore_errors=True)
         if aside.exists():
             aside.replace(place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def same_place(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one folder that exists."""
+    return one.exists() and other.exists() and one.samefile(other)
+
+
+@contextmanager
+def renewed(directory: Path) -> Iterator[Path]:
+    """A copy of a run's directory to write to, which takes its place at the end; on failure nothing has changed.
+
+    What is of the earlier weights is not copied: the report and the checkpoints.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses.
+
+    """
+    place = Path(os.path.realpath(directory))
+    made, aside = (place.with_name(f".{place.name}.{word}-{os.getpid()}") for word in ("renewed", "replaced"))
+
+    def earlier(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(folder) == place and name in (CHECKPOINTS, "report.html")]
+
+    try:
+        shutil.copytree(place, made, symlinks=True, ignore=earlier)
+        yield made
+        place.replace(aside)
+        made.replace(place)
+    except BaseException as error:
+        if aside.exists() and not place.exists():
+            aside.replace(place)
+        shutil.rmtree(made, ignore_errors=True)
+        if isinstance(error, (OSError, shutil.Error)):
+            raise OutputError(f"cannot write {directory}: {getattr(error, 'strerror', None) or error}") from error
         raise
     shutil.rmtree(aside, ignore_errors=True)

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -19,16 +18,13 @@ from likely.data import (
     Binarize,
     Channels,
     Limits,
-    Rows,
     Schema,
-    Source,
     Split,
     demand_channels,
     digest,
     divide,
     sources,
 )
-from likely.data.schema import LABEL
 from likely.data.sources.picture import colour_of
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError
@@ -38,6 +34,7 @@ from likely.run.files import claim
 from likely.run.forms import form_of
 from likely.run.learning import learn
 from likely.run.progress import bar
+from likely.run.reading import beside
 from likely.run.run import Run
 from likely.run.store import save, save_plan
 from likely.training import Monitor
@@ -177,7 +174,7 @@ def fit(
         source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
     form = form_of(data, source)
     if isinstance(condition, Mapping):
-        source = _labelled(source, condition)
+        source = beside(source, condition)
     source, exposed, weighted = placed(source, exposure, weight)
     names = [condition] if isinstance(condition, str) else list(condition)
     describing = partial(
@@ -227,20 +224,6 @@ def fit(
         if directory is not None:
             save(run)
     return run
-
-
-def _labelled(source: Source, condition: Mapping[str, Any]) -> Source:
-    """Labels in memory beside an array in memory."""
-    if not condition or list(source.splits) != ["all"] or source.form == "table":
-        raise ConfigError(f"values of a condition are for one array or tensor: condition={{{LABEL!r}: values}}")
-    rows, told = source.splits["all"], {}
-    for name, values in condition.items():
-        labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-        if labels.shape != (len(rows),):
-            raise ConfigError(f"{name}: expected one label for each of {len(rows)} rows, got shape {labels.shape}")
-        told[str(name)] = labels
-    first, beside = told.pop(LABEL, None), pd.DataFrame(told) if told else None
-    return replace(source, splits={"all": Rows(rows.values, first, beside=beside)})
 
 
 def _absolute(data: Any) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 from likely.assembly import objective, supported
 from likely.config import TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
-from likely.errors import DataError
+from likely.errors import DataError, RunError
 from likely.models import VAE, Ensemble
 from likely.objectives import Objective
 from likely.run.progress import bar
@@ -59,6 +59,7 @@ def _encoded(run: Run) -> dict[str, EncodedRows]:
 def learn(run: Run, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor] | None = None) -> None:
     """Train a run's model from its first step, from fresh weights or from these."""
     rows = _prepared(run)
+    _note_holes(run, rows.train)
     _begin(run, rows.train, weights)
     schedule, config = _schedule(run, rows)
     states = _trained(run, rows, schedule, monitors)
@@ -75,7 +76,7 @@ def go_on(
 
     Raises
     ------
-    RuntimeError, KeyError
+    RunError
         If the states are not those of this model.
 
     """
@@ -98,7 +99,6 @@ class _Prepared:
 
 def _prepared(run: Run) -> _Prepared:
     encoded = _encoded(run)
-    _note_holes(run, encoded["train"])
     validation = encoded["validation"].fixed(run.config.seed).to(run.device)
     rows = encoded["train"] if run.schema.binarize == "dynamic" else encoded["train"].fixed(run.config.seed)
     run.conditions = None if encoded["train"].covariates is None else encoded["train"].covariates.cpu()
@@ -143,8 +143,7 @@ def _trained(
             )
             state = trainer.state(member)
             if earlier:
-                state.load_state_dict(earlier[number])
-                state.begin_again()
+                _take(state, earlier[number])
             if interrupted:
                 state.finish()
             else:
@@ -153,6 +152,15 @@ def _trained(
         if interrupted and not earlier:
             break
     return states
+
+
+def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
+    try:
+        state.load_state_dict(earlier)
+    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise RunError(f"the stored state of training is not that of the run's model ({reason}); fit again") from error
+    state.begin_again()
 
 
 def _starting(run: Run) -> int:

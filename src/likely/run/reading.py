@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from likely.data import Rows, Source, digest, sources
+from likely.data import Given, Rows, Source, digest, sources
 from likely.data.dtypes import is_duration, name_of
 from likely.data.returns import rounded_in
+from likely.data.schema import LABEL
 from likely.data.sources.reading import Reading
-from likely.errors import DataError
+from likely.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["HOLDS", "index_of", "rows_of", "training_source"]
+__all__ = ["HOLDS", "beside", "fitted_on", "index_of", "rows_of", "training_source"]
 
 HOLDS = ", which are those of the fit, training rows among them"
 
@@ -78,6 +80,50 @@ def training_source(run: Run) -> Source:
             )
         run.source = source
     return run.source
+
+
+def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
+    """Data that are those that a run was fitted on, with what was given beside an array in memory.
+
+    Raises
+    ------
+    DataError
+        If they are not, or are gone.
+
+    """
+    pictured = run.schema.form == "images"
+    resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
+    source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
+    if given:
+        source = beside(source, given)
+    if _digest(run, source) != run.facts["digest"]:
+        what = data if isinstance(data, (str, Path)) else "the data"
+        raise DataError(
+            f"{what}: these are not the rows that the run was fitted on, or they have changed since; give these rows, "
+            "or start another fit from the run's weights: likely fit DATA --init RUN"
+        )
+    return source
+
+
+def beside(source: Source, given: Given) -> Source:
+    """Values in memory beside an array in memory.
+
+    Raises
+    ------
+    ConfigError
+        If the data are no array in memory, or there is not one value a row.
+
+    """
+    if not given or list(source.splits) != ["all"] or source.form == "table":
+        raise ConfigError(f"values of a condition are for one array or tensor: {{{LABEL!r}: values}}")
+    rows, told = source.splits["all"], {}
+    for name, values in given.items():
+        labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
+        if labels.shape != (len(rows),):
+            raise ConfigError(f"{name}: expected one label for each of {len(rows)} rows, got shape {labels.shape}")
+        told[str(name)] = labels
+    first, others = told.pop(LABEL, None), pd.DataFrame(told) if told else None
+    return replace(source, splits={"all": Rows(rows.values, first, beside=others)})
 
 
 def _reading(run: Run) -> Reading:

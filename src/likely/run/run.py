@@ -42,6 +42,7 @@ from likely.run.parting import part_of
 from likely.run.progress import bar
 from likely.run.reading import index_of, rows_of, training_source
 from likely.run.saving import save_as
+from likely.training import Monitor
 
 __all__ = ["Run"]
 
@@ -139,16 +140,8 @@ class Run:
             If the rows do not fit the schema, or the test rows are gone.
 
         """
-        found = self.assess(
-            data,
-            given=given,
-            samples=samples,
-            seed=seed,
-            anneal=anneal,
-            precise=precise,
-            calibrate=calibrate,
-        )
-        return found.ledger
+        how = {"samples": samples, "seed": seed, "anneal": anneal}
+        return self.assess(data, given=given, precise=precise, calibrate=calibrate, **how).ledger
 
     def assess(
         self,
@@ -165,16 +158,8 @@ class Run:
         _at_least_one("samples", samples)
         if anneal < 0:
             raise ConfigError(f"anneal must be 0 or more rows, got {anneal}")
-        return assess(
-            self,
-            data,
-            given=given,
-            samples=samples,
-            seed=seed,
-            anneal=anneal,
-            precise=precise,
-            calibrate=calibrate,
-        )
+        how = {"samples": samples, "seed": seed, "anneal": anneal}
+        return assess(self, data, given=given, precise=precise, calibrate=calibrate, **how)
 
     def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> Any:
         """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats.
@@ -379,6 +364,43 @@ class Run:
 
         """
         return part_of(self, part)
+
+    def continue_training(
+        self,
+        data: Any = None,
+        *,
+        given: Given | None = None,
+        out: str | Path | None = None,
+        overwrite: bool = False,
+        monitors: Sequence[Monitor] = (),
+        **budget: float,
+    ) -> Run:
+        """The run trained further, as another run: this one stays as it is.
+
+        The last weights, not the best, and the optimiser go on under a schedule of their own: the rate rises to half of
+        the fit's and falls to zero along a cosine. The history is lengthened; the best weights so far stay selected
+        unless beaten on the same validation rows. `likely.fit(init=run)` starts another fit instead.
+
+        Parameters
+        ----------
+        data, given
+            The rows of the fit, where they were in memory and the run was loaded; what was given beside an array.
+        out, overwrite
+            Directory to store the result in; the run's own is replaced whole.
+        monitors
+            As in `likely.fit`.
+        **budget
+            `minutes`, `epochs` or `steps`; of an ensemble each member takes so many epochs or steps.
+
+        Raises
+        ------
+        InputError
+            If the rows are gone or others; if an earlier version fitted the run, or its training diverged.
+
+        """
+        continued = importlib.import_module("likely.run.continuing").continued
+        made: Run = continued(self, data, given=given, out=out, overwrite=overwrite, monitors=monitors, **budget)
+        return made
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
         """Write the report, one self-contained HTML file; into the run directory unless told otherwise.

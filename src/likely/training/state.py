@@ -161,7 +161,7 @@ class TrainingState:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from what `state_dict` gave, with a model of the same parts."""
+        """Go on from what `state_dict` gave, with a model of the same parts; another kind of device draws otherwise."""
         self.model.load_state_dict(state["model"])
         self.averaged = [
             state["averaged"][name].to(weight, copy=True) for name, weight in zip(self.names, self.weights, strict=True)
@@ -175,7 +175,10 @@ class TrainingState:
         )
         self.sampler.load_state_dict(state["sampler"])
         self.meter.load_state_dict(state["meter"])
-        self.generator.set_state(state["generator"])
+        if state["generator"].shape == self.generator.get_state().shape:
+            self.generator.set_state(state["generator"])
+        else:
+            self.generator.manual_seed(self._seed + state["outcome"]["steps"])
         self._torch = state.get("torch")
         self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
         self.decay_from = state["schedule"]["decay_from"]

@@ -1,0 +1,72 @@
+"""`fit --continue`: a finished fit, lengthened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from likely.errors import ConfigError
+
+if TYPE_CHECKING:
+    import typer
+
+__all__ = ["demanded", "lengthened"]
+
+TAKEN = ("data", "output", "overwrite", "continue_", "minutes", "epochs", "set_", "device", "json")
+
+
+def demanded(data: str | None, output: Path | None) -> tuple[str, Path]:
+    """DATA and -o, which a new fit needs.
+
+    Raises
+    ------
+    ConfigError
+        If one is not given.
+
+    """
+    if data is None:
+        raise ConfigError("fit needs DATA: likely fit DATA -o RUN")
+    if output is None:
+        raise ConfigError("fit needs a directory for the run: likely fit DATA -o RUN")
+    return data, output
+
+
+def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
+    """Train a stored run further and say what came of it; the exit code.
+
+    Raises
+    ------
+    ConfigError
+        If an option is told that the run has already.
+
+    """
+    import likely
+    from likely.cli import show
+    from likely.cli.options import settings
+
+    given = {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
+    told: dict[str, Any] = {name: ctx.params[name] for name in given}
+    options = settings(told.get("set_"))
+    words = [f"--{name.rstrip('_').replace('_', '-')}" for name in sorted(given - set(TAKEN))]
+    words += [f"--set {name}" for name in options if name not in ("steps", "training.steps")]
+    if words:
+        raise ConfigError(
+            f"{words[0]} is told by the run that is continued; start another fit from its weights: "
+            f"likely fit DATA --init {run} -o RUN"
+        )
+    budget: dict[str, Any] = {name: told[name] for name in ("minutes", "epochs") if name in told}
+    steps = next(iter(options.values()), None)
+    if steps is not None:
+        budget["steps"] = _whole(steps)
+    fitted = likely.load(run, device=told.get("device"))
+    longer = fitted.continue_training(
+        told.get("data"), out=told.get("output", run), overwrite=bool(told.get("overwrite")), **budget
+    )
+    show.fitted(longer, json=json)
+    return 130 if longer.facts["interrupted"] else 0
+
+
+def _whole(text: str) -> int:
+    if not text.isdigit():
+        raise ConfigError(f"--set steps takes a whole number, got {text!r}")
+    return int(text)

@@ -1,0 +1,96 @@
+"""A finished fit, lengthened."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from likely.config import TrainingConfig
+from likely.data import Given, Source
+from likely.errors import ConfigError, DataError, RunError
+from likely.run.files import claim, renewed, same_place
+from likely.run.learning import go_on
+from likely.run.reading import fitted_on
+from likely.run.run import Run
+from likely.run.states import read_states
+from likely.run.store import save, save_plan
+from likely.training import Monitor
+
+__all__ = ["SHARE", "continued"]
+
+SHARE = 0.5
+
+
+def continued(
+    run: Run,
+    data: Any = None,
+    *,
+    given: Given | None = None,
+    minutes: float | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    monitors: Sequence[Monitor] = (),
+) -> Run:
+    """The run trained further; see `Run.continue_training`."""
+    budget = _budget(run, minutes, epochs, steps)
+    earlier = _states(run)
+    source = _source(run, data, given)
+    longer = replace(run, model=copy.deepcopy(run.model), source=source, states=(), directory=None)
+    longer.facts = dict(run.facts)
+    taken = go_on(longer, earlier, budget, SHARE, monitors)
+    before = max(state["outcome"]["steps"] for state in earlier)
+    stage = {"from_step": before, "steps": taken, "peak": SHARE, "seed": run.config.seed}
+    longer.facts["continued"] = [*run.facts.get("continued", []), stage]
+    if out is not None:
+        _store(longer, run.directory, Path(out), overwrite=overwrite)
+    return longer
+
+
+def _budget(run: Run, minutes: float | None, epochs: int | None, steps: int | None) -> TrainingConfig:
+    if minutes is None and epochs is None and steps is None:
+        raise ConfigError("say for how long to go on: minutes, epochs or steps")
+    return replace(run.config.training, minutes=minutes, epochs=epochs, steps=steps)
+
+
+def _states(run: Run) -> Sequence[dict[str, Any]]:
+    if run.facts.get("diverged"):
+        raise RunError(
+            "training diverged, so its last weights cannot be gone on from; start another fit from the best ones, at a "
+            "lower rate: likely fit DATA --init RUN --set learning_rate=..."
+        )
+    if not run.states and run.directory is None:
+        raise RunError("this run holds no state of its training, so it cannot be continued; fit again")
+    found = run.states or read_states(run.directory or Path())
+    told = [one["steps"] for one in run.facts.get("members", [run.facts])]
+    if [state["outcome"]["steps"] for state in found] != told:
+        raise RunError(f"{run.directory} has changed since it was loaded; load it again")
+    return found
+
+
+def _source(run: Run, data: Any, given: Given | None) -> Source:
+    if data is None and given is not None:
+        raise ConfigError("what is given belongs to data in memory; give the data too")
+    if data is None and run.source is not None:
+        return run.source
+    path = run.facts.get("path")
+    if data is None and not path:
+        raise DataError(
+            "this run was fitted on data in memory, which a stored run does not keep; give the same data: "
+            "run.continue_training(data, ...)"
+        )
+    return fitted_on(run, path if data is None else data, given)
+
+
+def _store(longer: Run, home: Path | None, out: Path, *, overwrite: bool) -> None:
+    own = home is not None and same_place(out, home)
+    data = longer.source.path if longer.source is not None else None
+    with renewed(out) if own else claim(out, overwrite=overwrite, data=data) as directory:
+        longer.directory = directory
+        save_plan(longer)
+        save(longer)
+    longer.directory = out

@@ -1,0 +1,23 @@
+"""A state that was stored after any step and loaded by a new process ends as training that never stopped."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from stored_shapes import SHAPES, kept
+
+HERE = Path(__file__).parent
+
+
+def test_every_shape_goes_on_from_every_step_in_a_new_process_to_the_same_bits(tmp_path: Path) -> None:
+    whole = kept(tmp_path)
+    words = [sys.executable, str(HERE / "stored_shapes.py"), str(tmp_path)]
+    found = json.loads(subprocess.run(words, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    assert len(whole) == len(SHAPES) + 1  # the second member
+    assert found.keys() == whole.keys()
+    for place, ends in found.items():
+        assert len(ends) >= 5, place
+        assert not [step for step, end in ends.items() if end != whole[place]], place

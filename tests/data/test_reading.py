@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from likely.data import Schema, Source, decode, digest, encode, infer_schema
+from likely.data import Rows, Schema, Source, decode, digest, encode, infer_schema
 from likely.data.date_formats import best, written
-from likely.data.looks import look
+from likely.data.looks import Look, look
 from likely.data.sources import open_source
 from likely.data.sources.reading import Reading
 from likely.data.written import Written, readings
@@ -263,6 +263,17 @@ def test_options_that_cannot_be_are_refused(tmp_path: Path) -> None:
         look(source, formats={"x": "%Y"})
     with pytest.raises(DataError, match=r"column 'd', row 1: '2024-13-05' is no date written %Y-%m-%d"):
         look(source, formats={"d": "%Y-%m-%d"})
+
+
+@pytest.mark.parametrize(("odd", "stray"), [(["y"], True), (["many"] * 5, False), (["a", "b", "c"], True)])
+def test_of_few_distinct_texts_one_that_is_met_once_is_stray(odd: list[str], stray: bool) -> None:
+    rows = pd.DataFrame({"y": [*np.resize(["0", "1", "2"], N - len(odd)), *odd]})
+    source = Source("table", {"all": Rows(rows)})
+    if stray:
+        with pytest.raises(DataError, match=rf"'y' is numeric but for {len(odd)} of 40 values"):
+            look(source)
+    else:
+        assert look(source)["y"] == Look()
 
 
 def test_codes_and_words_are_no_amounts() -> None:

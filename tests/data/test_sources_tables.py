@@ -9,8 +9,11 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from likely.data.columns import column_of
+from likely.data.looks import Look, look
 from likely.data.source import Source
 from likely.data.sources import open_source
+from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
 
@@ -47,12 +50,21 @@ def test_arrow_integers_beside_missing_values_stay_integers(tmp_path: Path) -> N
     assert frame["id"].isna().tolist() == [False, True]
 
 
-def test_zeros_in_front_of_numbers_are_noted_where_they_are_lost(tmp_path: Path) -> None:
-    source = opened(tmp_path, "zip,n,word\n02139,0,007a\n10001,5,b\n")
+@pytest.mark.parametrize("decimal", [None, ",", "."])
+def test_integers_with_zeros_in_front_are_codes(tmp_path: Path, decimal: str | None) -> None:
+    (tmp_path / "t.csv").write_text("zip;n;word;x\n02139;0;007a;00,5\n10001;5;b;1,5\n")
+    source = open_source(tmp_path / "t.csv", reading=Reading(decimal=decimal))
     assert [notice for notice in source.notices if "zeros" in notice] == [
-        "t.csv: column 'zip' was read as numbers, so zeros in front are lost: 02139 is 2139"
+        "t.csv: column 'zip' has zeros in front, as in 02139, so it was read as strings, as codes are; told to be "
+        "count, levels or grid, by --column, it is numbers"
     ]
-    assert table(source)["word"].tolist() == ["007a", "b"]
+    assert table(source)["zip"].tolist() == ["02139", "10001"]
+    assert table(source)["n"].tolist() == [0, 5]
+    looked = look(source, {"zip": "levels"}, decimal=decimal)
+    assert looked["zip"].written is not None
+    assert look(source, decimal=decimal).get("zip", Look()).written is None
+    column = column_of("zip", table(source)["zip"], "levels", look=looked["zip"])
+    assert (column.low, column.high) == (2139, 10001)
 
 
 def test_a_column_without_name_is_named_and_noted(tmp_path: Path) -> None:

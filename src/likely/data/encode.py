@@ -367,9 +367,13 @@ def _numbers(column: Column, values: pd.Series) -> np.ndarray:
         needed = "not a finite number" if column.kind != "date" else f"no date such as {dates.shown(column, 0)}"
         raise DataError(f"column {column.name!r}, row {row}: {quoted(value)} is {needed}")
     if pd.api.types.is_integer_dtype(values.dtype) and len(values):
-        largest = max(abs(int(values.min())), abs(int(values.max())))
-        if largest > MAX_INTEGER:
-            raise DataError(f"column {column.name!r} holds {largest}, too large to be told from its neighbours")
+        largest = max(int(values.min()), int(values.max()), key=abs)
+        if abs(largest) > MAX_INTEGER:
+            warnings.warn(
+                f"column {column.name!r} holds {largest}, which float64 cannot tell from its neighbours; it is scored "
+                "as the nearest that it can",
+                stacklevel=2,
+            )
     if column.hard:
         _check_limits(column, numbers, f"column {column.name!r}", values.index)
     return numbers

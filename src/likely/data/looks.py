@@ -18,7 +18,7 @@ from likely.data import written as numbers
 from likely.data.cells import holes, numbers_of
 from likely.data.schema import CODED, LEFT_OUT
 from likely.data.source import Source
-from likely.data.written import PLAIN, Written
+from likely.data.written import Written
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["Look", "look", "look_at"]
@@ -162,7 +162,7 @@ def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | Non
         marks = " or ".join(f"--decimal {way.decimal}" for way in whole)
         return Look(hint=f"they could be numbers of several ways of writing: {marks} chooses")
     if whole:
-        return Look(written=whole[0] if wanted is not None or _more_than_digits(whole[0], texts) else None)
+        return Look(written=whole[0] if wanted is not None or _more_than_digits(texts) else None)
     if days:
         _refuse_strays(name, present, np.where(days[0][1], 0.0, np.nan)[codes], f"dates written {days[0][0]}")
     if ways:
@@ -170,9 +170,9 @@ def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | Non
     return Look()
 
 
-def _more_than_digits(way: Written, texts: list[str]) -> bool:
+def _more_than_digits(texts: list[str]) -> bool:
     """Whether texts are written as amounts are; digits alone may be codes."""
-    return way != PLAIN or any("." in text or "e" in text.lower() for text in texts)
+    return any(not text.strip().lstrip("+-").isdigit() for text in texts)
 
 
 def _refuse_strays(name: str, present: pd.Series, read: np.ndarray, what: str | None) -> None:

@@ -124,7 +124,7 @@ def _all_digits(number: float) -> str:
     return f"{number:,.15g}" if float(f"{number:.15g}") == number else f"{number:,.17g}"
 
 
-def readings(texts: Sequence[str], decimal: str | None = None) -> list[Written]:
+def readings(texts: Sequence[str], decimal: str | None = None, counts: np.ndarray | None = None) -> list[Written]:
     """The ways of reading numbers that the first texts, distinct ones, allow; plain decimal points first.
 
     Parameters
@@ -133,10 +133,13 @@ def readings(texts: Sequence[str], decimal: str | None = None) -> list[Written]:
         Distinct and not missing.
     decimal
         The decimal mark, where it is known.
+    counts
+        In how many rows each stands.
 
     """
-    first = [found for text in texts[:SAMPLE] if (found := ANY.fullmatch(text))]
-    if not first or len(first) < MOSTLY * min(SAMPLE, len(texts)):
+    matches = [ANY.fullmatch(text) for text in texts[:SAMPLE]]
+    first = [found for found in matches if found]
+    if not first or (len(first) < MOSTLY * len(matches) and not _lone(matches, counts)):
         return []
     before, after = Counter((found[1] or "", found[3] or "") for found in first).most_common(1)[0][0]
     digits = [text for text in texts if any(mark in text for mark in GROUPS[1:])]
@@ -144,6 +147,14 @@ def readings(texts: Sequence[str], decimal: str | None = None) -> list[Written]:
     wanted = (".", ",") if decimal is None else (decimal,)
     groups = [group for group in GROUPS if not group or group in marks]
     return [Written(mark, group, before, after) for mark, group in itertools.product(wanted, groups) if mark != group]
+
+
+def _lone(matches: Sequence[re.Match[str] | None], counts: np.ndarray | None) -> bool:
+    """Whether what is no number is met once each: of few distinct texts such are stray, repeated ones are not."""
+    if counts is None:
+        return False
+    rows, odd = counts[: len(matches)], np.array([match is None for match in matches])
+    return bool((rows[odd] == 1).all() and rows[~odd].sum() > MOSTLY * rows.sum())
 
 
 def _body(text: str, before: str, after: str) -> str:
@@ -168,7 +179,7 @@ def best(texts: Sequence[str], counts: np.ndarray, decimal: str | None = None) -
         Of readings and their numbers, NaN where a text does not fit.
 
     """
-    made = [(way, way.numbers(texts)) for way in readings(texts, decimal)]
+    made = [(way, way.numbers(texts)) for way in readings(texts, decimal, counts)]
     whole: list[tuple[Written, np.ndarray]] = []
     for way, numbers in made:
         if not np.isnan(numbers).any() and not any(same_numbers(numbers, other) for _, other in whole):

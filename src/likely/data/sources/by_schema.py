@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -57,9 +58,19 @@ def as_column(what: str, column: Column, texts: pd.Series, decimal: str) -> Type
     if plain.texts or (column.written is not None or decimal != "."):
         written = column.written or Written(decimal=decimal)
         plain = _numbers(what, column, held, known, plain, written)
+    if kind.lower().startswith(("float16", "float32", "halffloat", "float[")) and not plain.texts:
+        plain = replace(plain, values=_single(plain.values, kind))
     if kind.startswith("bool") and not plain.texts and plain.values.dtype.kind in "iu":
         plain = Typed(pd.array(plain.values, dtype="boolean"), plain.token) if _truths(plain.values) else plain
     return plain
+
+
+def _single(values: Any, kind: str) -> np.ndarray:
+    """Numbers in the precision of the run's: the same digits are then the same number."""
+    half = kind.lower().startswith(("float16", "half"))
+    return np.asarray(
+        pd.Series(values).to_numpy(np.float64, na_value=np.nan).astype(np.float16 if half else np.float32)
+    )
 
 
 def _numeric(kind: str) -> bool:

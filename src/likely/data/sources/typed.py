@@ -23,6 +23,7 @@ PADDED = "^[-+]?0[0-9]"
 NOT_ZERO = "^[-+]?[0.]*[1-9]"
 TRUTHS = pa.array(["True", "TRUE", "true"], pa.large_string())
 BOOLEANS = pa.array(["True", "TRUE", "true", "False", "FALSE", "false"], pa.large_string())
+DIGITS = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
 STARTS = re.compile(r"[-+.0-9iItTfF]", re.ASCII)
 LARGEST = 2.0**53
 
@@ -44,7 +45,8 @@ class Typed:
 def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
     """Integers, floats or booleans where every field that is not missing is one; else strings as they stand.
 
-    Integers that int64 cannot hold stay strings. What had to be decided is said in `notices`.
+    Integers that int64 cannot hold stay strings, and so do those of a column with zeros in front of one. What had to be
+    decided is said in `notices`.
 
     Raises
     ------
@@ -77,7 +79,7 @@ def strings(texts: pd.Series) -> Typed:
 
 
 def amounts(column: Typed, decimal: str | None) -> list[Typed]:
-    """A column of texts as the numbers that every one of them says, one for each way of reading them.
+    """A column of texts as the numbers that every one of them says, one for each way of reading them; none of digits.
 
     Parameters
     ----------
@@ -90,6 +92,8 @@ def amounts(column: Typed, decimal: str | None) -> list[Typed]:
     known = column.values.notna().to_numpy()
     codes, distinct = pd.factorize(column.values[known])
     texts = distinct.tolist()
+    if all(DIGITS.fullmatch(text) for text in texts):
+        return []
     found = [
         (way, made)
         for way, made in best(texts, np.bincount(codes), decimal)
@@ -125,8 +129,14 @@ def _booleans(array: pa.Array, missing: pa.Array, hole: np.ndarray) -> np.ndarra
 def _numbers(what: str, texts: pa.Array, notices: list[str]) -> np.ndarray | None:
     if not _all_match(texts, DECIMAL):
         return None
-    padded = texts.filter(compute.match_substring_regex(texts, PADDED))
     whole = _all_match(texts, WHOLE)
+    padded = texts.filter(compute.match_substring_regex(texts, PADDED)) if whole else []
+    if len(padded):
+        notices.append(
+            f"{what} has zeros in front, as in {_short(padded[0].as_py())}, so it was read as strings, as codes are; "
+            "told to be count, levels or grid, by --column, it is numbers"
+        )
+        return None
     try:
         plain = compute.replace_substring_regex(texts, r"^\+", "")
         made = compute.cast(plain, pa.int64() if whole else pa.float64()).to_numpy()
@@ -134,12 +144,6 @@ def _numbers(what: str, texts: pa.Array, notices: list[str]) -> np.ndarray | Non
         return None
     if not whole:
         _check_floats(what, texts, made, notices)
-    padded = padded.filter(compute.match_substring_regex(padded, WHOLE))
-    if len(padded):
-        first = padded[0].as_py()
-        notices.append(
-            f"{what} was read as numbers, so zeros in front are lost: {_short(first)} is {_short(_bare(first))}"
-        )
     return np.asarray(made)
 
 
@@ -155,10 +159,6 @@ def _check_floats(what: str, texts: pa.Array, made: np.ndarray, notices: list[st
     if rounded:
         first = _short(texts[int(rounded[0])].as_py())
         notices.append(f"{what}: {len(rounded)} integer(s) are not exact in float64, such as {first}")
-
-
-def _bare(text: str) -> str:
-    return ("-" if text[0] == "-" else "") + (text.lstrip("+-").lstrip("0") or "0")
 
 
 def _short(text: str) -> str:

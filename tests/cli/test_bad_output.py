@@ -181,14 +181,14 @@ def test_an_interrupt_in_the_first_steps_still_leaves_a_run(
 def test_an_interrupt_before_training_leaves_nothing(
     stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from likely.run import fitting
+    from likely.run import fitting, settling
 
     def stop(*_: object, **__: object) -> object:
         raise KeyboardInterrupt
 
-    for name in ("divide", "save_plan", "save"):
+    for place, name in ((fitting, "divide"), (settling, "save_plan"), (settling, "save")):
         with monkeypatch.context() as patch:
-            patch.setattr(fitting, name, stop)
+            patch.setattr(place, name, stop)
             assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), *STEPS]) == 130
         assert capsys.readouterr().err == "likely: interrupted\n"
         assert not list(tmp_path.iterdir())

@@ -47,16 +47,16 @@ def test_a_run_of_the_version_before_is_replaced(stored: Path, run: Path) -> Non
 
 
 def test_an_unfinished_run_is_replaced(stored: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from likely.run import fitting
+    from likely.run import settling
 
     stopped: dict[str, bytes] = {}
 
-    def stop(fitted: likely.Run, _: object) -> None:
+    def stop(fitted: likely.Run, *_: object) -> None:
         assert fitted.directory is not None
         stopped.update(snapshot(fitted.directory))
         raise RuntimeError
 
-    monkeypatch.setattr(fitting, "learn", stop)
+    monkeypatch.setattr(settling, "learn", stop)
     with pytest.raises(RuntimeError):
         likely.fit(table(), out=run.parent / "other")
     monkeypatch.undo()

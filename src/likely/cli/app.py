@@ -19,6 +19,7 @@ from likely.cli.arguments import (
     Device,
     Exposed,
     FitData,
+    Init,
     Json,
     Kinds,
     Limited,
@@ -67,6 +68,7 @@ def fit(
     data: FitData = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Directory for the run.", metavar="RUN")] = None,
     continue_: Continued = None,
+    init: Init = None,
     latent: Annotated[int | None, typer.Option(help="Dimension of z.")] = None,
     prior: Annotated[str | None, typer.Option(help="P(z): normal, vamp:500, ...; see likely parts prior.")] = None,
     posterior: Annotated[
@@ -115,6 +117,8 @@ def fit(
     --continue RUN --minutes 5 lengthens a finished fit: its last weights and optimiser go on over the same rows, under
     a rate that rises to half of the first and falls to zero; the best weights so far stay unless beaten on the same
     validation rows. RUN is updated in place, or left alone with -o; DATA is where the run has it unless given.
+
+    --init RUN starts another fit: of RUN's model, from its weights, on the rows of DATA, which must be of its schema.
     """
     import likely
     from likely.cli.lengthening import demanded, lengthened
@@ -142,6 +146,7 @@ def fit(
         data,
         out=output,
         overwrite=overwrite,
+        init=init,
         config=read_config(config),
         column=pairs(column, "--column"),
         condition=condition or (),

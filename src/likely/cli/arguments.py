@@ -20,6 +20,7 @@ __all__ = [
     "Device",
     "Exposed",
     "FitData",
+    "Init",
     "Json",
     "Kinds",
     "Limited",
@@ -41,6 +42,9 @@ FitData = Annotated[str | None, typer.Argument(help=FORMS)]
 Continued = Annotated[
     Path | None,
     typer.Option("--continue", metavar="RUN", help="Lengthen this finished fit by --minutes, --epochs or steps=N."),
+]
+Init = Annotated[
+    Path | None, typer.Option("--init", metavar="RUN", help="Start from the model and the weights of this run.")
 ]
 Stored = Annotated[Path, typer.Argument(help="Directory of a fitted run.", metavar="RUN")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", callback=checked_seed)]

@@ -24,6 +24,7 @@ OWN = (
     "date_format",
     "decimal",
     "exposure",
+    "init",
     "limits",
     "out",
     "output",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, get_args
@@ -21,27 +19,21 @@ from likely.data import (
     Schema,
     Split,
     demand_channels,
-    digest,
     divide,
     sources,
 )
 from likely.data.sources.picture import colour_of
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError
-from likely.networks.precision import native_bfloat16
 from likely.run.describing import Beside, as_it_is, describe, placed
-from likely.run.files import claim
-from likely.run.forms import form_of
-from likely.run.learning import learn
 from likely.run.progress import bar
 from likely.run.reading import beside
 from likely.run.run import Run
-from likely.run.store import save, save_plan
+from likely.run.settling import carried_out, facts_of, settle
+from likely.run.starting import Told, started
 from likely.training import Monitor
 
 __all__ = ["fit"]
-
-WIDE = 256
 
 
 def fit(
@@ -49,6 +41,7 @@ def fit(
     *,
     out: str | Path | None = None,
     overwrite: bool = False,
+    init: Run | str | Path | None = None,
     config: Config | None = None,
     column: Mapping[str, str] | None = None,
     condition: str | Sequence[str] | Mapping[str, Any] = (),
@@ -80,6 +73,11 @@ def fit(
         an arrow table or a polars frame, an array or a tensor.
     out, overwrite
         Directory to store the run in; an existing one is refused unless it may be overwritten.
+    init
+        A run, or its directory: another fit of its model, from its (best) weights and on rows of its schema, over which
+        it is trained anew, without a warm-up of the KL unless told so. What says what X and the model are is the run's:
+        of a table the columns, their kinds and their categories must be the same, and at most a twentieth of a column's
+        cells may lie outside its range. `run.continue_training` lengthens a fit instead.
     config
         Where to start from; `options` are set on top of it.
     column
@@ -162,6 +160,23 @@ def fit(
     """
     if binarize is not None and binarize not in get_args(Binarize):
         raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {binarize!r}")
+    if init is not None:
+        schema_told = {"column": column, "binarize": binarize, "resize": resize, "background": background,
+                       "channels": channels, "limits": limits, "separator": separator, "decimal": decimal,
+                       "date_format": date_format, "encoder": encoder, "decoder": decoder, "model": model}  # fmt: skip
+        return started(
+            init,
+            data,
+            told=Told(schema_told, condition, exposure, weight),
+            split=split,
+            config=config,
+            objective=objective,
+            options=options,
+            out=out,
+            overwrite=overwrite,
+            monitors=monitors,
+            progress=progress,
+        )
     own = Own(encoder, decoder, model, None if isinstance(objective, str) else objective)
     if isinstance(objective, str):
         options["objective"] = objective
@@ -172,7 +187,6 @@ def fit(
     reading = Reading(separator, decimal, dict(date_format or {}))
     with bar("reading", shown=progress) as tick:
         source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
-    form = form_of(data, source)
     if isinstance(condition, Mapping):
         source = beside(source, condition)
     source, exposed, weighted = placed(source, exposure, weight)
@@ -194,59 +208,24 @@ def fit(
     )
     described = describing(kinds=column, plain=plainly(told)) if model is None else as_it_is(describing, column)
     schema, division = described.schema, described.division
-    facts = {
-        "path": None if source.path is None else _absolute(data),
-        "digest": digest(source, labels=[column.name for column in schema.beside]),
-        "split": str(split) if isinstance(split, str | Path) else "told",
-        **form,
-    }
-    settled = _settle(resolve(told, schema, own))
+    facts = facts_of(data, source, schema, split)
+    settled = settle(resolve(told, schema, own))
     demand_channels(schema, settled.model.network)
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
-    place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=source.path)
-    with place as directory:
-        run = Run(
-            settled,
-            schema,
-            _model(settled, schema, own),
-            pd.DataFrame(),
-            facts,
-            division,
-            directory,
-            described.notices + ignored + notices(settled, schema),
-            source,
-            own=own,
-        )
-        run.progress = progress
-        if directory is not None:
-            save_plan(run)
-        learn(run, monitors)
-        if directory is not None:
-            save(run)
-    return run
-
-
-def _absolute(data: Any) -> str:
-    text = str(data)
-    file, mark, name = text.partition(".npz:")
-    return str(Path(file + ".npz").resolve()) + ":" + name if mark else str(Path(text).resolve())
-
-
-def _settle(config: Config) -> Config:
-    """Fix what depends on the machine: the device, and bfloat16 where it is native and the networks are wide."""
-    device = config.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        kind = torch.device(device).type
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {device!r} cannot be used here; try --device cpu") from error
-    precision = config.training.precision
-    if precision == "auto":
-        wide = min(config.model.width or 0, config.training.batch_size or 0) >= WIDE and not config.factories
-        precision = "bfloat16" if wide and kind == "cpu" and native_bfloat16() else "float32"
-    return replace(config, device=device, training=replace(config.training, precision=precision))
+    run = Run(
+        settled,
+        schema,
+        _model(settled, schema, own),
+        pd.DataFrame(),
+        facts,
+        division,
+        None,
+        described.notices + ignored + notices(settled, schema),
+        source,
+        own=own,
+        progress=progress,
+    )
+    return carried_out(run, out, overwrite=overwrite, monitors=monitors)
 
 
 def _model(config: Config, schema: Schema, own: Own) -> Any:

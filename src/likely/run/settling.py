@@ -1,0 +1,81 @@
+"""What depends on the machine and on where rows came from; and a planned run, trained and stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from likely.config import Config
+from likely.data import Schema, Source, Split, digest
+from likely.errors import ConfigError
+from likely.networks.precision import native_bfloat16
+from likely.run.files import claim
+from likely.run.forms import form_of
+from likely.run.learning import learn
+from likely.run.run import Run
+from likely.run.store import save, save_plan
+from likely.training import Monitor
+
+__all__ = ["carried_out", "facts_of", "settle"]
+
+WIDE = 256
+
+
+def facts_of(data: Any, source: Source, schema: Schema, split: Split) -> dict[str, Any]:
+    """Where the rows came from, their digest, how they were divided, and the form that they had."""
+    return {
+        "path": None if source.path is None else _absolute(data),
+        "digest": digest(source, labels=[column.name for column in schema.beside]),
+        "split": str(split) if isinstance(split, str | Path) else "told",
+        **form_of(data, source),
+    }
+
+
+def carried_out(
+    run: Run,
+    out: str | Path | None,
+    *,
+    overwrite: bool,
+    monitors: Sequence[Monitor],
+    weights: dict[str, Tensor] | None = None,
+) -> Run:
+    """The run trained, from fresh weights or from these, and stored where it is told to be."""
+    data = None if run.source is None else run.source.path
+    place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=data)
+    with place as directory:
+        run.directory = directory
+        if directory is not None:
+            save_plan(run)
+        learn(run, monitors, weights)
+        if directory is not None:
+            save(run)
+    return run
+
+
+def _absolute(data: Any) -> str:
+    text = str(data)
+    file, mark, name = text.partition(".npz:")
+    return str(Path(file + ".npz").resolve()) + ":" + name if mark else str(Path(text).resolve())
+
+
+def settle(config: Config) -> Config:
+    """Fix what depends on the machine: the device, and bfloat16 where it is native and the networks are wide."""
+    device = config.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        kind = torch.device(device).type
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(f"device {device!r} cannot be used here; try --device cpu") from error
+    precision = config.training.precision
+    if precision == "auto":
+        wide = min(config.model.width or 0, config.training.batch_size or 0) >= WIDE and not config.factories
+        precision = "bfloat16" if wide and kind == "cpu" and native_bfloat16() else "float32"
+    return replace(config, device=device, training=replace(config.training, precision=precision))

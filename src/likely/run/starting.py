@@ -1,0 +1,191 @@
+"""Another fit that starts from the weights of a run, on rows of the same schema."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from likely.assembly import Factory, Own, resolve
+from likely.config import Config, ModelConfig, TrainingConfig
+from likely.data import Division, EncodedRows, Schema, Source, Split, divide, encode, sources, with_labels
+from likely.data.sources.reading import Reading
+from likely.errors import ConfigError, DataError
+from likely.run.describing import Beside, placed
+from likely.run.progress import bar
+from likely.run.reading import beside
+from likely.run.run import Run
+from likely.run.settling import carried_out, facts_of, settle
+from likely.run.store import load
+from likely.training import Monitor
+
+__all__ = ["Told", "started"]
+
+BEYOND = 0.05
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a fit was told of X and the model, which the run has already.
+
+    Attributes
+    ----------
+    schema
+        Option that may not be told again -> what was given; `None` or empty where nothing was.
+    condition, exposure, weight
+        Columns, or values of rows in memory.
+
+    """
+
+    schema: Mapping[str, Any]
+    condition: str | Sequence[str] | Mapping[str, Any]
+    exposure: Beside
+    weight: Beside
+
+
+def started(
+    init: Run | str | Path,
+    data: Any,
+    *,
+    told: Told,
+    split: Split,
+    config: Config | None,
+    objective: Factory | None,
+    options: Mapping[str, Any],
+    out: str | Path | None,
+    overwrite: bool,
+    monitors: Sequence[Monitor],
+    progress: bool,
+) -> Run:
+    """A run of the model and the schema of another, trained anew from its weights; see `likely.fit`."""
+    begun = init if isinstance(init, Run) else load(init, progress=progress)
+    again = [name for name, value in told.schema.items() if value]
+    if again:
+        raise ConfigError(f"{again[0]} is told by the run that the fit starts from; leave it out")
+    own = replace(begun.own, objective=None if isinstance(objective, str) else objective)
+    asked = _config(begun, own, config, {**options, **({"objective": objective} if isinstance(objective, str) else {})})
+    schema = begun.schema
+    reading = Reading(schema=schema) if schema.form == "table" else Reading()
+    with bar("reading", shown=progress) as tick:
+        source = sources.open_source(
+            data, resize=schema.resize, background=schema.background, progress=tick, reading=reading
+        )
+    source = _placed(source, schema, told)
+    division = divide(source, asked.seed, split)
+    said = _same(schema, source, division)
+    home = "a run in memory" if begun.directory is None else str(begun.directory)
+    run = replace(
+        begun,
+        config=settle(resolve(asked, schema, own)),
+        model=copy.deepcopy(begun.model),
+        history=pd.DataFrame(),
+        facts={**facts_of(data, source, schema, split), "init": home},
+        division=division,
+        directory=None,
+        notices=(f"starts from the weights of {home}", *source.notices, *said),
+        source=source,
+        simpler=None,
+        states=(),
+        own=own,
+        progress=progress,
+    )
+    run.model.to(run.config.device)
+    return carried_out(run, out, overwrite=overwrite, monitors=monitors, weights=run.model.state_dict())
+
+
+def _config(begun: Run, own: Own, config: Config | None, options: Mapping[str, Any]) -> Config:
+    """The run's model, trained as it is told now: without a warm-up unless told, as z is in use already."""
+    base = config or Config(training=TrainingConfig(warmup=0.0))
+    mine, known = base.model, begun.config.model
+    if mine not in (ModelConfig(), known):
+        raise ConfigError("the configuration is of another model than that of the run that the fit starts from")
+    base = replace(base, model=known, factories={})
+    made = base.replace({name: value for name, value in options.items() if value is not None})
+    for item in fields(ModelConfig):
+        asked, has = getattr(made.model, item.name), getattr(known, item.name)
+        if asked != has:
+            raise ConfigError(f"{item.name} is {has} in the run that the fit starts from, not {asked}; leave it out")
+    return own.demanded(made)
+
+
+def _placed(source: Source, schema: Schema, told: Told) -> Source:
+    """The source with what is given beside an array in memory; columns that are named are those of the schema."""
+    if isinstance(told.condition, Mapping):
+        source = beside(source, told.condition)
+    else:
+        names = [told.condition] if isinstance(told.condition, str) else list(told.condition)
+        known = [column.name for column in schema.conditions]
+        other = [name for name in names if name not in known]
+        if other:
+            raise ConfigError(
+                f"condition {other[0]!r}: in the run that the fit starts from {', '.join(known) or 'nothing'} is given"
+            )
+    source, exposed, weighted = placed(source, told.exposure, told.weight)
+    weight = next((column.name for column in schema.columns if column.weight), None)
+    exposure = schema.exposure and schema.exposure.name
+    for what, name, has in (("exposure", exposed, exposure), ("weight", weighted, weight)):
+        beside_array = what == "weight" and schema.form != "table"
+        if name is not None and name != has and not beside_array:
+            raise ConfigError(f"{what} {name!r}: in the run that the fit starts from it is {has or 'not there'}")
+    return source
+
+
+def _same(schema: Schema, source: Source, division: Division) -> tuple[str, ...]:
+    """Check that rows are of a schema; what there is to say of those beyond its ranges.
+
+    Raises
+    ------
+    DataError
+        If they are not; it names the column.
+
+    """
+    if source.form != schema.form:
+        raise DataError(f"the data is of the form {source.form}, and that of the run is {schema.form}")
+    part = division.rows(source, "train")
+    if isinstance(part.values, pd.DataFrame):
+        known = [column.name for column in schema.columns]
+        other = [str(name) for name in part.values.columns if str(name) not in known]
+        if other:
+            raise DataError(f"column {other[0]!r} is not one of the run that the fit starts from; leave it out")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            rows = encode(schema, part.values, with_labels(schema, part))
+        except UserWarning as notice:
+            raise DataError(f"the rows are not of the run's schema: {notice}") from notice
+    return tuple(said for place in range(len(schema.modelled)) for said in _column(schema, place, rows))
+
+
+def _column(schema: Schema, place: int, rows: EncodedRows) -> tuple[str, ...]:
+    column = schema.modelled[place]
+    cells = rows.values if schema.uniform else rows.values[:, place]
+    if rows.observed is not None:
+        observed = rows.observed if schema.uniform else rows.observed[:, place]
+        if not observed.all() and not column.missing:
+            raise DataError(
+                f"column {column.name!r} has missing cells, and had none in the run that the fit starts from"
+            )
+        cells = cells[observed]
+    if column.coded or column.kind == "listed":
+        new = (cells < 0).sum() if column.coded else (cells > max(column.categories)).sum()
+        if new:
+            raise DataError(
+                f"column {column.name!r}: {int(new)} of {len(cells)} training rows hold values that the run which the "
+                "fit starts from never met; leave these rows out, or fit without init"
+            )
+        return ()
+    if column.low is None or column.high is None or column.kind == "binary" or not cells.numel():
+        return ()
+    outside = float(((cells < column.low) | (cells > column.high)).double().mean())
+    span = f"{column.low:g} to {column.high:g}"
+    if outside > BEYOND:
+        raise DataError(
+            f"column {column.name!r}: {outside:.1%} of the training cells lie outside {span}, the range of the run "
+            "that the fit starts from; fit without init"
+        )
+    return (f"column {column.name!r}: {outside:.2%} of the training cells lie outside {span}",) if outside else ()

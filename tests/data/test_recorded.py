@@ -30,10 +30,11 @@ def rounded(shares: dict[int, float], rows: int = N, spread: float = 300.0) -> n
     return made
 
 
-def test_the_shares_of_the_resolutions_are_found() -> None:
+def test_the_shares_of_the_coarsest_steps_that_divide_are_found() -> None:
     shares = {1: 0.2, 5: 0.3, 10: 0.5}
     found = dict(resolutions(rounded(shares, 20_000), 1))
-    assert found == pytest.approx(shares, abs=0.03)
+    exactly = {1: 0.2 * 0.8, 5: 0.2 * 0.1 + 0.3 * 0.5, 10: 0.2 * 0.1 + 0.3 * 0.5 + 0.5}
+    assert found == pytest.approx(exactly, abs=0.02)
     assert sum(found.values()) == pytest.approx(1)
 
 

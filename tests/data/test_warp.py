@@ -37,7 +37,7 @@ def test_the_inverse_leads_back(found: list[float], per_unit: int | None, positi
         values = np.round(values * per_unit).clip(min=1 if positive else None) / per_unit
     knots = warp_knots(values, per_unit, "positive" if positive else "real")
     if not knots:
-        assert len(set(values)) == 1
+        assert np.ptp(values) < 1e-300
         return
     assert (np.diff(np.array(knots), axis=0) > 0).all()
     bent = Axis([knots], [positive])

@@ -16,6 +16,7 @@ Knots = tuple[tuple[float, float], ...]
 
 MOST_STEPS, LEAST_STEPS, ROWS_PER_STEP, TAIL_ROWS = 64, 4, 25, 10
 MOST_SPIKES, LEAST_SPIKE = 100, 5
+TENS = 4  # a range of fewer has too few multiples of ten
 STANDS_OUT = 3  # times the rows of the values beside a spike
 GAP_PASSES, STEEPEST, LEAST_RISE = 3, 8.0, 1e-9
 SMALLEST, LARGEST = 1e-300, 1e300
@@ -38,7 +39,15 @@ def bent(column: Column, numbers: np.ndarray) -> Column:
     if len(np.unique(rest)) < 2:
         held, rest = np.empty(0), numbers
     knots = warp_knots(rest, column.per_unit, column.kind)
-    return replace(column, knots=knots, spikes=tuple(np.sort(held).tolist()))
+    tens = None if column.kind == "date" else _tens(np.round(rest * column.per_unit))
+    return replace(column, knots=knots, spikes=tuple(np.sort(held).tolist()), tens=tens)
+
+
+def _tens(places: np.ndarray) -> float | None:
+    """The share of multiples of ten, half a row of either kind added; `None` where the range has no room for them."""
+    if np.ptp(places) < TENS * 10:
+        return None
+    return float(((places % 10 == 0).sum() + 0.5) / (len(places) + 1))
 
 
 def listed_knots(numbers: np.ndarray) -> Knots:
@@ -107,7 +116,7 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
 
     Returns
     -------
-    Both coordinates strictly rising, x in data units; none for reals that are all the same.
+    Both coordinates strictly rising, x in data units; none for reals that are all the same, or within 1e-300.
 
     """
     rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, kind == "positive")
@@ -116,6 +125,8 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
         return ()
     x = rows.coordinate(places)
     span, share = x[-1] - x[0], 1 / (rows.total + 1)
+    if span < SMALLEST:
+        return ()
     u = (1 - share) * (rows.below(places) + 0.5) / (rows.total + 1) + share * (x - x[0]) / span
     scores = np.array([NormalDist().inv_cdf(float(one)) for one in u])
     y = scores + LEAST_RISE * np.arange(len(scores))

@@ -39,6 +39,7 @@ class Atoms(Likelihood):
     def __init__(self, base: Likelihood, atoms: Sequence[Sequence[float]], reserve: float | Tensor = 0.0) -> None:
         super().__init__()
         self.base, self.event_shape = base, base.event_shape
+        self.matches = base.matches
         self.measure = "mixed" if base.measure == "density" else "mass"
         most = max(map(len, atoms))
         self.parameter_shape = torch.Size((*base.event_shape, base.parameter_shape[-1] + 1 + most))
@@ -58,18 +59,32 @@ class Atoms(Likelihood):
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, parameters of the base and 1 + atoms a cell)` -> Atoms, `(*batch, *event)`."""
-        size, logits = self.base.parameter_shape.numel(), 1 + self.atoms.shape[-1]
-        weights = (
-            parameters[..., size:].unflatten(-1, (logits, *self.event_shape)).movedim(-1 - len(self.event_shape), -1)
-        )
+        size = self.base.parameter_shape.numel()
+        weights, law = self._weights(parameters[..., size:]), self.base(parameters[..., :size])
+        return distributions.Atoms(weights, law, self.atoms, self.levels)
+
+    def _weights(self, numbers: Tensor) -> Tensor:
+        """Logits `(*batch, *event, 1 + atoms)`, −inf where a cell has fewer."""
+        event = -1 - len(self.event_shape)
+        weights: Tensor = numbers.unflatten(-1, (1 + self.atoms.shape[-1], *self.event_shape)).movedim(event, -1)
         absent = torch.cat([torch.zeros_like(self.atoms[:, :1], dtype=torch.bool), self.atoms.isnan()], 1)
-        law = self.base(parameters[..., :size])
-        return distributions.Atoms(weights.masked_fill(absent, -torch.inf), law, self.atoms, self.levels)
+        return weights.masked_fill(absent, -torch.inf)
+
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor | None = None) -> None:
+        """The base's, by what is at no atom."""
+        size = self.base.parameter_shape.numel()
+        beside = self._weights(parameters[..., size:]).softmax(-1)[..., 0]
+        off = counted.masked_fill(self._hits(values).any(-1), 0)
+        self.base.match(parameters[..., :size], values, off, beside if drawn is None else drawn * beside)
+
+    def _hits(self, values: Tensor) -> Tensor:
+        near = 0.0 if self.levels is None else 0.25 * self.levels.step.unsqueeze(-1)
+        hits: Tensor = (values.unsqueeze(-1) - self.atoms).abs() <= near
+        return hits
 
     def initial(self, values: Tensor) -> Tensor:
         """The base's own of what is at no atom, and logarithms of the shares, half a row of each added."""
-        near = 0.0 if self.levels is None else 0.25 * self.levels.step.unsqueeze(-1)
-        hits = (values.unsqueeze(-1) - self.atoms).abs() <= near
+        hits = self._hits(values)
         base = self.base.initial(completed(values, ~hits.any(-1)))
         held = hits.sum(0).to(torch.float64)
         rest = len(values) - held.sum(-1, keepdim=True)

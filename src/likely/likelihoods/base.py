@@ -28,6 +28,8 @@ class Likelihood(nn.Module, ABC):
         `mass` (counting measure), `density` (Lebesgue measure in data units), or `mixed`.
     exposed
         Means are in proportion to each row's exposure: the call is given its logarithm too.
+    matches
+        `match` has something to set.
 
     """
 
@@ -35,6 +37,7 @@ class Likelihood(nn.Module, ABC):
     parameter_shape: torch.Size
     measure: Measure
     exposed: bool = False
+    matches: bool = False
 
     @abstractmethod
     def forward(self, parameters: Tensor) -> Distribution:
@@ -49,6 +52,20 @@ class Likelihood(nn.Module, ABC):
         """Parameters `(numbers,)` of the best z-free model of these rows `(rows, *event)`: independent marginals.
 
         The decoder's last bias starts there.
+        """
+
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor | None = None) -> None:
+        """Set what does not depend on z so that shares of the draws are those of the training rows, where asked for.
+
+        Parameters
+        ----------
+        parameters
+            The decoder's output for draws of z from the prior, `(draws, numbers)`.
+        values, counted
+            Training rows, and how often each of their cells counts (0: missing): `(rows, *event)`.
+        drawn
+            How often each cell of a draw counts, `(draws, *event)`; `None`: once.
+
         """
 
     def split(self, parameters: Tensor) -> tuple[Tensor, ...]:

@@ -34,6 +34,7 @@ class Columns(Likelihood):
         for i, (_, places) in enumerate(groups):
             self.register_buffer(f"places{i}", torch.tensor(list(places)), persistent=False)
         self.exposed = any(family.exposed for family, _ in groups)
+        self.matches = any(family.matches for family, _ in groups)
         measures = {family.measure for family, _ in groups}
         self.measure = measures.pop() if len(measures) == 1 else "mixed"
 
@@ -55,3 +56,10 @@ class Columns(Likelihood):
         """The families' own, side by side."""
         pairs = zip(self.families, self.places, strict=True)
         return torch.cat([cast(Likelihood, family).initial(values[:, places]) for family, places in pairs])
+
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor | None = None) -> None:
+        """Each family's own."""
+        triples = zip(self.families, parameters.split(self._sizes, -1), self.places, strict=True)
+        for family, piece, places in triples:
+            own = None if drawn is None else drawn[:, places]
+            cast(Likelihood, family).match(piece, values[:, places], counted[:, places], own)

@@ -22,7 +22,7 @@ from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.states import on_cpu
 from likely.run.support import demand_mass
-from likely.training import Monitor, Outcome, Progress, Schedule, Trainer, TrainingState
+from likely.training import Monitor, Outcome, Progress, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
 
 __all__ = ["go_on", "learn"]
@@ -65,6 +65,7 @@ def learn(run: Run, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor]
     states = _trained(run, rows, schedule, monitors)
     run.config = replace(run.config, training=config)
     _keep(run, states)
+    _match(run, rows.train)
 
 
 def go_on(
@@ -85,7 +86,13 @@ def go_on(
     schedule = Schedule.further(_schedule(run, rows, budget)[0].total_steps, peak)
     states = _trained(run, rows, schedule, monitors, earlier)
     _tell(run, states)
+    _match(run, rows.train)
     return schedule.total_steps
+
+
+def _match(run: Run, rows: EncodedRows) -> None:
+    for number, member in enumerate(run.model.members):
+        match_shares(member, rows, run.config.seed + number)
 
 
 @dataclass(frozen=True)

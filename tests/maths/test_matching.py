@@ -1,0 +1,74 @@
+"""Constants that make the draws round as often as the training rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+import likely
+from likely.data import Axis
+from likely.likelihoods import Atoms, Columns, Gaussian, Resolutions, Warped
+
+AXIS = Axis([[(-0.5, -1.5), (40.5, 0.0), (99.5, 1.5)]], [False])
+DRAWS = 4000
+
+
+def round_ones(offset: float) -> tuple[Resolutions, Tensor]:
+    """A likelihood of tens and others, and parameters of draws whose tens are too many or too few."""
+    law = Resolutions((1,), AXIS, 2, 1.0, [((1, 0.7), (10, 0.3))], 0.0, 99.0)
+    parameters = torch.randn(DRAWS, law.parameter_shape.numel())
+    parameters[:, -1] += offset
+    return law, parameters
+
+
+def share(law: Resolutions | Atoms | Columns, parameters: Tensor) -> float:
+    return float((law(parameters).sample()[:, -1] % 10 == 0).double().mean())
+
+
+def test_the_share_of_tens_is_that_of_the_rows() -> None:
+    rows = torch.cat([torch.full((400, 1), 20.0), torch.full((600, 1), 17.0)]).double()
+    for offset in (-2.0, 2.0):
+        law, parameters = round_ones(offset)
+        law.match(parameters, rows, torch.ones_like(rows))
+        assert abs(share(law, parameters) - 0.4) < 0.03
+
+
+def test_missing_cells_do_not_count_and_weights_do() -> None:
+    rows = torch.cat([torch.full((400, 1), 20.0), torch.full((600, 1), 17.0)]).double()
+    law, parameters = round_ones(0.0)
+    counted = torch.ones_like(rows)
+    counted[:200], counted[200:400] = 0.0, 6.0
+    law.match(parameters, rows, counted)
+    assert abs(share(law, parameters) - 1200 / 1800) < 0.03
+
+
+def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
+    base = round_ones(1.0)[0]
+    law = Columns([(Gaussian((1,)), [0]), (Atoms(base, [(50.0,)]), [1])])
+    rows = torch.zeros(1000, 2, dtype=torch.float64)
+    rows[:500, 1], rows[500:600, 1], rows[600:, 1] = 50.0, 30.0, 31.0
+    assert law.matches
+    numbers = torch.randn(DRAWS, law.parameter_shape.numel())
+    law.match(numbers, rows, torch.ones_like(rows))
+    drawn = law(numbers).sample()[:, 1]
+    off = drawn[drawn != 50]
+    assert abs(float((off % 10 == 0).double().mean()) - 100 / 500) < 0.03
+
+
+def test_laws_without_classes_have_nothing_to_set() -> None:
+    law = Warped((1,), AXIS, 2, 1.0, 0.0, 99.0)
+    assert not law.matches
+    law.match(torch.randn(5, law.parameter_shape.numel()), torch.zeros(3, 1), torch.ones(3, 1))
+
+
+def test_drawn_rows_of_a_fit_end_in_zero_as_often_as_the_training_rows() -> None:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=600)
+    dose = np.round(50 + 20 * z + rng.normal(0, 8, 600))
+    dose = np.where(rng.random(600) < 0.5 / (1 + np.exp(-2 * z)), 10 * np.round(dose / 10), dose)
+    frame = pd.DataFrame({"dose": dose, "level": z.round(4)})
+    run = likely.fit(frame, latent=2, steps=150, progress=False)
+    drawn, train = run.sample(5000, seed=0), frame.iloc[run.division.train]
+    assert abs(float((drawn["dose"] % 10 == 0).mean()) - float((train["dose"] % 10 == 0).mean())) < 0.03

@@ -109,7 +109,8 @@ def _prepared(run: Run) -> _Prepared:
     validation = encoded["validation"].fixed(run.config.seed).to(run.device)
     rows = encoded["train"] if run.schema.binarize == "dynamic" else encoded["train"].fixed(run.config.seed)
     run.conditions = None if encoded["train"].covariates is None else encoded["train"].covariates.cpu()
-    return _Prepared(rows.to(run.device), validation, objective(run.config, run.schema, run.own))
+    aim = objective(run.config, replace(run.schema, rows=len(rows)), run.own)
+    return _Prepared(rows.to(run.device), validation, aim)
 
 
 def _begin(run: Run, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:

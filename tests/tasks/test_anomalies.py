@@ -121,6 +121,18 @@ def test_a_rate_that_is_none_is_refused(run: likely.Run, rate: float) -> None:
         run.anomalies(frame(3), false_alarms=rate)
 
 
+@pytest.mark.filterwarnings("ignore:cells are missing")
+def test_the_p_value_of_a_complete_row_does_not_know_what_others_miss(run: likely.Run) -> None:
+    rows = frame(12, 3)
+    alone = run.anomalies(rows, samples=20).sort_index()
+    holed = pd.concat([rows, rows.head(2).assign(**{rows.columns[0]: np.nan})], ignore_index=True)
+    beside = run.anomalies(holed, samples=20).sort_index()
+    np.testing.assert_array_equal(beside["p_value"][:12], alone["p_value"])
+    assert beside["p_value"][12:].between(0, 1).all()
+    assert "tail" in beside
+    assert "tail" not in alone
+
+
 def test_a_rate_that_the_test_rows_cannot_vouch_for_is_refused(run: likely.Run) -> None:
     with pytest.raises(DataError, match=r"at least 199 rows .* has 120 test rows; ask for a rate of at least 0\.00826"):
         run.anomalies(frame(3), false_alarms=0.005)

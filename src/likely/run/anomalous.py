@@ -31,11 +31,16 @@ def anomalies(run: Run, data: Any, *, given: Given | None, false_alarms: float |
     others = _calm(run)
     if false_alarms is not None:
         _demand(others, false_alarms)
-    holes = encoded.observed is not None
+    calm_holes = others is not None and others.observed is not None
+    holes = encoded.observed is not None or calm_holes
     found = _scored(run, encoded, samples, seed, holes=holes)
     cells, code = found.pop("cells"), found.pop("code")
     if others is not None:
-        found["p_value"] = _p_values(found, _scored(run, others, samples, seed, holes=holes))
+        calm = _scored(run, others, samples, seed, holes=holes)
+        found["p_value"] = _p_values(_keys(found), _keys(calm))
+        if encoded.observed is not None and not calm_holes:
+            whole = encoded.observed.cpu().flatten(1).all(1).numpy()
+            found["p_value"][whole] = _p_values([-found["score"][whole]], [-calm["score"]])
     if false_alarms is not None:
         found["anomaly"] = found["p_value"] <= false_alarms
     frame = pd.DataFrame(found | {"code": code}, index=index_of(rows))
@@ -111,9 +116,8 @@ def _keys(found: dict[str, Any]) -> list[np.ndarray]:
     return [found["tail"], -found["depth"]] if "tail" in found else [-found["score"]]
 
 
-def _p_values(found: dict[str, Any], calm: dict[str, Any]) -> np.ndarray:
+def _p_values(mine: list[np.ndarray], theirs: list[np.ndarray]) -> np.ndarray:
     """(1 + how many of the n calm rows are ranked as high)/(n + 1): `(rows,)`."""
-    mine, theirs = _keys(found), _keys(calm)
     count = len(mine[0])
     both = [np.concatenate(pair) for pair in zip(mine, theirs, strict=True)]
     _, place = np.unique(np.stack(both, 1), axis=0, return_inverse=True)

@@ -204,11 +204,12 @@ class Run:
         -------
         pandas.DataFrame
             `rank`, from 1; `score`, −log P(x) by the bound L_K, nats; `p_value`, the conformal one, (1 + how many test
-            rows rank as high)/(n + 1), where the run's n test rows are there; `anomaly`, p_value ≤ false_alarms, where
-            that is given; `ess`; `code` and one column for each cell: contributions that sum to the score. Where cells
-            are missing rows are ranked by `tail`, P(log P(X) ≤ log P(x)) of rows X of the model with the same holes,
-            and then by `depth`, the standard deviations by which log P(x) lies below their mean. The index is the
-            rows' own.
+            rows rank as high)/(n + 1), where the run's n test rows are there: of a complete row by −log P(x), unless
+            test rows miss cells, whatever the other rows miss; `anomaly`, p_value ≤ false_alarms, where that is given;
+            `ess`; `code` and one column for each cell: contributions that sum to the score. Where cells are missing, in
+            these rows or the test rows, rows are ranked by `tail`, P(log P(X) ≤ log P(x)) of rows X of the model with
+            the same holes, and then by `depth`, the standard deviations by which log P(x) lies below their mean. The
+            index is the rows' own.
 
         Raises
         ------

@@ -26,6 +26,7 @@ _WHERE = {
     "RunError": "likely.errors",
     "Schema": "likely.data",
     "VAE": "likely.models",
+    "compare": "likely.run",
     "fit": "likely.run",
     "inspect": "likely.run",
     "load": "likely.run",
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from likely.models import VAE as VAE
     from likely.models import HierarchicalVAE as HierarchicalVAE
     from likely.run import Run as Run
+    from likely.run import compare as compare
     from likely.run import fit as fit
     from likely.run import inspect as inspect
     from likely.run import load as load

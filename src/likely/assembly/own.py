@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, cast
 
 from torch import nn
@@ -177,7 +179,10 @@ def _imported(role: str, told: Factory) -> Factory:
 
 def _name(part: Any) -> str:
     made = part if hasattr(part, "__qualname__") else type(part)
-    return f"{made.__module__}:{made.__qualname__}"
+    module = str(made.__module__)
+    if module == "__main__":  # a script is imported by the name of its file
+        module = Path(getattr(sys.modules[module], "__file__", None) or module).stem
+    return f"{module}:{made.__qualname__}"
 
 
 def words(config: Config) -> dict[str, str]:

@@ -34,10 +34,13 @@ from likely.cli.arguments import (
     Weighted,
 )
 from likely.cli.asking import ask
+from likely.cli.comparing import compare
 from likely.cli.group import Commands, tell_version
+from likely.cli.loading import brought, opened, tell_factories
 from likely.cli.options import checked_seed
 from likely.cli.read_options import Dated, Decimal, Separator
 from likely.cli.sampling import sample
+from likely.cli.walking import interpolate, traverse
 
 __all__ = ["app"]
 
@@ -58,6 +61,15 @@ def main(
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=tell_version, is_eager=True)
     ] = False,
+    factory: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--factory",
+            metavar="ROLE=MODULE:CALLABLE",
+            callback=tell_factories,
+            help="Import and call this for encoder, decoder, model or objective: what a run has of your own.",
+        ),
+    ] = None,
 ) -> None:
     """Learn the distribution P(X) of a data set with a variational autoencoder, and use it."""
 
@@ -121,6 +133,7 @@ def fit(
     --init RUN starts another fit: of RUN's model, from its weights, on the rows of DATA, which must be of its schema.
     """
     import likely
+    from likely.assembly import Own
     from likely.cli.lengthening import demanded, lengthened
     from likely.cli.options import limits as limits_of
     from likely.cli.options import pairs, read_config, settings, size
@@ -128,12 +141,16 @@ def fit(
     if continue_ is not None:
         return lengthened(ctx, continue_, json=json)
     data, output = demanded(data, output)
+    own = Own.of(brought())
     options: dict[str, Any] = {
         "latent": latent,
         "prior": prior,
         "posterior": posterior,
         "likelihood": likelihood,
-        "objective": objective,
+        "encoder": own.encoder,
+        "decoder": own.decoder,
+        "model": own.model,
+        "objective": own.objective or objective,
         "network": network,
         "members": members,
         "epochs": epochs,
@@ -239,13 +256,12 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
-    import likely
     from likely.cli.options import told
     from likely.cli.output import ready, save_frame
     from likely.cli.splitting import numbered
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     found = fitted.assess(
         data, given=told(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
     )
@@ -270,13 +286,12 @@ def score(
     json: Json = False,
 ) -> None:
     """Score each row of DATA: its number, log P(x), its Monte Carlo error and the ELBO, in nats."""
-    import likely
     from likely.cli.options import told
     from likely.cli.output import deliver, ready
     from likely.cli.splitting import numbered
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     scores = fitted.score(data, given=told(given), samples=samples, seed=seed)
     deliver(fitted.schema, numbered(fitted, data, scores), output, overwrite=overwrite, json=json)
 
@@ -304,18 +319,20 @@ def anomalies(
     be compared with that of many. `p-value`: the share of the run's test rows that rank as high. `anomaly`, with
     --false-alarms: yes where the p-value is at most the rate.
     """
-    import likely
     from likely.cli.anomalous import anomalous
     from likely.cli.options import told
     from likely.cli.output import ready
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     ranked = fitted.anomalies(data, given=told(given), false_alarms=false_alarms, samples=samples, seed=seed)
     anomalous(fitted, data, ranked, n=n, output=output, overwrite=overwrite, json=json)
 
 
 app.command()(ask)
+app.command()(interpolate)
+app.command()(traverse)
+app.command()(compare)
 
 
 @app.command()
@@ -339,13 +356,12 @@ def impute(
     json: Json = False,
 ) -> None:
     """Fill the missing cells of DATA by what the observed ones say of them."""
-    import likely
     from likely.cli.imputed import one_document
     from likely.cli.options import told
     from likely.cli.output import deliver, ready, tell_range
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     made = fitted.impute(
         data,
         given=told(given),
@@ -371,12 +387,11 @@ def encode(
     json: Json = False,
 ) -> None:
     """Write each row's code: the mean of Q(z|x); of discrete codes, their probabilities."""
-    import likely
     from likely.cli.options import told
     from likely.cli.output import codes, deliver, ready
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     deliver(
         fitted.schema, codes(fitted.encode(data, given=told(given)), output), output, overwrite=overwrite, json=json
     )
@@ -393,12 +408,11 @@ def reconstruct(
     json: Json = False,
 ) -> None:
     """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x) (of codes: its mode)."""
-    import likely
     from likely.cli.options import told
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     made = fitted.reconstruct(data, given=told(given))
     deliver(fitted.schema, made, output, overwrite=overwrite, json=json)
 
@@ -406,9 +420,7 @@ def reconstruct(
 @app.command()
 def report(run: Stored, output: Output = None, overwrite: Overwrite = False) -> None:
     """Write the report: one self-contained HTML file with pictures, into RUN unless told otherwise."""
-    import likely
-
-    print(likely.load(run).report(output, overwrite=overwrite or output is None))
+    print(opened(run).report(output, overwrite=overwrite or output is None))
 
 
 @app.command()
@@ -420,12 +432,11 @@ def split(
     json: Json = False,
 ) -> None:
     """Write the rows of one part of the data that RUN was fitted on, as they were read."""
-    import likely
     from likely.cli.output import ready
     from likely.cli.splitting import deliver_part
 
     ready(output, overwrite=overwrite)
-    deliver_part(likely.load(run), part, output, overwrite=overwrite, json=json)
+    deliver_part(opened(run), part, output, overwrite=overwrite, json=json)
 
 
 @app.command()

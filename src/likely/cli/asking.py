@@ -36,12 +36,12 @@ def ask(
     The columns that an event is about are taken for missing, whatever they hold, and need not be there. Beside each
     probability stands its error from sampling z.
     """
-    import likely
+    from likely.cli.loading import opened
     from likely.cli.options import told
     from likely.cli.output import deliver, ready
     from likely.cli.splitting import numbered
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     found = fitted.ask(data, events, given=told(given), samples=samples, seed=seed)
     deliver(fitted.schema, numbered(fitted, data, found), output, overwrite=overwrite, json=json)

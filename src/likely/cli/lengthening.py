@@ -40,8 +40,8 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
         If an option is told that the run has already.
 
     """
-    import likely
     from likely.cli import show
+    from likely.cli.loading import opened
     from likely.cli.options import settings
 
     given = {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
@@ -58,7 +58,7 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
     steps = next(iter(options.values()), None)
     if steps is not None:
         budget["steps"] = _whole(steps)
-    fitted = likely.load(run, device=told.get("device"))
+    fitted = opened(run, told.get("device"))
     longer = fitted.continue_training(
         told.get("data"), out=told.get("output", run), overwrite=bool(told.get("overwrite")), **budget
     )

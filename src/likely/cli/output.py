@@ -50,8 +50,10 @@ def codes(result: Any, path: Path | None) -> Any:
     return pd.DataFrame(result, columns=[f"z{i}" for i in range(result.shape[1])])
 
 
-def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, json: bool) -> None:
-    """Write a frame or an array where it was asked for, or print a frame.
+def deliver(
+    schema: Schema, result: Any, path: Path | None, *, overwrite: bool, json: bool, columns: int | None = None
+) -> None:
+    """Write a frame or an array where it was asked for, or print a frame; with columns all pictures, so many a line.
 
     Raises
     ------
@@ -65,7 +67,7 @@ def deliver(schema: Schema, result: Any, path: Path | None, *, overwrite: bool, 
             save_frame(written, path, overwrite=overwrite)
         else:
             fresh(path, overwrite=overwrite)
-            _write_array(schema, np.asarray(result), path)
+            _write_array(schema, np.asarray(result), path, columns)
             print(f"wrote {len(result)} rows to {path}", file=sys.stderr)
     if json:
         _print_json({"rows": len(result), "output": str(path)} if path else {"rows": plain(result)})
@@ -151,7 +153,7 @@ def _frame_bytes(frame: pd.DataFrame, path: Path) -> bytes:
     return buffer.getvalue()
 
 
-def _write_array(schema: Schema, array: np.ndarray, path: Path) -> None:
+def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | None) -> None:
     suffix = path.suffix.lower()
     if suffix in (".npy", ".npz"):
         buffer = io.BytesIO()
@@ -160,7 +162,8 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path) -> None:
     elif suffix in PICTURES:
         from likely.report import grid
 
-        write(path, _picture_bytes(grid(pictures(schema, array[:IN_GRID])), suffix))
+        shown = array if columns else array[:IN_GRID]
+        write(path, _picture_bytes(grid(pictures(schema, shown), columns=columns), suffix))
     elif not suffix:
         _write_folder(schema, array, path.absolute())
     elif suffix in (".csv", ".parquet", ".arrow") and array.ndim == 2:

@@ -40,12 +40,12 @@ def sample(
     json: Json = False,
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
-    import likely
+    from likely.cli.loading import opened
     from likely.cli.output import deliver, ready, tell_given, tell_range
     from likely.run.drawing import drawn
 
     ready(output, overwrite=overwrite)
-    fitted = likely.load(run, device=device)
+    fitted = opened(run, device)
     made = drawn(
         fitted,
         n,

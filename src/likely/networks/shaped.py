@@ -20,8 +20,8 @@ class Shaped(nn.Module):
     """Any module as a network of the model: `(*batch, inputs) -> (*batch, outputs)`, both flat.
 
     The module gets rows `(rows, *inputs)` in the type of its weights and gives `(rows, *outputs)`; rows in the stated
-    shape, `(*batch, *inputs)`, are taken too. It is tried once, with two rows of zeros, in evaluation mode, which
-    leaves its mode, its buffers and torch's generator as they were.
+    shape, `(*batch, *inputs)`, are taken too, and without a last axis of one channel. It is tried once, with two rows
+    of zeros, in evaluation mode, which leaves its mode, its buffers and torch's generator as they were.
 
     Parameters
     ----------
@@ -69,6 +69,8 @@ class Shaped(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         flat = x.shape[-1:] == (self.inputs,)
+        if not flat and self.takes[-1] == 1 and x.shape[1 - len(self.takes) :] == self.takes[:-1]:
+            x = x.unsqueeze(-1)  # grey pictures have no axis of channels outside
         if not flat and x.shape[-len(self.takes) :] != self.takes:
             raise ConfigError(
                 f"{self._name} got {tuple(x.shape)}; its rows are {self.takes}, or flat, {self.inputs} numbers"

@@ -18,7 +18,7 @@ from likely.run.reading import index_of
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["decoded", "encoded", "reconstructed"]
+__all__ = ["decoded", "encoded", "means_at", "reconstructed"]
 
 
 def encoded(run: Run, data: Any, given: Given | None) -> Any:
@@ -36,7 +36,7 @@ def reconstructed(run: Run, data: Any, given: Given | None) -> Any:
     rows, _ = run.rows_of(data)
     taken = run.encoded(rows, given)
     z = torch.from_numpy(posterior_centres(run.model.members[0], taken))
-    result = _means(run, z, taken.covariates)
+    result = means_at(run, z, taken.covariates)
     if isinstance(result, pd.DataFrame):
         result.index = index_of(rows)
     return packed(container_of(data), named(run, result))
@@ -55,12 +55,13 @@ def decoded(run: Run, codes: np.ndarray, given: Given | None) -> Any:
     if z.ndim != 2 or z.shape[1] != latent or z.dtype.kind not in "iuf" or not np.isfinite(z).all():
         raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
     y = encode_given(run.schema, given, len(z))
-    made = _means(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
+    made = means_at(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
     return packed(run.facts.get("container"), named(run, made)) if isinstance(made, pd.DataFrame) else made
 
 
 @torch.no_grad()
-def _means(run: Run, z: torch.Tensor, y: torch.Tensor | None) -> pd.DataFrame | np.ndarray:
+def means_at(run: Run, z: torch.Tensor, y: torch.Tensor | None) -> pd.DataFrame | np.ndarray:
+    """Means of P(x|z, y), decoded; of an ensemble its first member's."""
     model = run.model.members[0]
     z = z.to(run.device, next(model.parameters()).dtype)
     made = [model.likelihood(*part).mean.cpu() for part in parts(z, y)]

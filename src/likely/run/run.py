@@ -42,6 +42,7 @@ from likely.run.parting import part_of
 from likely.run.progress import bar
 from likely.run.reading import index_of, rows_of, training_source
 from likely.run.saving import save_as
+from likely.run.walking import interpolate, traverse
 from likely.training import Monitor
 
 __all__ = ["Run"]
@@ -354,6 +355,8 @@ class Run:
         return packed(self.facts.get("container"), made)
 
     save = save_as
+    interpolate = interpolate
+    traverse = traverse
 
     def split(self, part: str) -> Any:
         """The rows of `train`, `val` or `test` as they came, in the data's order: a frame, an array or a tensor.

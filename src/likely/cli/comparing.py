@@ -1,0 +1,69 @@
+"""Ledgers of several runs side by side, in the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from likely.cli.arguments import Device, Json, Seed, Told
+
+if TYPE_CHECKING:
+    from likely.run import Comparison
+
+__all__ = ["compare"]
+
+
+def compare(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN...", help="Directories of fitted runs, two or more.")],
+    data: Annotated[
+        str | None,
+        typer.Option("--data", help="The rows; unless given the stored test rows, if they are the same."),
+    ] = None,
+    given: Told = None,
+    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound.")] = 500,
+    seed: Seed = 0,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Compare runs on the same rows, term by term: each ledger, and what is more than the first run's, with its errors.
+
+    Refused where a column's base measure differs: a density and a probability, or masses of other cells.
+    """
+    import likely
+    from likely.cli import show
+    from likely.cli.loading import opened
+    from likely.cli.options import told
+
+    found = likely.compare(
+        [opened(run, device) for run in runs], data, given=told(given) or None, samples=samples, seed=seed
+    )
+    if json:
+        show.document(found.to_dict())
+        return
+    show.say(show.IDENTITY, _table(found))
+    for name, given_ in zip(found.runs, found.given, strict=True):
+        if given_:
+            show.say(f"{name} is of P(x|{', '.join(given_)})")
+    show.say(
+        f"{found.rows} rows ({found.split}), measure: {found.measure}, K {found.samples}, seed {found.seed}; "
+        "differences are row by row: se over rows, se_mc from sampling z"
+    )
+
+
+def _table(found: Comparison) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("term", "run"):
+        table.add_column(name)
+    for name in ("nats/row", "se", "se_mc", "more than the first", "se", "se_mc"):
+        table.add_column(name, justify="right")
+    for _, line in found.frame().iterrows():
+        less = line["difference"] == line["difference"]
+        numbers = [f"{line['nats']:.3f}", f"{line['se']:.3f}", f"{line['se_mc']:.4f}"]
+        parts = (("difference", "+.3f"), ("difference_se", ".3f"), ("difference_se_mc", ".4f"))
+        numbers += [format(line[name], form) for name, form in parts] if less else ["", "", ""]
+        table.add_row(line["term"], line["run"], *numbers)
+    return table

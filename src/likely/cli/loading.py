@@ -1,0 +1,43 @@
+"""Runs from their directories, with what the user brings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from contextvars import ContextVar
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from likely.run import Run
+
+__all__ = ["brought", "opened", "tell_factories"]
+
+FACTORIES: ContextVar[tuple[str, ...]] = ContextVar("factories", default=())
+
+
+def tell_factories(words: Sequence[str] | None) -> None:
+    """Remember `--factory` words for the command that follows; modules are also looked for in the current folder."""
+    FACTORIES.set(tuple(words or ()))
+    if words and "" not in sys.path:
+        sys.path.insert(0, "")
+
+
+def brought() -> dict[str, str]:
+    """Role -> `module:callable`, as the user said."""
+    from likely.cli.options import pairs
+
+    return pairs(FACTORIES.get(), "--factory")
+
+
+def opened(path: Path, device: str | None = None) -> Run:
+    """A stored run, with those of the user's parts that it is made of."""
+    import likely
+
+    try:
+        named = json.loads((path / "config.json").read_text())["factories"]
+    except (OSError, ValueError, TypeError, KeyError):
+        named = {}
+    mine = {role: told for role, told in brought().items() if role in named}
+    return likely.load(path, device=device, factories=mine or None)

@@ -1,0 +1,257 @@
+"""Several runs on the same rows: their ledgers side by side, paired."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from likely.data import Column, EncodedRows, Given
+from likely.errors import ConfigError, DataError
+from likely.evaluation import Entry, Evidence, evidence
+from likely.evaluation.ledger import KINDS, entry
+from likely.likelihoods.measures import atoms_of, measured
+from likely.run.progress import bar
+from likely.run.run import Run
+from likely.run.store import load
+
+__all__ = ["Comparison", "compare"]
+
+TERMS = ("reconstruction", "kl", "elbo", "iwae", "gap")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The terms of the identity under several runs, on the same rows.
+
+    Attributes
+    ----------
+    runs
+        What each is called.
+    rows, split, measure, samples, seed
+        The rows and what they are, the base measure that the runs share, K, and the seed of the noise.
+    given
+        The conditions of each run: log P(x|y) stands beside log P(x) where one run is told y and another is not.
+    terms
+        `reconstruction, kl, elbo, iwae, gap` -> one entry for each run.
+    differences
+        The same terms -> for each run but the first its value minus the first's: the mean over the rows of their
+        differences, with `se` over rows of these, and `se_mc` from sampling z.
+
+    """
+
+    runs: tuple[str, ...]
+    rows: int
+    split: str
+    measure: str
+    samples: int
+    seed: int
+    given: tuple[tuple[str, ...], ...]
+    terms: dict[str, tuple[Entry, ...]]
+    differences: dict[str, tuple[Entry, ...]]
+
+    def frame(self) -> pd.DataFrame:
+        """A line for each term and run: `term, run, nats, se, se_mc, difference, difference_se, difference_se_mc`."""
+        lines = []
+        for term, entries in self.terms.items():
+            for place, (name, found) in enumerate(zip(self.runs, entries, strict=True)):
+                line = {"term": term, "run": name, "nats": found.nats, "se": found.se, "se_mc": found.se_mc}
+                less = self.differences[term][place - 1] if place else None
+                for part, key in (("nats", ""), ("se", "_se"), ("se_mc", "_se_mc")):
+                    line[f"difference{key}"] = getattr(less, part) if less else float("nan")
+                lines.append(line)
+        return pd.DataFrame(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dictionaries, ready for JSON."""
+        made: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return made
+
+
+def compare(
+    runs: Sequence[Run | str | Path],
+    data: Any = None,
+    *,
+    given: Given | None = None,
+    samples: int = 500,
+    seed: int = 0,
+) -> Comparison:
+    """Compare runs, term by term, on the same rows: paired, so that what rows have in common cancels.
+
+    Parameters
+    ----------
+    runs
+        Two or more, or their directories.
+    data
+        The rows; the stored test rows unless given, where all runs hold the same ones out.
+    given
+        Values of conditions, for the runs that have them.
+    samples, seed
+        K of the importance-weighted bound; of the noise.
+
+    Raises
+    ------
+    ConfigError
+        If the runs are of different columns, or have another base measure in one: the column is named.
+    DataError
+        If the rows do not fit a run; or none are given and the runs hold out different ones.
+
+    Examples
+    --------
+    >>> import numpy as np, likely
+    >>> x = np.random.default_rng(0).normal(size=(150, 2)) @ [[2.0, 1.0], [0.0, 0.5]]
+    >>> short, long = (likely.fit(x, latent=2, steps=steps) for steps in (3, 300))
+    >>> found = likely.compare([short, long], samples=50)
+    >>> bool(found.differences["iwae"][0].nats > 0)
+    True
+
+    """
+    if len(runs) < 2:
+        raise ConfigError(f"give two runs or more, got {len(runs)}")
+    if samples < 1:
+        raise ConfigError(f"samples must be at least 1, got {samples}")
+    names = _names(runs)
+    loaded = [run if isinstance(run, Run) else load(run) for run in runs]
+    for name, run in zip(names[1:], loaded[1:], strict=True):
+        _demand_same_measure(names[0], loaded[0], name, run)
+    if data is None:
+        _demand_same_rows(loaded)
+    known = {column.name for run in loaded for column in run.schema.conditions}
+    strange = [name for name in given or {} if name not in known]
+    if strange:
+        raise ConfigError(f"{strange[0]!r} is a condition of none of the runs")
+    found, encoded, split = list[Evidence](), list[EncodedRows](), ""
+    for run in loaded:
+        rows, split = run.rows_of(data)
+        mine = {c.name: given[c.name] for c in run.schema.conditions if c.name in given} if given else None
+        encoded.append(run.encoded(rows, mine))
+    _demand_known(names, loaded, encoded)
+    for name, run, part in zip(names, loaded, encoded, strict=True):
+        with bar(f"evaluating {name}", shown=run.progress) as tick:
+            found.append(evidence(run.model, part, samples=samples, seed=seed, progress=tick))
+    return Comparison(
+        names,
+        len(found[0].keys),
+        split,
+        loaded[0].measure,
+        samples,
+        seed,
+        tuple(tuple(column.name for column in run.schema.conditions) for run in loaded),
+        {term: tuple(_entry(term, one) for one in found) for term in TERMS},
+        {term: tuple(_entry(term, one, found[0]) for one in found[1:]) for term in TERMS},
+    )
+
+
+def _entry(term: str, found: Evidence, less: Evidence | None = None) -> Entry:
+    """A term's mean over the rows; or that of what it is more than another's, row by row."""
+    nats, error, first = found.terms[term], found.se_mc[term], found if less is None else less
+    kind = KINDS[term].format(kl_kind=found.kl_kind)
+    if less is not None:
+        with np.errstate(invalid="ignore"):
+            nats = nats - less.terms[term]
+        error, kind = np.hypot(error, less.se_mc[term]), f"{term} minus that of the first run"
+    cells, bound = float(found.cells.mean()), term in ("kl", "gap")
+    return entry(nats, error, found.keys, first.counting, cells, kind, found.samples, divergence=bound)
+
+
+def _names(runs: Sequence[Run | str | Path]) -> tuple[str, ...]:
+    """The directories' names, as much of them as tells them apart."""
+    paths = [run.directory if isinstance(run, Run) else Path(run) for run in runs]
+    short = [f"run {place + 1}" if path is None else path.name for place, path in enumerate(paths)]
+    if len(set(short)) == len(short):
+        return tuple(short)
+    longer = [name if path is None else str(path) for name, path in zip(short, paths, strict=True)]
+    return tuple(f"{place + 1}: {name}" for place, name in enumerate(longer))
+
+
+def _demand_same_rows(runs: Sequence[Run]) -> None:
+    first = runs[0]
+    for run in runs[1:]:
+        same = run.facts["digest"] == first.facts["digest"] and np.array_equal(run.division.test, first.division.test)
+        if not same or run.division.origin["test"] != first.division.origin["test"]:
+            raise DataError(
+                "the runs hold out different rows, so that the test rows of one may have trained another: give rows "
+                "that none was fitted on"
+            )
+
+
+def _demand_same_measure(name: str, first: Run, other: str, run: Run) -> None:
+    """Refuse two runs whose log P(x) are relative to different measures."""
+    mine, theirs = ({c.name: c for c in one.schema.modelled} for one in (first, run))
+    for column in {**mine, **theirs}:
+        if column not in mine or column not in theirs:
+            owner, lacking = (name, other) if column in mine else (other, name)
+            raise ConfigError(f"column {column!r} is modelled by {owner} and not by {lacking}: they are of different x")
+    if first.schema.event_shape != run.schema.event_shape or first.schema.binarize != run.schema.binarize:
+        shapes = " and ".join(f"{one.schema.event_shape} {one.schema.binarize or ''}".strip() for one in (first, run))
+        raise ConfigError(f"column {next(iter(mine))!r}: rows are {shapes}: they are of different x")
+    for column in mine:
+        words = [_measure(one, column) for one in (first, run)]
+        if words[0] != words[1]:
+            raise ConfigError(
+                f"column {column!r}: {name} has {words[0]}, {other} has {words[1]}; log P(x) relative to different "
+                "measures cannot be compared: fit both with the same kind of column and likelihood"
+            )
+
+
+def _demand_known(names: Sequence[str], runs: Sequence[Run], encoded: Sequence[EncodedRows]) -> None:
+    """Refuse rows with a value that one run knows and another counts among all that it never saw."""
+    unknown = [
+        {c.name: _unknown(c, rows.values[:, i].cpu()) for i, c in enumerate(run.schema.modelled)}
+        for run, rows in zip(runs, encoded, strict=True)
+        if not run.schema.uniform
+    ]
+    for column, first in (unknown[0] if unknown else {}).items():
+        for other, found in zip(names[1:], unknown[1:], strict=True):
+            differs = first != found[column]
+            if differs.any():
+                row = int(differs.nonzero()[0])
+                who = names[0] if first[row] else other
+                raise ConfigError(
+                    f"column {column!r}: row {row} holds a value that {who} never saw, whose mass is that of all such "
+                    "values together, and the other run knows it: leave such rows out"
+                )
+
+
+def _unknown(column: Column, values: Tensor) -> Tensor:
+    """Which rows hold a value that the training rows lacked, of a column of known values."""
+    if column.coded:
+        return values < 0
+    if column.kind != "listed":
+        return torch.zeros(len(values), dtype=torch.bool)
+    known = torch.tensor([float(number) for number in column.categories], dtype=values.dtype)
+    return (values.unsqueeze(1) != known).all(1)
+
+
+def _measure(run: Run, name: str) -> str:
+    """What log P of a cell of the column is relative to, in words."""
+    columns = run.schema.modelled
+    place = next(place for place, column in enumerate(columns) if column.name == name)
+    column, likelihood = columns[place], run.model.p_x_z
+
+    def holds(what: Any) -> bool:
+        return bool(measured(likelihood, what).expand(run.schema.event_shape).reshape(-1)[place])
+
+    if holds("density"):
+        return "a density" + _unit(column)
+    if holds("mixed"):
+        found = atoms_of(likelihood)
+        atoms = [] if found is None else [f"{atom:g}" for atom in found[place].tolist() if not math.isnan(atom)]
+        return f"a density with masses at {', '.join(atoms)}" + _unit(column)
+    if column.coded:
+        return "the mass of a category"
+    if column.kind == "binary":
+        return f"the mass of {column.low:g} or {column.high:g}"
+    return "the mass of a number" + ("" if column.step is None else f" recorded to {column.step:g}") + _unit(column)
+
+
+def _unit(column: Column) -> str:
+    return f" in units of {column.unit}" if column.unit else ""

@@ -1,0 +1,213 @@
+"""Ways through z: between two rows, and along each dimension."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from likely.data import Given, Rows, encode_given, take
+from likely.distributions import Hierarchy
+from likely.errors import ConfigError
+from likely.evaluation import posterior_centres
+from likely.models import VAE
+from likely.run.codes import means_at
+from likely.run.forms import named, packed
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["Traverse", "interpolate", "traverse"]
+
+MOST = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Traverse:
+    """What changes in x when one number of z does.
+
+    Attributes
+    ----------
+    dimensions
+        Which numbers of z were moved, the one that changes x most first, unless they were told.
+    z
+        Their values, `(dimensions, steps)`.
+    rows
+        Means of P(x|z): an array `(dimensions, steps, *event)`, or a frame with `dimension` and `z` before the columns,
+        as the data came.
+
+    """
+
+    dimensions: tuple[int, ...]
+    z: np.ndarray
+    rows: Any
+
+
+def interpolate(run: Run, a: int, b: int, n: int = 8, *, data: Any = None, given: Given | None = None) -> Any:
+    """Means of P(x|z) at n codes on the way from row a's to row b's, both included; as the data came.
+
+    The codes are the means of Q(z|x), the way between them is straight; on a sphere, where they are its modes, it is
+    the arc of the great circle. The ends are reconstructions, then, not the rows themselves.
+
+    Parameters
+    ----------
+    a, b
+        Row numbers, from 0.
+    n
+        How many.
+    data
+        Where the rows are; the stored test rows unless given.
+    given
+        Values of the conditions, for a model of P(x|y) and rows whose y differ.
+
+    Raises
+    ------
+    InputError
+        If there are no such rows, their y differ and none is given, or z is a code, which has nothing in between.
+
+    """
+    if n < 2:
+        raise ConfigError(f"n must be at least 2, the two ends; got {n}")
+    space = _space(run)
+    if space == "codes":
+        raise ConfigError("z is discrete codes here, and nothing lies between two of them; decode codes of your own")
+    ends, y = _codes(run, [a, b], data, given)
+    t = torch.linspace(0, 1, n, dtype=ends.dtype).unsqueeze(1)
+    made = means_at(run, _arc(ends, t) if space == "sphere" else ends[:1] + t * (ends[1:] - ends[:1]), _same(run, y, n))
+    return packed(run.facts.get("container"), named(run, made))
+
+
+def traverse(
+    run: Run,
+    *,
+    n: int = 8,
+    dimensions: int | Sequence[int] = MOST,
+    span: float = 2.5,
+    row: int | None = None,
+    data: Any = None,
+    given: Given | None = None,
+) -> Traverse:
+    """Means of P(x|z) as one number of z after the other moves and the others stay.
+
+    It moves from `span` standard deviations of P(z) below its mean to as many above. Of a hierarchy it is the normal
+    number behind it that moves, and what lies below follows.
+
+    Parameters
+    ----------
+    n
+        Steps along each dimension.
+    dimensions
+        How many, those that change x most; or which.
+    span
+        How far, in deviations.
+    row, data
+        The others stay at this row's code, of the data or else of the stored test rows; at the mean of P(z) unless
+        given.
+    given
+        Values of the conditions of a model of P(x|y).
+
+    Raises
+    ------
+    InputError
+        If z has no such dimension, or is a unit vector or a code, whose numbers do not move one by one.
+
+    """
+    if _space(run) != "real":
+        raise ConfigError("z is a unit vector or a code here, whose numbers do not move one by one; try interpolate")
+    if n < 2 or not span > 0:
+        raise ConfigError(f"n must be at least 2 and span above 0; got {n} and {span}")
+    model = run.model.members[0]
+    told = range(model.latent) if isinstance(dimensions, int) else tuple(dimensions)
+    if any(not 0 <= one < model.latent for one in told) or not told or (isinstance(dimensions, int) and dimensions < 1):
+        raise ConfigError(f"z has the dimensions 0 to {model.latent - 1}; got {dimensions}")
+    if row is None:
+        start, known = None, encode_given(run.schema, given, 1)
+        y = None if known is None else known.to(run.device)
+    else:
+        start, y = _codes(run, [row], data, given)
+    z, values = _lines(run, start, list(told), n, span)
+    moved = means_at(run, z, _same(run, y, len(z)))
+    if isinstance(dimensions, int):
+        order = np.argsort(-_change(moved, len(told), n), kind="stable")[:dimensions]
+        kept = (order[:, None] * n + np.arange(n)).ravel()
+        moved = moved.iloc[kept].reset_index(drop=True) if isinstance(moved, pd.DataFrame) else moved[kept]
+        told, values = tuple(int(one) for one in order), values[order]
+    if isinstance(moved, pd.DataFrame):
+        result = named(run, moved)
+        for name, column in (("z", values.ravel()), ("dimension", np.repeat(told, n))):
+            if name not in result:
+                result.insert(0, name, column)
+    else:
+        result = moved.reshape(len(told), n, *moved.shape[1:])
+    return Traverse(tuple(told), values, packed(run.facts.get("container"), result))
+
+
+def _space(run: Run) -> str:
+    model = run.model.members[0]
+    return model.q_z_x.space if isinstance(model, VAE) else "real"
+
+
+def _codes(run: Run, numbers: list[int], data: Any, given: Given | None) -> tuple[Tensor, Tensor | None]:
+    """Codes of some rows, `(rows, latent)`, and their y, which is one."""
+    rows, what = run.rows_of(data)
+    for number in numbers:
+        if not 0 <= number < len(rows):
+            raise ConfigError(f"there is no row {number}: {what} are {len(rows)} rows, numbered from 0")
+    some: Rows = take(rows, np.asarray(numbers))
+    encoded = run.encoded(some, given)
+    y = encoded.covariates
+    if y is not None and bool((y != y[:1]).any()):
+        names = ", ".join(column.name for column in run.schema.conditions)
+        raise ConfigError(f"rows {numbers[0]} and {numbers[1]} differ in y ({names}): say which is meant, by given")
+    return torch.from_numpy(posterior_centres(run.model.members[0], encoded)), None if y is None else y[:1]
+
+
+def _same(run: Run, y: Tensor | None, n: int) -> Tensor | None:
+    return None if y is None else y.to(run.device).expand(n, -1)
+
+
+def _arc(ends: Tensor, t: Tensor) -> Tensor:
+    """Points on the great circle through two unit vectors."""
+    angle = torch.arccos((ends[0] @ ends[1]).clamp(-1, 1))
+    if angle < 1e-6:
+        return ends[:1].expand(len(t), -1)
+    made: Tensor = torch.sin((1 - t) * angle) * ends[:1] + torch.sin(t * angle) * ends[1:]
+    return torch.nn.functional.normalize(made, dim=-1)
+
+
+@torch.no_grad()
+def _lines(run: Run, start: Tensor | None, places: list[int], n: int, span: float) -> tuple[Tensor, np.ndarray]:
+    """Codes `(dimensions x steps, latent)`, and the values of the number that moves, `(dimensions, steps)`."""
+    p = run.model.members[0].prior()
+    steps = torch.linspace(-span, span, n, dtype=torch.float64)
+    if isinstance(p, Hierarchy):
+        base = torch.zeros_like(p.like.new_zeros(p.noise_size)) if start is None else p.to_noise(start.to(p.like))[0]
+        middle, deviation = torch.zeros_like(base), torch.ones_like(base)
+    else:
+        base = p.mean if start is None else start[0].to(p.like)
+        middle, deviation = p.mean, p.variance.sqrt()
+    z = base.repeat(len(places), n, 1)
+    for line, place in enumerate(places):
+        z[line, :, place] = middle[place] + deviation[place] * steps.to(z)
+    values = torch.stack([z[line, :, place] for line, place in enumerate(places)]).cpu().numpy()
+    flat = z.flatten(0, 1)
+    return (p.from_noise(flat) if isinstance(p, Hierarchy) else flat).cpu(), values
+
+
+def _change(moved: pd.DataFrame | np.ndarray, lines: int, n: int) -> np.ndarray:
+    """How much x changes along each line: the mean over its cells of their deviation, of a column in its own units."""
+    if isinstance(moved, pd.DataFrame):
+        numbers = [
+            column.astype("float64") if pd.api.types.is_numeric_dtype(column) else pd.factorize(column)[0]
+            for _, column in moved.items()
+        ]
+        flat = np.column_stack([np.asarray(column, np.float64) for column in numbers])
+        flat = flat / np.maximum(flat.std(0), 1e-12)
+    else:
+        flat = np.asarray(moved, np.float64).reshape(len(moved), -1)
+    return np.asarray(np.nan_to_num(flat).reshape(lines, n, -1).std(1).mean(1))

@@ -54,6 +54,22 @@ def test_a_few_numbers_off_a_coarse_grid_leave_it_its_weight() -> None:
     assert dict(made.resolutions)[10] > 0.99
 
 
+def test_one_number_off_every_grid_is_a_stray_and_not_the_end_of_the_grid() -> None:
+    values = (10 * RNG.normal(size=400)).round(1)
+    values[7] = 1 / 3
+    made = column_of(values)
+    assert (made.kind, made.per_unit) == ("grid", 10)
+    assert made.reason.startswith("recorded to 1 decimals, 1 of 400 numbers aside")
+    values[:4] = 1 / np.arange(3, 7)
+    assert column_of(values).per_unit is None
+
+
+def test_rain_of_which_most_is_none_stays_real() -> None:
+    values = np.zeros(1000)
+    values[:5] = RNG.gamma(2.0, size=5)
+    assert column_of(values).per_unit is None
+
+
 def test_resolutions_stay_where_other_rows_bear_them_out() -> None:
     made = schema_of(a=rounded({1: 0.3, 10: 0.7}))
     assert confirmed(made, Rows(pd.DataFrame({"a": rounded({1: 0.3, 10: 0.7}, 200)}))) == made

@@ -134,5 +134,5 @@ def test_parameters_are_tensors_and_complex_ones_are_refused() -> None:
 
 
 def test_other_things_of_torch_are_no_tensors() -> None:
-    with pytest.raises(DataError, match="got dtype"):
+    with pytest.raises(DataError, match=r"got torch\.dtype"):
         open_source(torch.float32)

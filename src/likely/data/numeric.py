@@ -31,6 +31,7 @@ MAX_REAL = 1e150
 TAIL_LEVELS = 50
 SPAN = 100.0
 MOST_LISTED, LISTED_ROWS = 32, 5
+STRAY_ROWS, STRAY_NUMBERS, STRAY_DECIMALS = 200, 20, 4
 
 
 def moments(values: np.ndarray) -> dict[str, Any]:
@@ -68,10 +69,16 @@ def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
         return Column(name, dtype, kind, reason, categories=found, reserve=1 / (len(numbers) + 1))
     low, high = float(numbers.min()), float(numbers.max())
     grid = per_unit(numbers, values.dtype, DECIMAL)
+    stray = ""
+    if grid is None and (nearly := nearly_per_unit(numbers, values.dtype)):
+        grid, snapped = nearly, np.round(numbers * nearly) / nearly
+        stray = f", {int((snapped != numbers).sum())} of {len(numbers)} numbers aside"
+        numbers = snapped
+        low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
     if listing and len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
         return listed(name, dtype, numbers, f"{len(distinct)} different numbers from {low:.10g} to {high:.10g}")
-    recorded = recorded_to(grid)
+    recorded = recorded_to(grid) + stray
     common["resolutions"] = resolutions(numbers, grid)
     coarse = told_resolutions(grid, common["resolutions"])
     if grid == 1 and (reason := _counts(numbers, low, high)):
@@ -167,15 +174,40 @@ def per_unit(numbers: np.ndarray, dtype: Any, candidates: tuple[int, ...] = DECI
 
     Integers are exact in any float; decimals may be off by two of the type's ε.
     """
-    dtype = getattr(dtype, "numpy_dtype", dtype)
-    own = np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps
+    own = _rounding(dtype)
     largest = float(np.abs(numbers).max())
     for candidate in candidates:
         if 1 / candidate < (0.5 if candidate == 1 else 100) * own * largest:
             return None
-        nearest = np.round(numbers * candidate) / candidate
-        if (np.abs(numbers - nearest) <= (0 if candidate == 1 else 2 * own) * np.abs(numbers)).all():
+        if _on_grid(numbers, candidate, own).all():
             return candidate
+    return None
+
+
+def _rounding(dtype: Any) -> float:
+    """The ε of the type that numbers came in."""
+    dtype = getattr(dtype, "numpy_dtype", dtype)
+    return float(np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps)
+
+
+def _on_grid(numbers: np.ndarray, per_unit: int, own: float) -> np.ndarray:
+    """Which numbers are multiples of 1/per_unit, up to their own rounding."""
+    nearest = np.round(numbers * per_unit) / per_unit
+    slack = (0 if per_unit == 1 else 2 * own) * np.abs(numbers)
+    return np.asarray(np.abs(numbers - nearest) <= slack)
+
+
+def nearly_per_unit(numbers: np.ndarray, dtype: Any) -> int | None:
+    """The coarsest grid that all numbers but one in 200 are on, and all different ones but one in 20; or `None`.
+
+    Those aside are strays, which count as the cells that they lie in. Of fewer than 20 different numbers on a grid
+    the others may be what the column is about: rain, of which most is 0.
+    """
+    distinct, counts = np.unique(numbers, return_counts=True)
+    for candidate in DECIMAL[:STRAY_DECIMALS]:
+        off = ~_on_grid(distinct, candidate, _rounding(dtype))
+        if counts[off].sum() * STRAY_ROWS <= len(numbers) and off.sum() * STRAY_NUMBERS <= len(distinct):
+            return candidate if len(distinct) - off.sum() >= STRAY_NUMBERS else None
     return None
 
 

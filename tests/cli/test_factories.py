@@ -32,5 +32,9 @@ def test_a_factory_is_named_before_the_command_and_looked_for_in_the_current_fol
     assert "encoder my_networks_of_a_test:encoder of its own" in capsys.readouterr().err
     assert main([*told, "score", "run", "x.npy", "--samples", "2"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 61
+    assert main([*told, "fit", "--continue", "run", "--set", "steps=1"]) == 0
+    assert "continued from step 2" in capsys.readouterr().out
+    assert main([*told, "fit", "x.npy", "--init", "run", "-o", "other", "--set", "steps=1"]) == 0
+    assert "network my_networks_of_a_test:encoder and mlp" in capsys.readouterr().out
     assert main(["--factory", "encoder=no_such:thing", "score", "run", "x.npy"]) == 2
     assert "no MODULE:CALLABLE that can be imported" in capsys.readouterr().err

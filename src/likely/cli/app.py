@@ -141,7 +141,7 @@ def fit(
     if continue_ is not None:
         return lengthened(ctx, continue_, json=json)
     data, output = demanded(data, output)
-    own = Own.of(brought())
+    own = Own.of({role: part for role, part in brought().items() if init is None or role == "objective"})
     options: dict[str, Any] = {
         "latent": latent,
         "prior": prior,
@@ -163,7 +163,7 @@ def fit(
         data,
         out=output,
         overwrite=overwrite,
-        init=init,
+        init=None if init is None else opened(init),
         config=read_config(config),
         column=pairs(column, "--column"),
         condition=condition or (),

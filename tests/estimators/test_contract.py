@@ -1,4 +1,4 @@
-"""scikit-learn's own checks, every one of them; of the detector, which fits four models each time, with few epochs."""
+"""scikit-learn's own checks, all but one; of the detector, which fits four models each time, with few epochs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,14 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from likely.estimators import VAEImputer, VAEOutlierDetector, VariationalAutoencoder
 
 
-@parametrize_with_checks([VariationalAutoencoder(), VAEOutlierDetector(max_epochs=5), VAEImputer()])
+def but_for(estimator: Any) -> dict[str, str]:
+    """Batches of repeated rows are others than those of weighted rows: the two fits agree in expectation alone."""
+    why = "training by batches: rows of weight 2 and rows met twice are the same in expectation alone"
+    return {} if isinstance(estimator, VAEImputer) else {"check_sample_weight_equivalence_on_dense_data": why}
+
+
+@parametrize_with_checks(
+    [VariationalAutoencoder(), VAEOutlierDetector(max_epochs=20), VAEImputer()], expected_failed_checks=but_for
+)
 def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
     check(estimator)

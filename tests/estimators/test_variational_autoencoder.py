@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from likely.errors import ConfigError, DataError
-from likely.estimators import VariationalAutoencoder
+from likely.estimators import VAEOutlierDetector, VariationalAutoencoder
 from likely.estimators.table import division_of, seed_of
 
 W = np.array([[2.0, 1.0, 0.5], [0.0, 0.5, -1.0], [0.0, 0.0, 0.3]])
@@ -231,3 +231,18 @@ def test_rows_with_the_only_hole_of_a_column_train() -> None:
         division = division_of(rows, seed)
         assert np.isnan(rows[division.train]).any(0).all()
         assert len(division.validation) == 5
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame])
+def test_a_row_counts_as_its_weight(form: Any) -> None:
+    draw = np.random.default_rng(0)
+    x = np.concatenate([draw.normal(-3, 0.5, (100, 2)), draw.normal(3, 0.5, (100, 2))])
+    weights = np.repeat([9.0, 1.0], 100)
+    drawn = VariationalAutoencoder(max_epochs=60, random_state=0).fit(form(x), sample_weight=weights)
+    low = np.asarray(drawn.sample(400, random_state=0))[:, 0] < 0
+    assert 0.8 < low.mean() < 0.95
+    detector = VAEOutlierDetector(max_epochs=3, random_state=0).fit(form(x), sample_weight=weights)
+    marked = detector.predict(form(x)) < 0
+    assert weights[marked].sum() / weights.sum() == pytest.approx(0.1, abs=0.01)
+    with pytest.raises(ValueError, match="2 rows have a weight above 0"):
+        VariationalAutoencoder().fit(form(x), sample_weight=[1.0, 1.0] + [0.0] * 198)

@@ -76,7 +76,7 @@ def weights_of(schema: Schema, rows: Rows) -> torch.Tensor | None:
     names = [str(known) for known in rows.values.columns]
     if name not in names or name is None:
         return None
-    return torch.from_numpy(_checked(name, rows.values.iloc[:, names.index(name)]))
+    return torch.tensor(_checked(name, rows.values.iloc[:, names.index(name)]))
 
 
 def _checked(name: str, values: pd.Series) -> np.ndarray:

@@ -9,6 +9,7 @@ import pandas as pd
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
 from likely.estimators.learner import Learner
+from likely.estimators.table import weighed
 
 __all__ = ["VAEImputer"]
 
@@ -90,8 +91,10 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         self.sample_posterior = sample_posterior
         self.beyond_range = beyond_range
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X) from rows with any share of missing cells; y is not used.
+
+        A row of weight w counts as w rows (`likely.fit`); one of weight 0 is left out.
 
         Raises
         ------
@@ -100,7 +103,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
 
         """
         options = self._options()
-        self._learn(self._taken(X), options)
+        rows, weights = weighed(self._taken(X), sample_weight)
+        self._learn(rows, options, weights)
         return self
 
     def _options(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from likely.errors import ConfigError
-from likely.estimators.table import checked, division_of, seed_of
+from likely.estimators.table import checked, division_of, seed_of, weighted
 from likely.run import Run, fit
 
 __all__ = ["Learner"]
@@ -71,8 +71,8 @@ class Learner(BaseEstimator, ABC):
         self.network = network
 
     @abstractmethod
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Learn P(X); y is not used."""
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Learn P(X), each row counted by its weight; y is not used."""
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -92,8 +92,11 @@ class Learner(BaseEstimator, ABC):
         self._names = rows.columns if isinstance(rows, pd.DataFrame) else None
         return rows
 
-    def _learn(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
-        run = fit(rows, split=division_of(rows, options["seed"]), progress=bool(self.verbose), **options)
+    def _learn(
+        self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None = None
+    ) -> None:
+        split, (rows, weight) = division_of(rows, options["seed"]), weighted(rows, weights)
+        run = fit(rows, split=split, weight=weight, progress=bool(self.verbose), **options)
         run.model.double()
         run.states = ()
         self.run_: Run = run

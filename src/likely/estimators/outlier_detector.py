@@ -15,7 +15,7 @@ from likely.assembly import fits
 from likely.errors import ConfigError
 from likely.estimators.coordinates import Coordinates
 from likely.estimators.learner import Learner
-from likely.estimators.table import division_of, likelier
+from likely.estimators.table import division_of, likelier, quantile, weighed
 from likely.run import inspect
 
 __all__ = ["VAEOutlierDetector"]
@@ -118,8 +118,10 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         self.contamination = contamination
         self.novelty = novelty
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X), and where its least probable rows begin; y is not used.
+
+        A row of weight w counts as w rows (`likely.fit`), in `contamination` too; one of weight 0 is left out.
 
         Raises
         ------
@@ -131,32 +133,39 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         if not isinstance(share, Real) or not 0 < share <= 0.5:
             raise ConfigError(f"contamination must be above 0 and at most 0.5, got {share!r}")
         options = self._options()
-        rows = self._taken(X)
+        rows, weights = weighed(self._taken(X), sample_weight)
         if self.novelty or self.objective is not None:
-            self._learn_coarsely(rows, options)
+            self._learn_coarsely(rows, options, weights)
         else:
-            self._learn_robustly(rows, options)
-        self.offset_: float = float(np.quantile(self.score_samples(X), share))
+            self._learn_robustly(rows, options, weights)
+        self.offset_: float = quantile(self._log_px(self._placed(rows)), float(share), weights)
         return self
 
-    def _learn_robustly(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
+    def _learn_robustly(
+        self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None
+    ) -> None:
         starts = STARTS if len(rows) < FEW_ROWS else 1
         if options["minutes"] is not None:
             options = {**options, "minutes": options["minutes"] / (starts + 1)}
         log_px = np.zeros(len(rows))
         for seed in (options["seed"], *np.random.default_rng(options["seed"]).integers(2**31, size=starts - 1)):
-            self._learn_coarsely(rows, {**options, "objective": FIRST, "seed": int(seed)})
+            self._learn_coarsely(rows, {**options, "objective": FIRST, "seed": int(seed)}, weights)
             log_px += self._log_px(self._placed(rows)) / starts
-        self._learn_coarsely(rows[likelier(rows, log_px, DROPPED)], {**options, "objective": SECOND})
+        kept = likelier(rows, log_px, DROPPED, weights)
+        weights = None if weights is None else weights[kept]
+        self._learn_coarsely(rows[kept], {**options, "objective": SECOND}, weights)
 
-    def _learn_coarsely(self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any]) -> None:
+    def _learn_coarsely(
+        self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None
+    ) -> None:
         self.coordinates_: Coordinates | None = None
         if options["likelihood"] is None:
             self.coordinates_ = Coordinates.of(rows)
             rows = self.coordinates_(rows)
             if self.novelty:
-                rows = self.coordinates_.smoothed(rows, options["seed"])
-        self._learn(rows, {**options, "likelihood": options["likelihood"] or _coarse(rows, options["seed"])})
+                count, rows = len(rows), self.coordinates_.smoothed(rows, options["seed"])
+                weights = None if weights is None else np.tile(weights, len(rows) // count)
+        self._learn(rows, {**options, "likelihood": options["likelihood"] or _coarse(rows, options["seed"])}, weights)
 
     def _placed(self, rows: pd.DataFrame | np.ndarray) -> pd.DataFrame | np.ndarray:
         return rows if self.coordinates_ is None else self.coordinates_(rows)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
-from likely.data import Division
+from likely.data import WEIGHT, Division
 from likely.data.cells import holes
 from likely.errors import DataError
 
-__all__ = ["LEAST", "checked", "division_of", "likelier", "named", "seed_of"]
+__all__ = ["LEAST", "checked", "division_of", "likelier", "named", "quantile", "seed_of", "weighed", "weighted"]
 
 LEAST = 3  # rows: two to train on and one to validate with
 VALIDATION_ROWS, FEW = 5000, 5
@@ -58,6 +58,43 @@ def checked(estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = F
     return array if names is None or fitting else pd.DataFrame(array, columns=names)
 
 
+def weighed(rows: pd.DataFrame | np.ndarray, sample_weight: Any) -> tuple[pd.DataFrame | np.ndarray, np.ndarray | None]:
+    """The rows that count for something, and how many rows each counts as; `None` where all count alike.
+
+    Raises
+    ------
+    ValueError
+        If there is not one number from 0 on a row, or too few rows are left.
+
+    """
+    if sample_weight is None:
+        return rows, None
+    told = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    kept = told > 0
+    if kept.sum() < LEAST:
+        raise DataError(f"{int(kept.sum())} rows have a weight above 0; at least {LEAST} are needed")
+    return rows[kept], None if (told[kept] == 1).all() else told[kept]
+
+
+def weighted(rows: pd.DataFrame | np.ndarray, weights: np.ndarray | None) -> tuple[pd.DataFrame | np.ndarray, Any]:
+    """The rows, and the weights as `likely.fit` takes them: beside an array, as a column of a frame."""
+    if weights is None or not isinstance(rows, pd.DataFrame):
+        return rows, weights
+    taken = {str(name) for name in rows.columns}
+    name = next(one for i in range(len(taken) + 1) if (one := WEIGHT + "_" * i) not in taken)
+    made = rows.copy()
+    made.columns = pd.Index([str(column) for column in rows.columns])
+    made[name] = weights
+    return made, name
+
+
+def quantile(values: np.ndarray, share: float, weights: np.ndarray | None) -> float:
+    """The quantile of that order, each value counted by its weight."""
+    if weights is None:
+        return float(np.quantile(values, share))
+    return float(np.quantile(values, share, weights=weights, method="inverted_cdf"))
+
+
 def named(made: pd.DataFrame | np.ndarray, names: pd.Index | None) -> pd.DataFrame | np.ndarray:
     """A result with all columns of the frame that was fitted, by their own names; those left out are missing."""
     if names is None or not isinstance(made, pd.DataFrame):
@@ -81,13 +118,15 @@ def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
     return Division.of(np.sort(order[held:]), np.sort(order[:held]))
 
 
-def likelier(rows: pd.DataFrame | np.ndarray, log_px: np.ndarray, dropped: float) -> np.ndarray:
+def likelier(
+    rows: pd.DataFrame | np.ndarray, log_px: np.ndarray, dropped: float, weights: np.ndarray | None = None
+) -> np.ndarray:
     """Which rows stay, `(rows,)`, when the least probable share is dropped.
 
     None is dropped where too few would stay. The most probable row stays that misses a column which the others have, or
     that has one which they miss.
     """
-    kept = log_px >= np.quantile(log_px, dropped)
+    kept = log_px >= quantile(log_px, dropped, weights)
     if kept.sum() < LEAST:
         return np.ones(len(rows), dtype=bool)
     missing = _missing(rows)

@@ -10,7 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likely.estimators.learner import Learner
-from likely.estimators.table import named, seed_of
+from likely.estimators.table import named, seed_of, weighed
 
 __all__ = ["VariationalAutoencoder"]
 
@@ -51,8 +51,10 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
     """
 
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X); y is not used.
+
+        A row of weight w counts as w rows (`likely.fit`); one of weight 0 is left out.
 
         Raises
         ------
@@ -61,7 +63,8 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         """
         options = self._options()
-        self._learn(self._taken(X), options)
+        rows, weights = weighed(self._taken(X), sample_weight)
+        self._learn(rows, options, weights)
         return self
 
     def transform(self, X: Any) -> np.ndarray:

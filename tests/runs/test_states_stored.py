@@ -85,6 +85,26 @@ def test_a_fit_stores_what_it_needs_to_go_on_for_each_member(fitted: likely.Run)
             torch.testing.assert_close(tensor, weights[f"parts.{number}.{name}"], rtol=0, atol=0, equal_nan=True)
 
 
+@pytest.mark.parametrize("frozen", [True, False])
+def test_weights_without_a_gradient_are_no_hindrance(frozen: bool, tmp_path: Path) -> None:
+    def encoder() -> torch.nn.Module:
+        network = torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.Linear(8, 4))
+        if frozen:
+            network[0].requires_grad_(False)
+        else:
+            network[0].register_parameter("unused", torch.nn.Parameter(torch.zeros(2)))
+        return network
+
+    data = np.random.default_rng(0).normal(size=(40, 3))
+    likely.fit(data, encoder=encoder, steps=3, out=tmp_path / "run", device="cpu")
+    run = likely.load(tmp_path / "run", factories={"encoder": encoder})
+    state = read_states(tmp_path / "run")[0]
+    assert len(state["averaged"]) - len(state["optimiser"]) == (2 if frozen else 1)
+    longer = run.continue_training(data, steps=2)
+    assert longer.facts["steps"] == 5
+    assert np.isfinite(longer.score(data[:3], samples=3)["log_px"]).all()
+
+
 def test_a_run_does_without_it(fitted: likely.Run, tmp_path: Path) -> None:
     assert fitted.directory is not None
     place = Path(shutil.copytree(fitted.directory, tmp_path / "run"))

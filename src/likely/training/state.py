@@ -56,7 +56,7 @@ class TrainingState:
     model
         Its weights are those of the last step, until training ends; then the best.
     optimiser
-        AdamW.
+        AdamW; it has no moments of a weight that never had a gradient, as one that is frozen or that nothing uses.
     averaged
         The exponential moving average of the weights, in the order of `model.parameters()`.
     best
@@ -143,15 +143,13 @@ class TrainingState:
 
     def state_dict(self) -> dict[str, Any]:
         """Nested dictionaries of tensors, numbers, texts and lists of records; no tensor is shared with the state."""
-        optimiser = self.optimiser.state_dict()
+        moments = self.optimiser.state_dict()["state"]
         chance = torch.get_rng_state() if self._running else self._torch
         return {
             "model": _copied(self.model.state_dict()) if self.last is None else _copied(self.last),
             "averaged": _copied(dict(zip(self.names, self.averaged, strict=True))),
             "best": _copied(self.best),
-            "optimiser": {
-                name: _copied(optimiser["state"][place]) for place, name in enumerate(self.names) if optimiser["state"]
-            },
+            "optimiser": {name: _copied(moments[place]) for place, name in enumerate(self.names) if place in moments},
             "sampler": self.sampler.state_dict(),
             "meter": self.meter.state_dict(),
             "generator": self.generator.get_state(),
@@ -169,7 +167,8 @@ class TrainingState:
         for name, tensor in state["best"].items():
             self.best[name].copy_(tensor)
         groups = self.optimiser.state_dict()["param_groups"]
-        moments = {place: state["optimiser"][name] for place, name in enumerate(self.names) if state["optimiser"]}
+        told = state["optimiser"]
+        moments = {place: told[name] for place, name in enumerate(self.names) if name in told}
         self.optimiser.load_state_dict(
             {"state": {place: _copied(one) for place, one in moments.items()}, "param_groups": groups}
         )

@@ -135,7 +135,11 @@ def build(config: Config, schema: Schema, own: Own = NOTHING) -> Model:
         return own.whole(schema)
     told = resolve(config, schema)
     if told.model.members > 1:
-        return Ensemble([_member(told, schema, own) for _ in range(told.model.members)])
+        members = [_member(told, schema, own) for _ in range(told.model.members)]
+        weights = [id(weight) for member in members for weight in member.parameters()]
+        if len(set(weights)) < len(weights):
+            raise ConfigError("members share weights: give functions that make encoder and decoder anew at each call")
+        return Ensemble(members)
     return _member(told, schema, own)
 
 

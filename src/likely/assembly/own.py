@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from torch import nn
 
 from likely.config import ROLES, Config
 from likely.data import Schema
-from likely.errors import ConfigError
+from likely.errors import ConfigError, InputError
 from likely.models import Model
 from likely.objectives import Objective
 
@@ -53,6 +56,26 @@ class Own:
                 raise ConfigError(f"factories are for {', '.join(ROLES)}, not {role!r}")
         return cls(**{role: _imported(role, told) for role, told in (factories or {}).items()})
 
+    def apart(self) -> Own:
+        """The same with copies of networks that are given as modules, so that no other run trains them.
+
+        What encoder and decoder share they share still. A whole model is trained in place.
+
+        Raises
+        ------
+        ConfigError
+            If a module cannot be copied.
+
+        """
+        given = {role: getattr(self, role) for role in ("encoder", "decoder")}
+        try:
+            made = copy.deepcopy({role: part for role, part in given.items() if isinstance(part, nn.Module)})
+        except Exception as error:
+            raise ConfigError(
+                f"{' or '.join(given)} cannot be copied ({error}): give a function that makes it"
+            ) from error
+        return replace(self, **made)
+
     @property
     def names(self) -> dict[str, str]:
         """Role -> `module:callable`, for the configuration."""
@@ -65,11 +88,11 @@ class Own:
         Raises
         ------
         ConfigError
-            If it is no module; or a model that is no `likely` model.
+            If it is no module, or the function that makes it raises; or a model that is no `likely` model.
 
         """
         told = getattr(self, role)
-        made = told if isinstance(told, nn.Module) else told() if callable(told) else told
+        made = told if isinstance(told, nn.Module) else _made(role, told)
         wanted: type[nn.Module] = Model if role == "model" else nn.Module
         if not isinstance(made, wanted):
             what = "a likely.VAE or HierarchicalVAE" if role == "model" else "a torch.nn.Module"
@@ -107,11 +130,11 @@ class Own:
         Raises
         ------
         ConfigError
-            If it is none.
+            If it is none, or the function that makes it raises.
 
         """
         told = self.objective
-        made = told() if callable(told) and not isinstance(told, Objective) else told
+        made = told if isinstance(told, Objective) else _made("objective", told)
         if made is None or isinstance(made, Objective):
             return made
         raise ConfigError(f"objective must be a likely.objectives.Objective, or its name; got {type(made).__name__}")
@@ -130,13 +153,16 @@ class Own:
             raise ConfigError(f"the configuration is that of a run with {lacking[0]} of its own: give it again")
         if self.model is not None and (self.encoder is not None or self.decoder is not None):
             raise ConfigError("a model is whole: give model=, or encoder= and decoder=")
+        self._demand_one_each(config)
+        return replace(config, factories=self.names)
+
+    def _demand_one_each(self, config: Config) -> None:
         once = [role for role in ("encoder", "decoder", "model") if isinstance(getattr(self, role), nn.Module)]
         if config.model.members > 1 and (self.model is not None or once):
             raise ConfigError(
                 f"{config.model.members} members need a model each: give functions that make encoder and decoder, "
                 f"not {'a model' if self.model is not None else f'one module, the {once[0]}'}"
             )
-        return replace(config, factories=self.names)
 
     def restored(self, config: Config, where: object) -> Own:
         """These parts, if they are all that a stored run needs; it may lack the objective until it trains again.
@@ -144,7 +170,8 @@ class Own:
         Raises
         ------
         ConfigError
-            If one is lacking, or one is given that the run has by name.
+            If one is lacking, or one is given that the run has by name; if a function has another name than the run's,
+            and what it makes has too; or one module is given for several members.
 
         """
         needed = {role: name for role, name in config.factories.items() if role != "objective"}
@@ -158,7 +185,23 @@ class Own:
         extra = [role for role in self.names if role not in config.factories]
         if extra:
             raise ConfigError(f"{where} has its {extra[0]} by name: leave factories[{extra[0]!r}] out")
+        for role, name in self.names.items():
+            self._demand_same(role, name, config.factories[role], where)
+        self._demand_one_each(config)
         return self
+
+    def _demand_same(self, role: str, name: str, stored: str, where: object) -> None:
+        """Refuse a function of another name; a module itself, or a name that leads nowhere, tells too little."""
+        told = getattr(self, role)
+        if name == stored or isinstance(told, nn.Module) or any(_nowhere(one) for one in (name, stored)):
+            return
+        with torch.random.fork_rng(devices=[]):
+            made = told if isinstance(told, Objective) else _made(role, told)
+        if _name(made) != stored:
+            raise ConfigError(
+                f"{where} was fitted with {role} {stored}, and {name} is given: give the one that it was fitted with "
+                "(in Python the module itself, where it is the same under another name)"
+            )
 
 
 NOTHING = Own()
@@ -169,12 +212,45 @@ def _imported(role: str, told: Factory) -> Factory:
         return told
     module, _, name = told.partition(":")
     try:
-        made: Any = importlib.import_module(module)
+        with _current_folder():
+            made: Any = importlib.import_module(module)
         for part in name.split("."):
             made = getattr(made, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{role}: {told!r} is no MODULE:CALLABLE that can be imported ({error})") from error
+    except Exception as error:  # a module of the user's may raise anything
+        why = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"{role}: {told!r} is no MODULE:CALLABLE that can be imported ({why})") from error
     return cast(Factory, made)
+
+
+@contextmanager
+def _current_folder() -> Iterator[None]:
+    """Modules are looked for in the current folder too, after every other place."""
+    before = list(sys.path)
+    if "" not in before:
+        sys.path.append("")
+    try:
+        yield
+    finally:
+        if "" not in before and "" in sys.path:
+            sys.path.remove("")
+
+
+def _made(role: str, told: Any) -> Any:
+    """What a function without arguments makes; anything else as it is."""
+    if not callable(told):
+        return told
+    try:
+        return told()
+    except InputError:
+        raise
+    except Exception as error:  # a function of the user's may raise anything
+        raise ConfigError(
+            f"{role}: {_name(told)}, called without arguments, raised {type(error).__name__}: {error}"
+        ) from error
+
+
+def _nowhere(name: str) -> bool:
+    return "<" in name or name.startswith("__main__:")
 
 
 def _name(part: Any) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,10 +17,8 @@ FACTORIES: ContextVar[tuple[str, ...]] = ContextVar("factories", default=())
 
 
 def tell_factories(words: Sequence[str] | None) -> None:
-    """Remember `--factory` words for the command that follows; modules are also looked for in the current folder."""
+    """Remember `--factory` words for the command that follows."""
     FACTORIES.set(tuple(words or ()))
-    if words and "" not in sys.path:
-        sys.path.insert(0, "")
 
 
 def brought() -> dict[str, str]:
@@ -39,5 +36,5 @@ def opened(path: Path, device: str | None = None) -> Run:
         named = json.loads((path / "config.json").read_text())["factories"]
     except (OSError, ValueError, TypeError, KeyError):
         named = {}
-    mine = {role: told for role, told in brought().items() if role in named}
+    mine = {role: told for role, told in brought().items() if isinstance(named, dict) and role in named}
     return likely.load(path, device=device, factories=mine or None)

@@ -119,7 +119,7 @@ def compare(
     if samples < 1:
         raise ConfigError(f"samples must be at least 1, got {samples}")
     names = _names(runs)
-    loaded = [run if isinstance(run, Run) else load(run) for run in runs]
+    loaded = [run if isinstance(run, Run) else _loaded(run) for run in runs]
     for name, run in zip(names[1:], loaded[1:], strict=True):
         _demand_same_measure(names[0], loaded[0], name, run)
     if data is None:
@@ -160,6 +160,13 @@ def _entry(term: str, found: Evidence, less: Evidence | None = None) -> Entry:
         error, kind = np.hypot(error, less.se_mc[term]), f"{term} minus that of the first run"
     cells, bound = float(found.cells.mean()), term in ("kl", "gap")
     return entry(nats, error, found.keys, first.counting, cells, kind, found.samples, divergence=bound)
+
+
+def _loaded(path: str | Path) -> Run:
+    try:
+        return load(path)
+    except ConfigError as error:
+        raise ConfigError(f"{error}; load it first, and compare the run") from error
 
 
 def _names(runs: Sequence[Run | str | Path]) -> tuple[str, ...]:

@@ -177,7 +177,7 @@ def fit(
             monitors=monitors,
             progress=progress,
         )
-    own = Own(encoder, decoder, model, None if isinstance(objective, str) else objective)
+    own = Own(encoder, decoder, model, None if isinstance(objective, str) else objective).apart()
     if isinstance(objective, str):
         options["objective"] = objective
     told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})

@@ -117,7 +117,7 @@ def load(
     facts = _read(directory / "run.json")
     if not facts.pop("finished", True) or not (directory / "weights.safetensors").exists():
         raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
-    own = Own.of(factories).restored(config, directory)
+    own = Own.of(factories).apart().restored(config, directory)
     weights = _tensors(directory / "weights.safetensors")
     try:
         with torch.random.fork_rng(devices=[]):

@@ -135,6 +135,19 @@ def test_rows_in_memory_are_given_again_and_must_be_the_same(tmp_path: Path) -> 
             run.continue_training(rows, given={"label": given}, steps=1)
 
 
+def test_weights_beside_an_array_are_given_again_and_must_be_the_same(tmp_path: Path) -> None:
+    rows, w = np.random.default_rng(0).normal(size=(40, 3)), np.linspace(0.5, 2, 40)
+    likely.fit(rows, weight=w, out=tmp_path / "run", **SIZES)
+    run = likely.load(tmp_path / "run")
+    for given in (None, {"sample_weight": w[::-1]}):
+        with pytest.raises(DataError, match=r"with weights beside the array.*given=\{'sample_weight': weights\}"):
+            run.continue_training(rows, given=given, steps=1)
+    assert run.continue_training(rows, given={"sample_weight": w}, steps=1).facts["steps"] == 13
+    plain = likely.fit(rows, **SIZES)
+    with pytest.raises(DataError, match="without weights"):
+        plain.continue_training(rows, given={"sample_weight": w}, steps=1)
+
+
 def test_a_changed_file_is_refused(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "t.csv", tmp_path / "t.csv")
     likely.fit(str(tmp_path / "t.csv"), out=tmp_path / "run", **SIZES)

@@ -55,6 +55,25 @@ def test_it_starts_from_the_selected_weights_under_the_same_schema(
     assert other.config.seed == 0
 
 
+def test_rows_that_trained_stay_training_rows_or_it_is_told(begun: likely.Run) -> None:
+    def told(run: likely.Run) -> bool:
+        return any("may have trained the run" in said for said in run.notices)
+
+    same = likely.fit(table(), init=begun, steps=1, seed=8)
+    for kind in ("train", "validation", "test"):
+        np.testing.assert_array_equal(getattr(same.division, kind), getattr(begun.division, kind))
+    assert not told(same)
+    parts = ["train"] * 30 + ["val"] * 5 + ["test"] * 5
+    divided = likely.fit(table(), init=begun, steps=1, split=parts)
+    assert list(divided.division.test) == list(range(35, 40))
+    other = likely.fit(table()[::-1].reset_index(drop=True), init=begun, steps=1)
+    later = likely.fit(table(), init=divided, steps=1, seed=8)
+    assert list(later.division.test) == list(divided.division.test)
+    assert told(divided)
+    assert told(other)
+    assert told(later)
+
+
 def test_what_was_learned_is_there_at_once(begun: likely.Run) -> None:
     once = {"steps": 1, "learning_rate": 1e-6}
     from_it = likely.fit(table(), init=begun, seed=3, **once).facts["validation_elbo"]

@@ -77,7 +77,9 @@ def fit(
         A run, or its directory: another fit of its model, from its (best) weights and on rows of its schema, over which
         it is trained anew, without a warm-up of the KL unless told so. What says what X and the model are is the run's:
         of a table the columns, their kinds and their categories must be the same, and at most a twentieth of a column's
-        cells may lie outside its range. `run.continue_training` lengthens a fit instead.
+        cells may lie outside its range. Of the same data, and unless `split` is told, the same rows train, validate and
+        test; of other data a notice says that some may have trained the run already.
+        `run.continue_training` lengthens a fit instead.
     config
         Where to start from; `options` are set on top of it.
     column

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -10,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from likely.data import Given, Rows, Source, digest, sources
+from likely.data import WEIGHT, Given, Rows, Source, digest, sources, weights_of
 from likely.data.dtypes import is_duration, name_of
 from likely.data.returns import rounded_in
-from likely.data.schema import LABEL
+from likely.data.schema import LABEL, Schema
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["HOLDS", "beside", "fitted_on", "index_of", "rows_of", "training_source"]
+__all__ = ["HOLDS", "beside", "fitted_on", "index_of", "rows_of", "training_source", "weighed"]
 
 HOLDS = ", which are those of the fit, training rows among them"
 
@@ -102,7 +103,23 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
             f"{what}: these are not the rows that the run was fitted on, or they have changed since; give these rows, "
             "or start another fit from the run's weights: likely fit DATA --init RUN"
         )
+    if "weights" in run.facts and weighed(run.schema, source) != run.facts["weights"]:
+        if not run.facts["weights"]:
+            raise DataError(f"the run was fitted without weights; leave {WEIGHT!r} out of what is given")
+        raise DataError(
+            "the run was fitted with weights beside the array, and these are others or none; give the same: "
+            f"given={{{WEIGHT!r}: weights}}"
+        )
     return source
+
+
+def weighed(schema: Schema, source: Source) -> str | None:
+    """SHA-256 of the weights beside an array; `None` where there are none. Those of a table are among its columns."""
+    told = [] if source.form == "table" else [weights_of(schema, source.splits[name]) for name in sorted(source.splits)]
+    sha = hashlib.sha256()
+    for weights in told:
+        sha.update(b"" if weights is None else weights.numpy().tobytes())
+    return None if all(weights is None for weights in told) else sha.hexdigest()
 
 
 def beside(source: Source, given: Given) -> Source:

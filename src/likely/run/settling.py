@@ -18,6 +18,7 @@ from likely.networks.precision import native_bfloat16
 from likely.run.files import claim
 from likely.run.forms import form_of
 from likely.run.learning import learn
+from likely.run.reading import weighed
 from likely.run.run import Run
 from likely.run.store import save, save_plan
 from likely.training import Monitor
@@ -28,10 +29,11 @@ WIDE = 256
 
 
 def facts_of(data: Any, source: Source, schema: Schema, split: Split) -> dict[str, Any]:
-    """Where the rows came from, their digest, how they were divided, and the form that they had."""
+    """Where the rows came from, digests of them and of weights beside an array, how they were divided, their form."""
     return {
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=[column.name for column in schema.beside]),
+        "weights": weighed(schema, source),
         "split": str(split) if isinstance(split, str | Path) else "told",
         **form_of(data, source),
     }

@@ -27,6 +27,7 @@ from likely.training import Monitor
 __all__ = ["Told", "started"]
 
 BEYOND = 0.05
+SEEN = "rows of this data may have trained the run that the fit starts from; of those log P(x) is no test"
 
 
 @dataclass(frozen=True)
@@ -76,15 +77,19 @@ def started(
             data, resize=schema.resize, background=schema.background, progress=tick, reading=reading
         )
     source = _placed(source, schema, told)
+    facts = facts_of(data, source, schema, split)
     division = divide(source, asked.seed, split)
-    said = _same(schema, source, division)
+    kept = isinstance(split, str) and split == "random" and facts["digest"] == begun.facts["digest"]
+    if kept:
+        division, facts["split"] = begun.division, begun.facts.get("split", "random")
+    said = (*(() if kept and SEEN not in begun.notices else (SEEN,)), *_same(schema, source, division))
     home = "a run in memory" if begun.directory is None else str(begun.directory)
     run = replace(
         begun,
         config=settle(resolve(asked, schema, own)),
         model=copy.deepcopy(begun.model),
         history=pd.DataFrame(),
-        facts={**facts_of(data, source, schema, split), "init": home},
+        facts={**facts, "init": home},
         division=division,
         directory=None,
         notices=(f"starts from the weights of {home}", *source.notices, *said),

@@ -31,7 +31,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[likely.Run]:
 def test_differences_are_row_by_row_and_their_errors_those_of_the_differences(runs: list[likely.Run]) -> None:
     found = likely.compare(runs, FRAME, samples=20)
     assert found.runs == ("short", "long")
-    each = [run.score(FRAME, samples=20) for run in runs]
+    each = [run.score(FRAME, samples=20, seed=place) for place, run in enumerate(runs)]
     more = each[1]["log_px"] - each[0]["log_px"]
     told = found.differences["iwae"][0]
     assert told.nats == pytest.approx(more.mean(), rel=1e-9)
@@ -47,12 +47,66 @@ def test_differences_are_row_by_row_and_their_errors_those_of_the_differences(ru
 
 def test_without_rows_the_test_rows_are_taken_where_all_hold_the_same_out(runs: list[likely.Run]) -> None:
     found = likely.compare([run.directory or "" for run in runs], samples=5)
-    assert (found.rows, found.split) == (12, "test")
+    assert (found.rows, found.split) == (12, ("test", "test"))
     other = likely.fit(FRAME, steps=1, width=16, column={"b": "count"}, seed=5)
     first = likely.fit(FRAME, steps=1, width=16, column={"b": "count"})
     with pytest.raises(likely.DataError, match="the runs hold out different rows"):
         likely.compare([first, other])
     assert likely.compare([first, other], FRAME, samples=5).runs == ("run 1", "run 2")
+
+
+def test_a_run_differs_from_itself_within_the_error_of_sampling(runs: list[likely.Run]) -> None:
+    found = likely.compare([runs[1], runs[1]], FRAME, samples=40).differences["elbo"][0]
+    assert found.se_mc > 0
+    assert 0 < abs(found.nats) < 5 * found.se_mc
+
+
+def test_each_run_is_told_what_the_rows_are_to_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "x.npy", ON)
+    words = ["compare", *(str(tmp_path / name) for name in ("of", "other")), "--data", str(tmp_path / "x.npy")]
+    for name, rows in (("of", ON), ("other", ON[:70])):
+        likely.fit(rows, steps=1, width=16, out=tmp_path / name)
+    assert main([*words, "--samples", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "to of the rows are: all rows of the given data, which are those of the fit" in out
+    assert "to other the rows are: all rows of the given data\n" in out
+
+
+def test_pixels_that_are_drawn_are_the_same_for_all_runs() -> None:
+    grey = np.random.default_rng(1).integers(0, 256, (80, 6, 5), dtype=np.uint8)
+    first, other = (likely.fit(grey, binarize="dynamic", steps=1, width=16, latent=2, seed=seed) for seed in (0, 1))
+    other.model.load_state_dict(first.model.state_dict())
+    alike = likely.compare([first, other], grey, samples=20).differences["iwae"][0]
+    assert abs(alike.nats) < 5 * alike.se_mc
+    assert alike.se < 0.1
+    once = [likely.fit(grey, binarize="static", steps=1, width=16, seed=seed) for seed in (0, 1)]
+    with pytest.raises(likely.ConfigError, match="binarised once, by the seeds 0 and 1: they are of different x"):
+        likely.compare(once, grey)
+
+
+def test_rows_count_the_same_for_all_runs() -> None:
+    frame = FRAME.assign(w=np.arange(120) % 5 + 1.0)
+    kinds = {"b": "count"}
+    weighted = likely.fit(frame, weight="w", column=kinds, steps=2, width=16, latent=2)
+    plain = likely.fit(FRAME, column=kinds, steps=2, width=16, latent=2)
+    told = [run.score(frame, samples=5, seed=place)["log_px"] for place, run in enumerate((weighted, plain))]
+    found = likely.compare([weighted, plain], frame, samples=5)
+    assert found.counting == "each row counts once: the runs have different weights of rows"
+    assert [one.nats for one in found.terms["iwae"]] == pytest.approx([one.mean() for one in told])
+    assert found.differences["iwae"][0].nats == pytest.approx((told[1] - told[0]).mean())
+    both = likely.compare([weighted, weighted], frame, samples=5)
+    assert both.counting == "rows count by their weights"
+    assert both.terms["iwae"][0].nats == pytest.approx(np.average(told[0], weights=frame["w"]))
+    assert likely.compare([weighted, plain], samples=5).rows == 12
+
+
+def test_stored_test_rows_are_the_same_whatever_is_given_beside_them() -> None:
+    named = likely.fit(ON, steps=1, width=16)
+    told = likely.fit(ON, steps=1, width=16, condition={"label": np.arange(80) % 2})
+    assert likely.compare([named, told], samples=5).rows == 8
+    other = likely.fit(1 - ON, steps=1, width=16)
+    with pytest.raises(likely.DataError, match="the runs hold out different rows"):
+        likely.compare([other, told], samples=5)
 
 
 def test_another_base_measure_is_refused_with_the_column_named(runs: list[likely.Run]) -> None:

@@ -46,9 +46,13 @@ def compare(
     for name, given_ in zip(found.runs, found.given, strict=True):
         if given_:
             show.say(f"{name} is of P(x|{', '.join(given_)})")
+    alike = len(set(found.split)) == 1
+    for name, split in () if alike else zip(found.runs, found.split, strict=True):
+        show.say(f"to {name} the rows are: {split}")
+    what = f"{found.rows} rows ({found.split[0]})" if alike else f"{found.rows} rows"
     show.say(
-        f"{found.rows} rows ({found.split}), measure: {found.measure}, K {found.samples}, seed {found.seed}; "
-        "differences are row by row: se over rows, se_mc from sampling z"
+        f"{what}, measure: {found.measure}, K {found.samples}, seed {found.seed}; {found.counting}; differences are "
+        "row by row: se over rows, se_mc from sampling z"
     )
 
 

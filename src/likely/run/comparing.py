@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from likely.data import Column, EncodedRows, Given
+from likely.data import Column, EncodedRows, Given, Rows, digest
 from likely.errors import ConfigError, DataError
 from likely.evaluation import Entry, Evidence, evidence
+from likely.evaluation.counting import Counting
 from likely.evaluation.ledger import KINDS, entry
 from likely.likelihoods.measures import atoms_of, measured
 from likely.run.progress import bar
@@ -36,8 +37,12 @@ class Comparison:
     ----------
     runs
         What each is called.
-    rows, split, measure, samples, seed
-        The rows and what they are, the base measure that the runs share, K, and the seed of the noise.
+    rows, measure, samples, seed
+        How many rows, the base measure that the runs share, K, and the seed of the noise.
+    split
+        What the rows are to each run: whether they are those of its fit.
+    counting
+        How rows count in every mean: once each, or by the weights that all runs have.
     given
         The conditions of each run: log P(x|y) stands beside log P(x) where one run is told y and another is not.
     terms
@@ -50,7 +55,8 @@ class Comparison:
 
     runs: tuple[str, ...]
     rows: int
-    split: str
+    split: tuple[str, ...]
+    counting: str
     measure: str
     samples: int
     seed: int
@@ -95,12 +101,14 @@ def compare(
     given
         Values of conditions, for the runs that have them.
     samples, seed
-        K of the importance-weighted bound; of the noise.
+        K of the importance-weighted bound; of the noise, which is another for each run (run i takes seed + i), so that
+        the errors of their estimates are independent, and of the pixels, where `binarize` is `dynamic`.
 
     Raises
     ------
     ConfigError
-        If the runs are of different columns, or have another base measure in one: the column is named.
+        If the runs are of different columns, or have another base measure in one: the column is named; or they are
+        binarised once by different seeds.
     DataError
         If the rows do not fit a run; or none are given and the runs hold out different ones.
 
@@ -128,38 +136,51 @@ def compare(
     strange = [name for name in given or {} if name not in known]
     if strange:
         raise ConfigError(f"{strange[0]!r} is a condition of none of the runs")
-    found, encoded, split = list[Evidence](), list[EncodedRows](), ""
+    found, encoded, splits = list[Evidence](), list[EncodedRows](), list[str]()
     for run in loaded:
         rows, split = run.rows_of(data)
+        splits.append(split)
         mine = {c.name: given[c.name] for c in run.schema.conditions if c.name in given} if given else None
-        encoded.append(run.encoded(rows, mine))
+        pixels = seed if run.schema.binarize == "dynamic" else run.config.seed
+        encoded.append(run.encoded(rows, mine, pixels))
     _demand_known(names, loaded, encoded)
-    for name, run, part in zip(names, loaded, encoded, strict=True):
+    for place, (name, run, part) in enumerate(zip(names, loaded, encoded, strict=True)):
         with bar(f"evaluating {name}", shown=run.progress) as tick:
-            found.append(evidence(run.model, part, samples=samples, seed=seed, progress=tick))
+            found.append(evidence(run.model, part, samples=samples, seed=seed + place, progress=tick))
+    counting, said = _counting(found)
     return Comparison(
         names,
         len(found[0].keys),
-        split,
+        tuple(splits),
+        said,
         loaded[0].measure,
         samples,
         seed,
         tuple(tuple(column.name for column in run.schema.conditions) for run in loaded),
-        {term: tuple(_entry(term, one) for one in found) for term in TERMS},
-        {term: tuple(_entry(term, one, found[0]) for one in found[1:]) for term in TERMS},
+        {term: tuple(_entry(term, counting, one) for one in found) for term in TERMS},
+        {term: tuple(_entry(term, counting, one, found[0]) for one in found[1:]) for term in TERMS},
     )
 
 
-def _entry(term: str, found: Evidence, less: Evidence | None = None) -> Entry:
+def _counting(found: Sequence[Evidence]) -> tuple[Counting, str]:
+    """How rows count for all runs, as for the first; once each where the runs weigh them differently; and in words."""
+    first = found[0].counting
+    told = [None if one.counting.weights is None else one.counting.weights.tolist() for one in found]
+    if any(weights != told[0] for weights in told):
+        return replace(first, weights=None), "each row counts once: the runs have different weights of rows"
+    return first, "each row counts once" if first.weights is None else "rows count by their weights"
+
+
+def _entry(term: str, counting: Counting, found: Evidence, less: Evidence | None = None) -> Entry:
     """A term's mean over the rows; or that of what it is more than another's, row by row."""
-    nats, error, first = found.terms[term], found.se_mc[term], found if less is None else less
+    nats, error = found.terms[term], found.se_mc[term]
     kind = KINDS[term].format(kl_kind=found.kl_kind)
     if less is not None:
         with np.errstate(invalid="ignore"):
             nats = nats - less.terms[term]
         error, kind = np.hypot(error, less.se_mc[term]), f"{term} minus that of the first run"
-    cells, bound = float(found.cells.mean()), term in ("kl", "gap")
-    return entry(nats, error, found.keys, first.counting, cells, kind, found.samples, divergence=bound)
+    cells, bound = counting.mean(found.cells), term in ("kl", "gap")
+    return entry(nats, error, found.keys, counting, cells, kind, found.samples, divergence=bound)
 
 
 def _loaded(path: str | Path) -> Run:
@@ -182,12 +203,23 @@ def _names(runs: Sequence[Run | str | Path]) -> tuple[str, ...]:
 def _demand_same_rows(runs: Sequence[Run]) -> None:
     first = runs[0]
     for run in runs[1:]:
-        same = run.facts["digest"] == first.facts["digest"] and np.array_equal(run.division.test, first.division.test)
-        if not same or run.division.origin["test"] != first.division.origin["test"]:
+        here, there = run.division, first.division
+        same = here.origin["test"] == there.origin["test"] and np.array_equal(here.test, there.test)
+        if not same or (run.facts["digest"] != first.facts["digest"] and _digest(run) != _digest(first)):
             raise DataError(
                 "the runs hold out different rows, so that the test rows of one may have trained another: give rows "
                 "that none was fitted on"
             )
+
+
+def _digest(run: Run) -> str:
+    """Of x alone: not of what is given, left out or weighs."""
+    source, places = run.training_source(), [p for p, c in enumerate(run.schema.columns) if c in run.schema.modelled]
+    splits = {
+        name: Rows(rows.values.iloc[:, places] if isinstance(rows.values, pd.DataFrame) else rows.values)
+        for name, rows in source.splits.items()
+    }
+    return digest(replace(source, splits=splits))
 
 
 def _demand_same_measure(name: str, first: Run, other: str, run: Run) -> None:
@@ -200,6 +232,11 @@ def _demand_same_measure(name: str, first: Run, other: str, run: Run) -> None:
     if first.schema.event_shape != run.schema.event_shape or first.schema.binarize != run.schema.binarize:
         shapes = " and ".join(f"{one.schema.event_shape} {one.schema.binarize or ''}".strip() for one in (first, run))
         raise ConfigError(f"column {next(iter(mine))!r}: rows are {shapes}: they are of different x")
+    if first.schema.binarize == "static" and first.config.seed != run.config.seed:
+        raise ConfigError(
+            f"column {next(iter(mine))!r}: {name} and {other} are binarised once, by the seeds {first.config.seed} and "
+            f"{run.config.seed}: they are of different x; fit both with one seed"
+        )
     for column in mine:
         words = [_measure(one, column) for one in (first, run)]
         if words[0] != words[1]:

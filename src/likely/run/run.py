@@ -453,14 +453,14 @@ class Run:
         """What log-probabilities are relative to: `mass`, `density` or `mixed`."""
         return self.model.p_x_z.measure
 
-    def encoded(self, rows: Rows, given: Given | None = None) -> EncodedRows:
-        """Rows checked, encoded, binarised once where that applies, and on the model's device."""
+    def encoded(self, rows: Rows, given: Given | None = None, seed: int | None = None) -> EncodedRows:
+        """Rows checked, encoded, binarised once where that applies (by the run's seed unless told), on its device."""
         made = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
         if not len(made):
             raise DataError("there are no rows")
         note_new_holes(self.schema, made)
         made = replace(made, weights=weights_of(self.schema, rows))
-        return made.fixed(self.config.seed).to(self.device)
+        return made.fixed(self.config.seed if seed is None else seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:
         """The rows that a verb is about, and what to call them."""

@@ -42,9 +42,14 @@ def test_what_cannot_be_continued_is_refused_and_nothing_touched(run: Path, tmp_
     assert "--latent is told by the run" in refused(capsys, *fit, "--latent", 3, *MORE)
     assert "--set width is told by the run" in refused(capsys, *fit, "--set", "width=3", *MORE)
     assert "minutes, epochs or steps" in refused(capsys, *fit)
-    assert "whole number" in refused(capsys, *fit, "--set", "steps=x")
+    for steps in ("x", "²"):
+        assert "whole number" in refused(capsys, *fit, "--set", f"steps={steps}")
     assert "no run directory" in refused(capsys, "fit", "--continue", tmp_path / "none", *MORE)
     assert snapshot(run) == before
+    state = next((run / "checkpoints").glob("*/state.json"))
+    for content in ('[{"outcome": 5}]', "5", "[5]", '[{"outcome": {"steps": "x"}}]'):
+        state.write_text(content)
+        assert "damaged" in refused(capsys, *fit, *MORE)
     shutil.rmtree(run / "checkpoints")
     assert "it was fitted by an earlier version" in refused(capsys, *fit, *MORE)
 

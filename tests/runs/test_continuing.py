@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from pathlib import Path
@@ -96,6 +97,72 @@ def test_the_directory_is_renewed_whole_and_what_else_it_holds_stays(place: Path
     np.testing.assert_array_equal(again.score(table(), samples=3), longer.score(table(), samples=3))
     assert read_states(place)[0]["outcome"]["steps"] == 17
     assert again.continue_training(steps=1).facts["continued"][1]["from_step"] == 17
+
+
+@pytest.mark.parametrize(
+    ("stray", "words"),
+    [
+        ("checkpoints/notes.txt", "holds 'checkpoints/notes.txt'"),
+        ("checkpoints/12/notes.txt", "holds 'checkpoints/12/notes.txt'"),
+        ("report.html/thesis.tex", "holds 'report.html'"),
+        (None, "current folder"),
+    ],
+)
+def test_what_could_not_be_renewed_is_told_before_training(
+    stray: str | None, words: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = likely.load(place)
+    if stray is None:
+        monkeypatch.chdir(place)
+    else:
+        (place / stray).parent.mkdir(exist_ok=True)
+        (place / stray).write_text("mine")
+    content = {file: file.read_bytes() for file in place.rglob("*") if file.is_file()}
+    _never_trained(monkeypatch)
+    with pytest.raises(OutputError, match=words):
+        run.continue_training(steps=1, out=place)
+    assert {file: file.read_bytes() for file in place.rglob("*") if file.is_file()} == content
+    assert [entry.name for entry in place.parent.iterdir()] == ["run"]
+
+
+def test_another_place_that_cannot_be_taken_is_told_before_training(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = likely.load(place)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    _never_trained(monkeypatch)
+    for out, overwrite, words in (
+        ("other", False, "exists already"),
+        ("other", True, "holds 'notes.txt'"),
+        ("file/run", False, "no folder that you may write to"),
+    ):
+        with pytest.raises(OutputError, match=words):
+            run.continue_training(steps=1, out=tmp_path / out, overwrite=overwrite)
+    monkeypatch.setattr("os.access", lambda _, mode: not mode & os.W_OK)
+    for out in (place, tmp_path / "new"):
+        with pytest.raises(OutputError, match="no folder that you may write to"):
+            run.continue_training(steps=1, out=out)
+
+
+def _never_trained(monkeypatch: pytest.MonkeyPatch) -> None:
+    from likely.run import continuing
+
+    monkeypatch.setattr(continuing, "go_on", lambda *_: pytest.fail("trained"))
+
+
+def test_a_run_saved_after_its_directory_was_lengthened_holds_no_state_of_other_weights(
+    place: Path, tmp_path: Path
+) -> None:
+    run = likely.load(place)
+    run.save(tmp_path / "before")
+    assert read_states(tmp_path / "before")[0]["outcome"]["steps"] == 12
+    likely.load(place).continue_training(steps=1, out=place)
+    run.save(tmp_path / "after")
+    assert likely.load(tmp_path / "after").facts["steps"] == 12
+    with pytest.raises(RunError, match="no state of its training"):
+        read_states(tmp_path / "after")
 
 
 def test_a_failure_leaves_the_directory_as_it_was(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,6 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
 
 
 def _whole(text: str) -> int:
-    if not text.isdigit():
+    if not text.isdecimal():
         raise ConfigError(f"--set steps takes a whole number, got {text!r}")
     return int(text)

@@ -11,11 +11,11 @@ from typing import Any
 from likely.config import TrainingConfig
 from likely.data import Given, Source
 from likely.errors import ConfigError, DataError, RunError
-from likely.run.files import claim, renewed, same_place
+from likely.run.files import claim, demand_claimable, demand_renewable, renewed, same_place
 from likely.run.learning import go_on
 from likely.run.reading import fitted_on
 from likely.run.run import Run
-from likely.run.states import read_states
+from likely.run.states import are_of, read_states
 from likely.run.store import save, save_plan
 from likely.training import Monitor
 
@@ -40,6 +40,8 @@ def continued(
     budget = _budget(run, minutes, epochs, steps)
     earlier = _states(run)
     source = _source(run, data, given)
+    if out is not None:
+        _demand_place(run.directory, Path(out), source.path, overwrite=overwrite)
     longer = replace(run, model=copy.deepcopy(run.model), source=source, states=(), directory=None)
     longer.facts = dict(run.facts)
     taken = go_on(longer, earlier, budget, SHARE, monitors)
@@ -66,8 +68,7 @@ def _states(run: Run) -> Sequence[dict[str, Any]]:
     if not run.states and run.directory is None:
         raise RunError("this run holds no state of its training, so it cannot be continued; fit again")
     found = run.states or read_states(run.directory or Path())
-    told = [one["steps"] for one in run.facts.get("members", [run.facts])]
-    if [state["outcome"]["steps"] for state in found] != told:
+    if not are_of(found, run.facts):
         raise RunError(f"{run.directory} has changed since it was loaded; load it again")
     return found
 
@@ -84,6 +85,14 @@ def _source(run: Run, data: Any, given: Given | None) -> Source:
             "run.continue_training(data, ...)"
         )
     return fitted_on(run, path if data is None else data, given)
+
+
+def _demand_place(home: Path | None, out: Path, data: Path | None, *, overwrite: bool) -> None:
+    """Refuse before training what could not be stored after it."""
+    if home is not None and same_place(out, home):
+        demand_renewable(out)
+    else:
+        demand_claimable(out, overwrite=overwrite, data=data)
 
 
 def _store(longer: Run, home: Path | None, out: Path, *, overwrite: bool) -> None:

@@ -13,7 +13,18 @@ from pathlib import Path
 
 from likely.errors import OutputError
 
-__all__ = ["CHECKPOINTS", "STATE", "WRITTEN", "claim", "fresh", "renewed", "same_place", "write"]
+__all__ = [
+    "CHECKPOINTS",
+    "STATE",
+    "WRITTEN",
+    "claim",
+    "demand_claimable",
+    "demand_renewable",
+    "fresh",
+    "renewed",
+    "same_place",
+    "write",
+]
 
 WRITTEN = (
     "baselines.safetensors",
@@ -28,6 +39,7 @@ WRITTEN = (
     "weights.safetensors",
 )
 CHECKPOINTS, STATE = "checkpoints", ("state.json", "state.safetensors")
+REPORT = "report.html"
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -132,6 +144,33 @@ def _replaceable(told: Path, directory: Path, data: Path | None) -> None:
         raise OutputError(f"{told} is or holds the current folder, so it is not overwritten; choose another name")
 
 
+def _writable(told: Path, place: Path) -> None:
+    """Refuse a place that no folder can be made at."""
+    above = next(one for one in place.parents if one.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
+        raise OutputError(f"cannot make {told}: {above} is no folder that you may write to; choose another place")
+
+
+def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
+    """What `claim` refuses, before there is anything to write; nothing is touched.
+
+    Raises
+    ------
+    OutputError
+        If the directory exists and may not be replaced, holds something that is not a run, the data, or the current
+        folder, or cannot be made.
+
+    """
+    try:
+        fresh(directory, overwrite=overwrite)
+        place = Path(os.path.realpath(directory))
+        if place.exists():
+            _replaceable(directory, place, data)
+        _writable(directory, place)
+    except OSError as error:
+        raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
+
+
 @contextmanager
 def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iterator[Path]:
     """A new directory for a run; on failure it is removed and what stood there before is put back.
@@ -155,12 +194,10 @@ def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iter
         folder; nothing has been touched then.
 
     """
-    fresh(directory, overwrite=overwrite)
+    demand_claimable(directory, overwrite=overwrite, data=data)
     place = Path(os.path.realpath(directory))
     aside = place.with_name(f".{place.name}.replaced-{os.getpid()}")
     try:
-        if place.exists():
-            _replaceable(directory, place, data)
         place.parent.mkdir(parents=True, exist_ok=True)
         if place.exists():
             place.replace(aside)
@@ -184,6 +221,34 @@ def same_place(one: Path, other: Path) -> bool:
     return one.exists() and other.exists() and one.samefile(other)
 
 
+def demand_renewable(directory: Path) -> None:
+    """What `renewed` refuses, before there is anything to write; nothing is touched.
+
+    Raises
+    ------
+    OutputError
+        If something that likely does not write lies where what is of the earlier weights is removed, if the directory
+        is or holds the current folder, or if it cannot be written.
+
+    """
+    place = Path(os.path.realpath(directory))
+    try:
+        foreign = [name for name in _foreign(place) if Path(name).parts[0] in (CHECKPOINTS, REPORT)]
+        if foreign:
+            raise OutputError(
+                f"{directory} holds {foreign[0]!r}, which likely did not write and which would be lost; move it out of "
+                "the run, or choose another place: -o OTHER"
+            )
+        if _holds(place, Path.cwd()):
+            raise OutputError(
+                f"{directory} is or holds the current folder, so it cannot be replaced; go to another folder, or "
+                "choose another place: -o OTHER"
+            )
+        _writable(directory, place)
+    except OSError as error:
+        raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
+
+
 @contextmanager
 def renewed(directory: Path) -> Iterator[Path]:
     """A copy of a run's directory to write to, which takes its place at the end; on failure nothing has changed.
@@ -193,14 +258,15 @@ def renewed(directory: Path) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        If the disk refuses.
+        As `demand_renewable` has it, or if the disk refuses.
 
     """
+    demand_renewable(directory)
     place = Path(os.path.realpath(directory))
     made, aside = (place.with_name(f".{place.name}.{word}-{os.getpid()}") for word in ("renewed", "replaced"))
 
     def earlier(folder: str, names: list[str]) -> list[str]:
-        return [name for name in names if Path(folder) == place and name in (CHECKPOINTS, "report.html")]
+        return [name for name in names if Path(folder) == place and name in (CHECKPOINTS, REPORT)]
 
     try:
         shutil.copytree(place, made, symlinks=True, ignore=earlier)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likely.run.files import CHECKPOINTS, claim, write
-from likely.run.states import read_states
+from likely.run.states import are_of, read_states
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -20,7 +20,8 @@ BASELINES = "baselines.safetensors"
 def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     """Store the run in a directory of its own, from which `likely.load` reads it; the directory.
 
-    It is then the run's directory, unless it has one already.
+    It is then the run's directory, unless it has one already. Where that holds the state of another training by now, as
+    after it was lengthened, no state is stored.
 
     Parameters
     ----------
@@ -39,7 +40,8 @@ def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
 
     earlier, states = run.directory, run.states
     if not states and earlier is not None and (earlier / CHECKPOINTS).is_dir():
-        states = read_states(earlier)
+        read = read_states(earlier)
+        states = read if are_of(read, run.facts) else ()
     with claim(Path(path), overwrite=overwrite, data=None if run.source is None else run.source.path) as directory:
         other = replace(run, directory=directory, states=states)
         save_plan(other)

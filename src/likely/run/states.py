@@ -18,7 +18,7 @@ from torch import Tensor
 from likely.errors import OutputError, RunError
 from likely.run.files import CHECKPOINTS, STATE, write
 
-__all__ = ["on_cpu", "read_states", "write_states"]
+__all__ = ["are_of", "on_cpu", "read_states", "write_states"]
 
 State = dict[str, Any]
 
@@ -74,7 +74,7 @@ def read_states(directory: Path) -> tuple[State, ...]:
 
     """
     folder = directory / CHECKPOINTS
-    steps = [int(entry.name) for entry in folder.iterdir() if entry.name.isdigit()] if folder.is_dir() else []
+    steps = [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()] if folder.is_dir() else []
     if not steps:
         raise RunError(
             f"{directory} holds no state of its training, so it cannot be continued: it was fitted by an earlier "
@@ -84,9 +84,18 @@ def read_states(directory: Path) -> tuple[State, ...]:
     place = folder / str(max(steps))
     try:
         tensors = load_tensors((place / STATE[1]).read_bytes())
-        return tuple(_filled(state, tensors) for state in json.loads((place / STATE[0]).read_text()))
+        states = tuple(_filled(state, tensors) for state in json.loads((place / STATE[0]).read_text()))
+        if not all(isinstance(state["outcome"]["steps"], int) for state in states):
+            raise ValueError("steps are no whole numbers")
+        return states
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"{place} is damaged ({type(error).__name__}: {error}); fit again") from error
+
+
+def are_of(states: Sequence[State], facts: dict[str, Any]) -> bool:
+    """Whether the states are of the run that these facts tell of: each member took as many steps."""
+    told = [one.get("steps") for one in facts.get("members", [facts])]
+    return [state["outcome"]["steps"] for state in states] == told
 
 
 def _mapped(value: Any, leaf: Callable[[Any, str], Any], path: str = "") -> Any:

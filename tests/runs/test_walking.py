@@ -69,6 +69,34 @@ def test_one_number_of_z_moves_and_the_others_stay(run: likely.Run) -> None:
         run.traverse(dimensions=[3])
 
 
+def test_numbers_that_are_none_are_told_in_one_line(run: likely.Run) -> None:
+    words: list[tuple[str, dict[str, Any]]] = [
+        ("n must be a whole number, got 2.5", {"n": 2.5}),
+        ("span a number above 0; got 8 and inf", {"span": float("inf")}),
+        ("span a number above 0; got 8 and far", {"span": "far"}),
+        ("dimensions must be a whole number, got 1.5", {"dimensions": 1.5}),
+        ("dimensions must be a whole number, got 'z'", {"dimensions": "z"}),
+        ("row must be a whole number, got 0.5", {"row": 0.5}),
+    ]
+    for match, options in words:
+        with pytest.raises(likely.ConfigError, match=match):
+            run.traverse(**options)
+    ways: list[dict[str, Any]] = [{"a": 0.5, "b": 1}, {"a": 0, "b": 1.5}, {"a": 0, "b": 1, "n": 2.5}]
+    for told in ways:
+        with pytest.raises(likely.ConfigError, match="must be a whole number"):
+            run.interpolate(**told)
+    assert run.traverse(n=3, dimensions=np.int64(2)).rows.shape[0] == 2
+    assert main(["traverse", str(run.directory), "--span", "inf", "-o", "z.png"]) == 2
+
+
+def test_columns_of_x_that_are_called_as_those_of_the_way_are_kept() -> None:
+    run = likely.fit(FRAME.rename(columns={"a": "z", "b": "dimension"}), prior="normal", **SMALL)
+    rows = run.traverse(n=2, dimensions=[1, 0]).rows
+    assert rows.columns.tolist() == ["latent_dimension", "latent_z", "z", "dimension", "town"]
+    assert rows["latent_dimension"].tolist() == [1, 1, 0, 0]
+    np.testing.assert_allclose(rows["latent_z"], [-2.5, 2.5] * 2, rtol=1e-5)
+
+
 def test_of_a_hierarchy_the_normal_numbers_move_and_of_an_ensemble_the_first_member() -> None:
     ladder = likely.fit(PICTURES, prior="ladder:2", **(SMALL | {"latent": 4}))
     found = ladder.traverse(n=3, dimensions=[0], span=1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,12 @@ def test_the_command_says_so_too(run: likely.Run, capsys: pytest.CaptureFixture[
     out, err = capsys.readouterr()
     assert "no draws of P(x)" in err
     assert len(out.splitlines()) == 4
+    assert main(["sample", str(run.directory), "-n", "3", "--temperature", "0.5", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)["temperature"]
+    assert told["temperature"] == 0.5
+    assert "no draws of P(x)" in told["meaning"]
+    assert main(["sample", str(run.directory), "-n", "3", "--json"]) == 0
+    assert "temperature" not in json.loads(capsys.readouterr().out)
 
 
 def test_where_it_means_nothing_it_is_refused(run: likely.Run) -> None:

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,9 +52,18 @@ def codes(result: Any, path: Path | None) -> Any:
 
 
 def deliver(
-    schema: Schema, result: Any, path: Path | None, *, overwrite: bool, json: bool, columns: int | None = None
+    schema: Schema,
+    result: Any,
+    path: Path | None,
+    *,
+    overwrite: bool,
+    json: bool,
+    columns: int | None = None,
+    beside: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a frame or an array where it was asked for, or print a frame; with columns all pictures, so many a line.
+
+    What is told beside the rows is in the JSON.
 
     Raises
     ------
@@ -70,7 +80,8 @@ def deliver(
             _write_array(schema, np.asarray(result), path, columns)
             print(f"wrote {len(result)} rows to {path}", file=sys.stderr)
     if json:
-        _print_json({"rows": len(result), "output": str(path)} if path else {"rows": plain(result)})
+        rows = {"rows": len(result), "output": str(path)} if path else {"rows": plain(result)}
+        _print_json({**rows, **(beside or {})})
     elif path is None:
         if not isinstance(result, pd.DataFrame):
             raise OutputError(

@@ -43,6 +43,7 @@ def sample(
     from likely.cli.loading import opened
     from likely.cli.output import deliver, ready, tell_given, tell_range
     from likely.run.drawing import drawn
+    from likely.run.tempering import statement
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
@@ -57,5 +58,6 @@ def sample(
         seed=seed,
     )
     tell_given(made)
-    deliver(fitted.schema, made, output, overwrite=overwrite, json=json)
+    said = statement(temperature)
+    deliver(fitted.schema, made, output, overwrite=overwrite, json=json, beside={"temperature": said} if said else None)
     tell_range(made)

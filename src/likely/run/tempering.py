@@ -12,7 +12,7 @@ from torch import Tensor
 from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 
-__all__ = ["demand_temperature", "tell_temperature", "tempered"]
+__all__ = ["demand_temperature", "statement", "tell_temperature", "tempered"]
 
 
 def demand_temperature(p: LatentDistribution, temperature: float, events: bool) -> None:
@@ -51,13 +51,21 @@ def tempered(p: LatentDistribution, n: int, temperature: float) -> Tensor:
     return p.from_noise(torch.where(torch.tensor(p.spreads, device=noise.device), temperature * noise, noise))
 
 
-def tell_temperature(result: Any, temperature: float) -> None:
-    """Say that rows are no draws of P(x): a frame in its attributes, and in a warning."""
+def statement(temperature: float) -> dict[str, Any]:
+    """What rows at a temperature are: `temperature` and its `meaning`; empty where they are draws of P(x)."""
     if temperature == 1:
-        return
+        return {}
     meaning = (
         f"temperature {temperature:g}: these rows are no draws of P(x), but of P(x|z) at z from another distribution"
     )
+    return {"temperature": temperature, "meaning": meaning}
+
+
+def tell_temperature(result: Any, temperature: float) -> None:
+    """Say that rows are no draws of P(x): a frame in its attributes, and in a warning."""
+    told = statement(temperature)
+    if not told:
+        return
     if hasattr(result, "attrs"):
-        result.attrs["temperature"] = {"temperature": temperature, "meaning": meaning}
-    warnings.warn(meaning, stacklevel=4)
+        result.attrs["temperature"] = told
+    warnings.warn(told["meaning"], stacklevel=4)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,8 +41,8 @@ class Traverse:
     z
         Their values, `(dimensions, steps)`.
     rows
-        Means of P(x|z): an array `(dimensions, steps, *event)`, or a frame with `dimension` and `z` before the columns,
-        as the data came.
+        Means of P(x|z): an array `(dimensions, steps, *event)`, or a frame with `dimension` and `z` before the columns
+        (`latent_dimension`, `latent_z` where x has a column of that name), as the data came.
 
     """
 
@@ -71,6 +74,7 @@ def interpolate(run: Run, a: int, b: int, n: int = 8, *, data: Any = None, given
         If there are no such rows, their y differ and none is given, or z is a code, which has nothing in between.
 
     """
+    a, b, n = _whole("a", a), _whole("b", b), _whole("n", n)
     if n < 2:
         raise ConfigError(f"n must be at least 2, the two ends; got {n}")
     space = _space(run)
@@ -119,32 +123,43 @@ def traverse(
     """
     if _space(run) != "real":
         raise ConfigError("z is a unit vector or a code here, whose numbers do not move one by one; try interpolate")
-    if n < 2 or not span > 0:
-        raise ConfigError(f"n must be at least 2 and span above 0; got {n} and {span}")
+    n, count = _whole("n", n), _whole("dimensions", dimensions) if isinstance(dimensions, (Integral, Real)) else None
+    if n < 2 or not isinstance(span, Real) or not 0 < span < math.inf:
+        raise ConfigError(f"n must be at least 2 and span a number above 0; got {n} and {span}")
     model = run.model.members[0]
-    told = range(model.latent) if isinstance(dimensions, int) else tuple(dimensions)
-    if any(not 0 <= one < model.latent for one in told) or not told or (isinstance(dimensions, int) and dimensions < 1):
+    told = tuple(range(model.latent)) if count is not None else tuple(_whole("dimensions", one) for one in dimensions)
+    if any(not 0 <= one < model.latent for one in told) or not told or (count is not None and count < 1):
         raise ConfigError(f"z has the dimensions 0 to {model.latent - 1}; got {dimensions}")
     if row is None:
         start, known = None, encode_given(run.schema, given, 1)
         y = None if known is None else known.to(run.device)
     else:
-        start, y = _codes(run, [row], data, given)
-    z, values = _lines(run, start, list(told), n, span)
+        start, y = _codes(run, [_whole("row", row)], data, given)
+    z, values = _lines(run, start, list(told), n, float(span))
     moved = means_at(run, z, _same(run, y, len(z)))
-    if isinstance(dimensions, int):
-        order = np.argsort(-_change(moved, len(told), n), kind="stable")[:dimensions]
+    if count is not None:
+        order = np.argsort(-_change(moved, len(told), n), kind="stable")[:count]
         kept = (order[:, None] * n + np.arange(n)).ravel()
         moved = moved.iloc[kept].reset_index(drop=True) if isinstance(moved, pd.DataFrame) else moved[kept]
         told, values = tuple(int(one) for one in order), values[order]
     if isinstance(moved, pd.DataFrame):
         result = named(run, moved)
         for name, column in (("z", values.ravel()), ("dimension", np.repeat(told, n))):
-            if name not in result:
-                result.insert(0, name, column)
+            result.insert(0, _free(name, result), column)
     else:
         result = moved.reshape(len(told), n, *moved.shape[1:])
     return Traverse(tuple(told), values, packed(run.facts.get("container"), result))
+
+
+def _free(name: str, frame: pd.DataFrame) -> str:
+    return _free(f"latent_{name}", frame) if name in frame else name
+
+
+def _whole(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError as error:
+        raise ConfigError(f"{name} must be a whole number, got {value!r}") from error
 
 
 def _space(run: Run) -> str:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Normal
 
-from likely.data import Axis, Recorded
+from likely.data import Axis
 from likely.distributions import (
     Atoms,
     Bernoulli,
@@ -114,8 +114,9 @@ def outside(logits: Tensor, loc: Tensor, log_scale: Tensor) -> Warped:
 
 def resolutions(shares: Tensor, logits: Tensor, loc: Tensor, log_scale: Tensor, low: float, high: float) -> Resolutions:
     """Steps of 1 and 5; of the second column only of 1."""
-    recorded = Recorded(t(1.0, 5.0, 1.0, 1.0).view(2, 2), t(low), t(high))
-    return Resolutions(shares, warped(logits, loc, log_scale, unit_grid(low, high)), recorded)
+    steps = t(1.0, 1.0, 5.0, 1.0).view(2, 2)
+    grids = Levels(steps, (t(low) / steps).ceil() * steps, (t(high) / steps).floor() * steps)
+    return Resolutions(shares, warped(logits, loc, log_scale, unit_grid(low, high)), grids)
 
 
 def spiked(logits: Tensor, base: Distribution, grid: Levels) -> Atoms:

@@ -236,24 +236,26 @@ def test_a_listed_number_has_the_mass_up_to_the_middles_given_the_cells_before()
     assert score(turned, 3.0, 0.5) == pytest.approx(unseen, abs=1e-12)
 
 
-def test_a_value_has_the_mass_of_its_cell_among_the_numbers_of_its_class() -> None:
+def test_a_value_has_the_mass_of_its_cell_in_each_step_that_divides_it() -> None:
     law = scipy.stats.norm(0, 10)
 
-    def mass(low: float, high: float) -> float:
-        return float(law.cdf(high) - law.cdf(low))
+    def mass(x: float, width: float) -> float:
+        return float(law.cdf(x + width / 2) - law.cdf(x - width / 2))
 
     grid = chain(Column("a", "float64", "grid", "", per_unit=10, resolutions=STEPS), covariance=[[100.0]])
-    assert score(grid, 2.0) == pytest.approx(math.log(0.5 * mass(1.5, 2.5)))
-    assert score(grid, 2.5) == pytest.approx(math.log(0.3 * mass(2, 3)))  # 1.5, 2.5, 3.5
-    assert score(grid, -2.3) == pytest.approx(math.log(0.2 * mass(-2.35, -2.25)))
-    assert score(grid, -2.4) == pytest.approx(math.log(0.2 * mass(-2.5, -2.35)))  # -2.6, -2.4, -2.3
+    assert score(grid, 2.0) == pytest.approx(math.log(0.2 * mass(2, 0.1) + 0.3 * mass(2, 0.5) + 0.5 * mass(2, 1)))
+    assert score(grid, 2.5) == pytest.approx(math.log(0.2 * mass(2.5, 0.1) + 0.3 * mass(2.5, 0.5)))
+    assert score(grid, -2.3) == pytest.approx(math.log(0.2 * mass(2.3, 0.1)))
     column = Column("a", "int64", "levels", "", low=-12.0, high=13.0, per_unit=1, resolutions=STEPS, reserve=0.02)
     levels = chain(column, covariance=[[100.0]])
-    assert score(levels, 10) == pytest.approx(math.log(0.98 * 0.5 * law.sf(5)))
+    ends = 0.2 * mass(10, 1) + 0.3 * law.sf(7.5) + 0.5 * law.sf(5)
+    assert score(levels, 10) == pytest.approx(math.log(0.98 * ends))
     assert score(levels, -12) == pytest.approx(math.log(0.98 * 0.2 * law.cdf(-11.5)))
     assert score(levels, 15) == pytest.approx(math.log(0.01 / 6))
     count = chain(Column("a", "int64", "count", "", per_unit=1, resolutions=STEPS, reserve=0.02), covariance=[[100.0]])
-    assert score(count, 0) == pytest.approx(math.log(0.98 * 0.5 * law.cdf(5)))
+    assert score(count, 0) == pytest.approx(
+        math.log(0.98 * (0.2 * law.cdf(0.5) + 0.3 * law.cdf(2.5) + 0.5 * law.cdf(5)))
+    )
     assert score(count, -1) == pytest.approx(math.log(0.01))
 
 

@@ -14,7 +14,7 @@ from families import DENSITIES, DRAWS, levels, make, t, unit_grid
 from torch import Tensor
 from torch.distributions import Distribution
 
-from likely.data import Axis, Recorded
+from likely.data import Axis
 from likely.distributions import (
     Atoms,
     Bernoulli,
@@ -66,7 +66,8 @@ def warped_cut(a: Tensor, b: Tensor, levels: Levels | None) -> Warped:
 
 
 def resolutions(a: Tensor, b: Tensor) -> Resolutions:
-    grids = Recorded(t(1.0, 2.0).view(1, 2), t(-math.inf), t(math.inf))
+    steps = t(1.0, 2.0).view(2, 1)
+    grids = Levels(steps, steps * -math.inf, steps * math.inf)
     return Resolutions(
         torch.stack([100 * a, b], -1).unsqueeze(-2).expand(3, 2, 2), warped(a, b, unit_grid(-math.inf)), grids
     )

@@ -18,8 +18,8 @@ DRAWS = 4000
 def round_ones(offset: float) -> tuple[Resolutions, Tensor]:
     """A likelihood of tens and others, and parameters of draws whose tens are too many or too few."""
     law = Resolutions((1,), AXIS, 2, 1.0, [((1, 0.7), (10, 0.3))], 0.0, 99.0)
-    parameters = torch.randn(DRAWS, law.parameter_shape.numel())
-    parameters[:, -1] += offset
+    parameters = 0.3 * torch.randn(DRAWS, law.parameter_shape.numel())
+    parameters[:, -2:] += offset
     return law, parameters
 
 
@@ -31,7 +31,7 @@ def test_the_share_of_tens_is_that_of_the_rows() -> None:
     rows = torch.cat([torch.full((400, 1), 20.0), torch.full((600, 1), 17.0)]).double()
     for offset in (-2.0, 2.0):
         law, parameters = round_ones(offset)
-        law.match(parameters, rows, torch.ones_like(rows))
+        law.match(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
         assert abs(share(law, parameters) - 0.4) < 0.03
 
 
@@ -40,7 +40,7 @@ def test_missing_cells_do_not_count_and_weights_do() -> None:
     law, parameters = round_ones(0.0)
     counted = torch.ones_like(rows)
     counted[:200], counted[200:400] = 0.0, 6.0
-    law.match(parameters, rows, counted)
+    law.match(parameters, rows, counted, torch.ones(DRAWS, 1))
     assert abs(share(law, parameters) - 1200 / 1800) < 0.03
 
 
@@ -50,8 +50,8 @@ def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
     rows = torch.zeros(1000, 2, dtype=torch.float64)
     rows[:500, 1], rows[500:600, 1], rows[600:, 1] = 50.0, 30.0, 31.0
     assert law.matches
-    numbers = torch.randn(DRAWS, law.parameter_shape.numel())
-    law.match(numbers, rows, torch.ones_like(rows))
+    numbers = 0.3 * torch.randn(DRAWS, law.parameter_shape.numel())
+    law.match(numbers, rows, torch.ones_like(rows), torch.ones(DRAWS, 2))
     drawn = law(numbers).sample()[:, 1]
     off = drawn[drawn != 50]
     assert abs(float((off % 10 == 0).double().mean()) - 100 / 500) < 0.03
@@ -60,7 +60,7 @@ def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
 def test_laws_without_classes_have_nothing_to_set() -> None:
     law = Warped((1,), AXIS, 2, 1.0, 0.0, 99.0)
     assert not law.matches
-    law.match(torch.randn(5, law.parameter_shape.numel()), torch.zeros(3, 1), torch.ones(3, 1))
+    law.match(torch.randn(5, law.parameter_shape.numel()), torch.zeros(3, 1), torch.ones(3, 1), torch.ones(5, 1))
 
 
 def test_drawn_rows_of_a_fit_end_in_zero_as_often_as_the_training_rows() -> None:

@@ -48,6 +48,14 @@ def test_a_run_with_parts_of_ones_own_has_every_verb_and_loads_in_another_proces
     assert found.stdout.strip() == scores.to_csv(index=False).strip()
 
 
+def test_batches_of_one_row_that_a_batch_normalisation_cannot_take_are_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(40, 3))
+    encoder = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 4))
+    decoder = nn.Linear(2, 45)
+    with pytest.raises(likely.ConfigError, match="make batch_size 2 or more"):
+        likely.fit(x, encoder=encoder, decoder=decoder, batch_size=1, steps=2)
+
+
 def test_nothing_is_imported_or_called_unless_the_user_passes_it(tmp_path: Path) -> None:
     run = likely.fit(ON, **OWN, steps=1, out=tmp_path / "run")
     with pytest.raises(

@@ -190,8 +190,8 @@ def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
     if form == "mass":
         law = likelihoods.Warped(shape, bent, count, step, low, high, inner, cut)
     else:
-        classes, free = [column.classes for column in columns], [bool(column.resolutions) for column in columns]
-        law = likelihoods.Resolutions(shape, bent, count, step, classes, low, high, inner, cut, free)
+        resolutions = [column.resolutions or ((1, 1.0),) for column in columns]
+        law = likelihoods.Resolutions(shape, bent, count, step, resolutions, low, high, inner, cut)
     return likelihoods.Atoms(law, spikes, outer) if any(spikes) else law
 
 
@@ -199,7 +199,7 @@ def _form(column: Column) -> str:
     """Which law of the bent axis a column has."""
     if column.kind == "listed":
         return "listed"
-    return "resolutions" if len(column.classes) > 1 else column.measure
+    return "resolutions" if len(column.resolutions) > 1 else column.measure
 
 
 def _pair(limits: list[Tensor]) -> tuple[Tensor, Tensor]:

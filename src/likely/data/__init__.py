@@ -15,7 +15,6 @@ from likely.data.infer import infer_schema
 from likely.data.limits import Limits, with_limits
 from likely.data.parting import ungrouped
 from likely.data.patterns import Patterns
-from likely.data.recorded import Recorded
 from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
 from likely.data.schema import Binarize, Column, Kind, Schema
@@ -38,7 +37,6 @@ __all__ = [
     "Kind",
     "Limits",
     "Patterns",
-    "Recorded",
     "Rows",
     "Schema",
     "Source",

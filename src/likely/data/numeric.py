@@ -71,9 +71,10 @@ def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
     grid = per_unit(numbers, values.dtype, DECIMAL)
     stray = ""
     if grid is None and (nearly := nearly_per_unit(numbers, values.dtype)):
-        grid, snapped = nearly, np.round(numbers * nearly) / nearly
-        stray = f", {int((snapped != numbers).sum())} of {len(numbers)} numbers aside"
-        numbers = snapped
+        off = ~_on_grid(numbers, nearly, _rounding(values.dtype))
+        stray, grid = f", {int(off.sum())} of {len(numbers)} numbers aside", nearly
+        numbers = np.round(numbers * nearly) / nearly
+        distinct = pd.unique(numbers)
         low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
     if listing and len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
@@ -175,9 +176,8 @@ def per_unit(numbers: np.ndarray, dtype: Any, candidates: tuple[int, ...] = DECI
     Integers are exact in any float; decimals may be off by two of the type's ε.
     """
     own = _rounding(dtype)
-    largest = float(np.abs(numbers).max())
     for candidate in candidates:
-        if 1 / candidate < (0.5 if candidate == 1 else 100) * own * largest:
+        if _too_fine(candidate, own, numbers):
             return None
         if _on_grid(numbers, candidate, own).all():
             return candidate
@@ -188,6 +188,11 @@ def _rounding(dtype: Any) -> float:
     """The ε of the type that numbers came in."""
     dtype = getattr(dtype, "numpy_dtype", dtype)
     return float(np.finfo(dtype if isinstance(dtype, np.dtype) and dtype.kind == "f" else np.float64).eps)
+
+
+def _too_fine(per_unit: int, own: float, numbers: np.ndarray) -> bool:
+    """Whether the type of the numbers cannot tell so fine a grid from none."""
+    return 1 / per_unit < (0.5 if per_unit == 1 else 100) * own * float(np.abs(numbers).max())
 
 
 def _on_grid(numbers: np.ndarray, per_unit: int, own: float) -> np.ndarray:
@@ -204,8 +209,11 @@ def nearly_per_unit(numbers: np.ndarray, dtype: Any) -> int | None:
     the others may be what the column is about: rain, of which most is 0.
     """
     distinct, counts = np.unique(numbers, return_counts=True)
+    own = _rounding(dtype)
     for candidate in DECIMAL[:STRAY_DECIMALS]:
-        off = ~_on_grid(distinct, candidate, _rounding(dtype))
+        if _too_fine(candidate, own, distinct):
+            return None
+        off = ~_on_grid(distinct, candidate, own)
         if counts[off].sum() * STRAY_ROWS <= len(numbers) and off.sum() * STRAY_NUMBERS <= len(distinct):
             return candidate if len(distinct) - off.sum() >= STRAY_NUMBERS else None
     return None

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import holes, numbers_of
-from likely.data.recorded import FARTHEST, density
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.data.warp import spikes
@@ -18,20 +17,19 @@ from likely.data.warp import spikes
 __all__ = ["confirmed", "resolutions", "told_resolutions"]
 
 MULTIPLES = (2, 4, 8, 12, 15, 30, 60, *(base * 10**power // 4 for power in range(1, 7) for base in (2, 4, 8, 10, 20)))
-CELLS, FEWEST, TEN = 4, 40, 10
+CELLS, FEWEST, STEPS = 4, 40, 100
+FARTHEST = 2.0**62
 
 Found = tuple[tuple[int, float], ...]
 
 
 def resolutions(numbers: np.ndarray, per_unit: int | None) -> Found:
-    """The steps m_g/per_unit to which rows were recorded, and the share of the rows in each class.
+    """Multiples m_g of the step 1/per_unit, and the share r_g of the rows that were recorded to each.
 
-    A row is of class g where m_g is the coarsest of the multiples that divides it. Where P(x) is smooth over m_g steps,
-    it has share_g/density_g times the mass that its finest cell has, with density_g the part of all numbers that is of
-    the class. A multiple is taken, the best one first, where it adds more than log n nats and half of Schwarz's penalty
-    (1978) to the sum of the logarithms of that. Where any is taken, ten steps are too, if there is room: then the share
-    of the numbers that end in zero is a parameter. Values that hold many rows (a zero for "none") are multiples of
-    everything and say nothing: they are left out.
+    Where P(x) is smooth over m_g steps, a row has Σ_g r_g m_g [m_g divides x] times the mass that its finest cell has.
+    The shares maximise the sum of the logarithms of that (EM; Dempster, Laird, Rubin 1977). A multiple is taken, the
+    best one first, where it adds more than log n nats and half of Schwarz's penalty (1978). Values that hold many rows
+    (a zero for "none") are multiples of everything and say nothing: they are left out.
 
     Parameters
     ----------
@@ -52,19 +50,20 @@ def resolutions(numbers: np.ndarray, per_unit: int | None) -> Found:
         return ()
     span = int(places.max() - places.min())
     left = [m for m in sorted(set(MULTIPLES)) if m * CELLS <= span and (places % m == 0).any()]
-    chosen, best = [1], 0.0
+    chosen: list[int] = [1]
+    best, shares = 0.0, np.ones(1)
     least = 1.5 * math.log(len(places))
     while left:
-        gain, m = max((_gain(places, [*chosen, one]), one) for one in left)
-        if gain < best + least:
+        tried = {m: _fitted(places, [*chosen, m]) for m in left}
+        m = max(left, key=lambda one: tried[one][0])
+        if tried[m][0] < best + least:
             break
-        best, chosen = gain, sorted([*chosen, m])
+        best, shares = tried[m]
+        chosen.append(m)
         left.remove(m)
     if len(chosen) == 1:
         return ()
-    if TEN in left:
-        chosen = sorted([*chosen, TEN])
-    return tuple(zip(chosen, _shares(places, chosen).tolist(), strict=True))
+    return tuple(sorted((m, float(share)) for m, share in zip(chosen, shares.tolist(), strict=True)))
 
 
 def _places(numbers: np.ndarray, per_unit: int) -> np.ndarray:
@@ -75,37 +74,24 @@ def _places(numbers: np.ndarray, per_unit: int) -> np.ndarray:
     return places[~np.isin(places, np.round(spikes(numbers, per_unit) * per_unit).astype(np.int64))]
 
 
-def _classes(places: np.ndarray, multiples: Sequence[int]) -> np.ndarray:
-    """The class of each place, `(rows,)`: the position of the coarsest multiple that divides it."""
-    divides = places[:, None] % np.array(multiples) == 0
-    return np.asarray(len(multiples) - 1 - np.argmax(divides[:, ::-1], 1))
-
-
-def _shares(places: np.ndarray, multiples: Sequence[int]) -> np.ndarray:
-    """The share of each class, half a row added to each."""
-    counts = np.bincount(_classes(places, multiples), minlength=len(multiples)) + 0.5
-    return np.asarray(counts / counts.sum())
-
-
-def _gain(places: np.ndarray, multiples: Sequence[int]) -> float:
-    """Σ log share/density at the places' own shares."""
-    multiples = sorted(multiples)
-    return _added(places, multiples, _shares(places, multiples))
-
-
-def _added(places: np.ndarray, multiples: Sequence[int], shares: np.ndarray) -> float:
-    """Σ log share/density of the places' classes: what the classes add where P(x) is smooth."""
-    return float(np.log(shares / np.array(density(multiples)))[_classes(places, multiples)].sum())
+def _fitted(places: np.ndarray, multiples: Sequence[int]) -> tuple[float, np.ndarray]:
+    """Σ log Σ_g r_g m_g [m_g divides x] at the best shares, half a row added to each, and the shares."""
+    boost = np.where(places[:, None] % np.array(multiples) == 0, np.array(multiples, dtype=np.float64), 0.0)
+    boost, counts = np.unique(boost, axis=0, return_counts=True)
+    shares = np.full(len(multiples), 1 / len(multiples))
+    for _ in range(STEPS):
+        parts = boost * shares
+        total = (counts[:, None] * parts / parts.sum(1, keepdims=True)).sum(0) + 0.5
+        shares = total / total.sum()
+    return float((counts * np.log((boost * shares).sum(1))).sum()), shares
 
 
 def told_resolutions(per_unit: int | None, found: Found) -> str:
-    """The steps that more rows have than chance would give them, in words; empty where there is one step."""
+    """The resolutions in words; empty where there is one."""
     if per_unit is None or not found:
         return ""
-    usual = density([m for m, _ in found])
-    more = [pair for pair, part in zip(found, usual, strict=True) if pair[0] > 1 and pair[1] > part]
-    coarse = ", ".join(f"{100 * share:.3g}% to {m / per_unit:g}" for m, share in more)
-    return f", about {coarse}" if coarse else ""
+    coarse = ", ".join(f"{100 * share:.3g}% to {m / per_unit:g}" for m, share in found if m > 1)
+    return f", about {coarse}"
 
 
 def confirmed(schema: Schema, rows: Rows) -> Schema:
@@ -115,7 +101,7 @@ def confirmed(schema: Schema, rows: Rows) -> Schema:
     named = dict(zip(map(str, rows.values.columns), range(rows.values.shape[1]), strict=True))
     columns = [
         _without(column)
-        if column.resolutions and _confirms(column, rows.values.iloc[:, named[column.name]]) <= 0
+        if column.resolutions and _gain(column, rows.values.iloc[:, named[column.name]]) <= 0
         else column
         for column in schema.columns
     ]
@@ -127,9 +113,11 @@ def _without(column: Column) -> Column:
     return replace(column, resolutions=(), reason=column.reason.replace(told, ""))
 
 
-def _confirms(column: Column, values: pd.Series) -> float:
-    """What the classes add to log P of these rows where P(x) is smooth."""
+def _gain(column: Column, values: pd.Series) -> float:
+    """Σ log Σ_g r_g m_g [m_g divides x] over the rows: what the resolutions add where P(x) is smooth."""
     numbers = numbers_of(values[~holes(values)[0]], column.written)
     kept = numbers[np.isfinite(numbers) & (np.abs(numbers) * (column.per_unit or 1) < FARTHEST)]
-    multiples, shares = zip(*column.resolutions, strict=True)
-    return _added(_places(kept, column.per_unit or 1), multiples, np.array(shares))
+    places = _places(kept, column.per_unit or 1)
+    multiples, shares = (np.array(part) for part in zip(*column.resolutions, strict=True))
+    boost = np.where(places[:, None] % multiples == 0, multiples * shares, 0.0).sum(1)
+    return float(np.log(boost).sum())

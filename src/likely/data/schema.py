@@ -77,11 +77,8 @@ class Column:
     spikes
         Values on a grid that many rows hold, rising: P(x|z) has a probability of its own for each.
     resolutions
-        `(multiple, share)` pairs, multiples rising from 1: the share of the rows, spikes left out, of which this is the
-        coarsest of the multiples that divides them. Empty where nothing tells that rows were recorded to several steps.
-    tens
-        The share of the rows, spikes left out, that are multiples of ten steps of the grid; `None` where there is no
-        grid, or no room for tens.
+        `(multiple, share)` pairs, multiples rising from 1: a share of the rows was recorded to so many steps of
+        the grid. Empty where every row was recorded to one step.
     limits
         Declared law: P(x) is 0 below the first and above the second, ∓∞ where a side is open; on a grid they are values
         of it. `low` and `high` stay those of the training rows.
@@ -117,7 +114,6 @@ class Column:
     atoms: tuple[float, ...] = ()
     spikes: tuple[float, ...] = ()
     resolutions: tuple[tuple[int, float], ...] = ()
-    tens: float | None = None
     limits: tuple[float, float] | None = None
     came: str | None = None
 
@@ -126,13 +122,6 @@ class Column:
             raise ConfigError(
                 f"column {self.name!r}: kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}"
             )
-
-    @property
-    def classes(self) -> tuple[tuple[int, float], ...]:
-        """By which multiples of the grid's step numbers are told apart, and the shares: never empty."""
-        if self.resolutions or self.tens is None or not self.step:
-            return self.resolutions or ((1, 1.0),)
-        return (1, 1 - self.tens), (10, self.tens)
 
     @property
     def step(self) -> float | None:

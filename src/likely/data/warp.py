@@ -16,7 +16,6 @@ Knots = tuple[tuple[float, float], ...]
 
 MOST_STEPS, LEAST_STEPS, ROWS_PER_STEP, TAIL_ROWS = 64, 4, 25, 10
 MOST_SPIKES, LEAST_SPIKE = 100, 5
-TENS = 4  # a range of fewer has too few multiples of ten
 STANDS_OUT = 3  # times the rows of the values beside a spike
 GAP_PASSES, STEEPEST, LEAST_RISE = 3, 8.0, 1e-9
 SMALLEST, LARGEST = 1e-300, 1e300
@@ -39,15 +38,7 @@ def bent(column: Column, numbers: np.ndarray) -> Column:
     if len(np.unique(rest)) < 2:
         held, rest = np.empty(0), numbers
     knots = warp_knots(rest, column.per_unit, column.kind)
-    tens = None if column.kind == "date" else _tens(np.round(rest * column.per_unit))
-    return replace(column, knots=knots, spikes=tuple(np.sort(held).tolist()), tens=tens)
-
-
-def _tens(places: np.ndarray) -> float | None:
-    """The share of multiples of ten, half a row of either kind added; `None` where the range has no room for them."""
-    if np.ptp(places) < TENS * 10:
-        return None
-    return float(((places % 10 == 0).sum() + 0.5) / (len(places) + 1))
+    return replace(column, knots=knots, spikes=tuple(np.sort(held).tolist()))
 
 
 def listed_knots(numbers: np.ndarray) -> Knots:

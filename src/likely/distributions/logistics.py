@@ -66,17 +66,12 @@ class Logistics:
         With b_k, a_k the arguments of σ at the edges, a component has log σ(b) + log σ(−a) + log(1 − exp(a − b)), and
         b − a is the width (upper − lower, in float64) over s_k.
         """
-        return self._mix(self.log_parts(lower, upper, width))
+        return self._mix(self._log_parts(lower, upper, width))
 
-    def log_parts(self, lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
-        """Of each component the log of its mass between the edges, `(*batch, *event, components)`."""
+    def _log_parts(self, lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
         narrow = width.to(self.dtype).unsqueeze(-1) * (-self.log_scale).exp()
         inner = torch.log(-torch.expm1(-narrow.clamp_min(torch.finfo(self.dtype).tiny)))
         return F.logsigmoid(self.at(upper)) + F.logsigmoid(-self.at(lower)) + inner
-
-    def responsibilities(self, lower: Tensor, upper: Tensor) -> Tensor:
-        """Of what is between the edges the share that is each component's, `(*batch, *event, components)`."""
-        return torch.softmax(F.log_softmax(self.logits, -1) + self.log_parts(lower, upper, upper - lower), -1)
 
     def below(self, y: Tensor) -> Tensor:
         """F(y)."""
@@ -92,7 +87,7 @@ class Logistics:
     def sample_between(self, shape: torch.Size, lower: Tensor, upper: Tensor) -> Tensor:
         """Draws of y given lower <= y <= upper: `(*shape)`, float64; a component counts by its mass there."""
         with torch.no_grad():
-            weights = F.log_softmax(self.logits, -1) + self.log_parts(lower, upper, upper - lower)
+            weights = F.log_softmax(self.logits, -1) + self._log_parts(lower, upper, upper - lower)
             loc, log_scale = self._chosen(weights, shape)
             return _between(loc, log_scale, uniform(shape, self.loc), lower, upper)
 
@@ -104,7 +99,7 @@ class Logistics:
         y `(*batch, *event, components)` float64, and weights of the same shape that sum to 1.
 
         """
-        weights = torch.softmax(F.log_softmax(self.logits, -1) + self.log_parts(lower, upper, upper - lower), -1)
+        weights = torch.softmax(F.log_softmax(self.logits, -1) + self._log_parts(lower, upper, upper - lower), -1)
         ends = lower.unsqueeze(-1), upper.unsqueeze(-1)
         return _between(self.loc.double(), self.log_scale.double(), u, *ends), weights
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
@@ -115,28 +114,6 @@ class Warped(Distribution):
             within=self.within,
         )
 
-    def weighing(self, logits: Tensor) -> Warped:
-        """The law with other weights of the components, `(*batch, *event, components)`."""
-        part = self.mixture
-        return Warped(logits, part.loc, part.log_scale, self.axis, self.levels, cut=self.cut, within=self.within)
-
-    def log_between(self, lower: Tensor, upper: Tensor) -> Tensor:
-        """The log of the mass between two places in data units, `(*batch, *event)`; infinite ones are open."""
-        low, high = self._opened(lower), self._opened(upper)
-        return self._normalised(self.mixture.log_mass(low, high, high - low))
-
-    def log_left(self) -> Tensor | None:
-        """Of each component the log of the share of its mass between the ends, over that of all; `None`: no ends."""
-        if self.cut is None:
-            return None
-        lower, upper = self._ends()
-        parts = self.mixture.log_parts(lower, upper, upper - lower)
-        return parts - torch.logsumexp(F.log_softmax(self.mixture.logits, -1) + parts, -1, keepdim=True)
-
-    def below(self, x: Tensor) -> Tensor:
-        """The mass below a place in data units, which may be infinite."""
-        return self._below(self._opened(x))
-
     def log_prob(self, value: Tensor) -> Tensor:
         if self.levels is None:
             y, slope = self.axis(value)
@@ -166,12 +143,6 @@ class Warped(Distribution):
         low, high = self.cut[0] - half, self.cut[1] + half
         lower, upper = (self._place(end) for end in (low, high))
         return lower.masked_fill(self._below_all(low), -OPEN), upper.masked_fill(torch.isposinf(high), OPEN)
-
-    def _opened(self, x: Tensor) -> Tensor:
-        """T(x); where x is infinite, the law's own end, or open."""
-        y: Tensor = self.axis(torch.nan_to_num(x, posinf=0.0, neginf=0.0))[0]
-        low, high = self._ends() if self.cut is not None else (y.new_tensor(-OPEN), y.new_tensor(OPEN))
-        return torch.where(torch.isneginf(x), low, torch.where(torch.isposinf(x), high, y))
 
     def _below_all(self, low: Tensor) -> Tensor:
         """Whether an end cuts nothing from the support."""

@@ -70,12 +70,12 @@ class Atoms(Likelihood):
         absent = torch.cat([torch.zeros_like(self.atoms[:, :1], dtype=torch.bool), self.atoms.isnan()], 1)
         return weights.masked_fill(absent, -torch.inf)
 
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor | None = None) -> None:
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
         """The base's, by what is at no atom."""
         size = self.base.parameter_shape.numel()
         beside = self._weights(parameters[..., size:]).softmax(-1)[..., 0]
         off = counted.masked_fill(self._hits(values).any(-1), 0)
-        self.base.match(parameters[..., :size], values, off, beside if drawn is None else drawn * beside)
+        self.base.match(parameters[..., :size], values, off, drawn * beside)
 
     def _hits(self, values: Tensor) -> Tensor:
         near = 0.0 if self.levels is None else 0.25 * self.levels.step.unsqueeze(-1)

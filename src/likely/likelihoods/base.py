@@ -54,7 +54,7 @@ class Likelihood(nn.Module, ABC):
         The decoder's last bias starts there.
         """
 
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor | None = None) -> None:
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
         """Set what does not depend on z so that shares of the draws are those of the training rows, where asked for.
 
         Parameters
@@ -64,7 +64,7 @@ class Likelihood(nn.Module, ABC):
         values, counted
             Training rows, and how often each of their cells counts (0: missing): `(rows, *event)`.
         drawn
-            How often each cell of a draw counts, `(draws, *event)`; `None`: once.
+            How often each cell of a draw counts, `(draws, *event)`.
 
         """
 

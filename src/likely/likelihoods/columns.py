@@ -57,9 +57,8 @@ class Columns(Likelihood):
         pairs = zip(self.families, self.places, strict=True)
         return torch.cat([cast(Likelihood, family).initial(values[:, places]) for family, places in pairs])
 
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor | None = None) -> None:
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
         """Each family's own."""
         triples = zip(self.families, parameters.split(self._sizes, -1), self.places, strict=True)
         for family, piece, places in triples:
-            own = None if drawn is None else drawn[:, places]
-            cast(Likelihood, family).match(piece, values[:, places], counted[:, places], own)
+            cast(Likelihood, family).match(piece, values[:, places], counted[:, places], drawn[:, places])

@@ -10,37 +10,33 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from likely import distributions
-from likely.data import Axis, Recorded
+from likely.data import Axis
 from likely.distributions.levels import Levels
 from likely.errors import ConfigError
 from likely.likelihoods.base import Likelihood, bounded, unbounded
 from likely.likelihoods.standardised import components
-from likely.likelihoods.warped import Warped, log_scale, spread, start
+from likely.likelihoods.warped import Warped, log_scale
 
 __all__ = ["Resolutions"]
 
-ABSENT, LEAST = -1e4, 1e-6
-PASSES = 20
+STEPS, ABSENT, LEAST = 20, -1e4, 1e-6
+ROUNDS, PASSES, CAUTION, FARTHEST = 3, 20, 0.7, 3.0
 MOST = 1.0  # of what z adds to the logarithm of a share
 
 
 class Resolutions(Likelihood):
-    """P(x|z) = Π r_ig(z) P_ig(x_i|z), g the coarsest of the column's steps m_g δ that divides x_i.
+    """P(x|z) = Π Σ_g r_ig(z) P_ig(x_i|z): with weight r_g the value is a multiple of m_g steps δ of the finest grid.
 
-    The P_g are one law (`Warped`) on grids of step m_g δ without the numbers of coarser ones; see
-    `distributions.Resolutions`.
+    The P_g are one law (`Warped`) on grids of step m_g δ; see `distributions.Resolutions`.
 
     Parameters
     ----------
     event_shape
-        `(columns,)`; `3 * count` parameters per cell as `Warped` has, then a logit per component and step.
+        `(columns,)`; `3 * count` parameters per cell as `Warped` has, then a logit per component and resolution.
     axis, count, step, low, high, reserve, cut
         As `Warped` has them, of the finest grid.
     resolutions
-        For each column `(m_g, share)` pairs, m_g rising from 1; a share is that of the values that m_g divides and no
-        coarser step does, which training starts from.
-    free
-        For each column, or for all, whether its shares depend on z.
+        For each column `(m_g, share)` pairs, m_g rising from 1; the shares are what training starts from.
 
     Raises
     ------
@@ -53,7 +49,6 @@ class Resolutions(Likelihood):
     matches = True
     multiples: Tensor
     shares: Tensor
-    free: Tensor
     offset: Tensor
 
     def __init__(
@@ -67,17 +62,19 @@ class Resolutions(Likelihood):
         high: float | Tensor = math.inf,
         reserve: float | Tensor = 0.0,
         cut: tuple[float | Tensor, float | Tensor] = (-math.inf, math.inf),
-        free: Sequence[bool] = (True,),
     ) -> None:
         super().__init__()
         self.event_shape = torch.Size(event_shape)
+        most = max(len(column) for column in resolutions)
+        self.parameter_shape = torch.Size((*event_shape, (3 + most) * count))
         self.finest = Warped(event_shape, axis, count, step, low, high, reserve, cut)
-        for name, part in zip(("multiples", "shares"), Recorded.table(resolutions), strict=True):
-            self.register_buffer(name, part)
-        self.register_buffer("free", torch.tensor(list(free)).view(-1, 1))
-        self.register_buffer("offset", torch.zeros_like(self.shares))
-        self.parameter_shape = torch.Size((*event_shape, (3 + self.multiples.shape[-1]) * count))
-        if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._hold():
+        table = torch.tensor([(1.0, 0.0)], dtype=torch.float64).repeat(len(resolutions), most, 1)
+        for row, column in zip(table, resolutions, strict=True):
+            row[: len(column)] = torch.tensor(column, dtype=torch.float64)
+        self.register_buffer("multiples", table[..., 0].clone())
+        self.register_buffer("shares", table[..., 1].clone())
+        self.register_buffer("offset", torch.zeros_like(table[..., 1]))
+        if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._fit():
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
     @property
@@ -87,17 +84,15 @@ class Resolutions(Likelihood):
         assert levels is not None
         return levels
 
-    def _recorded(self) -> Recorded:
-        """The classes within the range."""
-        finest = self.finest
-        low, high = (finest.low / finest.step - 1e-9).ceil(), (finest.high / finest.step + 1e-9).floor()
-        return Recorded(self.multiples, low, high)
+    def _fit(self) -> bool:
+        grids = self._grids()
+        return bool((grids.low <= grids.high).all())
 
-    def _hold(self) -> bool:
-        """Whether each class has a number within the range."""
-        recorded = self._recorded()
-        every = recorded.last(self.finest.high.expand(len(self.multiples)) / self.finest.step)
-        return bool((every.isfinite() | (self.shares.T == 0)).all())
+    def _grids(self) -> Levels:
+        """The grid of each resolution, `(resolutions, columns)`, and its range: the multiples within the finest's."""
+        step = self.multiples.T * self.finest.step
+        low, high = (self.finest.low / step - 1e-9).ceil() * step, (self.finest.high / step + 1e-9).floor() * step
+        return Levels(step, low, high)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, (3 + resolutions) * count * cells)` -> Resolutions, `(*batch, *event)`."""
@@ -113,51 +108,48 @@ class Resolutions(Likelihood):
         plain = Levels(levels.step, levels.low, levels.high)
         law = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
         known = self.shares.clamp_min(LEAST).log().unsqueeze(-2)
-        moved = bounded(weights - known, -MOST, MOST).where(self.free.unsqueeze(-2), 0.0)
-        weights = known + moved + self.offset.unsqueeze(-2)
+        weights = known + bounded(weights - known, -MOST, MOST) + self.offset.unsqueeze(-2)
         weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), ABSENT)
-        return distributions.Resolutions(weights, law, self._recorded(), levels.reserve)
+        return distributions.Resolutions(weights, law, self._grids(), levels.reserve)
 
     def initial(self, values: Tensor) -> Tensor:
-        """A mixture by EM, rows spread evenly over their cells, and each component's own shares of the classes."""
-        step, place = self.levels.step, self._places(values)
-        number, lower, upper = self._recorded().cell(place)
-        lower, upper = lower.where(lower.isfinite(), place - 0.5), upper.where(upper.isfinite(), place + 0.5)
-        low, high = (self.finest.axis(edge * step)[0] for edge in (lower, upper))
-        base = start(spread(low, high - low), self.finest.count)
-        held = self.finest(base).mixture.responsibilities(low, high)
-        member = self._member(number).to(held.dtype)
-        shares = torch.einsum("n...k,n...g->k...g", held, member) + 0.5 * self._some()
+        """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
+        base, shares = self.finest.initial(values), self.shares.expand(*self.event_shape, -1)
+        inside = self._law(base, torch.zeros(*self.event_shape, self.finest.count, shares.shape[-1])).apart(values)
+        for _ in range(STEPS):
+            held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
+            shares = held / held.sum(-1, keepdim=True)
         known = self.shares.clamp_min(LEAST).log()
-        raw = known + unbounded((shares / shares.sum(-1, keepdim=True)).clamp_min(LEAST).log() - known, -MOST, MOST)
-        return torch.cat([base, raw.movedim(-1, 1).flatten().to(torch.float32)])
+        raw = known + unbounded(shares.clamp_min(LEAST).log() - known, -MOST, MOST)
+        logits = raw.movedim(-1, 0).expand(self.finest.count, -1, *self.event_shape)
+        return torch.cat([base, logits.flatten().to(torch.float32)])
 
-    def _places(self, values: Tensor) -> Tensor:
-        return (self.levels.snap(values.to(torch.float64)) / self.levels.step).round()
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
+        """Offsets of the resolutions with which numbers are round as often among the draws as among the rows.
 
-    def _counted(self, values: Tensor, counted: Tensor) -> Tensor:
-        """The share of each class, half a row of each added: `(*event, classes)`."""
-        member = self._member(self._recorded().of(self._places(values)))
-        held = (member * counted.unsqueeze(-1)).sum(0) + 0.5 * self._some()
-        return held / held.sum(-1, keepdim=True)
-
-    def _some(self) -> Tensor:
-        """Which classes a column has, `(*event, classes)`."""
-        return (self.shares > 0).expand(*self.event_shape, -1)
-
-    def _member(self, number: Tensor) -> Tensor:
-        return number.unsqueeze(-1) == torch.arange(self.shares.shape[-1], device=number.device)
-
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor | None = None) -> None:
-        """Offsets of the classes with which their shares among the draws are those among the training rows.
-
-        Training leaves the shares right for z that the training rows propose, which the prior's z need not be like. An
-        offset is repeated until it holds (iterative proportional fitting; Deming and Stephan 1940).
+        A number is of the class of the coarsest multiple that divides it. z that remembers how a row was rounded leaves
+        the finest law its own share of round numbers besides, so that draws would have too many. The offset is moved by
+        the logarithm of wanted over drawn shares until both agree (iterative proportional fitting; Deming and Stephan
+        1940), or until it is ±3. A column whose draws do not count stays as it is.
         """
-        wanted = self._counted(values, counted).log()
-        for _ in range(PASSES):
-            shares = self(parameters).shares.to(torch.float64)
-            weighted = shares if drawn is None else shares + drawn.to(torch.float64).log().unsqueeze(-1)
-            found = weighted.logsumexp(0)
-            found = found - found.logsumexp(-1, keepdim=True)
-            self.offset = self.offset + torch.where(self.shares > 0, wanted - found, 0.0).clamp(-MOST, MOST)
+        wanted = self._classes(values.unsqueeze(-1), counted.unsqueeze(-1)).sum((0, -2))
+        some = (drawn > 0).any(0).unsqueeze(-1) & (self.shares > 0) & (wanted > 0)
+        for _ in range(ROUNDS):
+            law = self(parameters)
+            chance = self._classes(law.apart_draws(), drawn.unsqueeze(-1))
+            components = torch.softmax(law.finest.mixture.logits, -1).unsqueeze(-1)
+            moved = torch.zeros_like(wanted)
+            for _ in range(PASSES):
+                share = (components * torch.softmax(law.logits + moved.unsqueeze(-2), -1)).sum(-2)
+                found = (share.unsqueeze(-1) * chance).sum((0, -2))
+                gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (found / found.sum(-1, keepdim=True)).log()
+                moved = moved + CAUTION * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
+            self.offset = (self.offset + moved).clamp(-FARTHEST, FARTHEST)
+
+    def _classes(self, values: Tensor, counted: Tensor) -> Tensor:
+        """Which class numbers `(rows, *event, n)` are of, times how often they count: `(rows, *event, n, classes)`."""
+        place = (values.to(torch.float64) / self.levels.step.unsqueeze(-1)).round().unsqueeze(-1)
+        divides = (place % self.multiples.unsqueeze(-2) == 0) & (self.shares > 0).unsqueeze(-2)
+        number = torch.arange(divides.shape[-1], device=values.device)
+        coarsest = torch.where(divides, number, 0).amax(-1, keepdim=True)
+        return (coarsest == number) * counted.unsqueeze(-1)

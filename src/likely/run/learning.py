@@ -15,7 +15,7 @@ from torch import Tensor
 from likely.assembly import objective, supported
 from likely.config import TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
-from likely.errors import DataError, RunError
+from likely.errors import ConfigError, DataError, RunError
 from likely.models import VAE, Ensemble
 from likely.objectives import Objective
 from likely.run.progress import bar
@@ -155,11 +155,23 @@ def _trained(
             if interrupted:
                 state.finish()
             else:
-                interrupted = trainer.run(state).interrupted
+                interrupted = _run(trainer, state).interrupted
         states.append(state)
         if interrupted and not earlier:
             break
     return states
+
+
+def _run(trainer: Trainer, state: TrainingState) -> Outcome:
+    try:
+        return trainer.run(state)
+    except ValueError as error:
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise ConfigError(
+            "batch_size=1: a batch normalisation takes mean and deviation over the rows of a batch; make batch_size 2 "
+            "or more, or use another normalisation"
+        ) from error
 
 
 def _take(state: TrainingState, earlier: dict[str, Any]) -> None:

@@ -16,17 +16,19 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
     """Set the constants of P(x|z) with which draws are round as often as the training rows (`Likelihood.match`).
 
     The draws are of z from the prior, with y of the training rows where there is a condition. All rows take part, or
-    65,536 of them at equal distances, by their weights.
+    65,536 of them at equal distances, by their weights. Columns with missing cells stay as they are: draws have all
+    cells, and those that rows lack may be of another kind. The validation bounds of the history are of the weights
+    before.
     """
     if not model.p_x_z.matches:
         return
     device = rows.values.device
     some = rows.take(torch.arange(0, len(rows), -(-len(rows) // ROWS), device=device)).fixed(seed)
-    counted = torch.ones(some.values.shape, dtype=torch.float64, device=device)
+    weights = torch.ones(len(some), dtype=torch.float64, device=device) if some.weights is None else some.weights
+    counted = weights.view(-1, *[1] * (some.values.dim() - 1)).expand(some.values.shape)
+    whole = torch.ones_like(counted[0], dtype=torch.bool)
     if some.observed is not None:
-        counted = some.observed.to(torch.float64)
-    if some.weights is not None:
-        counted = counted * some.weights.view(-1, *[1] * (counted.dim() - 1))
+        counted, whole = counted * some.observed, some.observed.all(0)
     cuda = [device] if device.type == "cuda" else []
     with torch.no_grad(), torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
@@ -36,4 +38,7 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
         model.eval()
         parameters = model.decoded(model.prior().sample(torch.Size((DRAWS,))), covariates)
         model.train(training)
-        model.p_x_z.match(parameters, some.values, counted)
+        kept = parameters.isfinite().all(1)
+        drawn = weights[place][kept].view(-1, *[1] * whole.dim()) * whole
+        if len(drawn):
+            model.p_x_z.match(parameters[kept], some.values, counted, drawn)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.lib import format as npy
 
 from likely.data.source import Rows, Source
@@ -20,6 +21,7 @@ __all__ = ["read_npz"]
 
 DATA = ("x", "data", "images")
 LABELS = ("y", "label", "labels", "target", "targets")
+WEIGHT = "sample_weight"  # in memory it stands for weights, which are given in Python alone
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
@@ -27,10 +29,11 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 class _Group:
     data: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
+    others: dict[str, str] = field(default_factory=dict)
 
 
 def read_npz(path: Path, name: str | None) -> Source:
-    """The data of an archive, with its labels and splits.
+    """The data of an archive, with its labels, its splits, and what else has one value a row.
 
     Parameters
     ----------
@@ -70,15 +73,32 @@ def _by_name(archive: Mapping[str, np.ndarray], path: Path, held: dict[str, str]
             )
         values = _load(archive, path, group.data[0])
         used.update(group.data)
-        labels = None
+        labels, others = None, dict(group.others)
         if len(group.labels) == 1:
             labels = _labels(archive, path, group.labels[0], len(values), notices)
             used.update(group.labels)
-        splits[split] = Rows(values, labels)
+        else:
+            others |= {key: key for key in group.labels}
+        beside = _beside(archive, path, others, len(values), held)
+        used.update(others[name] for name in beside.columns)
+        splits[split] = Rows(values, labels, beside=beside if len(beside.columns) else None)
     unused = {key: shape for key, shape in held.items() if key not in used}
     if unused:
         notices.append(f"{path.name}: arrays left out: {_listing(unused)}")
     return Source("array", splits, path, tuple(notices))
+
+
+def _beside(
+    archive: Mapping[str, np.ndarray], path: Path, others: Mapping[str, str], rows: int, held: Mapping[str, str]
+) -> pd.DataFrame:
+    """The arrays of one value a row, which a condition, an exposure, a weight or a division may name."""
+    found = {}
+    for name, key in others.items():
+        if name == WEIGHT or held[key] not in (f"({rows},)", f"({rows}, 1)"):
+            continue
+        with reading(Path(f"{path}:{key}"), "npz"):
+            found[name] = archive[key].reshape(rows)
+    return pd.DataFrame(found, index=range(rows))
 
 
 def _held(path: Path) -> dict[str, str]:
@@ -107,6 +127,8 @@ def _groups(keys: list[str]) -> dict[str, _Group]:
             group.data.append(key)
         elif base in LABELS:
             group.labels.append(key)
+        else:
+            group.others[base] = key
     divided = {split: group for split, group in groups.items() if split != "all" and group.data}
     if divided:
         return divided

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from likely.data import Column, Recorded, Schema
+from likely.data import Column, Schema
 from likely.distributions.rescaled import Frame
 from likely.distributions.special import HALF_LOG_TWO_PI
 from likely.evaluation.baselines.numbers import Numbers
@@ -17,7 +17,6 @@ from likely.evaluation.baselines.support import Support, two_valued
 __all__ = ["Cells", "Seen", "columns_of", "in_parts"]
 
 NARROW = 1e-3
-OPEN = (-torch.inf, torch.inf)
 # Numbers at once, few enough for what is computed on the way to stay in the processor's cache.
 BLOCK = 2**16
 
@@ -44,15 +43,16 @@ class Seen:
         In standardised units; a value outside an inferred range is put on its limit.
     below, above
         How far the value's cell reaches to either side in standardised units, ∞ where it takes the tail, 0 where it has
-        a density.
+        a density: `(resolutions, rows, cells)`.
+    log_share
+        Of each resolution, −∞ where the value is not a multiple of its step: `(resolutions, rows, cells)`, or
+        `(1, rows, 1)` of zeros where all cells have one resolution.
     silent
         The normal law has no part in P(x_j): x_j is an atom, or outside the range, or not observed.
     log_support
-        log P of an atom, or of a value outside the range; the log of what these leave for the normal law else, and of
-        the share of the value's class.
+        log P of an atom, or of a value outside the range; the log of what these leave for the normal law else.
     log_spike
-        log(π_a/(1 − Σ π)) at a spike of a grid, less the log-share of its class, which adds to the mass of the normal
-        law there; −∞ else.
+        log(π_a/(1 − Σ π)) at a spike of a grid, which adds to the mass of the normal law there; −∞ else.
     observed
         Whether the cell has a value, `None` when all have; one that has none counts for nothing.
 
@@ -61,6 +61,7 @@ class Seen:
     y: Tensor
     below: Tensor
     above: Tensor
+    log_share: Tensor
     silent: Tensor
     log_support: Tensor
     log_spike: Tensor
@@ -73,17 +74,21 @@ class Seen:
 
     def take(self, index: slice) -> Seen:
         """Some of the rows."""
+        below, above, share = (part[:, index] for part in (self.below, self.above, self.log_share))
         observed = None if self.observed is None else self.observed[index]
-        y, below, above = self.y[index], self.below[index], self.above[index]
-        return Seen(y, below, above, self.silent[index], self.log_support[index], self.log_spike[index], observed)
+        silent, support, spike = (part[index] for part in (self.silent, self.log_support, self.log_spike))
+        return Seen(self.y[index], below, above, share, silent, support, spike, observed)
 
     @classmethod
     def joined(cls, seen: Sequence[Seen]) -> Seen:
         """Rows one after another."""
-        own = [(rows.y, rows.below, rows.above, rows.silent, rows.log_support, rows.log_spike) for rows in seen]
+        layers = [(rows.below, rows.above, rows.log_share) for rows in seen]
+        below, above, share = (torch.cat(parts, 1) for parts in zip(*layers, strict=True))
+        own = [(rows.y, rows.silent, rows.log_support, rows.log_spike) for rows in seen]
+        y, silent, support, spike = (torch.cat(parts) for parts in zip(*own, strict=True))
         observed = [rows.observed for rows in seen if rows.observed is not None]
-        y, below, above, silent, support, spike = (torch.cat(parts) for parts in zip(*own, strict=True))
-        return cls(y, below, above, silent, support, spike, torch.cat(observed) if observed else None)
+        mask = torch.cat(observed) if observed else None
+        return cls(y, below, above, share, silent, support, spike, mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +100,9 @@ class Cells:
 
     - ε, or a share of it, outside the range or the listed numbers (`Support`), 1 − ε times the rest within;
     - π_a at an atom a, 1 − Σ π times the normal density elsewhere;
-    - on a grid share_g times the mass of x_j's cell within its class g (`data.Recorded`), the first and the last of
-      the class within the range taking the tails; 1 − Σ π of it, and π_a more at a spike a;
+    - on a grid Σ_g share_g · [x_j is a multiple of δ_g] · mass of x_j ± δ_g/2, δ_g the multiples of the column's
+      resolutions, the first and the last multiple within the range taking the tails; 1 − Σ π of it, and π_a more at a
+      spike a;
     - of a listed number the mass up to the middles between it and its neighbours, the outer ones taking the tails.
 
     Declared limits truncate the normal law: its masses are divided by what lies between them.
@@ -112,7 +118,7 @@ class Cells:
     atoms, log_pi
         Numbers with a mass of their own, and log π; −∞ where a cell has fewer: `(cells, most)`.
     multiples, log_shares
-        Of the classes, `(cells, most)`; 1 and −∞ where a cell has fewer.
+        Of the resolutions, `(resolutions, cells)`; 1 and −∞ where a cell has fewer.
 
     """
 
@@ -133,8 +139,10 @@ class Cells:
         frames = [(0.5, 0.5) if two_valued(column) else (column.mean, column.scale) for column in columns]
         shift, scale = torch.tensor(frames, dtype=torch.float64).view(-1, 2).unbind(1)
         atoms = Numbers.of([column.atoms if column.measure == "mixed" else column.spikes for column in columns])
-        levels = [column.classes if column.step else ((1, 1.0),) for column in columns]
-        multiples, shares = Recorded.table(levels)
+        levels = [(column.resolutions if column.step else ()) or ((1, 1.0),) for column in columns]
+        most = max(map(len, levels), default=1)
+        padded = [[*level, *[(1, 0.0)] * (most - len(level))] for level in levels]
+        multiples, shares = torch.tensor(padded, dtype=torch.float64).view(-1, most, 2).permute(2, 1, 0)
         return cls(
             torch.tensor([place for place, _ in chosen], dtype=torch.long),
             shift,
@@ -142,7 +150,7 @@ class Cells:
             Support.of(columns),
             atoms,
             torch.full_like(atoms.table, -torch.inf),
-            multiples,
+            multiples.long(),
             shares.log(),
         )
 
@@ -172,7 +180,7 @@ class Cells:
     def take(self, keep: Tensor) -> Cells:
         """Some of the cells."""
         own = (self.places[keep], self.shift[keep], self.scale[keep], self.support.take(keep), self.atoms.take(keep))
-        return Cells(*own, self.log_pi[keep], self.multiples[keep], self.log_shares[keep])
+        return Cells(*own, self.log_pi[keep], self.multiples[:, keep], self.log_shares[:, keep])
 
     def __len__(self) -> int:
         return len(self.places)
@@ -200,44 +208,41 @@ class Cells:
             support, silent = torch.where(seen, support, 0.0), silent | ~seen
         kept = torch.minimum(torch.maximum(x, self.support.low), self.support.high)
         below, above, share = self._reach(kept)
-        support, spike = torch.where(silent, support, support + share), spike - share
         y = Frame(self.shift, self.scale).inward(kept, torch.float64)
-        return Seen(y, below / self.scale, above / self.scale, silent, support, spike, seen)
+        return Seen(y, below / self.scale, above / self.scale, share, silent, support, spike, seen)
 
-    def _ends(self) -> tuple[Tensor, Tensor]:
-        """The least and the greatest value within range and limits, in data units."""
-        step, slack = self.support.step.clamp_min(1e-300), 1e-6
+    def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
+        """δ of each resolution, and its least and greatest multiple within range and limits: in data units."""
+        step = self.multiples * self.support.step
         low, high = torch.maximum(self.support.low, self.support.first), self.support.high.minimum(self.support.last)
-        inner = (low / step - slack).ceil() * step, (high / step + slack).floor() * step
-        grid = self.support.step > 0
-        return torch.where(grid, inner[0], low), torch.where(grid, inner[1], high)
-
-    def _cut(self) -> tuple[Tensor, Tensor]:
-        """Whether a limit cuts the normal law from below, and from above."""
-        return self.support.first > self.support.low, self.support.last < self.support.high
+        unit = step.clamp_min(1e-300)
+        inner = (low / unit - 1e-6).ceil() * step, (high / unit + 1e-6).floor() * step
+        least, most = (torch.where(step > 0, grid, end) for grid, end in zip(inner, (low, high), strict=True))
+        return step, least, most
 
     def _reach(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """How far a value's cell reaches down and up, in data units, and the log-share of its class."""
-        step = self.support.step.clamp_min(1e-300)
-        least, most = self._ends()
-        place = (x / step).round()
-        number, *edges = Recorded(self.multiples, (least / step).round(), (most / step).round()).cell(place)
-        share = self.log_shares.expand(len(x), -1, -1).gather(-1, number.unsqueeze(-1)).squeeze(-1)
-        ends = [torch.where(cut, end, far) for cut, end, far in zip(self._cut(), self._between(), OPEN, strict=True)]
-        down, up = (torch.where(edge.isfinite(), edge * step, end) for edge, end in zip(edges, ends, strict=True))
-        below, above = (torch.where(self.continuous, 0.0, reach) for reach in (x - down, up - x))
-        share = torch.where(self.support.step > 0, share, 0.0)
+        """How far a value's cell reaches down and up in each resolution, in data units, and the log-shares."""
+        step, least, most = (part.unsqueeze(1) for part in self._steps())
+        half = step / 2
+        below = torch.where((x < least + half) & (self.support.first <= self.support.low), torch.inf, half)
+        above = torch.where((x > most - half) & (self.support.last >= self.support.high), torch.inf, half)
+        below, above = (torch.where(self.continuous, 0.0, reach) for reach in (below, above))
         if self.support.listed.some.any():
             place, _ = self.support.listed.find(x)
-            edge = self.support.listed.edges
-            below = torch.where(self.support.listed.some, x - edge.gather(1, place.T).T, below)
-            above = torch.where(self.support.listed.some, edge.gather(1, place.T + 1).T - x, above)
-        return below, above, share
+            edges = self.support.listed.edges
+            down, up = x - edges.gather(1, place.T).T, edges.gather(1, place.T + 1).T - x
+            below = torch.where(self.support.listed.some, down, below)
+            above = torch.where(self.support.listed.some, up, above)
+        if len(self.multiples) == 1:
+            return below, above, x.new_zeros((1, len(x), 1))
+        count = (x / self.support.step.clamp_min(1e-300)).round().clamp(-(2.0**62), 2.0**62).long()
+        divides = count % self.multiples.unsqueeze(1) == 0
+        return below, above, torch.where(divides, self.log_shares.unsqueeze(1), -torch.inf)
 
     def log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
         """Log-mass of each cell under a normal law of its value, less what `Seen.log_support` counts.
 
-        log(Φ(u + above/σ) − Φ(u − below/σ)) without cancellation; a real cell has log φ(u) − log σ.
+        log Σ_g share_g (Φ(u + above_g/σ) − Φ(u − below_g/σ)) without cancellation; a real cell has log φ(u) − log σ.
         Where the cell has limits both are divided by the normal law's mass between them. Nats, with σ in data units.
 
         Parameters
@@ -264,20 +269,31 @@ class Cells:
 
     def _log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
         density = torch.where(self.continuous, 1 / (deviation * self.scale), 0.0)
-        mass = _log_between(u, seen.below / deviation, seen.above / deviation, density)
-        cut = self._cut()
-        if (cut[0] | cut[1]).any():
-            low, high = ((end - self.shift) / self.scale for end in self._between())
-            down, up = torch.where(cut[0], seen.y - low, torch.inf), torch.where(cut[1], high - seen.y, torch.inf)
-            mass = mass - _log_between(u, down / deviation, up / deviation, torch.zeros_like(density))
+        layers = [
+            share + _log_between(u, below / deviation, above / deviation, density)
+            for below, above, share in zip(seen.below, seen.above, seen.log_share, strict=True)
+        ]
+        ends = self._ends()
+        if ends is not None:
+            zero = torch.zeros_like(density)
+            for layer, (low, high) in enumerate(zip(*ends, strict=True)):
+                between = _log_between(u, (seen.y - low) / deviation, (high - seen.y) / deviation, zero)
+                layers[layer] = layers[layer] - between
+        mass = layers[0] if len(layers) == 1 else torch.logsumexp(torch.stack(layers), 0)
         if not (self.continuous | ~self.atoms.some).all():
             mass = torch.logaddexp(mass, seen.log_spike)
         return torch.where(seen.silent, mass.new_zeros(()), mass)
 
-    def _between(self) -> tuple[Tensor, Tensor]:
-        """Where limits would cut the normal law: at the outer edges of the outermost cells, in data units."""
-        least, most = self._ends()
-        return least - self.support.step / 2, most + self.support.step / 2
+    def _ends(self) -> tuple[Tensor, Tensor] | None:
+        """Where the limits cut the normal law, by resolution, in standardised units; `None` where nothing is cut."""
+        first, last = self.support.first, self.support.last
+        cut = (first > self.support.low, last < self.support.high)
+        if not (cut[0] | cut[1]).any():
+            return None
+        step, least, most = self._steps()
+        low = torch.where(cut[0], (least - step / 2 - self.shift) / self.scale, -torch.inf)
+        high = torch.where(cut[1], (most + step / 2 - self.shift) / self.scale, torch.inf)
+        return low, high
 
 
 def _log_between(u: Tensor, below: Tensor, above: Tensor, density: Tensor) -> Tensor:

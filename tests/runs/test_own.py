@@ -52,8 +52,9 @@ def test_batches_of_one_row_that_a_batch_normalisation_cannot_take_are_refused()
     x = np.random.default_rng(0).normal(size=(40, 3))
     encoder = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 4))
     decoder = nn.Linear(2, 45)
-    with pytest.raises(likely.ConfigError, match="make batch_size 2 or more"):
-        likely.fit(x, encoder=encoder, decoder=decoder, batch_size=1, steps=2)
+    for budget in ({"steps": 2}, {"minutes": 0.01}):
+        with pytest.raises(likely.ConfigError, match="make batch_size 2 or more"):
+            likely.fit(x, encoder=encoder, decoder=decoder, batch_size=1, **budget)
 
 
 def test_nothing_is_imported_or_called_unless_the_user_passes_it(tmp_path: Path) -> None:

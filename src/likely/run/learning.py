@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -155,16 +156,19 @@ def _trained(
             if interrupted:
                 state.finish()
             else:
-                interrupted = _run(trainer, state).interrupted
+                with _normalised():
+                    interrupted = trainer.run(state).interrupted
         states.append(state)
         if interrupted and not earlier:
             break
     return states
 
 
-def _run(trainer: Trainer, state: TrainingState) -> Outcome:
+@contextmanager
+def _normalised() -> Iterator[None]:
+    """Within it a batch of one row that a batch normalisation cannot take is refused in one line."""
     try:
-        return trainer.run(state)
+        yield
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
@@ -177,7 +181,7 @@ def _run(trainer: Trainer, state: TrainingState) -> Outcome:
 def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
     try:
         state.load_state_dict(earlier)
-    except (RuntimeError, KeyError, ValueError, TypeError) as error:
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise RunError(f"the stored state of training is not that of the run's model ({reason}); fit again") from error
     state.begin_again()
@@ -256,5 +260,6 @@ def _schedule(run: Run, rows: _Prepared, budget: TrainingConfig | None = None) -
         return Schedule.make(config, len(rows.train)), config
     members = run.model.members
     minutes = config.minutes / len(members)
-    steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
+    with _normalised():
+        steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
     return Schedule.make(config, len(rows.train), steps), replace(config, minutes=None, steps=steps)

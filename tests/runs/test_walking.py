@@ -76,6 +76,8 @@ def test_numbers_that_are_none_are_told_in_one_line(run: likely.Run) -> None:
         ("span a number above 0; got 8 and far", {"span": "far"}),
         ("dimensions must be a whole number, got 1.5", {"dimensions": 1.5}),
         ("dimensions must be a whole number, got 'z'", {"dimensions": "z"}),
+        ("dimensions must be a whole number, got None", {"dimensions": None}),
+        (r"span 1e\+300 leads to numbers of z that are infinite", {"span": 1e300}),
         ("row must be a whole number, got 0.5", {"row": 0.5}),
     ]
     for match, options in words:

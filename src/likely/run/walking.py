@@ -6,7 +6,7 @@ import math
 import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,11 +123,12 @@ def traverse(
     """
     if _space(run) != "real":
         raise ConfigError("z is a unit vector or a code here, whose numbers do not move one by one; try interpolate")
-    n, count = _whole("n", n), _whole("dimensions", dimensions) if isinstance(dimensions, (Integral, Real)) else None
+    asked: Any = dimensions
+    n, count = _whole("n", n), _whole("dimensions", asked) if np.ndim(asked) == 0 else None
     if n < 2 or not isinstance(span, Real) or not 0 < span < math.inf:
         raise ConfigError(f"n must be at least 2 and span a number above 0; got {n} and {span}")
     model = run.model.members[0]
-    told = tuple(range(model.latent)) if count is not None else tuple(_whole("dimensions", one) for one in dimensions)
+    told = tuple(range(model.latent)) if count is not None else tuple(_whole("dimensions", one) for one in asked)
     if any(not 0 <= one < model.latent for one in told) or not told or (count is not None and count < 1):
         raise ConfigError(f"z has the dimensions 0 to {model.latent - 1}; got {dimensions}")
     if row is None:
@@ -136,6 +137,8 @@ def traverse(
     else:
         start, y = _codes(run, [_whole("row", row)], data, given)
     z, values = _lines(run, start, list(told), n, float(span))
+    if not np.isfinite(values).all():
+        raise ConfigError(f"span {span:g} leads to numbers of z that are infinite; take a smaller one")
     moved = means_at(run, z, _same(run, y, len(z)))
     if count is not None:
         order = np.argsort(-_change(moved, len(told), n), kind="stable")[:count]

@@ -62,6 +62,26 @@ def test_an_archive_of_nothing_is_refused(tmp_path: Path) -> None:
         open_source(tmp_path / "d.npz")
 
 
+def test_what_has_one_value_a_row_comes_beside_the_array_by_its_name(tmp_path: Path) -> None:
+    np.savez(
+        tmp_path / "d.npz", X=grid(2), depth=np.array([2.5, 3.0]), sex=np.array(["f", "m"]), sample_weight=np.ones(2)
+    )
+    source = open_source(tmp_path / "d.npz")
+    beside = source.splits["all"].beside
+    assert beside is not None
+    assert beside.to_dict("list") == {"depth": [2.5, 3.0], "sex": ["f", "m"]}
+    assert source.notices == ("d.npz: arrays left out: sample_weight (2,)",)
+    np.savez(
+        tmp_path / "s.npz", x_train=grid(3), x_test=grid(2), age_train=np.arange(3), age_test=np.arange(2), age=[7]
+    )
+    parts = open_source(tmp_path / "s.npz").splits
+    assert [list(rows.beside["age"]) for rows in parts.values() if rows.beside is not None] == [[0, 1, 2], [0, 1]]
+    np.savez(tmp_path / "l.npz", x=grid(2), y=np.arange(2), target=np.arange(2) + 5)
+    two = open_source(tmp_path / "l.npz").splits["all"].beside
+    assert two is not None
+    assert two.to_dict("list") == {"y": [0, 1], "target": [5, 6]}
+
+
 def test_arrays_that_are_not_taken_are_noted(tmp_path: Path) -> None:
     np.savez(tmp_path / "d.npz", X=grid(2), y=np.arange(2), names=np.array(["a", "b", "c"]))
     assert open_source(tmp_path / "d.npz").notices == ("d.npz: arrays left out: names (3,)",)

@@ -80,7 +80,7 @@ def _by_name(archive: Mapping[str, np.ndarray], path: Path, held: dict[str, str]
             used.update(group.labels)
         else:
             others |= {key: key for key in group.labels}
-        beside = _beside(archive, path, others, len(values), held)
+        beside = _beside(archive, others, len(values), held)
         used.update(others[name] for name in beside.columns)
         splits[split] = Rows(values, labels, beside=beside if len(beside.columns) else None)
     unused = {key: shape for key, shape in held.items() if key not in used}
@@ -90,7 +90,7 @@ def _by_name(archive: Mapping[str, np.ndarray], path: Path, held: dict[str, str]
 
 
 def _beside(
-    archive: Mapping[str, np.ndarray], path: Path, others: Mapping[str, str], rows: int, held: Mapping[str, str]
+    archive: Mapping[str, np.ndarray], others: Mapping[str, str], rows: int, held: Mapping[str, str]
 ) -> pd.DataFrame:
     """The arrays of one value a row, which a condition, an exposure, a weight or a division may name."""
     found = {}

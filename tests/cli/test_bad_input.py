@@ -1,12 +1,12 @@
 from __future__ import annotations
 
+import datetime as dt
 import gzip
 import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from PIL import Image
 from refusals import STEPS, Capture, idx, pictures, refused, table
@@ -90,8 +90,8 @@ def constant(folder: Path) -> Path:
     return folder / "c.npy"
 
 
-def durations(folder: Path) -> Path:
-    table().assign(day=pd.Timedelta("1h")).to_parquet(folder / "d.parquet")
+def times(folder: Path) -> Path:
+    table().assign(day=dt.time(1, 30)).to_parquet(folder / "d.parquet")
     return folder / "d.parquet"
 
 
@@ -110,7 +110,7 @@ BAD_DATA: dict[str, tuple[Callable[[Path], Path], str]] = {
     "too wide": (text("a,b\n1,2\n3,4,5\n" + "4,5\n" * 20), "line 3"),
     "open quote": (text('a,b\n1,2\n"3,4\n' + "4,5\n" * 20), "t.csv"),
     "duplicate columns": (text("a,b,a\n" + "1,2,3\n" * 20), "'a'"),
-    "durations": (durations, "'day' holds values of type Timedelta"),
+    "times of day": (times, "'day'"),
     "truncated gz": (cut("t.csv.gz", lambda _: gzip.compress(b"a,b\n" + b"1,2\n" * 99), 0.5), "t.csv.gz"),
     "truncated idx": (cut("x-idx3-ubyte", lambda _: idx(pictures()), 0.5), "truncated"),
     "truncated idx header": (cut("x-idx3-ubyte", lambda _: idx(pictures())[:9], 1), "truncated"),
@@ -188,7 +188,7 @@ def test_a_configuration_that_is_none(content: str, stored: Path, tmp_path: Path
 def test_words_that_are_no_command(stored: Path, capsys: Capture) -> None:
     assert "Did you mean 'fit'?" in refused(capsys, "fitt", stored / "t.csv")
     assert "data" in refused(capsys, "fit").lower()
-    assert "--output" in refused(capsys, "fit", stored / "t.csv")
+    assert "-o RUN" in refused(capsys, "fit", stored / "t.csv")
 
 
 FILES = ["config.json", "schema.json", "run.json", "history.csv", "rows.safetensors", "weights.safetensors"]

@@ -16,7 +16,7 @@ def but_for(estimator: Any) -> dict[str, str]:
 
 
 @parametrize_with_checks(
-    [VariationalAutoencoder(), VAEOutlierDetector(max_epochs=20), VAEImputer()], expected_failed_checks=but_for
+    [VariationalAutoencoder(), VAEOutlierDetector(max_epochs=5), VAEImputer()], expected_failed_checks=but_for
 )
 def test_scikit_learn_s_checks(estimator: Any, check: Any) -> None:
     check(estimator)

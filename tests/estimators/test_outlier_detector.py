@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -67,10 +69,10 @@ def test_few_rows_are_judged_by_three_first_models(rows: int, models: int, monke
     fits, minutes = list[tuple[str, int]](), list[float]()
     learn = Learner._learn
 
-    def noted(self: Learner, some: np.ndarray, options: dict[str, object]) -> None:
+    def noted(self: Learner, some: np.ndarray, options: dict[str, object], *rest: Any) -> None:
         fits.append((str(options["objective"]), int(str(options["seed"]))))
         minutes.append(float(str(options["minutes"])))
-        learn(self, some, {**options, "minutes": None, "epochs": 1})
+        learn(self, some, {**options, "minutes": None, "epochs": 1}, *rest)
 
     monkeypatch.setattr(Learner, "_learn", noted)
     x = np.random.default_rng(0).normal(size=(rows, 2))

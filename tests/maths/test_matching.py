@@ -72,3 +72,11 @@ def test_drawn_rows_of_a_fit_end_in_zero_as_often_as_the_training_rows() -> None
     run = likely.fit(frame, latent=2, steps=150, progress=False)
     drawn, train = run.sample(5000, seed=0), frame.iloc[run.division.train]
     assert abs(float((drawn["dose"] % 10 == 0).mean()) - float((train["dose"] % 10 == 0).mean())) < 0.03
+
+
+def test_weights_that_were_stored_without_the_constants_are_loaded() -> None:
+    law = round_ones(0.0)[0]
+    stored = {name: value for name, value in law.state_dict().items() if name != "offset"}
+    law.offset = torch.ones_like(law.offset)
+    law.load_state_dict(stored)
+    assert not law.offset.any()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from likely import distributions
@@ -74,6 +74,7 @@ class Resolutions(Likelihood):
         self.register_buffer("multiples", table[..., 0].clone())
         self.register_buffer("shares", table[..., 1].clone())
         self.register_buffer("offset", torch.zeros_like(table[..., 1]))
+        nn.Module.register_load_state_dict_pre_hook(self, _as_trained)
         if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._fit():
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
@@ -153,3 +154,8 @@ class Resolutions(Likelihood):
         number = torch.arange(divides.shape[-1], device=values.device)
         coarsest = torch.where(divides, number, 0).amax(-1, keepdim=True)
         return (coarsest == number) * counted.unsqueeze(-1)
+
+
+def _as_trained(law: Resolutions, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Weights that were stored before there were offsets have none."""
+    weights.setdefault(f"{prefix}offset", torch.zeros_like(law.offset))

@@ -36,6 +36,7 @@ from likely.distributions import (
 )
 from likely.distributions.levels import Levels
 from likely.distributions.listed import Numbers
+from likely.distributions.logistics import OPEN
 from likely.distributions.rescaled import Frame
 from likely.distributions.warped import Outside
 
@@ -126,6 +127,14 @@ def spiked(logits: Tensor, base: Distribution, grid: Levels) -> Atoms:
 def listed(logits: Tensor, loc: Tensor, log_scale: Tensor, reserve: float = 0.0) -> Listed:
     numbers = Numbers(t(-1.5, 1.0, 2.0, 7.0).expand(2, 4), t(-1.0, 0.2, 0.7).expand(2, 3), t(reserve, reserve))
     return Listed(logits, loc, log_scale, numbers)
+
+
+def listed_matched(logits: Tensor, loc: Tensor, log_scale: Tensor, reserve: float = 0.0) -> Listed:
+    """Each number more or less often than the mixture has it; the second column lacks the last."""
+    values, edges = t(-1.5, 1.0, 2.0, 7.0).repeat(2, 1), t(-1.0, 0.2, 0.7).repeat(2, 1)
+    values[1, 3], edges[1, 2] = math.inf, OPEN
+    offset = t(0.7, -1.0, 0.2, 0.0).repeat(2, 1)
+    return Listed(logits, loc, log_scale, Numbers(values, edges, t(reserve, reserve), offset))
 
 
 def one_warped(loc: Tensor, log_scale: Tensor, grid: Levels | None = None) -> Warped:
@@ -236,6 +245,7 @@ MASSES: dict[str, Mass] = {
         counted(16),
         (4, 0.06),
     ),
+    "listed, matched": Mass(listed_matched, (LOGITS, LOCS, LOG_SCALES), t(-1.5, 1.0, 2.0, 7.0), (2, 0.04)),
     "listed": Mass(listed, (LOGITS, LOCS, LOG_SCALES), t(-1.5, 1.0, 2.0, 7.0), (2, 0.04)),
     "poisson": Mass(Poisson, (RATE,), counted(150), (0, 0.02)),
     "negative binomial": Mass(NegativeBinomial, (RATE, DISPERSION), counted(1000), (0, 0.02)),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 import likely
 from likely.data import Axis
-from likely.likelihoods import Atoms, Columns, Gaussian, Resolutions, Warped
+from likely.likelihoods import Atoms, Columns, Gaussian, Listed, Resolutions, Warped
 
 AXIS = Axis([[(-0.5, -1.5), (40.5, 0.0), (99.5, 1.5)]], [False])
 DRAWS = 4000
@@ -80,3 +80,33 @@ def test_weights_that_were_stored_without_the_constants_are_loaded() -> None:
     law.offset = torch.ones_like(law.offset)
     law.load_state_dict(stored)
     assert not law.offset.any()
+
+
+def listed() -> tuple[Listed, Tensor]:
+    """A likelihood of three numbers, and parameters of draws."""
+    law = Listed((1,), AXIS, [(1.0, 20.0, 90.0)], 2, 0.01)
+    return law, torch.randn(DRAWS, law.parameter_shape.numel())
+
+
+def test_listed_numbers_are_drawn_as_often_as_the_rows_hold_them() -> None:
+    law, parameters = listed()
+    rows = torch.tensor([1.0] * 50 + [20.0] * 300 + [90.0] * 150 + [7.0] * 40).double().unsqueeze(1)
+    law.match(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
+    drawn = law(parameters).sample()
+    for number, wanted in (1.0, 0.1), (20.0, 0.6), (90.0, 0.3):
+        assert abs(float((drawn == number).double().mean()) - wanted) < 0.03
+    assert torch.allclose(law(parameters).probs.mean((0, 1)) / 0.99, torch.tensor([0.1, 0.6, 0.3]), atol=0.002)
+
+
+def test_listed_numbers_with_missing_cells_stay_as_they_are_and_constants_are_loaded() -> None:
+    law, parameters = listed()
+    rows = torch.tensor([[1.0], [20.0]]).double()
+    law.match(parameters, rows, torch.ones_like(rows), torch.zeros(DRAWS, 1))
+    assert not law.offset.any()
+    law.match(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
+    again, old = listed()[0], listed()[0]
+    again.load_state_dict(law.state_dict())
+    old.load_state_dict({name: value for name, value in law.state_dict().items() if name != "offset"})
+    assert torch.equal(again(parameters).probs, law(parameters).probs)
+    assert not old.offset.any()
+    assert not torch.equal(old(parameters).probs, law(parameters).probs)

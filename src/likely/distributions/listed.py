@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from likely.distributions.logistics import OPEN, Logistics
+from likely.distributions.univariate import uniform
 
 __all__ = ["Listed", "Numbers"]
 
@@ -26,11 +27,14 @@ class Numbers:
         `(columns, most − 1)` float64: the place on the axis between v_i and v_(i+1); `OPEN` where there is none.
     reserve
         ε, the mass of any other number: `(columns,)`.
+    offset
+        o_i, which multiplies the mass of v_i by exp(o_i) before the masses are made to sum to one: `(columns, most)`
+        float64. None: all 0.
 
     """
 
-    def __init__(self, values: Tensor, edges: Tensor, reserve: Tensor) -> None:
-        self.values, self.edges, self.reserve = values, edges, reserve
+    def __init__(self, values: Tensor, edges: Tensor, reserve: Tensor, offset: Tensor | None = None) -> None:
+        self.values, self.edges, self.reserve, self.offset = values, edges, reserve, offset
 
     def place(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """The number nearest to each value, by its place in the list; and whether it is the value itself."""
@@ -40,7 +44,9 @@ class Numbers:
 
 
 class Listed(Distribution):
-    """P(x = v_i) = (1 − ε)(F(e_i) − F(e_(i−1))), e_0 = −∞, e_m = ∞, F of a mixture of logistics; per cell, in nats.
+    """P(x = v_i) = (1 − ε) exp(o_i) q_i / Σ_j exp(o_j) q_j, q_i = F(e_i) − F(e_(i−1)); per cell, in nats.
+
+    F is that of a mixture of logistics, e_0 = −∞ and e_m = ∞.
 
     Any number that is none of v_1, ..., v_m stands for one event, a number never met, of mass ε (counting measure over
     these m + 1 events). Its place in the order is below all of them.
@@ -77,6 +83,11 @@ class Listed(Distribution):
         part = self.mixture.expand(batch_shape)
         return Listed(part.logits, part.loc, part.log_scale, self.numbers)
 
+    @property
+    def _count(self) -> Tensor:
+        """How many numbers each column has: `(columns,)`."""
+        return self.numbers.values.isfinite().sum(-1)
+
     def _ends(self) -> Tensor:
         """e_0, ..., e_m: `(columns, most + 1)`."""
         edges = self.numbers.edges
@@ -88,14 +99,27 @@ class Listed(Distribution):
         ends = self._ends().expand(*place.shape, -1)
         lower, upper = (ends.gather(-1, (place + more).unsqueeze(-1)).squeeze(-1) for more in (0, 1))
         inside = self.mixture.log_mass(lower, upper, upper - lower) + torch.log1p(-self.reserve)
+        if self.numbers.offset is not None:
+            offset = self.numbers.offset.expand(*place.shape, -1).gather(-1, place.unsqueeze(-1)).squeeze(-1)
+            inside = inside + offset.to(self.dtype) - self._weighted().sum(-1).log()
         return torch.where(known, inside, self.reserve.log())
 
     @property
     def probs(self) -> Tensor:
-        """(1 − ε)(F(e_i) − F(e_(i−1))): `(*batch, columns, most)`."""
+        """P(x = v_i): `(*batch, columns, most)`."""
+        return self._shares() * (1 - self.reserve).unsqueeze(-1)
+
+    def _shares(self) -> Tensor:
+        """P(x = v_i)/(1 − ε): `(*batch, columns, most)`."""
+        weighted = self._weighted()
+        return weighted if self.numbers.offset is None else weighted / weighted.sum(-1, keepdim=True)
+
+    def _weighted(self) -> Tensor:
+        """exp(o_i) q_i: `(*batch, columns, most)`."""
         below = self._below()
         zero, one = torch.zeros_like(below[..., :1]), torch.ones_like(below[..., :1])
-        return torch.cat([zero, below, one], -1).diff().clamp_min(0) * (1 - self.reserve).unsqueeze(-1)
+        shares = torch.cat([zero, below, one], -1).diff().clamp_min(0)
+        return shares if self.numbers.offset is None else shares * self.numbers.offset.exp().to(self.dtype)
 
     def _below(self) -> Tensor:
         """F at the inner edges: `(*batch, columns, most − 1)`."""
@@ -103,25 +127,41 @@ class Listed(Distribution):
         made = [self.mixture.below(edge.expand(self.batch_shape)) for edge in edges.unbind(-1)]
         return torch.stack(made, -1) if made else edges.expand(*self.batch_shape, 0).to(self.dtype)
 
+    def _upto(self) -> Tensor:
+        """P(X <= v_i)/(1 − ε) for all but the last: `(*batch, columns, most − 1)`."""
+        return self._below() if self.numbers.offset is None else self._shares().cumsum(-1)[..., :-1]
+
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value), a number never met below all others."""
         upto = (self.numbers.values <= value.unsqueeze(-1) + SAME * value.abs().unsqueeze(-1)).sum(-1)
-        edge = self._ends().expand(*upto.shape, -1).gather(-1, upto.unsqueeze(-1)).squeeze(-1)
-        last = upto >= torch.isfinite(self.numbers.values).sum(-1)
-        return self.reserve + (1 - self.reserve) * torch.where(last, 1.0, self.mixture.below(edge))
+        last = upto >= self._count
+        if self.numbers.offset is None:
+            edge = self._ends().expand(*upto.shape, -1).gather(-1, upto.unsqueeze(-1)).squeeze(-1)
+            below = self.mixture.below(edge)
+        else:
+            shares = self._shares()
+            sums = torch.cat([torch.zeros_like(shares[..., :1]), shares.cumsum(-1)], -1)
+            shape = torch.broadcast_shapes(upto.shape, sums.shape[:-1])
+            below = sums.expand(*shape, -1).gather(-1, upto.expand(shape).unsqueeze(-1)).squeeze(-1)
+        return self.reserve + (1 - self.reserve) * torch.where(last, 1.0, below)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         """Draw numbers of the list: one never met could not be written down."""
         shape = self._extended_shape(torch.Size(sample_shape))
         with torch.no_grad():
-            y = self.mixture.sample(shape)
-            place = (y.unsqueeze(-1) > self.numbers.edges).sum(-1, keepdim=True)
+            if self.numbers.offset is None:
+                y = self.mixture.sample(shape)
+                place = (y.unsqueeze(-1) > self.numbers.edges).sum(-1, keepdim=True)
+            else:
+                u = uniform(shape, self.mixture.loc)
+                place = (u.unsqueeze(-1) > self._upto()).sum(-1, keepdim=True)
+                place = place.minimum(self._count.unsqueeze(-1) - 1)
             return self.numbers.values.expand(*shape, -1).gather(-1, place).squeeze(-1)
 
     def _expect(self, values: Tensor) -> Tensor:
         """E g(x) over the listed numbers, of g's values `(columns, most)`: Σ_i g(v_i) P(v_i)/(1 − ε)."""
         steps = torch.where(torch.isfinite(self.numbers.values[:, 1:]), values.diff(), 0.0)
-        return values[:, 0] + (steps * (1 - self._below().to(torch.float64))).sum(-1)
+        return values[:, 0] + (steps * (1 - self._upto().to(torch.float64))).sum(-1)
 
     @property
     def mean(self) -> Tensor:

@@ -84,3 +84,8 @@ def unbounded(value: Tensor, low: float | Tensor, high: float) -> Tensor:
     """The inverse of `bounded`, for values kept clear of the bounds."""
     middle, half = (low + high) / 2, (high - low) / 2
     return middle + half * torch.atanh(((value - middle) / half).clamp(-0.95, 0.95))
+
+
+def as_trained(likelihood: Likelihood, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """A hook before weights are loaded: those that were stored before there were offsets have none."""
+    weights.setdefault(f"{prefix}offset", torch.zeros_like(likelihood.get_buffer("offset")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from likely import distributions
@@ -13,11 +13,13 @@ from likely.data import Axis
 from likely.distributions.listed import Numbers
 from likely.distributions.logistics import OPEN
 from likely.errors import ConfigError
-from likely.likelihoods.base import Likelihood
+from likely.likelihoods.base import Likelihood, as_trained
 from likely.likelihoods.standardised import components
 from likely.likelihoods.warped import log_scale, spread, start
 
 __all__ = ["Listed"]
+
+PASSES, FARTHEST, LEAST = 20, 3.0, 1e-300
 
 
 class Listed(Likelihood):
@@ -46,9 +48,11 @@ class Listed(Likelihood):
     """
 
     measure = "mass"
+    matches = True
     values: Tensor
     edges: Tensor
     reserve: Tensor
+    offset: Tensor
 
     def __init__(
         self,
@@ -71,11 +75,14 @@ class Listed(Likelihood):
         self.register_buffer("values", table)
         self.register_buffer("edges", places.where(table[:, 1:].isfinite(), OPEN))
         self.register_buffer("reserve", torch.as_tensor(reserve, dtype=torch.float64).expand(len(numbers)).clone())
+        self.register_buffer("offset", torch.zeros_like(table))
+        self._matched = False
+        nn.Module.register_load_state_dict_pre_hook(self, _loaded)
 
     @property
     def numbers(self) -> Numbers:
         """What the columns hold."""
-        return Numbers(self.values, self.edges, self.reserve)
+        return Numbers(self.values, self.edges, self.reserve, self.offset if self._matched else None)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 3 * count * columns)` -> Listed, `(*batch, columns)`."""
@@ -90,3 +97,29 @@ class Listed(Likelihood):
         edges = torch.cat([ends[0], inner, ends[1]], 1).expand(*place.shape, -1)
         lower, upper = (edges.gather(-1, (place + more).unsqueeze(-1)).squeeze(-1) for more in (0, 1))
         return start(spread(lower, upper - lower), self.count)
+
+    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
+        """Offsets with which each number is as frequent among the draws as among the rows.
+
+        They are moved by the logarithm of wanted over drawn shares until both agree (iterative proportional fitting;
+        Deming and Stephan 1940), or until they are ±3. A column whose draws do not count stays as it is.
+        """
+        place, known = self.numbers.place(values)
+        here = torch.arange(self.values.shape[1], device=values.device) == place.unsqueeze(-1)
+        wanted = (here * (counted * known).unsqueeze(-1)).sum(0)
+        some = (drawn > 0).any(0).unsqueeze(-1) & (wanted > 0)
+        chance = self(parameters).probs.to(torch.float64) * drawn.unsqueeze(-1)
+        offset = torch.zeros_like(self.offset)
+        for _ in range(PASSES):
+            weighted = chance * offset.exp()
+            share = (weighted * (drawn / weighted.sum(-1).clamp_min(LEAST)).unsqueeze(-1)).sum(0)
+            gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (share / share.sum(-1, keepdim=True)).log()
+            offset = offset + gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
+        mean = (wanted * offset).sum(-1, keepdim=True) / wanted.sum(-1, keepdim=True).clamp_min(LEAST)
+        self.offset = (self.offset + (offset - mean)).clamp(-FARTHEST, FARTHEST)
+        self._matched = True
+
+
+def _loaded(likelihood: Listed, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
+    as_trained(likelihood, weights, prefix)
+    likelihood._matched = bool(weights[f"{prefix}offset"].any())

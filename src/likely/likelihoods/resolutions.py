@@ -13,7 +13,7 @@ from likely import distributions
 from likely.data import Axis
 from likely.distributions.levels import Levels
 from likely.errors import ConfigError
-from likely.likelihoods.base import Likelihood, bounded, unbounded
+from likely.likelihoods.base import Likelihood, as_trained, bounded, unbounded
 from likely.likelihoods.standardised import components
 from likely.likelihoods.warped import Warped, log_scale
 
@@ -74,7 +74,7 @@ class Resolutions(Likelihood):
         self.register_buffer("multiples", table[..., 0].clone())
         self.register_buffer("shares", table[..., 1].clone())
         self.register_buffer("offset", torch.zeros_like(table[..., 1]))
-        nn.Module.register_load_state_dict_pre_hook(self, _as_trained)
+        nn.Module.register_load_state_dict_pre_hook(self, as_trained)
         if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._fit():
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
@@ -154,8 +154,3 @@ class Resolutions(Likelihood):
         number = torch.arange(divides.shape[-1], device=values.device)
         coarsest = torch.where(divides, number, 0).amax(-1, keepdim=True)
         return (coarsest == number) * counted.unsqueeze(-1)
-
-
-def _as_trained(law: Resolutions, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """Weights that were stored before there were offsets have none."""
-    weights.setdefault(f"{prefix}offset", torch.zeros_like(law.offset))

@@ -24,7 +24,7 @@ from likely.models import Model
 from pieces import Piece, average, cost, joined, mean_error, piece, table
 from trust_pieces import FRESH, SETTINGS, Subject
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "maths"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
 from exact import LinearGaussian, Oblique
 
 LATENTS, COVERED = (2, 5, 10, 20, 50), (2, 10, 30)

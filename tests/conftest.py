@@ -29,9 +29,8 @@ def rng() -> np.random.Generator:
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A table, pictures, and a run fitted on each."""
-    from refusals import STEPS, pictures, table
-
     from likely.cli import main
+    from refusals import STEPS, pictures, table
 
     made = tmp_path_factory.mktemp("stored")
     table().to_csv(made / "t.csv", index=False)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from refusals import STEPS, Capture, refused, snapshot, table
 
 import likely
 from likely.cli import main
+from refusals import STEPS, Capture, refused, snapshot, table
 
 
 def test_an_existing_output_is_kept(stored: Path, run: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -7,10 +7,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from refusals import Capture, refused, snapshot, table
 
 import likely
 from likely.cli import main
+from refusals import Capture, refused, snapshot, table
 
 MORE = ["--set", "steps=4"]
 

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import rich.console
-from refusals import Capture, pictures, refused
 
 import likely
 from likely.cli import main, show
@@ -20,6 +19,7 @@ from likely.data import Column
 from likely.data.summary import Summary, summarise
 from likely.run import Inspection
 from likely.run.inspection import SUMMARISED
+from refusals import Capture, pictures, refused
 
 ROWS = 400
 

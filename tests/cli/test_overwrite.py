@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from refusals import STEPS, Capture, refused, snapshot, table
 
 import likely
 from likely.cli import main, show
 from likely.run.files import CHECKPOINTS, WRITTEN
+from refusals import STEPS, Capture, refused, snapshot, table
 
 
 def kept(capsys: Capture, folder: Path, data: Path, out: Path | str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from homes import homes
 from scipy.stats import norm, rankdata
 
+from homes import homes
 from likely.errors import DataError
 from likely.estimators.coordinates import Coordinates
 

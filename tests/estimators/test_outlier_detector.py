@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from homes import homes
 from sklearn.metrics import roc_auc_score
 
+from homes import homes
 from likely.errors import ConfigError
 from likely.estimators import VAEOutlierDetector
 from likely.estimators.learner import Learner

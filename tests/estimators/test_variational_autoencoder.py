@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from homes import homes
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from homes import homes
 from likely.errors import ConfigError, DataError
 from likely.estimators import VAEOutlierDetector, VariationalAutoencoder
 from likely.estimators.table import division_of, seed_of

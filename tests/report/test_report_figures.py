@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import fakes_for_report as fakes
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-from fakes_for_report import history
 from matplotlib.figure import Figure
 
+import fakes_for_report as fakes
+from fakes_for_report import history
 from likely.evaluation import column_fidelity
 from likely.report.figures_columns import MAX_COLUMNS, marginals
 from likely.report.figures_fit import bounds, kl_per_dim, learning

@@ -8,11 +8,11 @@ import subprocess
 import sys
 from html.parser import HTMLParser
 
-import fakes_for_report as fakes
 import numpy as np
 import pandas as pd
 import pytest
 
+import fakes_for_report as fakes
 from likely.report import Findings, render
 
 _ANCHORS = (

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import fakes_for_report as fakes
 import numpy as np
 import pandas as pd
 import pytest
 
+import fakes_for_report as fakes
 from likely.data import Column, Kind
 from likely.data.summary import summarise
 from likely.evaluation import chance_fidelity, column_fidelity, pair_fidelity

@@ -6,10 +6,10 @@ import dataclasses
 import math
 import re
 
-import fakes_for_report as fakes
 import numpy as np
 import pytest
 
+import fakes_for_report as fakes
 from likely.report import Findings, render
 from likely.report.figures_trust import MAX_PANELS, beside, gap_split, pit
 from likely.report.theme import svg

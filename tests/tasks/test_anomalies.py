@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +11,11 @@ import scipy.stats
 import torch
 
 import likely
+from exact import Linear, Oblique
 from likely.cli import main
 from likely.data import EncodedRows
 from likely.errors import ConfigError, DataError
 from likely.tasks.anomalies import contributions, tails
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "maths"))
-from exact import Linear, Oblique
 
 ROWS, DIMS, LATENT, SAMPLES = 30, 5, 2, 4000
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,12 @@ import scipy.stats
 import torch
 
 import likely
+from exact import Oblique
 from likely.cli import main
 from likely.data import EncodedRows
 from likely.data.events import Event
 from likely.errors import ConfigError
 from likely.tasks.asking import ask, mean_and_error
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "maths"))
-from exact import Oblique
 
 ROWS, DIMS, LATENT = 300, 4, 2
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,12 +11,10 @@ import scipy.stats
 import torch
 
 import likely
+from exact import Oblique
 from likely.data.events import Event
 from likely.errors import ConfigError, DataError
 from likely.tasks.condition import conditional
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "maths"))
-from exact import Oblique
 
 DIMS, LATENT, N = 4, 2, 20_000
 

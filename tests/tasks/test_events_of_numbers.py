@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -18,8 +16,6 @@ from likely.models import VAE
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
 from likely.tasks.condition import Conditional, conditional
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "maths"))
 from spiked import OfNumbers, WithAtom
 
 FROUDE = (0.125, 0.15, 0.2, 0.45)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import likely
+from exact import Linear, Oblique
 from likely.data import EncodedRows
 from likely.errors import ConfigError
 from likely.tasks.impute import impute
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "maths"))
-from exact import Linear, Oblique
 
 ROWS, DIMS, LATENT = 60, 5, 2
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,15 +12,13 @@ import scipy.stats
 import torch
 
 import likely
+from exact import Oblique
 from likely.data import Column, EncodedRows
 from likely.data.events import Event
 from likely.errors import DataError, InputError
 from likely.tasks.condition import conditional
 from likely.tasks.impute import impute
 from likely.tasks.ranges import Range, demand, keep
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "maths"))
-from exact import Oblique
 
 DIMS, LATENT, N = 4, 2, 20_000
 WIDE = 1e6

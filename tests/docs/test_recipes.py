@@ -1,0 +1,59 @@
+"""What docs/recipes.md says of options is what the program takes, and what it shows is executed."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sklearn.datasets import load_digits
+from typer.main import get_command
+
+import likely
+from likely.assembly import aim, build, chosen, resolve
+from likely.cli.app import app
+from likely.config import Config
+
+TEXT = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
+OPTIONS = sorted({found for found in re.findall(r"`(--[^`]+)`", TEXT) if "COLUMN" not in found})
+ROWS = [line.strip("| ").split(" | ") for line in TEXT.splitlines() if line.endswith((" yes |", " no |"))]
+
+
+def told(words: str) -> dict[str, Any]:
+    """The options as the command line reads them."""
+    fit = get_command(app).commands["fit"]  # type: ignore[attr-defined]
+    made = fit.make_context("fit", ["digits.npz", "-o", "run", *shlex.split(words)])
+    asked = {name for name in made.params if made.get_parameter_source(name).name == "COMMANDLINE"}
+    return {name: made.params[name] for name in asked - {"data", "output"}}
+
+
+@pytest.fixture(scope="module")
+def schema() -> likely.Schema:
+    return likely.inspect(load_digits().images[:100]).schema
+
+
+def parts(words: str) -> dict[str, Any]:
+    """Those that choose parts."""
+    return {name: value for name, value in told(words).items() if name != "condition"}
+
+
+@pytest.mark.parametrize("words", OPTIONS)
+def test_every_option_in_the_text_is_one(words: str, schema: likely.Schema) -> None:
+    config = Config().replace(parts(words))
+    rooms = chosen(resolve(config, schema))
+    for room, value in parts(words).items():
+        assert str(rooms[room]).startswith(value)
+    assert build(config, schema).latent >= 2
+
+
+def test_the_table_says_what_is_a_bound_and_every_row_is_executed(schema: likely.Schema) -> None:
+    assert len(ROWS) == 15
+    for model, _, options, bound in ROWS:
+        words = options.partition("`")[2].partition("`")[0]
+        config = resolve(Config().replace(parts(words)), schema)
+        assert bound == ("no" if "no bound" in aim(config, schema) else "yes"), model
+        for name, value in told(words).items():
+            shown = f'condition={{"{value[0]}"' if name == "condition" else f'"{value}"'
+            assert re.search(rf"^(>>>|\.\.\.) .*{re.escape(shown)}", TEXT, re.MULTILINE), model

@@ -1,0 +1,10 @@
+"""Schemas of columns that are all alike."""
+
+from __future__ import annotations
+
+from likely.data import Column, Kind, Schema
+
+
+def schema_of(*shape: int, kinds: tuple[Kind, ...] = ("real",), rows: int = 1000, uniform: bool = True) -> Schema:
+    columns = tuple(Column(f"c{i}", "float64", kind, "", low=-1e3, high=1e3) for i, kind in enumerate(kinds))
+    return Schema("array" if uniform else "table", shape, columns, rows, uniform)

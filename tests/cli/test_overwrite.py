@@ -9,7 +9,7 @@ import pytest
 
 import likely
 from likely.cli import main, show
-from likely.run.files import CHECKPOINTS, WRITTEN
+from likely.run.directory import CHECKPOINTS, WRITTEN
 from refusals import STEPS, Capture, refused, snapshot, table
 
 

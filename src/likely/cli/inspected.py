@@ -10,6 +10,7 @@ import numpy as np
 
 from likely.cli.show import console, document, plain, say
 from likely.errors import OutputError
+from likely.files import refuse_existing, write
 
 if TYPE_CHECKING:
     from likely.data import Column
@@ -33,20 +34,17 @@ def ready(path: Path | None, *, overwrite: bool) -> None:
         If it exists and may not be replaced, or is no name of a page.
 
     """
-    from likely.run.files import fresh
-
     if path is None:
         return
     if path.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{path}: the page of an inspection is HTML; give a name that ends in .html")
-    fresh(path, overwrite=overwrite)
+    refuse_existing(path, overwrite=overwrite)
 
 
 def inspection(found: Inspection, *, name: str, output: Path | None, json: bool) -> None:
     """What a data set was taken for, printed or written."""
     if output is not None:
         from likely.report import render_inspection
-        from likely.run.files import write
 
         write(output, render_inspection(found, Path(name).name))
         print(f"wrote {output}", file=sys.stderr)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,8 +15,8 @@ import pandas as pd
 
 from likely.data import Schema
 from likely.errors import OutputError
+from likely.files import filled_folder, refuse_existing, write
 from likely.report.pictures import pictures, stored
-from likely.run.files import fresh, write
 
 __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
 
@@ -39,7 +37,7 @@ def ready(path: Path | None, *, overwrite: bool) -> None:
     """
     if path is None:
         return
-    fresh(path, overwrite=overwrite)
+    refuse_existing(path, overwrite=overwrite)
     if path.suffix.lower() not in KNOWN:
         raise OutputError(f"{path}: results go to {', '.join(KNOWN[:-1])} or a folder of pictures, not {path.suffix}")
 
@@ -76,7 +74,7 @@ def deliver(
         if isinstance(result, pd.DataFrame):
             save_frame(written, path, overwrite=overwrite)
         else:
-            fresh(path, overwrite=overwrite)
+            refuse_existing(path, overwrite=overwrite)
             _write_array(schema, np.asarray(result), path, columns)
             print(f"wrote {len(result)} rows to {path}", file=sys.stderr)
     if json:
@@ -110,7 +108,7 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
         If the output exists already, or cannot hold the result.
 
     """
-    fresh(path, overwrite=overwrite)
+    refuse_existing(path, overwrite=overwrite)
     names = [str(name) for name in frame.columns]
     write(path, _frame_bytes(frame.set_axis(names, axis=1), path))
     print(f"wrote {len(frame)} rows to {path}", file=sys.stderr)
@@ -194,15 +192,9 @@ def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
         raise OutputError(
             f"{path} holds other things than drawn pictures, so it is not overwritten; choose another name"
         )
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with filled_folder(path) as half:
         for i, picture in enumerate(stored(schema, array)):
-            write(aside / f"{i:05d}.png", _picture_bytes(Image.fromarray(picture), ".png"))
-        if path.exists():
-            shutil.rmtree(path)
-        aside.replace(path)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+            write(half / f"{i:05d}.png", _picture_bytes(Image.fromarray(picture), ".png"))
 
 
 def _picture_bytes(image: Any, suffix: str) -> bytes:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.cli.output import deliver
-from likely.run.files import write
+from likely.files import write
 from likely.run.parting import rows_of_part
 
 if TYPE_CHECKING:

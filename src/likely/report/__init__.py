@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likely.errors import OutputError
+from likely.files import refuse_existing, write
 from likely.report.findings import Findings
 from likely.report.grid import grid
 
@@ -69,13 +70,12 @@ def write_report(run: Run, path: str | Path | None = None, *, overwrite: bool = 
         If there is nowhere to write, or the file exists and may not be replaced.
     """
     from likely.report.collect import collect
-    from likely.run.files import fresh, write
 
     if path is None and run.directory is None:
         raise OutputError("this run has no directory; give a path for the report")
     target = Path(path) if path is not None else Path(run.directory or ".") / "report.html"
     if target.is_dir():
         target = target / "report.html"
-    fresh(target, overwrite=overwrite)
+    refuse_existing(target, overwrite=overwrite)
     write(target, render(collect(run)))
     return target

@@ -38,7 +38,7 @@ from likely.evaluation import (
     of_importance,
     simulate,
 )
-from likely.run.files import write
+from likely.files import write
 from likely.run.progress import bar
 from likely.run.reading import HOLDS, index_of
 from likely.run.versions import versions

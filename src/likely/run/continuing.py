@@ -11,7 +11,8 @@ from typing import Any
 from likely.config import TrainingConfig
 from likely.data import Given, Source
 from likely.errors import ConfigError, DataError, RunError
-from likely.run.files import claim, demand_claimable, demand_renewable, renewed, same_place
+from likely.files import same_place
+from likely.run.directory import claim, demand_claimable, demand_renewable, renewed
 from likely.run.learning import go_on
 from likely.run.reading import fitted_on
 from likely.run.run import Run

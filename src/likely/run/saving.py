@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from likely.run.files import CHECKPOINTS, claim, write
+from likely.files import write
+from likely.run.directory import CHECKPOINTS, claim
 from likely.run.states import are_of, read_states
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from likely.config import Config
 from likely.data import Schema, Source, Split, digest
 from likely.errors import ConfigError
 from likely.networks.precision import native_bfloat16
-from likely.run.files import claim
+from likely.run.directory import claim
 from likely.run.forms import form_of
 from likely.run.learning import learn
 from likely.run.reading import weighed

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from likely.errors import OutputError, RunError
-from likely.run.files import CHECKPOINTS, STATE, write
+from likely.errors import RunError
+from likely.files import filled_folder, write
+from likely.run.directory import CHECKPOINTS, STATE
 
 __all__ = ["are_of", "on_cpu", "read_states", "write_states"]
 
@@ -50,18 +50,12 @@ def write_states(directory: Path, states: Sequence[State]) -> None:
 
     told = [_mapped(state, plain, str(number)) for number, state in enumerate(states)]
     folder, step = directory / CHECKPOINTS, str(sum(state["outcome"]["steps"] for state in states))
-    try:
-        folder.mkdir(exist_ok=True)
-        half = Path(tempfile.mkdtemp(dir=folder, prefix=f".{step}."))
-        half.chmod(0o755)
-    except OSError as error:
-        raise OutputError(f"cannot write {folder}: {error.strerror or error}; free some space") from error
-    write(half / STATE[0], json.dumps(told, allow_nan=False) + "\n")
-    write(half / STATE[1], save_tensors(tensors))
-    for earlier in folder.iterdir():
-        if earlier != half:
-            shutil.rmtree(earlier)
-    half.rename(folder / step)
+    with filled_folder(folder / step) as half:
+        write(half / STATE[0], json.dumps(told, allow_nan=False) + "\n")
+        write(half / STATE[1], save_tensors(tensors))
+        for earlier in folder.iterdir():
+            if earlier != half:
+                shutil.rmtree(earlier)
 
 
 def read_states(directory: Path) -> tuple[State, ...]:

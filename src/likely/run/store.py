@@ -17,7 +17,7 @@ from likely.assembly import Factory, Own, build
 from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
-from likely.run.files import write
+from likely.files import write
 from likely.run.run import Run
 from likely.run.states import write_states
 from likely.run.versions import versions

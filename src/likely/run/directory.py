@@ -1,30 +1,18 @@
-"""Writing whole files or nothing."""
+"""What the directory of a run may hold, and when it may be replaced."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from likely.errors import OutputError
+from likely.files import contains, copied_folder, refuse_existing, refuse_unwritable, replaced_folder
 
-__all__ = [
-    "CHECKPOINTS",
-    "STATE",
-    "WRITTEN",
-    "claim",
-    "demand_claimable",
-    "demand_renewable",
-    "fresh",
-    "renewed",
-    "same_place",
-    "write",
-]
+__all__ = ["CHECKPOINTS", "STATE", "WRITTEN", "claim", "demand_claimable", "demand_renewable", "renewed"]
 
 WRITTEN = (
     "baselines.safetensors",
@@ -40,47 +28,6 @@ WRITTEN = (
 )
 CHECKPOINTS, STATE = "checkpoints", ("state.json", "state.safetensors")
 REPORT = "report.html"
-
-
-def write(path: Path, content: bytes | str) -> None:
-    """Write a file whole: beside its place first, then renamed into it.
-
-    Raises
-    ------
-    OutputError
-        If the disk refuses; nothing is left behind.
-
-    """
-    data = content.encode() if isinstance(content, str) else content
-    temporary = ""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
-        ) from error
-
-
-def fresh(path: Path, *, overwrite: bool) -> None:
-    """Refuse an existing output unless it may be replaced.
-
-    Raises
-    ------
-    OutputError
-        If it exists and `overwrite` is false.
-
-    """
-    if path.exists() and not overwrite:
-        raise OutputError(f"{path} exists already; choose another name or add --overwrite")
 
 
 def _foreign(directory: Path) -> list[str]:
@@ -116,12 +63,6 @@ def _ours(directory: Path) -> bool:
         return False
 
 
-def _holds(directory: Path, place: Path) -> bool:
-    """Whether a file or folder is a directory, or lies below it, by whatever name."""
-    place = Path(os.path.realpath(place))
-    return any(above.exists() and above.samefile(directory) for above in (place, *place.parents))
-
-
 def _replaceable(told: Path, directory: Path, data: Path | None) -> None:
     """Refuse to replace anything but an empty folder or a run of ours that holds nothing else."""
     if not directory.is_dir():
@@ -138,17 +79,10 @@ def _replaceable(told: Path, directory: Path, data: Path | None) -> None:
             f"{told} is not a run directory: no run.json in it says that likely wrote it; so it is not overwritten; "
             "choose another name"
         )
-    if data is not None and _holds(directory, data):
+    if data is not None and contains(directory, data):
         raise OutputError(f"{told} holds the data of this fit, {data}; so it is not overwritten; choose another name")
-    if _holds(directory, Path.cwd()):
+    if contains(directory, Path.cwd()):
         raise OutputError(f"{told} is or holds the current folder, so it is not overwritten; choose another name")
-
-
-def _writable(told: Path, place: Path) -> None:
-    """Refuse a place that no folder can be made at."""
-    above = next(one for one in place.parents if one.exists())
-    if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
-        raise OutputError(f"cannot make {told}: {above} is no folder that you may write to; choose another place")
 
 
 def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
@@ -162,11 +96,11 @@ def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = No
 
     """
     try:
-        fresh(directory, overwrite=overwrite)
+        refuse_existing(directory, overwrite=overwrite)
         place = Path(os.path.realpath(directory))
         if place.exists():
             _replaceable(directory, place, data)
-        _writable(directory, place)
+        refuse_unwritable(directory)
     except OSError as error:
         raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
 
@@ -195,30 +129,8 @@ def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iter
 
     """
     demand_claimable(directory, overwrite=overwrite, data=data)
-    place = Path(os.path.realpath(directory))
-    aside = place.with_name(f".{place.name}.replaced-{os.getpid()}")
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():
-            place.replace(aside)
-        place.mkdir()
-    except OSError as error:
-        if aside.exists() and not place.exists():
-            aside.replace(place)
-        raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
-    try:
+    with replaced_folder(directory):
         yield directory
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        if aside.exists():
-            aside.replace(place)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def same_place(one: Path, other: Path) -> bool:
-    """Whether two paths lead to one folder that exists."""
-    return one.exists() and other.exists() and one.samefile(other)
 
 
 def demand_renewable(directory: Path) -> None:
@@ -239,12 +151,12 @@ def demand_renewable(directory: Path) -> None:
                 f"{directory} holds {foreign[0]!r}, which likely did not write and which would be lost; move it out of "
                 "the run, or choose another place: -o OTHER"
             )
-        if _holds(place, Path.cwd()):
+        if contains(place, Path.cwd()):
             raise OutputError(
                 f"{directory} is or holds the current folder, so it cannot be replaced; go to another folder, or "
                 "choose another place: -o OTHER"
             )
-        _writable(directory, place)
+        refuse_unwritable(directory)
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
 
@@ -262,22 +174,5 @@ def renewed(directory: Path) -> Iterator[Path]:
 
     """
     demand_renewable(directory)
-    place = Path(os.path.realpath(directory))
-    made, aside = (place.with_name(f".{place.name}.{word}-{os.getpid()}") for word in ("renewed", "replaced"))
-
-    def earlier(folder: str, names: list[str]) -> list[str]:
-        return [name for name in names if Path(folder) == place and name in (CHECKPOINTS, REPORT)]
-
-    try:
-        shutil.copytree(place, made, symlinks=True, ignore=earlier)
-        yield made
-        place.replace(aside)
-        made.replace(place)
-    except BaseException as error:
-        if aside.exists() and not place.exists():
-            aside.replace(place)
-        shutil.rmtree(made, ignore_errors=True)
-        if isinstance(error, (OSError, shutil.Error)):
-            raise OutputError(f"cannot write {directory}: {getattr(error, 'strerror', None) or error}") from error
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+    with copied_folder(directory, without=(CHECKPOINTS, REPORT)) as copy:
+        yield copy

@@ -1,0 +1,119 @@
+"""Whole folders: what stood there stays until the new one is complete, or comes back where that fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from likely.errors import OutputError
+
+__all__ = ["copied_folder", "filled_folder", "replaced_folder"]
+
+
+@contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """A new, empty folder at a place; on failure it is removed, and what stood there before is put back.
+
+    Parameters
+    ----------
+    folder
+        Where to; behind a link, the folder that it leads to.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made.
+
+    """
+    place = Path(os.path.realpath(folder))
+    aside = _beside(place, "replaced")
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.exists():
+            place.replace(aside)
+        place.mkdir()
+    except OSError as error:
+        if aside.exists() and not place.exists():
+            aside.replace(place)
+        raise OutputError(f"cannot make {folder}: {error.strerror or error}") from error
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(place, ignore_errors=True)
+        if aside.exists():
+            aside.replace(place)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def copied_folder(folder: Path, *, without: Collection[str]) -> Iterator[Path]:
+    """A copy of a folder to write to, which takes the folder's place at the end; on failure nothing has changed.
+
+    Parameters
+    ----------
+    folder
+        What is copied; behind a link, the folder that it leads to.
+    without
+        Names in it that are not copied.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses.
+
+    """
+    place = Path(os.path.realpath(folder))
+    copy, aside = _beside(place, "renewed"), _beside(place, "replaced")
+
+    def left_out(inside: str, names: list[str]) -> list[str]:
+        return [name for name in names if Path(inside) == place and name in without]
+
+    try:
+        shutil.copytree(place, copy, symlinks=True, ignore=left_out)
+        yield copy
+        place.replace(aside)
+        copy.replace(place)
+    except BaseException as error:
+        if aside.exists() and not place.exists():
+            aside.replace(place)
+        shutil.rmtree(copy, ignore_errors=True)
+        if isinstance(error, (OSError, shutil.Error)):
+            raise OutputError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def filled_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder to fill, which takes a place at its end, and that of what stands there; on failure it is removed.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses.
+
+    """
+    half: Path | None = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
+        half.chmod(0o755)
+        yield half
+        if folder.exists():
+            shutil.rmtree(folder)
+        half.replace(folder)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror or error}; free some space") from error
+    finally:
+        if half is not None:
+            shutil.rmtree(half, ignore_errors=True)
+
+
+def _beside(place: Path, word: str) -> Path:
+    """A hidden name of this process's own beside a place."""
+    return place.with_name(f".{place.name}.{word}-{os.getpid()}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import sys
@@ -14,16 +13,16 @@ import numpy as np
 import pandas as pd
 
 from likely.data import Schema
+from likely.data.sources.format import Writer
+from likely.data.sources.formats import writer_of, writers
+from likely.data.sources.picture import picture_bytes
 from likely.errors import OutputError
 from likely.files import filled_folder, refuse_existing, write
 from likely.report.pictures import pictures, stored
 
 __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-KNOWN = (*PICTURES, ".csv", ".tsv", ".txt", ".parquet", ".pq", ".arrow", ".feather", ".npy", ".npz", "")
 IN_GRID = 100
-TEXT = (".csv", ".tsv", ".txt")
 
 
 def ready(path: Path | None, *, overwrite: bool) -> None:
@@ -38,13 +37,13 @@ def ready(path: Path | None, *, overwrite: bool) -> None:
     if path is None:
         return
     refuse_existing(path, overwrite=overwrite)
-    if path.suffix.lower() not in KNOWN:
-        raise OutputError(f"{path}: results go to {', '.join(KNOWN[:-1])} or a folder of pictures, not {path.suffix}")
+    if path.suffix:
+        writer_of(path)
 
 
 def codes(result: Any, path: Path | None) -> Any:
     """Codes of arrays as a frame, unless an array file is asked for."""
-    if isinstance(result, pd.DataFrame) or (path is not None and path.suffix == ".npy"):
+    if isinstance(result, pd.DataFrame) or (path is not None and path.suffix and writer_of(path).array is not None):
         return result
     return pd.DataFrame(result, columns=[f"z{i}" for i in range(result.shape[1])])
 
@@ -69,7 +68,8 @@ def deliver(
         If the output exists already, or cannot hold the result.
 
     """
-    written = _with_tokens(schema, result) if path is None or path.suffix.lower() in TEXT else result
+    words = path is None or (path.suffix and writer_of(path).words)
+    written = _with_tokens(schema, result) if words else result
     if path is not None:
         if isinstance(result, pd.DataFrame):
             save_frame(written, path, overwrite=overwrite)
@@ -148,39 +148,32 @@ def _print_json(document: Any) -> None:
 
 
 def _frame_bytes(frame: pd.DataFrame, path: Path) -> bytes:
-    suffix, buffer = path.suffix.lower(), io.BytesIO()
-    if suffix in (".parquet", ".pq"):
-        frame.to_parquet(buffer, index=False)
-    elif suffix in (".arrow", ".feather"):
-        frame.reset_index(drop=True).to_feather(buffer)
-    elif suffix in (".csv", ".tsv", ".txt"):
-        return str(frame.to_csv(index=False, sep="\t" if suffix == ".tsv" else ",")).encode()
-    elif suffix == ".npy":
-        np.save(buffer, frame.to_numpy(), allow_pickle=False)
-    else:
-        raise OutputError(f"{path}: a table goes to .csv, .parquet or .arrow, not {suffix or 'a folder'}")
-    return buffer.getvalue()
+    ending = path.suffix.lower()
+    writer = writers().get(ending)
+    if writer is None or writer.frame is None:
+        known = ", ".join(name for name, one in writers().items() if one.frame is not None)
+        raise OutputError(f"{path}: a table goes to {known}, not {path.suffix or 'a folder'}")
+    return writer.frame(frame, ending)
 
 
 def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | None) -> None:
-    suffix = path.suffix.lower()
-    if suffix in (".npy", ".npz"):
-        buffer = io.BytesIO()
-        np.save(buffer, array, allow_pickle=False) if suffix == ".npy" else np.savez_compressed(buffer, x=array)
-        write(path, buffer.getvalue())
-    elif suffix in PICTURES:
+    ending = path.suffix.lower()
+    writer = writers().get(ending, Writer(()))
+    if not ending:
+        _write_folder(schema, array, path.absolute())
+    elif writer.array is not None:
+        write(path, writer.array(array))
+    elif writer.picture is not None:
         from likely.report import grid
 
         shown = array if columns else array[:IN_GRID]
-        write(path, _picture_bytes(grid(pictures(schema, shown), columns=columns), suffix))
-    elif not suffix:
-        _write_folder(schema, array, path.absolute())
-    elif suffix in (".csv", ".parquet", ".arrow") and array.ndim == 2:
-        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
-        write(path, _frame_bytes(frame, path))
+        write(path, writer.picture(grid(pictures(schema, shown), columns=columns), ending))
+    elif writer.frame is not None and array.ndim == 2:
+        write(path, writer.frame(pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])]), ending))
     else:
+        arrays = ", ".join(name for name, one in writers().items() if one.array is not None)
         raise OutputError(
-            f"{path}: rows of shape {array.shape[1:]} go to .npy, .npz, .png (a grid) or a folder of pictures"
+            f"{path}: rows of shape {array.shape[1:]} go to {arrays}, .png (a grid) or a folder of pictures"
         )
 
 
@@ -194,11 +187,4 @@ def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
         )
     with filled_folder(path) as half:
         for i, picture in enumerate(stored(schema, array)):
-            write(half / f"{i:05d}.png", _picture_bytes(Image.fromarray(picture), ".png"))
-
-
-def _picture_bytes(image: Any, suffix: str) -> bytes:
-    buffer = io.BytesIO()
-    name = {".jpg": "JPEG", ".jpeg": "JPEG"}.get(suffix, suffix[1:].upper())
-    image.save(buffer, format=name)
-    return buffer.getvalue()
+            write(half / f"{i:05d}.png", picture_bytes(Image.fromarray(picture), ".png"))

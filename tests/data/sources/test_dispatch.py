@@ -13,8 +13,9 @@ import torch
 from PIL import Image
 
 from likely.data.sources import open_source
-from likely.data.sources.dispatch import sniff
-from likely.errors import DataError
+from likely.data.sources.format import Holds
+from likely.data.sources.formats import FORMATS, format_of, readable, writer_of, writers
+from likely.errors import DataError, OutputError
 
 
 def test_what_is_read_already_is_given_back() -> None:
@@ -69,7 +70,9 @@ def test_files_are_known_by_how_they_begin(tmp_path: Path) -> None:
         with (tmp_path / name).open("wb") as file:
             save(file, np.ones((2, 3)))
     for path in tmp_path.iterdir():
-        assert sniff(path) == path.stem
+        known = format_of(path)
+        assert known is not None
+        assert known.name == path.stem
     for name, form in (
         ("parquet", "table"),
         ("arrow", "table"),
@@ -83,7 +86,7 @@ def test_files_are_known_by_how_they_begin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "content"), [("t.jpx", b"{}"), ("t.jpx.gz", b"\x1f\x8b"), ("t", b"\0\1\2")])
 def test_other_files_are_refused(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(DataError, match=r"type of this file is not known; expected csv, tsv"):
+    with pytest.raises(DataError, match=r"type of this file is not known; expected .*csv, tsv"):
         open_source(tmp_path / name)
 
 
@@ -161,3 +164,49 @@ sys.exit("torch" in sys.modules)
 """
     (tmp_path / "script.py").write_text(script)
     assert subprocess.run([sys.executable, tmp_path / "script.py"], check=False).returncode == 0
+
+
+def test_the_table_of_formats_is_what_errors_list_and_every_ending_has_one_format() -> None:
+    endings = [ending for one in FORMATS for ending in one.endings]
+    assert len(endings) == len(set(endings))
+    assert all(ending.startswith(".") and ending == ending.lower() for ending in [*endings, *writers()])
+    assert readable() == (
+        "IDX (.gz too), npy, parquet, pq, arrow, feather, npz, csv, tsv, txt (.gz too), or a folder, tar or zip of "
+        "images or IDX files"
+    )
+    assert set(writers()) <= set(endings)
+
+
+@pytest.mark.parametrize("ending", [ending for ending, one in writers().items() if one.frame is not None])
+def test_a_table_that_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
+    frame, writer = pd.DataFrame({"a": [1, 2], "b": [0.5, 1.5]}), writers()[ending]
+    assert writer.frame is not None
+    path = tmp_path / f"t{ending}"
+    path.write_bytes(writer.frame(frame, ending))
+    read = open_source(path).splits["all"].values
+    np.testing.assert_array_equal(np.asarray(read), frame.to_numpy())
+
+
+@pytest.mark.parametrize("ending", [ending for ending, one in writers().items() if one.array is not None])
+def test_an_array_that_is_written_is_read_again(ending: str, tmp_path: Path) -> None:
+    array, writer = np.arange(12).reshape(2, 3, 2), writers()[ending]
+    assert writer.array is not None
+    path = tmp_path / f"x{ending}"
+    path.write_bytes(writer.array(array))
+    np.testing.assert_array_equal(np.asarray(open_source(path).splits["all"].values), array)
+
+
+@pytest.mark.parametrize("ending", [ending for ending, one in writers().items() if one.picture is not None])
+def test_a_picture_that_is_written_is_known_by_its_content(ending: str, tmp_path: Path) -> None:
+    writer = writers()[ending]
+    assert writer.picture is not None
+    (tmp_path / "picture").write_bytes(writer.picture(Image.fromarray(np.zeros((4, 4), np.uint8)), ending))
+    known = format_of(tmp_path / "picture")
+    assert known is not None
+    assert known.holds is Holds.ONE_ROW
+
+
+def test_a_name_that_no_format_writes_is_refused_with_those_that_do() -> None:
+    with pytest.raises(OutputError, match=r"results go to \.npy, \.parquet, .*\.csv.* not \.docx"):
+        writer_of(Path("out.docx"))
+    assert writer_of(Path("OUT.CSV")).words

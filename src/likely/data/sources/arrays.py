@@ -1,4 +1,4 @@
-"""npy files, arrays and tensors."""
+"""Arrays and tensors, and what files of arrays have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 from likely.data.source import Rows, Source
 from likely.errors import DataError
 
-__all__ = ["array_source", "checked", "read_npy", "reading", "tensor_source"]
+__all__ = ["array_source", "checked", "reading", "tensor_source"]
 
 BROKEN = (
     ValueError,
@@ -75,13 +75,6 @@ def tensor_source(tensor: Any) -> Source:
         kind = f"{tensor.layout} tensor of {tensor.dtype}"
         raise DataError(f"the {kind} cannot be made an array; expected a tensor of real numbers") from error
     return Source("array", {"all": Rows(checked(array, "the tensor").copy())})
-
-
-def read_npy(path: Path) -> Source:
-    """One array; its first axis is rows."""
-    with reading(path, "npy"), path.open("rb") as file:
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    return Source("array", {"all": Rows(checked(array, str(path)))}, path)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from likely.data.sources.tables import read_text
+from likely.data.sources.text import read_text
 from likely.errors import DataError
 
 __all__ = ["TABLES", "labels_beside"]

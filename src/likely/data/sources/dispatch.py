@@ -1,11 +1,11 @@
-"""Which reader a piece of data is for."""
+"""Data as they are -> `Source`."""
 
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,39 +13,15 @@ import numpy as np
 import pandas as pd
 
 from likely.data.source import Source
-from likely.data.sources import archives, arrays, foreign, held, idx, images, packed, sparse, tables
-from likely.data.sources.picture import is_picture
+from likely.data.sources import arrays, foreign, held, idx, images, sparse, tables
+from likely.data.sources.format import Holds, Options
+from likely.data.sources.formats import FORMATS, format_of, readable
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
-__all__ = ["open_source", "sniff"]
+__all__ = ["open_source"]
 
 Progress = Callable[[int, int], None]
-Pictures = Callable[[Path], Source | None]
-
-TEXT = (".csv", ".tsv", ".txt")
-PLAIN = ("", ".data", ".dat")
-KINDS = {
-    ".npy": "npy",
-    ".npz": "npz",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    **dict.fromkeys(TEXT, "text"),
-    **dict.fromkeys(images.SUFFIXES, "picture"),
-}
-MAGIC = {
-    b"\x93NUMPY": "npy",
-    b"PAR1": "parquet",
-    b"ARROW1": "arrow",
-    b"FEA1": "arrow",
-    b"\xff\xff\xff\xff": "arrow",
-}
-KNOWN = (
-    "csv, tsv, txt (.gz too), parquet, arrow, feather, npy, npz, IDX (.gz too), or a folder, zip or tar of images or "
-    "IDX files"
-)
 
 
 def open_source(
@@ -87,7 +63,7 @@ def open_source(
         return data
     if resize is not None and min(resize) < 1:
         raise DataError(f"resize must be a height and a width of at least 1, got {resize}")
-    source = _open(data, resize, background, progress, reading)
+    source = _open(data, Options(resize, background, progress, reading))
     _check_events(source)
     notices = []
     if resize is not None and any(rows.values.shape[1:3] != tuple(resize) for rows in source.splits.values()):
@@ -100,54 +76,7 @@ def open_source(
     return replace(source, notices=(*source.notices, *notices))
 
 
-def sniff(path: Path) -> str | None:
-    """The kind of a file, by its name and, where the name does not tell, by how it begins.
-
-    Returns
-    -------
-    str | None
-        One of `npy`, `npz`, `parquet`, `arrow`, `idx`, `picture`, `text`, `packed` (zip and tar); `None` for any other.
-
-    """
-    suffix = path.suffix.lower()
-    if suffix in KINDS:
-        return KINDS[suffix]
-    if packed.is_tar(path):
-        return "packed"
-    if idx.is_idx(path):
-        return "idx"
-    if foreign.advice(path):
-        return None
-    if suffix == ".gz":
-        return "text" if Path(path.stem).suffix.lower() in (*TEXT, *PLAIN) else None
-    with path.open("rb") as file:
-        head = file.read(4096)
-    magic = next((kind for mark, kind in MAGIC.items() if head.startswith(mark)), None)
-    if magic:
-        return magic
-    if head.startswith(b"PK"):
-        return "npz" if _holds_arrays(path) else "packed"
-    if is_picture(path):
-        return "picture"
-    return "text" if suffix in PLAIN and b"\0" not in head else None
-
-
-def _holds_arrays(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile:
-        return False
-    return bool(names) and all(name.endswith(".npy") for name in names)
-
-
-def _open(
-    data: Any,
-    resize: tuple[int, int] | None,
-    background: tuple[int, int, int] | None,
-    progress: Progress | None,
-    reading: Reading | None,
-) -> Source:
+def _open(data: Any, options: Options) -> Source:
     if isinstance(data, pd.DataFrame):
         return tables.frame_source(data)
     if isinstance(data, np.ndarray):
@@ -161,42 +90,27 @@ def _open(
     if not isinstance(data, (str, os.PathLike)):
         got = held.type_of(data)
         raise DataError(f"data must be a path, a DataFrame, an array or a tensor; got {got}: {foreign.cure(data)}")
-    text = os.fsdecode(data)
-    file, mark, name = text.rpartition(".npz:")
-    if mark and not Path(text).exists():
-        return archives.read_npz(_existing(file + ".npz"), name)
+    return _open_path(os.fsdecode(data), options)
+
+
+def _open_path(text: str, options: Options) -> Source:
+    for ending in (ending for one in FORMATS if one.members for ending in one.endings):
+        file, mark, name = text.rpartition(ending + ":")
+        if mark and not Path(text).exists():
+            return _open_file(_existing(file + ending), replace(options, member=name))
     path = _existing(text)
-
-    def pictures(folder: Path) -> Source | None:
-        return images.read_folder(folder, resize, progress, background)
-
-    if path.is_dir():
-        return _open_folder(path, pictures)
-    return _open_file(path, pictures, reading)
+    return _open_folder(path, options) if path.is_dir() else _open_file(path, options)
 
 
-def _open_file(path: Path, pictures: Pictures, reading: Reading | None) -> Source:
+def _open_file(path: Path, options: Options) -> Source:
     if not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder (a pipe or a device?); save the data to a file first")
     if path.stat().st_size == 0:
-        raise DataError(f"{path} is empty; expected {KNOWN}")
-    kind = sniff(path)
-    if kind == "picture":
-        raise DataError(f"{path} is one picture, that is one row; give a folder of pictures")
-    if kind == "npz":
-        return archives.read_npz(path, None)
-    if kind == "text":
-        return tables.read_text(path, reading)
-    readers = {"npy": arrays.read_npy, "parquet": tables.read_parquet, "arrow": tables.read_arrow,
-               "idx": idx.read_file}  # fmt: skip
-    if kind == "packed":
-        return _open_packed(path, pictures, reading)
-    if kind is None:
-        known = foreign.advice(path)
-        if known:
-            raise DataError(f"{path} is {known}")
-        raise DataError(f"{path}: the type of this file is not known; expected {KNOWN}")
-    return readers[kind](path)
+        raise DataError(f"{path} is empty; expected {readable()}")
+    known = format_of(path)
+    if known is None:
+        raise DataError(f"{path}: the type of this file is not known; expected {readable()}")
+    return known.read(path, replace(options, open_folder=partial(_open_unpacked, options=options)))
 
 
 def _existing(text: str) -> Path:
@@ -212,23 +126,20 @@ def _existing(text: str) -> Path:
     return path
 
 
-def _open_packed(path: Path, pictures: Pictures, reading: Reading | None) -> Source:
-    """What an archive holds: a folder, or one file."""
-    with packed.unpacked(path) as folder:
-        try:
-            files = [file for file in folder.rglob("*") if file.is_file()]
-            alone = len(files) == 1 and sniff(files[0]) not in ("picture", "packed", None)
-            source = _open_file(files[0], pictures, reading) if alone else _open_folder(folder, pictures)
-        except DataError as error:
-            raise DataError(str(error).replace(str(folder), str(path))) from error
-    return replace(source, path=path)
+def _open_unpacked(folder: Path, options: Options) -> Source:
+    """The folder that an archive was unpacked to, or the one file in it."""
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    alone = format_of(files[0]) if len(files) == 1 else None
+    if alone is not None and alone.holds is Holds.ROWS:
+        return _open_file(files[0], options)
+    return _open_folder(folder, options)
 
 
-def _open_folder(path: Path, pictures: Pictures) -> Source:
+def _open_folder(path: Path, options: Options) -> Source:
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
     if any(idx.is_idx(file) for file in files if file.suffix.lower() not in images.SUFFIXES):
         return idx.read_folder(path)
-    source = pictures(path)
+    source = images.read_folder(path, options.resize, options.progress, options.background)
     if source is not None:
         return source
     below = idx.folders_below(path)
@@ -238,11 +149,16 @@ def _open_folder(path: Path, pictures: Pictures) -> Source:
         raise DataError(f"{path} holds several folders of IDX files; give one: {', '.join(map(str, below))}")
     if not any(path.iterdir()):
         raise DataError(f"{path} holds nothing; expected a folder of images or IDX files")
-    readable = [str(file) for file in files if os.access(file, os.R_OK) and sniff(file)]
-    if readable:
-        more = f" ({len(readable)} such files)" if len(readable) > 3 else ""
-        raise DataError(f"{path} is a folder of files that are read singly; give one: {', '.join(readable[:3])}{more}")
-    raise DataError(f"{path} holds no images and no IDX files; expected {KNOWN}")
+    single = [str(file) for file in files if _read_singly(file)]
+    if single:
+        more = f" ({len(single)} such files)" if len(single) > 3 else ""
+        raise DataError(f"{path} is a folder of files that are read singly; give one: {', '.join(single[:3])}{more}")
+    raise DataError(f"{path} holds no images and no IDX files; expected {readable()}")
+
+
+def _read_singly(file: Path) -> bool:
+    known = format_of(file) if os.access(file, os.R_OK) else None
+    return known is not None and known.holds is not Holds.NOTHING
 
 
 def _check_events(source: Source) -> None:

@@ -6,7 +6,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["advice", "cure"]
+from likely.data.source import Source
+from likely.data.sources.format import Format, Holds, Options
+from likely.errors import DataError
+
+__all__ = ["FOREIGN", "advice", "cure"]
 
 ARRAY = "save it by np.save('data.npy', {})"
 TABLE = "save it by {}.to_parquet('data.parquet')"
@@ -100,3 +104,10 @@ def cure(data: Any) -> str:
     if hasattr(data, "__array__"):
         return "give np.asarray(data)"
     return "convert it to one of these"
+
+
+def _refuse(path: Path, _: Options) -> Source:
+    raise DataError(f"{path} is {advice(path)}")
+
+
+FOREIGN = Format("of another tool", _refuse, recognises=lambda path, _: bool(advice(path)), holds=Holds.NOTHING)

@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from likely.data.source import Rows, Source
+from likely.data.sources.format import Format
 from likely.errors import DataError
 
-__all__ = ["folders_below", "is_idx", "read_file", "read_folder"]
+__all__ = ["IDX", "folders_below", "is_idx", "read_file", "read_folder"]
 
 GZIP = b"\x1f\x8b"
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -156,3 +157,6 @@ def _is_header(head: bytes) -> bool:
 
 def _column_at_least(array: np.ndarray) -> np.ndarray:
     return array.reshape(-1, 1) if array.ndim == 1 else array
+
+
+IDX = Format("idx", lambda path, _: read_file(path), recognises=lambda path, _: is_idx(path), listed="IDX (.gz too)")

@@ -14,10 +14,11 @@ import pandas as pd
 
 from likely.data.source import LABEL, Rows, Source
 from likely.data.sources.beside import TABLES, labels_beside
-from likely.data.sources.picture import WHITE, Picture, read_picture
+from likely.data.sources.format import Format, Holds, Options, Writer
+from likely.data.sources.picture import WHITE, Picture, is_picture, picture_bytes, read_picture
 from likely.errors import DataError
 
-__all__ = ["SUFFIXES", "read_folder"]
+__all__ = ["PICTURE", "SUFFIXES", "read_folder"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
@@ -193,3 +194,17 @@ def _notices(read: list[Picture], placed: list[tuple[str, str]], background: tup
             "grey (mode L) to model one"
         )
     return made
+
+
+def _refuse(path: Path, _: Options) -> Source:
+    raise DataError(f"{path} is one picture, that is one row; give a folder of pictures")
+
+
+PICTURE = Format(
+    "picture",
+    _refuse,
+    SUFFIXES,
+    lambda path, _: is_picture(path),
+    holds=Holds.ONE_ROW,
+    writer=Writer((".png", ".jpg", ".jpeg", ".webp", ".bmp"), picture=picture_bytes),
+)

@@ -12,12 +12,16 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from likely.data.source import Source
+from likely.data.sources.format import Format, Holds, Options
+from likely.data.sources.npz import holds_arrays
 from likely.errors import DataError
 
-__all__ = ["is_tar", "unpacked"]
+__all__ = ["TAR", "ZIP", "is_tar", "unpacked"]
 
 TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 BROKEN = (
@@ -121,3 +125,23 @@ def _place(path: Path, name: str) -> PurePosixPath | None:
         raise DataError(f"{path} holds {name!r}, a path that leads out of it; do not use this file")
     hidden = any(part.startswith(".") or part == "__MACOSX" for part in place.parts)
     return None if hidden or not place.parts else place
+
+
+def _read(path: Path, options: Options) -> Source:
+    """What an archive holds, opened as the folder that it was made of."""
+    if options.open_folder is None:
+        raise DataError(f"{path} is an archive within another; {INSTEAD}")
+    with unpacked(path) as folder:
+        try:
+            source = options.open_folder(folder)
+        except DataError as error:
+            raise DataError(str(error).replace(str(folder), str(path))) from error
+    return replace(source, path=path)
+
+
+def _is_zip(path: Path, head: bytes) -> bool:
+    return head.startswith(b"PK") and not holds_arrays(path)
+
+
+ZIP = Format("zip", _read, recognises=_is_zip, holds=Holds.FOLDER)
+TAR = Format("tar", _read, TARS, lambda path, _: is_tar(path), holds=Holds.FOLDER)

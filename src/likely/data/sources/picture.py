@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from PIL import Image, ImageColor, ImageOps
 
 from likely.errors import ConfigError, DataError
 
-__all__ = ["WHITE", "Picture", "colour_of", "is_picture", "read_picture"]
+__all__ = ["WHITE", "Picture", "colour_of", "is_picture", "picture_bytes", "read_picture"]
 
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La")
@@ -116,6 +117,13 @@ def read_picture(path: Path, resize: tuple[int, int] | None, background: tuple[i
     except Exception as error:  # a damaged picture makes Pillow raise almost anything
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise DataError(f"picture {path} cannot be read ({reason}); mend it or take it out") from error
+
+
+def picture_bytes(image: Any, ending: str) -> bytes:
+    """A picture of Pillow's as the bytes of a file whose name ends so."""
+    buffer = io.BytesIO()
+    image.save(buffer, format=Image.registered_extensions()[ending])
+    return buffer.getvalue()
 
 
 def _check_whole(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""csv, parquet and arrow files, and frames."""
+"""Frames, and what files of tables have in common."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pyarrow import feather, ipc, parquet
 
 from likely.data.source import Rows, Source
-from likely.data.sources.delimited import check_names, read_delimited
+from likely.data.sources.delimited import check_names
 from likely.data.sources.plain import plain
-from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
-__all__ = ["checked", "frame_source", "read_arrow", "read_parquet", "read_text"]
+__all__ = ["BROKEN", "broken", "checked", "frame_source", "table_source"]
 
 INFERRED = ("integer", "boolean", "datetime", "datetime64", "timedelta", "timedelta64")
 BROKEN = (OSError, EOFError, ValueError, csv.Error, zlib.error, pa.ArrowException)
@@ -67,47 +65,8 @@ def frame_source(frame: pd.DataFrame) -> Source:
     return Source("table", {"all": Rows(checked(frame, "the frame"), given=frame)})
 
 
-def read_text(path: Path, reading: Reading | None = None) -> Source:
-    """Read a csv, tsv or txt file: integers, floats and strings keep their types, or those of a run's schema."""
-    notices: list[str] = []
-    try:
-        read = read_delimited(path, notices, reading or Reading())
-    except DataError:
-        raise
-    except BROKEN as error:
-        raise _broken(path, "separated text", error) from error
-    rows = Rows(checked(read.frame, str(path)), tokens=read.tokens, written=read.written, given=read.frame)
-    return Source("table", {"all": rows}, path, tuple(notices), read.text)
-
-
-def read_parquet(path: Path) -> Source:
-    """Read a parquet file."""
-    try:
-        with parquet.ParquetFile(path) as file:
-            return _table(file.read(), path)
-    except DataError:
-        raise
-    except BROKEN as error:
-        raise _broken(path, "parquet", error) from error
-
-
-def read_arrow(path: Path) -> Source:
-    """Read an arrow (IPC file or stream) or feather file."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(6)
-        if head[:4] == b"FEA1" or head == b"ARROW1":
-            return _table(feather.read_table(path), path)
-        with pa.memory_map(str(path)) as mapped, ipc.open_stream(mapped) as stream:
-            return _table(stream.read_all(), path)
-    except DataError:
-        raise
-    except BROKEN as error:
-        raise _broken(path, "arrow or feather", error) from error
-
-
-def _table(table: pa.Table, path: Path) -> Source:
-    """A frame of an arrow table; integers beside missing values stay integers."""
+def table_source(table: pa.Table, path: Path) -> Source:
+    """The rows of an arrow table that a file holds; integers beside missing values stay integers."""
     check_names(table.column_names, str(path))
     try:
         frame = table.to_pandas()
@@ -141,6 +100,7 @@ def _numbers(column: pd.Series) -> pd.Series:
     return column.infer_objects() if kind in INFERRED else column
 
 
-def _broken(path: Path, kind: str, error: Exception) -> DataError:
+def broken(path: Path, kind: str, error: Exception) -> DataError:
+    """What is raised for a file that cannot be read as the kind that it is."""
     reason = " ".join(str(error).split())[:160] or type(error).__name__
     return DataError(f"{path} cannot be read as {kind}: {reason}; expected a whole, undamaged file")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import zipfile
 from collections.abc import Mapping
@@ -15,10 +16,11 @@ from numpy.lib import format as npy
 
 from likely.data.source import Rows, Source
 from likely.data.sources.arrays import checked, reading
+from likely.data.sources.format import Format, Writer
 from likely.data.sources.sparse import is_sparse_npz, read_sparse_npz
 from likely.errors import DataError
 
-__all__ = ["read_npz"]
+__all__ = ["NPZ", "holds_arrays", "read_npz"]
 
 DATA = ("x", "data", "images")
 LABELS = ("y", "label", "labels", "target", "targets")
@@ -158,3 +160,30 @@ def _labels(
 
 def _listing(held: Mapping[str, str]) -> str:
     return ", ".join(f"{key} {shape}" for key, shape in held.items()) or "no arrays"
+
+
+def holds_arrays(path: Path) -> bool:
+    """Whether a zip file holds nothing but npy files."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except zipfile.BadZipFile:
+        return False
+    return bool(names) and all(name.endswith(".npy") for name in names)
+
+
+def _written(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, x=array)
+    return buffer.getvalue()
+
+
+ENDINGS = (".npz",)
+NPZ = Format(
+    "npz",
+    lambda path, options: read_npz(path, options.member),
+    ENDINGS,
+    lambda path, head: head.startswith(b"PK") and holds_arrays(path),
+    members=True,
+    writer=Writer(ENDINGS, array=_written),
+)

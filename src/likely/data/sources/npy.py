@@ -1,0 +1,43 @@
+"""npy files."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from likely.data.source import Rows, Source
+from likely.data.sources.arrays import checked, reading
+from likely.data.sources.format import Format, Writer, begins
+
+__all__ = ["NPY", "read_npy"]
+
+ENDINGS = (".npy",)
+
+
+def read_npy(path: Path) -> Source:
+    """One array; its first axis is rows."""
+    with reading(path, "npy"), path.open("rb") as file:
+        array = np.lib.format.read_array(file, allow_pickle=False)
+    return Source("array", {"all": Rows(checked(array, str(path)))}, path)
+
+
+def _written(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _written_frame(frame: pd.DataFrame, _: str) -> bytes:
+    return _written(frame.to_numpy())
+
+
+NPY = Format(
+    "npy",
+    lambda path, _: read_npy(path),
+    ENDINGS,
+    begins(b"\x93NUMPY"),
+    writer=Writer(ENDINGS, frame=_written_frame, array=_written),
+)

@@ -21,7 +21,7 @@ from likely.models import VAE
 from likely.networks import Standardise
 from likely.objectives import Loss
 from likely.posteriors import Normal, Posterior
-from likely.priors import Prior, StandardNormal
+from likely.priors import FromPosterior, Prior, StandardNormal
 from rooms import (
     CELLS,
     DIM,
@@ -33,9 +33,11 @@ from rooms import (
     ROWS,
     encode,
     encode_codes,
+    law_of,
     places,
     rows_of,
     space_of,
+    started,
     stir,
 )
 
@@ -62,7 +64,7 @@ def test_every_public_class_is_in_the_dict_of_its_room(room: str) -> None:
     assert {one.__name__ for one in final - met} == set()
 
 
-MODULES: dict[str, Callable[[], Prior | Posterior | Likelihood]] = {
+MODULES: dict[str, Callable[[], Prior | FromPosterior | Posterior | Likelihood]] = {
     **{f"P(z): {name}": make for name, make in PRIORS.items()},
     **{f"Q(z|x): {name}": make for name, make in POSTERIORS.items()},
     **{f"P(x|z): {name}": make for name, make in LIKELIHOODS.items()},
@@ -72,9 +74,9 @@ MODULES: dict[str, Callable[[], Prior | Posterior | Likelihood]] = {
 def log_probs(module: nn.Module, name: str) -> Tensor:
     """Of fixed values."""
     torch.manual_seed(5)
-    if isinstance(module, Prior):
+    if isinstance(module, Prior | FromPosterior):
         z = places(space_of(name), 7, *module.event_shape).double()
-        found: Tensor = module.eval()(encode_codes if "codes" in name else encode).log_prob(z)
+        found: Tensor = law_of(module.eval(), encode_codes if "codes" in name else encode).log_prob(z)
     elif isinstance(module, Posterior):
         z = places(space_of(name), 7, *module.event_shape).double()
         found = module.eval()(torch.randn(7, *module.parameter_shape).double()).log_prob(z)
@@ -87,7 +89,7 @@ def log_probs(module: nn.Module, name: str) -> Tensor:
 @pytest.mark.parametrize("name", MODULES)
 def test_state_survives_and_no_tensor_is_stored_twice(name: str) -> None:
     one, other = MODULES[name](), MODULES[name]()
-    if isinstance(one, Prior):
+    if isinstance(one, FromPosterior):
         one.initialise(torch.randn(ROWS, CELLS))
     stir(one)
     other.double()
@@ -99,7 +101,9 @@ def test_state_survives_and_no_tensor_is_stored_twice(name: str) -> None:
     for i, value in enumerate(learned):
         assert not any(value.shape == same.shape and torch.equal(value, same) for same in learned[:i])
     if list(one.parameters()):
-        assert not torch.equal(log_probs(other, name) if not isinstance(one, Prior) else torch.zeros(()), expected)
+        assert not torch.equal(
+            log_probs(other, name) if not isinstance(one, Prior | FromPosterior) else torch.zeros(()), expected
+        )
     other.load_state_dict(stored)
     torch.testing.assert_close(log_probs(other, name), expected, rtol=0, atol=0)
 
@@ -206,9 +210,7 @@ def test_a_wild_encoder_gives_finite_numbers(name: str, dtype: torch.dtype, size
 @pytest.mark.parametrize("size", [0.0, 5.0, 30.0])
 def test_a_wild_prior_gives_finite_numbers(name: str, dtype: torch.dtype, size: float) -> None:
     """Its weights moved by `size`, and z as far away as a posterior can put it."""
-    prior = PRIORS[name]()
-    values = torch.randn(ROWS, CELLS)
-    prior.initialise(values)
+    prior = started(PRIORS[name](), torch.randn(ROWS, CELLS))
     prior.to(dtype)
     with torch.no_grad():
         for weight in prior.parameters():
@@ -220,10 +222,10 @@ def test_a_wild_prior_gives_finite_numbers(name: str, dtype: torch.dtype, size: 
         mean = x[..., :DIM].to(dtype)
         return DiagonalNormal(mean, torch.full_like(mean, -0.7))
 
-    for law in (prior.train()(q, torch.arange(4)), prior.eval()(q)):
+    for law in (law_of(prior.train(), q, torch.arange(4)), law_of(prior.eval(), q)):
         for far in (0.0, 1.0, 100.0, -300.0):
             z = places(space_of(name), 6, 4, *prior.event_shape).to(dtype)
             z = (z + far if space_of(name) == "real" else z).requires_grad_()
             assert_finite(law.log_prob(z), [z, *prior.parameters()])
-    z = prior.eval()(q).rsample(torch.Size((9,)))
+    z = law_of(prior.eval(), q).rsample(torch.Size((9,)))
     assert_finite(z, list(prior.parameters()) if z.requires_grad else [z.requires_grad_()])

@@ -280,7 +280,7 @@ def test_codes_are_relaxed_in_training_alone() -> None:
     ],
 )
 def test_parts_of_different_spaces_are_refused(
-    prior: priors.Prior, posterior: posteriors.Posterior, words: str
+    prior: priors.Prior | priors.FromPosterior, posterior: posteriors.Posterior, words: str
 ) -> None:
     latent = int(prior.event_shape[0])
     encoder, decoder = nn.Linear(CELLS, posterior.parameter_shape.numel()), nn.Linear(latent, CELLS)

@@ -16,7 +16,7 @@ from likely.errors import ConfigError
 from likely.evaluation import GAP_KINDS, Optimised, evidence, gap_split, optimised
 from likely.likelihoods import Gaussian
 from likely.models import VAE, HierarchicalVAE, Model, constant
-from likely.networks import ResidualMLP
+from likely.networks import Ladder, ResidualMLP
 from rooms import CELLS, POSTERIORS, space_of, stir
 
 ROWS, SAMPLES = 50, 1000
@@ -164,7 +164,7 @@ def model_of(name: str) -> Model:
     """A stirred model whose encoder was never trained."""
     y, likelihood = int(name == "conditional"), Gaussian((CELLS,), 0.7)
     if name == "hierarchy":
-        model: Model = HierarchicalVAE(likelihood, Joined(CELLS, 8), ResidualMLP(8, CELLS, 8, 1), (1, 2), 8)
+        model: Model = HierarchicalVAE(likelihood, Ladder(Joined(CELLS, 8), ResidualMLP(8, CELLS, 8, 1), (1, 2), 8))
     else:
         q = POSTERIORS["normal" if y else name]()
         latent = int(q.event_shape[0])

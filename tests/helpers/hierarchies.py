@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from likely.likelihoods import Gaussian
 from likely.models import HierarchicalVAE
-from likely.networks import ResidualMLP
+from likely.networks import Ladder, ResidualMLP
 
 CELLS, WIDTH = 5, 8
 
@@ -17,7 +17,7 @@ def build(
 ) -> HierarchicalVAE:
     """A small model away from its start."""
     encoder, decoder = Joined(CELLS + y, WIDTH), ResidualMLP(WIDTH + y, CELLS, 8, 1)
-    model = HierarchicalVAE(Gaussian((CELLS,), 0.7), encoder, decoder, groups, WIDTH, condition)
+    model = HierarchicalVAE(Gaussian((CELLS,), 0.7), Ladder(encoder, decoder, groups, WIDTH), condition)
     with torch.no_grad():
         for weight in model.parameters():
             weight.add_(stir * torch.randn_like(weight))

@@ -24,12 +24,13 @@ from likely.likelihoods import Likelihood
 from likely.networks import Ladder
 from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective, Trimmed
 from likely.posteriors import Posterior
-from likely.priors import Prior
+from likely.priors import FromPosterior, Prior
+from likely.priors.base import Encode
 
 DIM, CELLS, ROWS = 3, 5, 40
 GROUPS, CLASSES = 2, 4
 
-PRIORS: dict[str, Callable[[], Prior]] = {
+PRIORS: dict[str, Callable[[], Prior | FromPosterior]] = {
     "standard normal": lambda: priors.StandardNormal(DIM),
     "diagonal normal": lambda: priors.DiagonalNormal(DIM),
     "mixture": lambda: priors.Mixture(DIM, 4),
@@ -70,12 +71,23 @@ def encode(values: Tensor) -> DiagonalNormal:
     return DiagonalNormal(0.5 * values[..., :DIM].double(), torch.full_like(values[..., :DIM].double(), -0.7))
 
 
-def prior_law(name: str) -> LatentDistribution:
-    prior = PRIORS[name]()
-    prior.initialise(torch.randn(ROWS, CELLS))
-    stir(prior)
-    law: LatentDistribution = prior.eval()(encode_codes if name == "vamp of codes" else encode)
+def started(prior: Prior | FromPosterior, values: Tensor) -> Prior | FromPosterior:
+    """The prior, which takes its rows from these if it is made of rows."""
+    if isinstance(prior, FromPosterior):
+        prior.initialise(values)
+    return prior
+
+
+def law_of(prior: Prior | FromPosterior, posterior: Encode = encode, rows: Tensor | None = None) -> LatentDistribution:
+    """P(z), of this Q where it is made of one."""
+    law: LatentDistribution = prior(posterior, rows) if isinstance(prior, FromPosterior) else prior()
     return law
+
+
+def prior_law(name: str) -> LatentDistribution:
+    prior = started(PRIORS[name](), torch.randn(ROWS, CELLS))
+    stir(prior)
+    return law_of(prior.eval(), encode_codes if name == "vamp of codes" else encode)
 
 
 def posterior_law(name: str, rows: int = 2, training: bool = False) -> LatentDistribution:
@@ -87,12 +99,12 @@ def posterior_law(name: str, rows: int = 2, training: bool = False) -> LatentDis
 
 def ladder(features: bool) -> Hierarchy:
     """P or Q of a hierarchy of two groups."""
-    network = Ladder((2, 1), 8).double()
+    network = Ladder(nn.Identity(), nn.Identity(), (2, 1), 8).double()
     with torch.no_grad():
         for weight in network.parameters():
             weight.add_(0.1 * torch.randn_like(weight))
-    seen = network.climb(torch.randn(2, 8).double()) if features else None
-    return Hierarchy(network, network.top, DIM, seen)
+    seen = network.bottom_up(torch.randn(2, 8).double()) if features else None
+    return Hierarchy(network, network.like, DIM, seen, torch.Size((2,) if features else ()))
 
 
 def encode_codes(values: Tensor) -> OneHot:

@@ -8,7 +8,7 @@ import pytest
 import scipy.stats
 import torch
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from hierarchies import CELLS, build
 from likely.config import TrainingConfig
@@ -17,9 +17,10 @@ from likely.distributions import DiagonalNormal
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 from likely.evaluation import evidence, ledger
-from likely.likelihoods import Bernoulli
+from likely.likelihoods import Bernoulli, Gaussian
 from likely.models import HierarchicalVAE
-from likely.networks import ResidualMLP
+from likely.networks import Ladder, ResidualMLP
+from likely.networks.topdown import Group, Moments, TopDown
 from likely.objectives import ELBO, IWAE, Beta, FreeBits, Loss
 from likely.training import Schedule, train
 from likely.training.validate import validate
@@ -49,7 +50,7 @@ def test_the_seam_in_one_pass_is_the_parts_apart() -> None:
 def test_one_way_down_is_all_that_a_step_costs() -> None:
     model, batch = build((2, 2)), Batch(torch.randn(4, CELLS))
     calls = []
-    model.ladder.register_forward_hook(lambda *_: calls.append(1))
+    model.topdown.register_forward_hook(lambda *_: calls.append(1))
     terms = model.terms(batch, 3)
     _ = terms.log_weight, terms.kl, terms.reconstruction
     assert len(calls) == 1
@@ -57,7 +58,7 @@ def test_one_way_down_is_all_that_a_step_costs() -> None:
 
 def test_the_reparameterised_gradient_is_the_score_function_gradient() -> None:
     model, batch = build((2, 1)).double(), Batch(torch.randn(1, CELLS, dtype=torch.float64))
-    weights = [*model.ladder.parameters(), *model.encoder.parameters()]
+    weights = [*model.topdown.path.parameters(), *model.topdown.encoder.parameters()]
     found, blocks = [], 40
     for _ in range(blocks):
         z = model.posterior(batch).rsample(torch.Size((1000,)))
@@ -107,7 +108,7 @@ def test_the_groups_of_the_kl_are_seen_and_add_up() -> None:
 def test_one_group_is_a_vae_with_a_learned_normal_prior() -> None:
     model, batch = build((3,)).double(), Batch(torch.randn(ROWS, CELLS, dtype=torch.float64))
     terms = model.terms(batch, 2)
-    down = model.ladder(z=terms.z, features=model.law(model.encoded(batch)).features)
+    down = model.topdown(z=terms.z, features=model.law(model.encoded(batch)).features)
     assert (down.p_mean == down.p_mean[0, 0]).all()
     closed = kl_per_dimension(
         DiagonalNormal(down.q_mean[0], down.q_log_std[0]), DiagonalNormal(down.p_mean[0], down.p_log_std[0])
@@ -134,11 +135,82 @@ def test_any_number_of_groups_learns_and_survives_saving(count: int, objective: 
     assert (first == second).all()
 
 
+def test_weights_keep_the_names_under_which_runs_were_stored() -> None:
+    state = build((2, 1)).state_dict()
+    first = {".".join(name.split(".")[:2]) for name in state}
+    ladder = {f"ladder.{part}" for part in ("top", "up", "down", "into", "prior", "posterior")}
+    apart = {"p_x_z.shift", "p_x_z.scale", "encoder.layer", "decoder.first", "decoder.blocks", "decoder.last"}
+    assert first == {*apart, *ladder}
+    other = build((2, 1))
+    other.load_state_dict(dict(state))
+    for one, again in zip(build((2, 1)).state_dict(), other.state_dict(), strict=True):
+        assert one == again
+    for name, tensor in other.state_dict().items():
+        assert torch.equal(tensor, state[name])
+
+
+class Pictures(TopDown[Tensor]):
+    """Groups that are pictures: one of 2 x 1 x 1 above one of 1 x 2 x 2; what moves on is a picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.groups = (Group((2, 1, 1)), Group((1, 2, 2)))
+        self.encoder, self.decoder = nn.Linear(CELLS, 12), nn.Linear(12, CELLS)
+        self.encoded, self.decoded, self.widest = 12, 12, 12
+        self.top = nn.Parameter(torch.randn(3, 2, 2))
+        self.read = nn.ModuleList(nn.Conv2d(3, 2 * group.shape[0], 1) for group in self.groups)
+        self.seen = nn.ModuleList(nn.Conv2d(3, 2 * group.shape[0], 1) for group in self.groups)
+        self.into = nn.ModuleList(nn.Conv2d(group.shape[0], 3, 1) for group in self.groups)
+
+    @property
+    def like(self) -> Tensor:
+        return self.top
+
+    def bottom_up(self, encoded: Tensor) -> list[Tensor]:
+        return [encoded.unflatten(-1, (3, 2, 2))] * 2
+
+    def start(self, lead: torch.Size) -> Tensor:
+        return self.top.expand(*lead, 3, 2, 2)
+
+    def prior(self, level: int, state: Tensor) -> Moments:
+        return self.halves(self.read[level], level, state)
+
+    def posterior(self, level: int, state: Tensor, features: Tensor, prior: Moments) -> Moments:
+        moved = self.halves(self.seen[level], level, state + features)
+        return Moments(prior.mean + moved.mean, prior.log_std + moved.log_std)
+
+    def halves(self, layer: nn.Module, level: int, state: Tensor) -> Moments:
+        made = layer(state.flatten(0, -4)).unflatten(0, state.shape[:-3])
+        size = self.groups[level].shape[-1]
+        return Moments(*made[..., :size, :size].tanh().chunk(2, -3))
+
+    def advance(self, level: int, state: Tensor, z: Tensor) -> Tensor:
+        return state + self.into[level](z.flatten(0, -4)).unflatten(0, z.shape[:-3]).expand(*z.shape[:-3], 3, 2, 2)
+
+    def output(self, state: Tensor) -> Tensor:
+        return state.flatten(-3)
+
+
+def test_groups_may_be_pictures_and_z_is_flat_at_the_seam() -> None:
+    model, x = HierarchicalVAE(Gaussian((CELLS,), 0.7), Pictures()).double(), torch.randn(7, CELLS).double()
+    terms = model.terms(Batch(x), 3)
+    assert terms.z.shape == (3, 7, 6)
+    assert terms.groups is not None
+    assert terms.groups.shape == (3, 7, 2)
+    torch.testing.assert_close(terms.log_qz_x, model.posterior(Batch(x)).log_prob(terms.z))
+    torch.testing.assert_close(terms.log_pz, model.prior().log_prob(terms.z))
+    torch.testing.assert_close(terms.log_px_z, model.log_px_z(Batch(x), terms.z))
+    noise = torch.randn(4, 6).double()
+    torch.testing.assert_close(model.prior().to_noise(model.prior().from_noise(noise)), noise)
+    (terms.reconstruction - terms.kl).sum().backward()
+    assert all(weight.grad is not None and weight.grad.any() for weight in model.parameters())
+
+
 def test_extremes_stay_finite() -> None:
     model = build((2, 2), stir=0.3)
     x = (100 * torch.randn(8, CELLS)).requires_grad_()
     with torch.no_grad():
-        for head in (*model.ladder.prior, *model.ladder.posterior):
+        for head in (*model.topdown.path.prior, *model.topdown.path.posterior):
             head.bias.copy_(100 * torch.randn_like(head.bias))
     terms = model.terms(Batch(x), 3)
     value = terms.log_weight.sum() + terms.kl.sum()
@@ -151,7 +223,8 @@ def test_training_uses_every_group_of_binary_pictures() -> None:
     torch.manual_seed(0)
     code = (torch.rand(600, 4) < 0.5).float()
     x = (code @ torch.randn(4, 16) + 0.3 * torch.randn(600, 16) > 0).float()
-    model = HierarchicalVAE(Bernoulli((16,)), ResidualMLP(16, 32, 32, 1), ResidualMLP(32, 16, 32, 1), (2, 4), 32)
+    ladder = Ladder(ResidualMLP(16, 32, 32, 1), ResidualMLP(32, 16, 32, 1), (2, 4), 32)
+    model = HierarchicalVAE(Bernoulli((16,)), ladder)
     rows = EncodedRows(x)
     model.initialise(rows.whole(torch.arange(len(x))))
     start = validate(model, rows, 0)[0]

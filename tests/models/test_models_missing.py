@@ -43,9 +43,10 @@ def test_q_does_not_see_what_fills_a_hole_and_is_told_where_it_is(prior: str) ->
     model = built(Config().replace({"width": 8, "blocks": 1, "prior": prior}))
     seen = model.encoded(batch())
     torch.testing.assert_close(model.encoded(batch(4.0)), seen)
-    first = model.encoder.first
+    encoder = model.topdown.encoder if isinstance(model, HierarchicalVAE) else model.encoder
+    first = encoder.first
     whole = Batch(batch().values)
-    assert model.encoder.body.inputs == first.outputs + 2
+    assert encoder.body.inputs == first.outputs + 2
     full = Batch(whole.values, torch.ones(4, 3, dtype=torch.bool))
     torch.testing.assert_close(model.encoded(full), model.encoded(whole))
     # A mean at the place of a hole is told from a mean that was observed.
@@ -123,7 +124,9 @@ def test_a_decoder_starts_at_the_marginals_of_observed_cells() -> None:
             priors.StandardNormal(1), likelihood, posteriors.Normal(1), networks.ResidualMLP(2, 2, 8),
             networks.ResidualMLP(1, 4, 8),
         ),
-        HierarchicalVAE(likelihood, networks.ResidualMLP(2, 4, 8), networks.ResidualMLP(4, 4, 8), (1,), 4),
+        HierarchicalVAE(
+            likelihood, networks.Ladder(networks.ResidualMLP(2, 4, 8), networks.ResidualMLP(4, 4, 8), (1,), 4)
+        ),
     ):  # fmt: skip
         model.initialise(Batch(torch.where(observed, x, 0.0), observed))
         with torch.no_grad():

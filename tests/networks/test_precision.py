@@ -12,7 +12,7 @@ from likely.data import EncodedRows
 from likely.errors import ConfigError
 from likely.evaluation import evidence
 from likely.models import VAE, HierarchicalVAE, Model
-from likely.networks import ResidualMLP
+from likely.networks import Ladder, ResidualMLP
 
 CELLS, DIM, SAMPLES = 64, 4, 200
 
@@ -30,7 +30,8 @@ def decoder(inputs: int) -> ResidualMLP:
 
 
 def hierarchy() -> HierarchicalVAE:
-    return HierarchicalVAE(likelihoods.Bernoulli((CELLS,)), ResidualMLP(CELLS, 16, 32), decoder(16), (2, 2), 16)
+    ladder = Ladder(ResidualMLP(CELLS, 16, 32), decoder(16), (2, 2), 16)
+    return HierarchicalVAE(likelihoods.Bernoulli((CELLS,)), ladder)
 
 
 def rows() -> EncodedRows:

@@ -71,7 +71,7 @@ def test_what_the_posterior_itself_learns_is_held_too() -> None:
 def test_without_q_held_the_error_says_what_to_do() -> None:
     terms = small().terms(Batch(binary()))
     with pytest.raises(ConfigError, match="use the plain gradient"):
-        _ = Terms(terms.z, terms.log_px_z, terms.q, terms.p).log_qz_x_held
+        _ = Terms(terms.draws, terms.log_px_z, terms.q, terms.p).log_qz_x_held
 
 
 class Table(nn.Module):

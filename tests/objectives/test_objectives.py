@@ -107,9 +107,9 @@ def test_a_law_without_the_needed_form_is_named() -> None:
     terms = small().terms(Batch(binary()))
     other = torch.distributions.Independent(torch.distributions.Normal(terms.q.mean, 1.0), 1)
     with pytest.raises(ConfigError, match="diagonal normal posterior, got Independent"):
-        BetaTC(2.0, 10).decompose(Terms(terms.z, terms.log_px_z, other, terms.p))  # type: ignore[arg-type]
+        BetaTC(2.0, 10).decompose(Terms(terms.draws, terms.log_px_z, other, terms.p))  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="use free bits per total"):
-        FreeBits(1.0)._parts(Terms(terms.z, terms.log_px_z, other, terms.p))  # type: ignore[arg-type]
+        FreeBits(1.0)._parts(Terms(terms.draws, terms.log_px_z, other, terms.p))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

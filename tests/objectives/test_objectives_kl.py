@@ -43,8 +43,8 @@ def test_capacity_asks_for_a_kl_that_warm_up_raises() -> None:
 def test_the_parts_of_the_kl_sum_to_it_and_are_right_with_exact_weights() -> None:
     means, log_std = torch.tensor([[-1.0], [0.5], [2.0]]).double(), torch.tensor([[-1.0], [-0.5], [0.0]]).double()
     q, p = DiagonalNormal(means, log_std), DiagonalNormal(torch.zeros(1).double(), torch.zeros(1).double())
-    z = q.rsample(torch.Size((20_000,)))
-    terms = Terms(z, z.new_zeros(z.shape[:2]), q, p)
+    draws = q.sample_with_log_prob(20_000)
+    terms = Terms(draws, draws.z.new_zeros(draws.z.shape[:2]), q, p)
     information, correlation, dimensions = BetaTC(1.0, dataset_size=1).decompose(
         terms
     )  # N = 1: Q(z) of the whole batch
@@ -60,7 +60,7 @@ def test_the_parts_of_the_kl_sum_to_it_and_are_right_with_exact_weights() -> Non
     ):
         truth = torch.trapezoid(integrand, grid.squeeze(-1)).item()
         per_draw = part.mean(1)
-        assert per_draw.mean().item() == pytest.approx(truth, abs=4 * per_draw.std().item() / math.sqrt(len(z)))
+        assert per_draw.mean().item() == pytest.approx(truth, abs=4 * per_draw.std().item() / math.sqrt(len(draws.z)))
 
     wide = small().terms(Batch(binary()), 5)
     parts = BetaTC(6.0, dataset_size=60_000).decompose(wide)

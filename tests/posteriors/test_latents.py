@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 
 import pytest
 import scipy.stats
@@ -17,10 +18,10 @@ from likely.likelihoods import Gaussian
 from likely.models import VAE
 from likely.objectives import ELBO, Loss
 from likely.posteriors import Posterior
-from likely.priors import Prior
+from likely.priors import FromPosterior, Prior
 from likely.training.validate import validate
 from references import references
-from rooms import CELLS, LAWS, POSTERIORS, PRIORS, ROWS, encode, space_of, stir
+from rooms import CELLS, LAWS, POSTERIORS, PRIORS, ROWS, law_of, space_of, started, stir
 
 DRAWS = 40_000
 # Family-wise false alarm 1e-3 over fewer than 100 checks.
@@ -33,12 +34,14 @@ def test_shapes(name: str, prefix: tuple[int, ...]) -> None:
     law = LAWS[name]()
     event = (*law.batch_shape, *law.event_shape)
     z = law.rsample(torch.Size(prefix))
-    kept, fresh = law.log_prob(z), law.log_prob(z.clone())  # a flow keeps the density of its latest draw
-    assert kept.shape == z.shape[:-1]
-    torch.testing.assert_close(kept, fresh)
+    assert law.log_prob(z).shape == z.shape[:-1]
     assert z.shape == law.sample(torch.Size(prefix)).shape == (*prefix, *event)
     noise = torch.randn(*prefix, *law.batch_shape, law.noise_size, dtype=torch.float64)
-    assert law.from_noise(noise).shape == z.shape
+    draws = law.sample_with_log_prob(noise=noise)
+    assert torch.equal(draws.z, law.from_noise(noise))
+    assert draws.z.shape == z.shape
+    torch.testing.assert_close(draws.log_prob, law.log_prob(draws.z))
+    assert law.sample_with_log_prob(3).z.shape == (3, *event)
     assert law.mean.shape == law.variance.shape == event
     wide = law.expand((5, *law.batch_shape)) if not law.batch_shape else law.expand((5, law.batch_shape[0]))
     assert wide.log_prob(wide.sample(torch.Size(prefix))).shape == (*prefix, *wide.batch_shape)
@@ -76,10 +79,11 @@ def test_the_density_of_a_draw_has_the_slope_of_the_density_there(name: str) -> 
     posterior = stir(POSTERIORS[name]())
     parameters = torch.randn(4, *posterior.parameter_shape, dtype=torch.float64, requires_grad=True)
     law = posterior(parameters)
-    z = law.rsample(torch.Size((3,)))
+    draws = law.sample_with_log_prob(3)
     weights = [parameters, *posterior.parameters()]
-    kept, fresh = (torch.autograd.grad(law.log_prob(x).sum(), weights, retain_graph=True) for x in (z, z.clone()))
-    torch.testing.assert_close(kept, fresh)
+    both = draws.log_prob, law.log_prob(draws.z)
+    drawn, fresh = (torch.autograd.grad(each.sum(), weights, retain_graph=True) for each in both)
+    torch.testing.assert_close(drawn, fresh)
 
 
 @pytest.mark.parametrize("name", LAWS)
@@ -135,21 +139,20 @@ LEARNED = [name for name in (*(f"P: {n}" for n in PRIORS), *(f"Q: {n}" for n in 
 def test_the_reparameterised_gradient_is_the_score_function_gradient(name: str) -> None:
     room, key = name[0], name[3:]
     module = stir((PRIORS if room == "P" else POSTERIORS)[key]())
-    if isinstance(module, Prior):
-        module.initialise(torch.randn(ROWS, CELLS, dtype=torch.float64))
-        module.eval()
-        weights, inputs = list(module.parameters()), encode
+    if isinstance(module, Prior | FromPosterior):
+        started(module, torch.randn(ROWS, CELLS, dtype=torch.float64)).eval()
+        weights, made = list(module.parameters()), partial(law_of, module)
     else:
         inputs = (0.7 * torch.randn(1, *module.parameter_shape, dtype=torch.float64)).requires_grad_()
-        weights = [inputs, *module.parameters()]
+        weights, made = [inputs, *module.parameters()], partial(module, inputs)
     if not weights:
         return
     blocks, found = 40, []
     for _ in range(blocks):
-        law = module(inputs)
+        law = made()
         z = law.rsample(torch.Size((1000,)))
         path = torch.autograd.grad(torch.sin(z + z.roll(1, -1)).sum(-1).mean(), weights, allow_unused=True)
-        law = module(inputs)
+        law = made()
         z = law.sample(torch.Size((1000,))).detach()
         f = torch.sin(z + z.roll(1, -1)).sum(-1)
         score = torch.autograd.grad(((f - f.mean()) * law.log_prob(z)).mean() * 1000 / 999, weights)
@@ -163,13 +166,13 @@ def test_the_reparameterised_gradient_is_the_score_function_gradient(name: str) 
 def build(prior: str, posterior: str, start: Tensor | None = None) -> VAE:
     p, q = PRIORS[prior](), POSTERIORS[posterior]()
     if start is not None:
-        p.initialise(start)
+        started(p, start)
     return VAE(
         p, Gaussian((CELLS,), 1.0), q, nn.Linear(CELLS, q.parameter_shape.numel()), nn.Linear(p.event_shape[0], CELLS)
     )
 
 
-def same_space(prior: Prior, posterior: Posterior) -> bool:
+def same_space(prior: Prior | FromPosterior, posterior: Posterior) -> bool:
     return prior.space in (None, posterior.space) and prior.event_shape == posterior.event_shape
 
 

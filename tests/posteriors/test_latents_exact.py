@@ -11,7 +11,6 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from likely import posteriors, priors
 from likely.data import Batch, EncodedRows
 from likely.distributions import DiagonalNormal, LatentMixture
-from likely.errors import ConfigError
 from likely.evaluation import evidence, ledger
 from likely.likelihoods import Gaussian
 from likely.models import VAE
@@ -109,8 +108,6 @@ def test_vamp_is_the_mean_of_q_over_rows_at_the_start() -> None:
     z = torch.randn(6, 5, 2, dtype=torch.float64)
     expected = encode(rows).log_prob(z.unsqueeze(-2)).exp().mean(-1).log()
     torch.testing.assert_close(prior(encode).log_prob(z), expected)
-    with pytest.raises(ConfigError, match="call it with the posterior"):
-        prior()
 
 
 def test_exemplars_leave_the_row_out_in_training_and_only_there() -> None:

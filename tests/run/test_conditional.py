@@ -17,7 +17,7 @@ import likely
 from likely import likelihoods, networks, posteriors, priors
 from likely.data import Axis, EncodedRows, observed
 from likely.evaluation import evidence, given_y
-from likely.priors import Prior
+from likely.priors import FromPosterior, Prior
 
 SHARE = {"a": 0.5, "b": 0.3, "c": 0.2}
 MEAN = {"a": (0.0, 0.0), "b": (3.0, 0.0), "c": (0.0, 4.0)}
@@ -171,7 +171,7 @@ def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path) ->
         assert "conditional on y" in run.report().read_text()
 
 
-PRIORS: dict[str, Callable[[], Prior]] = {
+PRIORS: dict[str, Callable[[], Prior | FromPosterior]] = {
     "normal": lambda: priors.StandardNormal(1),
     "vamp": lambda: priors.Vamp(1, (1,), 5, covariates=1),
     "exemplar": lambda: priors.Exemplar(1, 100),

@@ -26,7 +26,7 @@ def networks_of(parameters: int) -> tuple[nn.Module, nn.Module]:
     return networks.ResidualMLP(CELLS, parameters, 8), networks.ResidualMLP(LATENT, CELLS, 8)
 
 
-def vae(prior: priors.Prior, posterior: posteriors.Posterior) -> VAE:
+def vae(prior: priors.Prior | priors.FromPosterior, posterior: posteriors.Posterior) -> VAE:
     return VAE(prior, likelihoods.Bernoulli((CELLS,)), posterior, *networks_of(posterior.parameter_shape.numel()))
 
 
@@ -48,7 +48,7 @@ def with_dropout() -> VAE:
 
 def ladder() -> HierarchicalVAE:
     encoder, decoder = networks.ResidualMLP(CELLS, 8, 8), networks.ResidualMLP(8, CELLS, 8)
-    return HierarchicalVAE(likelihoods.Bernoulli((CELLS,)), encoder, decoder, (2, 2), 8)
+    return HierarchicalVAE(likelihoods.Bernoulli((CELLS,)), networks.Ladder(encoder, decoder, (2, 2), 8))
 
 
 SHAPES: dict[str, Callable[[], Model]] = {

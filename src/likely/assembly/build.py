@@ -19,6 +19,7 @@ from likely.data import Column, EncodedRows, Schema
 from likely.errors import ConfigError, DataError
 from likely.likelihoods import Columns, Likelihood
 from likely.models import VAE, Ensemble, HierarchicalVAE, Model
+from likely.networks import Ladder
 from likely.objectives import Objective
 
 __all__ = ["aim", "build", "chosen", "fits", "notices", "objective", "plainly", "resolve", "supported"]
@@ -153,7 +154,7 @@ def _member(told: Config, schema: Schema, own: Own) -> Model:
         groups = named["prior"](schema, latent)
         sizes = Sizes(width, width, more, likelihood, told_of)
         encoder, decoder = networks(named["network"], schema, model, sizes, own)
-        return HierarchicalVAE(likelihood, encoder, decoder, groups, width, given, counted)
+        return HierarchicalVAE(likelihood, Ladder(encoder, decoder, groups, width), given, counted)
     prior, posterior = named["prior"](schema, latent), named["posterior"](latent)
     sizes = Sizes(latent, posterior.parameter_shape.numel(), more, likelihood, told_of)
     encoder, decoder = networks(named["network"], schema, model, sizes, own)

@@ -16,6 +16,7 @@ from likely.config import Config, ModelConfig
 from likely.data import Schema
 from likely.errors import ConfigError
 from likely.networks import Encoder
+from likely.networks.base import Network, Sized
 from likely.networks.own import OwnDecoder, OwnEncoder
 
 __all__ = ["networks", "sized"]
@@ -39,7 +40,7 @@ def _own_encoder(schema: Schema, sizes: Sizes, own: Own) -> nn.Module:
 
 def _own_decoder(schema: Schema, sizes: Sizes, own: Own) -> nn.Module:
     module = own.module("decoder")
-    if _states(module):
+    if isinstance(module, Network | Sized):
         return module
     likelihood, event = sizes.likelihood, schema.event_shape
     what = f"{type(likelihood).__name__} of rows {event}"
@@ -86,11 +87,6 @@ def sized(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) 
 def _encoder(module: nn.Module, schema: Schema, covariates: int) -> Encoder | OwnEncoder:
     if isinstance(module, Encoder):
         return module
-    if _states(module):
+    if isinstance(module, Network | Sized):
         return Encoder(first(schema), module, holes(schema))
     return OwnEncoder(first(schema), module, schema.event_shape, covariates)
-
-
-def _states(module: nn.Module) -> bool:
-    """Whether it says its sizes, as networks of this package do: it is then given flat rows."""
-    return all(isinstance(getattr(module, size, None), int) for size in ("inputs", "outputs", "widest"))

@@ -16,12 +16,12 @@ from likely.assembly.grammar import Argument, Part
 from likely.data import Schema
 from likely.data.encode import is_byte
 from likely.errors import ConfigError
-from likely.priors import Prior
+from likely.priors import FromPosterior
 
 __all__ = ["PARTS"]
 
 
-def _vamp(schema: Schema, latent: int, count: int) -> Prior:
+def _vamp(schema: Schema, latent: int, count: int) -> FromPosterior:
     small = schema.uniform and is_byte(schema.columns[0])
     dtype = torch.float32 if small else torch.float64
     holes = any(column.missing for column in schema.modelled)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from likely.distributions.latent import Index, LatentDistribution, fixed_noise, full_precision
+from likely.distributions.latent import Draws, Index, LatentDistribution, fixed_noise, full_precision
 
 __all__ = ["Flowed", "Map"]
 
@@ -30,9 +30,8 @@ class Map(Protocol):
 class Flowed(LatentDistribution):
     r"""The law of z = f(u; c), u ~ base: log p(z) = log p_base(f⁻¹(z)) + log|det ∂f⁻¹/∂z|, in nats.
 
-    (Rezende and Mohamed 2015, section 3.1.) The density of a draw is kept with the draw: `log_prob` of the very tensor
-    that `from_noise` or `rsample` gave last costs nothing more, and is differentiated through u; of any other z it
-    inverts f.
+    (Rezende and Mohamed 2015, section 3.1.) `sample_with_log_prob` has the density of a draw from u, and differentiates
+    it through u; `log_prob` inverts f.
 
     Parameters
     ----------
@@ -49,7 +48,6 @@ class Flowed(LatentDistribution):
         self, base: LatentDistribution, make: Callable[[Tensor | None], Map], context: Tensor | None = None
     ) -> None:
         self.base, self.make, self.context = base, make, context
-        self._drawn: tuple[Tensor, Tensor] | None = None
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
 
     @property
@@ -88,15 +86,20 @@ class Flowed(LatentDistribution):
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """z = f(u; c), u the base's draw."""
+        return self.sample_with_log_prob(noise=noise).z
+
+    def sample_with_log_prob(
+        self, k: int = 1, *, generator: torch.Generator | None = None, noise: Tensor | None = None
+    ) -> Draws:
+        """log p(z) = log p_base(u) − log|det ∂f/∂u|, with the u that z was made of."""
+        noise = self.noise(torch.Size((k,)), generator) if noise is None else noise
         with full_precision(self.like):
             u = self.base.from_noise(noise)
             z, ladj = self.make(self.context).call_and_ladj(u)
-            self._drawn = (z, self.base.log_prob(u) - ladj)
-        return z
+            log_prob = self.base.log_prob(u) - ladj
+        return Draws(z, lambda: log_prob)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        if self._drawn and value is self._drawn[0] and (value.requires_grad or not torch.is_grad_enabled()):
-            return self._drawn[1]
         shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, 1))
         with full_precision(self.like):
             u, ladj = self.make(self.context).inv.call_and_ladj(value.expand(shape))

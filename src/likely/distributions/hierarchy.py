@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from likely.distributions.latent import Index, LatentDistribution, fixed_noise
+from likely.distributions.latent import Draws, Index, LatentDistribution, fixed_noise
 from likely.distributions.normal import DiagonalNormal
 
 __all__ = ["Descend", "Descent", "Hierarchy"]
@@ -50,8 +50,8 @@ class Descend(Protocol):
 class Hierarchy(LatentDistribution):
     r"""Π_l N(z_l; μ_l(z_<l), diag σ_l²(z_<l)): log p(z) = Σ_l log N(z_l; μ_l, σ_l²), in nats.
 
-    With features of x it is Q(z|x), without them P(z). The way down of the last draw is kept: `log_prob` of the very
-    tensor that was drawn costs nothing more.
+    With features of x it is Q(z|x), without them P(z). `sample_with_log_prob` takes one way down for both, `log_prob`
+    another one.
 
     Parameters
     ----------
@@ -62,17 +62,23 @@ class Hierarchy(LatentDistribution):
     latent
         Dimension of z.
     features
-        What each group reads of x, `(*batch, width)` each.
+        What each group reads of x, each `(*batch, ...)`; `None` for P(z).
+    batch_shape
+        That of the features.
 
     """
 
-    def __init__(self, descend: Descend, like: Tensor, latent: int, features: Sequence[Tensor] | None = None) -> None:
+    def __init__(
+        self,
+        descend: Descend,
+        like: Tensor,
+        latent: int,
+        features: Sequence[Tensor] | None = None,
+        batch_shape: torch.Size = torch.Size(),
+    ) -> None:
         self.descend, self.features = descend, None if features is None else tuple(features)
-        self._like, self._last = like, None
-        shape = torch.Size() if self.features is None else self.features[0].shape[:-1]
-        super().__init__(shape, torch.Size((latent,)), validate_args=False)
-
-    _last: Descent | None
+        self._like = like
+        super().__init__(batch_shape, torch.Size((latent,)), validate_args=False)
 
     @property
     def like(self) -> Tensor:
@@ -89,40 +95,40 @@ class Hierarchy(LatentDistribution):
         return self.from_noise(fixed_noise(self)).var(0, correction=0)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> Hierarchy:
-        if self.features is None:
-            made = Hierarchy(self.descend, self._like, self.event_shape[0])
-            made._batch_shape = torch.Size(batch_shape)
-            return made
-        features = [feature.expand(*batch_shape, -1) for feature in self.features]
-        return Hierarchy(self.descend, self._like, self.event_shape[0], features)
+        shape, axes = torch.Size(batch_shape), len(self.batch_shape)
+        features = self.features and [feature.expand(*shape, *feature.shape[axes:]) for feature in self.features]
+        return Hierarchy(self.descend, self._like, self.event_shape[0], features, shape)
 
     def at(self, index: Index) -> Hierarchy:
-        features = None if self.features is None else [feature[index] for feature in self.features]
-        return Hierarchy(self.descend, self._like, self.event_shape[0], features)
-
-    def draw(self, noise: Tensor) -> Descent:
-        """The way down from this noise `(*lead, latent)`."""
-        self._last = self.descend(noise=noise, features=self.features)
-        return self._last
+        shape = self.like.new_empty(0).expand(*self.batch_shape, 0)[index].shape[:-1]
+        features = self.features and [feature[index] for feature in self.features]
+        return Hierarchy(self.descend, self._like, self.event_shape[0], features, shape)
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """z_l = μ_l(z_<l) + σ_l(z_<l) ε_l, group by group."""
-        return self.draw(noise).z
+        return self.descend(noise=noise, features=self.features).z
+
+    def sample_with_log_prob(
+        self, k: int = 1, *, generator: torch.Generator | None = None, noise: Tensor | None = None
+    ) -> Draws:
+        """Draws, and their densities by the conditionals of the same way down."""
+        noise = self.noise(torch.Size((k,)), generator) if noise is None else noise
+        return self.draws_of(self.descend(noise=noise, features=self.features))
+
+    def draws_of(self, descent: Descent) -> Draws:
+        """The codes of a way down with their log-probabilities under this distribution."""
+        return Draws(descent.z, lambda: self._log_prob(descent))
 
     def to_noise(self, z: Tensor) -> Tensor:
         """The noise that P(z) makes z of, ε_l = (z_l − μ_l(z_<l))/σ_l(z_<l): `(*lead, latent)`."""
         down = self.descend(z=z, features=None)
         return (z - down.p_mean) * (-down.p_log_std).exp()
 
-    def know(self, descent: Descent) -> None:
-        """Remember a way down that was made elsewhere, so that `log_prob` of its z costs nothing."""
-        self._last = descent
-
     def log_prob(self, value: Tensor) -> Tensor:
-        known = self._last
-        if known is None or value is not known.z:
-            shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, 1))
-            known = self.descend(z=value.expand(shape), features=self.features)
+        shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, 1))
+        return self._log_prob(self.descend(z=value.expand(shape), features=self.features))
+
+    def _log_prob(self, known: Descent) -> Tensor:
         if self.features is None:
             return DiagonalNormal(known.p_mean, known.p_log_std).log_prob(known.z)
         if known.q_mean is None or known.q_log_std is None:

@@ -3,18 +3,42 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, Literal
+from collections.abc import Callable
+from functools import cached_property, partial
+from typing import Any, Literal, final
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints, kl_divergence
 
-__all__ = ["Index", "LatentDistribution", "Space", "closed_kl", "fixed_noise", "full_precision"]
+__all__ = ["Draws", "Index", "LatentDistribution", "Space", "closed_kl", "fixed_noise", "full_precision"]
 
 Index = Tensor | tuple[Tensor, ...]
 Space = Literal["real", "sphere", "codes"]
 
 MOMENT_DRAWS = 256
+
+
+@final
+class Draws:
+    """Draws of z `(sample, *batch, latent)` and the log-probability of each, computed when it is first read.
+
+    Parameters
+    ----------
+    z
+        The draws.
+    log_prob
+        Gives their log-probabilities `(sample, *batch)`, in nats.
+
+    """
+
+    def __init__(self, z: Tensor, log_prob: Callable[[], Tensor]) -> None:
+        self.z, self._log_prob = z, log_prob
+
+    @cached_property
+    def log_prob(self) -> Tensor:
+        """Log-probability of each draw, under the distribution that it was drawn from: `(sample, *batch)`, nats."""
+        return self._log_prob()
 
 
 class LatentDistribution(Distribution):
@@ -62,9 +86,30 @@ class LatentDistribution(Distribution):
 
     def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
         """Draws of z `(*sample, *batch, latent)`, differentiable in the parameters."""
-        shape = (*torch.Size(sample_shape), *self.batch_shape, self.noise_size)
-        noise = torch.randn(shape, generator=generator, dtype=self.like.dtype, device=self.like.device)
-        return self.from_noise(noise)
+        return self.from_noise(self.noise(torch.Size(sample_shape), generator))
+
+    def noise(self, sample_shape: torch.Size, generator: torch.Generator | None = None) -> Tensor:
+        """Standard normal numbers for as many draws: `(*sample, *batch, noise_size)`."""
+        shape = (*sample_shape, *self.batch_shape, self.noise_size)
+        return torch.randn(shape, generator=generator, dtype=self.like.dtype, device=self.like.device)
+
+    def sample_with_log_prob(
+        self, k: int = 1, *, generator: torch.Generator | None = None, noise: Tensor | None = None
+    ) -> Draws:
+        """Draws of z `(sample, *batch, latent)` with their log-probabilities, differentiable in the parameters.
+
+        Parameters
+        ----------
+        k
+            How many of each distribution.
+        generator
+            Where their random numbers come from; torch's own unless given.
+        noise
+            Standard normal numbers to draw from, in place of k draws from a generator: as for `from_noise`.
+
+        """
+        z = self.rsample(torch.Size((k,)), generator) if noise is None else self.from_noise(noise)
+        return Draws(z, partial(self.log_prob, z))
 
 
 def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:

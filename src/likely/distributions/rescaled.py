@@ -6,7 +6,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, Normal
+
+from likely.distributions.cell_mixture import Mixture
+from likely.distributions.truncated import Truncated
+from likely.distributions.univariate import Univariate
 
 __all__ = ["Frame", "Rescaled"]
 
@@ -54,7 +58,7 @@ class Rescaled(Distribution):
 
     arg_constraints = {}  # noqa: RUF012
 
-    def __init__(self, base: Distribution, frame: Frame) -> None:
+    def __init__(self, base: Univariate | Mixture | Truncated | Normal, frame: Frame) -> None:
         self.has_rsample = base.has_rsample
         self.base, self.frame = base, frame
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
@@ -89,8 +93,7 @@ class Rescaled(Distribution):
     @property
     def dtype(self) -> torch.dtype:
         """The type in which the base reads values: its own `dtype`, else its mean's."""
-        found = getattr(self.base, "dtype", None)
-        return found if isinstance(found, torch.dtype) else self.base.mean.dtype
+        return self.base.loc.dtype if isinstance(self.base, Normal) else self.base.dtype
 
     def log_prob(self, value: Tensor) -> Tensor:
         inner = self.base.log_prob(self.frame.inward(value, self.dtype))

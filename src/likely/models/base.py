@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.exposure import Exposure
 from likely.models.terms import Terms
+from likely.networks.base import Starts, stated, takes_observed
 
 __all__ = ["Model", "apply", "beside", "constant", "encode", "start"]
 
@@ -136,8 +136,8 @@ class Model(nn.Module, ABC):
     @property
     def widest(self) -> int:
         """The most numbers that a layer makes per sample and row."""
-        stated = [getattr(module, "widest", 0) for child in self.children() for module in child.modules()]
-        return max(self.latent, *stated, *(weight.shape[0] for weight in self.parameters() if weight.dim() > 1))
+        held = [stated(module).widest or 0 for child in self.children() for module in child.modules()]
+        return max(self.latent, *held, *(weight.shape[0] for weight in self.parameters() if weight.dim() > 1))
 
     def features(self, covariates: Tensor | None) -> Tensor | None:
         """What the networks see of y but for the exposure: `(batch, features)`, or `None` where there is nothing.
@@ -186,7 +186,7 @@ def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, expo
         log_exposure = exposure(batch.covariates)
         values, y = exposure.rates(values, log_exposure), beside(log_exposure, y)
     inputs = (values,) if y is None else (values, y)
-    if batch.observed is None or "observed" not in inspect.signature(encoder.forward).parameters:
+    if batch.observed is None or not takes_observed(encoder):
         return apply(encoder, wanted, *inputs)
     return apply(encoder, wanted, *inputs, observed=batch.observed)
 
@@ -211,6 +211,5 @@ def beside(z: Tensor, y: Tensor | None) -> Tensor:
 
 def start(decoder: nn.Module, bias: Tensor) -> None:
     """Let the decoder begin at these parameters whatever z is, if it has a way to."""
-    begin = getattr(decoder, "start", None)
-    if callable(begin):
-        begin(bias)
+    if isinstance(decoder, Starts):
+        decoder.start(bias)

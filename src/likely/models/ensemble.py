@@ -117,8 +117,8 @@ class Ensemble(Model):
     ) -> Terms:
         """One pass: (u, z) ~ Q(u, z|x), and the terms at them (see `Model.terms`)."""
         q = self.posterior(batch) if q is None else q
-        z = q.rsample(torch.Size((k,)), generator) if noise is None else q.from_noise(noise)
-        return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows) if p is None else p)
+        draws = q.sample_with_log_prob(k, generator=generator, noise=noise)
+        return Terms(draws, self.log_px_z(batch, draws.z), q, self.prior(batch.rows) if p is None else p)
 
     def initialise(self, batch: Batch) -> None:
         """Start every member from training rows."""

@@ -8,7 +8,8 @@ from torch import nn
 
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
-from likely.networks import Shaped
+from likely.networks import Encoder, Shaped
+from likely.networks.base import stated
 
 __all__ = ["demand_fitting"]
 
@@ -43,41 +44,37 @@ def demand_fitting(
 
     """
     cells = likelihood.event_shape.numel()
-    covariates = 0 if condition is None else getattr(condition, "outputs", None)
-    wanted: list[tuple[str, nn.Module, str, str, int, str]] = [
-        ("encoder", encoder, "outputs", "gives", encoded[0], f"{encoded[1]} needs {encoded[0]}"),
-        ("decoder", decoder, "outputs", "gives", likelihood.parameter_shape.numel(), _needs(likelihood)),
+    covariates = 0 if condition is None else stated(condition).outputs
+    read, written, parameters = stated(encoder), stated(decoder), likelihood.parameter_shape.numel()
+    wanted: list[tuple[str, nn.Module, int | None, str, int, str]] = [
+        ("encoder", encoder, read.outputs, "gives", encoded[0], f"{encoded[1]} needs {encoded[0]}"),
+        ("decoder", decoder, written.outputs, "gives", parameters, f"{type(likelihood).__name__} needs {parameters}"),
     ]
-    if isinstance(covariates, int):
+    if covariates is not None:
+        beside = covariates + exposed
         z = f"{code[1]} has {code[0]}" + (f" and y {covariates}" if covariates else "")
         wanted += [
-            ("encoder", encoder, "covariates", "takes, of y,", covariates + exposed, f"y has {covariates + exposed}"),
-            ("decoder", decoder, "inputs", "takes", code[0] + covariates, z),
+            ("encoder", encoder, read.covariates, "takes, of y,", beside, f"y has {beside}"),
+            ("decoder", decoder, written.inputs, "takes", code[0] + covariates, z),
         ]
         if not covariates and not exposed:
-            wanted.append(("encoder", encoder, "inputs", "takes", cells, f"x has {cells}"))
-    for role, network, name, verb, needed, why in wanted:
-        stated = getattr(network, name, None)
-        if isinstance(stated, int) and stated != needed:
-            raise ConfigError(f"{role} {type(network).__name__} {verb} {stated} numbers per row; {why}")
+            wanted.append(("encoder", encoder, read.inputs, "takes", cells, f"x has {cells}"))
+    for role, network, said, verb, needed, why in wanted:
+        if said not in (None, needed):
+            raise ConfigError(f"{role} {type(network).__name__} {verb} {said} numbers per row; {why}")
     event = tuple(likelihood.event_shape)
-    _demand_order("encoder", encoder, "takes", event)
-    _demand_order("decoder", decoder, "gives", (likelihood.parameter_shape[-1], *event))
+    reader = encoder.body if isinstance(encoder, Encoder) else encoder
+    if isinstance(reader, Shaped):
+        _demand_order("encoder: the module takes", reader.takes, event)
+    if isinstance(decoder, Shaped):
+        _demand_order("decoder: the module gives", decoder.gives, (likelihood.parameter_shape[-1], *event))
 
 
-def _needs(part: Likelihood) -> str:
-    return f"{type(part).__name__} needs {part.parameter_shape.numel()}"
-
-
-def _demand_order(role: str, network: nn.Module, name: str, needed: Sequence[int]) -> None:
+def _demand_order(what: str, shape: Sequence[int], needed: Sequence[int]) -> None:
     """A module of the user's with axes in another order would take one cell for another, silently."""
-    body = getattr(network, "body", network)
-    if not isinstance(body, Shaped):
-        return
-    shape: tuple[int, ...] = getattr(body, name)
-    stated, plain = ([size for size in sizes if size > 1] for sizes in (shape, needed))
-    if len(stated) > 1 and stated != plain and sorted(stated) == sorted(plain):
+    said, plain = ([size for size in sizes if size > 1] for sizes in (shape, needed))
+    if len(said) > 1 and said != plain and sorted(said) == sorted(plain):
         raise ConfigError(
-            f"{role}: the module {name} rows of {shape}; {tuple(needed)} is needed "
+            f"{what} rows of {shape}; {tuple(needed)} is needed "
             "(channels last; Shaped(..., channels_first=True) turns the picture)"
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,14 +18,16 @@ from likely.models.base import Model, apply, beside, encode, start
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
 from likely.models.terms import Terms
-from likely.networks import Ladder
-from likely.networks.ladder import Descent
+from likely.networks.topdown import Descent, TopDown
 
 __all__ = ["HierarchicalVAE"]
 
+# The first part of the names of weights: in the model, and as they are stored.
+STORED = {"topdown.encoder.": "encoder.", "topdown.decoder.": "decoder.", "topdown.path.": "ladder."}
+
 
 class HierarchicalVAE(Model):
-    """P(x, z) = P(x|z) Π_l P(z_l|z_<l), Q(z|x) = Π_l Q(z_l|z_<l, x): groups of z, top-down, in one `Ladder`.
+    """P(x, z) = P(x|z) Π_l P(z_l|z_<l), Q(z|x) = Π_l Q(z_l|z_<l, x): groups of z, by one `TopDown` network.
 
     (Sønderby et al. 2016, Ladder variational autoencoders, equations 1 to 4 and section 2.) The ELBO's KL is
     Σ_l E_Q[D[Q(z_l|z_<l, x)‖P(z_l|z_<l)]]: in closed form within a group, sampled over the groups above it.
@@ -33,16 +36,8 @@ class HierarchicalVAE(Model):
     ----------
     likelihood
         Module that turns the decoder's output into P(x|z).
-    encoder
-        `(batch, *event) -> (batch, width)`: features of x; with a condition it is also given y's features, and the
-        mask as in `VAE`.
-    decoder
-        `(*batch, width) -> (*batch, likelihood.parameter_shape.numel())`, from the ladder's last state; with a
-        condition y's features come after it.
-    groups
-        Dimension of each group of z, the top one first; 1 to 20 of them.
-    width
-        Of the ladder.
+    topdown
+        The groups of z and their networks, encoder and decoder among them: a `likely.networks.Ladder`.
     condition
         Covariates `(batch, columns)` -> features of y `(batch, features)`.
     exposure
@@ -52,47 +47,47 @@ class HierarchicalVAE(Model):
     Raises
     ------
     ConfigError
-        If a network states a size that does not fit the parts beside it, or the groups make no ladder.
+        If a network states a size that does not fit the parts beside it.
 
     """
 
     def __init__(
         self,
         likelihood: Likelihood,
-        encoder: nn.Module,
-        decoder: nn.Module,
-        groups: Sequence[int],
-        width: int,
+        topdown: TopDown[Any],
         condition: nn.Module | None = None,
         exposure: Exposure | None = None,
     ) -> None:
         super().__init__()
-        self.p_x_z, self.encoder, self.decoder, self.condition = likelihood, encoder, decoder, condition
-        self.exposure, self.ladder = exposure, Ladder(groups, width)
-        self.latent = sum(groups)
-        asked = width, "the ladder"
-        code, exposed = (width, "the ladder's state"), exposure is not None
+        self.p_x_z, self.topdown, self.condition, self.exposure = likelihood, topdown, condition, exposure
+        self.latent = sum(topdown.sizes)
+        asked, code = (topdown.encoded, "the ladder"), (topdown.decoded, "the ladder's state")
+        encoder, decoder, exposed = topdown.encoder, topdown.decoder, exposure is not None
         demand_fitting(likelihood, encoder, decoder, condition, encoded=asked, code=code, exposed=exposed)
+        nn.Module.register_state_dict_post_hook(self, _as_stored)
+        nn.Module.register_load_state_dict_pre_hook(self, _as_named)
 
     def prior(self, rows: Tensor | None = None) -> Hierarchy:  # noqa: ARG002
         """P(z) = Π_l P(z_l|z_<l)."""
-        return Hierarchy(self.ladder, self.ladder.top, self.latent)
+        return Hierarchy(self.topdown, self.topdown.like, self.latent)
 
     def encoded(self, batch: Batch) -> Tensor:
-        """The features of x that climb the ladder: `(batch, width)`."""
-        return encode(self.encoder, self.ladder.width, batch, self.features(batch.covariates), self.exposure)
+        """The features of x that climb to the groups: `(batch, topdown.encoded)`."""
+        y, topdown = self.features(batch.covariates), self.topdown
+        return encode(topdown.encoder, topdown.encoded, batch, y, self.exposure)
 
     def law(self, encoded: Tensor) -> Hierarchy:
         """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`.
 
-        The family that features range over is what this ladder can make of them: its weights, which P(z) and Q(z|x)
+        The family that features range over is what the network can make of them: its weights, which P(z) and Q(z|x)
         share, are the same for every row.
         """
-        return Hierarchy(self.ladder, self.ladder.top, self.latent, self.ladder.climb(encoded))
+        features = self.topdown.bottom_up(encoded)
+        return Hierarchy(self.topdown, self.topdown.like, self.latent, features, encoded.shape[:-1])
 
     def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
         """The parameters of P(x|z), from the last state of a way down."""
-        return self._read(self.ladder(z=z).state, covariates)
+        return self._read(self.topdown(z=z).output, covariates)
 
     def terms(
         self,
@@ -104,7 +99,7 @@ class HierarchicalVAE(Model):
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
     ) -> Terms:
-        """One way down the ladder: z ~ Q(z|x), and the terms at them (see `Model.terms`).
+        """One way down: z ~ Q(z|x), and the terms at them (see `Model.terms`).
 
         Raises
         ------
@@ -116,27 +111,42 @@ class HierarchicalVAE(Model):
         if not isinstance(q, Hierarchy) or not isinstance(p, Hierarchy):
             laws = f"{type(q).__name__} and {type(p).__name__}"
             raise ConfigError(f"Q and P of a hierarchical model are what its posterior and prior give, got {laws}")
-        if noise is None:
-            shape = (k, len(batch), self.latent)
-            noise = torch.randn(shape, generator=generator, dtype=q.like.dtype, device=q.like.device)
-        down = self.ladder(noise=noise, features=q.features)
-        q.know(down)
-        p.know(down)
-        law = self.law_of_x(self._read(down.state, batch.covariates), batch.covariates)
+        noise = q.noise(torch.Size((k,)), generator) if noise is None else noise
+        down = self.topdown(noise=noise, features=q.features)
+        law = self.law_of_x(self._read(down.output, batch.covariates), batch.covariates)
         log_px_z = batch.sum_observed(law.log_prob(batch.values))
-        return Terms(down.z, log_px_z, q, p, groups=self._kl_groups(down))
+        return Terms(q.draws_of(down), log_px_z, q, p, groups=self._kl_groups(down), draws_of_p=p.draws_of(down))
 
     def initialise(self, batch: Batch) -> None:
         """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
-        start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
+        start(self.topdown.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
-    def _read(self, state: Tensor, covariates: Tensor | None) -> Tensor:
-        return apply(self.decoder, self.p_x_z.parameter_shape.numel(), beside(state, self.features(covariates)))
+    def _read(self, output: Tensor, covariates: Tensor | None) -> Tensor:
+        wanted, y = self.p_x_z.parameter_shape.numel(), self.features(covariates)
+        return apply(self.topdown.decoder, wanted, beside(output, y))
 
     def _kl_groups(self, down: Descent) -> Tensor:
         """D[Q(z_l|z_<l, x)‖P(z_l|z_<l)] at the sampled z_<l: `(sample, batch, groups)`."""
         if down.q_mean is None or down.q_log_std is None:
             raise ConfigError("a way down without x has no KL")
         q, p = DiagonalNormal(down.q_mean, down.q_log_std), DiagonalNormal(down.p_mean, down.p_log_std)
-        each = kl_per_dimension(q, p).split(self.ladder.groups, -1)
+        each = kl_per_dimension(q, p).split(self.topdown.sizes, -1)
         return torch.stack([part.sum(-1) for part in each], -1)
+
+
+def _as_stored(_: nn.Module, state: dict[str, Any], prefix: str, __: Any) -> None:
+    """Give the weights the names by which runs are stored."""
+    _rename(state, prefix, STORED)
+
+
+def _as_named(_: nn.Module, state: dict[str, Any], prefix: str, *__: Any) -> None:
+    """Give stored weights the names that they have in the model."""
+    _rename(state, prefix, {stored: named for named, stored in STORED.items()})
+
+
+def _rename(state: dict[str, Any], prefix: str, starts: Mapping[str, str]) -> None:
+    for name in [name for name in state if name.startswith(prefix)]:
+        inner = name.removeprefix(prefix)
+        start = next((start for start in starts if inner.startswith(start)), None)
+        if start is not None:
+            state[prefix + starts[start] + inner.removeprefix(start)] = state.pop(name)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from likely import posteriors, priors
 from likely.errors import ConfigError
 from likely.posteriors import Posterior
-from likely.priors import Prior
+from likely.priors import FromPosterior, Prior
 
 __all__ = ["demand_same_space"]
 
 WORDS = {"real": "real vectors", "sphere": "unit vectors", "codes": "one-hot codes"}
 
 
-def demand_same_space(prior: Prior, posterior: Posterior) -> None:
+def demand_same_space(prior: Prior | FromPosterior, posterior: Posterior) -> None:
     """Refuse a prior and a posterior that are laws of different things.
 
     Raises
@@ -34,11 +34,11 @@ def demand_same_space(prior: Prior, posterior: Posterior) -> None:
         raise ConfigError(f"prior {p} has z of {sizes[0]}, posterior {q} of {sizes[1]}; make them equal")
 
 
-def _is(part: type[Prior] | type[Posterior], space: str | None) -> bool:
-    return part not in (Prior, Posterior) and part.space in (None, space)
+def _is(part: type[Prior] | type[FromPosterior] | type[Posterior], space: str | None) -> bool:
+    return part not in (Prior, FromPosterior, Posterior) and part.space in (None, space)
 
 
-def _sizes(prior: Prior, posterior: Posterior) -> list[str]:
+def _sizes(prior: Prior | FromPosterior, posterior: Posterior) -> list[str]:
     if isinstance(prior, priors.Categorical) and isinstance(posterior, posteriors.Categorical):
         return [f"{part.groups} groups of {part.classes} classes" for part in (prior, posterior)]
     return [f"{part.event_shape[0]} numbers" for part in (prior, posterior)]

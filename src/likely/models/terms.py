@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from likely.distributions import DiagonalNormal, LatentDistribution, RelaxedOneHot
-from likely.distributions.latent import closed_kl
+from likely.distributions.latent import Draws, closed_kl
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 
@@ -21,8 +21,8 @@ class Terms:
 
     Attributes
     ----------
-    z
-        `(sample, batch, latent)`.
+    draws
+        z `(sample, batch, latent)`, and log Q(z|x) of each.
     log_px_z
         log P(x|z), summed over the observed cells: `(sample, batch)`.
     q, p
@@ -32,19 +32,28 @@ class Terms:
     groups
         D[Q(z_l|z_<l, x)‖P(z_l|z_<l)] of each group of a hierarchy, at the sampled z_<l: `(sample, batch, groups)`;
         `None` where z is one group.
+    draws_of_p
+        The same z with log P(z), where that is known from how they were drawn; `None` where P(z) is asked.
 
     """
 
     def __init__(
         self,
-        z: Tensor,
+        draws: Draws,
         log_px_z: Tensor,
         q: LatentDistribution,
         p: LatentDistribution,
         held: Callable[[Tensor], Tensor] | None = None,
         groups: Tensor | None = None,
+        draws_of_p: Draws | None = None,
     ) -> None:
-        self.z, self.log_px_z, self.q, self.p, self.held, self.groups = z, log_px_z, q, p, held, groups
+        self.draws, self.log_px_z, self.q, self.p, self.held, self.groups = draws, log_px_z, q, p, held, groups
+        self.draws_of_p = draws_of_p
+
+    @property
+    def z(self) -> Tensor:
+        """Samples of Q(z|x): `(sample, batch, latent)`."""
+        return self.draws.z
 
     @cached_property
     def reconstruction(self) -> Tensor:
@@ -54,12 +63,12 @@ class Terms:
     @cached_property
     def log_pz(self) -> Tensor:
         """log P(z): `(sample, batch)`."""
-        return self.p.log_prob(self.z)
+        return self.p.log_prob(self.z) if self.draws_of_p is None else self.draws_of_p.log_prob
 
     @cached_property
     def log_qz_x(self) -> Tensor:
         """log Q(z|x): `(sample, batch)`."""
-        return self.q.log_prob(self.z)
+        return self.draws.log_prob
 
     @cached_property
     def log_qz_x_held(self) -> Tensor:

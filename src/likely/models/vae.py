@@ -17,7 +17,7 @@ from likely.models.fit import demand_fitting
 from likely.models.spaces import demand_same_space
 from likely.models.terms import Terms
 from likely.posteriors import Posterior
-from likely.priors import Prior
+from likely.priors import FromPosterior, Prior
 
 __all__ = ["VAE"]
 
@@ -57,7 +57,7 @@ class VAE(Model):
 
     def __init__(
         self,
-        prior: Prior,
+        prior: Prior | FromPosterior,
         likelihood: Likelihood,
         posterior: Posterior,
         encoder: nn.Module,
@@ -76,7 +76,8 @@ class VAE(Model):
 
     def prior(self, rows: Tensor | None = None) -> LatentDistribution:
         """P(z); in training, `rows` are the numbers of the training rows whose z will be asked about."""
-        law: LatentDistribution = self.p_z(self._q, rows) if self.p_z.needs_posterior else self.p_z()
+        given = (self._q, rows) if isinstance(self.p_z, FromPosterior) else ()
+        law: LatentDistribution = self.p_z(*given)
         return law
 
     def encoded(self, batch: Batch) -> Tensor:
@@ -109,15 +110,16 @@ class VAE(Model):
             parameters = self.encoded(batch)
             q = self.law(parameters)
             held = partial(self._held, parameters)
-        z = q.rsample(torch.Size((k,)), generator) if noise is None else q.from_noise(noise)
-        return Terms(z, self.log_px_z(batch, z), q, self.prior(batch.rows) if p is None else p, held)
+        draws = q.sample_with_log_prob(k, generator=generator, noise=noise)
+        return Terms(draws, self.log_px_z(batch, draws.z), q, self.prior(batch.rows) if p is None else p, held)
 
     def initialise(self, batch: Batch) -> None:
         """Start from training rows, the first ones in their order.
 
         The decoder's last bias, if it has one, starts at their independent marginals; a prior made of rows takes them.
         """
-        self.p_z.initialise(batch.values, batch.covariates, batch.observed)
+        if isinstance(self.p_z, FromPosterior):
+            self.p_z.initialise(batch.values, batch.covariates, batch.observed)
         start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
     def _q(

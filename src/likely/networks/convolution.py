@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from likely.errors import ConfigError
+from likely.networks.base import Network
 
 __all__ = ["ConvDecoder", "ConvEncoder"]
 
@@ -102,7 +103,7 @@ class _Up(nn.Module):
         return wide[:, :, : self.size[0], : self.size[1]]
 
 
-class ConvEncoder(nn.Module):
+class ConvEncoder(Network):
     """Levels of strided 3x3 convolutions and residual blocks (He et al. 2016), silu, linear.
 
     `(*batch, cells + covariates) -> (*batch, outputs)`. The cells of a row are a picture, channels last, with values of
@@ -132,6 +133,8 @@ class ConvEncoder(nn.Module):
 
     """
 
+    covariates: int
+
     def __init__(
         self,
         event_shape: Sequence[int],
@@ -157,8 +160,8 @@ class ConvEncoder(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[-1] != self.inputs:
             raise ConfigError(f"ConvEncoder takes {self.inputs} numbers per row, flat; got {tuple(x.shape)}")
-        rows = x.reshape(-1, self.inputs)
-        cells, y = rows.split([self.inputs - self.covariates, self.covariates], -1)
+        rows = x.reshape(-1, x.shape[-1])
+        cells, y = rows.split([x.shape[-1] - self.covariates, self.covariates], -1)
         h: Tensor = self.levels(cells.unflatten(1, self.seen).permute(0, 1, 4, 2, 3).flatten(1, 2))
         h = h.permute(0, 2, 3, 1).flatten(1)
         if self.condition is not None:
@@ -167,7 +170,7 @@ class ConvEncoder(nn.Module):
         return made.reshape(*x.shape[:-1], self.outputs)
 
 
-class ConvDecoder(nn.Module):
+class ConvDecoder(Network):
     """Linear, levels of residual blocks and nearest-neighbour upsampling, silu, a 3x3 convolution, a bias per number.
 
     `(*batch, inputs) -> (*batch, numbers)`, flat, one parameter of all cells after the other, as likelihoods take them.

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from likely.errors import ConfigError
+from likely.networks.base import Network, stated
 from likely.networks.inputs import Features, Standardise
 
 __all__ = ["Encoder"]
 
 
-class Encoder(nn.Module):
+class Encoder(Network):
     """`body([first(x), missing, y])`: rows in data units, and covariates if the model has any, to Q's parameters.
 
     Features of a cell that is not observed are 0, and of the cells that may be missing the body is told which are.
@@ -24,7 +24,8 @@ class Encoder(nn.Module):
     first
         Brings `(batch, *event)` to `(batch, features)` of order one.
     body
-        Network that states its `inputs` and `outputs`; what it takes beyond the features and holes are covariates.
+        A `Network`, or a module that states `inputs`, `outputs` and `widest` as one; what it takes beyond the features
+        and holes are covariates.
     holes
         Places of the cells that may be missing, in a flat row: each adds a number, 1 where it is.
 
@@ -41,20 +42,20 @@ class Encoder(nn.Module):
     """
 
     holes: Tensor
+    takes_observed = True
 
     def __init__(self, first: Standardise | Features, body: nn.Module, holes: Sequence[int] = ()) -> None:
         super().__init__()
-        name = type(body).__name__
-        if not all(isinstance(getattr(body, size, None), int) for size in ("inputs", "outputs", "widest")):
+        name, sizes = type(body).__name__, stated(body)
+        if sizes.inputs is None or sizes.outputs is None or sizes.widest is None:
             raise ConfigError(f"{name} does not state its sizes; wrap it: networks.Shaped(module, inputs, outputs)")
-        stated: Any = body
-        self.first, self.body, self.outputs = first, body, int(stated.outputs)
+        self.first, self.body, self.inputs, self.outputs = first, body, first.inputs, sizes.outputs
         self.register_buffer("holes", torch.tensor(list(holes), dtype=torch.int64), persistent=False)
         features = first.outputs + len(holes)
-        self.widest = max(features, int(stated.widest))
-        self.covariates = int(stated.inputs) - features
+        self.widest = max(features, sizes.widest)
+        self.covariates: int = sizes.inputs - features
         if self.covariates < 0:
-            raise ConfigError(f"{name} takes {stated.inputs} numbers per row; x has {features} features")
+            raise ConfigError(f"{name} takes {sizes.inputs} numbers per row; x has {features} features")
 
     def forward(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> Tensor:
         """Values `(batch, *event)`, covariates `(batch, covariates)`, mask as the values -> `(batch, outputs)`."""

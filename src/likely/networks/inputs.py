@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from likely.data import Axis
+from likely.networks.base import Network
 
 __all__ = ["Features", "Standardise"]
 
@@ -16,7 +17,7 @@ LARGEST = 10.0
 ONE_HOT, LONGEST = 32, 32
 
 
-class Standardise(nn.Module):
+class Standardise(Network):
     """`(batch, *event) -> (batch, cells)`: (x − shift)/scale, kept within ±10, cast after centring.
 
     Parameters
@@ -40,7 +41,7 @@ class Standardise(nn.Module):
 
     def __init__(self, shift: float | Tensor, scale: float | Tensor, cells: int) -> None:
         super().__init__()
-        self.outputs = cells
+        self.inputs = self.outputs = self.widest = cells
         self.register_buffer("cells", torch.arange(cells), persistent=False)
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
@@ -53,7 +54,7 @@ class Standardise(nn.Module):
         return ((flat.to(dtype) - self.shift.to(dtype)) / self.scale.to(dtype)).clamp(-LARGEST, LARGEST)
 
 
-class Features(nn.Module):
+class Features(Network):
     """`(batch, columns) -> (batch, features)`: numbers on their bent axes, kept within ±10; categories as vectors.
 
     Up to 32 categories are one-hot, all zero for the code −1 of a value never seen. More are embedded in
@@ -88,7 +89,8 @@ class Features(nn.Module):
         self.axis, self.categories = axis, tuple(categories)
         self.embeddings = nn.ModuleDict({str(place): _embedding(size) for place, size in categories if size > ONE_HOT})
         sizes = [_dimensions(size) if size > ONE_HOT else size for _, size in categories]
-        self.outputs = len(numeric) + sum(sizes)
+        self.inputs, self.outputs = None, len(numeric) + sum(sizes)
+        self.widest = self.outputs
         coded = [place for (place, _), size in zip(categories, sizes, strict=True) for _ in range(size)]
         self.register_buffer("cells", torch.tensor([*numeric, *coded], dtype=torch.int64), persistent=False)
 

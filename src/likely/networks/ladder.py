@@ -1,9 +1,9 @@
-"""The ladder: one top-down path for P(z) and Q(z|x) of a hierarchy of groups of z."""
+"""The ladder: the top-down path of a hierarchy whose groups are vectors."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 import torch.nn.functional as F
@@ -11,39 +11,40 @@ from torch import Tensor, nn
 
 from likely.errors import ConfigError
 from likely.networks.residual import Block
+from likely.networks.topdown import Group, Moments, TopDown
 
-__all__ = ["Descent", "Ladder"]
+__all__ = ["Ladder"]
 
 LOW, HIGH = -12.0, 4.0
 MOST = 20
 
 
-@dataclass(frozen=True, eq=False)
-class Descent:
-    """What one way down gives, all groups side by side, the top one first.
+class _State:
+    """The deterministic path h, and its activation, which a group's prior and posterior both read."""
 
-    Attributes
-    ----------
-    z
-        `(*lead, latent)`.
-    state
-        The deterministic path after the last group: `(*lead, width)`.
-    p_mean, p_log_std
-        Of P(z_l|z_<l) for each group: `(*lead, latent)`.
-    q_mean, q_log_std
-        Of Q(z_l|z_<l, x), where x was there.
+    def __init__(self, h: Tensor) -> None:
+        self.h = h
 
-    """
-
-    z: Tensor
-    state: Tensor
-    p_mean: Tensor
-    p_log_std: Tensor
-    q_mean: Tensor | None
-    q_log_std: Tensor | None
+    @cached_property
+    def active(self) -> Tensor:
+        """silu(h)."""
+        return F.silu(self.h)
 
 
-class Ladder(nn.Module):
+class _Path(nn.Module):
+    """The weights of both ways, up and down."""
+
+    def __init__(self, groups: Sequence[int], width: int) -> None:
+        super().__init__()
+        self.top = nn.Parameter(torch.zeros(width))
+        self.up = nn.ModuleList(Block(width) for _ in groups)
+        self.down = nn.ModuleList(Block(width) for _ in groups)
+        self.into = nn.ModuleList(nn.Linear(dim, width) for dim in groups)
+        self.prior = nn.ModuleList(_silent(nn.Linear(width, 2 * dim)) for dim in groups)
+        self.posterior = nn.ModuleList(_silent(nn.Linear(2 * width, 2 * dim)) for dim in groups)
+
+
+class Ladder(TopDown[_State]):
     """Groups z_1, ..., z_L with P(z) = Π P(z_l|z_<l) and Q(z|x) = Π Q(z_l|z_<l, x), each a diagonal normal.
 
     On the way up, features of x pass L residual blocks, and group l reads what block L + 1 − l gave. On the way down, a
@@ -59,68 +60,62 @@ class Ladder(nn.Module):
 
     Parameters
     ----------
+    encoder
+        `(batch, *event) -> (batch, width)`: features of x; with a condition it is also given y's features, and the
+        mask as in `likely.VAE`.
+    decoder
+        `(*batch, width) -> (*batch, likelihood.parameter_shape.numel())`, from the last state; with a condition y's
+        features come after it.
     groups
         Dimension of each group, the top one first; 1 to 20 of them.
     width
         Of the state and of x's features.
 
+    Raises
+    ------
+    ConfigError
+        If there are no groups or too many, or one has no dimension.
+
     """
 
-    def __init__(self, groups: Sequence[int], width: int) -> None:
+    def __init__(self, encoder: nn.Module, decoder: nn.Module, groups: Sequence[int], width: int) -> None:
         super().__init__()
         if not 1 <= len(groups) <= MOST or min(groups) < 1:
             raise ConfigError(f"a hierarchy has 1 to {MOST} groups of at least one dimension each, got {list(groups)}")
-        self.groups, self.width, self.widest = tuple(groups), width, width
-        self.top = nn.Parameter(torch.zeros(width))
-        self.up = nn.ModuleList(Block(width) for _ in groups)
-        self.down = nn.ModuleList(Block(width) for _ in groups)
-        self.into = nn.ModuleList(nn.Linear(dim, width) for dim in groups)
-        self.prior = nn.ModuleList(_silent(nn.Linear(width, 2 * dim)) for dim in groups)
-        self.posterior = nn.ModuleList(_silent(nn.Linear(2 * width, 2 * dim)) for dim in groups)
+        self.groups = tuple(Group((dim,)) for dim in groups)
+        self.encoded = self.decoded = self.widest = width
+        self.encoder, self.decoder, self.path = encoder, decoder, _Path(groups, width)
 
-    def climb(self, features: Tensor) -> tuple[Tensor, ...]:
+    @property
+    def like(self) -> Tensor:
+        return self.path.top
+
+    def bottom_up(self, encoded: Tensor) -> tuple[Tensor, ...]:
         """Features of x `(batch, width)` -> what each group reads, the top group's first."""
         made = []
-        for block in self.up:
-            features = block(features)
-            made.append(features)
+        for block in self.path.up:
+            encoded = block(encoded)
+            made.append(encoded)
         return tuple(reversed(made))
 
-    def forward(
-        self, *, noise: Tensor | None = None, z: Tensor | None = None, features: Sequence[Tensor] | None = None
-    ) -> Descent:
-        """One way down.
+    def start(self, lead: torch.Size) -> _State:
+        return _State(self.path.top.expand(*lead, -1))
 
-        Parameters
-        ----------
-        noise
-            Standard normal numbers `(*lead, latent)`: z is drawn from Q where there are features, else from P.
-        z
-            Given codes `(*lead, latent)`, in place of noise.
-        features
-            What `climb` gave, each `(batch, width)`.
+    def prior(self, level: int, state: _State) -> Moments:
+        mean, log_std = _halves(self.path.prior[level](state.active))
+        return Moments(mean, F.hardtanh(log_std, LOW, HIGH))
 
-        """
-        given = noise if z is None else z
-        if given is None:
-            raise ConfigError("a way down needs noise or z")
-        state: Tensor = self.top.expand(*given.shape[:-1], -1)
-        found: list[tuple[Tensor, ...]] = []
-        for level, part in enumerate(given.split(self.groups, -1)):
-            calm = F.silu(state)
-            mean, log_std = _halves(self.prior[level](calm))
-            log_std = F.hardtanh(log_std, LOW, HIGH)
-            made = [mean, log_std]
-            if features is not None:
-                seen = torch.cat([calm, F.silu(features[level]).expand(calm.shape).to(calm.dtype)], -1)
-                move, stretch = _halves(self.posterior[level](seen))
-                made += [mean + move, F.hardtanh(log_std + stretch, LOW, HIGH)]
-            code = part if z is not None else made[-2] + made[-1].exp() * part
-            state = self.down[level](state + self.into[level](code))
-            found.append((code, *made))
-        code, *laws = (torch.cat(tensors, -1) for tensors in zip(*found, strict=True))
-        q_mean, q_log_std = laws[2:] if features is not None else (None, None)
-        return Descent(code, state, laws[0], laws[1], q_mean, q_log_std)
+    def posterior(self, level: int, state: _State, features: Tensor, prior: Moments) -> Moments:
+        active = state.active
+        seen = torch.cat([active, F.silu(features).expand(active.shape).to(active.dtype)], -1)
+        move, stretch = _halves(self.path.posterior[level](seen))
+        return Moments(prior.mean + move, F.hardtanh(prior.log_std + stretch, LOW, HIGH))
+
+    def advance(self, level: int, state: _State, z: Tensor) -> _State:
+        return _State(self.path.down[level](state.h + self.path.into[level](z)))
+
+    def output(self, state: _State) -> Tensor:
+        return state.h
 
 
 def _silent(layer: nn.Linear) -> nn.Linear:
@@ -129,8 +124,8 @@ def _silent(layer: nn.Linear) -> nn.Linear:
     return layer
 
 
-def _halves(numbers: Tensor) -> tuple[Tensor, Tensor]:
+def _halves(numbers: Tensor) -> Moments:
     """Mean and log-deviation, in float32 under autocast."""
     full = numbers.float() if numbers.dtype in (torch.bfloat16, torch.float16) else numbers
     mean, log_std = full.chunk(2, -1)
-    return mean, log_std
+    return Moments(mean, log_std)

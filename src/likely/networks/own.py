@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 from torch import Tensor, nn
 
 from likely.errors import ConfigError
+from likely.networks.base import Network, takes_observed
 from likely.networks.inputs import Features, Standardise
 from likely.networks.trial import trial
 
 __all__ = ["OwnDecoder", "OwnEncoder"]
 
 
-class OwnEncoder(nn.Module):
+class OwnEncoder(Network):
     """`module(first(x))` or `module(first(x), y)`: rows in data units to Q's parameters.
 
     The module is given numbers of order one: `(rows, C, H, W)` of pictures, one channel of grey ones, and
@@ -44,13 +43,15 @@ class OwnEncoder(nn.Module):
 
     """
 
+    takes_observed = True
+
     def __init__(
         self, first: Standardise | Features, module: nn.Module, event: tuple[int, ...], covariates: int = 0
     ) -> None:
         super().__init__()
         self.first, self.module, self.covariates = first, module, covariates
         self.event, self.pictured = event, isinstance(first, Standardise) and len(event) in (2, 3)
-        self.masked = "observed" in inspect.signature(module.forward).parameters
+        self.inputs, self.masked = first.inputs, takes_observed(module)
         device = next((weight.device for weight in module.parameters()), torch.device("cpu"))
         rows = torch.zeros(2, first.outputs, device=device)
         y = torch.zeros(2, covariates, device=device) if covariates else None
@@ -89,7 +90,7 @@ class OwnEncoder(nn.Module):
         return rows.unsqueeze(1) if len(self.event) == 2 else rows.movedim(-1, 1)
 
 
-class OwnDecoder(nn.Module):
+class OwnDecoder(Network):
     """`module(z)`, z and the features of y end to end, to the parameters of P(x|z).
 
     Parameters
@@ -117,6 +118,8 @@ class OwnDecoder(nn.Module):
         If the module does not take such rows, or gives other numbers.
 
     """
+
+    inputs: int
 
     def __init__(self, module: nn.Module, inputs: int, event: tuple[int, ...], parameters: int, what: str) -> None:
         super().__init__()

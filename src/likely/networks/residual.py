@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from likely.networks.base import Network
+
 __all__ = ["Block", "ResidualMLP"]
 
 
@@ -23,7 +25,7 @@ class Block(nn.Module):
         return h + change
 
 
-class ResidualMLP(nn.Module):
+class ResidualMLP(Network):
     """Linear, `blocks` residual blocks (He et al. 2016), silu, linear: `(*batch, inputs) -> (*batch, outputs)`.
 
     Parameters

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from likely.errors import ConfigError
+from likely.networks.base import Network
 from likely.networks.trial import trial
 
 __all__ = ["Shaped"]
@@ -16,7 +17,7 @@ __all__ = ["Shaped"]
 Shape = tuple[int, ...]
 
 
-class Shaped(nn.Module):
+class Shaped(Network):
     """Any module as a network of the model: `(*batch, inputs) -> (*batch, outputs)`, both flat.
 
     The module gets rows `(rows, *inputs)` in the type of its weights and gives `(rows, *outputs)`; rows in the stated

@@ -1,6 +1,6 @@
 """P(z): modules whose call returns a distribution over z."""
 
-from likely.priors.base import Prior
+from likely.priors.base import FromPosterior, Prior
 from likely.priors.categorical import Categorical
 from likely.priors.diagonal import DiagonalNormal, Mixture
 from likely.priors.exemplar import Exemplar
@@ -14,6 +14,7 @@ __all__ = [
     "DiagonalNormal",
     "Exemplar",
     "Flow",
+    "FromPosterior",
     "Hypersphere",
     "Mixture",
     "Prior",

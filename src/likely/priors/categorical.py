@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from likely.distributions import OneHot, RelaxedOneHot
 from likely.distributions.one_hot import demand_code
-from likely.priors.base import Encode, Prior
+from likely.priors.base import Prior
 
 __all__ = ["Categorical"]
 
@@ -42,6 +42,6 @@ class Categorical(Prior):
         self.event_shape = torch.Size((groups * classes,))
         self.logits = nn.Parameter(torch.zeros(groups, classes))
 
-    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> OneHot | RelaxedOneHot:  # noqa: ARG002
+    def forward(self) -> OneHot | RelaxedOneHot:
         """The distribution, over vectors `(groups * classes,)`; relaxed in training."""
         return RelaxedOneHot(self.logits, self.temperature) if self.training else OneHot(self.logits)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from likely import distributions
-from likely.priors.base import Encode, Prior
+from likely.priors.base import Prior
 
 __all__ = ["DiagonalNormal", "Mixture"]
 
@@ -30,7 +30,7 @@ class DiagonalNormal(Prior):
         self.event_shape = torch.Size((dim,))
         self.mean, self.log_std = nn.Parameter(torch.zeros(dim)), nn.Parameter(torch.zeros(dim))
 
-    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> distributions.DiagonalNormal:  # noqa: ARG002
+    def forward(self) -> distributions.DiagonalNormal:
         """The distribution, over vectors `(dim,)`."""
         return distributions.DiagonalNormal(self.mean, self.log_std)
 
@@ -57,6 +57,6 @@ class Mixture(Prior):
         self.means = nn.Parameter(SPREAD * torch.randn(components, dim))
         self.log_stds = nn.Parameter(torch.full((components, dim), 0.5 * math.log(1 - SPREAD**2)))
 
-    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> distributions.LatentMixture:  # noqa: ARG002
+    def forward(self) -> distributions.LatentMixture:
         """The distribution, over vectors `(dim,)`."""
         return distributions.LatentMixture(self.logits, distributions.DiagonalNormal(self.means, self.log_stds))

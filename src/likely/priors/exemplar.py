@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from likely.distributions import DiagonalNormal, LatentMixture
 from likely.distributions.latent import Index, LatentDistribution
 from likely.errors import ConfigError
-from likely.priors.base import Encode, Prior
+from likely.priors.base import Encode, FromPosterior
 
 __all__ = ["Exemplar"]
 
 CHUNK = 1000
 
 
-class Exemplar(Prior):
+class Exemplar(FromPosterior):
     """P(z) = (1/N) Σ_n N(z; μ(x_n), s² I), μ(x_n) the mean of Q(z|x_n), s learned (Norouzi, Fleet, Norouzi 2020).
 
     In training an exemplar is left out of its own prior, which is then over N − 1, and of the others only the
@@ -36,7 +36,7 @@ class Exemplar(Prior):
 
     """
 
-    needs_posterior = knows_rows = True
+    knows_rows = True
     centres: Tensor
     zeros: Tensor
     chosen: Tensor | None
@@ -76,25 +76,23 @@ class Exemplar(Prior):
         super()._load_from_state_dict(*arguments)
         self._stale = False  # the means that were stored belong to the weights that were
 
-    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentDistribution:
+    def forward(self, posterior: Encode, rows: Tensor | None = None) -> LatentDistribution:
         """The distribution, over vectors `(dim,)`; in training its `log_prob` is of z `(sample, batch, dim)`."""
         if self._stale:
             self._renew(posterior)
         whole = LatentMixture(self.zeros, self._kernels(self.centres))
         if not self.training:
             return whole
-        if posterior is None or self.values is None:
-            raise ConfigError("an exemplar prior learns with training rows and Q: call initialise(values) before")
+        if self.values is None:
+            raise ConfigError("an exemplar prior learns with training rows: call initialise(values) before")
         return _Nearest(self, whole, posterior, rows)
 
     def _kernels(self, means: Tensor) -> DiagonalNormal:
         return DiagonalNormal(means, self.log_std.to(means.dtype).expand(means.shape[-1]))
 
     @torch.no_grad()
-    def _renew(self, posterior: Encode | None) -> None:
-        if posterior is None or self.values is None:
-            raise ConfigError("an exemplar prior is made of Q: call it with the posterior")
-        places = torch.arange(len(self.values), device=self.values.device)
+    def _renew(self, posterior: Encode) -> None:
+        places = torch.arange(len(self.centres), device=self.centres.device)
         self.centres = torch.cat([self._q(posterior, part).mean for part in places.split(CHUNK)]).to(self.centres)
         self._stale = False
 

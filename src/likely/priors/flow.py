@@ -11,7 +11,7 @@ from likely.distributions import DiagonalNormal, Flowed
 from likely.distributions.flow import Map
 from likely.networks import Steps
 from likely.networks.flows import Kind
-from likely.priors.base import Encode, Prior
+from likely.priors.base import Prior
 
 __all__ = ["Flow"]
 
@@ -43,7 +43,7 @@ class Flow(Prior):
         self.steps = Steps(dim, kind, steps, 0, hidden)
         self.register_buffer("zeros", torch.zeros(dim), persistent=False)
 
-    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> Flowed:  # noqa: ARG002
+    def forward(self) -> Flowed:
         """The distribution, over vectors `(dim,)`."""
         return Flowed(DiagonalNormal(self.zeros, self.zeros), self._map)
 

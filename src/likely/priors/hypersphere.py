@@ -7,7 +7,7 @@ from torch import Tensor
 
 from likely import distributions
 from likely.errors import ConfigError
-from likely.priors.base import Encode, Prior
+from likely.priors.base import Prior
 
 __all__ = ["Hypersphere"]
 
@@ -39,10 +39,6 @@ class Hypersphere(Prior):
         self.event_shape = torch.Size((dim,))
         self.register_buffer("zeros", torch.zeros(dim), persistent=False)
 
-    def forward(
-        self,
-        posterior: Encode | None = None,  # noqa: ARG002
-        rows: Tensor | None = None,  # noqa: ARG002
-    ) -> distributions.UniformSphere:
+    def forward(self) -> distributions.UniformSphere:
         """The distribution, over unit vectors `(dim,)`."""
         return distributions.UniformSphere(self.zeros)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from likely import distributions
-from likely.priors.base import Encode, Prior
+from likely.priors.base import Prior
 
 __all__ = ["StandardNormal"]
 
@@ -28,10 +28,6 @@ class StandardNormal(Prior):
         self.event_shape = torch.Size((dim,))
         self.register_buffer("zeros", torch.zeros(dim), persistent=False)
 
-    def forward(
-        self,
-        posterior: Encode | None = None,  # noqa: ARG002
-        rows: Tensor | None = None,  # noqa: ARG002
-    ) -> distributions.StandardNormal:
+    def forward(self) -> distributions.StandardNormal:
         """The distribution, over vectors `(dim,)`."""
         return distributions.StandardNormal(self.zeros)

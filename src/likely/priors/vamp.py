@@ -7,13 +7,12 @@ from torch import Tensor, nn
 
 from likely.data.batch import completed
 from likely.distributions import LatentMixture
-from likely.errors import ConfigError
-from likely.priors.base import Encode, Prior
+from likely.priors.base import Encode, FromPosterior
 
 __all__ = ["Vamp"]
 
 
-class Vamp(Prior):
+class Vamp(FromPosterior):
     """P(z) = (1/K) Σ_k Q(z|u_k), u_k learned pseudo-inputs (Tomczak and Welling 2018, VAE with a VampPrior).
 
     u_k = start_k + scale · move_k: a training row, and a learned move in units of each cell's deviation, so that the
@@ -41,7 +40,6 @@ class Vamp(Prior):
 
     """
 
-    needs_posterior = True
     space = None
     start: Tensor
     scale: Tensor
@@ -81,10 +79,8 @@ class Vamp(Prior):
         if self.observed is not None and observed is not None:
             self.observed.copy_(observed[chosen])
 
-    def forward(self, posterior: Encode | None = None, rows: Tensor | None = None) -> LatentMixture:  # noqa: ARG002
+    def forward(self, posterior: Encode, rows: Tensor | None = None) -> LatentMixture:  # noqa: ARG002
         """The distribution, over vectors `(dim,)`."""
-        if posterior is None:
-            raise ConfigError("a VampPrior is made of Q: call it with the posterior")
         inputs = self.start + self.scale * self.move
         beside = {"covariates": self.covariates, "observed": self.observed}
         q = posterior(inputs, **{name: part for name, part in beside.items() if part is not None})

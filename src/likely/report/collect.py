@@ -25,6 +25,7 @@ from likely.evaluation import (
     posterior_means,
 )
 from likely.models import VAE
+from likely.networks import ResidualMLP
 from likely.report.findings import Findings
 from likely.report.pictures import pictures
 from likely.tasks.anomalies import contributions
@@ -179,14 +180,13 @@ def _prior_walk(run: Run, encoded: EncodedRows) -> tuple[np.ndarray, list[tuple[
     noise = torch.randn(DRAWS, prior.noise_size, generator=torch.Generator().manual_seed(run.config.seed))
     z = prior.from_noise(noise.to(prior.like)).cpu()
     start = z.numpy()[:, :2] if z.shape[1] > 1 else np.column_stack([z.numpy()[:, 0], np.zeros(DRAWS)])
-    layers = getattr(model.decoder, "layers", None) if isinstance(model, VAE) else None
-    if layers is None:
+    if not isinstance(model, VAE) or not isinstance(model.decoder, ResidualMLP):
         return start, []
     names = ["first layer", *(f"block {i + 1}" for i in range(run.config.model.blocks or 0)), "parameters of P(x|z)"]
     y = None if encoded.covariates is None else encoded.covariates[torch.arange(DRAWS) % len(encoded)]
     seen = model.features(y)
     code = z.to(run.device) if seen is None else torch.cat([z.to(run.device), seen], 1)
-    outputs = [layer.float().cpu().numpy() for layer in layers(code)]
+    outputs = [layer.float().cpu().numpy() for layer in model.decoder.layers(code)]
     return start, [(name, _principal(layer)) for name, layer in zip(names, outputs, strict=True)]
 
 

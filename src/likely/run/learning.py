@@ -19,6 +19,7 @@ from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
 from likely.errors import ConfigError, DataError, RunError
 from likely.models import VAE, Ensemble
 from likely.objectives import Objective
+from likely.priors import FromPosterior
 from likely.run.progress import bar
 from likely.run.run import Run
 from likely.run.states import on_cpu
@@ -124,7 +125,7 @@ def _begin(run: Run, rows: EncodedRows, weights: dict[str, Tensor] | None) -> No
         run.model.initialise(batch)
         return
     for member in run.model.members:
-        if isinstance(member, VAE) and member.p_z.knows_rows:
+        if isinstance(member, VAE) and isinstance(member.p_z, FromPosterior) and member.p_z.knows_rows:
             member.p_z.initialise(batch.values, batch.covariates, batch.observed)
 
 
@@ -190,7 +191,7 @@ def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
 def _starting(run: Run) -> int:
     """How many rows a model starts from; fewer wide ones, unless its prior is made of them."""
     model = run.model.members[0]
-    if isinstance(model, VAE) and model.p_z.needs_posterior:
+    if isinstance(model, VAE) and isinstance(model.p_z, FromPosterior):
         return START_ROWS
     return min(START_ROWS, max(START_LEAST, START_CELLS // run.schema.dims))
 

@@ -79,7 +79,10 @@ class TrainingState:
     def __init__(self, model: Model, rows: int, batch: int, rate: float, weight_decay: float, seed: int) -> None:
         self.model = model
         self.weights: list[Tensor] = list(model.parameters())
-        self.names = [name for name, _ in model.named_parameters()]
+        stored: dict[int, str] = {}
+        for name, tensor in model.state_dict(keep_vars=True).items():
+            stored.setdefault(id(tensor), name)
+        self.names = [stored.get(id(weight), name) for name, weight in model.named_parameters()]
         device = self.weights[0].device
         self.optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=weight_decay, fused=True)
         self.averaged = [weight.detach().clone() for weight in self.weights]
@@ -103,9 +106,8 @@ class TrainingState:
     def keep(self, weights: list[Tensor]) -> None:
         """These weights, and the buffers as they are, are the best so far."""
         place = {id(weight): tensor for weight, tensor in zip(self.weights, weights, strict=True)}
-        known = {name: place[id(weight)] for name, weight in self.model.named_parameters(remove_duplicate=False)}
-        for name, tensor in self.model.state_dict().items():
-            self.best[name].copy_(known.get(name, tensor).detach())
+        for name, tensor in self.model.state_dict(keep_vars=True).items():
+            self.best[name].copy_(place.get(id(tensor), tensor).detach())
 
     def put(self, weights: list[Tensor]) -> None:
         """Give the model these weights."""

@@ -32,7 +32,8 @@ from likely.evaluation import (
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import backward, forward
 from likely.evaluation.averages import LogMean
-from rooms import CELLS, POSTERIORS, PRIORS, stir
+from likely.networks import Ladder
+from rooms import CELLS, POSTERIORS, PRIORS, started, stir
 
 
 def plain(temperatures: int, step: float, chains: int = 16) -> Schedule:
@@ -124,7 +125,7 @@ def small(prior: str, posterior: str) -> likely.VAE:
     likelihood = likelihoods.Bernoulli((CELLS,))
     encoder, decoder = nn.Linear(CELLS, q.parameter_shape.numel()), nn.Linear(p.event_shape[0], CELLS)
     model = likely.VAE(p, likelihood, q, encoder, decoder)
-    p.initialise(torch.randint(0, 2, (40, CELLS)).float())
+    started(p, torch.randint(0, 2, (40, CELLS)).float())
     stir(model)
     return model.eval()
 
@@ -186,7 +187,7 @@ def ladder() -> likely.HierarchicalVAE:
     """A hierarchy over five 0/1 cells, away from its start."""
     torch.manual_seed(0)
     likelihood = likelihoods.Bernoulli((CELLS,))
-    model = likely.HierarchicalVAE(likelihood, nn.Linear(CELLS, 8), nn.Linear(8, CELLS), (2, 1), 8)
+    model = likely.HierarchicalVAE(likelihood, Ladder(nn.Linear(CELLS, 8), nn.Linear(8, CELLS), (2, 1), 8))
     stir(model)
     return model
 

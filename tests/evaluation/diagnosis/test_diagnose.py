@@ -34,7 +34,7 @@ from likely.evaluation.diagnosis import words
 from likely.models import VAE, Model
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
-from rooms import CELLS, DIM, POSTERIORS, PRIORS, space_of, stir
+from rooms import CELLS, DIM, POSTERIORS, PRIORS, space_of, started, stir
 from schemas import schema_of
 
 ROWS, ERRORS = 1000, 4.5
@@ -339,7 +339,7 @@ def test_every_prior_and_posterior_goes_through(prior: str, posterior: str) -> N
     encoder, decoder = nn.Linear(CELLS, q.parameter_shape.numel()), nn.Linear(latent, CELLS)
     model = VAE(p, likelihoods.Gaussian((CELLS,), 0.7), q, encoder, decoder)
     x = torch.randn(60, CELLS, dtype=torch.float64)
-    p.initialise(torch.randn(40, CELLS))
+    started(p, torch.randn(40, CELLS))
     stir(model)
     check(model, x)
 

@@ -167,10 +167,9 @@ class Bridge:
             log_pz = self.p.log_prob(place)
             log_q = log_pz if self.from_prior else self.q.log_prob(place)
             return log_q, self.model.log_px_z(self.batch, place) + log_pz
-        z = self.p.from_noise(place)
-        log_noise = self.noise_law.log_prob(place)
-        log_q = log_noise if self.from_prior else self.q.log_prob(z) - self.p.log_prob(z) + log_noise
-        return log_q, self.model.log_px_z(self.batch, z) + log_noise
+        draws, log_noise = self.p.sample_with_log_prob(noise=place), self.noise_law.log_prob(place)
+        log_q = log_noise if self.from_prior else self.q.log_prob(draws.z) - draws.log_prob + log_noise
+        return log_q, self.model.log_px_z(self.batch, draws.z) + log_noise
 
     def _scale(self) -> Tensor:
         """Deviations of the chains' places under Q: `(rows, latent)`, on a sphere `(rows, 1)`."""

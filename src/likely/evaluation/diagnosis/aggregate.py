@@ -99,9 +99,9 @@ def aggregate(model: Model, rows: EncodedRows, seed: int = 0) -> Aggregate | Non
     laws, draws, own, counts = [], [], [], []
     for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), min(CHUNK, len(rows))):
         q = model.posterior(batch)
-        z = q.from_noise(normal(keys, STREAM, 0, DRAWS, q.noise_size).to(q.like.dtype))
-        own.append(q.log_prob(z)[:, :count])
-        draws.append(z[:, :count])
+        drawn = q.sample_with_log_prob(noise=normal(keys, STREAM, 0, DRAWS, q.noise_size).to(q.like.dtype))
+        own.append(drawn.log_prob[:, :count])
+        draws.append(drawn.z[:, :count])
         laws.append(q)
         counts.append(count)
     z, log_q = torch.cat(draws, 1), torch.cat(own, 1).to(torch.float64)

@@ -28,7 +28,7 @@ import likely
 from common import RESULTS, data, keep
 from likely import likelihoods, objectives, posteriors, priors
 from likely.config import TrainingConfig
-from likely.data import EncodedRows, sources
+from likely.data import EncodedRows, ResidentRows, sources
 from likely.evaluation import evidence
 from likely.training import Schedule, train
 
@@ -84,7 +84,7 @@ def fresh(rows: EncodedRows) -> likely.VAE:
 def images(split: str) -> EncodedRows:
     """MNIST, flat."""
     values = sources.open_source(data("mnist")).splits[split].values
-    return EncodedRows(torch.from_numpy(np.asarray(values)).flatten(1), "dynamic", 255.0)
+    return ResidentRows(torch.from_numpy(np.asarray(values)).flatten(1), "dynamic", 255.0)
 
 
 def trained(name: str, folder: Path) -> tuple[likely.VAE, dict[str, float]]:

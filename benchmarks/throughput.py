@@ -38,7 +38,7 @@ import likely
 from common import PEERS, data, environment, keep
 from likely import likelihoods, posteriors, priors
 from likely.config import TrainingConfig
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.data.sources.idx import read_folder
 from likely.training import Schedule, train
 
@@ -85,7 +85,7 @@ class Likely:
         torch.manual_seed(0)
         parts = priors.StandardNormal(LATENT), likelihoods.Bernoulli((CELLS,)), posteriors.Normal(LATENT)
         self.model = likely.VAE(*parts, nn.Sequential(Cast(), *encoder()), decoder())
-        self.rows, self.validation = EncodedRows(rows), EncodedRows(rows[:BATCH])
+        self.rows, self.validation = ResidentRows(rows), ResidentRows(rows[:BATCH])
 
     def __call__(self, epochs: int) -> Answer:
         steps = epochs * len(self.rows) // BATCH

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.data.noise import row_keys
 from likely.evaluation import Schedule, simulate
 from likely.evaluation.annealing.bridge import Bridge
@@ -86,7 +86,7 @@ def one(folder: Path, latent: int, kind: str) -> dict[str, Any]:
     torch.manual_seed(latent)
     exact = known(latent, kind)
     x, more = exact.sample(ROWS), exact.sample(BOUND_ROWS)
-    rows, truth = EncodedRows(x), exact.log_px(x).numpy()
+    rows, truth = ResidentRows(x), exact.log_px(x).numpy()
     subject, annealed = Subject(folder, exact.model, rows), {}
     tuned = {setting: subject.tuned(setting) for setting in SETTINGS}
     precise = tuned["precise"].schedule
@@ -102,7 +102,7 @@ def one(folder: Path, latent: int, kind: str) -> dict[str, Any]:
         if annealed[list(annealed)[-1]]["mean |error|"] > WANTED or factor == FINER[0]:
             measure(f"precise x {factor}", precise.spread(factor * precise.temperatures))
     bounds, exact_more = {}, exact.log_px(more).numpy()
-    rising = [subject.bounds(EncodedRows(more), samples)["iwae"] for samples in SAMPLES]
+    rising = [subject.bounds(ResidentRows(more), samples)["iwae"] for samples in SAMPLES]
     for samples, value in zip(SAMPLES, rising, strict=True):
         bounds[f"L_{samples}"] = average(value - exact_more)
     sides = subject.pinched(tuned["default"].schedule, SIMULATED, "default")
@@ -149,7 +149,7 @@ def coverage(folder: Path) -> dict[str, Any]:
         torch.manual_seed(latent)
         exact = known(latent, "both")
         x = exact.sample(FIXED)
-        subject = Subject(folder / "coverage" / str(latent), exact.model, EncodedRows(x))
+        subject = Subject(folder / "coverage" / str(latent), exact.model, ResidentRows(x))
         schedules = {setting: subject.tuned(setting).schedule for setting in SETTINGS}
         finest = schedules["precise"].spread(FINEST * schedules["precise"].temperatures)
         for setting, schedule in {**schedules, f"precise x {FINEST}": finest}.items():
@@ -181,7 +181,7 @@ def coverage(folder: Path) -> dict[str, Any]:
 def repeated(subject: Subject, schedule: Schedule, name: str) -> Piece:
     """The AIS mean and its error, over and over: some repetitions at a time, as more chains, under their own seed."""
     x, model = subject.like.values, subject.model
-    batch, chains = subject.like.whole(torch.arange(FIXED)), schedule.chains
+    batch, chains = subject.like.evaluation_batch(torch.arange(FIXED)), schedule.chains
     wide = schedule.spread(schedule.temperatures, GROUP * chains)
 
     @torch.no_grad()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from likely.data import Schema, Source, decode, digest, divide, encode, infer_schema, take, taken
+from likely.data import Schema, Source, decode, digest, divide, encode, infer_schema, taken
 from likely.data.source import Form, Rows
 from likely.data.sources.picture import colour_of
 from likely.data.tally import tally
@@ -234,10 +234,10 @@ def test_the_schema_of_bytes_takes_no_more_than_they_do() -> None:
 def test_bytes_are_encoded_without_a_copy_and_rows_in_one_piece_are_a_view() -> None:
     pictures = RNG.integers(0, 256, (100, 8, 8), dtype=np.uint8)
     assert encode(schema_of(pictures), pictures).values.data_ptr() == pictures.ctypes.data
-    part = take(Rows(pictures, np.arange(100)), np.arange(10, 90))
+    part = Rows(pictures, np.arange(100)).read(np.arange(10, 90))
     assert np.shares_memory(part.values, pictures)
     np.testing.assert_array_equal(np.asarray(part.labels), np.arange(10, 90))
-    np.testing.assert_array_equal(take(Rows(pictures), np.array([3, 5, 4])).values, pictures[[3, 5, 4]])
+    np.testing.assert_array_equal(Rows(pictures).read(np.array([3, 5, 4])).values, pictures[[3, 5, 4]])
 
 
 @pytest.mark.parametrize(

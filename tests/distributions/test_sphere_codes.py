@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.distributions import RelaxedOneHotCategorical, kl_divergence
 
 from likely import posteriors, priors
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.distributions import OneHot, RelaxedOneHot, UniformSphere, VonMisesFisher
 from likely.distributions.angle import invert
 from likely.distributions.bessel import log_area, log_mean_exp
@@ -193,7 +193,7 @@ def model_of_codes(groups: int = GROUPS) -> VAE:
 
 def test_evaluation_of_codes_is_that_of_every_code_enumerated() -> None:
     model, x = model_of_codes(), 0.5 * torch.randn(6, CELLS).double()
-    found = evidence(model, EncodedRows(x), samples=3000, prior_sampling=True)
+    found = evidence(model, ResidentRows(x), samples=3000, prior_sampling=True)
     batch, z = Batch(x), every_code()[:, None].expand(-1, 6, -1).double()
     q, joint = model.posterior(batch).log_prob(z), model.log_joint(batch, z)
     exact = {"iwae": joint.logsumexp(0), "prior_sampling": joint.logsumexp(0), "elbo": (q.exp() * (joint - q)).sum(0)}
@@ -214,7 +214,7 @@ def test_an_exact_posterior_leaves_no_gap() -> None:
         assert isinstance(model.encoder, nn.Linear)
         model.encoder.weight.zero_()
         model.encoder.bias.copy_((joint - joint.max()).squeeze(-1).clamp_min(-10) + 5)
-    found = evidence(model, EncodedRows(x), samples=200)
+    found = evidence(model, ResidentRows(x), samples=200)
     assert found.terms["iwae"] == pytest.approx(joint.logsumexp(0).numpy(), abs=1e-3)
     assert found.se_mc["iwae"] < 1e-3
     assert abs(found.terms["elbo"] - found.terms["iwae"]) < 4 * found.se_mc["elbo"] + 1e-3

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from exact import LinearGaussian
-from likely.data import EncodedRows, equal_sets
+from likely.data import EncodedRows, ResidentRows, equal_sets
 from likely.evaluation import Counting, Ledger, evidence, ledger
 from likely.likelihoods import Bernoulli, Categorical, Columns, Gaussian
 from likely.models import VAE
@@ -37,7 +37,7 @@ def coin(likelihood: Any) -> VAE:
 def test_without_copies_it_is_the_deviation_over_the_root_of_the_rows() -> None:
     exact = LinearGaussian(6, 2)
     x = exact.sample(50)
-    found = evidence(exact.vae(0.3), EncodedRows(x), samples=20)
+    found = evidence(exact.vae(0.3), ResidentRows(x), samples=20)
     made = ledger(found, **FACTS)
     for name, values in found.terms.items():
         assert made[name].se == pytest.approx(values.std(ddof=1) / math.sqrt(50), rel=1e-9)
@@ -46,8 +46,8 @@ def test_without_copies_it_is_the_deviation_over_the_root_of_the_rows() -> None:
 def test_copies_and_whole_weights_leave_every_average_as_it_is() -> None:
     exact = LinearGaussian(6, 2)
     model, x = exact.vae(0.3), exact.sample(40)
-    once, thrice = told(model, EncodedRows(x)), told(model, EncodedRows(x.repeat(3, 1)))
-    weighted = told(model, EncodedRows(x, weights=torch.full((40,), 3.0, dtype=torch.float64)))
+    once, thrice = told(model, ResidentRows(x)), told(model, ResidentRows(x.repeat(3, 1)))
+    weighted = told(model, ResidentRows(x, weights=torch.full((40,), 3.0, dtype=torch.float64)))
     for name in once.entries:
         for other in (thrice, weighted):
             assert other[name].nats == pytest.approx(once[name].nats, rel=1e-9)
@@ -60,8 +60,8 @@ def test_a_row_of_weight_w_counts_as_w_rows() -> None:
     model, x = exact.vae(0.3), exact.sample(30)
     seen = torch.rand(x.shape) > 0.2
     w = torch.arange(30) % 4 + 1
-    rows = EncodedRows(x, observed=seen, weights=w.double())
-    repeated = EncodedRows(x.repeat_interleave(w, 0), observed=seen.repeat_interleave(w, 0))
+    rows = ResidentRows(x, observed=seen, weights=w.double())
+    repeated = ResidentRows(x.repeat_interleave(w, 0), observed=seen.repeat_interleave(w, 0))
     weighted, copied = told(model, rows), told(model, repeated)
     assert weighted.cells == pytest.approx(copied.cells)
     assert weighted.kl_groups == pytest.approx(copied.kl_groups)
@@ -84,27 +84,27 @@ def test_the_error_is_that_of_other_rows_with_copies() -> None:
 
 def test_rows_that_chance_makes_equal_are_no_copies() -> None:
     x = (torch.rand(400, 2) < 0.5).double()
-    found = evidence(coin(Bernoulli((2,))), EncodedRows(x), samples=5)
+    found = evidence(coin(Bernoulli((2,))), ResidentRows(x), samples=5)
     assert len(np.unique(found.counting.sets)) == 400
-    copies = EncodedRows((torch.rand(20, 40) < 0.5).double().repeat(2, 1))
+    copies = ResidentRows((torch.rand(20, 40) < 0.5).double().repeat(2, 1))
     assert len(np.unique(evidence(coin(Bernoulli((40,))), copies, samples=5).counting.sets)) == 20
 
 
 def test_rows_with_a_density_are_never_equal_by_chance() -> None:
     x = torch.cat([(torch.rand(30, 1) < 0.5).double(), torch.randn(30, 1).double() / 1e6], 1).repeat(2, 1)
     likelihood = Columns([(Categorical((1,), 2), [0]), (Gaussian((1,), 1.0), [1])])
-    found = evidence(coin(likelihood), EncodedRows(x), samples=5)
+    found = evidence(coin(likelihood), ResidentRows(x), samples=5)
     assert len(np.unique(found.counting.sets)) == 30
     unseen = torch.tensor([True, False]).expand(60, 2)
     x[:, 1] = 0
-    holes = evidence(coin(likelihood), EncodedRows(x, observed=unseen), samples=5)
+    holes = evidence(coin(likelihood), ResidentRows(x, observed=unseen), samples=5)
     assert len(np.unique(holes.counting.sets)) == 60
 
 
 def test_rows_of_different_y_are_not_equal() -> None:
     x = torch.zeros(4, 2, dtype=torch.float64)
     y = torch.tensor([[0.0], [1.0], [0.0], [1.0]], dtype=torch.float64)
-    assert len(np.unique(equal_sets(EncodedRows(x)))) == 1
-    assert len(np.unique(equal_sets(EncodedRows(x, covariates=y)))) == 2
+    assert len(np.unique(equal_sets(ResidentRows(x)))) == 1
+    assert len(np.unique(equal_sets(ResidentRows(x, covariates=y)))) == 2
     seen = torch.tensor([[True, True], [True, True], [True, False], [True, True]])
-    assert len(np.unique(equal_sets(EncodedRows(x, observed=seen)))) == 2
+    assert len(np.unique(equal_sets(ResidentRows(x, observed=seen)))) == 2

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from exact import LinearGaussian
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.evaluation import evidence, ledger
 
 ROWS = 60
@@ -15,7 +15,7 @@ ROWS = 60
 def test_with_the_exact_posterior_everything_equals_the_evidence(dims: int, latent: int) -> None:
     exact = LinearGaussian(dims, latent)
     x = exact.sample(ROWS)
-    found = evidence(exact.vae(), EncodedRows(x), samples=2000)
+    found = evidence(exact.vae(), ResidentRows(x), samples=2000)
     truth = exact.log_px(x).numpy()
     np.testing.assert_allclose(found.terms["iwae"], truth, atol=1e-5)
     errors = found.terms["elbo"] - truth
@@ -38,7 +38,7 @@ def test_the_identity_holds_where_the_gap_is_known(shift: float, widen: float) -
     kl = torch.distributions.kl_divergence(q, model.prior())
     torch.testing.assert_close(exact.log_px(x) - gap, reconstruction - kl, rtol=0, atol=1e-6)
 
-    found = evidence(model, EncodedRows(x), samples=4000)
+    found = evidence(model, ResidentRows(x), samples=4000)
     total = ledger(found, dims=8, split="test", measure="density", seed=0, seconds=0.0, versions={})
     assert total["reconstruction"].nats == pytest.approx(
         reconstruction.mean().item(), abs=5 * total["reconstruction"].se_mc
@@ -56,11 +56,11 @@ def test_bounds_rise_with_k_and_stay_below_the_evidence_in_expectation() -> None
     truth = exact.log_px(x).mean().item()
     means, errors = [], []
     for k in (1, 5, 50):
-        found = evidence(model, EncodedRows(x), samples=k, seed=k)
+        found = evidence(model, ResidentRows(x), samples=k, seed=k)
         means.append(found.terms["iwae"].mean())
         errors.append((found.terms["iwae"] - exact.log_px(x).numpy()).std() / np.sqrt(len(x)))
     assert means[0] < means[1] < means[2] < truth + 4 * errors[2]
-    elbo = evidence(model, EncodedRows(x), samples=50).terms["elbo"].mean()
+    elbo = evidence(model, ResidentRows(x), samples=50).terms["elbo"].mean()
     assert abs(means[0] - elbo) < 5 * errors[0]
     assert truth - means[0] == pytest.approx(exact.gap(0.3, 1.3), abs=5 * errors[0])
 
@@ -68,7 +68,7 @@ def test_bounds_rise_with_k_and_stay_below_the_evidence_in_expectation() -> None
 def test_simple_monte_carlo_is_unbiased_here_and_the_unweighted_mean_is_another_quantity() -> None:
     exact = LinearGaussian(3, 1, sigma=1.0)
     x = exact.sample(200)
-    found = evidence(exact.vae(), EncodedRows(x), samples=20_000, prior_sampling=True)
+    found = evidence(exact.vae(), ResidentRows(x), samples=20_000, prior_sampling=True)
     truth = exact.log_px(x).numpy()
     standardised = (found.terms["prior_sampling"] - truth) / found.se_mc["prior_sampling"]
     assert abs(standardised.mean()) < 4 / np.sqrt(200) + 0.05
@@ -79,7 +79,7 @@ def test_simple_monte_carlo_is_unbiased_here_and_the_unweighted_mean_is_another_
 def test_simple_monte_carlo_fails_in_high_dimension_and_stays_below() -> None:
     exact = LinearGaussian(60, 40, sigma=0.2)
     x = exact.sample(20)
-    found = evidence(exact.vae(), EncodedRows(x), samples=500, prior_sampling=True)
+    found = evidence(exact.vae(), ResidentRows(x), samples=500, prior_sampling=True)
     assert (exact.log_px(x).numpy() - found.terms["prior_sampling"]).min() > 50
 
 
@@ -88,7 +88,7 @@ def test_nominal_intervals_cover() -> None:
     x = exact.sample(20)
     model, truth, hits = exact.vae(shift=0.2), exact.log_px(x).mean().item(), 0
     for seed in range(200):
-        found = evidence(model, EncodedRows(x), samples=3000, seed=seed)
+        found = evidence(model, ResidentRows(x), samples=3000, seed=seed)
         entry = ledger(found, dims=5, split="", measure="density", seed=seed, seconds=0, versions={})["iwae"]
         hits += abs(entry.nats - truth) < 1.96 * entry.se_mc
     assert 0.90 <= hits / 200 <= 0.99
@@ -112,20 +112,20 @@ def test_terms_and_the_parts_apart_agree() -> None:
 def test_per_row_numbers_do_not_depend_on_batch_chunk_or_order() -> None:
     exact = LinearGaussian(6, 2)
     model, x = exact.vae(0.2, 1.1), exact.sample(120)
-    whole = evidence(model, EncodedRows(x), samples=64)
+    whole = evidence(model, ResidentRows(x), samples=64)
     order = torch.randperm(120)
-    other = evidence(model, EncodedRows(x[order]), samples=64, cells=600)
+    other = evidence(model, ResidentRows(x[order]), samples=64, cells=600)
     for name in ("elbo", "iwae", "unweighted"):
         np.testing.assert_allclose(other.terms[name], whole.terms[name][order.numpy()], rtol=0, atol=1e-9)
-    alone = evidence(model, EncodedRows(x[5:6]), samples=64)
+    alone = evidence(model, ResidentRows(x[5:6]), samples=64)
     np.testing.assert_allclose(alone.terms["iwae"], whole.terms["iwae"][5:6], rtol=0, atol=1e-9)
 
 
 def test_equal_rows_share_their_noise_and_count_once_in_the_error() -> None:
     exact = LinearGaussian(6, 2)
     model, row = exact.vae(0.3), exact.sample(1)
-    one = evidence(model, EncodedRows(row), samples=50)
-    many = evidence(model, EncodedRows(row.expand(30, -1)), samples=50)
+    one = evidence(model, ResidentRows(row), samples=50)
+    many = evidence(model, ResidentRows(row.expand(30, -1)), samples=50)
     facts = {"dims": 6, "split": "", "measure": "density", "seed": 0, "seconds": 0.0, "versions": {}}
     assert ledger(many, **facts)["iwae"].se_mc == pytest.approx(ledger(one, **facts)["iwae"].se_mc)
 
@@ -133,7 +133,7 @@ def test_equal_rows_share_their_noise_and_count_once_in_the_error() -> None:
 def test_evaluating_consumes_no_random_numbers() -> None:
     model = LinearGaussian(4, 2).vae()
     before = torch.random.get_rng_state().clone()
-    x = EncodedRows(torch.zeros(5, 4, dtype=torch.float64))
+    x = ResidentRows(torch.zeros(5, 4, dtype=torch.float64))
     evidence(model, x, samples=10, prior_sampling=True)
     assert torch.equal(before, torch.random.get_rng_state())
 
@@ -144,11 +144,11 @@ def test_the_error_of_a_logarithm_grows_where_one_weight_carries_it() -> None:
     model = exact.vae()
     estimates = np.stack(
         [
-            evidence(model, EncodedRows(x), samples=100, seed=s, prior_sampling=True).terms["prior_sampling"]
+            evidence(model, ResidentRows(x), samples=100, seed=s, prior_sampling=True).terms["prior_sampling"]
             for s in range(20)
         ]
     )
-    claimed = evidence(model, EncodedRows(x), samples=100, prior_sampling=True).se_mc["prior_sampling"]
+    claimed = evidence(model, ResidentRows(x), samples=100, prior_sampling=True).se_mc["prior_sampling"]
     assert claimed.mean() > estimates.std(0).mean() / 3
     assert claimed.min() > 1
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from exact import LinearGaussian, Oblique
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, EncodedRows, ResidentRows
 from likely.data.batch import completed
 from likely.evaluation import anneal, bidirectional, evidence, ledger, optimised, simulate, tune
 from likely.evaluation.diagnosis.rows import part_of
@@ -22,7 +22,7 @@ def with_holes(exact: Oblique | LinearGaussian, rows: int, share: float = 0.5) -
     """Holes are filled with 9, so that a fill that counts is seen; the first row has no value, the second all."""
     x, observed = exact.sample(rows), torch.rand(rows, exact.dims) > share
     observed[0], observed[1] = False, True
-    return EncodedRows(torch.where(observed, x, 9.0), observed=observed)
+    return ResidentRows(torch.where(observed, x, 9.0), observed=observed)
 
 
 def truth_of(exact: Oblique | LinearGaussian, rows: EncodedRows) -> np.ndarray:
@@ -55,7 +55,7 @@ def test_bounds_rise_to_the_marginal_evidence_and_annealing_reaches_it() -> None
 
 def test_a_row_without_any_value_has_log_p_zero() -> None:
     exact = Oblique(8, 3)
-    rows = EncodedRows(torch.full((3, 8), 9.0, dtype=torch.float64), observed=torch.zeros(3, 8, dtype=torch.bool))
+    rows = ResidentRows(torch.full((3, 8), 9.0, dtype=torch.float64), observed=torch.zeros(3, 8, dtype=torch.bool))
     found = evidence(exact.vae_with_holes(), rows, samples=50, prior_sampling=True)
     assert (found.terms["reconstruction"] == 0).all()
     for name in ("prior_sampling", "unweighted", "kl", "elbo", "iwae"):
@@ -134,7 +134,7 @@ def test_bits_per_dim_count_observed_cells() -> None:
     assert found.cells.sum() == cells
     assert (made.dims, made.cells) == (8, cells / 50)
     assert made["iwae"].bits_per_dim == pytest.approx(-found.terms["iwae"].sum() / cells / np.log(2))
-    complete = ledger(evidence(model, EncodedRows(rows.values[1:2]), samples=50), **FACTS)
+    complete = ledger(evidence(model, ResidentRows(rows.values[1:2]), samples=50), **FACTS)
     assert complete.cells == 8
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from exact import LinearGaussian, Oblique
 from likely import priors
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.errors import ConfigError
 from likely.evaluation import GAP_KINDS, Optimised, evidence, gap_split, optimised
 from likely.likelihoods import Gaussian
@@ -37,7 +37,7 @@ def assert_amortisation(found: Optimised, truth: float) -> None:
 def test_the_amortisation_gap_of_a_perturbed_encoder(dims: int, latent: int, shift: float, widen: float) -> None:
     exact = LinearGaussian(dims, latent)
     x = exact.sample(ROWS)
-    found = optimised(exact.vae(shift, widen), EncodedRows(x), samples=SAMPLES)
+    found = optimised(exact.vae(shift, widen), ResidentRows(x), samples=SAMPLES)
     assert found.moved.all()
     assert_amortisation(found, exact.gap(shift, widen))
     # Q* is P(z|x) here: what is left of the gap is what the optimiser misses.
@@ -49,7 +49,7 @@ def test_the_amortisation_gap_of_a_perturbed_encoder(dims: int, latent: int, shi
 def test_an_exact_encoder_has_no_gap_of_either_kind(dims: int, latent: int) -> None:
     exact, oblique = LinearGaussian(dims, latent), Oblique(dims, latent)
     for model, x in ((exact.vae(), exact.sample(ROWS)), (oblique.vae(full=True), oblique.sample(ROWS))):
-        found = optimised(model, EncodedRows(x), samples=100)
+        found = optimised(model, ResidentRows(x), samples=100)
         assert abs(found.amortisation.mean()) < 4 * mean_error(found.amortisation_se_mc) + 1e-4
         assert np.abs(found.amortisation).max() < 2e-3
 
@@ -63,7 +63,7 @@ def test_the_two_parts_where_the_columns_are_not_orthogonal(
     oblique = Oblique(dims, latent)
     x = oblique.sample(ROWS)
     truth, approximation = oblique.log_px(x).numpy(), 0.0 if full else oblique.approximation
-    found = optimised(oblique.vae(full, shift, widen), EncodedRows(x), samples=SAMPLES)
+    found = optimised(oblique.vae(full, shift, widen), ResidentRows(x), samples=SAMPLES)
     assert_amortisation(found, oblique.amortisation(shift, widen))
     split = gap_split(truth, np.zeros(ROWS), found)
     np.testing.assert_allclose(split.approximation + split.amortisation, split.total, atol=1e-9)
@@ -77,7 +77,7 @@ def test_the_two_parts_where_the_columns_are_not_orthogonal(
 
 def test_the_errors_are_those_of_repetition() -> None:
     exact = LinearGaussian(6, 2)
-    model, rows = exact.vae(0.3, 1.3), EncodedRows(exact.sample(ROWS))
+    model, rows = exact.vae(0.3, 1.3), ResidentRows(exact.sample(ROWS))
     found = [optimised(model, rows, samples=50, steps=20, seed=seed) for seed in range(20)]
     for name in ("elbo", "encoded_elbo", "amortisation"):
         spread = np.stack([getattr(one, name) for one in found]).std(0, ddof=1)
@@ -87,7 +87,7 @@ def test_the_errors_are_those_of_repetition() -> None:
 
 def test_the_measuring_noise_is_that_of_the_evidence() -> None:
     exact = LinearGaussian(6, 2)
-    model, rows = exact.vae(0.3, 1.3), EncodedRows(exact.sample(7))
+    model, rows = exact.vae(0.3, 1.3), ResidentRows(exact.sample(7))
     found, ledger = optimised(model, rows, samples=40, steps=5, seed=3), evidence(model, rows, samples=40, seed=3)
     np.testing.assert_allclose(found.encoded_elbo, ledger.terms["elbo"], rtol=0, atol=1e-9)
     np.testing.assert_allclose(found.encoded_elbo_se_mc, ledger.se_mc["elbo"], rtol=1e-9)
@@ -101,12 +101,12 @@ def test_a_row_counts_for_itself_alone() -> None:
     x[3] = 1e200
     ticks = []
     whole = optimised(
-        model, EncodedRows(x), samples=20, steps=40, progress=lambda done, rows: ticks.append((done, rows))
+        model, ResidentRows(x), samples=20, steps=40, progress=lambda done, rows: ticks.append((done, rows))
     )
     assert ticks == [(50, 70), (70, 70)]
     order = torch.randperm(70)
-    other = optimised(model, EncodedRows(x[order]), samples=20, steps=40)
-    alone = optimised(model, EncodedRows(x[5:6]), samples=20, steps=40)
+    other = optimised(model, ResidentRows(x[order]), samples=20, steps=40)
+    alone = optimised(model, ResidentRows(x[5:6]), samples=20, steps=40)
     for name in ("elbo", "amortisation", "amortisation_se_mc"):
         np.testing.assert_allclose(getattr(other, name), getattr(whole, name)[order.numpy()], rtol=0, atol=1e-7)
         np.testing.assert_allclose(getattr(alone, name), getattr(whole, name)[5:6], rtol=0, atol=1e-7)
@@ -117,7 +117,7 @@ def test_a_row_counts_for_itself_alone() -> None:
 
 def test_nothing_is_touched() -> None:
     exact = LinearGaussian(6, 2)
-    model, rows = exact.vae(0.3, 1.3), EncodedRows(exact.sample(5))
+    model, rows = exact.vae(0.3, 1.3), ResidentRows(exact.sample(5))
     model.decoder.bias.requires_grad_(False)
     model.encoder.weight.grad = torch.ones_like(model.encoder.weight)
     before, generator = [weight.clone() for weight in model.parameters()], torch.random.get_rng_state().clone()
@@ -139,7 +139,7 @@ def test_nothing_is_touched() -> None:
 
 def test_the_start_is_kept_where_nothing_better_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = LinearGaussian(6, 2)
-    model, rows = exact.vae(0.3, 1.3), EncodedRows(exact.sample(5))
+    model, rows = exact.vae(0.3, 1.3), ResidentRows(exact.sample(5))
     assert (optimised(model, rows, samples=20, steps=0).amortisation == 0).all()
     monkeypatch.setattr(sys.modules["likely.evaluation.optimised"], "RATE", 1e3)
     lost = optimised(model, rows, samples=20, steps=2)
@@ -185,8 +185,8 @@ def test_every_posterior_gains_and_stays_below_the_evidence(name: str) -> None:
     model, rows, y = model_of(name), 8, name == "conditional"
     covariates = torch.randn(rows, 1, dtype=torch.float64) if y else None
     drawn = model.likelihood(model.prior().sample(torch.Size((rows,))), covariates).sample()
-    x = EncodedRows(drawn, covariates=covariates)
-    batch = x.whole(torch.arange(rows))
+    x = ResidentRows(drawn, covariates=covariates)
+    batch = x.evaluation_batch(torch.arange(rows))
     noise = torch.randn(3, rows, model.posterior(batch).noise_size, dtype=torch.float64)
     apart = model.law(model.encoded(batch)).from_noise(noise)
     torch.testing.assert_close(apart, model.posterior(batch).from_noise(noise))
@@ -201,7 +201,7 @@ def test_every_posterior_gains_and_stays_below_the_evidence(name: str) -> None:
 
 def test_codes_are_refused() -> None:
     with pytest.raises(ConfigError, match="the gap is not split for a latent of codes"):
-        optimised(model_of("categorical"), EncodedRows(torch.randn(3, CELLS, dtype=torch.float64)))
+        optimised(model_of("categorical"), ResidentRows(torch.randn(3, CELLS, dtype=torch.float64)))
 
 
 def test_any_numbers_are_a_member_of_the_family_with_a_gradient() -> None:

@@ -10,7 +10,7 @@ import torch
 
 from exact import LinearGaussian
 from likely import likelihoods, networks, posteriors, priors
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.distributions.members import member_of
 from likely.errors import ConfigError
 from likely.evaluation import Schedule, anneal, evidence
@@ -43,7 +43,7 @@ def truth(x: torch.Tensor, observed: torch.Tensor | None = None) -> np.ndarray:
 
 def test_its_evidence_is_that_of_the_mixture() -> None:
     x = rows()
-    found = evidence(ensemble(), EncodedRows(x), samples=4000, prior_sampling=True)
+    found = evidence(ensemble(), ResidentRows(x), samples=4000, prior_sampling=True)
     assert np.all(np.abs(found.terms["iwae"] - truth(x)) < 5 * found.se_mc["iwae"] + 1e-6)
     assert np.all(found.se_mc["iwae"] < 0.1)
     close = found.se_mc["prior_sampling"] < 0.3
@@ -54,8 +54,8 @@ def test_its_evidence_is_that_of_the_mixture() -> None:
 
 def test_its_elbo_is_the_mean_of_the_members() -> None:
     x = rows()
-    each = np.mean([evidence(one.vae(), EncodedRows(x), samples=500).terms["elbo"] for one in exact()], 0)
-    found = evidence(ensemble(), EncodedRows(x), samples=8000)
+    each = np.mean([evidence(one.vae(), ResidentRows(x), samples=500).terms["elbo"] for one in exact()], 0)
+    found = evidence(ensemble(), ResidentRows(x), samples=8000)
     assert np.all(np.abs(found.terms["elbo"] - each) < 5 * found.se_mc["elbo"] + 0.1)
     assert abs((found.terms["elbo"] - each).mean()) < 0.05
 
@@ -63,7 +63,7 @@ def test_its_elbo_is_the_mean_of_the_members() -> None:
 def test_of_rows_with_holes_it_is_that_of_the_observed_cells() -> None:
     x, draw = rows(), torch.Generator().manual_seed(1)
     observed = torch.rand(x.shape, generator=draw) > 0.5
-    encoded = EncodedRows(torch.where(observed, x, 0.0), observed=observed)
+    encoded = ResidentRows(torch.where(observed, x, 0.0), observed=observed)
     found = evidence(ensemble(holes=True), encoded, samples=4000)
     assert np.all(np.abs(found.terms["iwae"] - truth(x, observed)) < 5 * found.se_mc["iwae"] + 1e-6)
 
@@ -72,7 +72,7 @@ def test_annealing_finds_the_mixture_too() -> None:
     x = rows()[:12]
     betas = tuple(float(beta) for beta in np.linspace(0, 1, 17))
     schedule = Schedule(betas, (0.3,) * len(betas), chains=64, leaps=3)
-    found = anneal(ensemble(), EncodedRows(x), schedule, seed=0)
+    found = anneal(ensemble(), ResidentRows(x), schedule, seed=0)
     assert np.all(np.abs(found.log_px - truth(x)) < 5 * found.se_mc + 1e-3)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hierarchies import CELLS, build
 from likely.config import TrainingConfig
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.distributions import DiagonalNormal
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
@@ -82,14 +82,14 @@ def test_evidence_agrees_with_quadrature() -> None:
         cell = 2 * torch.log(axis[1] - axis[0])
         log_px = torch.logsumexp(model.log_joint(Batch(x), z[:, None].expand(-1, 6, -1)), 0) + cell
         assert torch.logsumexp(model.prior().log_prob(z), 0) + cell == pytest.approx(0, abs=1e-6)
-    found = evidence(model, EncodedRows(x), samples=20_000, prior_sampling=True)
+    found = evidence(model, ResidentRows(x), samples=20_000, prior_sampling=True)
     assert (abs(found.terms["iwae"] - log_px.numpy()) < 5 * found.se_mc["iwae"] + 1e-4).all()
     assert (found.terms["elbo"] < log_px.numpy() + 5 * found.se_mc["elbo"]).all()
 
 
 def test_the_groups_of_the_kl_are_seen_and_add_up() -> None:
     model, x = build((1, 2, 2)), torch.randn(7, CELLS)
-    found = evidence(model, EncodedRows(x), samples=400, cells=2000)
+    found = evidence(model, ResidentRows(x), samples=400, cells=2000)
     assert found.kl_parts is not None
     assert found.kl_parts.shape == (3,)
     assert found.kl_parts.sum() == pytest.approx(found.terms["kl"].mean(), rel=1e-5)
@@ -97,7 +97,7 @@ def test_the_groups_of_the_kl_are_seen_and_add_up() -> None:
     assert entries["kl"].kind == "D[Q(z|x)||P(z)], sampled, closed form within a group"
     assert entries["kl"].se_mc > 0
     assert entries["elbo"].nats == pytest.approx(entries["reconstruction"].nats - entries["kl"].nats, abs=1e-5)
-    one = validate(model, EncodedRows(x), 0)[0]
+    one = validate(model, ResidentRows(x), 0)[0]
     assert abs(one - entries["elbo"].nats) < 6 * 401**0.5 * entries["elbo"].se_mc
     torch.manual_seed(0)
     terms = model.double().terms(Batch(x.double()), 4000)
@@ -131,7 +131,7 @@ def test_any_number_of_groups_learns_and_survives_saving(count: int, objective: 
     assert len(save(state)) > 0  # refuses tensors that share memory
     other = build((2,) * count)
     other.load_state_dict(state)
-    first, second = (evidence(one, EncodedRows(x), samples=5).terms["iwae"] for one in (model, other))
+    first, second = (evidence(one, ResidentRows(x), samples=5).terms["iwae"] for one in (model, other))
     assert (first == second).all()
 
 
@@ -225,8 +225,8 @@ def test_training_uses_every_group_of_binary_pictures() -> None:
     x = (code @ torch.randn(4, 16) + 0.3 * torch.randn(600, 16) > 0).float()
     ladder = Ladder(ResidualMLP(16, 32, 32, 1), ResidualMLP(32, 16, 32, 1), (2, 4), 32)
     model = HierarchicalVAE(Bernoulli((16,)), ladder)
-    rows = EncodedRows(x)
-    model.initialise(rows.whole(torch.arange(len(x))))
+    rows = ResidentRows(x)
+    model.initialise(rows.evaluation_batch(torch.arange(len(x))))
     start = validate(model, rows, 0)[0]
     plan = Schedule(400, open=False, warmup_steps=40, validate_every=200)
     outcome = train(model, rows, rows, TrainingConfig(batch_size=64, precision="float32"), plan)

@@ -13,7 +13,7 @@ from likely import likelihoods, networks, posteriors, priors
 from likely.assembly import build, resolve
 from likely.assembly.build import supported
 from likely.config import Config, TrainingConfig
-from likely.data import Batch, Column, EncodedRows, Patterns, Schema
+from likely.data import Batch, Column, Patterns, ResidentRows, Schema
 from likely.errors import DataError
 from likely.evaluation import calibrations, dependence, evidence, outside, uniforms
 from likely.models import VAE, HierarchicalVAE
@@ -167,8 +167,8 @@ def test_models_with_these_priors_train_on_rows_with_holes(prior: str) -> None:
     x = torch.stack([torch.randn(60), torch.randint(0, 3, (60,)).float(), torch.randn(60)], 1).double()
     observed = torch.rand(60, 3) > 0.4
     x[:, 1] = torch.where(observed[:, 1], x[:, 1], -1.0)
-    rows = EncodedRows(torch.where(observed, x, torch.tensor([1.0, -1, 0])), observed=observed)
-    model.initialise(rows.whole(torch.arange(60)))
+    rows = ResidentRows(torch.where(observed, x, torch.tensor([1.0, -1, 0])), observed=observed)
+    model.initialise(rows.evaluation_batch(torch.arange(60)))
     likely.train(model, rows, validation=rows, config=TrainingConfig(steps=10, batch_size=20))
     assert np.isfinite(evidence(model, rows, samples=10).terms["iwae"]).all()
 
@@ -177,7 +177,7 @@ def test_calibration_is_of_observed_cells() -> None:
     exact = Oblique(6, 2)
     x, observed = exact.sample(800), torch.rand(800, 6) > 0.5
     observed[:, 5] = False
-    rows = EncodedRows(torch.where(observed, x, 50.0), observed=observed)
+    rows = ResidentRows(torch.where(observed, x, 50.0), observed=observed)
     found = uniforms(exact.vae_with_holes(), rows)
     columns = tuple(Column(f"x{i}", "float64", "real", "") for i in range(6))
     table = calibrations(Schema("table", (6,), columns, 800, uniform=False), found)
@@ -200,23 +200,23 @@ def test_a_wrong_law_is_seen_through_holes() -> None:
     exact = LinearGaussian(6, 2, sigma=0.5)
     x, observed = exact.sample(800), torch.rand(800, 6) > 0.5
     wide = LinearGaussian(6, 2, sigma=0.8)
-    found = uniforms(wide.vae_with_holes(), EncodedRows(torch.where(observed, x, 50.0), observed=observed))
+    found = uniforms(wide.vae_with_holes(), ResidentRows(torch.where(observed, x, 50.0), observed=observed))
     whole = calibrations(Schema("array", (6,), (Column("x", "float64", "real", ""),), 800, uniform=True), found)[0]
     assert whole.verdict == "too wide"
 
 
 def test_holes_are_not_outside_of_anything() -> None:
     rows = batch(1e9)
-    found = outside(TABLE, EncodedRows(rows.values, observed=rows.observed))
+    found = outside(TABLE, ResidentRows(rows.values, observed=rows.observed))
     assert (found.rows, dict(found.columns), dict(found.unseen), found.beyond) == (0, {}, {}, 0)
     assert found.expected == pytest.approx(2 * 3 / 98 + 2 * 3 / 101)
     told = SMALL.replace({"likelihood": "lognormal"})
     column = Column("x", "float64", "real", "", 2.0, 1.0, low=0.5, high=9.0, missing=1)
     schema = Schema("array", (2,), (column,), 10, uniform=True)
     x, observed = torch.tensor([[1.0, -1], [2, 3]]), torch.tensor([[1, 0], [1, 1]]).bool()
-    supported(resolve(told, schema), schema, EncodedRows(x, observed=observed))
+    supported(resolve(told, schema), schema, ResidentRows(x, observed=observed))
     with pytest.raises(DataError, match="lognormal"):
-        supported(resolve(told, schema), schema, EncodedRows(x))
+        supported(resolve(told, schema), schema, ResidentRows(x))
 
 
 def test_patterns_of_holes_come_back_as_often_as_rows_have_them() -> None:
@@ -236,7 +236,7 @@ def test_patterns_of_holes_come_back_as_often_as_rows_have_them() -> None:
 
 def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_means() -> None:
     exact = LinearGaussian(5, 2, sigma=0.3)
-    x, test = exact.sample(1200).float(), EncodedRows(exact.sample(500).float())
+    x, test = exact.sample(1200).float(), ResidentRows(exact.sample(500).float())
     observed = torch.rand(x.shape) > 0.5
     holes = torch.where(observed, x, torch.nan)
     mean = holes.nanmean(0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from likely import likelihoods, posteriors, priors
-from likely.data import EncodedRows
+from likely.data import EncodedRows, ResidentRows
 from likely.errors import ConfigError
 from likely.evaluation import evidence
 from likely.models import VAE, HierarchicalVAE, Model
@@ -35,7 +35,7 @@ def hierarchy() -> HierarchicalVAE:
 
 
 def rows() -> EncodedRows:
-    return EncodedRows((torch.rand(120, CELLS) < 0.3).to(torch.uint8))
+    return ResidentRows((torch.rand(120, CELLS) < 0.3).to(torch.uint8))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import torch
 
 from exact import LinearGaussian
 from likely.config import TrainingConfig
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.errors import ConfigError
 from likely.models import Terms
 from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Loss, Objective, Trimmed
@@ -70,7 +70,7 @@ def test_a_bound_stays_below_the_evidence(name: str) -> None:
 
 @every
 def test_training_validates_with_the_elbo(name: str) -> None:
-    model, rows = small().float(), EncodedRows(binary(200).float())
+    model, rows = small().float(), ResidentRows(binary(200).float())
     plan = Schedule(6, open=False, warmup_steps=2, validate_every=6)
     config = TrainingConfig(batch_size=32, precision="float32")
     outcome = train(model, rows, rows, config, plan, objective=OBJECTIVES[name][0])

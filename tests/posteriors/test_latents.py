@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.distributions import LatentMixture
 from likely.evaluation import evidence, ledger
 from likely.likelihoods import Gaussian
@@ -198,18 +198,18 @@ def test_every_pair_learns_evaluates_and_survives_saving(prior: str, posterior: 
         assert weight.grad is not None, name
         assert weight.grad.isfinite().all(), name
     model.eval()
-    found = evidence(model, EncodedRows(x[:6]), samples=50, prior_sampling=True, cells=900)
+    found = evidence(model, ResidentRows(x[:6]), samples=50, prior_sampling=True, cells=900)
     entries = ledger(found, dims=CELLS, split="", measure="density", seed=0, seconds=0, versions={})
     assert entries["kl"].kind.endswith(terms.kl_kind)
     assert (entries["kl"].samples is None) == (entries["kl"].se_mc == 0) == closed
     assert entries["elbo"].nats == pytest.approx(entries["reconstruction"].nats - entries["kl"].nats)
-    one = validate(model, EncodedRows(x[:6]), 0)[0]  # of one sample a row, where the ledger has 50
+    one = validate(model, ResidentRows(x[:6]), 0)[0]  # of one sample a row, where the ledger has 50
     assert abs(one - entries["elbo"].nats) < 6 * 51**0.5 * entries["elbo"].se_mc
     model.eval().prior()
     state = model.state_dict()
     assert len(save(state)) > 0  # refuses tensors that share memory
     other = build(prior, posterior)
     other.load_state_dict(copy.deepcopy(state))
-    again = evidence(other, EncodedRows(x[:6]), samples=50, prior_sampling=True, cells=900)
+    again = evidence(other, ResidentRows(x[:6]), samples=50, prior_sampling=True, cells=900)
     for name, values in found.terms.items():
         assert values == pytest.approx(again.terms[name], abs=1e-6), name

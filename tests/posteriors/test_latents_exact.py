@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from likely import posteriors, priors
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, ResidentRows
 from likely.distributions import DiagonalNormal, LatentMixture
 from likely.evaluation import evidence, ledger
 from likely.likelihoods import Gaussian
@@ -148,9 +148,9 @@ def test_a_prior_that_is_costly_to_make_is_made_once_per_evaluation() -> None:
     model = VAE(prior, Gaussian((4,), 1.0), posteriors.Normal(2), nn.Linear(4, 4), nn.Linear(2, 4))
     calls: list[int] = []
     prior.register_forward_hook(lambda *_: calls.append(1))
-    whole = evidence(model, EncodedRows(x), samples=6, prior_sampling=True)
+    whole = evidence(model, ResidentRows(x), samples=6, prior_sampling=True)
     assert len(calls) == 1
-    blocks = evidence(model, EncodedRows(x), samples=6, prior_sampling=True, cells=1)
+    blocks = evidence(model, ResidentRows(x), samples=6, prior_sampling=True, cells=1)
     assert len(calls) == 2
     np.testing.assert_allclose(whole.terms["iwae"], blocks.terms["iwae"], rtol=1e-5)
 
@@ -160,13 +160,13 @@ def test_a_sampled_kl_agrees_with_the_closed_form_and_says_what_it_is() -> None:
     x = torch.randn(30, 4)
     model = VAE(priors.StandardNormal(2), Gaussian((4,), 1.0), posteriors.Normal(2), nn.Linear(4, 4), nn.Linear(2, 4))
     facts = {"dims": 4, "split": "", "measure": "density", "seed": 0, "seconds": 0.0, "versions": {}}
-    closed = ledger(evidence(model, EncodedRows(x), samples=4000), **facts)
+    closed = ledger(evidence(model, ResidentRows(x), samples=4000), **facts)
     one = priors.Mixture(2, 1)
     with torch.no_grad():
         one.means.zero_()
         one.log_stds.zero_()
     model.p_z = one
-    sampled = ledger(evidence(model, EncodedRows(x), samples=4000), **facts)
+    sampled = ledger(evidence(model, ResidentRows(x), samples=4000), **facts)
     assert sampled["kl"].samples == 4000
     assert sampled["kl"].kind == "D[Q(z|x)||P(z)], sampled"
     assert abs(sampled["kl"].nats - closed["kl"].nats) < 4 * sampled["kl"].se_mc

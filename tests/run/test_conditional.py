@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 import likely
 from likely import likelihoods, networks, posteriors, priors
-from likely.data import Axis, EncodedRows, observed
+from likely.data import Axis, ResidentRows, observed
 from likely.evaluation import evidence, given_y
 from likely.priors import FromPosterior, Prior
 
@@ -191,9 +191,9 @@ def test_a_composed_model_is_trained_on_rows_with_covariates(prior: str) -> None
         networks.ResidualMLP(2, 1, 16),
         networks.Features([0], Axis([((0.0, 0.0), (1.0, 1.0))], [False]), []),
     )
-    rows = EncodedRows(x, covariates=y)
+    rows = ResidentRows(x, covariates=y)
     train, held = rows.take(torch.arange(300)), rows.take(torch.arange(300, 400))
-    vae.initialise(train.whole(torch.arange(300)))
+    vae.initialise(train.evaluation_batch(torch.arange(300)))
     config = likely.config.TrainingConfig(steps=200)
     run = likely.train(vae, x[:300], validation=x[300:], condition={"y": y[:, 0]}, config=config)
     assert run.sample(2, given={"y": 1.0}).shape == (2, 1)

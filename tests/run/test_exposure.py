@@ -12,7 +12,7 @@ from scipy import stats
 
 import likely
 from likely.cli import main
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.evaluation import evidence
 
 ROWS, RATES = 600, np.array([[0.5, 4.0], [6.0, 1.0]])
@@ -52,7 +52,7 @@ def test_log_p_is_that_of_the_known_rates_and_worse_without_the_exposure(run: li
 def test_p_given_the_exposure_is_normalised_and_its_mean_is_in_proportion(run: likely.Run, years: float) -> None:
     most = 70
     grid = np.stack(np.meshgrid(np.arange(most), np.arange(most), indexing="ij"), -1).reshape(-1, 2)
-    x = EncodedRows(torch.tensor(grid, dtype=torch.float64), covariates=torch.full((len(grid), 1), years).double())
+    x = ResidentRows(torch.tensor(grid, dtype=torch.float64), covariates=torch.full((len(grid), 1), years).double())
     mass = np.exp(evidence(run.model, x, samples=300).terms["iwae"])
     assert mass.sum() == pytest.approx(1, abs=0.02)
     mean = (mass[:, None] * grid).sum(0) / years

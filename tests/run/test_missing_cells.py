@@ -14,7 +14,7 @@ import torch
 
 import likely
 from likely.cli import main
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.errors import RunError
 from likely.report.collect import collect
 from small import ROWS, fitted, table
@@ -135,7 +135,7 @@ def test_a_tensor_with_nan_trains_as_its_rows_with_a_mask() -> None:
     observed = torch.rand(80, 4) > 0.3
     found = []
     mean = torch.where(observed, x, torch.nan).nanmean(0)
-    for data in (torch.where(observed, x, torch.nan), EncodedRows(torch.where(observed, x, mean), observed=observed)):
+    for data in (torch.where(observed, x, torch.nan), ResidentRows(torch.where(observed, x, mean), observed=observed)):
         torch.manual_seed(0)
         model = likely.VAE(
             likely.priors.StandardNormal(2), likely.likelihoods.Gaussian((4,)), likely.posteriors.Normal(2),

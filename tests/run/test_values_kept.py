@@ -16,7 +16,7 @@ from PIL import Image
 import likely
 from likely import likelihoods, networks, posteriors, priors
 from likely.cli import main
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.report.collect import collect
 from likely.report.pictures import pictures, stored
 
@@ -212,7 +212,7 @@ def test_training_on_values_without_mass_is_refused_before_the_first_step() -> N
     seen[17, 2] = False
     assert (
         likely.train(
-            vae, EncodedRows(rows, observed=seen), validation=held, config=likely.config.TrainingConfig(steps=2)
+            vae, ResidentRows(rows, observed=seen), validation=held, config=likely.config.TrainingConfig(steps=2)
         ).steps
         == 2
     )

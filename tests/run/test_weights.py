@@ -11,7 +11,7 @@ import torch
 
 import likely
 from likely.cli import main
-from likely.data import Batch, EncodedRows, Rows, infer_schema
+from likely.data import Batch, ResidentRows, Rows, infer_schema
 from likely.evaluation import fit_baselines
 from likely.training.validate import validate
 
@@ -59,10 +59,10 @@ def test_the_column_is_no_part_of_x_and_weighs_training_validation_and_evaluatio
 def test_simpler_models_are_those_of_repeated_rows() -> None:
     schema = infer_schema(Rows(np.random.default_rng(0).normal(size=(40, 2))), "array")
     x, w = torch.randn(40, 2, dtype=torch.float64), torch.randint(1, 4, (40,))
-    new = EncodedRows(torch.randn(5, 2, dtype=torch.float64))
+    new = ResidentRows(torch.randn(5, 2, dtype=torch.float64))
     weighted, repeated = (
         fit_baselines(schema, rows, latent=1).score(new)
-        for rows in (EncodedRows(x, weights=w.double()), EncodedRows(x.repeat_interleave(w, 0)))
+        for rows in (ResidentRows(x, weights=w.double()), ResidentRows(x.repeat_interleave(w, 0)))
     )
     for one, other in zip(weighted, repeated, strict=True):
         np.testing.assert_allclose(one.nats, other.nats, rtol=0, atol=1e-9)
@@ -70,11 +70,11 @@ def test_simpler_models_are_those_of_repeated_rows() -> None:
 
 def test_fractions_are_drawn_in_proportion() -> None:
     x, w = torch.arange(1000.0).unsqueeze(1), torch.rand(1000, dtype=torch.float64) + 0.1
-    drawn = EncodedRows(x, weights=w).counted(0)
+    drawn = ResidentRows(x, weights=w).counted(0)
     assert drawn.weights is None
     times = torch.bincount(drawn.values[:, 0].long(), minlength=1000)
     assert (times - w / w.mean()).abs().max() <= 1
-    same = EncodedRows(x, weights=torch.full((1000,), 0.5, dtype=torch.float64)).counted(0)
+    same = ResidentRows(x, weights=torch.full((1000,), 0.5, dtype=torch.float64)).counted(0)
     torch.testing.assert_close(same.values, x)
 
 

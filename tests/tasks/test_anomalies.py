@@ -13,7 +13,7 @@ import torch
 import likely
 from exact import Linear, Oblique
 from likely.cli import main
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.errors import ConfigError, DataError
 from likely.tasks.anomalies import contributions, tails
 
@@ -45,7 +45,7 @@ def test_contributions_are_those_of_the_closed_form(share: float, shift: float, 
     exact = Oblique(DIMS, LATENT)
     x, seen = exact.sample(ROWS), observed(share)
     cells, deviation, code = closed(exact, x, seen)
-    rows = EncodedRows(torch.where(seen, x, 0.0), observed=seen)
+    rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     found = contributions(exact.vae_with_holes(shift, widen), rows, samples=SAMPLES)
     errors = deviation.numpy() / np.sqrt(found.ess)[:, None]
     assert np.nanmax(np.abs(found.cells - cells.numpy()) / errors) < 4
@@ -66,7 +66,7 @@ def test_tails_are_those_of_the_closed_form_whatever_the_mask() -> None:
     for row, cells in zip(x - exact.b, seen, strict=True):
         distance = row[cells] @ torch.linalg.solve(covariance[cells][:, cells], row[cells])
         truth.append(scipy.stats.chi2.sf(float(distance), int(cells.sum())) if cells.any() else 1.0)
-    rows = EncodedRows(torch.where(seen, x, 0.0), observed=seen)
+    rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     tail, depth = tails(exact.vae_with_holes(), rows, log_px, samples=5)
     p = np.array(truth)
     assert (np.abs(tail - p) < 4 * np.sqrt(p * (1 - p) / 200) + 2 / 200).all()

@@ -13,7 +13,7 @@ import torch
 import likely
 from exact import Oblique
 from likely.cli import main
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.data.events import Event
 from likely.errors import ConfigError
 from likely.tasks.asking import ask, mean_and_error
@@ -40,7 +40,7 @@ def test_answers_are_those_of_the_closed_form_within_their_errors(shift: float, 
     x, seen = exact.sample(ROWS), torch.rand(ROWS, DIMS) > 0.3
     seen[:, 1] = False
     bound = float(exact.b[1]) + 0.4
-    rows = EncodedRows(torch.where(seen, x, 0.0), observed=seen)
+    rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     found = ask(exact.vae_with_holes(shift, widen), rows, [Event(1, low=bound)], like=exact.b, samples=200)
     right = closed(exact, x, seen, 1, bound)
     z = (found.probability.numpy() - right) / found.se.numpy()
@@ -55,7 +55,7 @@ def test_two_events_are_asked_together_not_one_by_one() -> None:
     exact = Oblique(DIMS, LATENT)
     x, seen = exact.sample(40), torch.ones(40, DIMS, dtype=torch.bool)
     seen[:, :2] = False
-    rows = EncodedRows(torch.where(seen, x, 0.0), observed=seen)
+    rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     whole = exact.w @ exact.w.T + exact.sigma**2 * torch.eye(DIMS, dtype=torch.float64)
     slope = torch.linalg.solve(whole[2:, 2:], whole[2:, :2])
     covariance = (whole[:2, :2] - whole[:2, 2:] @ slope).numpy()

@@ -9,7 +9,7 @@ import torch
 
 import likely
 from exact import Linear, Oblique
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.errors import ConfigError
 from likely.tasks.impute import impute
 
@@ -36,7 +36,7 @@ def holed(share: float = 0.4, rows: int = ROWS) -> tuple[Oblique, torch.Tensor, 
 @pytest.mark.parametrize(("shift", "widen"), [(0.0, 1.0), (0.1, 1.3)])
 def test_means_and_deviations_are_those_of_the_closed_form(shift: float, widen: float) -> None:
     exact, x, seen = holed()
-    rows = EncodedRows(torch.where(seen, x, 0.0), observed=seen)
+    rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     found = impute(exact.vae_with_holes(shift, widen), rows, samples=4000, deviation=True)
     mean, deviation = closed(exact, x, seen)
     errors = deviation / found.ess.sqrt().unsqueeze(1)
@@ -46,7 +46,7 @@ def test_means_and_deviations_are_those_of_the_closed_form(shift: float, widen: 
 
 def test_intervals_of_many_imputations_cover_what_they_say() -> None:
     exact, x, seen = holed(rows=400)
-    rows = EncodedRows(torch.where(seen, x, 0.0), observed=seen)
+    rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     found = impute(exact.vae_with_holes(0.05, 1.2), rows, draws=200, samples=500)
     low, high = (found.draws.quantile(q, 0) for q in (0.05, 0.95))
     covered = ((low <= x) & (x <= high))[~seen].double()
@@ -67,7 +67,7 @@ def test_intervals_of_many_imputations_cover_what_they_say() -> None:
 
 def test_weights_that_few_draws_carry_are_given_more() -> None:
     exact, x, seen = holed()
-    rows = EncodedRows(torch.where(seen, x, 0.0), observed=seen)
+    rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     poor = exact.vae_with_holes(2.0, 0.8)
     once = impute(poor, rows, samples=3200)
     found = impute(poor, rows, samples=50)

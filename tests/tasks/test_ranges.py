@@ -13,7 +13,7 @@ import torch
 
 import likely
 from exact import Oblique
-from likely.data import Column, EncodedRows
+from likely.data import Column, ResidentRows
 from likely.data.events import Event
 from likely.errors import DataError, InputError
 from likely.tasks.condition import conditional
@@ -149,7 +149,7 @@ def test_imputed_draws_are_those_of_the_truncated_law_given_what_is_observed() -
     unlike = tuple(replace(c, high=-WIDE + 1) if i == 1 else c for i, c in enumerate(ends(low, high)))
     found = impute(
         exact.vae_with_holes(),
-        EncodedRows(torch.where(observed, x, 0.0), observed=observed),
+        ResidentRows(torch.where(observed, x, 0.0), observed=observed),
         draws=draws,
         samples=samples,
         within=range_of(unlike),  # no observed cell of the second column lies in it, and none is drawn

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 
 from likely.config import TrainingConfig
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.likelihoods import Bernoulli
 from likely.models import VAE
 from likely.networks import ResidualMLP
@@ -34,7 +34,7 @@ class Written(Monitor):
 
 def trained(*monitors: Monitor) -> Outcome:
     torch.manual_seed(0)
-    rows = EncodedRows((torch.rand(40, 3) < 0.4).float())
+    rows = ResidentRows((torch.rand(40, 3) < 0.4).float())
     model = VAE(StandardNormal(1), Bernoulli((3,)), Normal(1), ResidualMLP(3, 2, 4), ResidualMLP(1, 3, 4))
     schedule = Schedule(60, open=False, warmup_steps=5, validate_every=20)
     return train(model, rows, rows, TrainingConfig(batch_size=8), schedule, monitors=monitors)

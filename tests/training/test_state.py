@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from likely import likelihoods, networks, posteriors, priors
 from likely.config import TrainingConfig
-from likely.data import EncodedRows
+from likely.data import EncodedRows, ResidentRows
 from likely.models import VAE, HierarchicalVAE, Model
 from likely.objectives import IWAE, MMD, Objective
 from likely.training import Monitor, Schedule, Trainer, TrainingState
@@ -67,13 +67,13 @@ SHAPES: dict[str, Callable[[], Model]] = {
 
 def rows(count: int) -> EncodedRows:
     p = torch.linspace(0.1, 0.9, CELLS)
-    return EncodedRows(torch.bernoulli(p.expand(count, -1), generator=torch.Generator().manual_seed(count)))
+    return ResidentRows(torch.bernoulli(p.expand(count, -1), generator=torch.Generator().manual_seed(count)))
 
 
 def started(shape: str, schedule: Schedule, **told: Any) -> tuple[Trainer, TrainingState]:
     torch.manual_seed(0)
     model, train = SHAPES[shape](), rows(30)
-    model.initialise(train.whole(torch.arange(30)))
+    model.initialise(train.evaluation_batch(torch.arange(30)))
     trainer = Trainer(train, rows(20), CONFIG, schedule, **told)
     return trainer, trainer.state(model)
 

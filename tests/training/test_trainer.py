@@ -10,7 +10,7 @@ from torch import nn
 
 import likely
 from likely.config import TrainingConfig
-from likely.data import Batch, EncodedRows
+from likely.data import Batch, EncodedRows, ResidentRows
 from likely.likelihoods import Bernoulli
 from likely.models import VAE
 from likely.networks import ResidualMLP
@@ -33,7 +33,7 @@ def rows(count: int = 200) -> EncodedRows:
     generator = torch.Generator().manual_seed(0)
     kind = torch.randint(0, 2, (count, 1), generator=generator)
     p = torch.where(kind == 1, torch.linspace(0.9, 0.1, 9), torch.linspace(0.1, 0.9, 9))
-    return EncodedRows(torch.bernoulli(p, generator=generator))
+    return ResidentRows(torch.bernoulli(p, generator=generator))
 
 
 def plan(steps: int, every: int = 50) -> Schedule:
@@ -144,7 +144,7 @@ def test_exemplars_are_those_of_the_kept_weights_also_where_ctrl_c_falls_into_a_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model, train_rows, calls = exemplars(), rows(100), [0]
-    model.initialise(train_rows.whole(torch.arange(100)))
+    model.initialise(train_rows.evaluation_batch(torch.arange(100)))
 
     def interrupted(*arguments: Any) -> tuple[float, float, float]:
         calls[0] += 1
@@ -157,7 +157,7 @@ def test_exemplars_are_those_of_the_kept_weights_also_where_ctrl_c_falls_into_a_
 
     monkeypatch.setattr("likely.training.trainer.validate", interrupted)
     assert train(model, train_rows, rows(60), CONFIG, plan(400, every=25), seed=0).interrupted
-    means = model.posterior(train_rows.whole(torch.arange(0, 100, 5))).mean
+    means = model.posterior(train_rows.evaluation_batch(torch.arange(0, 100, 5))).mean
     torch.testing.assert_close(model.p_z.centres, means)
 
 

@@ -230,9 +230,7 @@ def supported(config: Config, schema: Schema, rows: EncodedRows) -> None:
     for i, (column, named) in enumerate(_families(schema, config.model)):
         if named != told or column.low is None or column.high is None:
             continue
-        cells = rows.values if schema.uniform else rows.values[:, i]
-        if rows.observed is not None:
-            cells = cells[rows.observed if schema.uniform else rows.observed[:, i]]
+        cells = rows.column(None if schema.uniform else i)
         if not len(cells):
             continue
         low, high = min(column.low, float(cells.min())), max(column.high, float(cells.max()))

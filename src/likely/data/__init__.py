@@ -8,7 +8,7 @@ from likely.data.conditions import Given, observed, span, with_labels
 from likely.data.dates import shown
 from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
-from likely.data.encoded import EncodedRows
+from likely.data.encoded import EncodedRows, ResidentRows
 from likely.data.equal import equal_sets, shared
 from likely.data.exposure import beside_rows, counted, with_exposure
 from likely.data.infer import infer_schema
@@ -18,8 +18,8 @@ from likely.data.patterns import Patterns
 from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
 from likely.data.schema import Binarize, Column, Kind, Schema
-from likely.data.source import Form, Rows, Source
-from likely.data.split import Division, Split, digest, divide, take
+from likely.data.source import Form, Rows, RowStore, Source
+from likely.data.split import Division, Split, digest, divide
 from likely.data.uniform import taken
 from likely.data.weights import WEIGHT, weights_of, with_weight
 
@@ -37,6 +37,8 @@ __all__ = [
     "Kind",
     "Limits",
     "Patterns",
+    "ResidentRows",
+    "RowStore",
     "Rows",
     "Schema",
     "Source",
@@ -60,7 +62,6 @@ __all__ = [
     "shared",
     "shown",
     "span",
-    "take",
     "taken",
     "ungrouped",
     "weights_of",

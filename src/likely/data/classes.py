@@ -30,7 +30,7 @@ def with_classes(schema: Schema, source: Source, division: Division) -> tuple[Di
 
     """
     names = [column.name for column in schema.conditions if column.coded and column not in schema.beside]
-    frame = source.splits[division.origin["train"]].values
+    frame = source.splits[division.origin["train"]].read().values
     if not names or not isinstance(frame, pd.DataFrame) or len(set(division.origin.values())) > 1:
         return None
     lacking = np.zeros(len(frame), dtype=bool)

@@ -14,7 +14,7 @@ from likely.data.atoms import on_atoms
 from likely.data.cells import holes, numbers_of
 from likely.data.channels import inward
 from likely.data.conditions import Given, series, span, within
-from likely.data.encoded import EncodedRows
+from likely.data.encoded import EncodedRows, ResidentRows
 from likely.data.numeric import MAX_INTEGER
 from likely.data.schema import Column, Schema
 from likely.errors import DataError, quoted
@@ -57,13 +57,13 @@ def encode(
     if schema.uniform:
         covariates = encode_given(schema, given, len(values))
         coded, observed = _encode_array(schema, np.asarray(values), spare=spare)
-        return EncodedRows(coded, schema.binarize, schema.columns[0].high, covariates, observed)
+        return ResidentRows(coded, schema.binarize, schema.columns[0].high, covariates, observed)
     frame = _as_frame(schema, values)
     series = dict(frame.items())
     columns, masks = zip(*(_encode_column(column, series[column.name]) for column in schema.modelled), strict=True)
     covariates = encode_given(schema, given, len(frame), frame)
     numbers, observed = (torch.from_numpy(np.stack(parts, axis=1)) for parts in (columns, masks))
-    return EncodedRows(numbers, covariates=covariates, observed=None if observed.all() else observed)
+    return ResidentRows(numbers, covariates=covariates, observed=None if observed.all() else observed)
 
 
 def encode_given(schema: Schema, given: Given | None, rows: int, frame: pd.DataFrame | None = None) -> Tensor | None:

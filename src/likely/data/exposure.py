@@ -32,7 +32,7 @@ def beside_rows(source: Source, values: Any, name: str) -> Source:
     """
     if list(source.splits) != ["all"] or source.form == "table":
         raise ConfigError(f"values of {name} are for one array or tensor; of a table name the column")
-    rows = source.splits["all"]
+    rows = source.splits["all"].read()
     numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
     if numbers.shape != (len(rows),) or numbers.dtype.kind not in "iuf":
         raise ConfigError(f"expected one {name} for each of {len(rows)} rows, got {numbers.dtype} {numbers.shape}")

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 
 from likely.data.conditions import within
 from likely.data.encode import encode
@@ -68,9 +67,8 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
     elif bound:
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=names[: rows.shape[1]])
         found = encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
-        seen = torch.ones_like(found.values, dtype=torch.bool) if found.observed is None else found.observed
         kinds = {column.name: column.kind for column in schema.columns}
-        numbers = {column.name: found.values[seen[:, i], i].numpy() for i, column in enumerate(bound)}
+        numbers = {column.name: found.column(i).numpy() for i, column in enumerate(bound)}
         moved = [bent(c, numbers[c.name]) if c.name in pairs and c.kind != kinds[c.name] else c for c in columns]
         return replace(made, columns=tuple(moved))
     return made

@@ -79,7 +79,7 @@ def look(
 
     """
     kinds, formats = kinds or {}, formats or {}
-    frames = [rows.values for rows in source.splits.values() if isinstance(rows.values, pd.DataFrame)]
+    frames = [values for one in source.splits.values() if isinstance(values := one.read().values, pd.DataFrame)]
     names = [str(name) for name in frames[0].columns] if frames else []
     for name in formats:
         if name not in names:

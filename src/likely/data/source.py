@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -12,7 +13,7 @@ import pandas as pd
 
 from likely.data.written import Written
 
-__all__ = ["LABEL", "Delimited", "Form", "Rows", "Source"]
+__all__ = ["LABEL", "Delimited", "Form", "RowStore", "Rows", "Source"]
 
 LABEL = "label"
 
@@ -37,9 +38,26 @@ class Delimited:
     encoding: str = "utf-8"
 
 
+class RowStore(ABC):
+    """What a reader gives: the rows of one split, wherever they are held; some of them are read as `Rows`."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many rows."""
+
+    @abstractmethod
+    def read(self, index: np.ndarray | None = None) -> Rows:
+        """The rows with these numbers, in that order, in memory; all rows unless given."""
+
+    def chunks(self, size: int) -> Iterator[Rows]:
+        """All rows in their order, at most so many at a time."""
+        for first in range(0, len(self), size):
+            yield self.read(np.arange(first, min(first + size, len(self))))
+
+
 @dataclass(frozen=True, eq=False)
-class Rows:
-    """Some rows of one source, as they came.
+class Rows(RowStore):
+    """Some rows of one source, as they came, in memory.
 
     Attributes
     ----------
@@ -69,6 +87,20 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.values)
+
+    def read(self, index: np.ndarray | None = None) -> Rows:
+        """The rows with these numbers; of an array a view, where they lie one after the other; all are these rows."""
+        if index is None:
+            return self
+        if isinstance(self.values, pd.DataFrame):
+            values: pd.DataFrame | np.ndarray = self.values.iloc[index]
+        elif len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
+            values = self.values[index[0] : index[-1] + 1]
+        else:
+            values = self.values[index]
+        labels = None if self.labels is None else self.labels[index]
+        beside = None if self.beside is None else self.beside.iloc[index].reset_index(drop=True)
+        return Rows(values, labels, self.tokens, beside, self.written)
 
     @property
     def label_names(self) -> list[str]:
@@ -104,7 +136,7 @@ class Source:
     """
 
     form: Form
-    splits: dict[str, Rows]
+    splits: Mapping[str, RowStore]
     path: Path | None = None
     notices: tuple[str, ...] = field(default=())
     text: Delimited | None = None

@@ -14,7 +14,7 @@ from likely.data.parting import by_group, by_name, by_time, read_parts
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError
 
-__all__ = ["Division", "Split", "digest", "divide", "take"]
+__all__ = ["Division", "Split", "digest", "divide"]
 
 VALIDATION_ROWS = 5000
 
@@ -74,22 +74,10 @@ class Division:
 
     def rows(self, source: Source, kind: str) -> Rows:
         """The rows of one kind (`train`, `validation` or `test`)."""
-        return take(source.splits[self.origin[kind]], getattr(self, kind))
+        return source.splits[self.origin[kind]].read(getattr(self, kind))
 
 
 Split = str | Path | Sequence[str] | Division
-
-
-def take(rows: Rows, index: np.ndarray) -> Rows:
-    """The rows with these numbers, in that order; of an array a view, where they lie one after the other."""
-    if isinstance(rows.values, pd.DataFrame):
-        values: pd.DataFrame | np.ndarray = rows.values.iloc[index]
-    elif len(index) and index[-1] - index[0] == len(index) - 1 and (np.diff(index) == 1).all():
-        values = rows.values[index[0] : index[-1] + 1]
-    else:
-        values = rows.values[index]
-    beside = None if rows.beside is None else rows.beside.iloc[index].reset_index(drop=True)
-    return Rows(values, None if rows.labels is None else rows.labels[index], rows.tokens, beside, rows.written)
 
 
 def divide(source: Source, seed: int, split: Split = "random") -> Division:
@@ -141,9 +129,9 @@ def divide(source: Source, seed: int, split: Split = "random") -> Division:
             f"{count} row(s) are too few to divide into training, validation and test rows; give at least 4"
         )
     if how == "time":
-        index = by_time(splits[train_name], column, parts)
+        index = by_time(splits[train_name].read(), column, parts)
     elif how == "group":
-        index = by_group(splits[train_name], column, parts, seed)
+        index = by_group(splits[train_name].read(), column, parts, seed)
     else:
         order = np.random.default_rng(seed).permutation(count)
         index = {"test": np.sort(order[: parts["test"]])}
@@ -180,7 +168,8 @@ def digest(source: Source, *, labels: Sequence[str] = ()) -> str:
     """SHA-256 of the content of all splits, and of the labels named, so that a changed source is noticed."""
     sha = hashlib.sha256()
     for name in sorted(source.splits):
-        values = source.splits[name].values
+        rows = source.splits[name].read()
+        values = rows.values
         sha.update(name.encode())
         if isinstance(values, pd.DataFrame):
             sha.update(repr([str(column) for column in values.columns]).encode())
@@ -189,6 +178,6 @@ def digest(source: Source, *, labels: Sequence[str] = ()) -> str:
             sha.update(f"{values.dtype}{values.shape}".encode())
             sha.update(np.ascontiguousarray(values).data)
         for label in labels:
-            told = source.splits[name].labels_named(label)
+            told = rows.labels_named(label)
             sha.update(b"" if told is None else repr(told.tolist()).encode())
     return sha.hexdigest()

@@ -95,7 +95,7 @@ def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Batch, int]]:
     """Rows in chunks of one fixed shape, the last one padded with its last row; and how many of each count."""
     for first in range(0, len(rows), size):
         index = torch.arange(first, first + size, device=rows.values.device)
-        yield rows.whole(index.clamp_max(len(rows) - 1)), min(size, len(rows) - first)
+        yield rows.evaluation_batch(index.clamp_max(len(rows) - 1)), min(size, len(rows) - first)
 
 
 def block_of(model: Model, rows: EncodedRows, samples: int, cells: int = CELLS, size: int = ROWS) -> int:

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from likely.assembly import words
-from likely.data import EncodedRows, Rows, decode, observed, sources, take
+from likely.data import EncodedRows, Rows, decode, observed, sources
 from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
@@ -220,7 +220,7 @@ def _pictured(run: Run) -> bool:
 def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) -> Mapping[str, Any]:
     pictured = _pictured(run)
     count = min(SHOWN if pictured else TABLE_ROWS, len(rows))
-    first = take(rows, np.arange(count))
+    first = rows.read(np.arange(count))
     order = np.argsort(log_px)
     low, high = order[:EXTREMES], order[::-1][:EXTREMES]
     shown: dict[str, Any] = {
@@ -228,7 +228,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         "most_likely_log_px": log_px[high],
     }
     if pictured:
-        x = np.asarray(decode(run.schema, encoded.values))
+        x = np.asarray(decode(run.schema, encoded.stored().values))
         y = _given(run, rows, SHOWN)
         return shown | {
             "originals": pictures(run.schema, x[:count]),
@@ -249,8 +249,8 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         "samples": sampled.head(TABLE_ROWS),
         "real": _counted(run, _frame(run, rows.values)[modelled]),
         "sampled": _counted(run, compared[modelled]),
-        "least_likely": _frame(run, take(rows, low).values),
-        "most_likely": _frame(run, take(rows, high).values),
+        "least_likely": _frame(run, rows.read(low).values),
+        "most_likely": _frame(run, rows.read(high).values),
     }
 
 
@@ -303,7 +303,7 @@ def _counted(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
 
 def _frame(run: Run, values: Any) -> pd.DataFrame:
     if run.schema.form == "table":
-        plain = next(iter(sources.open_source(values).splits.values())).values
+        plain = next(iter(sources.open_source(values).splits.values())).read().values
         kept = [column.name for column in run.schema.columns if not column.left_out]
         return pd.DataFrame(plain)[kept].reset_index(drop=True)
     flat = np.asarray(values).reshape(len(values), -1)[:, :WIDE]

@@ -217,7 +217,7 @@ def _digest(run: Run) -> str:
     source, places = run.training_source(), [p for p, c in enumerate(run.schema.columns) if c in run.schema.modelled]
     splits = {
         name: Rows(rows.values.iloc[:, places] if isinstance(rows.values, pd.DataFrame) else rows.values)
-        for name, rows in source.splits.items()
+        for name, rows in ((name, one.read()) for name, one in source.splits.items())
     }
     return digest(replace(source, splits=splits))
 
@@ -249,7 +249,7 @@ def _demand_same_measure(name: str, first: Run, other: str, run: Run) -> None:
 def _demand_known(names: Sequence[str], runs: Sequence[Run], encoded: Sequence[EncodedRows]) -> None:
     """Refuse rows with a value that one run knows and another counts among all that it never saw."""
     unknown = [
-        {c.name: _unknown(c, rows.values[:, i].cpu()) for i, c in enumerate(run.schema.modelled)}
+        {c.name: _unknown(c, rows.stored().values[:, i].cpu()) for i, c in enumerate(run.schema.modelled)}
         for run, rows in zip(runs, encoded, strict=True)
         if not run.schema.uniform
     ]

@@ -63,9 +63,10 @@ def _decoded(rows: EncodedRows) -> torch.Tensor:
     """Rows of a model of P(x) as a tensor, NaN where a cell is missing."""
     if rows.covariates is not None or rows.weights is not None or rows.binarize is not None:
         raise ConfigError("give the values alone; what else there is by name: condition=, weight=, binarize=")
-    if rows.observed is None:
-        return rows.values
-    return torch.where(rows.observed, rows.values, torch.full((), torch.nan, dtype=rows.values.dtype))
+    held = rows.stored()
+    if held.observed is None:
+        return held.values
+    return torch.where(held.observed, held.values, torch.full((), torch.nan, dtype=held.values.dtype))
 
 
 def _x(item: Any, field: int | str | None) -> Any:

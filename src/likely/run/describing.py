@@ -96,7 +96,7 @@ def describe(
         ungrouped(schema, split, kinds or ()), division.rows(source, "train"), exposure, weight, kinds or ()
     )
     schema = confirmed(schema, division.rows(source, "validation"))
-    schema = with_types(schema, source.splits[division.origin["train"]])
+    schema = with_types(schema, source.splits[division.origin["train"]].read())
     schema = replace(_checked(schema, limits, division.rows(source, "train")), text=source.text)
     left_out = {column.name for column in schema.columns if column.left_out}
     hints = tuple(

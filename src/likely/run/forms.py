@@ -52,7 +52,7 @@ def form_of(data: Any, source: Source) -> dict[str, Any]:
 
     """
     made: dict[str, Any] = {"container": container_of(data)}
-    frame = next(iter(source.splits.values())).given
+    frame = next(iter(source.splits.values())).read().given
     if frame is None:
         return made
     labels = [_own(label) for label in frame.columns.tolist()]

@@ -81,7 +81,7 @@ def imputed(
     container, within = container_of(data), None if beyond_range else Range.of(run.schema)
     tally = None
     if encoded.observed is None:
-        holes, found = torch.zeros(encoded.values.shape, dtype=torch.bool), None
+        holes, found = torch.zeros((len(encoded), *encoded.event_shape), dtype=torch.bool), None
     else:
         some = (~encoded.observed.flatten(1)).any(1).nonzero().squeeze(1)
         with bar("imputing", shown=run.progress) as tick:

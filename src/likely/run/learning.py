@@ -38,7 +38,7 @@ def _encoded(run: Run) -> dict[str, EncodedRows]:
     for kind in ("train", "validation", "test"):
         if not len(getattr(run.division, kind)):
             continue
-        part, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]]
+        part, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]].read()
         try:
             spare = run.schema.uniform and not np.may_share_memory(part.values, whole.values)
             if kind == "test":
@@ -47,7 +47,7 @@ def _encoded(run: Run) -> dict[str, EncodedRows]:
                     encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
             else:
                 rows = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
-                made[kind] = replace(rows, weights=weights_of(run.schema, part))
+                made[kind] = rows.weighted(weights_of(run.schema, part))
                 if run.own.model is None:
                     supported(run.config, run.schema, made[kind])
                 else:

@@ -42,7 +42,7 @@ def rows_of_part(run: Run, part: str) -> Rows:
             f"run.division.{kind}"
         )
     source = run.training_source()
-    rows, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]].given
+    rows, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]].read().given
     return rows if whole is None else replace(rows, given=_taken(whole, getattr(run.division, kind)))
 
 

@@ -41,15 +41,15 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
     source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
     for notice in (*source.notices, *rounded_in(run.schema, source)) if source.form == "table" else ():
         warnings.warn(notice, stacklevel=4)
-    for given in source.splits.values():
-        _demand_numbers(run, given)
+    for one in source.splits.values():
+        _demand_numbers(run, one.read())
     if "test" in source.splits:
-        return source.splits["test"], "test part of the given data"
+        return source.splits["test"].read(), "test part of the given data"
     if len(source.splits) > 1:
         raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
     seen = _digest(run, source) == run.facts["digest"]
     what = "all rows of the given data" + (HOLDS if seen else "")
-    return next(iter(source.splits.values())), what
+    return next(iter(source.splits.values())).read(), what
 
 
 def _demand_numbers(run: Run, rows: Rows) -> None:
@@ -115,7 +115,11 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
 
 def weighed(schema: Schema, source: Source) -> str | None:
     """SHA-256 of the weights beside an array; `None` where there are none. Those of a table are among its columns."""
-    told = [] if source.form == "table" else [weights_of(schema, source.splits[name]) for name in sorted(source.splits)]
+    told = (
+        []
+        if source.form == "table"
+        else [weights_of(schema, source.splits[name].read()) for name in sorted(source.splits)]
+    )
     sha = hashlib.sha256()
     for weights in told:
         sha.update(b"" if weights is None else weights.numpy().tobytes())
@@ -133,7 +137,7 @@ def beside(source: Source, given: Given) -> Source:
     """
     if not given or list(source.splits) != ["all"] or source.form == "table":
         raise ConfigError(f"values of a condition are for one array or tensor: {{{LABEL!r}: values}}")
-    rows, told = source.splits["all"], {}
+    rows, told = source.splits["all"].read(), {}
     for name, values in given.items():
         labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
         if labels.shape != (len(rows),):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -459,7 +459,7 @@ class Run:
         if not len(made):
             raise DataError("there are no rows")
         note_new_holes(self.schema, made)
-        made = replace(made, weights=weights_of(self.schema, rows))
+        made = made.weighted(weights_of(self.schema, rows))
         return made.fixed(self.config.seed if seed is None else seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:

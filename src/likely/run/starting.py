@@ -168,14 +168,13 @@ def _same(schema: Schema, source: Source, division: Division) -> tuple[str, ...]
 
 def _column(schema: Schema, place: int, rows: EncodedRows) -> tuple[str, ...]:
     column = schema.modelled[place]
-    cells = rows.values if schema.uniform else rows.values[:, place]
+    cells = rows.column(None if schema.uniform else place)
     if rows.observed is not None:
         observed = rows.observed if schema.uniform else rows.observed[:, place]
         if not observed.all() and not column.missing:
             raise DataError(
                 f"column {column.name!r} has missing cells, and had none in the run that the fit starts from"
             )
-        cells = cells[observed]
     if column.coded or column.kind == "listed":
         new = (cells < 0).sum() if column.coded else (cells > max(column.categories)).sum()
         if new:

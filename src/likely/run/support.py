@@ -37,12 +37,12 @@ def demand_mass(model: Model, rows: EncodedRows, numbers: np.ndarray) -> None:
         If the model's networks do not take such rows.
 
     """
-    likelihood, device = model.p_x_z, rows.values.device
-    _demand_taken(model, rows.whole(torch.arange(min(2, len(rows)), device=device)))
+    likelihood, device = model.p_x_z, rows.device
+    _demand_taken(model, rows.evaluation_batch(torch.arange(min(2, len(rows)), device=device)))
     parameters = likelihood.parameter_shape.numel()
     size = max(1, CELLS // max(1, parameters))
     for first in range(0, len(rows), size):
-        batch = rows.whole(torch.arange(first, min(first + size, len(rows)), device=device))
+        batch = rows.evaluation_batch(torch.arange(first, min(first + size, len(rows)), device=device))
         law = model.law_of_x(torch.zeros(len(batch), parameters, device=device), batch.covariates)
         outside = ~(law.log_prob(batch.values) > -torch.inf)
         if batch.observed is not None:

@@ -14,7 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from likely.data import Given, Rows, encode_given, take
+from likely.data import Given, Rows, encode_given
 from likely.distributions import Hierarchy
 from likely.errors import ConfigError
 from likely.evaluation import posterior_centres
@@ -176,7 +176,7 @@ def _codes(run: Run, numbers: list[int], data: Any, given: Given | None) -> tupl
     for number in numbers:
         if not 0 <= number < len(rows):
             raise ConfigError(f"there is no row {number}: {what} are {len(rows)} rows, numbered from 0")
-    some: Rows = take(rows, np.asarray(numbers))
+    some: Rows = rows.read(np.asarray(numbers))
     encoded = run.encoded(some, given)
     y = encoded.covariates
     if y is not None and bool((y != y[:1]).any()):

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likely.data import EncodedRows
+from likely.data import EncodedRows, ResidentRows
 from likely.evaluation import evidence
 from likely.models import Model
 from likely.tasks.draws import Draws, Progress, posterior_draws
@@ -117,12 +117,15 @@ def tails(
         finer where that is least, by how many of their standard deviations log P(x) lies below the draws' mean.
 
     """
-    seen = torch.ones_like(rows.values, dtype=torch.bool) if rows.observed is None else rows.observed
+    seen = rows.observed
+    if seen is None:
+        seen = torch.ones((len(rows), *rows.event_shape), dtype=torch.bool, device=rows.device)
     masks, which = torch.unique(seen.flatten(1), dim=0, return_inverse=True)
     tail, depth = np.empty(len(rows)), np.empty(len(rows))
     for number, mask in enumerate(masks):
         place = (which == number).nonzero().squeeze(1)
-        drawn = _drawn(model, rows.values[place[0]], mask.view(seen.shape[1:]), covariates, seed)
+        like = rows.stored(int(place[0]), int(place[0]) + 1).values[0]
+        drawn = _drawn(model, like, mask.view(seen.shape[1:]), covariates, seed)
         found = evidence(model, drawn, samples=samples, seed=seed).terms["iwae"]
         mine = log_px[place.cpu().numpy()]
         tail[place.cpu().numpy()] = (1 + (found[:, None] <= mine + 1e-9).sum(0)) / (1 + SIMULATED)
@@ -142,4 +145,4 @@ def _drawn(model: Model, like: Tensor, mask: Tensor, covariates: Tensor | None, 
         z = model.prior().sample(torch.Size((SIMULATED,)))
         x = model.likelihood(z, y).sample()
     x = torch.where(mask, x, like.to(x.dtype))
-    return EncodedRows(x, covariates=y, observed=None if mask.all() else mask.expand(x.shape))
+    return ResidentRows(x, covariates=y, observed=None if mask.all() else mask.expand(x.shape))

@@ -22,8 +22,8 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
     """
     if not model.p_x_z.matches:
         return
-    device = rows.values.device
-    some = rows.take(torch.arange(0, len(rows), -(-len(rows) // ROWS), device=device)).fixed(seed)
+    device = rows.device
+    some = rows.take(torch.arange(0, len(rows), -(-len(rows) // ROWS), device=device)).fixed(seed).stored()
     weights = torch.ones(len(some), dtype=torch.float64, device=device) if some.weights is None else some.weights
     counted = weights.view(-1, *[1] * (some.values.dim() - 1)).expand(some.values.shape)
     whole = torch.ones_like(counted[0], dtype=torch.bool)

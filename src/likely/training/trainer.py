@@ -108,7 +108,7 @@ class Trainer:
         position = state.step - state.start
         for group in state.optimiser.param_groups:
             group["lr"] = self.rate * self.schedule.rate(position, state.decay_from)
-        batch = self.rows.batch(state.sampler.next().to(state.generator.device), state.generator)
+        batch = self.rows.training_batch(state.sampler.next().to(state.generator.device), state.generator)
         with autocast(self.precision, state.generator.device):
             value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
         state.optimiser.zero_grad()

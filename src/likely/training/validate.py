@@ -21,12 +21,12 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
     The KL is in closed form where there is one for Q and P.
     """
     model.eval()
-    total = torch.zeros(2, dtype=torch.float64, device=rows.values.device)
+    total = torch.zeros(2, dtype=torch.float64, device=rows.device)
     p, counted = model.prior(), 0.0
-    size = max(1, min(CHUNK, CELLS // max(1, rows.values[:1].numel())))
+    size = max(1, min(CHUNK, CELLS // max(1, rows.row_size)))
     for first in range(0, len(rows), size):
-        index = torch.arange(first, min(first + size, len(rows)), device=rows.values.device)
-        batch = rows.whole(index)
+        index = torch.arange(first, min(first + size, len(rows)), device=rows.device)
+        batch = rows.evaluation_batch(index)
         q = model.posterior(batch)
         noise = normal(row_keys(batch.values, seed), STREAM, 0, 1, q.noise_size)
         terms = model.terms(batch, noise=noise.to(q.like.dtype), q=q, p=p)

@@ -11,7 +11,7 @@ from torch import nn
 import likely
 from exact import LinearGaussian
 from likely import likelihoods
-from likely.data import EncodedRows
+from likely.data import EncodedRows, ResidentRows
 from likely.data.noise import row_keys
 from likely.evaluation import (
     Baseline,
@@ -48,7 +48,7 @@ def plain(temperatures: int, step: float, chains: int = 16) -> Schedule:
 def test_annealing_gives_the_exact_evidence(latent: int, shift: float, widen: float, temperatures: int) -> None:
     exact = LinearGaussian(latent + 5, latent)
     x, model = exact.sample(50), exact.vae(shift, widen)
-    rows, truth = EncodedRows(x), exact.log_px(x).numpy()
+    rows, truth = ResidentRows(x), exact.log_px(x).numpy()
     found = anneal(model, rows, tune(model, rows).schedule.spread(temperatures, 32))
     error = found.log_px - truth
     assert np.abs(error).mean() <= 0.02
@@ -60,7 +60,7 @@ def test_annealing_from_the_prior_is_exact_too() -> None:
     exact = LinearGaussian(7, 2)
     x, model = exact.sample(50), exact.vae(1.0, 0.7)
     schedule = replace(plain(300, 1.0, 32), from_prior=True)
-    found = anneal(model, EncodedRows(x), schedule)
+    found = anneal(model, ResidentRows(x), schedule)
     error = found.log_px - exact.log_px(x).numpy()
     assert np.abs(error).mean() <= 0.15
     assert abs(error.mean()) <= 4 * np.sqrt((found.se_mc**2).sum()) / len(error) + 0.01
@@ -68,17 +68,17 @@ def test_annealing_from_the_prior_is_exact_too() -> None:
 
 def test_a_posterior_that_misses_is_left_for_the_prior() -> None:
     exact = LinearGaussian(7, 2)
-    found = tune(exact.vae(4.0, 0.1), EncodedRows(exact.sample(20)))
+    found = tune(exact.vae(4.0, 0.1), ResidentRows(exact.sample(20)))
     assert found.schedule.from_prior
     assert found.pinch <= 0.5
-    assert not tune(exact.vae(0.1, 1.1), EncodedRows(exact.sample(20))).schedule.from_prior
+    assert not tune(exact.vae(0.1, 1.1), ResidentRows(exact.sample(20))).schedule.from_prior
 
 
 def test_the_evidence_lies_between_the_two_bounds_in_expectation() -> None:
     exact = LinearGaussian(15, 10)
     model = exact.vae(0.3, 0.7)
-    schedule = tune(model, EncodedRows(exact.sample(5))).schedule.spread(4, 4)
-    simulated = simulate(model, EncodedRows(exact.sample(5)), 400, seed=7)
+    schedule = tune(model, ResidentRows(exact.sample(5))).schedule.spread(4, 4)
+    simulated = simulate(model, ResidentRows(exact.sample(5)), 400, seed=7)
     truth = exact.log_px(simulated.rows.values).numpy()
     found = bidirectional(model, simulated, schedule)
     below, above = truth - found.lower, found.upper - truth
@@ -90,8 +90,8 @@ def test_the_evidence_lies_between_the_two_bounds_in_expectation() -> None:
 def test_simulated_codes_are_exact_draws_of_the_posterior() -> None:
     exact = LinearGaussian(15, 3)
     model = exact.vae()
-    simulated = simulate(model, EncodedRows(exact.sample(5)), 4000, seed=1)
-    q = model.posterior(simulated.rows.whole(torch.arange(4000)))
+    simulated = simulate(model, ResidentRows(exact.sample(5)), 4000, seed=1)
+    q = model.posterior(simulated.rows.evaluation_batch(torch.arange(4000)))
     standardised = (simulated.z - q.mean) / q.stddev
     assert (standardised.mean(0).abs() < 4 / math.sqrt(4000)).all()
     assert ((standardised.square().mean(0) - 1).abs() < 4 * math.sqrt(2 / 4000)).all()
@@ -100,9 +100,9 @@ def test_simulated_codes_are_exact_draws_of_the_posterior() -> None:
 def test_nominal_intervals_of_the_annealed_mean_cover() -> None:
     exact = LinearGaussian(7, 2)
     x, model = exact.sample(20), exact.vae(0.2, 1.2)
-    rows, repetitions, chains = EncodedRows(x), 200, 16
+    rows, repetitions, chains = ResidentRows(x), 200, 16
     schedule = tune(model, rows).schedule.spread(60, repetitions * chains)
-    batch = rows.whole(torch.arange(20))
+    batch = rows.evaluation_batch(torch.arange(20))
     with torch.no_grad():
         walk = forward(Bridge(model, batch, model.prior()), row_keys(x, 0), schedule)
     truth, hits, errors, ses = exact.log_px(x).mean().item(), 0, [], []
@@ -132,7 +132,7 @@ def small(prior: str, posterior: str) -> likely.VAE:
 
 def cells() -> EncodedRows:
     every = [[float(number >> cell & 1) for cell in range(CELLS)] for number in range(0, 32, 3)]
-    return EncodedRows(torch.tensor(every, dtype=torch.float64))
+    return ResidentRows(torch.tensor(every, dtype=torch.float64))
 
 
 PAIRS = [
@@ -174,7 +174,7 @@ def test_few_codes_are_summed_exactly() -> None:
     assert count_codes(model) == 16
     assert count_codes(small("standard normal", "normal")) is None
     every = torch.tensor([[float(number >> cell & 1) for cell in range(CELLS)] for number in range(32)])
-    everything = enumerated(model, EncodedRows(every.double()))
+    everything = enumerated(model, ResidentRows(every.double()))
     assert np.exp(everything).sum() == pytest.approx(1, abs=1e-12)
     found = evidence(model, rows, samples=20_000)
     exact = enumerated(model, rows, cells=1)
@@ -207,10 +207,10 @@ def test_a_row_of_a_hierarchy_is_annealed_the_same_in_any_company() -> None:
 def test_weights_are_unbiased_both_ways(prior: str, posterior: str, from_prior: bool) -> None:
     model, chains = small(prior, posterior), 2000
     every = torch.tensor([[float(number >> cell & 1) for cell in range(CELLS)] for number in range(32)]).double()
-    rows, schedule = EncodedRows(every), replace(plain(8, 0.5, chains), from_prior=from_prior)
+    rows, schedule = ResidentRows(every), replace(plain(8, 0.5, chains), from_prior=from_prior)
     log_px = evidence(model, rows, samples=30_000, prior_sampling=True).terms["prior_sampling"]
     assert np.exp(log_px).sum() == pytest.approx(1, abs=0.02)
-    truth, batch = torch.from_numpy(log_px), rows.whole(torch.arange(32))
+    truth, batch = torch.from_numpy(log_px), rows.evaluation_batch(torch.arange(32))
     bridge = Bridge(model, batch, model.prior(), from_prior=from_prior)
     with torch.no_grad():
         ratio = (forward(bridge, row_keys(every, 0), schedule).log_weight - truth).exp()
@@ -218,7 +218,7 @@ def test_weights_are_unbiased_both_ways(prior: str, posterior: str, from_prior: 
 
     simulated = simulate(model, rows, 1000, seed=3)
     place = (simulated.rows.values * 2 ** torch.arange(CELLS)).sum(1).long()
-    bridge = Bridge(model, simulated.rows.whole(torch.arange(1000)), model.prior(), from_prior=from_prior)
+    bridge = Bridge(model, simulated.rows.evaluation_batch(torch.arange(1000)), model.prior(), from_prior=from_prior)
     with torch.no_grad():
         keys = row_keys(torch.arange(1000.0).view(-1, 1), 0)
         back = backward(bridge, simulated.z, keys, replace(schedule, chains=8)).log_weight
@@ -245,11 +245,11 @@ def test_simulated_rows_take_the_conditions_of_rows_chosen_by_content() -> None:
     encoder, decoder = Beside(CELLS + 2, 4), nn.Linear(2 + 2, likelihood.parameter_shape.numel())
     prior, posterior = likely.priors.StandardNormal(2), likely.posteriors.Normal(2)
     model = likely.VAE(prior, likelihood, posterior, encoder, decoder, condition)
-    made = simulate(model, EncodedRows(x, covariates=y), 60, seed=0).rows.covariates
+    made = simulate(model, ResidentRows(x, covariates=y), 60, seed=0).rows.covariates
     assert made is not None
     assert np.bincount(made.flatten().long(), minlength=3).min() > 8
     order = torch.randperm(600)
-    other = simulate(model, EncodedRows(x[order], covariates=y[order]), 60, seed=0).rows.covariates
+    other = simulate(model, ResidentRows(x[order], covariates=y[order]), 60, seed=0).rows.covariates
     assert other is not None
     assert torch.equal(other, made)
 
@@ -257,7 +257,7 @@ def test_simulated_rows_take_the_conditions_of_rows_chosen_by_content() -> None:
 def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None:
     exact = LinearGaussian(15, 10)
     x, model = exact.sample(60), exact.vae(0.3, 0.7)
-    rows, truth = EncodedRows(x), exact.log_px(x).numpy()
+    rows, truth = ResidentRows(x), exact.log_px(x).numpy()
     found = evidence(model, rows, samples=500)
     sides = both_sides(model, rows, found, most=60)
     assert isinstance(sides, Sides)
@@ -275,9 +275,9 @@ def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None
 
     far = x.clone()
     far[0] = 1e200
-    found = evidence(model, EncodedRows(far), samples=50)
+    found = evidence(model, ResidentRows(far), samples=50)
     assert of_importance(found, annealed=False).startswith("unstable: 1 of the rows get no probability")
-    sides = both_sides(model, EncodedRows(far), found, most=60)
+    sides = both_sides(model, ResidentRows(far), found, most=60)
     assert isinstance(sides, Sides)
     assert of_annealing(sides, found, precise=False).startswith("unstable: 1 of the rows get no probability")
     assert beside(truth, sides) == ("", False)
@@ -286,19 +286,19 @@ def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None
 def test_a_row_is_annealed_the_same_in_any_company() -> None:
     exact = LinearGaussian(6, 2)
     model, x = exact.vae(0.2, 1.1), exact.sample(120)
-    schedule = tune(model, EncodedRows(x)).schedule
+    schedule = tune(model, ResidentRows(x)).schedule
     before = torch.random.get_rng_state().clone()
-    whole = anneal(model, EncodedRows(x), schedule)
+    whole = anneal(model, ResidentRows(x), schedule)
     order = torch.randperm(120, generator=torch.Generator().manual_seed(1))
-    other = anneal(model, EncodedRows(x[order]), schedule)
+    other = anneal(model, ResidentRows(x[order]), schedule)
     np.testing.assert_allclose(other.log_px, whole.log_px[order.numpy()], rtol=0, atol=1e-8)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert not np.allclose(anneal(model, EncodedRows(x), schedule, seed=1).log_px, whole.log_px)
+    assert not np.allclose(anneal(model, ResidentRows(x), schedule, seed=1).log_px, whole.log_px)
 
 
 def test_every_schedule_ends_where_it_should() -> None:
     exact = LinearGaussian(6, 2)
-    schedule = tune(exact.vae(0.5, 0.7), EncodedRows(exact.sample(5))).schedule
+    schedule = tune(exact.vae(0.5, 0.7), ResidentRows(exact.sample(5))).schedule
     for temperatures in (1, 7, 200):
         made = schedule.spread(temperatures)
         assert made.temperatures == temperatures

@@ -15,7 +15,7 @@ import scipy.stats
 import torch
 from PIL import Image, features
 
-from likely.data import Column, EncodedRows, Form, Rows, Schema, encode, infer_schema
+from likely.data import Column, EncodedRows, Form, ResidentRows, Rows, Schema, encode, infer_schema
 from likely.evaluation import Baselines, compress, fit_baselines
 from likely.evaluation.baselines.cells import Cells
 from likely.evaluation.baselines.gaussian import Training, full, ppca
@@ -24,7 +24,7 @@ LAWS = ("marginals", "gaussian", "gaussian_mixture", "ppca")
 
 
 def rows_of(values: np.ndarray) -> EncodedRows:
-    return EncodedRows(torch.as_tensor(np.asarray(values, dtype=np.float64)))
+    return ResidentRows(torch.as_tensor(np.asarray(values, dtype=np.float64)))
 
 
 def fitted(values: pd.DataFrame | np.ndarray, form: Form = "table", latent: int = 1) -> tuple[Schema, Baselines]:

@@ -11,7 +11,7 @@ import pytest
 import scipy.stats
 import torch
 
-from likely.data import Column, EncodedRows, Kind, Schema
+from likely.data import Column, EncodedRows, Kind, ResidentRows, Schema
 from likely.evaluation import Baselines, compress, fit_baselines
 from likely.evaluation.baselines.cells import Cells
 from likely.evaluation.baselines.chain import Chain
@@ -33,7 +33,7 @@ def table(*columns: Column) -> Schema:
 
 def encoded(values: np.ndarray, observed: np.ndarray | None = None) -> EncodedRows:
     mask = None if observed is None else torch.as_tensor(observed)
-    return EncodedRows(torch.as_tensor(np.asarray(values, dtype=np.float64)), observed=mask)
+    return ResidentRows(torch.as_tensor(np.asarray(values, dtype=np.float64)), observed=mask)
 
 
 def nats(laws: Baselines, rows: EncodedRows) -> dict[str, np.ndarray]:

@@ -10,7 +10,7 @@ import pytest
 import scipy.stats
 import torch
 
-from likely.data import Column, EncodedRows, Schema
+from likely.data import Column, EncodedRows, ResidentRows, Schema
 from likely.evaluation import Baselines, compress, fit_baselines
 from likely.evaluation.baselines.cells import Cells
 from likely.evaluation.baselines.chain import Chain
@@ -32,8 +32,8 @@ def gaussian(rng: np.random.Generator, rows: int, dims: int = 3) -> np.ndarray:
 
 def encoded(x: np.ndarray, observed: np.ndarray | None = None, fill: float = 5.0) -> EncodedRows:
     if observed is None:
-        return EncodedRows(torch.from_numpy(x))
-    return EncodedRows(torch.from_numpy(np.where(observed, x, fill)), observed=torch.from_numpy(observed))
+        return ResidentRows(torch.from_numpy(x))
+    return ResidentRows(torch.from_numpy(np.where(observed, x, fill)), observed=torch.from_numpy(observed))
 
 
 def test_em_finds_the_closed_form_where_one_column_has_all_the_holes(rng: np.random.Generator) -> None:

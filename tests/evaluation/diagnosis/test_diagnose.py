@@ -16,7 +16,7 @@ from hierarchies import Joined
 from hierarchies import build as hierarchy
 from likely import assembly, likelihoods, posteriors, priors
 from likely.config import Config
-from likely.data import Column, EncodedRows, Schema
+from likely.data import Column, ResidentRows, Schema
 from likely.distributions import DiagonalNormal, Flowed
 from likely.evaluation import (
     Diagnosis,
@@ -48,15 +48,15 @@ def scaled(scales: list[float], dims: int = 6, sigma: float = 0.5) -> LinearGaus
 
 
 def diagnosed(model: Model, x: Tensor, train: Tensor | None = None, held: Tensor | None = None) -> Diagnosis:
-    test = EncodedRows(x)
-    others = [None if some is None else EncodedRows(some) for some in (train, held)]
+    test = ResidentRows(x)
+    others = [None if some is None else ResidentRows(some) for some in (train, held)]
     return diagnose(model, schema_of(*x.shape[1:]), *others, test, evidence(model, test, samples=20))
 
 
 def test_activity_is_that_of_the_closed_form() -> None:
     """The mean of P(z_u|x) has variance s²/(s² + σ²)."""
     exact = scaled([2.0, 0.5, 0.2, 0.02, 0.0])
-    found = active_units(exact.vae(), EncodedRows(exact.sample(4000)))
+    found = active_units(exact.vae(), ResidentRows(exact.sample(4000)))
     expected = (exact.scales.square() / (exact.scales.square() + exact.sigma**2)).numpy()
     np.testing.assert_array_less(abs(found.variance - expected), ERRORS * expected * math.sqrt(2 / 4000) + 1e-12)
     assert (found.active, found.unit, found.method) == (3, "dimension", "means")
@@ -64,7 +64,7 @@ def test_activity_is_that_of_the_closed_form() -> None:
 
 def test_activity_by_draws_agrees_with_that_by_means() -> None:
     exact = scaled([2.0, 0.5, 0.0])
-    model, x = exact.vae(), EncodedRows(exact.sample(4000))
+    model, x = exact.vae(), ResidentRows(exact.sample(4000))
     known = active_units(model, x).variance
     within = (exact.sigma**2 / (exact.scales.square() + exact.sigma**2)).numpy()
     model.q_z_x = Unbent(3)
@@ -102,7 +102,7 @@ class Same:
 @pytest.mark.parametrize("scales", [[1.0], [0.7, 1.5]])
 def test_information_and_distance_are_those_of_the_linear_channel(scales: list[float]) -> None:
     exact = scaled(scales)
-    found = aggregate(exact.vae(), EncodedRows(exact.sample(ROWS)))
+    found = aggregate(exact.vae(), ResidentRows(exact.sample(ROWS)))
     assert found is not None
     information = 0.5 * float(torch.log1p(exact.scales.square() / exact.sigma**2).sum())
     room = ERRORS * found.kl_se
@@ -129,7 +129,7 @@ def test_a_prior_that_is_off_is_found_by_as_much() -> None:
     other = torch.distributions.Normal(law.mean.detach(), law.stddev.detach())
     truth = float(torch.distributions.kl_divergence(normal, other).sum())
     assert truth > 0.4
-    found = aggregate(model, EncodedRows(exact.sample(ROWS)))
+    found = aggregate(model, ResidentRows(exact.sample(ROWS)))
     assert found is not None
     # Of the mean of log N(z; 0, 1) − log P(z) over rows, whose deviation is what the errors are of.
     assert found.divergence_least - ERRORS * found.divergence_least_se < truth
@@ -143,7 +143,7 @@ def test_a_prior_that_is_off_is_found_by_as_much() -> None:
 def test_rows_cannot_show_more_information_than_their_logarithm() -> None:
     exact = LinearGaussian(30, 10, 0.1)
     truth = 0.5 * float(torch.log1p(exact.scales.square() / exact.sigma**2).sum())
-    found = aggregate(exact.vae(), EncodedRows(exact.sample(300)))
+    found = aggregate(exact.vae(), ResidentRows(exact.sample(300)))
     assert found is not None
     assert truth > 20
     assert found.information_limit == pytest.approx(math.log(300))
@@ -152,13 +152,13 @@ def test_rows_cannot_show_more_information_than_their_logarithm() -> None:
     assert found.divergence_least < 0 < found.divergence_most
     assert found.divergence_moments == pytest.approx(0, abs=0.15)
     assert found.least < 0.3
-    assert aggregate(exact.vae(), EncodedRows(exact.sample(1))) is None
+    assert aggregate(exact.vae(), ResidentRows(exact.sample(1))) is None
 
 
 def test_costly_densities_see_fewer_rows_and_say_the_same() -> None:
     torch.manual_seed(2)
     exact = scaled([0.7])
-    model, x = exact.vae(), EncodedRows(exact.sample(ROWS))
+    model, x = exact.vae(), ResidentRows(exact.sample(ROWS))
     model.q_z_x = Unbent(1)
     found = aggregate(model, x)
     assert found is not None
@@ -224,7 +224,7 @@ def test_more_z_than_is_used_asks_for_less_of_it() -> None:
 
 def test_groups_of_a_hierarchy_collapse_too() -> None:
     torch.manual_seed(1)
-    model, x = hierarchy((1, 2)).double(), EncodedRows(LinearGaussian(CELLS, 2).sample(300))
+    model, x = hierarchy((1, 2)).double(), ResidentRows(LinearGaussian(CELLS, 2).sample(300))
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if "encoder" in name or "posterior" in name or "climb" in name:
@@ -247,7 +247,7 @@ def test_over_fitting_is_found_in_a_network_that_learns_its_rows_by_heart() -> N
     decoder = nn.Sequential(nn.Linear(4, 64), nn.Tanh(), nn.Linear(64, 16))
     model = VAE(StandardNormal(4), likelihoods.Gaussian((8,)), Normal(4), encoder, decoder).double()
     optimiser = torch.optim.Adam(model.parameters(), 6e-3)
-    batch = EncodedRows(x).whole(torch.arange(40))
+    batch = ResidentRows(x).evaluation_batch(torch.arange(40))
     before = diagnosed(model, test, x, held).fit
     assert before.verdict == "no over-fitting seen"
     for _ in range(250):
@@ -276,7 +276,7 @@ def test_over_fitting_is_not_judged_without_training_rows() -> None:
     assert found.fit.verdict == "not judged"
     assert math.isnan(found.fit.difference)
     assert found.to_dict()["fit"]["difference"] is None
-    whole = compare(exact.vae(), {"train": None, "test": EncodedRows(exact.sample(1))}, {"train": 0, "test": 1})
+    whole = compare(exact.vae(), {"train": None, "test": ResidentRows(exact.sample(1))}, {"train": 0, "test": 1})
     assert whole.verdict == "not judged"
 
 
@@ -292,16 +292,16 @@ def test_rows_outside_inferred_ranges_are_counted() -> None:
     schema = Schema("table", (5,), columns, 99, uniform=False)
     x = [[0, 5.04, 9, 0, 7], [2, 5.2, 9, 1, 0.2], [-1, 0, 0, -1, 9], [1, -0.1, 3, -1, 0.1], [0, 0, 0, 0, 0.3]]
     x = torch.tensor(x, dtype=torch.float64)
-    rows = EncodedRows(x.double(), covariates=torch.tensor([[0.0], [1.0], [2.0], [0.0], [3.0]]).double())
+    rows = ResidentRows(x.double(), covariates=torch.tensor([[0.0], [1.0], [2.0], [0.0], [3.0]]).double())
     found = outside(schema, rows)
     assert found.columns == {"real": 1, "grid": 2, "kind": 2, "listed": 2, "given": 1}
     assert found.unseen == {"kind": 2, "listed": 2}
     assert (found.rows, found.of, found.beyond) == (4, 5, 4)
     assert found.expected == pytest.approx(2 / 100 * 3 * 5)
-    inside = outside(schema, EncodedRows(x[4:].double()))
+    inside = outside(schema, ResidentRows(x[4:].double()))
     assert (inside.rows, inside.columns, inside.beyond) == (0, {}, 0)
     x = torch.tensor([[[0.0, 2e3], [2e3, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
-    pictures = outside(schema_of(2, 2), EncodedRows(x))
+    pictures = outside(schema_of(2, 2), ResidentRows(x))
     assert (pictures.rows, pictures.beyond, pictures.columns) == (1, 1, {"c0": 1})
 
 
@@ -313,9 +313,9 @@ def test_chance_explains_what_chance_does() -> None:
             Column(f"c{i}", "float64", "real", "", low=float(train[:, i].min()), high=float(train[:, i].max()))
             for i in range(5)
         )
-        found = outside(Schema("table", (5,), columns, 200, uniform=False), EncodedRows(torch.from_numpy(test)))
+        found = outside(Schema("table", (5,), columns, 200, uniform=False), ResidentRows(torch.from_numpy(test)))
         alarms += found.is_more_than_chance
-        found = outside(Schema("table", (5,), columns, 200, uniform=False), EncodedRows(torch.from_numpy(3 * test)))
+        found = outside(Schema("table", (5,), columns, 200, uniform=False), ResidentRows(torch.from_numpy(3 * test)))
         assert found.is_more_than_chance
     assert alarms <= 6
 
@@ -345,7 +345,7 @@ def test_every_prior_and_posterior_goes_through(prior: str, posterior: str) -> N
 
 
 def check(model: Model, x: Tensor, y: Tensor | None = None) -> Diagnosis:
-    rows = EncodedRows(x, covariates=y)
+    rows = ResidentRows(x, covariates=y)
     before = torch.random.get_rng_state().clone()
     found = diagnose(model, schema_of(*x.shape[1:]), rows, rows, rows, evidence(model, rows, samples=10))
     assert torch.equal(before, torch.random.get_rng_state())
@@ -372,7 +372,7 @@ def test_codes_are_units_of_their_own() -> None:
     ).double()
     with torch.no_grad():
         model.encoder.weight[4:].zero_()
-    found = active_units(model.eval(), EncodedRows(3 * torch.randn(100, CELLS).double()))
+    found = active_units(model.eval(), ResidentRows(3 * torch.randn(100, CELLS).double()))
     assert (found.unit, len(found.variance), found.active) == ("code", 2, 1)
 
 
@@ -418,8 +418,8 @@ def test_every_remedy_is_an_option_that_a_fit_takes(option: str) -> None:
     model = assembly.build(config, schema)
     aim = assembly.objective(config, schema)
     x = torch.randn(32, 4, dtype=torch.float64).mul(10).round().div(10)
-    model.initialise(EncodedRows(x).whole(torch.arange(32)))
-    value_of, _ = aim(model, EncodedRows(x).batch(torch.arange(32)))
+    model.initialise(ResidentRows(x).evaluation_batch(torch.arange(32)))
+    value_of, _ = aim(model, ResidentRows(x).training_batch(torch.arange(32)))
     assert value_of.isfinite().all()
     for key, setting in told.items():
         stored = config.to_dict()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from exact import LinearGaussian
 from likely import likelihoods
-from likely.data import EncodedRows
+from likely.data import ResidentRows
 from likely.evaluation import calibrations, dependence, uniforms
 from likely.evaluation.diagnosis import pit
 from likely.evaluation.diagnosis.rows import copy_keys, part_of
@@ -26,12 +26,12 @@ P_VALUE = 1e-4
 
 
 def pooled(model: VAE, x: Tensor) -> pit.Calibration:
-    return calibrations(schema_of(DIMS), uniforms(model, EncodedRows(x)))[0]
+    return calibrations(schema_of(DIMS), uniforms(model, ResidentRows(x)))[0]
 
 
 def test_uniform_and_independent_for_the_true_model() -> None:
     exact = LinearGaussian(DIMS, LATENT)
-    found = uniforms(exact.vae(), EncodedRows(exact.sample(ROWS)))
+    found = uniforms(exact.vae(), ResidentRows(exact.sample(ROWS)))
     assert found.effective == pytest.approx(50, abs=1e-3)
     one = calibrations(schema_of(DIMS), found)[0]
     assert one.verdict == ""
@@ -98,7 +98,7 @@ def test_uniform_for_rows_simulated_from_every_likelihood(name: str) -> None:
     model = blind(LIKELIHOODS[name](), 0.25)
     with torch.no_grad():
         x = model.likelihood(torch.randn(ROWS, 2, dtype=torch.float64)).sample().double()
-    found = uniforms(model, EncodedRows(x))
+    found = uniforms(model, ResidentRows(x))
     assert found.effective > 10
     each = found.u.reshape(-1)
     assert ((each >= 0) & (each <= 1)).all()
@@ -116,12 +116,12 @@ def test_an_atom_of_a_density_lies_between_what_is_below_it_and_what_is_up_to_it
         x = model.likelihood(torch.randn(ROWS, 2, dtype=torch.float64)).sample().double()
     assert 0.2 < (x[:, 0] == 0).double().mean() < 0.8
     schema = schema_of(3, kinds=("real", "count", "real"), uniform=False)
-    found = uniforms(model, EncodedRows(x))
+    found = uniforms(model, ResidentRows(x))
     for u in found.u.T:
         assert scipy.stats.kstest(u, "uniform").pvalue > P_VALUE
     assert [c.verdict for c in calibrations(schema, found)] == ["", "", ""]
     model.p_x_z.families[0].share = 0.6
-    assert [bool(c.verdict) for c in calibrations(schema, uniforms(model, EncodedRows(x)))] == [True, False, True]
+    assert [bool(c.verdict) for c in calibrations(schema, uniforms(model, ResidentRows(x)))] == [True, False, True]
 
 
 @pytest.mark.parametrize("name", ["bernoulli", "categorical", "poisson", "discretised logistic", "negative binomial"])
@@ -134,7 +134,7 @@ def test_masses_that_are_too_sure_are_found(name: str) -> None:
         last = model.decoder.bias
         assert isinstance(last, Tensor)
         last.copy_(3 * last if name in ("bernoulli", "categorical") else last + 0.3)
-    assert calibrations(schema_of(2, 3), uniforms(model, EncodedRows(x)))[0].verdict
+    assert calibrations(schema_of(2, 3), uniforms(model, ResidentRows(x)))[0].verdict
 
 
 def test_columns_are_judged_one_by_one_and_by_their_own_measure() -> None:
@@ -148,10 +148,10 @@ def test_columns_are_judged_one_by_one_and_by_their_own_measure() -> None:
     with torch.no_grad():
         x = model.likelihood(torch.zeros(ROWS, 2, dtype=torch.float64)).sample()
     schema = schema_of(4, kinds=("real", "grid", "real", "categorical"), uniform=False)
-    assert [c.verdict for c in calibrations(schema, uniforms(model, EncodedRows(x)))] == ["", "", "", ""]
+    assert [c.verdict for c in calibrations(schema, uniforms(model, ResidentRows(x)))] == ["", "", "", ""]
     x[:, 2] = x[:, 2].mean() + 1.3 * (x[:, 2] - x[:, 2].mean())
     x[:, 3] = torch.randint(0, 2, (ROWS,)).double() * 2
-    found = calibrations(schema, uniforms(model, EncodedRows(x)))
+    found = calibrations(schema, uniforms(model, ResidentRows(x)))
     assert [c.name for c in found] == ["c0", "c1", "c2", "c3"]
     assert [c.verdict for c in found] == ["", "", "too narrow", "probabilities are off"]
 
@@ -159,7 +159,7 @@ def test_columns_are_judged_one_by_one_and_by_their_own_measure() -> None:
 def test_dependence_is_found_where_z_is_not_read() -> None:
     exact = LinearGaussian(DIMS, LATENT)
     model = blind(likelihoods.Gaussian((DIMS,), 1.0))
-    largest, limit = dependence(uniforms(model, EncodedRows(exact.sample(300))).u)
+    largest, limit = dependence(uniforms(model, ResidentRows(exact.sample(300))).u)
     assert largest > 1.3 * limit
     passed = 0
     for _ in range(200):
@@ -172,18 +172,18 @@ def test_the_numbers_of_a_row_do_not_depend_on_the_others_or_on_torch() -> None:
     exact = LinearGaussian(DIMS, LATENT)
     model, x = exact.vae(0.2, 1.1), exact.sample(120)
     before = torch.random.get_rng_state().clone()
-    whole = uniforms(model, EncodedRows(x)).u
+    whole = uniforms(model, ResidentRows(x)).u
     order = torch.randperm(120, generator=torch.Generator().manual_seed(1))
-    np.testing.assert_allclose(uniforms(model, EncodedRows(x[order])).u, whole[order.numpy()], atol=1e-6)
-    np.testing.assert_allclose(uniforms(model, EncodedRows(x[7:8])).u, whole[7:8], atol=1e-6)
+    np.testing.assert_allclose(uniforms(model, ResidentRows(x[order])).u, whole[order.numpy()], atol=1e-6)
+    np.testing.assert_allclose(uniforms(model, ResidentRows(x[7:8])).u, whole[7:8], atol=1e-6)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert abs(uniforms(model, EncodedRows(x), seed=1).u - whole).max() > 0.01
+    assert abs(uniforms(model, ResidentRows(x), seed=1).u - whole).max() > 0.01
 
 
 def test_equal_rows_get_noise_of_their_own() -> None:
     model = blind(likelihoods.Bernoulli((4,)))
     with torch.no_grad():
-        found = uniforms(model, EncodedRows(torch.ones(2000, 4).double())).u
+        found = uniforms(model, ResidentRows(torch.ones(2000, 4).double())).u
         below = model.likelihood(torch.zeros(1, 2, dtype=torch.float64)).cdf(torch.zeros(1, 4))[0].numpy()
     for u, low in zip(found.T, below, strict=True):
         assert scipy.stats.kstest((u - low) / (1 - low), "uniform").pvalue > P_VALUE
@@ -195,12 +195,12 @@ def test_a_part_of_the_rows_is_chosen_by_what_they_are() -> None:
     assert len(keys.unique()) == 5000
     order = torch.randperm(5000)
     assert torch.equal(copy_keys(values[order], 3).sort().values, keys.sort().values)
-    part = part_of(EncodedRows(values), 2000, 3)
+    part = part_of(ResidentRows(values), 2000, 3)
     assert len(part) == 2000
     counts = torch.bincount((part.values @ torch.tensor([4.0, 1.0]).double()).long(), minlength=16)
     expected = torch.bincount((values @ torch.tensor([4.0, 1.0]).double()).long(), minlength=16) * 0.4
     assert (((counts - expected) / (0.6 * expected).sqrt()).abs() < 4.5).all()
-    again = part_of(EncodedRows(values[order]), 2000, 3)
+    again = part_of(ResidentRows(values[order]), 2000, 3)
     assert torch.equal(again.values.sort(0).values, part.values.sort(0).values)
-    pixels = EncodedRows(torch.randint(0, 256, (300, 2, 2)).to(torch.uint8), "static", 255.0)
+    pixels = ResidentRows(torch.randint(0, 256, (300, 2, 2)).to(torch.uint8), "static", 255.0)
     assert part_of(pixels, 20, 3).binarize is None

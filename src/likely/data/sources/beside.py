@@ -68,7 +68,7 @@ def _named(table: Path, pictures: Sequence[Path], notices: list[str]) -> pd.Data
         read = read_text(table)
     except DataError:
         return None
-    frame = read.splits["all"].values
+    frame = read.splits["all"].read().values
     below = [place for place, picture in enumerate(pictures) if picture.is_relative_to(table.parent)]
     if not isinstance(frame, pd.DataFrame) or not below or frame.shape[1] < 2:
         return None

@@ -66,7 +66,7 @@ def open_source(
     source = _open(data, Options(resize, background, progress, reading))
     _check_events(source)
     notices = []
-    if resize is not None and any(rows.values.shape[1:3] != tuple(resize) for rows in source.splits.values()):
+    if resize is not None and any(one.read().values.shape[1:3] != tuple(resize) for one in source.splits.values()):
         notices.append("resize is for folders of pictures; these data were not scaled")
     told = reading is not None and (reading.separator or reading.decimal)
     if told and source.form != "table":
@@ -163,7 +163,7 @@ def _read_singly(file: Path) -> bool:
 
 def _check_events(source: Source) -> None:
     """Rows of all splits must have one shape."""
-    shapes = {split: rows.values.shape[1:] for split, rows in source.splits.items()}
+    shapes = {split: rows.read().values.shape[1:] for split, rows in source.splits.items()}
     if len(set(shapes.values())) > 1:
         listing = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
         raise DataError(f"{source.path}: rows differ in shape between splits ({listing}); expected one shape")

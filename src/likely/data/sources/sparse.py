@@ -53,7 +53,7 @@ def sparse_source(matrix: Any) -> Source:
     shape, what = tuple(matrix.shape), "the sparse tensor"
     _demand_room(shape, matrix.dtype.itemsize, what)
     source = tensor_source(matrix.detach().cpu().to_dense())
-    array = source.splits["all"].values
+    array = source.splits["all"].read().values
     return replace(source, notices=(_told(what, shape, np.asarray(array)),))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likely.data import EncodedRows
+from likely.data import EncodedRows, ResidentRows
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import Progress, Schedule, backward, begin, forward, transition
 from likely.evaluation.averages import LogMean
@@ -90,7 +90,7 @@ def simulate(model: Model, like: EncodedRows, count: int, seed: int) -> Simulate
         x = model.likelihood(z, y).sample()
     if seen is not None and fill is not None:
         x = torch.where(seen, x, fill.to(x.dtype))
-    return Simulated(EncodedRows(x, covariates=y, observed=seen), z)
+    return Simulated(ResidentRows(x, covariates=y, observed=seen), z)
 
 
 @torch.no_grad()
@@ -175,7 +175,7 @@ def tune(
 def _path(model: Model, pilot: Simulated, seed: int, *, from_prior: bool) -> Schedule:
     """A schedule of 64 intervals, by chains that walk up the path and adapt their step at a few β."""
     index = torch.arange(len(pilot.rows), device=pilot.rows.values.device)
-    batch = pilot.rows.whole(index)
+    batch = pilot.rows.evaluation_batch(index)
     keys, bridge = copy_keys(batch.values, seed), Bridge(model, batch, model.prior(), from_prior=from_prior)
     nodes = np.linspace(0, 1, NODES)
     walk = Schedule(tuple(nodes), (1.0,) * NODES, CHAINS // 2, LEAPS, from_prior)

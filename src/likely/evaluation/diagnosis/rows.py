@@ -44,4 +44,4 @@ def keyed_batches(rows: EncodedRows, keys: Tensor, size: int) -> Iterator[tuple[
     """Rows and their keys in chunks of one fixed shape, the last one padded; and how many of each count."""
     for first in range(0, len(rows), size):
         index = torch.arange(first, first + size, device=rows.values.device).clamp_max(len(rows) - 1)
-        yield rows.whole(index), keys[index], min(size, len(rows) - first)
+        yield rows.evaluation_batch(index), keys[index], min(size, len(rows) - first)

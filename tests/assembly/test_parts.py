@@ -172,6 +172,26 @@ def test_convolutions(prior: str, shape: tuple[int, ...], tmp_path: Path) -> Non
     assert run.reconstruct(pictures[:2]).shape == (2, *shape)
 
 
+def test_a_hierarchy_is_named_as_a_model_and_by_its_first_spelling(tmp_path: Path) -> None:
+    by_model, by_prior = (fitted(tmp_path / n, latent=3, **{n: t}) for n, t in SPELLINGS.items())
+    assert by_model.config.model == by_prior.config.model
+    assert by_model.config.model.kind == "hierarchy:mlp:2"
+    assert isinstance(by_model.model, likely.HierarchicalVAE)
+    weights = (tmp_path / "model/run/weights.safetensors").read_bytes()
+    assert weights == (tmp_path / "prior/run/weights.safetensors").read_bytes()
+    stored = json.loads((tmp_path / "prior/run/config.json").read_text())
+    del stored["model"]["kind"]  # as runs were stored before models had names
+    (tmp_path / "prior/run/config.json").write_text(json.dumps(stored))
+    again = likely.load(tmp_path / "prior/run").score(table())
+    pd.testing.assert_frame_equal(again, by_model.score(table()), check_exact=True)
+    plain = likely.fit(table(), model="vae", prior="normal", latent=2, width=16, steps=1)
+    assert isinstance(plain.model, likely.VAE)
+    for told in ({"model": "vae", "prior": "ladder:2"}, {"model": "hierarchy:mlp:2", "posterior": "full"}):
+        with pytest.raises(likely.ConfigError, match="do not go together; tell one of them alone"):
+            likely.fit(table(), **told)
+
+
+SPELLINGS = {"model": "hierarchy:mlp:2", "prior": "ladder:2"}
 NETWORKS = ["mlp", "conv"]  # of which mlp is the default, in every other test here
 
 
@@ -182,6 +202,7 @@ def test_every_name_of_the_table_is_tested() -> None:
         "likelihood": [*TABLE, *ARRAYS],
         "objective": OBJECTIVES,
         "network": NETWORKS,
+        "model": ["vae", "hierarchy:mlp"],
     }
     for room, parts in PARTS.items():
         assert {name.partition(":")[0] for name in tested[room]} == set(parts), room

@@ -17,7 +17,8 @@ def test_every_part_is_listed_with_one_line_and_its_source(capsys: Capture) -> N
     assert main(["parts"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.partition(":")[0] for line in lines if not line.startswith(" ")] == list(PARTS)
-    for room, parts in PARTS.items():
+    for room, entries in PARTS.items():
+        parts = {name: part for name, part in entries.items() if not part.alias}
         start = next(i for i, line in enumerate(lines) if line.startswith(f"{room}:"))
         listed = lines[start + 1 : start + 1 + len(parts)]
         for line, (name, part) in zip(listed, parts.items(), strict=True):
@@ -55,6 +56,8 @@ def test_the_readme_shows_what_is_listed(capsys: Capture) -> None:
         (["--posterior", "flow:2:maf"], "iaf or coupling, got 'maf'"),
         (["--objective", "iwae:50:drag"], "did you mean 'dreg'?"),
         (["--network", "mpl"], "did you mean 'mlp'?"),
+        (["--model", "hierarchi:mlp:3"], "did you mean 'hierarchy'?"),
+        (["--model", "hierarchy:mlp:3", "--prior", "vamp"], "tell one of them alone"),
         (["--set", "prior=vmap"], "did you mean 'vamp'?"),
         (["--set", "objective=beta"], "write beta:B"),
         (["--set", "prior=3"], "prior must be str"),

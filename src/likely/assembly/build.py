@@ -6,20 +6,17 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
-from likely.assembly.condition import condition, exposure
 from likely.assembly.families import COUNTS, counts
 from likely.assembly.grammar import Named, parse
-from likely.assembly.networks import Sizes
 from likely.assembly.own import NOTHING, Own
-from likely.assembly.own_networks import networks, sized
+from likely.assembly.own_networks import sized
 from likely.assembly.parts import PARTS
 from likely.assembly.sizes import usual_sizes
 from likely.config import Config, ModelConfig
 from likely.data import Column, EncodedRows, Schema
 from likely.errors import ConfigError, DataError
 from likely.likelihoods import Columns, Likelihood
-from likely.models import VAE, Ensemble, HierarchicalVAE, Model
-from likely.networks import Ladder
+from likely.models import Ensemble, Model
 from likely.objectives import Objective
 
 __all__ = ["aim", "build", "chosen", "fits", "notices", "objective", "plainly", "resolve", "supported"]
@@ -50,6 +47,7 @@ def chosen(config: Config) -> dict[str, Named]:
 
     """
     told = {
+        "model": config.model.kind,
         "prior": config.model.prior,
         "posterior": config.model.posterior,
         "likelihood": config.model.likelihood,
@@ -72,7 +70,7 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING) -> Config:
     if parts["posterior"].name == "categorical":
         latent = _code_length(parts["posterior"], model.latent)
     named: dict[str, Any] = {room: str(part) for room, part in parts.items()}
-    aimed, blocks = named.pop("objective"), model.blocks
+    aimed, kind, blocks = named.pop("objective"), named.pop("model"), model.blocks
     if blocks is None:
         blocks = 1 if named["network"] == "conv" else usual.blocks
     training = replace(
@@ -83,11 +81,12 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING) -> Config:
         objective=aimed,
     )
     width = model.width or usual.width
-    return replace(config, model=replace(model, latent=latent, width=width, blocks=blocks, **named), training=training)
+    settled = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **named)
+    return replace(config, model=settled, training=training)
 
 
 def _complete(parts: dict[str, Named], usual: str) -> dict[str, Named]:
-    """The parts with a prior, a posterior and a network; one side of a pair is followed by the other.
+    """The parts with a model, a prior, a posterior and a network; one side of a pair is followed by the other.
 
     Where neither tells the other, the posterior is normal and the prior the usual one, or normal for an objective that
     takes the KL by its dimensions.
@@ -95,10 +94,12 @@ def _complete(parts: dict[str, Named], usual: str) -> dict[str, Named]:
     Raises
     ------
     ConfigError
-        If one side is of a pair and the other is not its other side; a VampPrior goes with any but a ladder.
+        If one side is of a pair and the other is not its other side, a VampPrior goes with any but a hierarchy; or the
+        model has other ones.
 
     """
     told: dict[str, str] = {room: str(parts[room]) for room in ("prior", "posterior") if room in parts}
+    told |= _of_hierarchy(parts["model"], told) if "model" in parts else {}
     by_dimension = parts["objective"].name == "free-bits"
     for room, other in (("prior", "posterior"), ("posterior", "prior")):
         if room not in told:
@@ -110,7 +111,18 @@ def _complete(parts: dict[str, Named], usual: str) -> dict[str, Named]:
     free = prior.name not in PAIRS and (posterior.name not in PAIRS or (prior.name, posterior.name) in VAMPS)
     if not free and str(prior) != str(posterior):
         raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
+    model = f"hierarchy:mlp:{prior.arguments[0]}" if prior.name == "ladder" else "vae"
+    made["model"] = parse("model", model, PARTS["model"])
     return {"network": parse("network", "mlp", PARTS["network"])} | parts | made
+
+
+def _of_hierarchy(model: Named, told: dict[str, str]) -> dict[str, str]:
+    """Prior and posterior of a hierarchy as parts of a pair; nothing for another model."""
+    pair = f"ladder:{model.arguments[1]}" if model.name == "hierarchy" else ""
+    for room, other in told.items():
+        if pair not in ("", other) or (not pair and other.startswith("ladder")):
+            raise ConfigError(f"model {model} and {room} {other} do not go together; tell one of them alone")
+    return dict.fromkeys(("prior", "posterior"), pair) if pair else {}
 
 
 def _code_length(code: Named, told: int | None) -> int:
@@ -145,20 +157,10 @@ def build(config: Config, schema: Schema, own: Own = NOTHING) -> Model:
 
 
 def _member(told: Config, schema: Schema, own: Own) -> Model:
-    named, model = chosen(told), told.model
-    likelihood, given = _likelihood(schema, model), condition(schema)
-    latent, width, more = int(model.latent or 0), int(model.width or 0), 0 if given is None else given.outputs
-    counted = exposure(schema)
-    told_of = 0 if counted is None else 1
-    if named["prior"].name == "ladder":
-        groups = named["prior"](schema, latent)
-        sizes = Sizes(width, width, more, likelihood, told_of)
-        encoder, decoder = networks(named["network"], schema, model, sizes, own)
-        return HierarchicalVAE(likelihood, Ladder(encoder, decoder, groups, width), given, counted)
-    prior, posterior = named["prior"](schema, latent), named["posterior"](latent)
-    sizes = Sizes(latent, posterior.parameter_shape.numel(), more, likelihood, told_of)
-    encoder, decoder = networks(named["network"], schema, model, sizes, own)
-    return VAE(prior, likelihood, posterior, encoder, decoder, given, counted)
+    parts, model = chosen(told), told.model
+    named = parts["model"]
+    made: Model = named.part.make(parts, _likelihood(schema, model), schema, model, own, *named.arguments)
+    return made
 
 
 def objective(config: Config, schema: Schema, own: Own = NOTHING) -> Objective:

@@ -90,6 +90,8 @@ class Part:
         In order; those that have defaults come last.
     refuses
         Of a likelihood: why it does not fit a column, in words, or nothing.
+    alias
+        Another way to write a part of another table: it is taken, and not listed.
 
     """
 
@@ -98,6 +100,7 @@ class Part:
     source: str
     arguments: tuple[Argument, ...] = ()
     refuses: Callable[[Column], str] = lambda _: ""
+    alias: bool = False
 
     def written(self, name: str) -> str:
         """How it is written: `name:MUST[:MAY[:MAY]]`."""
@@ -192,6 +195,7 @@ def known(what: str, name: str, among: Mapping[str, Any]) -> str:
     """
     if name in among:
         return name
+    among = {other: part for other, part in among.items() if not isinstance(part, Part) or not part.alias}
     near = difflib.get_close_matches(name.lower(), list(among), n=1)
     if not near and len(_letters(name)) > 2:
         parts = {other: part for other, part in among.items() if isinstance(part, Part)}

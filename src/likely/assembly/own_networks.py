@@ -50,7 +50,7 @@ def _own_decoder(schema: Schema, sizes: Sizes, own: Own) -> nn.Module:
 def sized(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) -> Config:
     """The configuration with the size of z that the user's encoder (or model) gives numbers for.
 
-    Of a ladder it is its width.
+    Of a hierarchy it is its width.
 
     Raises
     ------
@@ -68,7 +68,7 @@ def sized(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) 
             return replace(config, model=replace(model, latent=own.whole(schema).latent))
         module = own.module("encoder")
         outputs = _encoder(module, schema, covariates).outputs
-        if parts["prior"].name == "ladder":
+        if parts["model"].name == "hierarchy":
             return replace(config, model=replace(model, width=model.width or outputs))
         if posterior.name == "categorical":
             return config

@@ -2,8 +2,9 @@
 
 What an entry's `make` is called with, before the arguments: a prior with `(schema, latent)`, a posterior with
 `(latent)`, a likelihood with `(columns, shape)`, an objective with `(schema)`, a network with
-`(schema, model configuration, sizes)`, for encoder and decoder. A part that stands in both tables of P(z) and Q(z|x)
-with the same arguments is a pair: to tell one is to tell both. A ladder makes the sizes of its groups.
+`(schema, model configuration, sizes)`, for encoder and decoder; a model with what `assembly.models` says. A part that
+stands in both tables of P(z) and Q(z|x) with the same arguments is a pair: to tell one is to tell both. `ladder`, in
+both, is how a hierarchy was written first, and makes the sizes of its groups.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import torch
 
 from likely import objectives, posteriors, priors
-from likely.assembly import families, networks
+from likely.assembly import families, models, networks
 from likely.assembly.grammar import Argument, Part
 from likely.data import Schema
 from likely.data.encode import is_byte
@@ -40,9 +41,19 @@ def _count(name: str, default: int | None, least: int = 1) -> Argument:
 
 
 CODE = (_count("GROUPS", 16), _count("CLASSES", 8, least=2), Argument("TEMPERATURE", 0.67))
-LADDER = (Argument("GROUPS", 3, whole=True, most=20),)
+GROUPS = (Argument("GROUPS", 3, whole=True, most=20),)
 FAMILY = Argument(words=tuple(families.FAMILY), default="gaussian")
 GRADIENT = Argument(words=("plain", "stl", "dreg"), default="plain")
+
+MODELS = {
+    "vae": Part(models.vae, "one group of z, with a prior and a posterior by name", "Kingma and Welling 2014"),
+    "hierarchy": Part(
+        models.hierarchy,
+        "GROUPS of z, each given those above it, by residual perceptrons that P(z) and Q(z|x) share",
+        "Sonderby et al. 2016; Vahdat and Kautz 2020",
+        (Argument(words=("mlp",), default="mlp"), *GROUPS),
+    ),
+}
 
 PRIORS = {
     "normal": Part(
@@ -86,9 +97,10 @@ PRIORS = {
     ),
     "ladder": Part(
         _groups,
-        "a hierarchy: GROUPS of z, each given those above it, by a ladder that Q shares",
+        "the prior of model hierarchy:mlp",
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
-        LADDER,
+        GROUPS,
+        alias=True,
     ),
 }
 
@@ -118,9 +130,10 @@ POSTERIORS = {
     ),
     "ladder": Part(
         lambda latent, count: _groups(None, latent, count),
-        "a hierarchy: each group of z given x and those above it",
+        "the posterior of model hierarchy:mlp",
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
-        LADDER,
+        GROUPS,
+        alias=True,
     ),
 }
 
@@ -285,6 +298,7 @@ NETWORKS = {
 }
 
 PARTS: dict[str, dict[str, Part]] = {
+    "model": MODELS,
     "prior": PRIORS,
     "posterior": POSTERIORS,
     "likelihood": LIKELIHOODS,

@@ -82,6 +82,9 @@ def fit(
     continue_: Continued = None,
     init: Init = None,
     latent: Annotated[int | None, typer.Option(help="Dimension of z.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="vae, or hierarchy:mlp:3 with groups of z; see likely parts model.")
+    ] = None,
     prior: Annotated[str | None, typer.Option(help="P(z): normal, vamp:500, ...; see likely parts prior.")] = None,
     posterior: Annotated[
         str | None, typer.Option(help="Q(z|x): normal, flow:2, ...; see likely parts posterior.")
@@ -149,7 +152,7 @@ def fit(
         "likelihood": likelihood,
         "encoder": own.encoder,
         "decoder": own.decoder,
-        "model": own.model,
+        "model": own.model or model,
         "objective": own.objective or objective,
         "network": network,
         "members": members,
@@ -442,7 +445,7 @@ def split(
 @app.command()
 def parts(
     room: Annotated[
-        str | None, typer.Argument(help="prior, posterior, likelihood, objective or network; all unless given.")
+        str | None, typer.Argument(help="model, prior, posterior, likelihood, objective or network; all unless given.")
     ] = None,
     json: Json = False,
 ) -> None:

@@ -8,6 +8,7 @@ from likely.cli import show
 __all__ = ["show_parts"]
 
 ROOMS = {
+    "model": "what is made of the other parts",
     "prior": "P(z)",
     "posterior": "Q(z|x)",
     "likelihood": "P(x|z)",
@@ -26,11 +27,12 @@ def show_parts(room: str | None, *, json: bool) -> None:
 
     """
     rooms = list(PARTS) if room is None else [known("room", room, PARTS)]
+    listed = {name: {word: part for word, part in PARTS[name].items() if not part.alias} for name in rooms}
     if json:
-        show.document({name: [_record(part, PARTS[name][part]) for part in PARTS[name]] for name in rooms})
+        show.document({name: [_record(word, part) for word, part in listed[name].items()] for name in rooms})
         return
     for name in rooms:
-        lines = [(part.written(word), _line(part), part.source) for word, part in PARTS[name].items()]
+        lines = [(part.written(word), _line(part), part.source) for word, part in listed[name].items()]
         first, second = (max(len(line[place]) for line in lines) for place in (0, 1))
         print(f"{name}: {ROOMS[name]}")
         for written, what, source in lines:

@@ -35,6 +35,8 @@ class ModelConfig:
         Width of the residual networks.
     blocks
         Residual blocks in the encoder and in the decoder.
+    kind
+        The model by name: `vae`, `hierarchy:mlp:3`, which has a prior and a posterior of its own.
     prior, posterior, likelihood, network
         Parts by name, with arguments after colons, as `likely parts` lists them: `vamp:500`, `flow:2:coupling`,
         `gaussian:shared`, `mlp`. For a table the likelihood replaces the family of every numeric column that it fits.
@@ -46,6 +48,7 @@ class ModelConfig:
     latent: int | None = None
     width: int | None = None
     blocks: int | None = None
+    kind: str | None = None
     prior: str | None = None
     posterior: str | None = None
     likelihood: str | None = None

@@ -129,8 +129,9 @@ def fit(
         numbers of order one, pictures as `(rows, C, H, W)`, and gives Q's parameters, `(rows, numbers)`, by which the
         size of z is told; the decoder is given z, and gives the parameters of P(x|z): docs/own/network.md.
     model
-        A whole `likely.VAE` or `HierarchicalVAE` of your own, or a function that makes one. It is trained as it is, in
-        place, and sees x in data units, categories as codes 0, 1, ...
+        By name, as `likely parts model` lists them: `hierarchy:mlp:3`. Or a whole `likely.VAE` or `HierarchicalVAE` of
+        your own, or a function that makes one: it is trained as it is, in place, and sees x in data units, categories
+        as codes 0, 1, ...
     objective
         What is maximised: by name, or an object of your own (docs/own/objective.md).
     monitors
@@ -179,6 +180,8 @@ def fit(
             monitors=monitors,
             progress=progress,
         )
+    if isinstance(model, str):
+        options["kind"], model = model, None
     own = Own(encoder, decoder, model, None if isinstance(objective, str) else objective).apart()
     if isinstance(objective, str):
         options["objective"] = objective

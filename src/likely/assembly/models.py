@@ -1,0 +1,45 @@
+"""Models of chosen parts: a VAE of one group of z, or a hierarchy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from likely.assembly.condition import condition, exposure
+from likely.assembly.grammar import Named
+from likely.assembly.networks import Sizes
+from likely.assembly.own import Own
+from likely.assembly.own_networks import networks
+from likely.config import ModelConfig
+from likely.data import Schema
+from likely.likelihoods import Likelihood
+from likely.models import VAE, Exposure, HierarchicalVAE
+from likely.networks import Features, Ladder
+
+__all__ = ["hierarchy", "vae"]
+
+Parts = Mapping[str, Named]
+
+
+def vae(parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own) -> VAE:
+    """A VAE of the named prior, posterior and network."""
+    latent, given, counted = int(model.latent or 0), condition(schema), exposure(schema)
+    prior, posterior = parts["prior"](schema, latent), parts["posterior"](latent)
+    sizes = _sizes(latent, posterior.parameter_shape.numel(), given, likelihood, counted)
+    encoder, decoder = networks(parts["network"], schema, model, sizes, own)
+    return VAE(prior, likelihood, posterior, encoder, decoder, given, counted)
+
+
+def hierarchy(
+    parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own, *_: Any
+) -> HierarchicalVAE:
+    """A hierarchy by a ladder between the named network's encoder and decoder."""
+    width, given, counted = int(model.width or 0), condition(schema), exposure(schema)
+    groups = parts["prior"](schema, int(model.latent or 0))
+    sizes = _sizes(width, width, given, likelihood, counted)
+    encoder, decoder = networks(parts["network"], schema, model, sizes, own)
+    return HierarchicalVAE(likelihood, Ladder(encoder, decoder, groups, width), given, counted)
+
+
+def _sizes(code: int, encoded: int, given: Features | None, likelihood: Likelihood, counted: Exposure | None) -> Sizes:
+    return Sizes(code, encoded, 0 if given is None else given.outputs, likelihood, 0 if counted is None else 1)

@@ -1,4 +1,4 @@
-"""The bent axis: knots from training rows, and the map that they make."""
+"""The warped axis: knots from training rows, and the map that they make."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likely.data import Axis, Column, Kind
-from likely.data.warp import bent, warp_knots
+from likely.data import Column, Kind, Warp
+from likely.data.knots import warp_knots, with_knots
 
 RNG = np.random.default_rng(0)
 NUMBERS = st.floats(-1e12, 1e12, allow_subnormal=False)
 
 
-def axis(values: np.ndarray, per_unit: int | None = None, kind: Kind = "real") -> Axis:
-    return Axis([warp_knots(values, per_unit, kind)], [kind == "positive"])
+def axis(values: np.ndarray, per_unit: int | None = None, kind: Kind = "real") -> Warp:
+    return Warp([warp_knots(values, per_unit, kind)], [kind == "positive"])
 
 
 def gains(rows: int) -> np.ndarray:
@@ -40,15 +40,15 @@ def test_the_inverse_leads_back(found: list[float], per_unit: int | None, positi
         assert np.ptp(values) < 1e-300
         return
     assert (np.diff(np.array(knots), axis=0) > 0).all()
-    bent = Axis([knots], [positive])
+    warp = Warp([knots], [positive])
     x = torch.from_numpy(values)
-    y, slope = bent(x)
+    y, slope = warp(x)
     assert y.isfinite().all()
     assert (slope > 0).all()
     assert (y[x.argsort()].diff() >= -1e-12).all()
-    size = torch.maximum(x.abs(), bent.x.abs().max().exp() if positive else bent.x.abs().max())
-    assert ((bent.inverse(y) - x).abs() <= 1e-6 * size).all()
-    again = bent(bent.inverse(torch.linspace(-3, 3, 41)))[0]
+    size = torch.maximum(x.abs(), warp.x.abs().max().exp() if positive else warp.x.abs().max())
+    assert ((warp.inverse(y) - x).abs() <= 1e-6 * size).all()
+    again = warp(warp.inverse(torch.linspace(-3, 3, 41)))[0]
     assert (again.diff() >= 0).all()
 
 
@@ -60,7 +60,7 @@ def test_knots_of_a_grid_are_on_edges(found: list[float], per_unit: int, positiv
     knots = np.array(warp_knots(values, per_unit, "positive" if positive else "grid"))
     off = knots[:, 0] * per_unit - 0.5
     np.testing.assert_allclose(off, np.round(off), atol=1e-3)
-    assert Axis([[(x, y) for x, y in knots]], [positive]).bends_between(torch.tensor(1 / per_unit, dtype=torch.float64))
+    assert Warp([[(x, y) for x, y in knots]], [positive]).bends_between(torch.tensor(1 / per_unit, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(
@@ -123,12 +123,12 @@ def test_columns_side_by_side_are_as_they_are_alone() -> None:
     parts = [warp_knots(RNG.normal(size=n), None, "real") for n in (30, 300)]
     parts.append(warp_knots(np.exp(RNG.normal(size=100)), None, "positive"))
     logs = [False, False, True]
-    together = Axis(parts, logs)
+    together = Warp(parts, logs)
     x = torch.from_numpy(RNG.normal(size=(4, 7, 3)))
     x[..., 2] = x[..., 2].exp()
     y, slope = together(x)
     for i, (knots, log) in enumerate(zip(parts, logs, strict=True)):
-        alone = Axis([knots], [log])
+        alone = Warp([knots], [log])
         for one, many in zip(alone(x[..., i]), (y, slope), strict=True):
             torch.testing.assert_close(one, many[..., i], rtol=0, atol=0)
         torch.testing.assert_close(alone.inverse(y[..., i]), together.inverse(y)[..., i], rtol=0, atol=0)
@@ -136,15 +136,15 @@ def test_columns_side_by_side_are_as_they_are_alone() -> None:
 
 
 def test_straight_knots_are_a_change_of_units() -> None:
-    made = Axis([((3.0, 0.0), (5.0, 1.0))], [False])
+    made = Warp([((3.0, 0.0), (5.0, 1.0))], [False])
     torch.testing.assert_close(made(torch.tensor([-1.0, 9.0]))[0], torch.tensor([-2.0, 3.0]).double())
-    bent = Axis([((2.0, 0.0), (2.0 * math.e, 1.0))], [True])
-    torch.testing.assert_close(bent.inverse(torch.tensor([3.0])), torch.tensor([2 * math.exp(3)]).double())
+    warp = Warp([((2.0, 0.0), (2.0 * math.e, 1.0))], [True])
+    torch.testing.assert_close(warp.inverse(torch.tensor([3.0])), torch.tensor([2 * math.exp(3)]).double())
 
 
 def test_a_value_that_its_neighbours_match_is_no_spike() -> None:
     ages = np.repeat(np.arange(17.0, 90), 30)
     column = Column("age", "int64", "levels", "ages", per_unit=1, low=17, high=89)
-    assert bent(column, ages).spikes == ()
+    assert with_knots(column, ages).spikes == ()
     for often, spikes in ((60, ()), (100, (40.0,))):
-        assert bent(column, np.append(ages, np.full(often - 30, 40.0))).spikes == spikes
+        assert with_knots(column, np.append(ages, np.full(often - 30, 40.0))).spikes == spikes

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from families import levels, t, unit_grid
-from likely.data import Axis
+from likely.data import Warp
 from likely.distributions import (
     Atoms,
     Bernoulli,
@@ -49,10 +49,10 @@ def coupled(a: Tensor, b: Tensor) -> CoupledLogisticMixture:
 
 
 def warped(a: Tensor, b: Tensor, levels: Levels | None = None, logarithmic: bool = False) -> Warped:
-    """Knots with cells a billionth and a billion wide on the bent axis."""
+    """Knots with cells a billionth and a billion wide on the warped axis."""
     knots = ((0.5, -3.0), (1.5, -3.0 + 1e-9), (2.5, 0.0), (3.5, 1e9))
     loc, log_scale = torch.stack([a, -3 * a], -1), torch.stack([b, -b], -1)
-    return Warped(100 * loc, loc, log_scale, Axis([knots], [logarithmic]), levels)
+    return Warped(100 * loc, loc, log_scale, Warp([knots], [logarithmic]), levels)
 
 
 def warped_cut(a: Tensor, b: Tensor, levels: Levels | None) -> Warped:

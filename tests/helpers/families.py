@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, Normal
 
-from likely.data import Axis
+from likely.data import Warp
 from likely.distributions import (
     Atoms,
     Bernoulli,
@@ -98,7 +98,7 @@ def warped(
     logits: Tensor, loc: Tensor, log_scale: Tensor, grid: Levels | None = None, logarithmic: bool = False
 ) -> Warped:
     knots = [[(x + 1, 3 * y) if logarithmic else (x, y) for x, y in column] for column in BENT]
-    return Warped(logits, loc, log_scale, Axis(knots, [logarithmic] * 2), grid)
+    return Warped(logits, loc, log_scale, Warp(knots, [logarithmic] * 2), grid)
 
 
 def cut(logits: Tensor, loc: Tensor, log_scale: Tensor, grid: bool, logarithmic: bool = False) -> Warped:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from likely import distributions, likelihoods, posteriors, priors
-from likely.data import Axis
+from likely.data import Warp
 from likely.distributions import (
     DiagonalNormal,
     Hierarchy,
@@ -153,8 +153,8 @@ LEVELS = {"low": 0.0, "high": 31.0, "shift": 15.0, "scale": 3.0}
 SPIKE = ((-0.5, -2.0), (4.5, -0.5), (5.5, 1.0), (31.5, 2.0))  # a third of the mass is at 5
 
 
-def bent(logarithmic: bool = False) -> Axis:
-    return Axis([[(x + 1, 3 * y) if logarithmic else (x, y) for x, y in SPIKE]], [logarithmic])
+def bent(logarithmic: bool = False) -> Warp:
+    return Warp([[(x + 1, 3 * y) if logarithmic else (x, y) for x, y in SPIKE]], [logarithmic])
 
 
 LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {

@@ -17,7 +17,7 @@ from extreme import coupled
 from families import DENSITIES, MASSES, both, law_of, make, t, unit_grid, warped
 from likely.assembly import build, resolve
 from likely.config import Config
-from likely.data import Axis, Column, Kind, Rows, Schema, infer_schema
+from likely.data import Column, Kind, Rows, Schema, Warp, infer_schema
 from likely.data.encode import fill
 from likely.distributions import Bernoulli, Categorical, DiscretisedLogistic, Mixture
 from likely.distributions.coupled import CoupledLogisticMixture, Grid
@@ -275,7 +275,7 @@ def test_the_law_that_an_array_gets_sums_to_one(name: str) -> None:
 
 @pytest.mark.parametrize(("low", "high"), [(20, 980), (1, 999), (13, 987), (0, math.inf)])
 def test_limits_that_are_no_multiples_of_a_resolution_leave_a_total_of_one(low: float, high: float) -> None:
-    axis = Axis([[(0.5, -2.0), (500.5, 0.0), (1000.5, 2.0)]], [False])
+    axis = Warp([[(0.5, -2.0), (500.5, 0.0), (1000.5, 2.0)]], [False])
     ends = t(low), t(high)
     law = Resolutions((1,), axis, 2, t(1.0), [((1, 0.1), (25, 0.9))], *ends, 0.0, ends)
     parameters = torch.zeros(1, law.parameter_shape.numel(), dtype=torch.float64)
@@ -287,7 +287,7 @@ def test_limits_that_are_no_multiples_of_a_resolution_leave_a_total_of_one(low: 
 
 @pytest.mark.parametrize("low", [-0.01, 0.0, 0.01, 0.03])
 def test_a_limit_at_or_below_the_end_of_a_logarithmic_axis_cuts_nothing_more(low: float) -> None:
-    axis = Axis([[(0.005, -1.5), (1.005, 0.0), (10.005, 2.0)]], [True])
+    axis = Warp([[(0.005, -1.5), (1.005, 0.0), (10.005, 2.0)]], [True])
     ends = t(low), t(10.0)
     law = Warped((1,), axis, 2, t(0.01), t(max(low, 0.01)), t(10.0), 0.0, ends)
     parameters = torch.zeros(1, law.parameter_shape.numel(), dtype=torch.float64)

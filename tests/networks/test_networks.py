@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from safetensors.torch import load, save
 from torch import Tensor, nn
 
-from likely.data import Axis, Batch
+from likely.data import Batch, Warp
 from likely.errors import ConfigError
 from likely.likelihoods import DiscretisedLogistic, Gaussian
 from likely.models import VAE
@@ -170,7 +170,7 @@ def test_an_encoder_appends_covariates(covariates: int) -> None:
 
 
 def test_an_encoder_needs_a_body_that_fits() -> None:
-    first = Features([0], Axis([((0.0, 0.0), (1.0, 1.0))], [False]), [(1, 4)])
+    first = Features([0], Warp([((0.0, 0.0), (1.0, 1.0))], [False]), [(1, 4)])
     with pytest.raises(ConfigError, match=r"Linear does not state its sizes; wrap it: networks.Shaped"):
         Encoder(first, nn.Linear(5, 4))
     with pytest.raises(ConfigError, match="ResidualMLP takes 3 numbers per row; x has 5 features"):
@@ -320,6 +320,6 @@ def test_many_categories_are_embedded(categories: int, size: int) -> None:
 
 def test_numbers_are_seen_on_the_bent_axis_and_within_ten() -> None:
     straight, bent = ((0.0, 0.0), (2.0, 1.0)), ((-0.5, -1.0), (0.5, 1.0), (1000.5, 2.0))
-    first = Features([2, 0], Axis([straight, bent], [False, False]), [(1, 2)])
+    first = Features([2, 0], Warp([straight, bent], [False, False]), [(1, 2)])
     seen = first(torch.tensor([[0.0, 1.0, 5.0], [1e6, 0.0, -1e6]], dtype=torch.float64))
     torch.testing.assert_close(seen, torch.tensor([[2.5, 0.0, 0.0, 1.0], [-10.0, 10.0, 1.0, 0.0]]))

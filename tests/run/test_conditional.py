@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 import likely
 from likely import likelihoods, networks, posteriors, priors
-from likely.data import Axis, ResidentRows, observed
+from likely.data import ResidentRows, Warp, observed
 from likely.evaluation import evidence, given_y
 from likely.priors import FromPosterior, Prior
 
@@ -189,7 +189,7 @@ def test_a_composed_model_is_trained_on_rows_with_covariates(prior: str) -> None
         posteriors.Normal(1),
         networks.Encoder(networks.Standardise(0.0, 2.0, 1), networks.ResidualMLP(2, 2, 16)),
         networks.ResidualMLP(2, 1, 16),
-        networks.Features([0], Axis([((0.0, 0.0), (1.0, 1.0))], [False]), []),
+        networks.Features([0], Warp([((0.0, 0.0), (1.0, 1.0))], [False]), []),
     )
     rows = ResidentRows(x, covariates=y)
     train, held = rows.take(torch.arange(300)), rows.take(torch.arange(300, 400))

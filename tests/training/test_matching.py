@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 import likely
-from likely.data import Axis
+from likely.data import Warp
 from likely.likelihoods import Atoms, Columns, Gaussian, Listed, Resolutions, Warped
 
-AXIS = Axis([[(-0.5, -1.5), (40.5, 0.0), (99.5, 1.5)]], [False])
+AXIS = Warp([[(-0.5, -1.5), (40.5, 0.0), (99.5, 1.5)]], [False])
 DRAWS = 4000
 
 

@@ -30,7 +30,7 @@ def exposure(schema: Schema) -> Exposure | None:
 
 
 def features(columns: Sequence[Column]) -> Features:
-    """Numbers on the axis that the training rows bent, categories as vectors; of an exposure nothing."""
+    """Numbers on the axis that training rows warp, categories as vectors; of an exposure nothing."""
     numeric = [i for i, column in enumerate(columns) if not column.coded and not column.exposure]
     categories = [(i, len(column.categories)) for i, column in enumerate(columns) if column.coded]
     return Features(numeric, axis([columns[i] for i in numeric]) if numeric else None, categories)

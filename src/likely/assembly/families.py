@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from likely import distributions, likelihoods
-from likely.data import Axis, Column, Kind
+from likely.data import Column, Kind, Warp
 from likely.data.schema import CODED, NUMERIC
 from likely.distributions import LocationScale
 from likely.likelihoods import Likelihood
@@ -32,15 +32,15 @@ COUNTS: dict[str, type[likelihoods.Poisson | likelihoods.NegativeBinomial]] = {
 }
 
 
-def axis(columns: Columns) -> Axis:
-    """The columns' bent axes; a straight one, by mean and scale, where the training rows left no knots."""
+def axis(columns: Columns) -> Warp:
+    """The columns' warped axes; a straight one, by mean and scale, where the training rows left no knots."""
 
     def knots(column: Column) -> Sequence[tuple[float, float]]:
         mean, scale = column.mean, column.scale
         straight = ((mean, 0.0), (mean * math.e if column.kind == "positive" else mean + scale, 1.0))
         return column.knots or straight
 
-    return Axis([knots(column) for column in columns], [column.kind == "positive" for column in columns])
+    return Warp([knots(column) for column in columns], [column.kind == "positive" for column in columns])
 
 
 def _numbers(columns: Columns, *names: str) -> list[Tensor]:
@@ -167,7 +167,7 @@ def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -
 
 
 def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
-    """On the bent axes: masses of listed numbers and of grids, densities of real columns, masses at their atoms."""
+    """On the warped axes: masses of listed numbers and of grids, densities of real columns, masses at their atoms."""
     forms = [_form(column) for column in columns]
     if "resolutions" in forms:  # one law for all columns on a grid costs less than two
         forms = ["resolutions" if form == "mass" else form for form in forms]
@@ -196,7 +196,7 @@ def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
 
 
 def _form(column: Column) -> str:
-    """Which law of the bent axis a column has."""
+    """Which law of the warped axis a column has."""
     if column.kind == "listed":
         return "listed"
     return "resolutions" if len(column.resolutions) > 1 else column.measure

@@ -190,7 +190,7 @@ LIKELIHOODS = {
     ),
     "warped": Part(
         families.warped,
-        "K logistics on the axis that the training rows bent: tails, modes; listed numbers, atoms, rounded grids",
+        "K logistics on the axis that training rows warp: tails, modes; listed numbers, atoms, rounded grids",
         "Hothorn et al. 2018; Salimans et al. 2017",
         (_count("K", 5),),
         families.numeric,

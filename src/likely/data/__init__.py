@@ -1,6 +1,5 @@
 """What X is: sources, schema, encoded rows, batches."""
 
-from likely.data.axis import Axis
 from likely.data.batch import Batch
 from likely.data.channels import Channels, channels_told, demand_channels, inward, outward
 from likely.data.classes import with_classes
@@ -21,11 +20,11 @@ from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, RowStore, Source
 from likely.data.split import Division, Split, digest, divide
 from likely.data.uniform import taken
+from likely.data.warp import Warp
 from likely.data.weights import WEIGHT, weights_of, with_weight
 
 __all__ = [
     "WEIGHT",
-    "Axis",
     "Batch",
     "Binarize",
     "Channels",
@@ -43,6 +42,7 @@ __all__ = [
     "Schema",
     "Source",
     "Split",
+    "Warp",
     "beside_rows",
     "channels_told",
     "confirmed",

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import holes, numbers_of
+from likely.data.knots import with_knots
 from likely.data.numeric import skewed
 from likely.data.schema import Column
-from likely.data.warp import bent
 
 __all__ = ["on_atoms", "with_atoms"]
 
@@ -81,7 +81,7 @@ def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
     shown = ", ".join(f"{one:g} ({(numbers == one).mean():.1%})" for one in atoms[:SHOWN])
     more = f" and {len(atoms) - SHOWN} more" if len(atoms) > SHOWN else ""
     reason += f"; mass of its own at {shown}{more}"
-    return bent(replace(column, atoms=tuple(atoms), reason=reason), numbers)
+    return with_knots(replace(column, atoms=tuple(atoms), reason=reason), numbers)
 
 
 def on_atoms(column: Column, numbers: np.ndarray) -> np.ndarray:

@@ -13,10 +13,10 @@ import pandas as pd
 
 from likely.data import dates
 from likely.data.cells import holes, numbers_of
+from likely.data.knots import with_knots
 from likely.data.looks import Look, look_at
 from likely.data.numeric import numeric, told_numeric
 from likely.data.schema import LEFT_OUT, Column, Kind
-from likely.data.warp import bent
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["MAX_CATEGORIES", "column_of"]
@@ -120,7 +120,7 @@ def _inferred(name: str, values: pd.Series, look: Look) -> Column:
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return _dates(name, values, None)
     if _plain(values):
-        return bent(numeric(name, values), values.to_numpy(np.float64))
+        return with_knots(numeric(name, values), values.to_numpy(np.float64))
     if _python_dates(values):
         return _dates(name, values, "date")
     _refuse_objects(name, values)
@@ -129,7 +129,7 @@ def _inferred(name: str, values: pd.Series, look: Look) -> Column:
         return _dates(name, values, look.format)
     if len(distinct) > 1 and look.written is not None:
         read = pd.Series(numbers_of(values, look.written), index=values.index)
-        made = bent(numeric(name, read), read.to_numpy())
+        made = with_knots(numeric(name, read), read.to_numpy())
         if not made.coded:
             return replace(made, written=look.written, reason=f"{made.reason}; {look.written} in texts")
     left_out = _left_out(name, values)
@@ -166,7 +166,7 @@ def _told(name: str, values: pd.Series, wanted: str, look: Look) -> Column | Non
     column = told_numeric(name, numbers, wanted)
     if column is None and form is None and (found := _inferred(name, values, look)).kind == wanted:
         return found
-    return None if column is None else bent(replace(column, written=look.written), numbers.to_numpy(np.float64))
+    return None if column is None else with_knots(replace(column, written=look.written), numbers.to_numpy(np.float64))
 
 
 def _form(values: pd.Series, look: Look) -> str | None:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from likely.data.date_formats import ZONED, parsed, written
+from likely.data.knots import with_knots
 from likely.data.schema import Column
-from likely.data.warp import bent
 from likely.errors import DataError
 
 __all__ = ["column_of", "decode", "encode", "from_iso", "in_zone", "iso", "shown", "stamps"]
@@ -77,7 +77,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
         unit=unit,
         format=form,
     )
-    return bent(column, numbers)
+    return with_knots(column, numbers)
 
 
 def encode(column: Column, values: pd.Series) -> np.ndarray:

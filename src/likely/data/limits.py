@@ -14,9 +14,9 @@ import pandas as pd
 from likely.data.conditions import within
 from likely.data.encode import encode
 from likely.data.events import number_of
+from likely.data.knots import MIN_POSITIVE, with_knots
 from likely.data.schema import NUMERIC, Column, Schema
 from likely.data.uniform import NAME, TOLD
-from likely.data.warp import SMALLEST, bent
 from likely.errors import ConfigError
 
 __all__ = ["Limits", "with_limits"]
@@ -69,7 +69,7 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
         found = encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
         kinds = {column.name: column.kind for column in schema.columns}
         numbers = {column.name: found.column(i).numpy() for i, column in enumerate(bound)}
-        moved = [bent(c, numbers[c.name]) if c.name in pairs and c.kind != kinds[c.name] else c for c in columns]
+        moved = [with_knots(c, numbers[c.name]) if c.name in pairs and c.kind != kinds[c.name] else c for c in columns]
         return replace(made, columns=tuple(moved))
     return made
 
@@ -100,7 +100,7 @@ def _limited(column: Column, told: Any, *, cells: bool) -> Column:
 
 def _reaching(column: Column, low: float) -> Column:
     """A kind whose support has all that is allowed: of counts and positive numbers what is below their own end too."""
-    if column.kind not in ("count", "positive") or low >= (0 if column.kind == "count" else SMALLEST):
+    if column.kind not in ("count", "positive") or low >= (0 if column.kind == "count" else MIN_POSITIVE):
         return column
     return replace(column, kind="real" if column.per_unit is None else "grid")
 

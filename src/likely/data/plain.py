@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import holes, numbers_of
+from likely.data.knots import with_knots
 from likely.data.numeric import numeric, told_numeric
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
-from likely.data.warp import bent
 from likely.errors import ConfigError
 
 __all__ = ["without_masses"]
@@ -71,7 +71,7 @@ def _plain(column: Column, values: pd.Series) -> Column:
     read = present if pd.api.types.is_numeric_dtype(present.dtype) else pd.Series(numbers, index=present.index)
     kept = column.kind if column.atoms and column.reason.startswith(TOLD) else None
     made = None if kept is None else told_numeric(column.name, read, kept)
-    made = bent(made or numeric(column.name, read, listing=False), numbers)
+    made = with_knots(made or numeric(column.name, read, listing=False), numbers)
     reason = made.reason if column.written is None else f"{made.reason}; {column.written} in texts"
     beside = {name: getattr(column, name) for name in ("dtype", "missing", "token", "written", "inner")}
     return replace(made, reason=reason, **beside)

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import holes, numbers_of
+from likely.data.knots import spikes
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
-from likely.data.warp import spikes
 
 __all__ = ["confirmed", "resolutions", "told_resolutions"]
 

@@ -70,7 +70,7 @@ class Column:
     written
         How numbers are written that came as strings; `None` for plain ones.
     knots
-        `(x, y)` pairs, both rising: the training rows' scale, bent so that the column is about standard normal on it.
+        `(x, y)` pairs, both rising: of the column's warp, which makes it about standard normal (`Warp`).
         Empty where no likelihood needs it.
     atoms
         Numbers of a real column that have mass of their own, rising; the rest has a density.

@@ -1,231 +1,152 @@
-"""Knots of a column's bent axis, from its training rows alone."""
+"""The warp of numeric columns: an increasing, piecewise linear map of each column's values."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, replace
-from statistics import NormalDist
+from collections.abc import Sequence
 
-import numpy as np
+import torch
+from torch import Tensor, nn
 
-from likely.data.schema import Column, Kind
+__all__ = ["Warp"]
 
-__all__ = ["Knots", "bent", "listed_knots", "spikes", "warp_knots"]
-
-Knots = tuple[tuple[float, float], ...]
-
-MOST_STEPS, LEAST_STEPS, ROWS_PER_STEP, TAIL_ROWS = 64, 4, 25, 10
-MOST_SPIKES, LEAST_SPIKE = 100, 5
-STANDS_OUT = 3  # times the rows of the values beside a spike
-GAP_PASSES, STEEPEST, LEAST_RISE = 3, 8.0, 1e-9
-SMALLEST, LARGEST = 1e-300, 1e300
+MAX_PLACE = 1e15  # of y, in deviations: far beyond all rows, and a square of it is still a number
+MAX_SLOPE = 1e300  # of knots that lie next to each other in float64
+MIN_POSITIVE = 1e-300  # x of a logarithmic column, in data units
+MAX_LOG = 345.0  # of x: squares of e^345 are still numbers
 
 
-def bent(column: Column, numbers: np.ndarray) -> Column:
-    """The column with the knots of its observed values `(rows,)`, where it is numeric, and its spikes on a grid.
+class Warp(nn.Module):
+    """y = T(x), increasing and piecewise linear in x, or in log x: one map for each column, or one for all cells.
 
-    Atoms and spikes have no part in the knots. A spike holds more than a step between quantiles does, at least 10 rows
-    and one in a hundred, and at least three times what the values next to it do: ages of 30 and 31 are no spikes.
-    """
-    if not column.numeric:
-        return column
-    if column.kind == "listed":
-        return replace(column, knots=listed_knots(numbers))
-    if column.per_unit is None:
-        return replace(column, knots=warp_knots(numbers[~np.isin(numbers, column.atoms)], None, column.kind))
-    held = np.empty(0) if column.kind == "date" else _standing_out(numbers, column.per_unit)
-    rest = numbers[~np.isin(np.round(numbers * column.per_unit), np.round(held * column.per_unit))]
-    if len(np.unique(rest)) < 2:
-        held, rest = np.empty(0), numbers
-    knots = warp_knots(rest, column.per_unit, column.kind)
-    return replace(column, knots=knots, spikes=tuple(np.sort(held).tolist()))
-
-
-def listed_knots(numbers: np.ndarray) -> Knots:
-    """Knots half way between the distinct numbers, at the normal scores of the share of rows below them."""
-    values, counts = np.unique(np.asarray(numbers, dtype=np.float64), return_counts=True)
-    if len(values) < 2:
-        return ()
-    gaps = np.diff(values)
-    places = np.concatenate([[values[0] - gaps[0] / 2], values[:-1] + gaps / 2, [values[-1] + gaps[-1] / 2]])
-    below = np.concatenate([[0], np.cumsum(counts)])
-    scores = [NormalDist().inv_cdf(float(one)) for one in (below + 0.5) / (counts.sum() + 1)]
-    return tuple(zip(places.tolist(), scores, strict=True))
-
-
-def spikes(numbers: np.ndarray, per_unit: int) -> np.ndarray:
-    """Values on a grid that hold more of the rows than a step between quantiles does."""
-    rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, logarithmic=False)
-    return np.asarray(rows.values[rows.spikes()])
-
-
-def _standing_out(numbers: np.ndarray, per_unit: int) -> np.ndarray:
-    """Of these values those that hold many rows, and many more than the two values on each side, spikes left out."""
-    rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, logarithmic=False)
-    left = rows.counts.copy()
-    taken: list[int] = []
-    for place in rows.spikes().tolist():
-        beside = max(
-            (int(left[i]) for i in range(max(0, place - 2), place + 3) if i < len(left) and i != place), default=0
-        )
-        if rows.counts[place] >= max(TAIL_ROWS, rows.total / 100, STANDS_OUT * beside):
-            left[place] = 0
-            taken.append(place)
-    return np.asarray(rows.values[taken])
-
-
-def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
-    """Knots `(x, y)` of an increasing, piecewise linear map T on whose axis y = T(x) the column is about N(0, 1).
-
-    y = Φ⁻¹(u), u = (1 − w) (n F(x) + ½)/(n + 1) + w S(x): F is the distribution function of the n rows, S that of the
-    uniform law between the outermost knots and w = 1/(n + 1), so that a range without rows keeps some mass. Normal
-    scores of the ranks are what a Gaussian copula takes for its margins (van der Waerden 1952; Hoff 2007, Extending the
-    rank likelihood for semiparametric copula estimation).
-
-    Where the knots are:
-
-    - A value on a grid that holds more than a step of the quantiles is a spike: a knot on either side of its cell.
-      Spikes are set aside, the most frequent first, and what is left is cut anew.
-    - The rest is cut into steps of equal mass, 2 n^⅓ of them (Rice's rule; Terrell and Scott 1985), at most 64 and
-      one for 25 rows, at least 4. The outer steps are halved as long as they hold 10 rows.
-    - The least and the greatest value, and both ends of a gap that takes more than half of the range of a
-      step of 10 rows or more.
-    - One more on either side where the axis would rise beyond the rows by more than 8 in the length of their range: a
-      value out there is unlikely, not impossible.
-
-    Columns on a grid have their knots on the edges of cells, so that T is linear on each cell. For columns of the kind
-    `positive` lengths are those of log x, in which T is then linear between knots.
+    Beyond the outermost knots T goes on with the slope that it has there. Everything is float64; y is kept within
+    ±1e15, and x of a logarithmic column within e^±345, where squares of values still are numbers.
 
     Parameters
     ----------
-    numbers
-        `(rows,)`, the observed values of the training rows, in data units.
-    per_unit
-        The values are multiples of 1/per_unit; `None` for reals, without those that are atoms.
-    kind
-        Of the column.
-
-    Returns
-    -------
-    Both coordinates strictly rising, x in data units; none for reals that are all the same, or within 1e-300.
+    knots
+        Of each column at least two pairs `(x, y)` in data units and on the warped axis, both strictly rising. Those of
+        a single column are shared by all cells.
+    logarithmic
+        For each column whether T is linear in log x; its support is x > 0.
 
     """
-    rows = _Rows.of(np.asarray(numbers, dtype=np.float64), per_unit, kind == "positive")
-    places = rows.places()
-    if len(places) < 2:
-        return ()
-    x = rows.coordinate(places)
-    span, share = x[-1] - x[0], 1 / (rows.total + 1)
-    if span < SMALLEST:
-        return ()
-    u = (1 - share) * (rows.below(places) + 0.5) / (rows.total + 1) + share * (x - x[0]) / span
-    scores = np.array([NormalDist().inv_cdf(float(one)) for one in u])
-    y = scores + LEAST_RISE * np.arange(len(scores))
-    made = list(zip(places.tolist(), y.tolist(), strict=True))
-    slope = STEEPEST / span
-    if y[1] - y[0] > slope * (x[1] - x[0]) and (far := rows.beyond(places[0], -span)) < places[0]:
-        made.insert(0, (far, float(y[0] - slope * (x[0] - rows.coordinate(far)))))
-    if y[-1] - y[-2] > slope * (x[-1] - x[-2]) and (far := rows.beyond(places[-1], span)) > places[-1]:
-        made.append((far, float(y[-1] + slope * (rows.coordinate(far) - x[-1]))))
-    return tuple(made)
 
+    x: Tensor
+    y: Tensor
+    logarithmic: Tensor
+    slope: Tensor
+    x_knot: Tensor
+    y_knot: Tensor
 
-def _steps(rows: int) -> int:
-    """Into how many parts of equal mass this many rows are cut."""
-    return int(min(MOST_STEPS, max(LEAST_STEPS, min(2 * rows ** (1 / 3), rows / ROWS_PER_STEP))))
+    def __init__(self, knots: Sequence[Sequence[tuple[float, float]]], logarithmic: Sequence[bool]) -> None:
+        super().__init__()
+        most = max(len(column) for column in knots)
+        table = torch.full((2, len(knots), most), torch.inf, dtype=torch.float64)
+        for i, (column, logs) in enumerate(zip(knots, logarithmic, strict=True)):
+            x, y = torch.tensor(column, dtype=torch.float64).unbind(1)
+            table[0, i, : len(column)] = x.log() if logs else x
+            table[1, i, : len(column)] = y
+        self.register_buffer("x", table[0].clone())
+        self.register_buffer("y", table[1].clone())
+        self.register_buffer("logarithmic", torch.tensor(list(logarithmic)))
+        self._logs = any(logarithmic)
+        # Of each piece the slope and a knot, `(columns, pieces)`; the first and the last piece are the tails.
+        slope = (self.y.diff() / self.x.diff()).clamp_max(MAX_SLOPE)
+        last = torch.tensor([[len(column) - 2] for column in knots])
+        place = torch.minimum(torch.arange(-1, most).clamp_min(0), last)
+        for name, part in (("slope", slope), ("x_knot", self.x), ("y_knot", self.y)):
+            self.register_buffer(name, part.gather(1, place), persistent=False)
 
+    def _columns_first(self, cells: Tensor) -> tuple[Tensor, torch.Size]:
+        """`(*batch, columns)` -> `(columns, numbers)`, and what `_back` needs."""
+        moved = cells.unsqueeze(0) if len(self.x) == 1 else cells.movedim(-1, 0)
+        return moved.reshape(len(self.x), -1).contiguous(), moved.shape
 
-@dataclass(frozen=True)
-class _Rows:
-    """A column's values, each once and rising, with how often they occur."""
+    def _back(self, numbers: Tensor, shape: torch.Size) -> Tensor:
+        cells = numbers.view(shape)
+        return cells.squeeze(0) if len(self.x) == 1 else cells.movedim(0, -1)
 
-    values: np.ndarray
-    counts: np.ndarray
-    per_unit: int | None
-    logarithmic: bool
+    def coordinate(self, x: Tensor) -> Tensor:
+        """x, or log x where the column is logarithmic: float64, `(*batch, columns)`."""
+        x = x.to(torch.float64)
+        return torch.where(self.logarithmic, x.clamp_min(MIN_POSITIVE).log(), x) if self._logs else x
 
-    @classmethod
-    def of(cls, numbers: np.ndarray, per_unit: int | None, logarithmic: bool) -> _Rows:
-        if per_unit is not None:
-            numbers = np.round(numbers * per_unit) / per_unit
-        return cls(*np.unique(numbers, return_counts=True), per_unit, logarithmic)
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Data units -> the warped axis.
 
-    @property
-    def total(self) -> int:
-        return int(self.counts.sum())
+        Parameters
+        ----------
+        x
+            `(*batch, columns)`, or of any shape where all cells share one map.
 
-    def coordinate(self, x: np.ndarray | float) -> np.ndarray:
-        """What lengths are measured in: x or log x."""
-        return np.log(np.clip(x, SMALLEST, LARGEST)) if self.logarithmic else np.asarray(x)
+        Returns
+        -------
+        T(x), and the slope of T in the coordinate (x, or log x) there.
 
-    def edge(self, x: np.ndarray | float, side: int) -> np.ndarray:
-        """The lower (side −1) or upper (+1) edge of x's cell; x itself where there is no grid."""
-        if self.per_unit is None:
-            return np.asarray(x)
-        return np.asarray((np.round(np.asarray(x) * self.per_unit) + 0.5 * side) / self.per_unit)
+        """
+        flat, shape = self._columns_first(self.coordinate(x))
+        piece = torch.searchsorted(self.x, flat, right=True)
+        slope, x_knot, y_knot = (part.gather(1, piece) for part in (self.slope, self.x_knot, self.y_knot))
+        y = (y_knot + slope * (flat - x_knot)).clamp(-MAX_PLACE, MAX_PLACE)
+        return self._back(y, shape), self._back(slope, shape)
 
-    def below(self, places: np.ndarray) -> np.ndarray:
-        """How many rows lie below these places; one at a place counts half."""
-        cumulative = np.concatenate([[0], np.cumsum(self.counts)])
-        left = np.searchsorted(self.values, places)
-        right = np.searchsorted(self.values, places, "right")
-        return np.asarray((cumulative[left] + cumulative[right]) / 2)
+    def inverse(self, y: Tensor) -> Tensor:
+        """The warped axis -> data units, `(*batch, columns)`."""
+        flat, shape = self._columns_first(y.to(torch.float64))
+        piece = torch.searchsorted(self.y, flat, right=True)
+        slope, x_knot, y_knot = (part.gather(1, piece) for part in (self.slope, self.x_knot, self.y_knot))
+        x = self._back(x_knot + (flat - y_knot) / slope, shape)
+        return torch.where(self.logarithmic, x.clamp(-MAX_LOG, MAX_LOG).exp(), x) if self._logs else x
 
-    def beyond(self, place: float, span: float) -> float:
-        """A place about this far off, on an edge where there is a grid."""
-        far = place * math.exp(max(-600.0, min(600.0, span))) if self.logarithmic else place + span
-        far = min(max(far, SMALLEST if self.logarithmic else -LARGEST), LARGEST)
-        return float(far if self.per_unit is None else (np.floor(far * self.per_unit) + 0.5) / self.per_unit)
+    def cell(self, x: Tensor, step: Tensor, *, within: bool = True) -> tuple[Tensor, Tensor, Tensor]:
+        """T(x − δ/2), T(x + δ/2) and their difference.
 
-    def places(self) -> np.ndarray:
-        """Where the knots are among the rows, rising."""
-        spikes = self.spikes()
-        rest = self.counts.copy()
-        rest[spikes] = 0
-        ends = [self.edge(self.values[:1], -1), self.edge(self.values[-1:], 1)]
-        found = np.unique(
-            np.concatenate([*ends, *(self.edge(self.values[spikes], side) for side in (-1, 1)), self._quantiles(rest)])
-        )
-        for _ in range(GAP_PASSES):
-            pairs = zip(found[:-1].tolist(), found[1:].tolist(), strict=True)
-            gaps = [self._gap(low, high) for low, high in pairs]
-            found = np.unique(np.concatenate([found, *gaps]))
-        return found
+        Parameters
+        ----------
+        x
+            Middles of cells, `(*batch, columns)`.
+        step
+            δ, a number or `(columns,)`.
+        within
+            Whether the cells lie within one piece each: then the difference is taken without cancellation.
 
-    def spikes(self) -> np.ndarray:
-        """Places of the values that hold more than a step of what is left when those more frequent are set aside."""
-        if self.per_unit is None or self.counts.max() < LEAST_SPIKE:
-            return np.empty(0, np.int64)
-        most = np.argsort(-self.counts, kind="stable")[:MOST_SPIKES]
-        left = self.total
-        for i, count in enumerate(self.counts[most].tolist()):
-            if count < LEAST_SPIKE or count * _steps(left) <= left:
-                return most[:i]
-            left -= count
-        return most
+        """
+        if not within:
+            lower, upper = self(x - 0.5 * step)[0], self(x + 0.5 * step)[0]
+            return lower, upper, upper - lower
+        y, slope = self(x)
+        below = above = 0.5 * step
+        if self._logs:
+            part = (0.5 * step / x).where(self.logarithmic, 0.5).clamp(0, 0.5)
+            below = torch.where(self.logarithmic, -torch.log1p(-part), below)
+            above = torch.where(self.logarithmic, torch.log1p(part), above)
+        return y - slope * below, y + slope * above, slope * (below + above)
 
-    def _quantiles(self, rest: np.ndarray) -> np.ndarray:
-        """Edges (or values) that cut the rest into steps."""
-        left = int(rest.sum())
-        if not left:
-            return np.empty(0)
-        steps = _steps(left)
-        shares = [step / steps for step in range(1, steps)]
-        outer = 0.5 / steps
-        while outer * left >= TAIL_ROWS:
-            shares += [outer, 1 - outer]
-            outer /= 2
-        cut = np.searchsorted(np.cumsum(rest), np.array(shares) * left)
-        return self.edge(self.values[cut], 1)
+    def bends_between(self, step: Tensor) -> bool:
+        """Whether every knot at which the slope changes is on an edge of the grid of this step."""
+        x = torch.where(self.logarithmic[:, None], self.x.exp(), self.x)
+        off = x / step.view(-1, 1) - 0.5
+        bends = x.isfinite() & x.roll(-1, 1).isfinite()
+        bends[:, 0] = bends[:, -1] = False
+        return bool(((off - off.round()).abs() < 1e-3 + 1e-15 * off.abs())[bends].all())
 
-    def _gap(self, low: float, high: float) -> list[float]:
-        """The ends of the widest gap between two knots, if it takes more than half of the way."""
-        within = slice(np.searchsorted(self.values, low, "right"), np.searchsorted(self.values, high))
-        if self.counts[within].sum() < TAIL_ROWS:
-            return []
-        inner = self.values[within]
-        starts, ends = np.append(low, self.edge(inner, 1)), np.append(self.edge(inner, -1), high)
-        lengths = self.coordinate(ends) - self.coordinate(starts)
-        widest = int(np.argmax(lengths))
-        half = float(self.coordinate(high) - self.coordinate(low)) / 2
-        return [float(starts[widest]), float(ends[widest])] if lengths[widest] > half else []
+    def holds(self, x: Tensor) -> Tensor:
+        """Whether x is in the support: everywhere, or above 0 where the column is logarithmic."""
+        return (x > 0) | ~self.logarithmic
+
+    def log_jacobian(self, x: Tensor) -> Tensor:
+        """log dx/d(coordinate): 0, or log x where the column is logarithmic."""
+        return self.coordinate(x).where(self.logarithmic, 0.0)
+
+    def nodes(self, parts: int) -> tuple[Tensor, Tensor]:
+        """Places on the warped axis, rising, and x there, `(columns, nodes)`: each piece cut into `parts`, and tails.
+
+        In the tails of a logarithmic column x stays at its outermost knot: beyond it the mean need not be finite.
+        """
+        last = self.y.where(self.y.isfinite(), -torch.inf).amax(1, keepdim=True)
+        knots = torch.minimum(self.y, last)
+        fine = knots[:, :-1, None] + knots.diff().unsqueeze(-1) * torch.arange(parts, device=last.device) / parts
+        reach = 2.0 ** torch.arange(-2, 7, device=last.device)
+        y = torch.cat([knots[:, :1] - reach.flip(0), fine.flatten(1), last, last + reach], 1)
+        kept = torch.where(self.logarithmic[:, None], y.clamp(knots[:, :1], last), y)
+        return y, self.inverse(kept.T).T

@@ -1,4 +1,4 @@
-"""Mixtures of logistics on a column's bent axis."""
+"""Mixtures of logistics on a column's warped axis."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
-from likely.data import Axis
+from likely.data import Warp
 from likely.distributions.levels import Levels
 from likely.distributions.logistics import OPEN, Logistics
 
@@ -51,7 +51,7 @@ class Warped(Distribution):
 
     Its distribution function is F(x) = Σ_k w_k σ((T(x) − m_k)/s_k). On a grid P(x) is the mass F(x + δ/2) − F(x − δ/2)
     (counting measure), for reals it is the density F'(x) (Lebesgue measure in data units). Where T are the normal
-    scores of the training rows, N(0, 1) on the bent axis is the column's marginal law, whatever its form is.
+    scores of the training rows, N(0, 1) on the warped axis is the column's marginal law, whatever its form is.
 
     A mass is computed without cancellation (`Logistics.log_mass`). The cells at the ends of the range take the tails;
     with `cut`, where the ends are law, the law is truncated there instead, and divided by its mass between them.
@@ -62,7 +62,7 @@ class Warped(Distribution):
     Parameters
     ----------
     logits, loc, log_scale
-        `(*batch, *event, components)`, on the bent axis.
+        `(*batch, *event, components)`, on the warped axis.
     axis
         T, per column or one for all cells.
     levels
@@ -84,7 +84,7 @@ class Warped(Distribution):
         logits: Tensor,
         loc: Tensor,
         log_scale: Tensor,
-        axis: Axis,
+        axis: Warp,
         levels: Levels | None = None,
         *,
         cut: tuple[Tensor, Tensor] | None = None,
@@ -128,7 +128,7 @@ class Warped(Distribution):
         return self.levels.log_prob(found, value)
 
     def _edges(self, value: Tensor, levels: Levels) -> tuple[Tensor, Tensor, Tensor]:
-        """Both edges of the value's cell on the bent axis, and its width; a tail is open."""
+        """Both edges of the value's cell on the warped axis, and its width; a tail is open."""
         kept = torch.clamp(value.to(torch.float64), levels.low, levels.high)
         lower, upper, width = self.axis.cell(kept, levels.step, within=self.within)
         below, above = levels.open_ends(kept)
@@ -137,7 +137,7 @@ class Warped(Distribution):
         return lower.masked_fill(below, -OPEN), upper.masked_fill(above, OPEN), width.masked_fill(below | above, OPEN)
 
     def _ends(self) -> tuple[Tensor, Tensor]:
-        """Where the law is cut, on the bent axis: at the outer edges of the outermost cells; open where it is not."""
+        """Where the law is cut, on the warped axis: at the outer edges of the outermost cells; open where it is not."""
         assert self.cut is not None
         half = 0.0 if self.levels is None else 0.5 * self.levels.step
         low, high = self.cut[0] - half, self.cut[1] + half
@@ -185,11 +185,11 @@ class Warped(Distribution):
         return self.outward(self.draw(self._extended_shape(torch.Size(sample_shape))))
 
     def draw(self, shape: torch.Size) -> Tensor:
-        """Draws on the bent axis, `(*shape)` float64."""
+        """Draws on the warped axis, `(*shape)` float64."""
         return self.mixture.sample(shape) if self.cut is None else self.mixture.sample_between(shape, *self._ends())
 
     def outward(self, y: Tensor) -> Tensor:
-        """Values at these places of the bent axis, on the grid where there is one."""
+        """Values at these places of the warped axis, on the grid where there is one."""
         x = self.axis.inverse(y)
         return x if self.levels is None else self.levels.snap(x)
 
@@ -239,7 +239,7 @@ class Warped(Distribution):
         return first, (second - first.square()).clamp_min(0)
 
     def _nodes(self, parts: int) -> tuple[Tensor, Tensor]:
-        """Places on the bent axis, rising, and x there within the range: `(columns, nodes)`."""
+        """Places on the warped axis, rising, and x there within the range: `(columns, nodes)`."""
         y, x = self.axis.nodes(parts)
         if self.levels is None:
             return y, x

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from likely import distributions
-from likely.data import Axis
+from likely.data import Warp
 from likely.distributions.listed import Numbers
 from likely.distributions.logistics import OPEN
 from likely.errors import ConfigError
@@ -25,7 +25,7 @@ PASSES, FARTHEST, LEAST = 20, 3.0, 1e-300
 class Listed(Likelihood):
     """P(x|z) = Π P(x_i|z) over the numbers v_1 < ... < v_m of each column, in order, and one event for any other.
 
-    The masses are those of a mixture of logistics between places on the column's bent axis; see `distributions.Listed`.
+    The masses are those of a mixture of logistics between places on the column's warped axis: `distributions.Listed`.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Listed(Likelihood):
     def __init__(
         self,
         event_shape: Sequence[int],
-        axis: Axis,
+        axis: Warp,
         numbers: Sequence[Sequence[float]],
         count: int = 5,
         reserve: float | Tensor = 0.0,

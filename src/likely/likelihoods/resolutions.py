@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from likely import distributions
-from likely.data import Axis
+from likely.data import Warp
 from likely.distributions.levels import Levels
 from likely.errors import ConfigError
 from likely.likelihoods.base import Likelihood, as_trained, bounded, unbounded
@@ -54,7 +54,7 @@ class Resolutions(Likelihood):
     def __init__(
         self,
         event_shape: Sequence[int],
-        axis: Axis,
+        axis: Warp,
         count: int,
         step: float | Tensor,
         resolutions: Sequence[Sequence[tuple[int, float]]],

@@ -1,4 +1,4 @@
-"""The likelihood of numeric columns of tables: a mixture of logistics on the axis that the training rows bent."""
+"""The likelihood of numeric columns of tables: a mixture of logistics on the axis that training rows warp."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from likely import distributions
-from likely.data import Axis
+from likely.data import Warp
 from likely.distributions.levels import Levels
 from likely.distributions.warped import Outside
 from likely.errors import ConfigError
@@ -19,7 +19,7 @@ from likely.likelihoods.standardised import HIGH, LOW, components, gather, start
 
 __all__ = ["Warped", "log_scale", "spread", "start"]
 
-# Least deviation of a starting component on the bent axis, where the column's own is 1.
+# Least deviation of a starting component on the warped axis, where the column's own is 1.
 FLOOR = 0.1
 GOLDEN = (math.sqrt(5) - 1) / 2
 
@@ -34,7 +34,7 @@ class Warped(Likelihood):
     Parameters
     ----------
     event_shape
-        Shape of x; `3 * count` parameters per cell: logits, locations, log-scales (0.001 to 10 on the bent axis).
+        Shape of x; `3 * count` parameters per cell: logits, locations, log-scales (0.001 to 10 on the warped axis).
     axis
         T, of every column or one for all cells.
     count
@@ -72,7 +72,7 @@ class Warped(Likelihood):
     def __init__(
         self,
         event_shape: Sequence[int],
-        axis: Axis,
+        axis: Warp,
         count: int = 5,
         step: float | Tensor | None = None,
         low: float | Tensor = -math.inf,
@@ -116,7 +116,7 @@ class Warped(Likelihood):
         return distributions.Warped(logits, loc, log_scale(raw), self.axis, self.levels, cut=self.cut, outside=outside)
 
     def initial(self, values: Tensor) -> Tensor:
-        """Each cell's mixture by EM on the bent axis, rows of the same value spread evenly over its cell."""
+        """Each cell's mixture by EM on the warped axis, rows of the same value spread evenly over its cell."""
         if self.measure == "density":
             y = self.axis(values)[0]
         else:
@@ -126,18 +126,18 @@ class Warped(Likelihood):
 
 
 def log_scale(raw: Tensor) -> Tensor:
-    """The decoder's number as log s: s within 0.001 and 10 on the bent axis."""
+    """The decoder's number as log s: s within 0.001 and 10 on the warped axis."""
     return bounded(raw, LOW, HIGH)
 
 
 def spread(lower: Tensor, width: Tensor) -> Tensor:
-    """Rows `(rows, *event)` spread evenly over their cells on the bent axis, by the golden ratio."""
+    """Rows `(rows, *event)` spread evenly over their cells on the warped axis, by the golden ratio."""
     place = (torch.arange(len(lower), device=lower.device, dtype=torch.float64) + 1) * GOLDEN % 1
     return lower + width * place.view(-1, *[1] * (lower.dim() - 1))
 
 
 def start(y: Tensor, count: int) -> Tensor:
-    """Each cell's mixture by EM, from places `(rows, *event)` on the bent axis: logits, locations, raw log-scales."""
+    """Each cell's mixture by EM, from places `(rows, *event)` on the warped axis: logits, locations, raw log-scales."""
     y = y.flatten(1).unsqueeze(-1)
     logits, loc, deviation = start_mixture(y, count, torch.full_like(y[:1, :1], FLOOR))
     raw = unbounded((deviation * math.sqrt(3) / math.pi).log(), LOW, HIGH)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from likely.data import Axis
+from likely.data import Warp
 from likely.networks.base import Network
 
 __all__ = ["Features", "Standardise"]
@@ -55,7 +55,7 @@ class Standardise(Network):
 
 
 class Features(Network):
-    """`(batch, columns) -> (batch, features)`: numbers on their bent axes, kept within ±10; categories as vectors.
+    """`(batch, columns) -> (batch, features)`: numbers on their warped axes, kept within ±10; categories as vectors.
 
     Up to 32 categories are one-hot, all zero for the code −1 of a value never seen. More are embedded in
     min(32, 1.6 C^0.56) learned dimensions; the code −1 has a vector of its own, which starts at zero. Source: Guo and
@@ -67,7 +67,7 @@ class Features(Network):
     numeric
         Places of the numeric columns.
     axis
-        Their bent axes, on which numbers are of order one; `None` where there are none.
+        Their warped axes, on which numbers are of order one; `None` where there are none.
     categories
         `(place, number of categories)` of each categorical column.
 
@@ -82,7 +82,7 @@ class Features(Network):
     limit: Tensor
     cells: Tensor
 
-    def __init__(self, numeric: Sequence[int], axis: Axis | None, categories: Sequence[tuple[int, int]]) -> None:
+    def __init__(self, numeric: Sequence[int], axis: Warp | None, categories: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         self.register_buffer("places", torch.tensor(list(numeric), dtype=torch.int64))
         self.register_buffer("limit", torch.tensor(LARGEST), persistent=False)

@@ -15,7 +15,7 @@ from likely.data import Batch, ResidentRows
 from likely.errors import ConfigError
 from likely.evaluation import GAP_KINDS, Optimised, evidence, gap_split, optimised
 from likely.likelihoods import Gaussian
-from likely.models import VAE, HierarchicalVAE, Model, constant
+from likely.models import VAE, HierarchicalVAE, Model, frozen
 from likely.networks import Ladder, ResidualMLP
 from rooms import CELLS, POSTERIORS, space_of, stir
 
@@ -129,9 +129,9 @@ def test_nothing_is_touched() -> None:
         assert torch.equal(old, weight)
         assert weight.requires_grad == (name != "decoder.bias")
         assert weight.grad is None or (name == "encoder.weight" and bool((weight.grad == 1).all()))
-    with constant(model):
+    with frozen(model):
         assert not any(weight.requires_grad for weight in model.parameters())
-        with pytest.raises(ConfigError), constant(model.encoder):
+        with pytest.raises(ConfigError), frozen(model.encoder):
             model.features(rows.values)
     assert model.encoder.weight.requires_grad
     assert not model.decoder.bias.requires_grad
@@ -188,7 +188,7 @@ def test_every_posterior_gains_and_stays_below_the_evidence(name: str) -> None:
     x = ResidentRows(drawn, covariates=covariates)
     batch = x.evaluation_batch(torch.arange(rows))
     noise = torch.randn(3, rows, model.posterior(batch).noise_size, dtype=torch.float64)
-    apart = model.law(model.encoded(batch)).from_noise(noise)
+    apart = model.posterior_from(model.encoded(batch)).from_noise(noise)
     torch.testing.assert_close(apart, model.posterior(batch).from_noise(noise))
     found = optimised(model, x, samples=200, steps=60)
     assert found.moved.mean() > 0.8
@@ -207,8 +207,8 @@ def test_codes_are_refused() -> None:
 def test_any_numbers_are_a_member_of_the_family_with_a_gradient() -> None:
     model = model_of("hierarchy")
     encoded = model.encoded(Batch(torch.randn(3, CELLS, dtype=torch.float64))).detach().requires_grad_()
-    with constant(model):
-        model.law(encoded).rsample(torch.Size((5,))).sum().backward()
+    with frozen(model):
+        model.posterior_from(encoded).rsample(torch.Size((5,))).sum().backward()
     assert encoded.grad is not None
     assert encoded.grad.abs().min() > 0
     assert all(weight.grad is None for weight in model.parameters())

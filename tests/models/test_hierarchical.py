@@ -108,7 +108,7 @@ def test_the_groups_of_the_kl_are_seen_and_add_up() -> None:
 def test_one_group_is_a_vae_with_a_learned_normal_prior() -> None:
     model, batch = build((3,)).double(), Batch(torch.randn(ROWS, CELLS, dtype=torch.float64))
     terms = model.terms(batch, 2)
-    down = model.topdown(z=terms.z, features=model.law(model.encoded(batch)).features)
+    down = model.topdown(z=terms.z, features=model.posterior_from(model.encoded(batch)).features)
     assert (down.p_mean == down.p_mean[0, 0]).all()
     closed = kl_per_dimension(
         DiagonalNormal(down.q_mean[0], down.q_log_std[0]), DiagonalNormal(down.p_mean[0], down.p_log_std[0])

@@ -147,13 +147,13 @@ def test_priors_made_of_rows_keep_their_holes() -> None:
         return likely.distributions.DiagonalNormal(mean.expand(-1, 2), -0.5 * seen.sum(-1, keepdim=True).expand(-1, 2))
 
     exemplar = priors.Exemplar(2, 20).double()
-    vamp = priors.Vamp(2, (3,), 20, torch.float64, holes=True).double()
+    vamp = priors.Vamp(2, (3,), 20, torch.float64, missing=True).double()
     for prior in (exemplar, vamp):
         prior.initialise(rows.values, observed=rows.observed)
         law = prior.eval()(q)
         wanted = torch.where(observed, x, 0.0).sum(-1).mean()
         torch.testing.assert_close(law.mean, wanted.expand(2))
-    again = priors.Vamp(2, (3,), 20, torch.float64, holes=True).double()
+    again = priors.Vamp(2, (3,), 20, torch.float64, missing=True).double()
     again.load_state_dict(vamp.state_dict())
     z = torch.randn(5, 2).double()
     torch.testing.assert_close(again(q).log_prob(z), vamp(q).log_prob(z))

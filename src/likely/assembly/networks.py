@@ -14,7 +14,7 @@ from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.networks import ConvDecoder, ConvEncoder, Encoder, Features, ResidualMLP, Standardise
 
-__all__ = ["Sizes", "conv", "first", "holes", "mlp"]
+__all__ = ["Sizes", "conv", "first", "missing_cells", "mlp"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ Networks = Callable[[Schema, ModelConfig, Sizes], tuple[nn.Module, nn.Module]]
 
 def mlp(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder of residual perceptrons."""
-    width, blocks, bottom, missing = int(model.width or 0), int(model.blocks or 0), first(schema), holes(schema)
+    width, blocks, bottom, missing = int(model.width or 0), int(model.blocks or 0), first(schema), missing_cells(schema)
     given = sizes.covariates + sizes.exposure
     encoder = ResidualMLP(bottom.outputs + len(missing) + given, sizes.encoded, width, blocks)
     decoded = sizes.likelihood.parameter_shape.numel()
@@ -55,14 +55,14 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
     shape, blocks = schema.event_shape, int(model.blocks or 0)
     if not schema.uniform or len(shape) not in (2, 3):
         raise ConfigError(f"this is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
-    missing = holes(schema)
+    missing = missing_cells(schema)
     given = sizes.covariates + sizes.exposure
     encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=given, masked=bool(missing))
     decoder = ConvDecoder(sizes.code + sizes.covariates, sizes.likelihood.parameter_shape, blocks=blocks)
     return Encoder(first(schema), encoder, missing), decoder
 
 
-def holes(schema: Schema) -> list[int]:
+def missing_cells(schema: Schema) -> list[int]:
     """Places of the cells that training rows miss here and there."""
     if schema.uniform:
         return list(range(schema.dims)) if schema.columns[0].missing else []

@@ -10,7 +10,7 @@ from torch import nn
 
 from likely.assembly.condition import condition
 from likely.assembly.grammar import Named
-from likely.assembly.networks import Sizes, first, holes
+from likely.assembly.networks import Sizes, first, missing_cells
 from likely.assembly.own import Own
 from likely.config import Config, ModelConfig
 from likely.data import Schema
@@ -88,5 +88,5 @@ def _encoder(module: nn.Module, schema: Schema, covariates: int) -> Encoder | Ow
     if isinstance(module, Encoder):
         return module
     if isinstance(module, Network | Sized):
-        return Encoder(first(schema), module, holes(schema))
+        return Encoder(first(schema), module, missing_cells(schema))
     return OwnEncoder(first(schema), module, schema.event_shape, covariates)

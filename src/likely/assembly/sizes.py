@@ -13,7 +13,7 @@ BY_ROWS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))
 FEW_ROWS, MANY_ROWS = 150, 5000
 MOST_COMPONENTS = 50
 EPOCHS = 4
-HOLES = 0.05
+MANY_MISSING = 0.05
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def usual_sizes(schema: Schema) -> Usual:
         return Usual(latent, width, 2, "normal", batch, 2e-3, most)
     few, many = n < FEW_ROWS, n >= MANY_ROWS
     most = max(200, 2 * n) if few else most
-    longer = 2 if sum(column.missing for column in schema.modelled) >= HOLES * n * d else 1
+    longer = 2 if sum(column.missing for column in schema.modelled) >= MANY_MISSING * n * d else 1
     components = max(2, min(MOST_COMPONENTS, n // 10))
     return Usual(
         latent=max(2, min(64, d)),

@@ -34,7 +34,7 @@ class Grid:
         step, low, high = self.step.unsqueeze(-1), self.low.unsqueeze(-1), self.high.unsqueeze(-1)
         return Grid(frame, step, low, high, None if self.reserve is None else self.reserve.unsqueeze(-1))
 
-    def law(self, loc: Tensor, log_scale: Tensor) -> DiscretisedLogistic:
+    def distribution(self, loc: Tensor, log_scale: Tensor) -> DiscretisedLogistic:
         """The discretised logistic of these parameters on the grid."""
         return DiscretisedLogistic(loc, log_scale, self.frame, self.step, self.low, self.high, self.reserve)
 
@@ -132,14 +132,14 @@ class CoupledLogisticMixture(Distribution):
             y = self.grid.frame.inward(found, self.dtype)
             shifts = [torch.zeros_like(y[..., 0]), coefficients[..., 0] * y[..., 0]]
             shifts.append(coefficients[..., 1] * y[..., 0] + coefficients[..., 2] * y[..., 1])
-            law = self.grid.law(loc + torch.stack(shifts, -1), log_scale)
+            law = self.grid.distribution(loc + torch.stack(shifts, -1), log_scale)
             drawn = law.sample() if random else law.mode
             found[..., channel] = drawn[..., channel]
         return found
 
     def _laws(self, value: Tensor) -> DiscretisedLogistic:
         y = self.grid.frame.inward(value, self.dtype).unsqueeze(-1)
-        return self.grid.spread().law(self._locations(y), self.log_scale)
+        return self.grid.spread().distribution(self._locations(y), self.log_scale)
 
     def _joint(self, value: Tensor, laws: DiscretisedLogistic) -> Tensor:
         """log w_k + log P_k of the channels so far: `(..., 3, components)`."""

@@ -14,7 +14,7 @@ from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 from likely.evaluation.averages import Mean
 from likely.evaluation.evidence import FROM_POSTERIOR, ROWS, Columns, Progress, block_of, chunks
-from likely.models import Model, constant
+from likely.models import Model, frozen
 
 __all__ = ["GAP_KINDS", "GapSplit", "Optimised", "gap_split", "optimised"]
 
@@ -73,10 +73,11 @@ def optimised(
     """Optimise Q's parameters for each row by itself, from the encoder's output, and measure what that gains.
 
     Q* is the best member that was found of Q's own family for the row (Cremer, Li, Duvenaud 2018, Inference
-    suboptimality in variational autoencoders, section 3): the maximum over e of the ELBO under `model.law(e)`, by Adam
-    (Kingma and Ba 2015) with antithetic pairs of samples of z, a rate that falls to zero, and the gradient along z
-    alone, which is without noise where Q is P(z|x) (Roeder, Wu, Duvenaud 2017, Sticking the landing). The model's
-    weights are held: where Q has a flow, a mixture or a ladder, only what the encoder gives to it is optimised.
+    suboptimality in variational autoencoders, section 3): the maximum over e of the ELBO under
+    `model.posterior_from(e)`, by Adam (Kingma and Ba 2015) with antithetic pairs of samples of z, a rate that falls to
+    zero, and the gradient along z alone, which is without noise where Q is P(z|x) (Roeder, Wu, Duvenaud 2017, Sticking
+    the landing). The model's weights are held: where Q has a flow, a mixture or a ladder, only what the encoder gives
+    to it is optimised.
 
     Three independent sets of noise, keyed by (seed, row): one moves Q, fresh at each step; one chooses between start
     and end, whichever has the higher ELBO; the last measures. So L[Q*] is measured without selection, and its
@@ -106,10 +107,10 @@ def optimised(
     made, done, block = Columns(), 0, block_of(model, rows, samples)
     for batch, count in chunks(rows, ROWS):
         keys = row_keys(batch.values, seed)
-        with constant(model):
+        with frozen(model):
             with torch.no_grad():
                 start, p = model.encoded(batch), model.prior()
-            _demand_reparameterised(model.law(start))
+            _demand_reparameterised(model.posterior_from(start))
             ascent = _Ascent(model, batch, p, keys)
             end = ascent.climb(start, steps)
             with torch.no_grad():
@@ -151,10 +152,10 @@ class _Ascent:
         for step in range(steps):
             adam.param_groups[0]["lr"] = RATE * (1 - step / steps) ** 2
             encoded = start + unit * move
-            q = self.model.law(encoded)
+            q = self.model.posterior_from(encoded)
             half = self._noise(q, TO_OPTIMISE, step * PAIRS, PAIRS)
             terms = self.model.terms(self.batch, noise=torch.cat([half, -half]), q=q, p=self.p)
-            held = self.model.law(encoded.detach()).log_prob(terms.z)
+            held = self.model.posterior_from(encoded.detach()).log_prob(terms.z)
             loss = -(terms.log_px_z + terms.log_pz - held).mean(0).sum()
             move.grad = torch.autograd.grad(loss, move)[0].nan_to_num(0, 0, 0)
             adam.step()
@@ -172,8 +173,8 @@ class _Ascent:
         return found
 
     def _elbo(self, encoded: Tensor, stream: int, first: int, size: int) -> Tensor:
-        """ELBO under `law(encoded)` at each sample of z: `(sample, batch)`, float64."""
-        q = self.model.law(encoded)
+        """ELBO under `posterior_from(encoded)` at each sample of z: `(sample, batch)`, float64."""
+        q = self.model.posterior_from(encoded)
         terms = self.model.terms(self.batch, noise=self._noise(q, stream, first, size), q=q, p=self.p)
         sampled = terms.kl_sampled
         return terms.log_px_z.to(torch.float64) - (terms.kl if sampled is None else sampled)

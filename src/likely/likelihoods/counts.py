@@ -41,7 +41,7 @@ class Counts(Likelihood):
         self.parameter_shape = torch.Size((*event_shape, self.numbers))
 
     @abstractmethod
-    def law(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
+    def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """One tensor `(*batch, *event)` per parameter, and what is added to the log-mean -> the law."""
 
     @abstractmethod
@@ -50,7 +50,7 @@ class Counts(Likelihood):
 
     def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
         """`(*batch, numbers)` -> the law, `(*batch, *event)`; its mean is times the exposure."""
-        return self.law(self.split(parameters.double()), self.wide(log_exposure))
+        return self.distribution(self.split(parameters.double()), self.wide(log_exposure))
 
     def wide(self, log_exposure: Tensor | None) -> Tensor | float:
         """What is added to the log-mean of each cell: `(rows, 1)` to `(rows, *event)`."""
@@ -70,7 +70,7 @@ class Poisson(Counts):
 
     numbers = 1
 
-    def law(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
+    def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Poisson of the bounded log-rate."""
         return distributions.Poisson(bounded(parts[0], -WIDE, WIDE) + log_exposure)
 
@@ -88,7 +88,7 @@ class NegativeBinomial(Counts):
 
     numbers = 2
 
-    def law(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
+    def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Negative binomial of the bounded log-mean and log-dispersion."""
         log_mean = bounded(parts[0], -WIDE, WIDE) + log_exposure
         return distributions.NegativeBinomial(log_mean, bounded(parts[1], LOW, HIGH))
@@ -121,7 +121,7 @@ class ZeroInflated(Likelihood):
     def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
         """`(*batch, numbers)` -> the inflated law, `(*batch, *event)`; the base's mean is times the exposure."""
         logits, *parts = self.split(parameters.double())
-        return distributions.ZeroInflated(logits, self.base.law(parts, self.base.wide(log_exposure)))
+        return distributions.ZeroInflated(logits, self.base.distribution(parts, self.base.wide(log_exposure)))
 
     def initial(self, values: Tensor) -> Tensor:
         """Expectation of which zeros are the base's, and moments of the base's rows, in turn."""
@@ -135,6 +135,6 @@ class ZeroInflated(Likelihood):
             parts = self.base.matched(mean, squares / kept - mean.square())
             inflated = ((rows - kept + 0.5) / (rows + 1)).clamp(1e-4, 1 - 1e-4)
             logits = torch.logit(inflated)
-            mass = self.base.law(parts).log_prob(zero).exp() * (1 - inflated)
+            mass = self.base.distribution(parts).log_prob(zero).exp() * (1 - inflated)
             share = mass / (mass + inflated)
         return gather(logits, *parts)

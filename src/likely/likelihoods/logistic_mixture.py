@@ -75,7 +75,7 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
         logits, loc, raw, *rest = components(self, parameters, 4 if self.coupled else 3)
         log_scale = bounded(raw, LOW, HIGH)
         if not self.coupled:
-            return distributions.Mixture(logits, self.grid.spread().law(loc, log_scale))
+            return distributions.Mixture(logits, self.grid.spread().distribution(loc, log_scale))
         slope = bounded(rest[0], -STEEP, STEEP)
         return distributions.CoupledLogisticMixture(logits.sum(-2), loc, log_scale, slope, self.grid)
 

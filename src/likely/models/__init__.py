@@ -1,10 +1,10 @@
 """The model: prior, likelihood, posterior and networks together."""
 
-from likely.models.base import Model, constant
+from likely.models.base import Model, frozen
 from likely.models.ensemble import Ensemble
 from likely.models.exposure import Exposure
 from likely.models.hierarchical import HierarchicalVAE
 from likely.models.terms import Terms
 from likely.models.vae import VAE
 
-__all__ = ["VAE", "Ensemble", "Exposure", "HierarchicalVAE", "Model", "Terms", "constant"]
+__all__ = ["VAE", "Ensemble", "Exposure", "HierarchicalVAE", "Model", "Terms", "frozen"]

@@ -18,7 +18,7 @@ from likely.models.exposure import Exposure
 from likely.models.terms import Terms
 from likely.networks.base import Starts, stated, takes_observed
 
-__all__ = ["Model", "apply", "beside", "constant", "encode", "start"]
+__all__ = ["Model", "apply", "concat_condition", "encode", "frozen", "start"]
 
 
 class Model(nn.Module, ABC):
@@ -54,12 +54,12 @@ class Model(nn.Module, ABC):
         """The encoder's output, all that Q(z|x) knows of x (and y): `(batch, numbers)`."""
 
     @abstractmethod
-    def law(self, encoded: Tensor) -> LatentDistribution:
+    def posterior_from(self, encoded: Tensor) -> LatentDistribution:
         """Q(z|x) of an encoder's output, of batch shape `(batch,)`; any numbers give a member of Q's family."""
 
     def posterior(self, batch: Batch) -> LatentDistribution:
-        """Q(z|x) = `law(encoded(batch))`, of batch shape `(batch,)`."""
-        return self.law(self.encoded(batch))
+        """Q(z|x) = `posterior_from(encoded(batch))`, of batch shape `(batch,)`."""
+        return self.posterior_from(self.encoded(batch))
 
     @abstractmethod
     def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
@@ -76,9 +76,9 @@ class Model(nn.Module, ABC):
 
     def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
         """P(x|z) of `decoded(z, covariates)`, one law per cell: `(*lead, batch, *event)`."""
-        return self.law_of_x(self.decoded(z, covariates), covariates)
+        return self.likelihood_from(self.decoded(z, covariates), covariates)
 
-    def law_of_x(self, decoded: Tensor, covariates: Tensor | None) -> Distribution:
+    def likelihood_from(self, decoded: Tensor, covariates: Tensor | None) -> Distribution:
         """P(x|z) of the decoder's output, and of the exposure among the covariates where there is one."""
         exposure = () if self.exposure is None or covariates is None else (self.exposure(covariates),)
         law: Distribution = self.p_x_z(decoded, *exposure)
@@ -184,7 +184,7 @@ def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, expo
     values = batch.values
     if exposure is not None and batch.covariates is not None:
         log_exposure = exposure(batch.covariates)
-        values, y = exposure.rates(values, log_exposure), beside(log_exposure, y)
+        values, y = exposure.rates(values, log_exposure), concat_condition(log_exposure, y)
     inputs = (values,) if y is None else (values, y)
     if batch.observed is None or not takes_observed(encoder):
         return apply(encoder, wanted, *inputs)
@@ -192,7 +192,7 @@ def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, expo
 
 
 @contextmanager
-def constant(module: nn.Module) -> Iterator[None]:
+def frozen(module: nn.Module) -> Iterator[None]:
     """Within it the module's weights are constants: gradients run through what it is given alone."""
     learned = [weight for weight in module.parameters() if weight.requires_grad]
     for weight in learned:
@@ -204,7 +204,7 @@ def constant(module: nn.Module) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
-def beside(z: Tensor, y: Tensor | None) -> Tensor:
+def concat_condition(z: Tensor, y: Tensor | None) -> Tensor:
     """Z and the features of y, one after the other: `(*lead, batch, latent + features)`."""
     return z if y is None else torch.cat([z, y.expand(*z.shape[:-1], -1).to(z.dtype)], -1)
 

@@ -88,10 +88,10 @@ class Ensemble(Model):
         """The encoders' outputs, one after the other."""
         return torch.cat([member.encoded(batch) for member in self._vaes], -1)
 
-    def law(self, encoded: Tensor) -> LatentDistribution:
+    def posterior_from(self, encoded: Tensor) -> LatentDistribution:
         """Q(u, z|x)."""
         parts = encoded.chunk(len(self.parts), -1)
-        return Members([member.law(part) for member, part in zip(self._vaes, parts, strict=True)])
+        return Members([member.posterior_from(part) for member, part in zip(self._vaes, parts, strict=True)])
 
     def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
         """Each code by the decoder of its member alone."""

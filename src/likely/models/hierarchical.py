@@ -14,7 +14,7 @@ from likely.distributions import DiagonalNormal, Hierarchy, LatentDistribution
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
-from likely.models.base import Model, apply, beside, encode, start
+from likely.models.base import Model, apply, concat_condition, encode, start
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
 from likely.models.terms import Terms
@@ -76,7 +76,7 @@ class HierarchicalVAE(Model):
         y, topdown = self.features(batch.covariates), self.topdown
         return encode(topdown.encoder, topdown.encoded, batch, y, self.exposure)
 
-    def law(self, encoded: Tensor) -> Hierarchy:
+    def posterior_from(self, encoded: Tensor) -> Hierarchy:
         """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`.
 
         The family that features range over is what the network can make of them: its weights, which P(z) and Q(z|x)
@@ -113,7 +113,7 @@ class HierarchicalVAE(Model):
             raise ConfigError(f"Q and P of a hierarchical model are what its posterior and prior give, got {laws}")
         noise = q.noise(torch.Size((k,)), generator) if noise is None else noise
         down = self.topdown(noise=noise, features=q.features)
-        law = self.law_of_x(self._read(down.output, batch.covariates), batch.covariates)
+        law = self.likelihood_from(self._read(down.output, batch.covariates), batch.covariates)
         log_px_z = batch.sum_observed(law.log_prob(batch.values))
         return Terms(q.draws_of(down), log_px_z, q, p, groups=self._kl_groups(down), draws_of_p=p.draws_of(down))
 
@@ -123,7 +123,7 @@ class HierarchicalVAE(Model):
 
     def _read(self, output: Tensor, covariates: Tensor | None) -> Tensor:
         wanted, y = self.p_x_z.parameter_shape.numel(), self.features(covariates)
-        return apply(self.topdown.decoder, wanted, beside(output, y))
+        return apply(self.topdown.decoder, wanted, concat_condition(output, y))
 
     def _kl_groups(self, down: Descent) -> Tensor:
         """D[Q(z_l|z_<l, x)‖P(z_l|z_<l)] at the sampled z_<l: `(sample, batch, groups)`."""

@@ -11,7 +11,7 @@ from likely.data import Batch
 from likely.data.batch import completed
 from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
-from likely.models.base import Model, apply, beside, constant, encode, start
+from likely.models.base import Model, apply, concat_condition, encode, frozen, start
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
 from likely.models.spaces import demand_same_space
@@ -85,14 +85,14 @@ class VAE(Model):
         wanted, y = self.q_z_x.parameter_shape.numel(), self.features(batch.covariates)
         return encode(self.encoder, wanted, batch, y, self.exposure)
 
-    def law(self, encoded: Tensor) -> LatentDistribution:
+    def posterior_from(self, encoded: Tensor) -> LatentDistribution:
         """Q(z|x), `(batch,)`; whatever the posterior itself learns is not in the encoder's output."""
         law: LatentDistribution = self.q_z_x(encoded)
         return law
 
     def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
         """The parameters of P(x|z): `(*lead, batch, likelihood.parameter_shape.numel())`."""
-        return apply(self.decoder, self.p_x_z.parameter_shape.numel(), beside(z, self.features(covariates)))
+        return apply(self.decoder, self.p_x_z.parameter_shape.numel(), concat_condition(z, self.features(covariates)))
 
     def terms(
         self,
@@ -108,7 +108,7 @@ class VAE(Model):
         held = None
         if q is None:
             parameters = self.encoded(batch)
-            q = self.law(parameters)
+            q = self.posterior_from(parameters)
             held = partial(self._held, parameters)
         draws = q.sample_with_log_prob(k, generator=generator, noise=noise)
         return Terms(draws, self.log_px_z(batch, draws.z), q, self.prior(batch.rows) if p is None else p, held)
@@ -129,5 +129,5 @@ class VAE(Model):
 
     def _held(self, parameters: Tensor, z: Tensor) -> Tensor:
         """log Q(z|x) with the encoder's output, and whatever the posterior itself learns, held constant."""
-        with constant(self.q_z_x):
-            return self.law(parameters.detach()).log_prob(z)
+        with frozen(self.q_z_x):
+            return self.posterior_from(parameters.detach()).log_prob(z)

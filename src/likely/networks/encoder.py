@@ -25,8 +25,8 @@ class Encoder(Network):
         Brings `(batch, *event)` to `(batch, features)` of order one.
     body
         A `Network`, or a module that states `inputs`, `outputs` and `widest` as one; what it takes beyond the features
-        and holes are covariates.
-    holes
+        and the marks of missing cells are covariates.
+    missing
         Places of the cells that may be missing, in a flat row: each adds a number, 1 where it is.
 
     Attributes
@@ -41,17 +41,17 @@ class Encoder(Network):
 
     """
 
-    holes: Tensor
+    missing: Tensor
     takes_observed = True
 
-    def __init__(self, first: Standardise | Features, body: nn.Module, holes: Sequence[int] = ()) -> None:
+    def __init__(self, first: Standardise | Features, body: nn.Module, missing: Sequence[int] = ()) -> None:
         super().__init__()
         name, sizes = type(body).__name__, stated(body)
         if sizes.inputs is None or sizes.outputs is None or sizes.widest is None:
             raise ConfigError(f"{name} does not state its sizes; wrap it: networks.Shaped(module, inputs, outputs)")
         self.first, self.body, self.inputs, self.outputs = first, body, first.inputs, sizes.outputs
-        self.register_buffer("holes", torch.tensor(list(holes), dtype=torch.int64), persistent=False)
-        features = first.outputs + len(holes)
+        self.register_buffer("missing", torch.tensor(list(missing), dtype=torch.int64), persistent=False)
+        features = first.outputs + len(missing)
         self.widest = max(features, sizes.widest)
         self.covariates: int = sizes.inputs - features
         if self.covariates < 0:
@@ -69,10 +69,10 @@ class Encoder(Network):
         return encoded
 
     def _features(self, values: Tensor, observed: Tensor | None) -> Tensor:
-        """Of x and of what is missing of it: `(batch, features + holes)`."""
+        """Of x and of what is missing of it: `(batch, features + marks)`."""
         made: Tensor = self.first(values)
         if observed is None:
-            return torch.cat([made, made.new_zeros(len(made), len(self.holes))], 1) if len(self.holes) else made
+            return torch.cat([made, made.new_zeros(len(made), len(self.missing))], 1) if len(self.missing) else made
         seen = observed.flatten(1)
         kept = torch.where(seen[:, self.first.cells], made, made.new_zeros(()))
-        return torch.cat([kept, (~seen[:, self.holes]).to(made.dtype)], 1)
+        return torch.cat([kept, (~seen[:, self.missing]).to(made.dtype)], 1)

@@ -17,7 +17,7 @@ class Vamp(FromPosterior):
 
     u_k = start_k + scale · move_k: a training row, and a learned move in units of each cell's deviation, so that the
     step of the optimiser means the same in every column. The moves are not bounded. A cell that the encoder reads as a
-    code passes no gradient and stays what it was. A pseudo-input has the holes of the row that it started from.
+    code passes no gradient and stays what it was. A pseudo-input lacks the cells that its first row lacks.
 
     z is whatever Q's z is: real, a unit vector or a code.
 
@@ -35,7 +35,7 @@ class Vamp(FromPosterior):
         Type of the values that Q is given: float64 for tables.
     covariates
         Columns of y in a model of P(x|y): a pseudo-input keeps the y of the row that it started from.
-    holes
+    missing
         Whether cells of training rows may be missing.
 
     """
@@ -54,7 +54,7 @@ class Vamp(FromPosterior):
         components: int = 500,
         dtype: torch.dtype = torch.float32,
         covariates: int = 0,
-        holes: bool = False,
+        missing: bool = False,
     ) -> None:
         super().__init__()
         self.event_shape, self.dtype = torch.Size((dim,)), dtype
@@ -63,7 +63,7 @@ class Vamp(FromPosterior):
         self.register_buffer("zeros", torch.zeros(components), persistent=False)
         self.move = nn.Parameter(torch.zeros(components, *event_shape))
         self.register_buffer("covariates", torch.zeros(components, covariates, dtype=dtype) if covariates else None)
-        mask = torch.ones(components, *event_shape, dtype=torch.bool) if holes else None
+        mask = torch.ones(components, *event_shape, dtype=torch.bool) if missing else None
         self.register_buffer("observed", mask)
 
     @torch.no_grad()

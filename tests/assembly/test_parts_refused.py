@@ -108,7 +108,7 @@ UNFIT = {
     "poisson": (SIGNED, "needs counts 0, 1, 2, ...; 'x0' is real"),
     "negative-binomial": (np.round(9 * SIGNED), "needs counts 0, 1, 2, ...; 'x0' is levels, from -"),
     "zero-inflated:poisson": (ARRAYS["bernoulli"], "needs levels or count or grid values; 'x' is binary"),
-    "truncated": (SIGNED, "needs values on one side of 0, or limits that are law"),
+    "truncated": (SIGNED, "needs values on one side of 0, or hard limits"),
 }
 
 

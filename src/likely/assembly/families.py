@@ -98,11 +98,9 @@ def inside(column: Column) -> str:
 
 
 def limited(column: Column) -> str:
-    """Numbers between limits that are law, or all on one side of 0."""
+    """Numbers between hard limits, or all on one side of 0."""
     holds = column.hard or (column.low or 0) >= 0 or (column.high or 0) <= 0
-    return numeric(column) or (
-        "" if holds else f"needs values on one side of 0, or limits that are law; {_has(column)}"
-    )
+    return numeric(column) or ("" if holds else f"needs values on one side of 0, or hard limits; {_has(column)}")
 
 
 def _has(column: Column) -> str:
@@ -169,7 +167,7 @@ def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -
 def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
     """On the warped axes: masses of listed numbers and of grids, densities of real columns, masses at their atoms."""
     forms = [_form(column) for column in columns]
-    if "resolutions" in forms:  # one law for all columns on a grid costs less than two
+    if "resolutions" in forms:  # one distribution for all columns on a grid costs less than two
         forms = ["resolutions" if form == "mass" else form for form in forms]
     if split := _apart(partial(warped, count=count), columns, forms):
         return split
@@ -186,17 +184,17 @@ def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
     step, low, high = _grid(columns)
     spikes = [column.spikes for column in columns]
     outer, inner = (reserve, torch.zeros_like(reserve)) if any(spikes) else (torch.zeros_like(reserve), reserve)
-    law: Likelihood
+    distribution: Likelihood
     if form == "mass":
-        law = likelihoods.Warped(shape, bent, count, step, low, high, inner, cut)
+        distribution = likelihoods.Warped(shape, bent, count, step, low, high, inner, cut)
     else:
         resolutions = [column.resolutions or ((1, 1.0),) for column in columns]
-        law = likelihoods.Resolutions(shape, bent, count, step, resolutions, low, high, inner, cut)
-    return likelihoods.Atoms(law, spikes, outer) if any(spikes) else law
+        distribution = likelihoods.Resolutions(shape, bent, count, step, resolutions, low, high, inner, cut)
+    return likelihoods.Atoms(distribution, spikes, outer) if any(spikes) else distribution
 
 
 def _form(column: Column) -> str:
-    """Which law of the warped axis a column has."""
+    """Which distribution of the warped axis a column has."""
     if column.kind == "listed":
         return "listed"
     return "resolutions" if len(column.resolutions) > 1 else column.measure
@@ -266,7 +264,7 @@ def zero_inflated(_: Columns, shape: Shape, base: str) -> Likelihood:
 
 
 def truncated(columns: Columns, shape: Shape, family: str) -> Likelihood:
-    """Between limits that are law, or on the column's side of 0: a range seen in training is no law."""
+    """Between hard limits, or on the column's side of 0: a range seen in training is no hard limit."""
 
     def support(column: Column) -> tuple[float, float]:
         low, high = column.low or 0.0, column.high or 0.0

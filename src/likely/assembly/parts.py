@@ -183,7 +183,7 @@ LIKELIHOODS = {
     ),
     "mixture": Part(
         families.mixture,
-        "density of K laws of a family: several modes",
+        "density of K members of a family: several modes",
         "Bishop 1994",
         (_count("K", 5), FAMILY),
         families.numeric,
@@ -224,7 +224,7 @@ LIKELIHOODS = {
     ),
     "truncated": Part(
         families.truncated,
-        "density within limits that are law, or on the column's side of 0",
+        "density within hard limits, or on the column's side of 0",
         "Johnson, Kotz and Balakrishnan 1994",
         (FAMILY,),
         families.limited,

@@ -1,4 +1,4 @@
-"""The angle to the mean direction of a von Mises-Fisher law, by inverting its distribution function."""
+"""The angle to the mean direction of a von Mises-Fisher distribution, by inverting its distribution function."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["invert"]
 PANELS, NODES, STEPS = 20, 8, 4
 BELOW, ABOVE = 8.5, 15.0
 STEEPEST = 50.0
-LAWS = 2**12
+MAX_ROWS = 2**12  # inverted at once
 
 
 @torch.no_grad()
 def invert(dim: int, kappa: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
-    r"""The θ with F(θ; κ) = u, and ∂θ/∂κ = −(∂F/∂κ)/f, for the law f(θ) ∝ exp(κ cos θ) sin^{dim−2} θ on [0, π].
+    r"""The θ with F(θ; κ) = u, and ∂θ/∂κ = −(∂F/∂κ)/f, for the density f(θ) ∝ exp(κ cos θ) sin^{dim−2} θ on [0, π].
 
     f is integrated by Gauss's rule over equal panels, from 8.5 to 15 deviations below and above its mode, beyond which
     less than 1e-16 lies; inside the panel where u falls, Halley's iteration starts from an exponential f. Errors in F
@@ -29,23 +29,23 @@ def invert(dim: int, kappa: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
     dim
         Dimension of the sphere's space, 2 or more.
     kappa
-        κ > 0 of each law: `(laws,)`.
+        κ > 0 of each distribution: `(rows,)`.
     u
-        Numbers within 0 and 1: `(laws, draws)`.
+        Numbers within 0 and 1: `(rows, draws)`.
 
     Returns
     -------
     θ, ∂θ/∂κ
-        `(laws, draws)`, float64.
+        `(rows, draws)`, float64.
 
     """
-    pairs = zip(kappa.to(torch.float64).split(LAWS), u.to(torch.float64).split(LAWS), strict=True)
+    pairs = zip(kappa.to(torch.float64).split(MAX_ROWS), u.to(torch.float64).split(MAX_ROWS), strict=True)
     made = [_Panels(dim, part).invert(numbers) for part, numbers in pairs]
     return torch.cat([theta for theta, _ in made]), torch.cat([slope for _, slope in made])
 
 
 class _Panels:
-    """f, up to a factor, and its integrals over the panels of each law."""
+    """f, up to a factor, and its integrals over the panels of each distribution."""
 
     def __init__(self, dim: int, kappa: Tensor) -> None:
         self.power, self.kappa = dim - 2, kappa[:, None]
@@ -70,7 +70,7 @@ class _Panels:
         return made + self.power * (sine / mode.sin()).log() if self.power else made
 
     def _integrals(self, start: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
-        """∫ f and ∫ f cos from `start` over `length`, both `(laws, any)`."""
+        """∫ f and ∫ f cos from `start` over `length`, both `(rows, any)`."""
         theta = start.unsqueeze(-1) + length.unsqueeze(-1) * self.nodes
         half = torch.sin(0.5 * theta)
         sine = 2 * half * torch.cos(0.5 * theta)

@@ -16,21 +16,21 @@ __all__ = ["Atoms"]
 
 
 class Atoms(Distribution):
-    """P(x = a_i) = w_i at the atoms, and w_0 times the base's law; w = softmax(logits), per cell, in nats.
+    """P(x = a_i) = w_i at the atoms, and w_0 times the base's distribution; w = softmax(logits), per cell, in nats.
 
     Where the base is a density p, the measure is Lebesgue measure plus counting measure on the atoms: at an atom it is
     the mass w_i alone that counts, elsewhere w_0 p(x). Where the base has masses on a grid, an atom has
     w_i + w_0 P(a_i).
 
     Source: Tobin 1958, Estimation of relationships for limited dependent variables; Cragg 1971, equation 5 (a mass at a
-    value beside a law of the others, each with parameters of its own).
+    value beside a distribution of the others, each with parameters of its own).
 
     Parameters
     ----------
     logits
         `(*batch, *event, 1 + atoms)`: of the base first; −inf where a cell has fewer atoms.
     base
-        The law of what is at no atom, `(*batch, *event)`.
+        The distribution of what is at no atom, `(*batch, *event)`.
     atoms
         `(*event, atoms)`, float64; NaN where a cell has fewer.
     levels

@@ -1,4 +1,4 @@
-"""The normalising constant and the mean cosine of the von Mises-Fisher law."""
+"""The normalising constant and the mean cosine of the von Mises-Fisher distribution."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def log_area(dim: int) -> float:
 def log_mean_exp(dim: int, kappa: Tensor) -> tuple[Tensor, Tensor]:
     r"""log M and its derivative A, M(κ) the mean of exp(κ w) over unit vectors of R^dim, w their first coordinate.
 
-    With ν = dim/2 − 1: M = Γ(ν + 1) (2/κ)^ν I_ν(κ) and A = I_{ν+1}(κ)/I_ν(κ), the mean of w under the law
+    With ν = dim/2 − 1: M = Γ(ν + 1) (2/κ)^ν I_ν(κ) and A = I_{ν+1}(κ)/I_ν(κ), the mean of w under the distribution
     ∝ exp(κ w) (Mardia and Jupp 2000, section 9.3.2). No term overflows, and none cancels: at an order n ≥ 20 by the
     expansion that is uniform in κ (DLMF 10.41.3), from there down by r_{k−1} = κ/(2k + κ r_k), r_k = I_{k+1}/I_k
     (DLMF 10.29.1), and M_{k−1} = M_k (1 + κ r_k/2k).

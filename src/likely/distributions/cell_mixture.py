@@ -31,7 +31,7 @@ class Mixture(Distribution):
     logits
         `(*batch, *event, components)`.
     components
-        One law per cell and component, `(*batch, *event, components)`.
+        One distribution per cell and component, `(*batch, *event, components)`.
 
     """
 

@@ -1,4 +1,4 @@
-"""Laws of counts without bound."""
+"""Distributions of counts without bound."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class NegativeBinomial(Univariate):
 
     P(x) = Γ(x + r)/(Γ(r) x!) (r/(r + m))^r (m/(r + m))^x. It is computed as
     (x + r) log((x + r)/(m + r)) + x log m − x − log x! − S(x + r) + S(r), S from `special.stirling`: no large terms
-    cancel, and α → 0 is the Poisson law.
+    cancel, and α → 0 is the Poisson distribution.
     Source: Hilbe 2011, Negative Binomial Regression, chapter 8 (NB2).
 
     Parameters
@@ -134,7 +134,7 @@ class ZeroInflated(Distribution):
     logits
         log(π/(1 − π)), `(*batch, *event)`.
     base
-        A law of counts, `(*batch, *event)`.
+        A distribution of counts, `(*batch, *event)`.
 
     """
 

@@ -90,7 +90,7 @@ class CoupledLogisticMixture(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """Mean of the law before it is cut to the grid, kept within the range."""
+        """Mean of the distribution before it is cut to the grid, kept within the range."""
         weights = self.log_weights.exp().unsqueeze(-2)
         return self.grid.frame.outward((weights * self._means()).sum(-1)).clamp(self.grid.low, self.grid.high)
 
@@ -102,7 +102,7 @@ class CoupledLogisticMixture(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        """Of the law before it is cut to the grid."""
+        """Of the distribution before it is cut to the grid."""
         alpha, beta, gamma = self.coefficients.unbind(-2)
         red, green, blue = ((2 * self.log_scale).exp() * (math.pi**2 / 3)).unbind(-2)
         green = green + alpha.square() * red
@@ -132,18 +132,18 @@ class CoupledLogisticMixture(Distribution):
             y = self.grid.frame.inward(found, self.dtype)
             shifts = [torch.zeros_like(y[..., 0]), coefficients[..., 0] * y[..., 0]]
             shifts.append(coefficients[..., 1] * y[..., 0] + coefficients[..., 2] * y[..., 1])
-            law = self.grid.distribution(loc + torch.stack(shifts, -1), log_scale)
-            drawn = law.sample() if random else law.mode
+            distribution = self.grid.distribution(loc + torch.stack(shifts, -1), log_scale)
+            drawn = distribution.sample() if random else distribution.mode
             found[..., channel] = drawn[..., channel]
         return found
 
-    def _laws(self, value: Tensor) -> DiscretisedLogistic:
+    def _components(self, value: Tensor) -> DiscretisedLogistic:
         y = self.grid.frame.inward(value, self.dtype).unsqueeze(-1)
         return self.grid.spread().distribution(self._locations(y), self.log_scale)
 
-    def _joint(self, value: Tensor, laws: DiscretisedLogistic) -> Tensor:
+    def _joint(self, value: Tensor, components: DiscretisedLogistic) -> Tensor:
         """log w_k + log P_k of the channels so far: `(..., 3, components)`."""
-        return self.log_weights.unsqueeze(-2) + laws.log_prob(value.unsqueeze(-1)).cumsum(-2)
+        return self.log_weights.unsqueeze(-2) + components.log_prob(value.unsqueeze(-1)).cumsum(-2)
 
     def _possible(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """Which values have any mass, and the values with the others put on the grid, for the channels after them."""
@@ -153,13 +153,13 @@ class CoupledLogisticMixture(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         held, value = self._possible(value)
-        joint = torch.logsumexp(self._joint(value, self._laws(value)), -1)
+        joint = torch.logsumexp(self._joint(value, self._components(value)), -1)
         return torch.where(held, joint - F.pad(joint[..., :-1], (1, 0)), -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X_c <= value_c | the channels before c)."""
         _, kept = self._possible(value)
-        laws = self._laws(kept)
-        joint = self._joint(kept, laws)
+        components = self._components(kept)
+        joint = self._joint(kept, components)
         before = torch.cat([self.log_weights.unsqueeze(-2).expand_as(joint[..., :1, :]), joint[..., :-1, :]], -2)
-        return (torch.softmax(before, -1) * laws.cdf(value.unsqueeze(-1))).sum(-1)
+        return (torch.softmax(before, -1) * components.cdf(value.unsqueeze(-1))).sum(-1)

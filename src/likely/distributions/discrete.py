@@ -1,4 +1,4 @@
-"""Laws of two and of several unordered values, per cell."""
+"""Distributions of two and of several unordered values, per cell."""
 
 from __future__ import annotations
 
@@ -63,8 +63,9 @@ class Bernoulli(Distribution):
 class Categorical(Distribution):
     """P(x = c) = (1 − reserve) softmax(logits)_c, per cell, in nats (counting measure).
 
-    The code −1 stands for "a value never seen in training", which has mass `reserve`: the law is normalised over the
-    known categories and that one event. Where the codes are numbers, what lies outside is told apart by its distance.
+    The code −1 stands for "a value never seen in training", which has mass `reserve`: the distribution is normalised
+    over the known categories and that one event. Where the codes are numbers, what lies outside is told apart by its
+    distance.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A law of z bent by an invertible map."""
+"""A distribution of z bent by an invertible map."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Map(Protocol):
 
 
 class Flowed(LatentDistribution):
-    r"""The law of z = f(u; c), u ~ base: log p(z) = log p_base(f⁻¹(z)) + log|det ∂f⁻¹/∂z|, in nats.
+    r"""The distribution of z = f(u; c), u ~ base: log p(z) = log p_base(f⁻¹(z)) + log|det ∂f⁻¹/∂z|, in nats.
 
     (Rezende and Mohamed 2015, section 3.1.) `sample_with_log_prob` has the density of a draw from u, and differentiates
     it through u; `log_prob` inverts f.
@@ -36,7 +36,7 @@ class Flowed(LatentDistribution):
     Parameters
     ----------
     base
-        The law of u, of the same dimension.
+        The distribution of u, of the same dimension.
     make
         Context -> f.
     context

@@ -1,4 +1,4 @@
-"""The normal law with full covariance."""
+"""The normal distribution with full covariance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The law of a hierarchy of groups of z."""
+"""The distribution of a hierarchy of groups of z."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a law of z must do beyond torch's contract."""
+"""What a distribution of z does beyond torch's contract."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Draws:
 
 
 class LatentDistribution(Distribution):
-    """A law of z `(latent,)` that can be drawn from given noise, so that evaluation can key its noise by the row.
+    """A distribution of z `(latent,)` that draws from given noise, so that evaluation can key its noise by the row.
 
     Attributes
     ----------
@@ -69,11 +69,11 @@ class LatentDistribution(Distribution):
     @property
     @abstractmethod
     def like(self) -> Tensor:
-        """One of the law's tensors: z has its type and device."""
+        """One of the distribution's tensors: z has its type and device."""
 
     @property
     def centre(self) -> Tensor:
-        """A point of z's space that stands for the law, `(*batch, latent)`: the mean, or the mode if not `convex`."""
+        """The point of z's space that stands for all, `(*batch, latent)`: the mean, or the mode if not `convex`."""
         return self.mean if self.convex else self.mode
 
     @abstractmethod
@@ -82,7 +82,7 @@ class LatentDistribution(Distribution):
 
     @abstractmethod
     def at(self, index: Index) -> LatentDistribution:
-        """The laws at these places of the batch: an index of the batch axes -> a law of the index's shape."""
+        """The distributions at these indices of the batch axes: one whose batch has the index's shape."""
 
     def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
         """Draws of z `(*sample, *batch, latent)`, differentiable in the parameters."""
@@ -120,11 +120,11 @@ def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
         return None
 
 
-def fixed_noise(law: LatentDistribution) -> Tensor:
-    """The same noise for each of a batch of laws, antithetic, to estimate moments by: `(256, *batch, noise_size)`."""
-    half = (MOMENT_DRAWS // 2, *[1] * len(law.batch_shape), law.noise_size)
-    noise = torch.randn(half, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(law.like)
-    return torch.cat([noise, -noise]).expand(MOMENT_DRAWS, *law.batch_shape, -1)
+def fixed_noise(distribution: LatentDistribution) -> Tensor:
+    """Fixed antithetic noise to estimate moments by, the same for the whole batch: `(256, *batch, noise_size)`."""
+    half = (MOMENT_DRAWS // 2, *[1] * len(distribution.batch_shape), distribution.noise_size)
+    noise = torch.randn(half, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(distribution.like)
+    return torch.cat([noise, -noise]).expand(MOMENT_DRAWS, *distribution.batch_shape, -1)
 
 
 def full_precision(like: Tensor) -> torch.autocast:

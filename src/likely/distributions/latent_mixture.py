@@ -1,4 +1,4 @@
-"""Mixtures of laws of z."""
+"""Mixtures of distributions of z."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LatentMixture(LatentDistribution):
     logits
         `(*batch, components)`.
     components
-        Laws of batch shape `(*batch, components)`.
+        Distributions of batch shape `(*batch, components)`.
 
     """
 

@@ -1,4 +1,4 @@
-"""The grid on which values lie, and the mass kept for those outside a range that was inferred, not law."""
+"""The grid on which values lie, and the mass kept for those outside a range that was inferred from rows."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Levels:
 
     P(low..high) is 1 − ε, and the value d cells outside has mass ε/2 · 1/(d(d + 1)) where both ends are finite: on
     either side that sums to ε/2. Where one end is infinite the other side has all of ε; where both are, nothing lies
-    outside and nothing is kept. So whatever law sums to one over low..high, sums to one over the whole grid. A value
-    that is more than a millionth of a step off the grid has none.
+    outside and nothing is kept. So whatever distribution sums to one over low..high, sums to one over the whole grid. A
+    value that is more than a millionth of a step off the grid has none.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Levels:
     low, high
         Range in data units; ∓inf for an unbounded grid.
     reserve
-        ε in [0, 1), scalar or `(*event)`; `None` where the limits are law.
+        ε in [0, 1), scalar or `(*event)`; `None` where the limits are hard.
 
     """
 
@@ -48,7 +48,7 @@ class Levels:
         return on_grid & (distance < 0.5 if self.reserve is None else (distance < 0.5) | (self.reserve > 0))
 
     def log_prob(self, inside: Tensor, value: Tensor) -> Tensor:
-        """log P(x), from the log-masses of a law whose outermost cells take the tails."""
+        """log P(x), from the log-masses of a distribution whose outermost cells take the tails."""
         side, kept = (None, None) if self.reserve is None else self._kept(self.reserve)
         found = inside if kept is None else inside + torch.log1p(-kept).to(inside.dtype)
         if self._plain(value):
@@ -66,7 +66,7 @@ class Levels:
         return self._number(value) * self.step
 
     def cdf(self, inside: Tensor, value: Tensor) -> Tensor:
-        """P(X <= x), from the law's distribution function at the upper edge of the cell of `last`."""
+        """P(X <= x), from the distribution function at the upper edge of the cell of `last`."""
         number = self._number(value)
         left, right = torch.round(self.low / self.step) - number, number - torch.round(self.high / self.step)
         inside = torch.where(right >= 0, 1.0, torch.where(left > 0, 0.0, inside))

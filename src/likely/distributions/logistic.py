@@ -1,4 +1,4 @@
-"""The logistic law's mass on the cells of a grid."""
+"""The logistic distribution's mass on the cells of a grid."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ __all__ = ["DiscretisedLogistic"]
 
 
 class DiscretisedLogistic(Distribution):
-    r"""Mass of the cell [x − δ/2, x + δ/2] under a logistic law, per cell, in nats (counting measure on the grid).
+    r"""Mass of the cell [x − δ/2, x + δ/2] under a logistic distribution, per cell, in nats (counting measure).
 
     P(x) = F((x + δ/2 − μ)/s) − F((x − δ/2 − μ)/s), F the logistic function (Salimans et al. 2017, section 2.1). At
     `low` and `high` the outer edge is −∞ and +∞, so that the masses of low..high sum to one. It is computed without
     cancellation: with b, a the two arguments of F, log P = log F(b) + log F(−a) + log(1 − exp(a − b)).
 
-    With `reserve` ε the range was inferred, not law, and P(low..high) is 1 − ε: see `levels.Levels`.
+    With `reserve` ε the range was inferred, and is no hard limit, and P(low..high) is 1 − ε: see `levels.Levels`.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class DiscretisedLogistic(Distribution):
     low, high
         Range in data units; ∓inf for an unbounded grid.
     reserve
-        ε in [0, 1), scalar or `(*event)`; `None` where the limits are law.
+        ε in [0, 1), scalar or `(*event)`; `None` where the limits are hard.
 
     """
 
@@ -75,7 +75,7 @@ class DiscretisedLogistic(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        """Of the law before it is cut to the grid: s² π²/3."""
+        """Of the distribution before it is cut to the grid: s² π²/3."""
         return (2 * self.log_scale).exp().to(torch.float64) * (self.frame.scale.square() * math.pi**2 / 3)
 
     def expand(self, batch_shape: Any, _instance: Any = None) -> DiscretisedLogistic:

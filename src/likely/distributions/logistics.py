@@ -1,4 +1,4 @@
-"""A mixture of logistics on an axis, per cell: what the laws of numeric columns are made of."""
+"""A mixture of logistics on an axis, per cell: what the distributions of numeric columns are made of."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Logistics:
         return self.loc.shape[:-1]
 
     def expand(self, batch_shape: Any) -> Logistics:
-        """The same law for more rows."""
+        """The same distribution for more rows."""
         shape = torch.Size((*batch_shape, self.loc.shape[-1]))
         return Logistics(*(part.expand(shape) for part in (self.logits, self.loc, self.log_scale)))
 

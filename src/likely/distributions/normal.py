@@ -1,4 +1,4 @@
-"""The normal law with diagonal covariance, and its closed-form KL."""
+"""The normal distribution with diagonal covariance, and its closed-form KL."""
 
 from __future__ import annotations
 

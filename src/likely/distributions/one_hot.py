@@ -1,4 +1,4 @@
-"""Laws of discrete codes: groups of one-hot vectors, exact or relaxed."""
+"""Distributions of discrete codes: groups of one-hot vectors, exact or relaxed."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class OneHot(LatentDistribution):
 
 
 class RelaxedOneHot(LatentDistribution):
-    r"""The Concrete law of each group: z = softmax((log π + G)/λ), G Gumbel noise, π = softmax(logits).
+    r"""The Concrete distribution of each group: z = softmax((log π + G)/λ), G Gumbel noise, π = softmax(logits).
 
     log p(z) = log (n−1)! + (n−1) log λ + Σ_c (log π_c − (λ+1) log z_c) − n log Σ_c π_c z_c^{−λ}, n classes, summed over
     the groups, in nats (Maddison et al. 2017, definition 1; Jang et al. 2017, appendix B). It is a density, of n − 1

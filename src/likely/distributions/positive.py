@@ -1,4 +1,4 @@
-"""Laws of positive cells, and of cells between 0 and 1."""
+"""Distributions of positive cells, and of cells between 0 and 1."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Laws on the real line."""
+"""Distributions on the real line."""
 
 from __future__ import annotations
 

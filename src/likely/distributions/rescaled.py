@@ -45,7 +45,7 @@ class Frame:
 
 
 class Rescaled(Distribution):
-    """The law of x = shift + scale y, y ~ base, per cell: log p(x) = log p_base((x − shift)/scale) − log scale, nats.
+    """x = shift + scale y, y ~ base, per cell: log p(x) = log p_base((x − shift)/scale) − log scale, in nats.
 
     Parameters
     ----------

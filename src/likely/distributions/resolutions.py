@@ -31,11 +31,11 @@ class Resolutions(Distribution):
     logits
         `(*batch, *event, components, resolutions)`; where a cell has fewer resolutions, so low that exp gives 0.
     finest
-        The law on the finest grid, `(*batch, *event)`, without a reserve.
+        The distribution on the finest grid, `(*batch, *event)`, without a reserve.
     grids
         The grids of the resolutions and their ranges: step, low, high, `(resolutions, *event)`.
     reserve
-        The mass kept outside the range of the finest grid; `None` where its limits are law.
+        The mass kept outside the range of the finest grid; `None` where its limits are hard.
 
     """
 
@@ -60,8 +60,8 @@ class Resolutions(Distribution):
         logits = self.logits.expand(*shape, *self.logits.shape[-2:])
         return Resolutions(logits, self.finest.expand(shape), self.grids, self.reserve)
 
-    def _laws(self, dims: int) -> Warped:
-        """The law on every grid at once: `(resolutions, *batch, *event)`, of values with so many axes."""
+    def _on_every_grid(self, dims: int) -> Warped:
+        """The distribution on every grid at once: `(resolutions, *batch, *event)`, of values with so many axes."""
         grids, part, own = self.grids, self.finest.mixture, len(self.batch_shape)
         lead = max(dims, own) - (grids.step.dim() - 1)
         parts = (one.view(len(one), *[1] * lead, *one.shape[1:]) for one in (grids.step, grids.low, grids.high))
@@ -76,21 +76,21 @@ class Resolutions(Distribution):
     def apart(self, value: Tensor) -> Tensor:
         """log P_g of each resolution at the nearest values of the finest grid: `(*batch, *event, resolutions)`."""
         kept = self.levels.snap(value.to(torch.float64))
-        return self._laws(value.dim()).log_prob(kept).movedim(0, -1)
+        return self._on_every_grid(value.dim()).log_prob(kept).movedim(0, -1)
 
     def apart_draws(self) -> Tensor:
         """A value of each resolution: `(*batch, *event, resolutions)`, float64, without gradient."""
         with torch.no_grad():
             shape = self._extended_shape(torch.Size())
-            laws = self._laws(len(shape))
-            return laws.outward(laws.draw(torch.Size((len(self.grids.step), *shape)))).movedim(0, -1)
+            every = self._on_every_grid(len(shape))
+            return every.outward(every.draw(torch.Size((len(self.grids.step), *shape)))).movedim(0, -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
         return self.levels.log_prob(torch.logsumexp(self._weights + self.apart(value), -1), value)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""
-        below = self._laws(value.dim()).cdf(value).movedim(0, -1)
+        below = self._on_every_grid(value.dim()).cdf(value).movedim(0, -1)
         return self.levels.cdf((self._weights.exp() * below).sum(-1), value)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
@@ -98,12 +98,12 @@ class Resolutions(Distribution):
         shape = self._extended_shape(torch.Size(sample_shape))
         with torch.no_grad():
             chosen = choose(self._weights, shape).movedim(-1, 0)
-            laws = self._laws(len(shape))
-            return laws.outward(laws.draw(torch.Size((len(self.grids.step), *shape)))).gather(0, chosen).squeeze(0)
+            every = self._on_every_grid(len(shape))
+            return every.outward(every.draw(torch.Size((len(self.grids.step), *shape)))).gather(0, chosen).squeeze(0)
 
     @property
     def mean(self) -> Tensor:
-        """Of the law before it is cut to any grid, within its range."""
+        """Of the distribution before it is cut to any grid, within its range."""
         return self.finest.mean
 
     @property
@@ -113,9 +113,9 @@ class Resolutions(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        """The most probable of the values of each grid that are next to the finest law's mode and its components."""
+        """The most probable of each grid's values next to the mode and the components of the finest distribution."""
         places = [self.finest.mode, *self.finest.outward(self.finest.mixture.loc.double().movedim(-1, 0)).unbind(0)]
-        grids = self._laws(len(self.batch_shape)).levels
+        grids = self._on_every_grid(len(self.batch_shape)).levels
         assert grids is not None
         near = torch.cat([places[0].unsqueeze(0), *(grids.snap(place) for place in places)])
         found = torch.stack([self.log_prob(one) for one in near])

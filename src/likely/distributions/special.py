@@ -1,4 +1,4 @@
-"""Special functions that torch lacks, or that lose digits where laws are extreme."""
+"""Special functions that torch lacks, or that lose digits where distributions are extreme."""
 
 from __future__ import annotations
 

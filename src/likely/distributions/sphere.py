@@ -1,4 +1,4 @@
-"""Laws of unit vectors: uniform, and von Mises-Fisher. Densities are with respect to the surface of the sphere."""
+"""Distributions of unit vectors, uniform and von Mises-Fisher, as densities on the surface of the sphere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["UniformSphere", "VonMisesFisher"]
 
 
 class UniformSphere(LatentDistribution):
-    r"""The uniform law of unit vectors in R^dim: log p(z) = −log(2 π^{dim/2}/Γ(dim/2)), in nats.
+    r"""The uniform distribution of unit vectors in R^dim: log p(z) = −log(2 π^{dim/2}/Γ(dim/2)), in nats.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A law kept within limits."""
+"""A distribution kept within limits."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def _nodes() -> tuple[Tensor, Tensor]:
 
 
 class Truncated(Distribution):
-    """The base's law given low <= x <= high: log p(x) = log p_b(x) − log(F(high) − F(low)), per cell, in nats.
+    """The base's distribution given low <= x <= high: log p(x) = log p_b(x) − log(F(high) − F(low)), per cell, in nats.
 
     The mass between the limits is taken in the lower tail (the base is even), so that it keeps its digits wherever the
     limits are; everything is computed, and values are read, in float64: a limit stays a limit under a change of units.
     Source: Johnson, Kotz, Balakrishnan 1994, Continuous Univariate Distributions 1, section 10.1 of chapter 13, for the
-    normal law.
+    normal distribution.
 
     Parameters
     ----------

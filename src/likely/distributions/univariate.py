@@ -1,4 +1,4 @@
-"""What the laws of one cell share: parameters that broadcast, and a law that is moved and stretched."""
+"""Distributions of one cell: parameters that broadcast, and families of location and scale."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def uniform(shape: torch.Size, like: Tensor) -> Tensor:
 
 
 class Univariate(Distribution):
-    """One law per cell: the parameters broadcast to `(*batch, *event)`, and `log_prob` is per cell, in nats.
+    """One distribution per cell: the parameters broadcast to `(*batch, *event)`, and `log_prob` is per cell, in nats.
 
-    The law works in its parameters' type. Laws with gamma functions are meant to be given float64 ones.
+    Everything is computed in the parameters' type. Families with gamma functions are meant to be given float64 ones.
     """
 
     arg_constraints = {}  # noqa: RUF012
@@ -40,7 +40,7 @@ class Univariate(Distribution):
 
 
 class LocationScale(Univariate):
-    """The law of x = μ + s y: log p(x) = log f((x − μ)/s) − log s, where f is even. Nats, Lebesgue measure.
+    """The distribution of x = μ + s y: log p(x) = log f((x − μ)/s) − log s, where f is even. Nats, Lebesgue measure.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ class Outside:
     scale: Tensor
 
     def log_prob(self, inside: Tensor, value: Tensor, holds: Tensor) -> Tensor:
-        """log p(x), from the log-density of the law within its support."""
+        """log p(x), from the log-density of the distribution within its support."""
         reserve = self.reserve.to(inside.dtype)
         tail = (self.reserve * self.scale).log() - 2 * torch.log(self.scale + value.to(torch.float64).abs())
         return torch.where(holds, inside + torch.log1p(-reserve), tail.to(inside.dtype))
@@ -47,17 +47,18 @@ class Outside:
 
 
 class Warped(Distribution):
-    r"""The law of x with T(x) ~ Σ_k w_k Logistic(m_k, s_k), w = softmax(logits), T increasing; per cell, in nats.
+    r"""x with T(x) ~ Σ_k w_k Logistic(m_k, s_k), w = softmax(logits), T increasing; per cell, in nats.
 
     Its distribution function is F(x) = Σ_k w_k σ((T(x) − m_k)/s_k). On a grid P(x) is the mass F(x + δ/2) − F(x − δ/2)
     (counting measure), for reals it is the density F'(x) (Lebesgue measure in data units). Where T are the normal
-    scores of the training rows, N(0, 1) on the warped axis is the column's marginal law, whatever its form is.
+    scores of the training rows, N(0, 1) on the warped axis is the column's marginal distribution, whatever its form is.
 
     A mass is computed without cancellation (`Logistics.log_mass`). The cells at the ends of the range take the tails;
-    with `cut`, where the ends are law, the law is truncated there instead, and divided by its mass between them.
+    with `cut`, where the ends are hard limits, the distribution is truncated there instead, and divided by its mass
+    between them.
 
-    Source: Hothorn, Möst, Bühlmann 2018, Most likely transformations (a simple law on a transformed scale); Salimans et
-    al. 2017, section 2.1 (masses of a mixture of logistics).
+    Source: Hothorn, Möst, Bühlmann 2018, Most likely transformations (a simple distribution on a transformed scale);
+    Salimans et al. 2017, section 2.1 (masses of a mixture of logistics).
 
     Parameters
     ----------
@@ -68,7 +69,8 @@ class Warped(Distribution):
     levels
         The grid, its range, and the mass kept outside it; `None` for reals.
     cut
-        Ends of the law in data units, `(columns,)` or numbers, −∞ and ∞ where there is none; `None`: there are none.
+        Ends of the distribution in data units, `(columns,)` or numbers, −∞ and ∞ where there is none; `None`: there are
+        none.
     outside
         Mass that a density keeps for x <= 0.
     within
@@ -137,7 +139,7 @@ class Warped(Distribution):
         return lower.masked_fill(below, -OPEN), upper.masked_fill(above, OPEN), width.masked_fill(below | above, OPEN)
 
     def _ends(self) -> tuple[Tensor, Tensor]:
-        """Where the law is cut, on the warped axis: at the outer edges of the outermost cells; open where it is not."""
+        """The ends of the distribution on the warped axis: the outer edges of the outermost cells, or open."""
         assert self.cut is not None
         half = 0.0 if self.levels is None else 0.5 * self.levels.step
         low, high = self.cut[0] - half, self.cut[1] + half
@@ -210,7 +212,7 @@ class Warped(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """Of the law before it is cut to the grid, within its range."""
+        """Of the distribution before it is cut to the grid, within its range."""
         if self.cut is not None:
             return self._moments()[0]
         return self.mixture.expect(*self._nodes(PARTS if self.axis.logarithmic.any() else 1))

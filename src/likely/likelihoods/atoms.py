@@ -19,7 +19,7 @@ __all__ = ["Atoms"]
 
 
 class Atoms(Likelihood):
-    """P(x|z) = Π P(x_i|z): w_ia(z) at the atom a, and w_i0(z) times the base's law; see `distributions.Atoms`.
+    """P(x|z) = Π P(x_i|z): w_ia(z) at the atom a, and w_i0(z) times the base's distribution; see `distributions.Atoms`.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Atoms(Likelihood):
     atoms
         For each column its atoms.
     reserve
-        Mass kept outside an inferred range of the grid; 0 where the limits are law.
+        Mass kept outside an inferred range of the grid; 0 where the limits are hard.
 
     """
 
@@ -60,8 +60,8 @@ class Atoms(Likelihood):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, parameters of the base and 1 + atoms a cell)` -> Atoms, `(*batch, *event)`."""
         size = self.base.parameter_shape.numel()
-        weights, law = self._weights(parameters[..., size:]), self.base(parameters[..., :size])
-        return distributions.Atoms(weights, law, self.atoms, self.levels)
+        weights, distribution = self._weights(parameters[..., size:]), self.base(parameters[..., :size])
+        return distributions.Atoms(weights, distribution, self.atoms, self.levels)
 
     def _weights(self, numbers: Tensor) -> Tensor:
         """Logits `(*batch, *event, 1 + atoms)`, −inf where a cell has fewer."""

@@ -41,7 +41,7 @@ class Likelihood(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, parameters: Tensor) -> Distribution:
-        """Parameters `(*batch, numbers)` -> a distribution over x, one law per cell: `(*batch, *event)`.
+        """Parameters `(*batch, numbers)` -> the distribution of x, one per cell: `(*batch, *event)`.
 
         Its `log_prob` takes x in data units and gives nats per cell. An exposed one is also given `log_exposure`,
         `(rows, 1)`: the logarithm of each row's exposure.

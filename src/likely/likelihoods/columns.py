@@ -44,7 +44,7 @@ class Columns(Likelihood):
         return [self.get_buffer(f"places{i}") for i in range(len(self.families))]
 
     def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
-        """`(*batch, numbers)` -> one law per column, `(*batch, columns)`."""
+        """`(*batch, numbers)` -> one distribution per column, `(*batch, columns)`."""
         pieces = parameters.split(self._sizes, -1)
         parts = [
             family(piece, log_exposure) if family.exposed else family(piece)

@@ -23,7 +23,7 @@ LOW, HIGH = math.log(1e-6), math.log(1e4)
 
 
 class Counts(Likelihood):
-    """A law of counts 0, 1, ... per cell (counting measure), which zeros may inflate. Scored in float64.
+    """A distribution of counts 0, 1, ... per cell (counting measure), which zeros may inflate. Scored in float64.
 
     Parameters
     ----------
@@ -42,14 +42,14 @@ class Counts(Likelihood):
 
     @abstractmethod
     def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
-        """One tensor `(*batch, *event)` per parameter, and what is added to the log-mean -> the law."""
+        """One tensor `(*batch, *event)` per parameter, and what is added to the log-mean -> the distribution."""
 
     @abstractmethod
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:
-        """Parameters `(cells,)` of the law with this mean and variance."""
+        """Parameters `(cells,)` of the distribution with this mean and variance."""
 
     def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
-        """`(*batch, numbers)` -> the law, `(*batch, *event)`; its mean is times the exposure."""
+        """`(*batch, numbers)` -> the distribution, `(*batch, *event)`; its mean is times the exposure."""
         return self.distribution(self.split(parameters.double()), self.wide(log_exposure))
 
     def wide(self, log_exposure: Tensor | None) -> Tensor | float:
@@ -57,7 +57,7 @@ class Counts(Likelihood):
         return 0.0 if log_exposure is None else log_exposure.double().view(-1, *[1] * len(self.event_shape))
 
     def initial(self, values: Tensor) -> Tensor:
-        """The law with each cell's mean (half a count in n rows added) and variance."""
+        """The distribution with each cell's mean (half a count in n rows added) and variance."""
         x = values.to(torch.float64).flatten(1)
         return gather(*self.matched(x.mean(0) + 0.5 / len(x), x.var(0, correction=0)))
 
@@ -119,7 +119,7 @@ class ZeroInflated(Likelihood):
         self.parameter_shape = torch.Size((*base.event_shape, 1 + base.numbers))
 
     def forward(self, parameters: Tensor, log_exposure: Tensor | None = None) -> Distribution:
-        """`(*batch, numbers)` -> the inflated law, `(*batch, *event)`; the base's mean is times the exposure."""
+        """`(*batch, numbers)` -> the inflated counts, `(*batch, *event)`; the base's mean is times the exposure."""
         logits, *parts = self.split(parameters.double())
         return distributions.ZeroInflated(logits, self.base.distribution(parts, self.base.wide(log_exposure)))
 

@@ -19,7 +19,7 @@ HIGH = math.log(10.0)
 
 
 class DiscretisedLogistic(Likelihood):
-    """P(x|z) = Π mass of [x_i − δ/2, x_i + δ/2] under a logistic law of location f_i(z) and scale s_i(z).
+    """P(x|z) = Π mass of [x_i − δ/2, x_i + δ/2] under a logistic distribution of location f_i(z) and scale s_i(z).
 
     Source: Kingma et al. 2016 (inverse autoregressive flow), appendix C.5; Salimans et al. 2017, section 2.1.
 
@@ -34,7 +34,7 @@ class DiscretisedLogistic(Likelihood):
     shift, scale
         Each cell's mean and scale in data units.
     reserve
-        Mass kept for values outside an inferred range; 0 where the limits are law.
+        Mass kept for values outside an inferred range; 0 where the limits are hard.
 
     All of them numbers or `(*event)`. s_i stays below 10 of the cell's scale, and above the smaller of 0.001 of it and
     a tenth of a step: a mass needs no larger floor, because it cannot exceed one.
@@ -84,7 +84,7 @@ class DiscretisedLogistic(Likelihood):
         )
 
     def initial(self, values: Tensor) -> Tensor:
-        """The logistic law with each cell's mean and deviation (at least a third of a step)."""
+        """The logistic distribution with each cell's mean and deviation (at least a third of a step)."""
         y = Frame(self.shift, self.scale).inward(values.to(torch.float64), torch.float64)
         floor = (self.step / self.scale / 3).expand(self.event_shape).flatten()
         deviation = torch.maximum(y.std(0, correction=0).flatten(), floor)

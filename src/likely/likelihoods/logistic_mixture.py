@@ -24,7 +24,7 @@ STEEP = 2.0
 
 
 class DiscretisedLogisticMixture(DiscretisedLogistic):
-    """P(x|z) = Π Σ_k w_ik(z) mass of [x_i − δ/2, x_i + δ/2] under a logistic law of f_ik(z) and s_ik(z).
+    """P(x|z) = Π Σ_k w_ik(z) mass of [x_i − δ/2, x_i + δ/2] under a logistic distribution of f_ik(z) and s_ik(z).
 
     With `coupled` the event is `(H, W, 3)`, the three channels of a pixel share their component, and the locations of
     green and blue depend linearly on red, and on red and green: the log-probabilities per cell are the conditionals.

@@ -103,14 +103,14 @@ class Truncated(Standardised):
         self.family = family
 
     def forward(self, parameters: Tensor) -> Distribution:
-        """`(*batch, 2 * cells)` -> the truncated law in data units, `(*batch, *event)`."""
+        """`(*batch, 2 * cells)` -> the truncated distribution in data units, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
         low, high = ((limit - self.shift) / self.scale for limit in (self.low, self.high))
-        law = self.family(loc, bounded(raw, LOW, HIGH))
-        return Rescaled(distributions.Truncated(law, low, high), self.frame)
+        distribution = self.family(loc, bounded(raw, LOW, HIGH))
+        return Rescaled(distributions.Truncated(distribution, low, high), self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
-        """The best of 88 laws per cell: locations and scales on a grid around the cell's mean and deviation."""
+        """The best of 88 locations and scales of each cell, on a grid around the cell's mean and deviation."""
         y = self.inward(values)
         y = y[:: max(1, len(y) // 500)].unflatten(-1, tuple(self.event_shape))
         mean, deviation = y.mean(0), y.std(0, correction=0).clamp_min(1e-6)

@@ -78,8 +78,8 @@ class Gamma(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> Gamma in data units, `(*batch, *event)`; it is scored in float64."""
         log_mean, raw = self.split(parameters.double())
-        law = distributions.Gamma(bounded(log_mean, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
-        return Rescaled(law, self.frame)
+        distribution = distributions.Gamma(bounded(log_mean, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
+        return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
         """The mean, and Minka's (2002) approximate maximum for the concentration."""
@@ -113,11 +113,11 @@ class Beta(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> Beta in data units, `(*batch, *event)`; it is scored in float64."""
         logit, raw = self.split(parameters.double())
-        law = distributions.Beta(bounded(logit, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
-        return Rescaled(law, self.frame)
+        distribution = distributions.Beta(bounded(logit, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
+        return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
-        """The beta law with each cell's mean and variance."""
+        """The beta distribution with each cell's mean and variance."""
         y = self.inward(values)
         mean, variance = y.mean(0).clamp(1e-9, 1 - 1e-9), y.var(0, correction=0).clamp_min(1e-12)
         concentration = (mean * (1 - mean) / variance - 1).clamp_min(1e-2)

@@ -1,4 +1,4 @@
-"""Likelihoods of real cells with other tails than the normal law's."""
+"""Likelihoods of real cells with other tails than the normal distribution's."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class _LocationScale(Standardised):
         super().__init__(event_shape, 2, shift, scale)
 
     def forward(self, parameters: Tensor) -> Distribution:
-        """`(*batch, 2 * cells)` -> the law in data units, `(*batch, *event)`."""
+        """`(*batch, 2 * cells)` -> the distribution in data units, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
         return Rescaled(self.family(loc, bounded(raw, LOW, HIGH)), self.frame)
 
@@ -77,7 +77,7 @@ class Logistic(_LocationScale):
     family = distributions.Logistic
 
     def initial(self, values: Tensor) -> Tensor:
-        """The logistic law with each cell's mean and deviation."""
+        """The logistic distribution with each cell's mean and deviation."""
         y = self.inward(values)
         scale = y.std(0, correction=0).clamp_min(1e-6) / self.family.unit_deviation
         return gather(y.mean(0), unbounded(scale.log(), LOW, HIGH))
@@ -86,7 +86,7 @@ class Logistic(_LocationScale):
 class StudentT(Standardised):
     """P(x|z) = Π t(x_i; f_i(z), s_i(z), ν_i(z)), a density in data units; ν from the decoder, within 1.5 and 300.
 
-    Source: Lange, Little, Taylor 1989, Robust statistical modeling using the t distribution; as the law of
+    Source: Lange, Little, Taylor 1989, Robust statistical modeling using the t distribution; as the distribution of
     a VAE: Takahashi et al. 2018, Student-t variational autoencoder for robust density estimation.
 
     Parameters
@@ -106,8 +106,8 @@ class StudentT(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 3 * cells)` -> Student's t in data units, `(*batch, *event)`."""
         loc, raw, raw_df = self.split(parameters)
-        law = distributions.StudentT(loc, bounded(raw, LOW, HIGH), bounded(raw_df, LOW_DF, HIGH_DF))
-        return Rescaled(law, self.frame)
+        distribution = distributions.StudentT(loc, bounded(raw, LOW, HIGH), bounded(raw_df, LOW_DF, HIGH_DF))
+        return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
         """Of several degrees of freedom the best, with location and scale by EM (Lange, Little, Taylor 1989)."""

@@ -27,7 +27,7 @@ MOST = 1.0  # of what z adds to the logarithm of a share
 class Resolutions(Likelihood):
     """P(x|z) = Π Σ_g r_ig(z) P_ig(x_i|z): with weight r_g the value is a multiple of m_g steps δ of the finest grid.
 
-    The P_g are one law (`Warped`) on grids of step m_g δ; see `distributions.Resolutions`.
+    The P_g are one distribution (`Warped`) on grids of step m_g δ; see `distributions.Resolutions`.
 
     Parameters
     ----------
@@ -107,11 +107,11 @@ class Resolutions(Likelihood):
         finest, levels = self.finest, self.levels
         logits, loc, raw = components(finest, parameters, 3)
         plain = Levels(levels.step, levels.low, levels.high)
-        law = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
+        distribution = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
         known = self.shares.clamp_min(LEAST).log().unsqueeze(-2)
         weights = known + bounded(weights - known, -MOST, MOST) + self.offset.unsqueeze(-2)
         weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), ABSENT)
-        return distributions.Resolutions(weights, law, self._grids(), levels.reserve)
+        return distributions.Resolutions(weights, distribution, self._grids(), levels.reserve)
 
     def initial(self, values: Tensor) -> Tensor:
         """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
@@ -129,19 +129,19 @@ class Resolutions(Likelihood):
         """Offsets of the resolutions with which numbers are round as often among the draws as among the rows.
 
         A number is of the class of the coarsest multiple that divides it. z that remembers how a row was rounded leaves
-        the finest law its own share of round numbers besides, so that draws would have too many. The offset is moved by
-        the logarithm of wanted over drawn shares until both agree (iterative proportional fitting; Deming and Stephan
-        1940), or until it is ±3. A column whose draws do not count stays as it is.
+        the finest distribution its own share of round numbers besides, so that draws would have too many. The offset is
+        moved by the logarithm of wanted over drawn shares until both agree (iterative proportional fitting; Deming and
+        Stephan 1940), or until it is ±3. A column whose draws do not count stays as it is.
         """
         wanted = self._classes(values.unsqueeze(-1), counted.unsqueeze(-1)).sum((0, -2))
         some = (drawn > 0).any(0).unsqueeze(-1) & (self.shares > 0) & (wanted > 0)
         for _ in range(ROUNDS):
-            law = self(parameters)
-            chance = self._classes(law.apart_draws(), drawn.unsqueeze(-1))
-            components = torch.softmax(law.finest.mixture.logits, -1).unsqueeze(-1)
+            distribution = self(parameters)
+            chance = self._classes(distribution.apart_draws(), drawn.unsqueeze(-1))
+            components = torch.softmax(distribution.finest.mixture.logits, -1).unsqueeze(-1)
             moved = torch.zeros_like(wanted)
             for _ in range(PASSES):
-                share = (components * torch.softmax(law.logits + moved.unsqueeze(-2), -1)).sum(-2)
+                share = (components * torch.softmax(distribution.logits + moved.unsqueeze(-2), -1)).sum(-2)
                 found = (share.unsqueeze(-1) * chance).sum((0, -2))
                 gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (found / found.sum(-1, keepdim=True)).log()
                 moved = moved + CAUTION * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)

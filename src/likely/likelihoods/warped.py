@@ -27,8 +27,8 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 class Warped(Likelihood):
     """P(x|z) = Π P(x_i|z), T_i(x_i) ~ Σ_k w_ik(z) Logistic(m_ik(z), s_ik(z)), T_i fixed by the training rows.
 
-    T_i maps the column's marginal law to about N(0, 1), so that tails, point masses and modes are in T_i, and the
-    decoder says where on it the row lies. A mass on a grid, a density in data units for reals:
+    T_i maps the column's marginal distribution to about N(0, 1), so that tails, point masses and modes are in T_i, and
+    the decoder says where on it the row lies. A mass on a grid, a density in data units for reals:
     `distributions.Warped` has the formulae and the sources.
 
     Parameters
@@ -45,10 +45,10 @@ class Warped(Likelihood):
         The range of a grid in data units, whose outer cells reach to infinity; ∓inf for an unbounded grid.
     reserve
         Mass kept for values outside an inferred range, of reals on a logarithmic axis for x <= 0; 0 where the limits
-        are law.
+        are hard.
     cut
-        Ends that were declared, at which the law is truncated: (low, high), ∓inf where there is none. Those of a grid
-        are its range too.
+        Ends that were declared, at which the distribution is truncated: (low, high), ∓inf where there is none. Those of
+        a grid are its range too.
     scale
         Of what is kept for x <= 0, in data units.
 

@@ -75,14 +75,14 @@ class Model(nn.Module, ABC):
         """
 
     def likelihood(self, z: Tensor, covariates: Tensor | None = None) -> Distribution:
-        """P(x|z) of `decoded(z, covariates)`, one law per cell: `(*lead, batch, *event)`."""
+        """P(x|z) of `decoded(z, covariates)`, one per cell: `(*lead, batch, *event)`."""
         return self.likelihood_from(self.decoded(z, covariates), covariates)
 
     def likelihood_from(self, decoded: Tensor, covariates: Tensor | None) -> Distribution:
         """P(x|z) of the decoder's output, and of the exposure among the covariates where there is one."""
         exposure = () if self.exposure is None or covariates is None else (self.exposure(covariates),)
-        law: Distribution = self.p_x_z(decoded, *exposure)
-        return law
+        distribution: Distribution = self.p_x_z(decoded, *exposure)
+        return distribution
 
     @property
     def members(self) -> tuple[Model, ...]:

@@ -104,17 +104,17 @@ class HierarchicalVAE(Model):
         Raises
         ------
         ConfigError
-            If `q` or `p` is not a law that this model gave.
+            If `q` or `p` is not one that this model gave.
 
         """
         q, p = self.posterior(batch) if q is None else q, self.prior() if p is None else p
         if not isinstance(q, Hierarchy) or not isinstance(p, Hierarchy):
-            laws = f"{type(q).__name__} and {type(p).__name__}"
-            raise ConfigError(f"Q and P of a hierarchical model are what its posterior and prior give, got {laws}")
+            kinds = f"{type(q).__name__} and {type(p).__name__}"
+            raise ConfigError(f"Q and P of a hierarchical model are what its posterior and prior give, got {kinds}")
         noise = q.noise(torch.Size((k,)), generator) if noise is None else noise
         down = self.topdown(noise=noise, features=q.features)
-        law = self.likelihood_from(self._read(down.output, batch.covariates), batch.covariates)
-        log_px_z = batch.sum_observed(law.log_prob(batch.values))
+        distribution = self.likelihood_from(self._read(down.output, batch.covariates), batch.covariates)
+        log_px_z = batch.sum_observed(distribution.log_prob(batch.values))
         return Terms(q.draws_of(down), log_px_z, q, p, groups=self._kl_groups(down), draws_of_p=p.draws_of(down))
 
     def initialise(self, batch: Batch) -> None:

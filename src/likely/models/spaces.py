@@ -13,7 +13,7 @@ WORDS = {"real": "real vectors", "sphere": "unit vectors", "codes": "one-hot cod
 
 
 def demand_same_space(prior: Prior | FromPosterior, posterior: Posterior) -> None:
-    """Refuse a prior and a posterior that are laws of different things.
+    """Refuse a prior and a posterior whose codes are of different kinds.
 
     Raises
     ------

@@ -77,8 +77,8 @@ class VAE(Model):
     def prior(self, rows: Tensor | None = None) -> LatentDistribution:
         """P(z); in training, `rows` are the numbers of the training rows whose z will be asked about."""
         given = (self._q, rows) if isinstance(self.p_z, FromPosterior) else ()
-        law: LatentDistribution = self.p_z(*given)
-        return law
+        distribution: LatentDistribution = self.p_z(*given)
+        return distribution
 
     def encoded(self, batch: Batch) -> Tensor:
         """The encoder's output, the parameters of Q: `(batch, posterior.parameter_shape.numel())`."""
@@ -87,8 +87,8 @@ class VAE(Model):
 
     def posterior_from(self, encoded: Tensor) -> LatentDistribution:
         """Q(z|x), `(batch,)`; whatever the posterior itself learns is not in the encoder's output."""
-        law: LatentDistribution = self.q_z_x(encoded)
-        return law
+        distribution: LatentDistribution = self.q_z_x(encoded)
+        return distribution
 
     def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
         """The parameters of P(x|z): `(*lead, batch, likelihood.parameter_shape.numel())`."""

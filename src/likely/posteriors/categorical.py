@@ -17,12 +17,12 @@ BOUND = 10.0
 class Categorical(Posterior):
     """Q(z|x) = Π_g Q(z_g|x): `groups` one-hot vectors of `classes`, π_g = softmax(logits_g(x)).
 
-    In training z is relaxed, a draw of the Concrete law (Maddison et al. 2017; Jang et al. 2017), so that gradients
-    flow; in evaluation it is the exact code. The KL is that of the categoricals, in closed form, in both (as Jang et
-    al. do): what training maximises with relaxed z is then no bound on log P(x), relaxed or not, while evaluation is
-    exact. Importance-weighted bounds, and any KL that is sampled, take the relaxed densities of Q and P instead: in
-    training they bound the evidence of the relaxed model, and in evaluation that of the model. What is good for
-    the one need not be for the other: in a small trial the ELBO trained the better model of codes.
+    In training z is relaxed, a draw of the Concrete distribution (Maddison et al. 2017; Jang et al. 2017), so that
+    gradients flow; in evaluation it is the exact code. The KL is that of the categoricals, in closed form, in both (as
+    Jang et al. do): what training maximises with relaxed z is then no bound on log P(x), relaxed or not, while
+    evaluation is exact. Importance-weighted bounds, and any KL that is sampled, take the relaxed densities of Q and P
+    instead: in training they bound the evidence of the relaxed model, and in evaluation that of the model. What is good
+    for the one need not be for the other: in a small trial the ELBO trained the better model of codes.
 
     Logits are kept within −10 and 10, so that relaxed draws do not underflow at temperatures from ½ on.
 
@@ -31,7 +31,7 @@ class Categorical(Posterior):
     groups, classes
         Number of one-hot vectors, and the length of each.
     temperature
-        λ of the relaxed law; ⅔ by Maddison et al. 2017. Lower is nearer to codes, and noisier in gradient.
+        λ of the relaxed distribution; ⅔ by Maddison et al. 2017. Lower is nearer to codes, and noisier in gradient.
 
     Raises
     ------

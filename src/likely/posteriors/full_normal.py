@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from likely.distributions import FullNormal as Law
+from likely import distributions
 from likely.posteriors.base import Posterior
 from likely.posteriors.normal import HIGH, LOW
 
@@ -33,10 +33,10 @@ class FullNormal(Posterior):
         rows, columns = torch.tril_indices(dim, dim, -1)
         self.register_buffer("places", rows * dim + columns, persistent=False)
 
-    def forward(self, parameters: Tensor) -> Law:
+    def forward(self, parameters: Tensor) -> distributions.FullNormal:
         """`(batch, 2 dim + dim (dim − 1)/2)` -> the distribution, over vectors `(dim,)`."""
         dim = self.event_shape[0]
         mean, log_std, below = parameters.split([dim, dim, len(self.places)], -1)
         lower = parameters.new_zeros(*parameters.shape[:-1], dim * dim)
         lower = lower.index_copy(-1, self.places, below).unflatten(-1, (dim, dim))
-        return Law(mean, log_std.clamp(LOW, HIGH), lower)
+        return distributions.FullNormal(mean, log_std.clamp(LOW, HIGH), lower)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from likely import distributions
 from likely.distributions import DiagonalNormal
-from likely.distributions import LatentMixture as Law
 from likely.posteriors.base import Posterior
 from likely.posteriors.normal import HIGH, LOW
 
@@ -35,9 +35,9 @@ class Mixture(Posterior):
         self.parameter_shape = torch.Size((components * (2 * dim + 1),))
         self.offset = torch.nn.Parameter(0.5 * torch.randn(components, dim))
 
-    def forward(self, parameters: Tensor) -> Law:
+    def forward(self, parameters: Tensor) -> distributions.LatentMixture:
         """`(batch, components (2 dim + 1))`: logits, means, log σ -> the distribution, over vectors `(dim,)`."""
         m, dim = self.components, self.event_shape[0]
         logits, means, log_std = parameters.split([m, m * dim, m * dim], -1)
         means, log_std = means.unflatten(-1, (m, dim)), log_std.unflatten(-1, (m, dim))
-        return Law(logits, DiagonalNormal(means + self.offset, log_std.clamp(LOW, HIGH)))
+        return distributions.LatentMixture(logits, DiagonalNormal(means + self.offset, log_std.clamp(LOW, HIGH)))

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from likely.distributions import VonMisesFisher as Law
+from likely import distributions
 from likely.errors import ConfigError
 from likely.posteriors.base import Posterior
 
@@ -46,10 +46,10 @@ class VonMisesFisher(Posterior):
         self.event_shape = torch.Size((dim,))
         self.parameter_shape = torch.Size((dim + 1,))
 
-    def forward(self, parameters: Tensor) -> Law:
+    def forward(self, parameters: Tensor) -> distributions.VonMisesFisher:
         """`(batch, dim + 1)`: direction and log κ/dim -> the distribution, over unit vectors `(dim,)`."""
         dim = self.event_shape[0]
         direction = parameters[..., :dim].to(torch.float64)
         direction = torch.cat([direction[..., :1] + NUDGE, direction[..., 1:]], -1)
         log_kappa = F.hardtanh(parameters[..., dim] + math.log(dim), LOW, HIGH)
-        return Law(F.normalize(direction, dim=-1).to(parameters.dtype), log_kappa.exp())
+        return distributions.VonMisesFisher(F.normalize(direction, dim=-1).to(parameters.dtype), log_kappa.exp())

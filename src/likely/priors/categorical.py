@@ -15,16 +15,16 @@ __all__ = ["Categorical"]
 class Categorical(Prior):
     """P(z) = Π_g P(z_g): `groups` one-hot vectors of `classes`, π_g = softmax(logits_g), learned, uniform at first.
 
-    For the posterior `Categorical`. In training the law is relaxed, with this temperature: bounds that ask for log P(z)
-    of relaxed draws are then bounds of the relaxed model (Maddison et al. 2017), whose prior
-    is the Concrete law. In evaluation it is the categorical.
+    For the posterior `Categorical`. In training the distribution is relaxed, with this temperature: bounds that ask for
+    log P(z) of relaxed draws are then bounds of the relaxed model (Maddison et al. 2017), whose prior is the Concrete
+    distribution. In evaluation it is the categorical.
 
     Parameters
     ----------
     groups, classes
         Number of one-hot vectors, and the length of each.
     temperature
-        λ of the relaxed law, as the posterior's unless there is a reason.
+        λ of the relaxed distribution, as the posterior's unless there is a reason.
 
     Raises
     ------

@@ -129,7 +129,7 @@ class Exemplar(FromPosterior):
 
 
 class _Nearest(LatentDistribution):
-    """The law in training: densities by the nearest exemplars, draws from all of them as stored."""
+    """The distribution in training: densities by the nearest exemplars, draws from all of them as stored."""
 
     def __init__(self, prior: Exemplar, whole: LatentMixture, posterior: Encode, rows: Tensor | None) -> None:
         self.prior, self.whole, self.posterior, self.rows = prior, whole, posterior, rows

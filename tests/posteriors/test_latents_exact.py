@@ -95,7 +95,7 @@ def test_a_mixture_of_any_laws_is_evaluated_in_pieces(monkeypatch: pytest.Monkey
     parts, z = posteriors.FullNormal(3)(torch.randn(5, 9)), torch.randn(7, 4, 3)
     law, sizes = LatentMixture(torch.zeros(5), parts), []
     whole, one = law.log_prob(z), type(parts).log_prob
-    monkeypatch.setattr("likely.distributions.latent_mixture.CELLS", 60)
+    monkeypatch.setattr("likely.distributions.latent_mixture.MAX_CELLS", 60)
     monkeypatch.setattr(type(parts), "log_prob", lambda self, z: sizes.append(len(z)) or one(self, z))
     with torch.no_grad():
         torch.testing.assert_close(law.log_prob(z), whole)

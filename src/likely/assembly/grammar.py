@@ -16,7 +16,7 @@ __all__ = ["Argument", "Named", "Part", "Value", "known", "parse"]
 
 Value = int | float | str
 
-MOST = 10_000
+MAX_NUMBER = 10_000
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Argument:
     words: tuple[str, ...] = ()
     whole: bool = False
     least: int = 1
-    most: int = MOST
+    most: int = MAX_NUMBER
 
     def __str__(self) -> str:
         return "|".join((self.name, *self.words) if self.name else self.words)

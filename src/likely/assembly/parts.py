@@ -17,6 +17,7 @@ from likely.assembly.grammar import Argument, Part
 from likely.data import Schema
 from likely.data.encode import is_byte
 from likely.errors import ConfigError
+from likely.networks.ladder import MAX_GROUPS
 from likely.priors import FromPosterior
 
 __all__ = ["PARTS"]
@@ -41,7 +42,7 @@ def _count(name: str, default: int | None, least: int = 1) -> Argument:
 
 
 CODE = (_count("GROUPS", 16), _count("CLASSES", 8, least=2), Argument("TEMPERATURE", 0.67))
-GROUPS = (Argument("GROUPS", 3, whole=True, most=20),)
+GROUPS = (Argument("GROUPS", 3, whole=True, most=MAX_GROUPS),)
 FAMILY = Argument(words=tuple(families.FAMILY), default="gaussian")
 GRADIENT = Argument(words=("plain", "stl", "dreg"), default="plain")
 

@@ -11,9 +11,9 @@ __all__ = ["Usual", "usual_sizes"]
 
 BY_ROWS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))
 FEW_ROWS, MANY_ROWS = 150, 5000
-MOST_COMPONENTS = 50
-EPOCHS = 4
-MANY_MISSING = 0.05
+MAX_COMPONENTS = 50
+MIN_EPOCHS = 4  # of very many rows
+MANY_MISSING = 0.05  # share of the cells
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def usual_sizes(schema: Schema) -> Usual:
     few, many = n < FEW_ROWS, n >= MANY_ROWS
     most = max(200, 2 * n) if few else most
     longer = 2 if sum(column.missing for column in schema.modelled) >= MANY_MISSING * n * d else 1
-    components = max(2, min(MOST_COMPONENTS, n // 10))
+    components = max(2, min(MAX_COMPONENTS, n // 10))
     return Usual(
         latent=max(2, min(64, d)),
         width=min(by_rows, max(128 if many else 64, _power(16 * d))),
@@ -58,7 +58,7 @@ def usual_sizes(schema: Schema) -> Usual:
         prior="normal" if any(not column.exposure for column in schema.conditions) else f"mixture:{components}",
         batch_size=batch,
         learning_rate=8e-3 if few else 4e-3,
-        max_steps=max(longer * min(most, max(2000, 2 * d**3)), math.ceil(EPOCHS * n / batch)),
+        max_steps=max(longer * min(most, max(2000, 2 * d**3)), math.ceil(MIN_EPOCHS * n / batch)),
     )
 
 

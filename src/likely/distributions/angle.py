@@ -12,7 +12,7 @@ __all__ = ["invert"]
 
 PANELS, NODES, STEPS = 20, 8, 4
 BELOW, ABOVE = 8.5, 15.0
-STEEPEST = 50.0
+MAX_RISE = 50.0
 MAX_ROWS = 2**12  # inverted at once
 
 
@@ -100,7 +100,7 @@ class _Panels:
     def _guess(self, place: Tensor, share: Tensor) -> Tensor:
         """Where in its panel a share of its mass is reached, were f exponential there, or a power at 0 and π."""
         heights = self.log_f(torch.sin(0.5 * self.edges), self.edges.sin())
-        rise = heights.diff(dim=-1).clamp(-STEEPEST, STEEPEST).gather(1, place)
+        rise = heights.diff(dim=-1).clamp(-MAX_RISE, MAX_RISE).gather(1, place)
         rise = torch.where(rise.abs() < 1e-6, 1e-6, rise)
         part = torch.log1p(share * torch.expm1(rise)) / rise
         if self.power:

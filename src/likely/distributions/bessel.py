@@ -10,7 +10,7 @@ from torch import Tensor
 
 __all__ = ["log_area", "log_mean_exp"]
 
-LEAST_ORDER, DEGREES = 20.0, 10
+MIN_ORDER, DEGREES = 20.0, 10
 
 
 def log_area(dim: int) -> float:
@@ -41,7 +41,7 @@ def log_mean_exp(dim: int, kappa: Tensor) -> tuple[Tensor, Tensor]:
     """
     kappa = kappa.to(torch.float64)
     order = 0.5 * dim - 1
-    steps = max(0, math.ceil(LEAST_ORDER - order))
+    steps = max(0, math.ceil(MIN_ORDER - order))
     log_m, ratio = _large_order(order + steps, kappa)
     for k in range(steps, 0, -1):
         twice = 2 * (order + k)

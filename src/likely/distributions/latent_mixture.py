@@ -14,7 +14,7 @@ from likely.distributions.normal import HALF_LOG_TWO_PI, DiagonalNormal
 
 __all__ = ["LatentMixture"]
 
-CELLS = 2**22
+MAX_CELLS = 2**22  # numbers held at once
 
 
 class LatentMixture(LatentDistribution):
@@ -85,7 +85,7 @@ class LatentMixture(LatentDistribution):
         flat = value.reshape(-1, value.shape[-1])
         diagonal = isinstance(self.components, DiagonalNormal)
         cells = self.logits.shape[-1] * (1 if diagonal else value.shape[-1])
-        size = max(1, len(flat) if torch.is_grad_enabled() else CELLS // cells)
+        size = max(1, len(flat) if torch.is_grad_enabled() else MAX_CELLS // cells)
         made = [torch.logsumexp(self.logits + self._each(part), -1) for part in flat.split(size)]
         return (made[0] if len(made) == 1 else torch.cat(made)).view(value.shape[:-1])
 

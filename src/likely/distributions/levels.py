@@ -9,7 +9,7 @@ from torch import Tensor
 
 __all__ = ["Levels"]
 
-OFF = 1e-6
+MAX_OFF_GRID = 1e-6  # steps by which a value may be off the grid
 
 
 class Levels:
@@ -103,4 +103,4 @@ class Levels:
 
 def _slack(r: Tensor) -> Tensor:
     """By how many steps a value r steps from 0 may be off the grid: a millionth, and what its type rounds away."""
-    return r.abs().mul_(2 * torch.finfo(r.dtype).eps).add_(OFF)
+    return r.abs().mul_(2 * torch.finfo(r.dtype).eps).add_(MAX_OFF_GRID)

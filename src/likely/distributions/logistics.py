@@ -15,7 +15,7 @@ from likely.distributions.univariate import uniform
 __all__ = ["OPEN", "Logistics"]
 
 OPEN = 1e20  # where an open edge lies on the axis: its logistic functions are 0 and 1, with finite gradients
-LEAST = 1e-300
+MIN_SHARE = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,6 +127,6 @@ def _between(loc: Tensor, log_scale: Tensor, u: Tensor, lower: Tensor, upper: Te
     flip = a + b > 0
     low, high = torch.where(flip, -b, a), torch.where(flip, -a, b)
     share = torch.where(flip, 1 - u, u)
-    p = (torch.sigmoid(low) + share * (torch.sigmoid(high) - torch.sigmoid(low))).clamp(LEAST, 1 - 1e-16)
+    p = (torch.sigmoid(low) + share * (torch.sigmoid(high) - torch.sigmoid(low))).clamp(MIN_SHARE, 1 - 1e-16)
     y = torch.log(p) - torch.log1p(-p)
     return (loc + log_scale.exp() * torch.where(flip, -y, y)).clamp(lower, upper)

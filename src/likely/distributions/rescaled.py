@@ -14,7 +14,7 @@ from likely.distributions.univariate import Univariate
 
 __all__ = ["Frame", "Rescaled"]
 
-FARTHEST = 1e15
+MAX_STANDARDISED = 1e15  # whose square float32 holds
 
 
 class Frame:
@@ -37,7 +37,7 @@ class Frame:
         """Data units to standardised units, kept within ±1e15, where squares still fit into float32."""
         if x.dtype != torch.float64:
             return (x.to(dtype) - self.shift.to(dtype)) / self.scale.to(dtype)
-        return ((x - self.shift) / self.scale).clamp(-FARTHEST, FARTHEST).to(dtype)
+        return ((x - self.shift) / self.scale).clamp(-MAX_STANDARDISED, MAX_STANDARDISED).to(dtype)
 
     def outward(self, y: Tensor) -> Tensor:
         """Standardised units to data units, in float64."""

@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["HALF_LOG_TWO_PI", "betainc", "stirling"]
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
-TINY = 1e-300
+MIN_SIZE = 1e-300
 
 
 def stirling(log_k: Tensor) -> Tensor:
@@ -62,4 +62,4 @@ def _fraction(a: Tensor, b: Tensor, x: Tensor, most: int = 10_000) -> Tensor:
 
 
 def _nonzero(x: Tensor) -> Tensor:
-    return torch.where(x.abs() < TINY, torch.full_like(x, TINY), x)
+    return torch.where(x.abs() < MIN_SIZE, torch.full_like(x, MIN_SIZE), x)

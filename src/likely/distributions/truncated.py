@@ -15,7 +15,7 @@ from likely.distributions.univariate import LocationScale, uniform
 
 __all__ = ["Truncated"]
 
-FAR = 1e30
+MAX_LIMIT = 1e30  # a limit that is none
 ROUNDING = 1e-14  # of a limit there and back, from one unit to another
 
 
@@ -76,8 +76,8 @@ class Truncated(Distribution):
 
     def _edges(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The limits in the base's standard units, mirrored into the lower half where they lie in the upper one."""
-        a = self.base.standardise(low.clamp(-FAR, FAR))
-        b = self.base.standardise(high.clamp(-FAR, FAR))
+        a = self.base.standardise(low.clamp(-MAX_LIMIT, MAX_LIMIT))
+        b = self.base.standardise(high.clamp(-MAX_LIMIT, MAX_LIMIT))
         flip = a + b > 0
         return torch.where(flip, -b, a), torch.where(flip, -a, b), flip
 

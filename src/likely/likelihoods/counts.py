@@ -18,8 +18,8 @@ from likely.likelihoods.standardised import gather
 __all__ = ["Counts", "NegativeBinomial", "Poisson", "ZeroInflated"]
 
 # Bounds of a log-mean, and of the logarithm of the dispersion.
-WIDE = 30.0
-LOW, HIGH = math.log(1e-6), math.log(1e4)
+MAX_LOG_MEAN = 30.0
+MIN_LOG_DISPERSION, MAX_LOG_DISPERSION = math.log(1e-6), math.log(1e4)
 
 
 class Counts(Likelihood):
@@ -72,11 +72,11 @@ class Poisson(Counts):
 
     def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Poisson of the bounded log-rate."""
-        return distributions.Poisson(bounded(parts[0], -WIDE, WIDE) + log_exposure)
+        return distributions.Poisson(bounded(parts[0], -MAX_LOG_MEAN, MAX_LOG_MEAN) + log_exposure)
 
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG002
         """The log-rate."""
-        return (unbounded(mean.log(), -WIDE, WIDE),)
+        return (unbounded(mean.log(), -MAX_LOG_MEAN, MAX_LOG_MEAN),)
 
 
 class NegativeBinomial(Counts):
@@ -90,13 +90,15 @@ class NegativeBinomial(Counts):
 
     def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Negative binomial of the bounded log-mean and log-dispersion."""
-        log_mean = bounded(parts[0], -WIDE, WIDE) + log_exposure
-        return distributions.NegativeBinomial(log_mean, bounded(parts[1], LOW, HIGH))
+        log_mean = bounded(parts[0], -MAX_LOG_MEAN, MAX_LOG_MEAN) + log_exposure
+        return distributions.NegativeBinomial(log_mean, bounded(parts[1], MIN_LOG_DISPERSION, MAX_LOG_DISPERSION))
 
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:
         """Log-mean and log-dispersion by moments."""
         dispersion = ((variance - mean) / mean.square()).clamp(1e-5, 1e3)
-        return unbounded(mean.log(), -WIDE, WIDE), unbounded(dispersion.log(), LOW, HIGH)
+        return unbounded(mean.log(), -MAX_LOG_MEAN, MAX_LOG_MEAN), unbounded(
+            dispersion.log(), MIN_LOG_DISPERSION, MAX_LOG_DISPERSION
+        )
 
 
 class ZeroInflated(Likelihood):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,10 +13,10 @@ from likely.distributions import Rescaled
 from likely.distributions.rescaled import Frame
 from likely.errors import ConfigError
 from likely.likelihoods.base import Likelihood, bounded, unbounded
+from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE
 
 __all__ = ["Gaussian"]
 
-LOW, HIGH = math.log(1e-3), math.log(10.0)
 
 Sigma = float | Literal["shared", "column", "predicted"]
 
@@ -73,9 +72,9 @@ class Gaussian(Likelihood):
         mean, *rest = self.split(parameters)
         frame = Frame(self.shift, self.scale)
         if self.sigma == "predicted":
-            deviation = bounded(rest[0], LOW, HIGH).exp()
+            deviation = bounded(rest[0], MIN_LOG_SCALE, MAX_LOG_SCALE).exp()
         elif self.raw is not None:
-            deviation = bounded(self.raw, LOW, HIGH).exp().expand_as(mean)
+            deviation = bounded(self.raw, MIN_LOG_SCALE, MAX_LOG_SCALE).exp().expand_as(mean)
         else:
             units = torch.ones_like(self.scale) if self.relative else self.scale
             deviation = (float(self.sigma) / units).to(mean.dtype).expand_as(mean)
@@ -88,4 +87,4 @@ class Gaussian(Likelihood):
         if self.sigma != "predicted":
             return mean.to(torch.float32)
         log_std = y.std(0, correction=0).flatten().clamp_min(1e-6).log()
-        return torch.cat([mean, unbounded(log_std, LOW, HIGH)]).to(torch.float32)
+        return torch.cat([mean, unbounded(log_std, MIN_LOG_SCALE, MAX_LOG_SCALE)]).to(torch.float32)

@@ -12,10 +12,9 @@ from torch.distributions import Distribution
 from likely import distributions
 from likely.distributions.rescaled import Frame
 from likely.likelihoods.base import Likelihood, bounded, unbounded
+from likely.likelihoods.standardised import MAX_LOG_SCALE
 
 __all__ = ["DiscretisedLogistic"]
-
-HIGH = math.log(10.0)
 
 
 class DiscretisedLogistic(Likelihood):
@@ -75,7 +74,7 @@ class DiscretisedLogistic(Likelihood):
         loc, raw = self.split(parameters)
         return distributions.DiscretisedLogistic(
             loc,
-            bounded(raw, self.lowest, HIGH),
+            bounded(raw, self.lowest, MAX_LOG_SCALE),
             Frame(self.shift, self.scale),
             self.step,
             self.low,
@@ -90,5 +89,5 @@ class DiscretisedLogistic(Likelihood):
         deviation = torch.maximum(y.std(0, correction=0).flatten(), floor)
         log_scale = (deviation * math.sqrt(3) / math.pi).log()
         return torch.cat(
-            [y.mean(0).flatten(), unbounded(log_scale, self.lowest.expand(self.event_shape).flatten(), HIGH)]
+            [y.mean(0).flatten(), unbounded(log_scale, self.lowest.expand(self.event_shape).flatten(), MAX_LOG_SCALE)]
         ).to(torch.float32)

@@ -15,12 +15,12 @@ from likely.distributions.rescaled import Frame
 from likely.errors import ConfigError
 from likely.likelihoods.base import bounded, unbounded
 from likely.likelihoods.logistic import DiscretisedLogistic
-from likely.likelihoods.standardised import HIGH, LOW, components, gather, start_mixture
+from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, components, gather, start_mixture
 
 __all__ = ["DiscretisedLogisticMixture"]
 
 # Bound of the coefficients between channels, in standardised units.
-STEEP = 2.0
+MAX_SLOPE = 2.0
 
 
 class DiscretisedLogisticMixture(DiscretisedLogistic):
@@ -73,10 +73,10 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, numbers)` -> the mixture, `(*batch, *event)`."""
         logits, loc, raw, *rest = components(self, parameters, 4 if self.coupled else 3)
-        log_scale = bounded(raw, LOW, HIGH)
+        log_scale = bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)
         if not self.coupled:
             return distributions.Mixture(logits, self.grid.spread().distribution(loc, log_scale))
-        slope = bounded(rest[0], -STEEP, STEEP)
+        slope = bounded(rest[0], -MAX_SLOPE, MAX_SLOPE)
         return distributions.CoupledLogisticMixture(logits.sum(-2), loc, log_scale, slope, self.grid)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
 
     @staticmethod
     def _raw(deviation: Tensor) -> Tensor:
-        return unbounded((deviation * math.sqrt(3) / math.pi).log(), LOW, HIGH)
+        return unbounded((deviation * math.sqrt(3) / math.pi).log(), MIN_LOG_SCALE, MAX_LOG_SCALE)
 
     def _initial_coupled(self, y: Tensor, floor: Tensor) -> Tensor:
         y = y.flatten(1, 2)
@@ -105,5 +105,5 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
         logits, loc, deviation = start_mixture(left, self.count, floor.unsqueeze(-1))
         coefficients = torch.stack([alpha, slopes[:, 0], slopes[:, 1]], -1).unsqueeze(-1).expand_as(loc)
         shared = (logits / 3).unsqueeze(1).expand_as(loc)
-        parts = (shared, loc, self._raw(deviation), unbounded(coefficients, -STEEP, STEEP))
+        parts = (shared, loc, self._raw(deviation), unbounded(coefficients, -MAX_SLOPE, MAX_SLOPE))
         return gather(*(part.permute(2, 0, 1) for part in parts))

@@ -12,13 +12,13 @@ from torch.distributions import Distribution
 from likely import distributions
 from likely.distributions import Rescaled
 from likely.likelihoods.base import bounded, unbounded
-from likely.likelihoods.standardised import HIGH, LOW, Standardised, gather
+from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, Standardised, gather
 
 __all__ = ["Beta", "Gamma", "LogNormal"]
 
 # Bounds of log-means and logits, and of the logarithm of a concentration (deviation/mean is 10 to 0.001).
-WIDE = 30.0
-LOW_K, HIGH_K = math.log(1e-2), math.log(1e6)
+MAX_LOG_MEAN = 30.0
+MIN_LOG_SHAPE, MAX_LOG_SHAPE = math.log(1e-2), math.log(1e6)
 
 
 class LogNormal(Standardised):
@@ -45,13 +45,13 @@ class LogNormal(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> LogNormal in data units, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
-        return Rescaled(distributions.LogNormal(loc, bounded(raw, LOW, HIGH)), self.frame)
+        return Rescaled(distributions.LogNormal(loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)), self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
         """Mean and deviation of the logarithms: the maximum of the likelihood."""
         log_y = self.inward(values).clamp_min(1e-30).log()
         deviation = log_y.std(0, correction=0).clamp_min(1e-6)
-        return gather(log_y.mean(0), unbounded(deviation.log(), LOW, HIGH))
+        return gather(log_y.mean(0), unbounded(deviation.log(), MIN_LOG_SCALE, MAX_LOG_SCALE))
 
 
 class Gamma(Standardised):
@@ -78,7 +78,9 @@ class Gamma(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> Gamma in data units, `(*batch, *event)`; it is scored in float64."""
         log_mean, raw = self.split(parameters.double())
-        distribution = distributions.Gamma(bounded(log_mean, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
+        distribution = distributions.Gamma(
+            bounded(log_mean, -MAX_LOG_MEAN, MAX_LOG_MEAN), bounded(raw, MIN_LOG_SHAPE, MAX_LOG_SHAPE)
+        )
         return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -87,7 +89,9 @@ class Gamma(Standardised):
         mean = y.mean(0)
         s = (mean.log() - y.log().mean(0)).clamp_min(1e-9)
         k = (3 - s + ((s - 3).square() + 24 * s).sqrt()) / (12 * s)
-        return gather(unbounded(mean.log(), -WIDE, WIDE), unbounded(k.log(), LOW_K, HIGH_K))
+        return gather(
+            unbounded(mean.log(), -MAX_LOG_MEAN, MAX_LOG_MEAN), unbounded(k.log(), MIN_LOG_SHAPE, MAX_LOG_SHAPE)
+        )
 
 
 class Beta(Standardised):
@@ -113,7 +117,9 @@ class Beta(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> Beta in data units, `(*batch, *event)`; it is scored in float64."""
         logit, raw = self.split(parameters.double())
-        distribution = distributions.Beta(bounded(logit, -WIDE, WIDE), bounded(raw, LOW_K, HIGH_K))
+        distribution = distributions.Beta(
+            bounded(logit, -MAX_LOG_MEAN, MAX_LOG_MEAN), bounded(raw, MIN_LOG_SHAPE, MAX_LOG_SHAPE)
+        )
         return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -121,4 +127,7 @@ class Beta(Standardised):
         y = self.inward(values)
         mean, variance = y.mean(0).clamp(1e-9, 1 - 1e-9), y.var(0, correction=0).clamp_min(1e-12)
         concentration = (mean * (1 - mean) / variance - 1).clamp_min(1e-2)
-        return gather(unbounded(torch.logit(mean), -WIDE, WIDE), unbounded(concentration.log(), LOW_K, HIGH_K))
+        return gather(
+            unbounded(torch.logit(mean), -MAX_LOG_MEAN, MAX_LOG_MEAN),
+            unbounded(concentration.log(), MIN_LOG_SHAPE, MAX_LOG_SHAPE),
+        )

@@ -13,12 +13,12 @@ from torch.distributions import Distribution
 from likely import distributions
 from likely.distributions import LocationScale, Rescaled
 from likely.likelihoods.base import bounded, unbounded
-from likely.likelihoods.standardised import HIGH, LOW, Standardised, gather
+from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, Standardised, gather
 
 __all__ = ["Laplace", "Logistic", "StudentT"]
 
 # log of the least and greatest degrees of freedom: the mean exists, and 300 is as good as normal.
-LOW_DF, HIGH_DF = math.log(1.5), math.log(300.0)
+MIN_LOG_DF, MAX_LOG_DF = math.log(1.5), math.log(300.0)
 
 
 class _LocationScale(Standardised):
@@ -33,7 +33,7 @@ class _LocationScale(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> the distribution in data units, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
-        return Rescaled(self.family(loc, bounded(raw, LOW, HIGH)), self.frame)
+        return Rescaled(self.family(loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)), self.frame)
 
 
 class Laplace(_LocationScale):
@@ -57,7 +57,7 @@ class Laplace(_LocationScale):
         y = self.inward(values)
         median = y.median(0).values
         scale = (y - median).abs().mean(0).clamp_min(1e-6)
-        return gather(median, unbounded(scale.log(), LOW, HIGH))
+        return gather(median, unbounded(scale.log(), MIN_LOG_SCALE, MAX_LOG_SCALE))
 
 
 class Logistic(_LocationScale):
@@ -80,7 +80,7 @@ class Logistic(_LocationScale):
         """The logistic distribution with each cell's mean and deviation."""
         y = self.inward(values)
         scale = y.std(0, correction=0).clamp_min(1e-6) / self.family.unit_deviation
-        return gather(y.mean(0), unbounded(scale.log(), LOW, HIGH))
+        return gather(y.mean(0), unbounded(scale.log(), MIN_LOG_SCALE, MAX_LOG_SCALE))
 
 
 class StudentT(Standardised):
@@ -106,7 +106,9 @@ class StudentT(Standardised):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 3 * cells)` -> Student's t in data units, `(*batch, *event)`."""
         loc, raw, raw_df = self.split(parameters)
-        distribution = distributions.StudentT(loc, bounded(raw, LOW, HIGH), bounded(raw_df, LOW_DF, HIGH_DF))
+        distribution = distributions.StudentT(
+            loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE), bounded(raw_df, MIN_LOG_DF, MAX_LOG_DF)
+        )
         return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -122,9 +124,13 @@ class StudentT(Standardised):
                 loc = (weight * y).sum(0) / weight.sum(0)
                 square = (weight * (y - loc).square()).mean(0).clamp_min(1e-12)
             log_df = torch.full_like(loc, math.log(df))
-            raw, raw_df = (0.5 * square.log()).clamp(LOW, HIGH), log_df
+            raw, raw_df = (0.5 * square.log()).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE), log_df
             fit = distributions.StudentT(loc, raw, log_df).log_prob(y).sum(0)
-            found.append(torch.stack([fit, loc, unbounded(raw, LOW, HIGH), unbounded(raw_df, LOW_DF, HIGH_DF)]))
+            found.append(
+                torch.stack(
+                    [fit, loc, unbounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE), unbounded(raw_df, MIN_LOG_DF, MAX_LOG_DF)]
+                )
+            )
         table = torch.stack(found)
         best = table[:, 0].argmax(0).expand(1, 4, -1)
         return gather(*table.gather(0, best)[0][1:])

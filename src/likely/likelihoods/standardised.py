@@ -11,10 +11,10 @@ from torch import Tensor
 from likely.distributions.rescaled import Frame
 from likely.likelihoods.base import Likelihood
 
-__all__ = ["HIGH", "LOW", "Standardised", "components", "gather", "start_mixture"]
+__all__ = ["MAX_LOG_SCALE", "MIN_LOG_SCALE", "Standardised", "components", "gather", "start_mixture"]
 
 # log of the least and greatest learned scale, in units of the cell's scale: a density without a floor has no maximum.
-LOW, HIGH = math.log(1e-3), math.log(10.0)
+MIN_LOG_SCALE, MAX_LOG_SCALE = math.log(1e-3), math.log(10.0)
 
 
 class Standardised(Likelihood):

@@ -15,7 +15,7 @@ from likely.distributions.levels import Levels
 from likely.distributions.warped import Outside
 from likely.errors import ConfigError
 from likely.likelihoods.base import Likelihood, bounded, unbounded
-from likely.likelihoods.standardised import HIGH, LOW, components, gather, start_mixture
+from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, components, gather, start_mixture
 
 __all__ = ["Warped", "log_scale", "spread", "start"]
 
@@ -127,7 +127,7 @@ class Warped(Likelihood):
 
 def log_scale(raw: Tensor) -> Tensor:
     """The decoder's number as log s: s within 0.001 and 10 on the warped axis."""
-    return bounded(raw, LOW, HIGH)
+    return bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)
 
 
 def spread(lower: Tensor, width: Tensor) -> Tensor:
@@ -140,5 +140,5 @@ def start(y: Tensor, count: int) -> Tensor:
     """Each cell's mixture by EM, from places `(rows, *event)` on the warped axis: logits, locations, raw log-scales."""
     y = y.flatten(1).unsqueeze(-1)
     logits, loc, deviation = start_mixture(y, count, torch.full_like(y[:1, :1], FLOOR))
-    raw = unbounded((deviation * math.sqrt(3) / math.pi).log(), LOW, HIGH)
+    raw = unbounded((deviation * math.sqrt(3) / math.pi).log(), MIN_LOG_SCALE, MAX_LOG_SCALE)
     return gather(logits.T, loc[:, 0].T, raw[:, 0].T)

@@ -16,7 +16,7 @@ from likely.networks.base import Network
 __all__ = ["ConvDecoder", "ConvEncoder"]
 
 # The longest side of the smallest level, where the number of levels is not given.
-SMALLEST = 8
+MAX_LAST_SIDE = 8
 
 Size = tuple[int, int]
 
@@ -47,7 +47,7 @@ def _pyramid(event_shape: Sequence[int], channels: Sequence[int] | None, blocks:
         raise ConfigError(f"a convolutional network needs pictures (H, W) or (H, W, C), got {event}; use ResidualMLP")
     height, width = event[:2]
     if channels is None:
-        channels = (32, *[64] * max(0, math.ceil(math.log2(max(height, width) / SMALLEST)) - 1))
+        channels = (32, *[64] * max(0, math.ceil(math.log2(max(height, width) / MAX_LAST_SIDE)) - 1))
     if not channels or min(channels) < 1 or blocks < 0:
         raise ConfigError(f"channels must be positive and blocks at least 0, got {tuple(channels)} and {blocks}")
     sizes = [(height, width)]

@@ -13,8 +13,9 @@ from likely.networks.base import Network
 
 __all__ = ["Features", "Standardise"]
 
-LARGEST = 10.0
-ONE_HOT, LONGEST = 32, 32
+MAX_FEATURE = 10.0  # deviations from the centre
+MAX_ONE_HOT = 32  # categories; more are embedded
+MAX_EMBEDDING = 32  # dimensions
 
 
 class Standardise(Network):
@@ -45,13 +46,13 @@ class Standardise(Network):
         self.register_buffer("cells", torch.arange(cells), persistent=False)
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
-        self.register_buffer("limit", torch.tensor(LARGEST), persistent=False)
+        self.register_buffer("limit", torch.tensor(MAX_FEATURE), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
         flat, dtype = values.flatten(1), self.limit.dtype
         if flat.dtype == torch.float64:
-            return ((flat - self.shift) / self.scale).clamp(-LARGEST, LARGEST).to(dtype)
-        return ((flat.to(dtype) - self.shift.to(dtype)) / self.scale.to(dtype)).clamp(-LARGEST, LARGEST)
+            return ((flat - self.shift) / self.scale).clamp(-MAX_FEATURE, MAX_FEATURE).to(dtype)
+        return ((flat.to(dtype) - self.shift.to(dtype)) / self.scale.to(dtype)).clamp(-MAX_FEATURE, MAX_FEATURE)
 
 
 class Features(Network):
@@ -85,10 +86,12 @@ class Features(Network):
     def __init__(self, numeric: Sequence[int], axis: Warp | None, categories: Sequence[tuple[int, int]]) -> None:
         super().__init__()
         self.register_buffer("places", torch.tensor(list(numeric), dtype=torch.int64))
-        self.register_buffer("limit", torch.tensor(LARGEST), persistent=False)
+        self.register_buffer("limit", torch.tensor(MAX_FEATURE), persistent=False)
         self.axis, self.categories = axis, tuple(categories)
-        self.embeddings = nn.ModuleDict({str(place): _embedding(size) for place, size in categories if size > ONE_HOT})
-        sizes = [_dimensions(size) if size > ONE_HOT else size for _, size in categories]
+        self.embeddings = nn.ModuleDict(
+            {str(place): _embedding(size) for place, size in categories if size > MAX_ONE_HOT}
+        )
+        sizes = [_dimensions(size) if size > MAX_ONE_HOT else size for _, size in categories]
         self.inputs, self.outputs = None, len(numeric) + sum(sizes)
         self.widest = self.outputs
         coded = [place for (place, _), size in zip(categories, sizes, strict=True) for _ in range(size)]
@@ -97,10 +100,10 @@ class Features(Network):
     def forward(self, values: Tensor) -> Tensor:
         made = []
         if self.axis is not None:
-            made.append(self.axis(values[:, self.places])[0].clamp(-LARGEST, LARGEST).to(self.limit.dtype))
+            made.append(self.axis(values[:, self.places])[0].clamp(-MAX_FEATURE, MAX_FEATURE).to(self.limit.dtype))
         for place, size in self.categories:
             codes = values[:, place].long() + 1
-            if size > ONE_HOT:
+            if size > MAX_ONE_HOT:
                 made.append(self.embeddings[str(place)](codes))
             else:
                 made.append(F.one_hot(codes, size + 1)[:, 1:].to(self.limit.dtype))
@@ -108,7 +111,7 @@ class Features(Network):
 
 
 def _dimensions(categories: int) -> int:
-    return min(LONGEST, round(float(1.6 * categories**0.56)))
+    return min(MAX_EMBEDDING, round(float(1.6 * categories**0.56)))
 
 
 def _embedding(categories: int) -> nn.Embedding:

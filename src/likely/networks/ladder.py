@@ -11,12 +11,11 @@ from torch import Tensor, nn
 
 from likely.errors import ConfigError
 from likely.networks.residual import Block
-from likely.networks.topdown import Group, Moments, TopDown
+from likely.networks.topdown import MAX_LOG_STD, MIN_LOG_STD, Group, Moments, TopDown
 
-__all__ = ["Ladder"]
+__all__ = ["MAX_GROUPS", "Ladder"]
 
-LOW, HIGH = -12.0, 4.0
-MOST = 20
+MAX_GROUPS = 20
 
 
 class _State:
@@ -80,8 +79,10 @@ class Ladder(TopDown[_State]):
 
     def __init__(self, encoder: nn.Module, decoder: nn.Module, groups: Sequence[int], width: int) -> None:
         super().__init__()
-        if not 1 <= len(groups) <= MOST or min(groups) < 1:
-            raise ConfigError(f"a hierarchy has 1 to {MOST} groups of at least one dimension each, got {list(groups)}")
+        if not 1 <= len(groups) <= MAX_GROUPS or min(groups) < 1:
+            raise ConfigError(
+                f"a hierarchy has 1 to {MAX_GROUPS} groups of at least one dimension each, got {list(groups)}"
+            )
         self.groups = tuple(Group((dim,)) for dim in groups)
         self.encoded = self.decoded = self.widest = width
         self.encoder, self.decoder, self.path = encoder, decoder, _Path(groups, width)
@@ -103,13 +104,13 @@ class Ladder(TopDown[_State]):
 
     def prior(self, level: int, state: _State) -> Moments:
         mean, log_std = _halves(self.path.prior[level](state.active))
-        return Moments(mean, F.hardtanh(log_std, LOW, HIGH))
+        return Moments(mean, F.hardtanh(log_std, MIN_LOG_STD, MAX_LOG_STD))
 
     def posterior(self, level: int, state: _State, features: Tensor, prior: Moments) -> Moments:
         active = state.active
         seen = torch.cat([active, F.silu(features).expand(active.shape).to(active.dtype)], -1)
         move, stretch = _halves(self.path.posterior[level](seen))
-        return Moments(prior.mean + move, F.hardtanh(prior.log_std + stretch, LOW, HIGH))
+        return Moments(prior.mean + move, F.hardtanh(prior.log_std + stretch, MIN_LOG_STD, MAX_LOG_STD))
 
     def advance(self, level: int, state: _State, z: Tensor) -> _State:
         return _State(self.path.down[level](state.h + self.path.into[level](z)))

@@ -13,7 +13,10 @@ from torch import Tensor, nn
 
 from likely.errors import ConfigError
 
-__all__ = ["Descent", "Group", "Moments", "TopDown"]
+__all__ = ["MAX_LOG_STD", "MIN_LOG_STD", "Descent", "Group", "Moments", "TopDown"]
+
+# Limits of log σ of z, under P and Q: beyond them a density or its gradient leaves float32.
+MIN_LOG_STD, MAX_LOG_STD = -12.0, 4.0
 
 State = TypeVar("State")
 

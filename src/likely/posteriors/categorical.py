@@ -11,7 +11,7 @@ from likely.posteriors.base import Posterior
 
 __all__ = ["Categorical"]
 
-BOUND = 10.0
+MAX_LOGIT = 10.0
 
 
 class Categorical(Posterior):
@@ -50,5 +50,5 @@ class Categorical(Posterior):
 
     def forward(self, parameters: Tensor) -> OneHot | RelaxedOneHot:
         """`(batch, groups * classes)`: logits -> the distribution, over `(groups * classes,)`; relaxed in training."""
-        logits = parameters.clamp(-BOUND, BOUND).unflatten(-1, (self.groups, self.classes))
+        logits = parameters.clamp(-MAX_LOGIT, MAX_LOGIT).unflatten(-1, (self.groups, self.classes))
         return RelaxedOneHot(logits, self.temperature) if self.training else OneHot(logits)

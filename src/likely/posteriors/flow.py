@@ -11,8 +11,8 @@ from torch import Tensor
 from likely.distributions import DiagonalNormal, Flowed
 from likely.distributions.flow import Map
 from likely.networks import Steps
+from likely.networks.topdown import MAX_LOG_STD, MIN_LOG_STD
 from likely.posteriors.base import Posterior
-from likely.posteriors.normal import HIGH, LOW
 
 __all__ = ["Flow"]
 
@@ -56,7 +56,7 @@ class Flow(Posterior):
         """`(batch, 2 dim + context)`: mean and log σ of u, context -> the distribution, over vectors `(dim,)`."""
         dim = self.event_shape[0]
         mean, log_std, context = parameters.split([dim, dim, parameters.shape[-1] - 2 * dim], -1)
-        return Flowed(DiagonalNormal(mean, log_std.clamp(LOW, HIGH)), self._map, context)
+        return Flowed(DiagonalNormal(mean, log_std.clamp(MIN_LOG_STD, MAX_LOG_STD)), self._map, context)
 
     def _map(self, context: Tensor | None) -> Map:
         made: Map = self.steps(context)

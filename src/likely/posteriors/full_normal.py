@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from likely import distributions
+from likely.networks.topdown import MAX_LOG_STD, MIN_LOG_STD
 from likely.posteriors.base import Posterior
-from likely.posteriors.normal import HIGH, LOW
 
 __all__ = ["FullNormal"]
 
@@ -39,4 +39,4 @@ class FullNormal(Posterior):
         mean, log_std, below = parameters.split([dim, dim, len(self.places)], -1)
         lower = parameters.new_zeros(*parameters.shape[:-1], dim * dim)
         lower = lower.index_copy(-1, self.places, below).unflatten(-1, (dim, dim))
-        return distributions.FullNormal(mean, log_std.clamp(LOW, HIGH), lower)
+        return distributions.FullNormal(mean, log_std.clamp(MIN_LOG_STD, MAX_LOG_STD), lower)

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from likely import distributions
 from likely.distributions import DiagonalNormal
+from likely.networks.topdown import MAX_LOG_STD, MIN_LOG_STD
 from likely.posteriors.base import Posterior
-from likely.posteriors.normal import HIGH, LOW
 
 __all__ = ["Mixture"]
 
@@ -40,4 +40,6 @@ class Mixture(Posterior):
         m, dim = self.components, self.event_shape[0]
         logits, means, log_std = parameters.split([m, m * dim, m * dim], -1)
         means, log_std = means.unflatten(-1, (m, dim)), log_std.unflatten(-1, (m, dim))
-        return distributions.LatentMixture(logits, DiagonalNormal(means + self.offset, log_std.clamp(LOW, HIGH)))
+        return distributions.LatentMixture(
+            logits, DiagonalNormal(means + self.offset, log_std.clamp(MIN_LOG_STD, MAX_LOG_STD))
+        )

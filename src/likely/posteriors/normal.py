@@ -7,11 +7,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from likely.distributions import DiagonalNormal
+from likely.networks.topdown import MAX_LOG_STD, MIN_LOG_STD
 from likely.posteriors.base import Posterior
 
 __all__ = ["Normal"]
-
-LOW, HIGH = -12.0, 4.0
 
 
 class Normal(Posterior):
@@ -32,4 +31,4 @@ class Normal(Posterior):
     def forward(self, parameters: Tensor) -> DiagonalNormal:
         """`(batch, 2 dim)`: mean and log σ -> the distribution, over vectors `(dim,)`."""
         mean, log_std = parameters.chunk(2, -1)
-        return DiagonalNormal(mean, F.hardtanh(log_std, LOW, HIGH))
+        return DiagonalNormal(mean, F.hardtanh(log_std, MIN_LOG_STD, MAX_LOG_STD))

@@ -14,7 +14,7 @@ from likely.posteriors.base import Posterior
 
 __all__ = ["VonMisesFisher"]
 
-LOW, HIGH = math.log(1e-3), math.log(1e5)
+MIN_LOG_KAPPA, MAX_LOG_KAPPA = math.log(1e-3), math.log(1e5)
 NUDGE = 1e-6
 
 
@@ -51,5 +51,5 @@ class VonMisesFisher(Posterior):
         dim = self.event_shape[0]
         direction = parameters[..., :dim].to(torch.float64)
         direction = torch.cat([direction[..., :1] + NUDGE, direction[..., 1:]], -1)
-        log_kappa = F.hardtanh(parameters[..., dim] + math.log(dim), LOW, HIGH)
+        log_kappa = F.hardtanh(parameters[..., dim] + math.log(dim), MIN_LOG_KAPPA, MAX_LOG_KAPPA)
         return distributions.VonMisesFisher(F.normalize(direction, dim=-1).to(parameters.dtype), log_kappa.exp())

@@ -94,7 +94,7 @@ def test_convolutions_are_for_pictures() -> None:
     for data, shape in ((table(), "(4,)"), (SIGNED, "(2,)")):
         with pytest.raises(likely.ConfigError, match="network conv: this is for pictures") as caught:
             likely.fit(data, network="conv", steps=3)
-        assert str(caught.value).endswith(f"rows here have shape {shape}")
+        assert str(caught.value).endswith(f"rows here have shape {shape}; take mlp")
 
 
 UNFIT = {

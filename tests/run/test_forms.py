@@ -55,6 +55,8 @@ def test_names_of_columns_come_back_from_every_verb(names: pd.Index, tmp_path: P
     decoded = run.decode(run.encode(rows).to_numpy())
     for made in (run.sample(2), run.sample(2, with_holes=True), run.reconstruct(rows), decoded, filled, deviation):
         pd.testing.assert_index_equal(made.columns, names, exact="equiv")
+    reasons = run.anomalies(rows, samples=3)
+    assert all(len(reasons[name]) == len(rows) for name in rows)
     assert not rows.fillna(filled).isna().any(axis=None)
     assert np.isfinite(run.score(run.sample(2), samples=3)["log_px"]).all()
     assert main(["sample", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "s.parquet")]) == 0

@@ -84,6 +84,42 @@ def test_an_array_takes_one_weight_a_row() -> None:
     each = fitted.score(x[50:], samples=5)["log_px"]
     found = fitted.evaluate(samples=5, anneal=0)["iwae"].nats
     assert found == pytest.approx(np.average(each, weights=w[50:]), abs=1e-4)
+    again = fitted.evaluate(x[50:], given={"sample_weight": w[50:]}, samples=5, anneal=0)["iwae"].nats
+    assert again == pytest.approx(found, abs=1e-6)
+    with pytest.raises(likely.InputError, match="expected one sample_weight for each of 10 rows"):
+        fitted.evaluate(x[50:], given={"sample_weight": w})
+
+
+def test_an_npz_file_has_them_beside_its_array(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(60, 3)), rng.integers(1, 4, 60)
+    rows = {"train": slice(40), "val": slice(40, 50), "test": slice(50, None)}
+    parts = {f"{name}_{part}": of[rows[part]] for name, of in (("x", x), ("counts", w)) for part in rows}
+    np.savez(tmp_path / "d.npz", **parts)
+    words = ["-o", str(tmp_path / "r"), "--set", "steps=3", "--latent", "1"]
+    assert main(["fit", str(tmp_path / "d.npz"), *words, "--weight", "count"]) == 2
+    assert "no weight 'count' beside the array (what came beside it: counts)" in capsys.readouterr().err
+    assert main(["fit", str(tmp_path / "d.npz"), *words, "--weight", "counts"]) == 0
+    assert "each row counts as 'counts' says" in capsys.readouterr().err
+    told = likely.fit(x, weight=w, split=SPLIT, latent=1, steps=3)
+    loaded = likely.load(tmp_path / "r")
+    wanted = told.evaluate(samples=5, anneal=0)["iwae"].nats
+    assert loaded.evaluate(samples=5, anneal=0)["iwae"].nats == pytest.approx(wanted, abs=1e-6)
+    new = tmp_path / "new.npz"
+    np.savez(new, x=x[50:], counts=w[50:])
+    assert loaded.evaluate(new, samples=5, anneal=0)["iwae"].nats == pytest.approx(wanted, abs=1e-6)
+    assert main(["score", str(tmp_path / "r"), str(new)]) == 0
+    begun = likely.fit(tmp_path / "d.npz", init=loaded, steps=1)
+    assert begun.encoded(begun.rows_of(new)[0]).weights is not None
+    np.savez(new, x=x[50:], counts=-w[50:])
+    assert main(["evaluate", str(tmp_path / "r"), str(new)]) == 2
+    assert "weights 'counts', row 0" in capsys.readouterr().err
+    np.savez(tmp_path / "d.npz", **{**parts, "counts_test": w[:10]})
+    with pytest.raises(likely.DataError, match="has changed since the fit"):
+        likely.load(tmp_path / "r").evaluate(samples=5, anneal=0)
+    np.savez(new, x=x, sample_weight=w)
+    assert main(["inspect", str(new)]) == 0
+    assert "--weight sample_weight counts rows by it" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,12 @@ def kinds(*known: Kind) -> Refusal:
     """Columns of these kinds."""
 
     def refusal(column: Column) -> str:
-        return "" if column.kind in known else f"needs {' or '.join(known)} values; {column.name!r} is {column.kind}"
+        if column.kind in known:
+            return ""
+        cure = (
+            "--binarize makes them 0 and 1" if column.kind == "levels" else "without one it is chosen by the form of x"
+        )
+        return f"needs {' or '.join(known)} values; {column.name!r} is {column.kind}; {cure}"
 
     return refusal
 

@@ -54,7 +54,7 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
     """
     shape, blocks = schema.event_shape, int(model.blocks or 0)
     if not schema.uniform or len(shape) not in (2, 3):
-        raise ConfigError(f"this is for pictures (H, W) or (H, W, channels); rows here have shape {shape}")
+        raise ConfigError(f"this is for pictures (H, W) or (H, W, channels); rows here have shape {shape}; take mlp")
     missing = missing_cells(schema)
     given = sizes.covariates + sizes.exposure
     encoder = ConvEncoder(shape, sizes.encoded, blocks=blocks, covariates=given, masked=bool(missing))

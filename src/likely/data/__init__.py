@@ -1,5 +1,6 @@
 """What X is: sources, schema, encoded rows, batches."""
 
+from likely.data.apart import beside_rows
 from likely.data.batch import Batch
 from likely.data.channels import Channels, channels_told, demand_channels, inward, outward
 from likely.data.classes import with_classes
@@ -9,7 +10,7 @@ from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows, ResidentRows
 from likely.data.equal import equal_sets, shared
-from likely.data.exposure import beside_rows, counted, with_exposure
+from likely.data.exposure import counted, with_exposure
 from likely.data.infer import infer_schema
 from likely.data.limits import Limits, with_limits
 from likely.data.parting import ungrouped
@@ -21,7 +22,7 @@ from likely.data.source import Form, Rows, RowStore, Source
 from likely.data.split import Division, Split, digest, divide
 from likely.data.uniform import taken
 from likely.data.warp import Warp
-from likely.data.weights import WEIGHT, weights_of, with_weight
+from likely.data.weights import WEIGHT, weighing, weights_of, with_weight
 
 __all__ = [
     "WEIGHT",
@@ -64,6 +65,7 @@ __all__ = [
     "span",
     "taken",
     "ungrouped",
+    "weighing",
     "weights_of",
     "with_classes",
     "with_exposure",

@@ -42,8 +42,10 @@ def within(column: Column) -> str:
 
 
 def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
-    """What is given, and the labels that came beside the rows where they are a condition that is not."""
+    """What is given, and the labels that came beside the rows where they are a condition that is not; no weights."""
     told = {} if given is None else {str(name): given[name] for name in given}
+    if schema.form != "table" and schema.weight is not None:
+        told.pop(schema.weight, None)
     for column in schema.beside:
         labels = rows.labels_named(column.name)
         if labels is not None:

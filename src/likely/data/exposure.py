@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from likely.data.cells import holes, numbers_of
+from likely.data.apart import came_beside, place_of, positive
 from likely.data.columns import column_of
 from likely.data.schema import Column, Schema
-from likely.data.source import Rows, Source
-from likely.errors import ConfigError, DataError
+from likely.data.source import Rows
+from likely.errors import ConfigError
 
-__all__ = ["beside_rows", "counted", "with_exposure"]
+__all__ = ["counted", "with_exposure"]
 
 SHOWN = 12
-
-
-def beside_rows(source: Source, values: Any, name: str) -> Source:
-    """Exposures or weights in memory beside an array in memory, under this name.
-
-    Raises
-    ------
-    ConfigError
-        If the data are a table, or divided already, or there is not one number a row.
-
-    """
-    if list(source.splits) != ["all"] or source.form == "table":
-        raise ConfigError(f"values of {name} are for one array or tensor; of a table name the column")
-    rows = source.splits["all"].read()
-    numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-    if numbers.shape != (len(rows),) or numbers.dtype.kind not in "iuf":
-        raise ConfigError(f"expected one {name} for each of {len(rows)} rows, got {numbers.dtype} {numbers.shape}")
-    others = pd.DataFrame() if rows.beside is None else rows.beside
-    return replace(source, splits={"all": replace(rows, beside=others.assign(**{name: numbers}))})
 
 
 def with_exposure(schema: Schema, rows: Rows, name: str, told: Collection[str] = ()) -> Schema:
@@ -102,16 +81,13 @@ def _whole(column: Column) -> bool:
 
 def _beside(schema: Schema, rows: Rows, name: str, told: Collection[str]) -> tuple[Column, ...]:
     """The columns of an array, and the exposure that came beside it."""
-    numbers = rows.labels_named(name)
-    if numbers is None:
-        known = f"what came beside it: {', '.join(rows.label_names)}" if rows.label_names else "nothing came beside it"
-        raise ConfigError(f"no exposure {name!r} beside the array ({known}); in Python give exposure=values, one a row")
+    numbers = came_beside(rows, name, "exposure")
     _demand_free(schema, name)
     own = len(schema.columns) - len(schema.beside)
     columns = schema.columns[:own]
     if not schema.uniform:
         columns = tuple(_count(column, place, rows, told) for place, column in enumerate(columns))
-    return (*columns, *schema.columns[own:], _column(name, pd.Series(numbers)))
+    return (*columns, *schema.columns[own:], _column(name, numbers))
 
 
 def _count(column: Column, place: int, rows: Rows, told: Collection[str]) -> Column:
@@ -127,12 +103,8 @@ def _count(column: Column, place: int, rows: Rows, told: Collection[str]) -> Col
 
 def _given(schema: Schema, frame: pd.DataFrame, name: str) -> tuple[Column, ...]:
     """The columns of a table, one of them the exposure."""
-    names = [column.name for column in schema.columns]
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        raise ConfigError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}"))
     _demand_free(schema, name)
-    place = names.index(name)
+    place = place_of((column.name for column in schema.columns), name)
     return (*schema.columns[:place], _column(name, frame.iloc[:, place]), *schema.columns[place + 1 :])
 
 
@@ -142,15 +114,8 @@ def _demand_free(schema: Schema, name: str) -> None:
 
 
 def _column(name: str, values: pd.Series) -> Column:
-    missing, _ = holes(values)
-    numbers = numbers_of(values.mask(missing) if missing.any() else values)
-    wrong = ~(np.isfinite(numbers) & (numbers > 0))
-    if wrong.any():
-        place = int(wrong.argmax())
-        raise DataError(
-            f"exposure {name!r}, row {values.index[place]}: {values.tolist()[place]!r} is not a number above 0; counts "
-            "are in proportion to it: leave such rows out"
-        )
+    cure = "counts are in proportion to it: leave such rows out"
+    numbers = positive(values, f"exposure {name!r}", cure)
     return Column(
         name,
         str(values.dtype),

@@ -132,7 +132,10 @@ def _refuse_infinite(name: str, values: pd.Series) -> None:
     infinite = np.isinf(values.to_numpy())
     if infinite.any():
         place = int(infinite.argmax())
-        raise DataError(f"column {name!r}, row {values.index[place]}: {values.iloc[place]} is not a finite number")
+        raise DataError(
+            f"column {name!r}, row {values.index[place]}: {values.iloc[place]} is not a finite number; leave the cell "
+            "empty where nothing is known"
+        )
 
 
 def _told_dates(name: str, present: pd.Series, form: str) -> Look:

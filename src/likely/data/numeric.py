@@ -121,7 +121,10 @@ def _checked(name: str, values: pd.Series) -> np.ndarray:
     numbers = values.to_numpy(dtype=np.float64)
     if not np.isfinite(numbers).all():
         place = int((~np.isfinite(numbers)).argmax())
-        raise DataError(f"column {name!r}, row {values.index[place]}: {numbers[place]} is not a finite number")
+        raise DataError(
+            f"column {name!r}, row {values.index[place]}: {numbers[place]} is not a finite number; leave the cell "
+            "empty where nothing is known"
+        )
     whole = pd.api.types.is_integer_dtype(values.dtype)
     largest = max(abs(int(values.min())), abs(int(values.max()))) if whole else float(np.abs(numbers).max())
     if largest > (MAX_INTEGER if whole else MAX_REAL):

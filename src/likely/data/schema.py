@@ -56,8 +56,6 @@ class Column:
         The column is y of P(x|y): given, not modelled.
     exposure
         Besides, counts are rates times this number, which is above 0: P(x|z, y) has them in proportion to it.
-    weight
-        The column, which is left out, says how many rows each row counts as.
     missing
         How many of the training rows' cells have no value.
     token
@@ -103,7 +101,6 @@ class Column:
     reserve: float = 0.0
     condition: bool = False
     exposure: bool = False
-    weight: bool = False
     missing: int = 0
     token: str | None = None
     origin: str | None = None
@@ -177,6 +174,8 @@ class Schema:
     channels
         Which of the three axes of rows as they were given holds channels; `None` where there is none, or it is not
         known.
+    weight
+        The column, or what came beside an array, that says how many rows each row counts as: left out. `None`: one.
 
     """
 
@@ -190,6 +189,7 @@ class Schema:
     background: tuple[int, int, int] | None = None
     text: Delimited | None = None
     channels: Literal["first", "last"] | None = None
+    weight: str | None = None
 
     @property
     def given_shape(self) -> tuple[int, ...]:

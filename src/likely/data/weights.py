@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import torch
 
-from likely.data.cells import holes, numbers_of
+from likely.data.apart import came_beside, place_of, positive
+from likely.data.conditions import Given
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
 
-__all__ = ["WEIGHT", "weights_of", "with_weight"]
+__all__ = ["WEIGHT", "weighing", "weights_of", "with_weight"]
 
-WEIGHT = "sample_weight"  # the name under which weights come beside an array
+WEIGHT = "sample_weight"  # what weights in memory are called that come beside an array in memory
 REASON = "the weights: how many rows each row counts as"
 
 
 def with_weight(schema: Schema, rows: Rows, name: str) -> Schema:
-    """The schema in which a column has the weights: it is no part of x.
+    """The schema that says where the weights are: they are no part of x.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def with_weight(schema: Schema, rows: Rows, name: str) -> Schema:
     rows
         These.
     name
-        The column of a table.
+        The column of a table, or of what came beside an array.
 
     Raises
     ------
@@ -40,53 +40,55 @@ def with_weight(schema: Schema, rows: Rows, name: str) -> Schema:
         If a weight is missing or not above 0, or nothing else is modelled.
 
     """
-    names = [column.name for column in schema.columns]
-    if not isinstance(rows.values, pd.DataFrame) and name == WEIGHT and rows.labels_named(WEIGHT) is not None:
-        _checked(WEIGHT, pd.Series(rows.labels_named(WEIGHT)))
-        return schema
-    if not isinstance(rows.values, pd.DataFrame):
-        raise ConfigError(f"no column {name!r}: the data is an array; in Python give weight=values, one a row")
-    if name not in names:
-        near = difflib.get_close_matches(name, names, n=1)
-        raise ConfigError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}"))
-    place = names.index(name)
-    if schema.columns[place].condition:
+    if any(column.name == name for column in schema.conditions):
         raise ConfigError(f"column {name!r} cannot be given and the weights; choose one")
-    _checked(name, rows.values.iloc[:, place])
-    made = Column(name, schema.columns[place].dtype, "ignore", REASON, weight=True)
-    changed = replace(schema, columns=(*schema.columns[:place], made, *schema.columns[place + 1 :]))
+    if not isinstance(rows.values, pd.DataFrame):
+        _numbers(name, came_beside(rows, name, "weight"))
+        return replace(schema, weight=name)
+    place = place_of((column.name for column in schema.columns), name)
+    _numbers(name, rows.values.iloc[:, place])
+    made = Column(name, schema.columns[place].dtype, "ignore", REASON)
+    columns = (*schema.columns[:place], made, *schema.columns[place + 1 :])
+    changed = replace(schema, columns=columns, weight=name)
     if not changed.modelled:
         raise DataError(f"no column is left to model but {name!r}, the weights")
     return replace(changed, event_shape=(len(changed.modelled),))
 
 
-def weights_of(schema: Schema, rows: Rows) -> torch.Tensor | None:
+def weights_of(schema: Schema, rows: Rows, given: Given | None = None) -> torch.Tensor | None:
     """The weights of some rows, `(rows,)` float64; `None` where there are none: each row counts once.
+
+    Of an array they are what is given under their name, or what came beside it.
 
     Raises
     ------
+    ConfigError
+        If there is not one a row.
     DataError
         If one is missing or not above 0.
 
     """
-    if not isinstance(rows.values, pd.DataFrame):
-        told = rows.labels_named(WEIGHT)
-        return None if told is None else torch.tensor(_checked(WEIGHT, pd.Series(told)))
-    name = next((column.name for column in schema.columns if column.weight), None)
-    names = [str(known) for known in rows.values.columns]
-    if name not in names or name is None:
+    if schema.weight is None:
         return None
-    return torch.tensor(_checked(name, rows.values.iloc[:, names.index(name)]))
+    if not isinstance(rows.values, pd.DataFrame):
+        told = (given or {}).get(schema.weight, rows.labels_named(schema.weight))
+        if told is not None and np.shape(told) != (len(rows),):
+            raise ConfigError(f"expected one {schema.weight} for each of {len(rows)} rows, got shape {np.shape(told)}")
+        return None if told is None else torch.tensor(_numbers(schema.weight, pd.Series(told)))
+    names = [str(known) for known in rows.values.columns]
+    if schema.weight not in names:
+        return None
+    return torch.tensor(_numbers(schema.weight, rows.values.iloc[:, names.index(schema.weight)]))
 
 
-def _checked(name: str, values: pd.Series) -> np.ndarray:
-    missing, _ = holes(values)
-    numbers = numbers_of(values.mask(missing) if missing.any() else values)
-    wrong = ~(np.isfinite(numbers) & (numbers > 0))
-    if wrong.any():
-        place = int(wrong.argmax())
-        raise DataError(
-            f"weights {name!r}, row {values.index[place]}: {values.tolist()[place]!r} is not a number above 0; leave "
-            "rows that count for nothing out"
-        )
-    return np.asarray(numbers, dtype=np.float64)
+def weighing(schema: Schema, rows: Rows) -> tuple[str, ...]:
+    """What there is to say of weights that came beside an array; those of a table are a column that is left out."""
+    if schema.form == "table":
+        return ()
+    if schema.weight is not None:
+        return (f"each row counts as {schema.weight!r} says",)
+    return (f"{WEIGHT!r} is not used; --weight {WEIGHT} counts rows by it",) if WEIGHT in rows.label_names else ()
+
+
+def _numbers(name: str, values: pd.Series) -> np.ndarray:
+    return positive(values, f"weights {name!r}", "leave rows that count for nothing out")

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows, Given, encode_given, observed, outward
 from likely.errors import ConfigError, DataError
-from likely.run.forms import container_of, packed
+from likely.run.forms import container_of, labelled, packed
 from likely.run.progress import bar
 from likely.run.reading import index_of
 from likely.tasks.anomalies import contributions, tails
@@ -50,7 +50,7 @@ def anomalies(run: Run, data: Any, *, given: Given | None, false_alarms: float |
     order = np.lexsort(_keys(found)[::-1])
     ranked = pd.concat([frame, reasons], axis=1).iloc[order]
     ranked.insert(0, "rank", np.arange(1, len(ranked) + 1))
-    return packed(container_of(data), ranked)
+    return packed(container_of(data), labelled(run, ranked))
 
 
 def _names(run: Run, taken: pd.Index) -> list[str]:

@@ -23,6 +23,7 @@ from likely.data import (
     shared,
     taken,
     ungrouped,
+    weighing,
     with_classes,
     with_exposure,
     with_limits,
@@ -106,7 +107,7 @@ def describe(
     )
     axis = channels_told(schema, told.get("channels"))
     said += (*_read(looks or {}), *hints, *axis, *taken(schema), *counted(schema), *shared(schema, source, division))
-    said += rounded_in(schema, source)
+    said += (*weighing(schema, division.rows(source, "train")), *rounded_in(schema, source))
     return Description(schema, division, source.notices + said)
 
 

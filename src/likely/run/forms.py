@@ -6,7 +6,6 @@ import datetime
 import importlib
 import importlib.util
 import math
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from likely.errors import DataError
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["container_of", "form_of", "named", "packed"]
+__all__ = ["container_of", "form_of", "labelled", "named", "packed"]
 
 DATE, STAMP = "date", "stamp"
 
@@ -105,9 +104,24 @@ def named(run: Run, result: Any) -> Any:
     """A decoded frame with the names and the types that columns had in the fit; an array as it is."""
     if not isinstance(result, pd.DataFrame):
         return result
-    made = _named(run.facts.get("names"), _typed(run.schema, result))
+    made = labelled(run, _typed(run.schema, result))
     made.attrs |= {MARKS: run.facts[MARKS]} if MARKS in run.facts else {}
     return made
+
+
+def labelled(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose columns have the names that they had in the fit; others keep theirs."""
+    told = run.facts.get("names")
+    if told is None:
+        return frame
+    labels = [_read(label) for label in told["labels"]]
+    known = {str(label): label for label in labels}
+    mine = [known.get(name, name) for name in frame.columns]
+    several = len(told["levels"]) > 1 and all(isinstance(label, tuple) for label in mine)
+    if several:
+        return frame.set_axis(pd.MultiIndex.from_tuples(mine, names=told["levels"]), axis=1)
+    name = told["levels"][0] if len(told["levels"]) == 1 else None
+    return frame.set_axis(pd.Index(mine, name=name, tupleize_cols=False), axis=1)
 
 
 def packed(container: str | None, result: Any) -> Any:
@@ -141,17 +155,3 @@ def _typed(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
     """Columns in the types that they came in, but those whose missing cells made them another."""
     made = {column.name: restored(frame[column.name], column.came) for column in schema.columns if column.name in frame}
     return frame.assign(**{name: values for name, values in made.items() if values.dtype != frame[name].dtype})
-
-
-def _named(told: Mapping[str, Any] | None, frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns with the names that they had."""
-    if told is None:
-        return frame
-    labels = [_read(label) for label in told["labels"]]
-    known = {str(label): label for label in labels}
-    mine = [known.get(name, name) for name in frame.columns]
-    several = len(told["levels"]) > 1 and all(isinstance(label, tuple) for label in mine)
-    if several:
-        return frame.set_axis(pd.MultiIndex.from_tuples(mine, names=told["levels"]), axis=1)
-    name = told["levels"][0] if len(told["levels"]) == 1 else None
-    return frame.set_axis(pd.Index(mine, name=name, tupleize_cols=False), axis=1)

@@ -75,7 +75,8 @@ def training_source(run: Run) -> Source:
         source = sources.open_source(
             path, resize=run.schema.resize, background=run.schema.background, reading=_reading(run)
         )
-        if _digest(run, source) != run.facts["digest"]:
+        weights = weighed(run.schema, source) if "weights" in run.facts else None
+        if _digest(run, source) != run.facts["digest"] or weights != run.facts.get("weights"):
             raise DataError(
                 f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"
             )
@@ -103,12 +104,14 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
             f"{what}: these are not the rows that the run was fitted on, or they have changed since; give these rows, "
             "or start another fit from the run's weights: likely fit DATA --init RUN"
         )
-    if "weights" in run.facts and weighed(run.schema, source) != run.facts["weights"]:
-        if not run.facts["weights"]:
+    if "weights" in run.facts:
+        if not run.facts["weights"] and WEIGHT in (given or {}):
             raise DataError(f"the run was fitted without weights; leave {WEIGHT!r} out of what is given")
+        if weighed(run.schema, source) == run.facts["weights"]:
+            return source
         raise DataError(
             "the run was fitted with weights beside the array, and these are others or none; give the same: "
-            f"given={{{WEIGHT!r}: weights}}"
+            f"given={{{run.schema.weight!r}: weights}}"
         )
     return source
 

@@ -459,7 +459,7 @@ class Run:
         if not len(made):
             raise DataError("there are no rows")
         note_new_holes(self.schema, made)
-        made = made.weighted(weights_of(self.schema, rows))
+        made = made.weighted(weights_of(self.schema, rows, given))
         return made.fixed(self.config.seed if seed is None else seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, str]:

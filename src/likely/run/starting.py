@@ -13,7 +13,7 @@ import pandas as pd
 
 from likely.assembly import Factory, Own, resolve
 from likely.config import Config, ModelConfig, TrainingConfig
-from likely.data import Division, EncodedRows, Schema, Source, Split, divide, encode, sources, with_labels
+from likely.data import Division, EncodedRows, Schema, Source, Split, divide, encode, sources, with_labels, with_weight
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError
 from likely.run.describing import Beside, placed
@@ -76,9 +76,11 @@ def started(
         source = sources.open_source(
             data, resize=schema.resize, background=schema.background, progress=tick, reading=reading
         )
-    source = _placed(source, schema, told)
-    facts = facts_of(data, source, schema, split)
+    source, weight = _placed(source, schema, told)
     division = divide(source, asked.seed, split)
+    if weight is not None and schema.form != "table":
+        schema = with_weight(schema, division.rows(source, "train"), weight)
+    facts = facts_of(data, source, schema, split)
     kept = isinstance(split, str) and split == "random" and facts["digest"] == begun.facts["digest"]
     if kept:
         division, facts["split"] = begun.division, begun.facts.get("split", "random")
@@ -86,6 +88,7 @@ def started(
     home = "a run in memory" if begun.directory is None else str(begun.directory)
     run = replace(
         begun,
+        schema=schema,
         config=settle(resolve(asked, schema, own)),
         model=copy.deepcopy(begun.model),
         history=pd.DataFrame(),
@@ -118,8 +121,11 @@ def _config(begun: Run, own: Own, config: Config | None, options: Mapping[str, A
     return own.demanded(made)
 
 
-def _placed(source: Source, schema: Schema, told: Told) -> Source:
-    """The source with what is given beside an array in memory; columns that are named are those of the schema."""
+def _placed(source: Source, schema: Schema, told: Told) -> tuple[Source, str | None]:
+    """The source with what is given beside an array in memory, and the name of the weights that are told.
+
+    Columns that are named are those of the schema.
+    """
     if isinstance(told.condition, Mapping):
         source = beside(source, told.condition)
     else:
@@ -131,13 +137,12 @@ def _placed(source: Source, schema: Schema, told: Told) -> Source:
                 f"condition {other[0]!r}: in the run that the fit starts from {', '.join(known) or 'nothing'} is given"
             )
     source, exposed, weighted = placed(source, told.exposure, told.weight)
-    weight = next((column.name for column in schema.columns if column.weight), None)
     exposure = schema.exposure and schema.exposure.name
-    for what, name, has in (("exposure", exposed, exposure), ("weight", weighted, weight)):
+    for what, name, has in (("exposure", exposed, exposure), ("weight", weighted, schema.weight)):
         beside_array = what == "weight" and schema.form != "table"
         if name is not None and name != has and not beside_array:
             raise ConfigError(f"{what} {name!r}: in the run that the fit starts from it is {has or 'not there'}")
-    return source
+    return source, weighted
 
 
 def _same(schema: Schema, source: Source, division: Division) -> tuple[str, ...]:

@@ -69,8 +69,8 @@ def test_what_has_one_value_a_row_comes_beside_the_array_by_its_name(tmp_path: P
     source = open_source(tmp_path / "d.npz")
     beside = source.splits["all"].beside
     assert beside is not None
-    assert beside.to_dict("list") == {"depth": [2.5, 3.0], "sex": ["f", "m"]}
-    assert source.notices == ("d.npz: arrays left out: sample_weight (2,)",)
+    assert beside.to_dict("list") == {"depth": [2.5, 3.0], "sex": ["f", "m"], "sample_weight": [1.0, 1.0]}
+    assert source.notices == ()
     np.savez(
         tmp_path / "s.npz", x_train=grid(3), x_test=grid(2), age_train=np.arange(3), age_test=np.arange(2), age=[7]
     )

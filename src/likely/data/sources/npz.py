@@ -24,7 +24,6 @@ __all__ = ["NPZ", "holds_arrays", "read_npz"]
 
 DATA = ("x", "data", "images")
 LABELS = ("y", "label", "labels", "target", "targets")
-WEIGHT = "sample_weight"  # in memory it stands for weights, which are given in Python alone
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 
 
@@ -97,7 +96,7 @@ def _beside(
     """The arrays of one value a row, which a condition, an exposure, a weight or a division may name."""
     found = {}
     for name, key in others.items():
-        if name == WEIGHT or held[key] not in (f"({rows},)", f"({rows}, 1)"):
+        if held[key] not in (f"({rows},)", f"({rows}, 1)"):
             continue
         with suppress(ValueError):  # objects, which are never opened
             found[name] = archive[key].reshape(rows)

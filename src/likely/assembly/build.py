@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from likely.assembly.families import COUNTS, counts
-from likely.assembly.grammar import Named, parse
+from likely.assembly.grammar import Named, Trait, parse
 from likely.assembly.own import NOTHING, Own
 from likely.assembly.own_networks import sized
 from likely.assembly.parts import PARTS
@@ -17,12 +17,10 @@ from likely.data import Column, EncodedRows, Schema
 from likely.errors import ConfigError, DataError
 from likely.likelihoods import Columns, Likelihood
 from likely.models import Ensemble, Model
-from likely.objectives import Objective
+from likely.objectives import ELBO, Objective
 
 __all__ = ["aim", "build", "chosen", "fits", "notices", "objective", "plainly", "resolve", "supported"]
 
-PAIRS = ("sphere", "categorical", "ladder")
-VAMPS = (("vamp", "sphere"), ("vamp", "categorical"))
 BY_KIND = {
     "binary": "bernoulli",
     "categorical": "categorical",
@@ -67,12 +65,12 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING) -> Config:
     config = sized(config, schema, own, parts)
     model = config.model
     latent = model.latent or usual.latent
-    if parts["posterior"].name == "categorical":
+    if parts["posterior"].has(Trait.CODES):
         latent = _code_length(parts["posterior"], model.latent)
     named: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     aimed, kind, blocks = named.pop("objective"), named.pop("model"), model.blocks
     if blocks is None:
-        blocks = 1 if named["network"] == "conv" else usual.blocks
+        blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else usual.blocks
     training = replace(
         config.training,
         batch_size=min(config.training.batch_size or usual.batch_size, schema.rows),
@@ -100,25 +98,26 @@ def _complete(parts: dict[str, Named], usual: str) -> dict[str, Named]:
     """
     told: dict[str, str] = {room: str(parts[room]) for room in ("prior", "posterior") if room in parts}
     told |= _of_hierarchy(parts["model"], told) if "model" in parts else {}
-    by_dimension = parts["objective"].name == "free-bits"
+    by_dimension = parts["objective"].has(Trait.BY_DIMENSION)
     for room, other in (("prior", "posterior"), ("posterior", "prior")):
         if room not in told:
             named = parts.get(other)
             alone = usual if room == "prior" and not by_dimension else "normal"
-            told[room] = str(named) if named and named.name in PAIRS else alone
+            told[room] = str(named) if named and named.has(Trait.PAIR) else alone
     made = {room: parse(room, text, PARTS[room]) for room, text in told.items()}
     prior, posterior = made["prior"], made["posterior"]
-    free = prior.name not in PAIRS and (posterior.name not in PAIRS or (prior.name, posterior.name) in VAMPS)
+    taken = prior.has(Trait.ANY_SPACE) and not posterior.has(Trait.HIERARCHY)
+    free = not prior.has(Trait.PAIR) and (taken or not posterior.has(Trait.PAIR))
     if not free and str(prior) != str(posterior):
         raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
-    model = f"hierarchy:mlp:{prior.arguments[0]}" if prior.name == "ladder" else "vae"
+    model = f"hierarchy:mlp:{prior.arguments[0]}" if prior.has(Trait.HIERARCHY) else "vae"
     made["model"] = parse("model", model, PARTS["model"])
     return {"network": parse("network", "mlp", PARTS["network"])} | parts | made
 
 
 def _of_hierarchy(model: Named, told: dict[str, str]) -> dict[str, str]:
     """Prior and posterior of a hierarchy as parts of a pair; nothing for another model."""
-    pair = f"ladder:{model.arguments[1]}" if model.name == "hierarchy" else ""
+    pair = f"ladder:{model.arguments[1]}" if model.has(Trait.HIERARCHY) else ""
     for room, other in told.items():
         if pair not in ("", other) or (not pair and other.startswith("ladder")):
             raise ConfigError(f"model {model} and {room} {other} do not go together; tell one of them alone")
@@ -192,8 +191,8 @@ def aim(config: Config, schema: Schema, own: Own = NOTHING) -> str:
         bound = "a lower bound on log P(x)" if made.is_bound else "no bound on log P(x)"
         return f"{name}, {bound}" + (", which couples the rows of a batch" if made.couples_rows else "")
     parts, made = chosen(config), objective(config, schema)
-    named, relaxed = parts["objective"], parts["posterior"].name == "categorical"
-    if named.name == "elbo" and not relaxed:
+    named, relaxed = parts["objective"], parts["posterior"].has(Trait.CODES)
+    if isinstance(made, ELBO) and not relaxed:
         return ""
     bound = "a lower bound on log P(x)" if made.is_bound and not relaxed else "no bound on log P(x)"
     if relaxed:
@@ -276,14 +275,14 @@ def _families(schema: Schema, model: ModelConfig) -> list[tuple[Column, Named]]:
     pairs = zip(columns, own, strict=True)
     made = [(c, told if told and c in open_to and not told.part.refuses(c) else default) for c, default in pairs]
     for column, named in made:
-        if column.limits is not None and not schema.uniform and named.name != "warped":
+        if column.limits is not None and not schema.uniform and not named.has(Trait.ALL_FORMS):
             raise ConfigError(
                 f"column {column.name!r} has declared limits, which likelihood {named} does not keep; "
                 "leave the likelihood out, or the limits"
             )
     for i in schema.exposed:
         column, named = made[i]
-        if named.name not in (*COUNTS, "zero-inflated"):
+        if not named.has(Trait.EXPOSED):
             raise ConfigError(
                 f"likelihood {named} takes no exposure, and column {column.name!r} is in proportion to "
                 f"{schema.exposure and schema.exposure.name!r}; choose {', '.join(COUNTS)} or zero-inflated"
@@ -300,7 +299,7 @@ def fits(likelihood: str, schema: Schema) -> bool:
 def plainly(config: Config) -> Callable[[Column], bool] | None:
     """Whether a column's likelihood is the one told by name; `None` where none is told that gives few numbers mass."""
     told = chosen(config).get("likelihood")
-    return None if told is None or told.name == "warped" else lambda column: not told.part.refuses(column)
+    return None if told is None or told.has(Trait.ALL_FORMS) else lambda column: not told.part.refuses(column)
 
 
 def _columns(schema: Schema) -> list[Column]:

@@ -7,12 +7,13 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Any
 
 from likely.data import Column
 from likely.errors import ConfigError
 
-__all__ = ["Argument", "Named", "Part", "Value", "known", "parse"]
+__all__ = ["Argument", "Named", "Part", "Trait", "Value", "known", "parse"]
 
 Value = int | float | str
 
@@ -76,6 +77,19 @@ class Argument:
         return real
 
 
+class Trait(Enum):
+    """What else a part is, where the parts beside it, or the sizes, depend on it."""
+
+    PAIR = auto()  # a prior and a posterior that go with each other alone
+    ANY_SPACE = auto()  # a prior that goes with the posterior of a pair, unless that is of a hierarchy
+    CODES = auto()  # z is one-hot codes, whose number is the size of z
+    HIERARCHY = auto()  # z has several groups
+    BY_DIMENSION = auto()  # an objective that takes the KL by the dimensions of z
+    ONE_BLOCK = auto()  # a network of one residual block a level, unless told
+    EXPOSED = auto()  # a likelihood of counts that are in proportion to an exposure
+    ALL_FORMS = auto()  # a likelihood that keeps declared limits, and gives few numbers a mass of their own
+
+
 @dataclass(frozen=True)
 class Part:
     """One entry of the table.
@@ -90,6 +104,8 @@ class Part:
         In order; those that have defaults come last.
     refuses
         Of a likelihood: why it does not fit a column, in words, or nothing.
+    traits
+        What else it is.
     alias
         Another way to write a part of another table: it is taken, and not listed.
 
@@ -100,6 +116,7 @@ class Part:
     source: str
     arguments: tuple[Argument, ...] = ()
     refuses: Callable[[Column], str] = lambda _: ""
+    traits: frozenset[Trait] = frozenset()
     alias: bool = False
 
     def written(self, name: str) -> str:
@@ -126,6 +143,10 @@ class Named:
 
     def __str__(self) -> str:
         return ":".join([self.name, *(_text(value) for value in self.arguments)]).rstrip(":")
+
+    def has(self, trait: Trait) -> bool:
+        """Whether the part has a trait."""
+        return trait in self.part.traits
 
     def __call__(self, *given: Any) -> Any:
         """Build it.

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from likely.assembly.condition import condition
-from likely.assembly.grammar import Named
+from likely.assembly.grammar import Named, Trait
 from likely.assembly.networks import Sizes, first, missing_cells
 from likely.assembly.own import Own
 from likely.config import Config, ModelConfig
@@ -68,9 +68,9 @@ def sized(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) 
             return replace(config, model=replace(model, latent=own.whole(schema).latent))
         module = own.module("encoder")
         outputs = _encoder(module, schema, covariates).outputs
-        if parts["model"].name == "hierarchy":
+        if parts["model"].has(Trait.HIERARCHY):
             return replace(config, model=replace(model, width=model.width or outputs))
-        if posterior.name == "categorical":
+        if posterior.has(Trait.CODES):
             return config
         sizes = [model.latent] if model.latent else range(1, outputs + 1)
         for latent in sizes:

@@ -13,7 +13,7 @@ import torch
 
 from likely import objectives, posteriors, priors
 from likely.assembly import families, models, networks
-from likely.assembly.grammar import Argument, Part
+from likely.assembly.grammar import Argument, Part, Trait
 from likely.data import Schema
 from likely.data.encode import is_byte
 from likely.errors import ConfigError
@@ -53,6 +53,7 @@ MODELS = {
         "GROUPS of z, each given those above it, by residual perceptrons that P(z) and Q(z|x) share",
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
         (Argument(words=("mlp",), default="mlp"), *GROUPS),
+        traits=frozenset({Trait.HIERARCHY}),
     ),
 }
 
@@ -74,6 +75,7 @@ PRIORS = {
         "VampPrior: the mean of Q(z|u) over K learned pseudo-inputs u, at most one a row",
         "Tomczak and Welling 2018",
         (_count("K", 500),),
+        traits=frozenset({Trait.ANY_SPACE}),
     ),
     "exemplar": Part(
         lambda schema, latent, count, near: priors.Exemplar(latent, min(count, schema.rows), near),
@@ -88,19 +90,24 @@ PRIORS = {
         (_count("STEPS", 4), Argument(words=("coupling", "spline", "autoregressive"), default="coupling")),
     ),
     "sphere": Part(
-        lambda _, latent: priors.Hypersphere(latent), "uniform on the unit hypersphere", "Davidson et al. 2018"
+        lambda _, latent: priors.Hypersphere(latent),
+        "uniform on the unit hypersphere",
+        "Davidson et al. 2018",
+        traits=frozenset({Trait.PAIR}),
     ),
     "categorical": Part(
         lambda _, __, *code: priors.Categorical(*code),
         "discrete codes: GROUPS one-hot vectors of CLASSES, relaxed in training",
         "Jang et al. 2017; Maddison et al. 2017",
         CODE,
+        traits=frozenset({Trait.PAIR, Trait.CODES}),
     ),
     "ladder": Part(
         _groups,
         "the prior of model hierarchy:mlp",
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
         GROUPS,
+        traits=frozenset({Trait.PAIR, Trait.HIERARCHY}),
         alias=True,
     ),
 }
@@ -121,19 +128,24 @@ POSTERIORS = {
         (_count("STEPS", 2), Argument(words=("iaf", "coupling"), default="iaf")),
     ),
     "sphere": Part(
-        posteriors.VonMisesFisher, "von Mises-Fisher on the unit hypersphere, one a row", "Davidson et al. 2018"
+        posteriors.VonMisesFisher,
+        "von Mises-Fisher on the unit hypersphere, one a row",
+        "Davidson et al. 2018",
+        traits=frozenset({Trait.PAIR}),
     ),
     "categorical": Part(
         lambda _, *code: posteriors.Categorical(*code),
         "discrete codes: GROUPS one-hot vectors of CLASSES, relaxed in training",
         "Jang et al. 2017; Maddison et al. 2017",
         CODE,
+        traits=frozenset({Trait.PAIR, Trait.CODES}),
     ),
     "ladder": Part(
         lambda latent, count: _groups(None, latent, count),
         "the posterior of model hierarchy:mlp",
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
         GROUPS,
+        traits=frozenset({Trait.PAIR, Trait.HIERARCHY}),
         alias=True,
     ),
 }
@@ -195,6 +207,7 @@ LIKELIHOODS = {
         "Hothorn et al. 2018; Salimans et al. 2017",
         (_count("K", 5),),
         families.numeric,
+        traits=frozenset({Trait.ALL_FORMS}),
     ),
     "lognormal": Part(
         families.lognormal,
@@ -209,12 +222,14 @@ LIKELIHOODS = {
         "counts 0, 1, 2, ..., their variance the mean",
         "Johnson, Kemp and Kotz 2005",
         refuses=families.counts,
+        traits=frozenset({Trait.EXPOSED}),
     ),
     "negative-binomial": Part(
         families.negative_binomial,
         "counts of a variance above the mean",
         "Hilbe 2011",
         refuses=families.counts,
+        traits=frozenset({Trait.EXPOSED}),
     ),
     "zero-inflated": Part(
         families.zero_inflated,
@@ -222,6 +237,7 @@ LIKELIHOODS = {
         "Lambert 1992",
         (Argument(words=tuple(families.COUNTS)),),
         families.counts,
+        traits=frozenset({Trait.EXPOSED}),
     ),
     "truncated": Part(
         families.truncated,
@@ -256,6 +272,7 @@ OBJECTIVES = {
         "the first NATS of the KL are free, of each dimension, of each group of a ladder or in total",
         "Kingma et al. 2016",
         (Argument("NATS"), Argument(words=("dimension", "group", "total"), default="dimension")),
+        traits=frozenset({Trait.BY_DIMENSION}),
     ),
     "iwae": Part(
         lambda _, count, gradient: objectives.IWAE(count, gradient),
@@ -295,6 +312,7 @@ NETWORKS = {
         networks.conv,
         "residual convolutions, upsampling by nearest neighbours, for pictures of any size",
         "He et al. 2016; Odena et al. 2016",
+        traits=frozenset({Trait.ONE_BLOCK}),
     ),
 }
 

@@ -67,7 +67,7 @@ def learn(run: Run, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor]
     states = _trained(run, rows, schedule, monitors)
     run.config = replace(run.config, training=config)
     _keep(run, states)
-    _match(run, rows.train)
+    match_shares(run.model, rows.train, run.config.seed)
 
 
 def go_on(
@@ -88,13 +88,8 @@ def go_on(
     schedule = Schedule.further(_schedule(run, rows, budget)[0].total_steps, peak)
     states = _trained(run, rows, schedule, monitors, earlier)
     _tell(run, states)
-    _match(run, rows.train)
+    match_shares(run.model, rows.train, run.config.seed)
     return schedule.total_steps
-
-
-def _match(run: Run, rows: EncodedRows) -> None:
-    for number, member in enumerate(run.model.members):
-        match_shares(member, rows, run.config.seed + number)
 
 
 @dataclass(frozen=True)

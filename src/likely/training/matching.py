@@ -17,8 +17,8 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
 
     The draws are of z from the prior, with y of the training rows where there is a condition. All rows take part, or
     65,536 of them at equal distances, by their weights. Columns with missing cells stay as they are: draws have all
-    cells, and those that rows lack may be of another kind. The validation bounds of the history are of the weights
-    before.
+    cells, and those that rows lack may be of another kind. Members of an ensemble have one likelihood, so its draws
+    give all of them the same constants. The validation bounds of the history are of the weights before.
     """
     if not model.p_x_z.matches:
         return
@@ -42,3 +42,5 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
         drawn = weights[place][kept].view(-1, *[1] * whole.dim()) * whole
         if len(drawn):
             model.p_x_z.match(parameters[kept], some.values, counted, drawn)
+            for member in model.members[1:]:
+                member.p_x_z.load_state_dict(model.p_x_z.state_dict())

@@ -50,3 +50,9 @@ def vae() -> likely.VAE:
         nn.Sequential(nn.Flatten(), networks.ResidualMLP(30, 4, 8)),
         networks.ResidualMLP(2, 30, 8),
     )
+
+
+def normal() -> likely.VAE:
+    """A whole model of rows of 30 numbers."""
+    likelihood, parts = likelihoods.Gaussian((30,)), (networks.ResidualMLP(30, 4, 8), networks.ResidualMLP(2, 60, 8))
+    return likely.VAE(priors.StandardNormal(2), likelihood, posteriors.Normal(2), *parts)

@@ -149,6 +149,34 @@ def test_a_model_of_ones_own_is_compared_and_so_is_one_that_is_told_y() -> None:
         likely.compare([named], ON)
 
 
+def test_a_whole_model_of_an_array_is_compared_with_the_columns_of_another_run() -> None:
+    rows = np.random.default_rng(0).normal(size=(80, 30))
+    own = likely.fit(rows, model=mine.normal, steps=2)
+    plain = likely.fit(rows, steps=2, width=16, likelihood="gaussian")
+    found = likely.compare([own, plain], rows, samples=5)
+    assert (own.schema.uniform, plain.schema.uniform) == (True, False)
+    told = [run.score(rows, samples=5, seed=place)["log_px"].mean() for place, run in enumerate((own, plain))]
+    assert [one.nats for one in found.terms["iwae"]] == pytest.approx(told, rel=1e-6)
+    assert likely.compare([plain, own], samples=5).split == ("test", "test")
+    coarse = likely.fit(rows.round(1), steps=1, width=16)
+    with pytest.raises(likely.ConfigError, match=r"column 'x0': run 1 has a density, run 2 has the mass of a number"):
+        likely.compare([own, coarse], rows)
+    fewer = likely.fit(rows[:, :7], steps=1, width=16)
+    with pytest.raises(likely.ConfigError, match=r"rows are \(30,\) and \(7,\): they are of different x"):
+        likely.compare([own, fewer], rows)
+
+
+def test_rows_of_the_fit_are_told_where_labels_lay_beside_them(tmp_path: Path) -> None:
+    named = likely.fit(ON, steps=1, width=16)
+    labels = np.arange(80) % 2
+    likely.fit(ON, steps=1, width=16, condition={"label": labels}, out=tmp_path / "run")
+    told = likely.load(tmp_path / "run")
+    found = likely.compare([named, told], ON, given={"label": labels}, samples=3)
+    assert set(found.split) == {"all rows of the given data, which are those of the fit, training rows among them"}
+    found = likely.compare([named, told], ON[1:], given={"label": labels[1:]}, samples=3)
+    assert set(found.split) == {"all rows of the given data"}
+
+
 def test_the_command(runs: list[likely.Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [str(run.directory) for run in runs]
     assert main(["compare", *paths, "--samples", "5", "--json"]) == 0

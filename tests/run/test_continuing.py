@@ -48,7 +48,7 @@ def test_it_goes_on_from_the_last_step_and_the_first_run_stays_as_it_was(place: 
     assert 0.4 * rate < added["learning_rate"].max() <= 0.5 * rate
     assert added["learning_rate"].iloc[-1] < 0.02 * rate
     assert (added["kl_weight"] == 1).all()
-    assert longer.facts["validation_elbo"] == pytest.approx(
+    assert longer.states[0]["outcome"]["best"] == pytest.approx(
         longer.history[["val_elbo", "val_elbo_average"]].max().max()
     )
     for name, tensor in run.model.state_dict().items():
@@ -74,7 +74,9 @@ def test_the_best_weights_stay_unless_they_are_beaten(place: Path, monkeypatch: 
         patch.setattr(trainer, "validate", lambda *_: (-1e9, 0.0, 0.0))
         worse = run.continue_training(steps=5)
     assert worse.facts["selected_step"] == run.facts["selected_step"]
-    assert worse.facts["validation_elbo"] == run.facts["validation_elbo"]
+    assert worse.states[0]["outcome"]["best"] == pytest.approx(
+        run.history[["val_elbo", "val_elbo_average"]].max(axis=None)
+    )
     np.testing.assert_array_equal(worse.score(table(), samples=3), run.score(table(), samples=3))
     with monkeypatch.context() as patch:
         patch.setattr(trainer, "validate", lambda *_: (1e9, 0.0, 0.0))
@@ -85,7 +87,8 @@ def test_the_best_weights_stay_unless_they_are_beaten(place: Path, monkeypatch: 
 def test_the_directory_is_renewed_whole_and_what_else_it_holds_stays(place: Path) -> None:
     (place / "notes.txt").write_text("mine")
     (place / "report.html").write_text("of the earlier weights")
-    longer = likely.load(place).continue_training(steps=5, out=place)
+    with pytest.warns(UserWarning, match=r"report.html was of the run before and is removed"):
+        longer = likely.load(place).continue_training(steps=5, out=place)
     assert not list(place.parent.glob(".*"))
     assert (place / "notes.txt").read_text() == "mine"
     assert not (place / "report.html").exists()

@@ -159,6 +159,18 @@ def test_a_whole_model_is_trained_in_place_in_data_units_and_loads_again(tmp_pat
     pd.testing.assert_frame_equal(loaded.score(ON), run.score(ON), check_exact=True)
 
 
+def test_what_has_no_name_to_import_is_told_when_it_is_stored_and_when_it_is_loaded(tmp_path: Path) -> None:
+    made = {"encoder": lambda: nn.Sequential(nn.Flatten(), nn.Linear(30, 4)), "decoder": mine.decoder}
+    run = likely.fit(ON, steps=1, **made)
+    with pytest.warns(UserWarning, match=r"encoder test_own:.*<lambda> is a name .*: define it at the top of a module"):
+        run.save(tmp_path / "run")
+    told = r"{'encoder': make_encoder, 'decoder': decoder}.*<lambda> cannot be imported: define"
+    with pytest.raises(likely.ConfigError, match=told):
+        likely.load(tmp_path / "run")
+    loaded = likely.load(tmp_path / "run", factories=made)
+    pd.testing.assert_frame_equal(loaded.score(ON), run.score(ON), check_exact=True)
+
+
 def test_tied_layers_are_stored_and_selected_once(tmp_path: Path) -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
@@ -169,7 +181,8 @@ def test_tied_layers_are_stored_and_selected_once(tmp_path: Path) -> None:
         def forward(self, z: Tensor) -> Tensor:
             return self.first(z) + self.second(z)
 
-    run = likely.fit(ON, decoder=Tied, latent=2, steps=30, learning_rate=0.05, out=tmp_path / "run")
+    with pytest.warns(UserWarning, match=r"decoder test_own:.*<locals>\.Tied is a name that cannot be imported"):
+        run = likely.fit(ON, decoder=Tied, latent=2, steps=30, learning_rate=0.05, out=tmp_path / "run")
     state = TrainingState(run.model, len(ON), 8, 0.1, 0.0, 0)
     state.keep([torch.full_like(weight, 0.5) for weight in state.weights])
     assert (state.best["decoder.module.first.weight"] == 0.5).all()

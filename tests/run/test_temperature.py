@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 
@@ -73,6 +74,15 @@ def test_rows_say_that_they_are_no_draws_of_p_x(run: likely.Run) -> None:
     assert "no draws of P(x)" in cold.attrs["temperature"]["meaning"]
     assert "temperature" not in run.sample(5, temperature=1.0).attrs
     pd.testing.assert_frame_equal(run.sample(5, temperature=1.0), run.sample(5))
+
+
+def test_an_arrow_table_says_it_in_its_metadata() -> None:
+    run = likely.fit(pa.Table.from_pandas(FRAME, preserve_index=False), prior="normal", steps=1, width=8)
+    with pytest.warns(UserWarning, match=r"no draws of P\(x\)"):
+        cold = run.sample(5, temperature=0.5)
+    assert cold.schema.metadata[b"temperature"] == b"0.5"
+    assert b"no draws of P(x)" in cold.schema.metadata[b"meaning"]
+    assert not run.sample(5).schema.metadata
 
 
 @pytest.mark.filterwarnings("always")

@@ -88,8 +88,21 @@ def test_values_stay_in_data_units_whatever_they_are() -> None:
 def test_validation_rows_choose_the_weights_and_all_of_the_data_trains() -> None:
     run = likely.train(mine.vae(), ON[:40], validation=ON[40:], config=FEW)
     assert (len(run.division.train), len(run.division.validation), len(run.division.test)) == (40, 20, 0)
-    with pytest.raises(likely.DataError, match="of the form of the data"):
-        likely.train(mine.vae(), ON[:40], validation=ON[40:, :5], config=FEW)
+    run = likely.train(mine.vae(), Pairs(PICTURES[:40]), field=0, validation=ON[40:], config=FEW)
+    assert len(run.division.validation) == 20
+    with pytest.raises(likely.ConfigError, match="validation rows and split both"):
+        likely.train(mine.vae(), ON[:40], validation=ON[40:], split="random", config=FEW)
+
+
+def test_a_fit_takes_data_sets_too() -> None:
+    run = likely.fit(Pairs(PICTURES), field=0, steps=2, latent=2, width=8)
+    same = likely.fit(torch.from_numpy(ON), steps=2, latent=2, width=8)
+    assert isinstance(run.sample(2), torch.Tensor)
+    assert run.facts["digest"] == same.facts["digest"]
+    with pytest.raises(likely.ConfigError, match="say which is x, field=0"):
+        likely.fit(Pairs(PICTURES), steps=1)
+    with pytest.raises(likely.DataError, match=r"torch\.stack"):
+        run.score(Pairs(PICTURES))
 
 
 def test_a_model_begins_with_the_weights_it_has() -> None:

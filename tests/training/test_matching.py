@@ -10,6 +10,8 @@ from torch import Tensor
 import likely
 from likely.data import Warp
 from likely.likelihoods import Atoms, Columns, Gaussian, Listed, Resolutions, Warped
+from likely.training import match_shares
+from likely.training.validate import validate
 
 AXIS = Warp([[(-0.5, -1.5), (40.5, 0.0), (99.5, 1.5)]], [False])
 DRAWS = 4000
@@ -61,6 +63,23 @@ def test_laws_without_classes_have_nothing_to_set() -> None:
     law = Warped((1,), AXIS, 2, 1.0, 0.0, 99.0)
     assert not law.matches
     law.match(torch.randn(5, law.parameter_shape.numel()), torch.zeros(3, 1), torch.ones(3, 1), torch.ones(5, 1))
+
+
+def test_the_bound_that_is_told_is_that_of_the_constants_too_and_modes_stay_as_they_were() -> None:
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"dose": rng.choice([1.0, 2.0, 5.0], 200, p=[0.7, 0.2, 0.1]), "level": rng.normal(size=200)})
+    run = likely.fit(frame, latent=2, width=8, steps=5, progress=False)
+    assert run.model.p_x_z.matches
+    rows = run.encoded(run.division.rows(run.training_source(), "validation"))
+    assert run.best == validate(run.model, rows, run.config.seed)[0]
+    assert run.best != run.history[["val_elbo", "val_elbo_average"]].max(axis=None)
+    longer = run.continue_training(steps=2)
+    assert longer.best == validate(longer.model, rows, run.config.seed)[0]
+    run.model.train()
+    run.model.decoder.eval()
+    before = [part.training for part in run.model.modules()]
+    match_shares(run.model, rows, 0)
+    assert [part.training for part in run.model.modules()] == before
 
 
 def test_drawn_rows_of_a_fit_end_in_zero_as_often_as_the_training_rows() -> None:

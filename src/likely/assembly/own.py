@@ -82,6 +82,16 @@ class Own:
         told = {item.name: getattr(self, item.name) for item in fields(self)}
         return {role: _name(part) for role, part in told.items() if part is not None}
 
+    @property
+    def unreachable(self) -> tuple[str, ...]:
+        """What to say of parts that have no name by which another process could import them."""
+        return tuple(
+            f"{role} {name} is a name that cannot be imported, so that a stored run is loaded only where you pass a "
+            "function that makes the same part: define it at the top of a module, by def or class"
+            for role, name in self.names.items()
+            if _hidden(name)
+        )
+
     def module(self, role: str) -> nn.Module:
         """The module itself, made anew where a function makes it.
 
@@ -176,11 +186,13 @@ class Own:
         """
         needed = {role: name for role, name in config.factories.items() if role != "objective"}
         if any(getattr(self, role) is None for role in needed):
-            told = ", ".join(f"{role!r}: {name.rpartition(':')[2]}" for role, name in needed.items())
+            told = ", ".join(f"{role!r}: {_shown(role, name)}" for role, name in needed.items())
+            hidden = next((name for name in needed.values() if _hidden(name)), None)
             names = " and ".join(f"{role} {name}" for role, name in needed.items())
             raise ConfigError(
                 f"{where} has {names} of its own, whose code is not stored: likely.load(path, factories={{{told}}}) "
                 "with functions that make them (on the command line likely --factory ROLE=MODULE:CALLABLE ...)"
+                + (f"; {hidden} cannot be imported: define a function that makes the same" if hidden else "")
             )
         extra = [role for role in self.names if role not in config.factories]
         if extra:
@@ -249,8 +261,17 @@ def _made(role: str, told: Any) -> Any:
         ) from error
 
 
+def _hidden(name: str) -> bool:
+    """Whether it is the name of a lambda, or of what is defined within a function."""
+    return "<" in name
+
+
+def _shown(role: str, name: str) -> str:
+    return f"make_{role}" if _hidden(name) else name.rpartition(":")[2]
+
+
 def _nowhere(name: str) -> bool:
-    return "<" in name or name.startswith("__main__:")
+    return _hidden(name) or name.startswith("__main__:")
 
 
 def _name(part: Any) -> str:

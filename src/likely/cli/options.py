@@ -24,6 +24,7 @@ OWN = (
     "date_format",
     "decimal",
     "exposure",
+    "field",
     "init",
     "limits",
     "out",

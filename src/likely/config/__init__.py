@@ -1,25 +1,19 @@
-"""What was asked of a fit, as frozen dataclasses that become JSON and back."""
+"""Everything that a fit was told, as frozen dataclasses that become JSON and back."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from likely.errors import ConfigError
 
-__all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig", "default_max_steps"]
+__all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig"]
 
 ROLES = ("encoder", "decoder", "model", "objective")
-
-
-def default_max_steps(rows: int) -> int:
-    """The most steps of a fit without a budget, by its training rows: 60 √rows, at least 600."""
-    return max(600, round(60 * math.sqrt(rows)))
 
 
 def _at_least(config: object, least: int, *names: str) -> None:
@@ -122,7 +116,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """What was asked of a fit: model, training, seed and device.
+    """What a fit was told: model, training, seed and device.
 
     Attributes
     ----------
@@ -157,8 +151,8 @@ class Config:
             If a key is unknown or a value has the wrong type.
 
         """
-        config: Config = _build(cls, values, "")
-        return config
+        made: Config = _build(cls, values, "")
+        return made
 
     def replace(self, assignments: Mapping[str, Any]) -> Config:
         """Set options by dotted key, as `{"training.learning_rate": 1e-3}`; a bare key is looked up in every group.

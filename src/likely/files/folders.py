@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Collection, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from likely.errors import OutputError
 
-__all__ = ["copied_folder", "filled_folder", "replaced_folder"]
+__all__ = ["copied_folder", "filled_folder", "left_beside", "replaced_folder"]
 
 
 @contextmanager
@@ -86,6 +87,24 @@ def copied_folder(folder: Path, *, without: Collection[str]) -> Iterator[Path]:
             raise OutputError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
         raise
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def left_beside(directory: Path) -> str:
+    """Where the run lies that stood here before a command was killed while it replaced it; empty where none was."""
+    place = Path(os.path.realpath(directory))
+    try:
+        told = re.compile(rf"\.{re.escape(place.name)}\.(replaced|renewed)-\d+")
+        found = sorted(entry for entry in place.parent.iterdir() if told.fullmatch(entry.name))
+    except OSError:
+        return ""
+    before, after = ([str(one) for one in found if f".{word}-" in one.name[-20:]] for word in ("replaced", "renewed"))
+    if not before:
+        return ""
+    lies = f"the run that stood at {directory} before lies in {' and '.join(before)}: what replaced it was killed"
+    if place.exists():
+        return f"{lies}, or runs still; to have it back, remove {directory} and rename it to that, else remove it"
+    new = f", and mv {after[-1]} {directory} the one that was to replace it" if after else ""
+    return f"{lies}; mv {before[-1]} {directory} brings it back{new}"
 
 
 @contextmanager

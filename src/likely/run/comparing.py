@@ -224,21 +224,21 @@ def _digest(run: Run) -> str:
 
 def _demand_same_measure(name: str, first: Run, other: str, run: Run) -> None:
     """Refuse two runs whose log P(x) are relative to different measures."""
-    mine, theirs = ({c.name: c for c in one.schema.modelled} for one in (first, run))
-    for column in {**mine, **theirs}:
+    mine, theirs = _cells(first, run)
+    for column in dict.fromkeys([*mine, *theirs]):
         if column not in mine or column not in theirs:
             owner, lacking = (name, other) if column in mine else (other, name)
             raise ConfigError(f"column {column!r} is modelled by {owner} and not by {lacking}: they are of different x")
     if first.schema.event_shape != run.schema.event_shape or first.schema.binarize != run.schema.binarize:
         shapes = " and ".join(f"{one.schema.event_shape} {one.schema.binarize or ''}".strip() for one in (first, run))
-        raise ConfigError(f"column {next(iter(mine))!r}: rows are {shapes}: they are of different x")
+        raise ConfigError(f"column {mine[0]!r}: rows are {shapes}: they are of different x")
     if first.schema.binarize == "static" and first.config.seed != run.config.seed:
         raise ConfigError(
-            f"column {next(iter(mine))!r}: {name} and {other} are binarised once, by the seeds {first.config.seed} and "
+            f"column {mine[0]!r}: {name} and {other} are binarised once, by the seeds {first.config.seed} and "
             f"{run.config.seed}: they are of different x; fit both with one seed"
         )
     for column in mine:
-        words = [_measure(one, column) for one in (first, run)]
+        words = [_measure(one, names.index(column)) for one, names in ((first, mine), (run, theirs))]
         if words[0] != words[1]:
             raise ConfigError(
                 f"column {column!r}: {name} has {words[0]}, {other} has {words[1]}; log P(x) relative to different "
@@ -246,27 +246,39 @@ def _demand_same_measure(name: str, first: Run, other: str, run: Run) -> None:
             )
 
 
+def _cells(first: Run, run: Run) -> tuple[list[str], list[str]]:
+    """The names of what each of two runs models.
+
+    To a whole model of the user's an array of numbers is cells alike: they have the names that they are columns by to
+    the other run.
+    """
+    names = [[column.name for column in one.schema.modelled] for one in (first, run)]
+    alike = [one.schema.uniform for one in (first, run)]
+    if alike[0] != alike[1] and first.schema.form == run.schema.form:
+        return names[alike.index(False)], names[alike.index(False)]
+    return names[0], names[1]
+
+
 def _demand_known(names: Sequence[str], runs: Sequence[Run], encoded: Sequence[EncodedRows]) -> None:
     """Refuse rows with a value that one run knows and another counts among all that it never saw."""
-    unknown = [
-        {c.name: _unknown(c, rows.stored().values[:, i].cpu()) for i, c in enumerate(run.schema.modelled)}
-        for run, rows in zip(runs, encoded, strict=True)
-        if not run.schema.uniform
-    ]
-    for column, first in (unknown[0] if unknown else {}).items():
+    named = next((run.schema.modelled for run in runs if not run.schema.uniform), ())
+    for column in named:
+        unknown = [_unknown(run, column.name, rows) for run, rows in zip(runs, encoded, strict=True)]
         for other, found in zip(names[1:], unknown[1:], strict=True):
-            differs = first != found[column]
+            differs = unknown[0] != found
             if differs.any():
                 row = int(differs.nonzero()[0])
-                who = names[0] if first[row] else other
+                who = names[0] if unknown[0][row] else other
                 raise ConfigError(
-                    f"column {column!r}: row {row} holds a value that {who} never saw, whose mass is that of all such "
-                    "values together, and the other run knows it: leave such rows out"
+                    f"column {column.name!r}: row {row} holds a value that {who} never saw, whose mass is that of all "
+                    "such values together, and the other run knows it: leave such rows out"
                 )
 
 
-def _unknown(column: Column, values: Tensor) -> Tensor:
+def _unknown(run: Run, name: str, rows: EncodedRows) -> Tensor:
     """Which rows hold a value that the training rows lacked, of a column of known values."""
+    place = next((place for place, column in enumerate(run.schema.modelled) if column.name == name), 0)
+    column, values = run.schema.modelled[place], rows.stored().values[:, place].cpu()
     if column.coded:
         return values < 0
     if column.kind != "listed":
@@ -275,11 +287,9 @@ def _unknown(column: Column, values: Tensor) -> Tensor:
     return (values.unsqueeze(1) != known).all(1)
 
 
-def _measure(run: Run, name: str) -> str:
-    """What log P of a cell of the column is relative to, in words."""
-    columns = run.schema.modelled
-    place = next(place for place, column in enumerate(columns) if column.name == name)
-    column, likelihood = columns[place], run.model.p_x_z
+def _measure(run: Run, place: int) -> str:
+    """What log P of a cell of the column at this place is relative to, in words."""
+    column, likelihood = run.schema.modelled[0 if run.schema.uniform else place], run.model.p_x_z
 
     def holds(what: Any) -> bool:
         return bool(measured(likelihood, what).expand(run.schema.event_shape).reshape(-1)[place])

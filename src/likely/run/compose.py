@@ -7,15 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
-import torch
+from torch.utils.data import Dataset
 
 from likely.assembly import Factory
 from likely.config import Config, TrainingConfig
 from likely.data import Division
-from likely.errors import DataError
+from likely.errors import ConfigError
 from likely.run.datasets import gathered
 from likely.run.fitting import fit
+from likely.run.joining import joined
 from likely.run.run import Run
 from likely.training import Monitor
 from likely.training.schedule import RATE
@@ -51,8 +51,9 @@ def train(
     field
         Of a data set whose items hold several things: the place or the name of x in an item.
     validation
-        Rows that choose weights and stopping, in the form of the data. Then all of the data trains, and no test rows
-        are kept back. Unless given, the data are divided as in `likely.fit`: 80/10/10, by the seed.
+        Rows that choose weights and stopping, in the form of the data, in memory. Then all of the data trains, and no
+        test rows are kept back; what is given beside an array (`condition`, `weight`, `exposure`) is told for the rows
+        of the data, then for these. Unless given, the data are divided as in `likely.fit`: 80/10/10, by the seed.
     objective, config, seed
         The ELBO, the defaults (128 rows a step, at rate 0.002) and 0 unless given.
     monitors
@@ -68,9 +69,10 @@ def train(
     Raises
     ------
     DataError
-        If there are too few rows, or the likelihood gives a value no mass whatever its parameters.
+        If there are too few rows, or the likelihood gives a value no mass whatever its parameters; or validation rows
+        are of another form, with other columns or of another shape.
     ConfigError
-        If the model is of rows of another shape, or does not take them.
+        If the model is of rows of another shape, or does not take them; or `split` is told besides validation rows.
 
     Examples
     --------
@@ -87,23 +89,13 @@ def train(
     """
     rows = gathered(data, field)
     if validation is not None:
-        held = gathered(validation, field)
-        told["split"] = Division.of(np.arange(len(rows)), len(rows) + np.arange(len(held)))
-        rows = _joined(rows, held)
+        if "split" in told:
+            raise ConfigError("validation rows and split both say which rows validate: give one of them")
+        held = gathered(validation, field if isinstance(validation, Dataset) else None)
+        whole = joined(rows, held)
+        told["split"] = Division.of(np.arange(len(rows)), np.arange(len(rows), len(whole)))
+        rows = whole
     chosen = config or TrainingConfig()
     chosen = replace(chosen, batch_size=chosen.batch_size or BATCH, learning_rate=chosen.learning_rate or RATE)
-    whole = Config(training=chosen, seed=seed)
-    return fit(rows, model=model, objective=objective, config=whole, monitors=monitors, **told)
-
-
-def _joined(rows: Any, held: Any) -> Any:
-    """Rows, and others after them."""
-    try:
-        if isinstance(rows, torch.Tensor):
-            return torch.cat([rows, torch.as_tensor(held, dtype=rows.dtype, device=rows.device)])
-        if isinstance(rows, pd.DataFrame):
-            return pd.concat([rows, held], ignore_index=True)
-        return np.concatenate([rows, held])
-    except (RuntimeError, TypeError, ValueError) as error:
-        kinds = " and ".join(type(part).__name__ for part in (rows, held))
-        raise DataError(f"validation rows must be of the form of the data, got {kinds}: {error}") from error
+    base = Config(training=chosen, seed=seed)
+    return fit(rows, model=model, objective=objective, config=base, monitors=monitors, **told)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from likely.config import TrainingConfig
 from likely.data import Given, Source
 from likely.errors import ConfigError, DataError, RunError
 from likely.files import same_place
-from likely.run.directory import claim, demand_claimable, demand_renewable, renewed
+from likely.run.directory import REPORT, claim, demand_claimable, demand_renewable, renewed
 from likely.run.learning import go_on
 from likely.run.reading import fitted_on
 from likely.run.run import Run
@@ -99,8 +100,12 @@ def _demand_place(home: Path | None, out: Path, data: Path | None, *, overwrite:
 def _store(longer: Run, home: Path | None, out: Path, *, overwrite: bool) -> None:
     own = home is not None and same_place(out, home)
     data = longer.source.path if longer.source is not None else None
+    reported = own and (out / REPORT).exists()
     with renewed(out) if own else claim(out, overwrite=overwrite, data=data) as directory:
         longer.directory = directory
         save_plan(longer)
         save(longer)
     longer.directory = out
+    if reported:
+        said = f"{out / REPORT} was of the run before and is removed; likely report {out} makes it anew"
+        warnings.warn(said, stacklevel=4)

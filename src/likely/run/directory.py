@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from likely.errors import OutputError
-from likely.files import contains, copied_folder, refuse_existing, refuse_unwritable, replaced_folder
+from likely.files import contains, copied_folder, left_beside, refuse_existing, refuse_unwritable, replaced_folder
 
-__all__ = ["CHECKPOINTS", "STATE", "WRITTEN", "claim", "demand_claimable", "demand_renewable", "renewed"]
+__all__ = ["CHECKPOINTS", "REPORT", "STATE", "WRITTEN", "claim", "demand_claimable", "demand_renewable", "renewed"]
 
 WRITTEN = (
     "baselines.safetensors",
@@ -129,6 +130,9 @@ def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iter
 
     """
     demand_claimable(directory, overwrite=overwrite, data=data)
+    left = left_beside(directory)
+    if left:
+        warnings.warn(left, stacklevel=2)
     with replaced_folder(directory):
         yield directory
 
@@ -164,6 +168,8 @@ def demand_renewable(directory: Path) -> None:
 @contextmanager
 def renewed(directory: Path) -> Iterator[Path]:
     """A copy of a run's directory to write to, which takes its place at the end; on failure nothing has changed.
+
+    It takes it by two renames: of a process that is killed between them `left_beside` tells.
 
     What is of the earlier weights is not copied: the report and the checkpoints.
 

@@ -25,6 +25,7 @@ from likely.data import (
 from likely.data.sources.picture import colour_of
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError
+from likely.run.datasets import gathered
 from likely.run.describing import Beside, as_it_is, describe, placed
 from likely.run.progress import bar
 from likely.run.reading import beside
@@ -39,6 +40,7 @@ __all__ = ["fit"]
 def fit(
     data: Any,
     *,
+    field: int | str | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     init: Run | str | Path | None = None,
@@ -70,7 +72,10 @@ def fit(
     ----------
     data
         A path (csv, parquet, arrow, npy, npz, IDX, a folder of images or IDX files), a DataFrame,
-        an arrow table or a polars frame, an array or a tensor.
+        an arrow table or a polars frame, an array or a tensor; or a map-style `torch.utils.data.Dataset`, whose items
+        are read once into one tensor or array. Verbs of the run take these (`torch.stack([item[0] for item in data])`).
+    field
+        Of a `Dataset` whose items hold several things: the place or the name of x in an item.
     out, overwrite
         Directory to store the run in; an existing one is refused unless it may be overwritten.
     init
@@ -163,6 +168,7 @@ def fit(
     """
     if binarize is not None and binarize not in get_args(Binarize):
         raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {binarize!r}")
+    data = gathered(data, field)
     if init is not None:
         schema_told = {"column": column, "binarize": binarize, "resize": resize, "background": background,
                        "channels": channels, "limits": limits, "separator": separator, "decimal": decimal,

@@ -17,6 +17,7 @@ from likely.data import Schema, Source
 from likely.data.dtypes import restored
 from likely.data.sources.held import MARKS, is_held
 from likely.errors import DataError
+from likely.run.tempering import TEMPERATURE
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -136,7 +137,8 @@ def packed(container: str | None, result: Any) -> Any:
         pa.field(name, array.type, metadata=marks.get(name) if pa.types.is_dictionary(array.type) else None)
         for name, array in arrays.items()
     ]
-    table = pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields))
+    said = {name: str(value) for name, value in result.attrs.get(TEMPERATURE, {}).items()}
+    table = pa.Table.from_arrays(list(arrays.values()), schema=pa.schema(fields, metadata=said or None))
     if container == "arrow" or importlib.util.find_spec("polars") is None:
         return table
     return importlib.import_module("polars").from_arrow(table)

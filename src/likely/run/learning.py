@@ -26,6 +26,7 @@ from likely.run.states import on_cpu
 from likely.run.support import demand_mass
 from likely.training import Monitor, Outcome, Progress, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
+from likely.training.trainer import bound_of
 
 __all__ = ["go_on", "learn"]
 
@@ -67,7 +68,7 @@ def learn(run: Run, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor]
     states = _trained(run, rows, schedule, monitors)
     run.config = replace(run.config, training=config)
     _keep(run, states)
-    match_shares(run.model, rows.train, run.config.seed)
+    _match(run, rows)
 
 
 def go_on(
@@ -88,8 +89,21 @@ def go_on(
     schedule = Schedule.further(_schedule(run, rows, budget)[0].total_steps, peak)
     states = _trained(run, rows, schedule, monitors, earlier)
     _tell(run, states)
-    match_shares(run.model, rows.train, run.config.seed)
+    _match(run, rows)
     return schedule.total_steps
+
+
+def _match(run: Run, rows: _Prepared) -> None:
+    """Match constants that training does not; the validation bound of the facts is then told as that with them."""
+    if not run.model.p_x_z.matches:
+        return
+    match_shares(run.model, rows.train, run.config.seed)
+    members = run.facts.get("members", [run.facts])
+    for number, (member, told) in enumerate(zip(run.model.members, members, strict=True)):
+        if told["selected"]:
+            seed = run.config.seed + number
+            told["validation_elbo"] = bound_of(member, rows.validation, seed, run.config.training.precision)
+    run.facts["validation_elbo"] = members[0]["validation_elbo"]
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
         return source.splits["test"].read(), "test part of the given data"
     if len(source.splits) > 1:
         raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
-    seen = _digest(run, source) == run.facts["digest"]
+    known = {run.facts["digest"], run.facts.get("digest_x")}
+    seen = _digest(run, source) in known or digest(source) in known
     what = "all rows of the given data" + (HOLDS if seen else "")
     return next(iter(source.splits.values())).read(), what
 

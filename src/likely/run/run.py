@@ -333,7 +333,8 @@ class Run:
         temperature
             τ: multiply the normal numbers behind z by it (of a flow its base's, of a hierarchy every group's, within
             the chosen component of a mixture). Below 1 rows are more usual and less varied; P(x|z) is as it is. Unless
-            τ is 1 they are no draws of P(x), and that is said: in a warning, and in `frame.attrs["temperature"]`.
+            τ is 1 they are no draws of P(x), and that is said in a warning, and beside the rows where there is a place
+            for it: `frame.attrs["temperature"]`, an arrow table's `schema.metadata`; arrays, tensors, polars have none.
 
         Raises
         ------
@@ -430,7 +431,11 @@ class Run:
 
     @property
     def best(self) -> float:
-        """Mean ELBO of the validation rows under the kept weights, nats a row; −∞ where none was validated."""
+        """Mean ELBO of the validation rows under the kept weights, nats a row; −∞ where none was validated.
+
+        Where the likelihood has constants that are set after training (`training.match_shares`), with these: the bounds
+        of the history are those before.
+        """
         return float("-inf") if self.facts["validation_elbo"] is None else float(self.facts["validation_elbo"])
 
     @property

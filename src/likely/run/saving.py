@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from likely.files import write
-from likely.run.directory import CHECKPOINTS, claim
+from likely.files import refuse_existing, same_place, write
+from likely.run.directory import CHECKPOINTS, REPORT, claim, renewed
 from likely.run.states import are_of, read_states
 
 if TYPE_CHECKING:
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
 
 __all__ = ["save_as"]
 
-BASELINES = "baselines.safetensors"
+ROWS = ("schema.json", "rows.safetensors")
+MADE_OF = {"baselines.safetensors": ROWS, REPORT: (*ROWS, "weights.safetensors", "history.csv")}
 
 
 def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     """Store the run in a directory of its own, from which `likely.load` reads it; the directory.
 
-    It is then the run's directory, unless it has one already. Where that holds the state of another training by now, as
-    after it was lengthened, no state is stored.
+    It is then the run's directory, unless it has one already, whose report and simpler models come along. What is of
+    another model there by now, as after it was lengthened, does not, nor does the state of that training; in the run's
+    own directory it is removed, which a warning says.
 
     Parameters
     ----------
@@ -39,15 +42,41 @@ def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     """
     from likely.run.store import save, save_plan
 
-    earlier, states = run.directory, run.states
+    place, earlier, states, lost = Path(path), run.directory, run.states, list[str]()
     if not states and earlier is not None and (earlier / CHECKPOINTS).is_dir():
         read = read_states(earlier)
-        states = read if are_of(read, run.facts) else ()
-    with claim(Path(path), overwrite=overwrite, data=None if run.source is None else run.source.path) as directory:
+        states, lost = (read, []) if are_of(read, run.facts) else ((), [CHECKPOINTS])
+    own = earlier is not None and same_place(place, earlier)
+    if own:
+        refuse_existing(place, overwrite=overwrite)
+    data = None if run.source is None else run.source.path
+    with renewed(place) if own else claim(place, overwrite=overwrite, data=data) as directory:
         other = replace(run, directory=directory, states=states)
         save_plan(other)
         save(other)
-        if earlier is not None and (earlier / BASELINES).exists():
-            write(directory / BASELINES, (earlier / BASELINES).read_bytes())
-    run.directory = earlier or directory
-    return directory
+        lost += [] if earlier is None else _brought(earlier, directory)
+    if own and lost:
+        warnings.warn(
+            f"{place} held another model than this one: its {' and '.join(lost)} went with it; make what you need anew",
+            stacklevel=2,
+        )
+    run.directory = earlier or place
+    return place
+
+
+def _brought(earlier: Path, directory: Path) -> list[str]:
+    """Bring along what was made of a stored run where this is the same one; the names of what is of another."""
+    lost = []
+    for name, of in MADE_OF.items():
+        if not (earlier / name).exists():
+            continue
+        if all(_same(earlier / one, directory / one) for one in of):
+            write(directory / name, (earlier / name).read_bytes())
+        else:
+            (directory / name).unlink(missing_ok=True)
+            lost.append(name)
+    return lost
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.exists() and one.read_bytes() == other.read_bytes()

@@ -29,10 +29,11 @@ WIDE = 256
 
 
 def facts_of(data: Any, source: Source, schema: Schema, split: Split) -> dict[str, Any]:
-    """Where the rows came from, digests of them and of weights beside an array, how they were divided, their form."""
+    """Where the rows came from, digests of them and of what lies beside an array, how they were divided, their form."""
     return {
         "path": None if source.path is None else _absolute(data),
         "digest": digest(source, labels=[column.name for column in schema.beside]),
+        **({"digest_x": digest(source)} if schema.beside else {}),
         "weights": weighed(schema, source),
         "split": str(split) if isinstance(split, str | Path) else "told",
         **form_of(data, source),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from likely.assembly import Factory, Own, build
 from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
-from likely.files import write
+from likely.files import left_beside, write
 from likely.run.run import Run
 from likely.run.states import write_states
 from likely.run.versions import versions
@@ -30,6 +31,8 @@ HOLES, CONDITIONS = "holes.safetensors", "conditions.safetensors"
 def save_plan(run: Run) -> None:
     """Write what is known before training: that this is a run, configuration, schema and the division of the rows."""
     directory = _directory(run)
+    for said in run.own.unreachable:
+        warnings.warn(said, stacklevel=2)
     write(directory / "run.json", _json({"finished": False, "versions": versions()}))
     write(directory / "config.json", _json(run.config.to_dict()))
     write(directory / "schema.json", _json(run.schema.to_dict()))
@@ -103,9 +106,19 @@ def load(
         If the run has parts of the user's own that are not given, or the device cannot be used.
 
     """
-    directory = Path(path)
+    left = left_beside(Path(path))
+    try:
+        run = _loaded(Path(path), device, factories, progress=progress)
+    except RunError as error:
+        raise RunError(f"{error}; {left}" if left else str(error)) from error
+    if left:
+        warnings.warn(left, stacklevel=2)
+    return run
+
+
+def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory] | None, *, progress: bool) -> Run:
     if not directory.is_dir():
-        raise RunError(f"no run directory at {path}; make one with: likely fit DATA -o {path}")
+        raise RunError(f"no run directory at {directory}; make one with: likely fit DATA -o {directory}")
     try:
         config = Config.from_dict(_read(directory / "config.json"))
         wanted = torch.device(device or config.device)

@@ -12,7 +12,9 @@ from torch import Tensor
 from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 
-__all__ = ["demand_temperature", "statement", "tell_temperature", "tempered"]
+__all__ = ["TEMPERATURE", "demand_temperature", "statement", "tell_temperature", "tempered"]
+
+TEMPERATURE = "temperature"
 
 
 def demand_temperature(p: LatentDistribution, temperature: float, events: bool) -> None:
@@ -58,14 +60,14 @@ def statement(temperature: float) -> dict[str, Any]:
     meaning = (
         f"temperature {temperature:g}: these rows are no draws of P(x), but of P(x|z) at z from another distribution"
     )
-    return {"temperature": temperature, "meaning": meaning}
+    return {TEMPERATURE: temperature, "meaning": meaning}
 
 
 def tell_temperature(result: Any, temperature: float) -> None:
-    """Say that rows are no draws of P(x): a frame in its attributes, and in a warning."""
+    """Say that rows are no draws of P(x): in a warning, and a frame in its attributes."""
     told = statement(temperature)
     if not told:
         return
     if hasattr(result, "attrs"):
-        result.attrs["temperature"] = told
+        result.attrs[TEMPERATURE] = told
     warnings.warn(told["meaning"], stacklevel=4)

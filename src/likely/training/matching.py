@@ -20,8 +20,6 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
     cells, and those that rows lack may be of another kind. Members of an ensemble have one likelihood, so its draws
     give all of them the same constants. The validation bounds of the history are of the weights before.
     """
-    if not model.p_x_z.matches:
-        return
     device = rows.device
     some = rows.take(torch.arange(0, len(rows), -(-len(rows) // ROWS), device=device)).fixed(seed).stored()
     weights = torch.ones(len(some), dtype=torch.float64, device=device) if some.weights is None else some.weights
@@ -34,10 +32,11 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
         torch.manual_seed(seed)
         place = torch.randint(len(some), (DRAWS,)).to(device)
         covariates = None if some.covariates is None else some.covariates[place]
-        training = model.training
+        training = {part: part.training for part in model.modules()}
         model.eval()
         parameters = model.decoded(model.prior().sample(torch.Size((DRAWS,))), covariates)
-        model.train(training)
+        for part, flag in training.items():
+            part.training = flag
         kept = parameters.isfinite().all(1)
         drawn = weights[place][kept].view(-1, *[1] * whole.dim()) * whole
         if len(drawn):

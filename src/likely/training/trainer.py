@@ -21,7 +21,7 @@ from likely.training.schedule import RATE, Schedule
 from likely.training.state import Outcome, TrainingState
 from likely.training.validate import validate
 
-__all__ = ["Trainer", "clip", "train"]
+__all__ = ["Trainer", "bound_of", "clip", "train"]
 
 
 class Trainer:
@@ -190,6 +190,14 @@ def _settle(model: Model) -> None:
     model.eval()
     with torch.no_grad():
         model.prior()
+
+
+def bound_of(model: Model, validation: EncodedRows, seed: int, precision: str) -> float:
+    """Mean ELBO of validation rows under a model whose training has ended, in nats."""
+    with autocast(precision, validation.device):
+        found = validate(model, validation, seed)[0]
+    _settle(model)
+    return found
 
 
 def train(

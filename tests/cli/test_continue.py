@@ -18,7 +18,7 @@ MORE = ["--set", "steps=4"]
 def test_a_run_is_lengthened_in_place_from_its_own_data(run: Path, capsys: Capture) -> None:
     assert main(["fit", "--continue", str(run), *MORE]) == 0
     out = capsys.readouterr().out
-    assert "continued from step 20 by 4 steps, at 0.5 of the learning rate, falling to 0; all in all:\n24 steps" in out
+    assert "continued from step 20 by 4 steps, at 1 times the learning rate, falling to 0; all in all:\n24 steps" in out
     assert f"likely evaluate {run}" in out
     assert likely.load(run).facts["steps"] == 24
     assert main(["fit", "--continue", str(run), "--epochs", "1", "--json"]) == 0

@@ -38,14 +38,14 @@ def test_it_goes_on_from_the_last_step_and_the_first_run_stays_as_it_was(place: 
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
     longer = run.continue_training(steps=20)
     assert longer.facts["steps"] == 32
-    assert longer.facts["continued"] == [{"from_step": 12, "steps": 20, "peak": 0.5, "seed": 0}]
+    assert longer.facts["continued"] == [{"from_step": 12, "steps": 20, "peak": 1.0, "seed": 0}]
     pd.testing.assert_frame_equal(longer.history[: len(run.history)].reset_index(drop=True), run.history)
     added = longer.history[len(run.history) :]
     assert added["step"].min() > 12
     assert added["step"].max() == 32
     rate = run.config.training.learning_rate
     assert rate is not None
-    assert 0.4 * rate < added["learning_rate"].max() <= 0.5 * rate
+    assert 0.8 * rate < added["learning_rate"].max() <= rate
     assert added["learning_rate"].iloc[-1] < 0.02 * rate
     assert (added["kl_weight"] == 1).all()
     assert longer.states[0]["outcome"]["best"] == pytest.approx(

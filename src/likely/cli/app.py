@@ -130,7 +130,7 @@ def fit(
     """Learn P(X) from DATA and store the run.
 
     --continue RUN --minutes 5 lengthens a finished fit: its last weights and optimiser go on over the same rows, under
-    a rate that rises to half of the first and falls to zero; the best weights so far stay unless beaten on the same
+    a rate that rises to the first and falls to zero; the best weights so far stay unless beaten on the same
     validation rows. RUN is updated in place, or left alone with -o; DATA is where the run has it unless given.
 
     --init RUN starts another fit: of RUN's model, from its weights, on the rows of DATA, which must be of its schema.

@@ -92,7 +92,7 @@ def fitted(run: Run, *, json: bool) -> None:
 def _continued(stage: Mapping[str, Any]) -> str:
     return (
         f"continued from step {stage['from_step']} by {stage['steps']} steps, "
-        f"at {stage['peak']:g} of the learning rate, falling to 0; all in all:"
+        f"at {stage['peak']:g} times the learning rate, falling to 0; all in all:"
     )
 
 

@@ -23,7 +23,7 @@ from likely.training import Monitor
 
 __all__ = ["SHARE", "continued"]
 
-SHARE = 0.5
+SHARE = 1.0  # of the first rate: measured, docs/decisions/048-finished-fit-stores-state.md
 
 
 def continued(

@@ -382,8 +382,8 @@ class Run:
     ) -> Run:
         """The run trained further, as another run: this one stays as it is.
 
-        The last weights, not the best, and the optimiser go on under a schedule of their own: the rate rises to half of
-        the fit's and falls to zero along a cosine. The history is lengthened; the best weights so far stay selected
+        The last weights, not the best, and the optimiser go on under a schedule of their own: the rate rises to the
+        fit's and falls to zero along a cosine. The history is lengthened; the best weights so far stay selected
         unless beaten on the same validation rows. `likely.fit(init=run)` starts another fit instead.
 
         Parameters

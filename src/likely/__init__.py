@@ -8,7 +8,10 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from likely.hooks import set_report_writer
 
 __version__ = "0.1.0"
 
@@ -68,6 +71,15 @@ if TYPE_CHECKING:
     from likely.run import inspect as inspect
     from likely.run import load as load
     from likely.run import train as train
+
+
+def _write_report(run: Run, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
+    from likely.report import write_report
+
+    return write_report(run, path, overwrite=overwrite)
+
+
+set_report_writer(_write_report)
 
 
 def __getattr__(name: str) -> Any:

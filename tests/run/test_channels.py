@@ -13,7 +13,7 @@ from PIL import Image
 import likely
 from likely.cli import main
 from likely.data.channels import channels_of
-from likely.report.pictures import pictures
+from likely.data.pictures import pictures
 from likely.run import Run
 
 FEW = {"steps": 10, "latent": 2, "width": 16, "blocks": 1}

@@ -17,8 +17,8 @@ import likely
 from likely import likelihoods, networks, posteriors, priors
 from likely.cli import main
 from likely.data import ResidentRows
+from likely.data.pictures import pictures, stored
 from likely.report.collect import collect
-from likely.report.pictures import pictures, stored
 
 ROWS = 40
 SMALL: dict[str, Any] = {"latent": 2, "width": 16, "steps": 20}

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 
 from likely.data import Schema
+from likely.data.pictures import grid, pictures, stored
 from likely.data.sources.format import Writer
 from likely.data.sources.formats import writer_of, writers
 from likely.data.sources.picture import picture_bytes
 from likely.errors import OutputError
 from likely.files import filled_folder, refuse_existing, write
-from likely.report.pictures import pictures, stored
 
 __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
 
@@ -164,8 +164,6 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | N
     elif writer.array is not None:
         write(path, writer.array(array))
     elif writer.picture is not None:
-        from likely.report import grid
-
         shown = array if columns else array[:IN_GRID]
         write(path, writer.picture(grid(pictures(schema, shown), columns=columns), ending))
     elif writer.frame is not None and array.ndim == 2:

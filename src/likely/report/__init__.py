@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from likely.errors import OutputError
 from likely.files import refuse_existing, write
 from likely.report.findings import Findings
-from likely.report.grid import grid
 
 if TYPE_CHECKING:
     from likely.run import Inspection, Run
 
-__all__ = ["Findings", "grid", "render", "render_inspection", "write_report"]
+__all__ = ["Findings", "render", "render_inspection", "write_report"]
 
 
 def render(findings: Findings) -> str:

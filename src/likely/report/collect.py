@@ -14,6 +14,7 @@ import torch
 
 from likely.assembly import words
 from likely.data import EncodedRows, Rows, decode, observed, sources
+from likely.data.pictures import pictures
 from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
@@ -27,7 +28,6 @@ from likely.evaluation import (
 from likely.models import VAE
 from likely.networks import ResidualMLP
 from likely.report.findings import Findings
-from likely.report.pictures import pictures
 from likely.tasks.anomalies import contributions
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from likely.report.grid import grid
+from likely.data.pictures import grid
 from likely.report.numbers import cell, nats
 from likely.report.theme import picture
 

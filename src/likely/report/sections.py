@@ -9,11 +9,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from likely.data.pictures import grid
 from likely.report import examples, figures_fit, figures_latent, tables, trust
 from likely.report.evidence import conditional, evidence
 from likely.report.examples import given
 from likely.report.findings import Findings
-from likely.report.grid import grid
 from likely.report.theme import picture, svg
 
 __all__ = ["SECTIONS", "Section", "active_units"]

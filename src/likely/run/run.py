@@ -28,6 +28,7 @@ from likely.data import (
 )
 from likely.errors import ConfigError, DataError
 from likely.evaluation import Baselines, Ledger, evidence
+from likely.hooks import report_writer
 from likely.models import Model
 from likely.run.anomalous import anomalies
 from likely.run.asking import asked
@@ -416,8 +417,7 @@ class Run:
             If the file exists and may not be replaced, or the run has no directory and no path is given.
 
         """
-        write_report = importlib.import_module("likely.report").write_report
-        return Path(write_report(self, path, overwrite=overwrite))
+        return report_writer()(self, path, overwrite=overwrite)
 
     @property
     def aim(self) -> str:

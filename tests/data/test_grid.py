@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from likely.report import grid
+from likely.data.pictures import grid
 
 
 def test_every_pixel_arrives() -> None:

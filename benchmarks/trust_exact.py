@@ -16,7 +16,7 @@ from torch import Tensor
 
 from likely.data import ResidentRows
 from likely.data.noise import row_keys
-from likely.evaluation import Schedule, simulate
+from likely.evaluation import AnnealingPath, simulate
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import forward
 from likely.evaluation.averages import LogMean
@@ -91,7 +91,7 @@ def one(folder: Path, latent: int, kind: str) -> dict[str, Any]:
     tuned = {setting: subject.tuned(setting) for setting in SETTINGS}
     precise = tuned["precise"].schedule
 
-    def measure(setting: str, schedule: Schedule, *chosen: Piece) -> None:
+    def measure(setting: str, schedule: AnnealingPath, *chosen: Piece) -> None:
         made = subject.annealed(rows, schedule, setting.replace(" ", ""))
         found = against(truth, made, schedule, tuned[setting.split(maxsplit=1)[0]].pinch)
         annealed[setting] = {**found, **cost(*chosen, made)}
@@ -125,7 +125,7 @@ def simulated(subject: Subject) -> Tensor:
     return simulate(subject.model, subject.like, SIMULATED, FRESH).rows.values
 
 
-def against(truth: np.ndarray, made: Piece, schedule: Schedule, pinch: float) -> dict[str, Any]:
+def against(truth: np.ndarray, made: Piece, schedule: AnnealingPath, pinch: float) -> dict[str, Any]:
     """Errors of annealed estimates; their mean may be 4 se_mc and the pinch, which in expectation exceeds the bias."""
     error, se = made["log_px"] - truth, mean_error(made["se_mc"])
     return {
@@ -178,7 +178,7 @@ def coverage(folder: Path) -> dict[str, Any]:
     return {"protocol": {"repetitions": REPETITIONS, "rows": FIXED, "Q": MOVES["both"]}, "lines": lines}
 
 
-def repeated(subject: Subject, schedule: Schedule, name: str) -> Piece:
+def repeated(subject: Subject, schedule: AnnealingPath, name: str) -> Piece:
     """The AIS mean and its error, over and over: some repetitions at a time, as more chains, under their own seed."""
     x, model = subject.like.values, subject.model
     batch, chains = subject.like.evaluation_batch(torch.arange(FIXED)), schedule.chains

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from likely.data import EncodedRows
-from likely.evaluation import Schedule, Simulated, anneal, bidirectional, evidence, simulate, tune
+from likely.evaluation import AnnealingPath, Simulated, anneal, bidirectional, evidence, simulate, tune
 from likely.models import Model
 from pieces import Piece, joined, piece
 
@@ -24,7 +24,7 @@ SETTINGS = {"default": False, "precise": True}
 class Tuned:
     """A schedule that was chosen on simulated rows, and the pinch of those rows."""
 
-    schedule: Schedule
+    schedule: AnnealingPath
     pinch: float
     made: Piece
 
@@ -49,8 +49,8 @@ class Subject:
 
         def make() -> dict[str, Any]:
             found = tune(self.model, self.like, precise=SETTINGS[setting], progress=tell)
-            s = found.schedule
-            facts = {"chains": s.chains, "leaps": s.leaps, "from_prior": s.from_prior, "pinch": found.pinch}
+            s = found.path
+            facts = {"chains": s.chains, "leaps": s.leapfrog_steps, "from_prior": s.from_prior, "pinch": found.pinch}
             return {"betas": np.array(s.betas), "steps": np.array(s.steps), **facts}
 
         def tell(temperatures: int, _: int) -> None:
@@ -59,9 +59,9 @@ class Subject:
         made = piece(self.folder / f"tuned-{setting}.npz", make)
         betas, steps = (tuple(map(float, made[name])) for name in ("betas", "steps"))
         counts = int(made["chains"]), int(made["leaps"]), bool(made["from_prior"])
-        return Tuned(Schedule(betas, steps, *counts), float(made["pinch"]), made)
+        return Tuned(AnnealingPath(betas, steps, *counts), float(made["pinch"]), made)
 
-    def annealed(self, rows: EncodedRows, schedule: Schedule, name: str) -> Piece:
+    def annealed(self, rows: EncodedRows, schedule: AnnealingPath, name: str) -> Piece:
         """`anneal`, part by part."""
 
         def make(part: EncodedRows) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Subject:
         """Whatever is measured row by row, each 50 rows kept when they are done."""
         return self._by_parts(len(rows), name, lambda index: make(rows.take(index)))
 
-    def pinched(self, schedule: Schedule, count: int, name: str) -> Piece:
+    def pinched(self, schedule: AnnealingPath, count: int, name: str) -> Piece:
         """`bidirectional` for fresh simulated rows: none that chose the schedule is among them."""
         drawn = simulate(self.model, self.like, count, FRESH)
 

@@ -13,7 +13,7 @@ from exact import LinearGaussian, Oblique
 from likely.data import Batch, EncodedRows, ResidentRows
 from likely.data.batch import completed
 from likely.evaluation import anneal, bidirectional, evidence, ledger, optimised, simulate, tune
-from likely.evaluation.diagnosis.rows import part_of
+from likely.evaluation.sampling import part_of
 
 FACTS = {"dims": 8, "split": "", "measure": "density", "seed": 0, "seconds": 0.0, "versions": {}}
 

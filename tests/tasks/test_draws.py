@@ -17,10 +17,10 @@ def test_draws_give_the_evidence_whatever_the_blocks() -> None:
     run = likely.fit(frame, steps=50, seed=0)
     rows = run.encoded(Rows(frame.head(70)))
     found = list(posterior_draws(run.model, rows, samples=40, seed=3))
-    log_px = torch.cat([part.log_px[: part.count] for part in found])
+    log_px = torch.cat([part.log_px[: part.chunk.count] for part in found])
     expected = evidence(run.model, rows, samples=40, seed=3)
     np.testing.assert_allclose(log_px, expected.terms["iwae"], atol=1e-4)
-    ess = torch.cat([part.ess[: part.count] for part in found])
+    ess = torch.cat([part.ess[: part.chunk.count] for part in found])
     np.testing.assert_allclose(ess, expected.ess, rtol=1e-3)
     for part in found:
         torch.testing.assert_close(part.weights.sum(0), torch.ones(len(part.batch), dtype=torch.float64))

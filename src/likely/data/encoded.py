@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from likely.data.batch import Batch
-from likely.data.noise import row_keys, uniform
+from likely.data.noise import Stream, row_keys, uniform
 from likely.data.schema import Binarize
 
 __all__ = ["EncodedRows", "ResidentRows"]
@@ -196,7 +196,7 @@ class ResidentRows(EncodedRows):
             return replace(self, _values=(self._values >= high / 2).to(torch.uint8), binarize=None)
         parts = []
         for chunk in self._values.split(max(1, CHUNK_CELLS // max(1, self.row_size))):
-            draws = uniform(row_keys(chunk, seed), _BINARIZE, 0, 1, chunk[0].numel())[0].view(chunk.shape)
+            draws = uniform(row_keys(chunk, seed), Stream.BINARIZE, 0, 1, chunk[0].numel())[0].view(chunk.shape)
             parts.append((draws * high < chunk).to(torch.uint8))
         return replace(self, _values=torch.cat(parts), binarize=None)
 
@@ -225,6 +225,3 @@ def _floating(values: Tensor) -> Tensor:
     """Bytes as float32, wider whole numbers as float64."""
     kinds = {torch.bool: torch.float32, torch.uint8: torch.float32, torch.int32: torch.float64}
     return values.to(kinds.get(values.dtype, values.dtype))
-
-
-_BINARIZE = 1

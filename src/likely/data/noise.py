@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import math
+from enum import IntEnum
 
 import torch
 from torch import Tensor
 
-__all__ = ["normal", "row_keys", "uniform"]
+__all__ = ["Stream", "normal", "row_keys", "uniform"]
 
 _GOLDEN = -7046029254386353131
 _MIX1 = -4658895280553007687
 _MIX2 = -7723592293110705685
+
+
+class Stream(IntEnum):
+    """What random numbers of a row are for: two streams are independent. A number that changes changes results."""
+
+    BINARIZE = 1
+    VALIDATE = 2
+    POSTERIOR = 3
+    PRIOR = 4
+    ANNEAL_START = 10
+    ANNEAL_MOMENTUM = 11
+    ANNEAL_MOMENTUM_REVERSE = 12
+    ANNEAL_ACCEPT = 13
+    ANNEAL_ACCEPT_REVERSE = 14
+    ANNEAL_JITTER = 15
+    ANNEAL_JITTER_REVERSE = 16
+    CALIBRATE_POSTERIOR = 20
+    CALIBRATE_CHOICE = 21
+    CALIBRATE_WITHIN = 22
+    AGGREGATE = 23
+    ACTIVITY = 24
+    OPTIMISE = 40
+    OPTIMISE_SELECT = 41
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:
@@ -48,13 +72,13 @@ def row_keys(values: Tensor, seed: int) -> Tensor:
     return _mix(_mix(bits ^ _mix(places)).sum(1) + _mix(torch.tensor(start, device=bits.device)))
 
 
-def _bits(keys: Tensor, stream: int, first: int, samples: int, size: int) -> Tensor:
+def _bits(keys: Tensor, stream: Stream, first: int, samples: int, size: int) -> Tensor:
     counter = torch.arange(first * size, (first + samples) * size, dtype=torch.int64, device=keys.device)
-    spread = _mix((counter + (stream << 48)) * _GOLDEN).view(samples, 1, size)
+    spread = _mix((counter + (int(stream) << 48)) * _GOLDEN).view(samples, 1, size)
     return _mix(keys.view(1, -1, 1) + spread)
 
 
-def uniform(keys: Tensor, stream: int, first: int, samples: int, size: int) -> Tensor:
+def uniform(keys: Tensor, stream: Stream, first: int, samples: int, size: int) -> Tensor:
     """Uniform draws on (0, 1): entry `(k, row, i)` depends on the row's key, the stream, `first + k` and `i` alone.
 
     Returns
@@ -67,7 +91,7 @@ def uniform(keys: Tensor, stream: int, first: int, samples: int, size: int) -> T
     return (_shift(bits, 41).to(torch.float32) + 0.5) * 2.0**-23
 
 
-def normal(keys: Tensor, stream: int, first: int, samples: int, size: int) -> Tensor:
+def normal(keys: Tensor, stream: Stream, first: int, samples: int, size: int) -> Tensor:
     """Standard normal draws, keyed like `uniform`, by Box and Muller's transform (1958).
 
     Returns

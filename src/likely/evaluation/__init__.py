@@ -1,8 +1,9 @@
 """What the model says of rows: the evidence and every term of the identity, with errors."""
 
 from likely.evaluation.annealing.bidirectional import Bidirectional, Simulated, bidirectional, simulate, tune
-from likely.evaluation.annealing.chains import Annealed, Schedule, anneal
+from likely.evaluation.annealing.chains import Annealed, AnnealingPath, anneal
 from likely.evaluation.annealing.codes import count_codes, enumerated
+from likely.evaluation.assess import Assessment, AssessOptions, assess
 from likely.evaluation.baselines.compressors import compress
 from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable, fit_baselines
 from likely.evaluation.counting import Counting
@@ -11,18 +12,21 @@ from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations, dependence, uniforms
 from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
 from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
-from likely.evaluation.evidence import Evidence, evidence, posterior_centres, posterior_means
+from likely.evaluation.evidence import Evidence, Part, evidence, posterior_centres, posterior_means
 from likely.evaluation.fidelity import chance_fidelity, column_fidelity, pair_fidelity
-from likely.evaluation.ledger import Entry, Ledger, entry, given_y, ledger
+from likely.evaluation.ledger import Entry, Ledger, Origin, entry, given_y, ledger
 from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
 from likely.evaluation.per_cell import cell_marginals, cell_reconstructions
-from likely.evaluation.sides import Sides, both_sides
-from likely.evaluation.verdicts import against, of_annealing, of_importance
+from likely.evaluation.sides import NotAnnealed, Sides, both_sides
+from likely.evaluation.verdicts import Headline, Stability, Verdict, against, of_annealing, of_importance
 
 __all__ = [
     "GAP_KINDS",
     "Aggregate",
     "Annealed",
+    "AnnealingPath",
+    "AssessOptions",
+    "Assessment",
     "Baseline",
     "Baselines",
     "Bidirectional",
@@ -33,20 +37,26 @@ __all__ = [
     "Entry",
     "Evidence",
     "GapSplit",
+    "Headline",
     "Ledger",
+    "NotAnnealed",
     "Optimised",
+    "Origin",
     "Outside",
     "Overfitting",
-    "Schedule",
+    "Part",
     "Sides",
     "Simulated",
     "SplitElbo",
+    "Stability",
     "Uniforms",
     "Units",
+    "Verdict",
     "active_units",
     "against",
     "aggregate",
     "anneal",
+    "assess",
     "bidirectional",
     "both_sides",
     "calibrations",

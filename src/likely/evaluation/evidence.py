@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
 from operator import attrgetter
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from likely.data import Batch, EncodedRows
-from likely.data.noise import normal, row_keys
+from likely.data import EncodedRows
+from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.evaluation.counting import Counting, counting
+from likely.evaluation.sampling import (
+    CHUNK_ROWS,
+    MAX_NUMBERS,
+    Chunk,
+    PerRow,
+    Progress,
+    block_size,
+    chunk_rows,
+    chunks,
+    terms_of,
+)
 from likely.evaluation.tail import Tail
-from likely.models import Model, Terms
+from likely.models import KLKind, Model, Terms
 from likely.networks.precision import Precision, autocast
 
-__all__ = ["Evidence", "evidence", "posterior_centres", "posterior_means"]
+__all__ = ["Evidence", "Part", "evidence", "posterior_centres", "posterior_means"]
 
-Progress = Callable[[int, int], None]
 
-FROM_POSTERIOR, FROM_PRIOR = 3, 4
-CELLS = 2**20
-ROWS, MOST_ROWS = 50, 4096
+class Part(StrEnum):
+    """What a part of z is: a dimension or a group, which have a KL of their own, or a unit of any kind.
+
+    A coordinate is of a unit vector, whose axes mean nothing by themselves; a code is one-hot.
+    """
+
+    DIMENSION = "dimension"
+    GROUP = "group"
+    UNIT = "unit"
+    COORDINATE = "coordinate"
+    CODE = "code"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,37 +94,8 @@ class Evidence:
     kl_parts: np.ndarray | None
     cells: np.ndarray
     counting: Counting
-    kl_kind: str = "closed form"
-    part: str = "dimension"
-
-
-@dataclass
-class Columns:
-    values: dict[str, list[Tensor]] = field(default_factory=dict)
-
-    def add(self, count: int, **columns: Tensor) -> None:
-        for name, column in columns.items():
-            self.values.setdefault(name, []).append(column[:count].cpu())
-
-    def array(self, name: str) -> np.ndarray:
-        return torch.cat(self.values[name]).numpy()
-
-
-def chunks(rows: EncodedRows, size: int) -> Iterator[tuple[Batch, int]]:
-    """Rows in chunks of one fixed shape, the last one padded with its last row; and how many of each count."""
-    for first in range(0, len(rows), size):
-        index = torch.arange(first, first + size, device=rows.values.device)
-        yield rows.evaluation_batch(index.clamp_max(len(rows) - 1)), min(size, len(rows) - first)
-
-
-def block_of(model: Model, rows: EncodedRows, samples: int, cells: int = CELLS, size: int = ROWS) -> int:
-    """How many samples of a chunk of `size` rows to hold at once."""
-    return max(1, min(samples, cells // (max(rows.values[0].numel(), model.widest) * size)))
-
-
-def _chunk_of(model: Model, rows: EncodedRows, samples: int, cells: int) -> int:
-    """How many rows to hold at once: more than 50 where all their samples fit beside each other."""
-    return max(ROWS, min(MOST_ROWS, cells // (max(rows.values[0].numel(), model.widest) * samples)))
+    kl_kind: KLKind = KLKind.CLOSED
+    part: Part = Part.DIMENSION
 
 
 @torch.no_grad()
@@ -117,7 +107,7 @@ def evidence(
     seed: int = 0,
     prior_sampling: bool = False,
     precision: Precision = "float32",
-    cells: int = CELLS,
+    cells: int = MAX_NUMBERS,
     progress: Progress | None = None,
 ) -> Evidence:
     """Estimate log P(x) and the terms of the identity for each row, in memory that does not depend on `samples`.
@@ -152,34 +142,30 @@ def evidence(
 
     """
     model.eval()
-    size = _chunk_of(model, rows, samples, cells)
-    block = block_of(model, rows, samples, cells, size)
-    made, done, kl_kind, part = Columns(), 0, "", "dimension"
+    size = chunk_rows(model, rows, samples, cells)
+    block = block_size(model, rows, samples, cells, size)
+    per_row, kl_kind, part = PerRow(), KLKind.CLOSED, Part.DIMENSION
     p = model.prior()
-    for batch, count in chunks(rows, size):
-        keys = row_keys(batch.values, seed)
-        found = _Estimates(samples, len(batch), batch.values.device)
-        _sample(model, p, batch, keys, found, block, prior_sampling, precision)
-        terms, errors = found.terms()
-        made.add(count, key=keys, ess=found.tail.ess, pareto_k=found.tail.pareto_k)
-        made.add(count, **terms, **{f"se_{name}": error for name, error in errors.items()})
-        if found.parts is not None:
-            made.add(count, parts=found.parts)
-        kl_kind, part = found.kl_kind, found.part
-        done += count
-        if progress:
-            progress(done, len(rows))
-    names = [name.removeprefix("se_") for name in made.values if name.startswith("se_")]
-    estimates = {name: made.array(name) for name in names}
-    counted = counting(model, rows, estimates["iwae"])
+    for chunk in chunks(rows, seed, size, progress=progress):
+        estimates = _Estimates(samples, len(chunk.batch), chunk.keys.device)
+        _sample(model, p, chunk, estimates, block, prior_sampling, precision)
+        terms, errors = estimates.terms()
+        per_row.add(chunk, key=chunk.keys, ess=estimates.tail.ess, pareto_k=estimates.tail.pareto_k)
+        per_row.add(chunk, **terms, **{f"se_{name}": error for name, error in errors.items()})
+        if estimates.parts is not None:
+            per_row.add(chunk, parts=estimates.parts)
+        kl_kind, part = estimates.kl_kind, estimates.part
+    names = [name.removeprefix("se_") for name in per_row.parts if name.startswith("se_")]
+    values = {name: per_row.array(name) for name in names}
+    counted = counting(model, rows, values["iwae"])
     return Evidence(
-        estimates,
-        {name: made.array(f"se_{name}") for name in names},
+        values,
+        {name: per_row.array(f"se_{name}") for name in names},
         samples,
-        made.array("key"),
-        made.array("ess"),
-        made.array("pareto_k"),
-        np.average(made.array("parts"), axis=0, weights=counted.weights) if "parts" in made.values else None,
+        per_row.array("key"),
+        per_row.array("ess"),
+        per_row.array("pareto_k"),
+        np.average(per_row.array("parts"), axis=0, weights=counted.weights) if "parts" in per_row else None,
         rows.cells.cpu().numpy(),
         counted,
         kl_kind,
@@ -194,7 +180,7 @@ class _Estimates:
         self.bound, self.unweighted, self.simple = (LogMean(samples, rows, device) for _ in range(3))
         self.reconstruction, self.divergence, self.joint = (Mean(samples, rows, device) for _ in range(3))
         self.tail = Tail(samples, rows, device)
-        self.samples, self.kl_kind, self.part, self.with_prior = samples, "", "dimension", False
+        self.samples, self.kl_kind, self.part, self.with_prior = samples, KLKind.CLOSED, Part.DIMENSION, False
         self.closed: Tensor | None = None
         self.parts: Tensor | None = None
 
@@ -205,7 +191,7 @@ class _Estimates:
         self.bound.add(first, terms.log_weight)
         self.tail.add(terms.log_weight)
         self.kl_kind, sampled = terms.kl_kind, terms.kl_sampled
-        self.part = "dimension" if terms.groups is None else "group"
+        self.part = Part.DIMENSION if terms.groups is None else Part.GROUP
         if sampled is None:
             self.closed = terms.kl.to(torch.float64)
         else:
@@ -236,26 +222,22 @@ class _Estimates:
 def _sample(
     model: Model,
     p: LatentDistribution,
-    batch: Batch,
-    keys: Tensor,
-    found: _Estimates,
+    chunk: Chunk,
+    estimates: _Estimates,
     block: int,
     prior_sampling: bool,
     precision: Precision,
 ) -> None:
-    """Draw z by noise keyed by the row, block by block, and take in the terms; P(z) is one for all of them."""
-    q, device = model.posterior(batch), batch.values.device
-    for first in range(0, found.samples, block):
-        size = min(block, found.samples - first)
-        noise = normal(keys, FROM_POSTERIOR, first, size, q.noise_size).to(q.like.dtype)
-        with autocast(precision, device):
-            terms = model.terms(batch, noise=noise, q=q, p=p)
-        found.add(first, terms)
+    """Draw z, block by block, and take in the terms; P(z) is one for all of them."""
+    samples = estimates.samples
+    drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block, precision=precision)
+    for first, terms in drawn:
+        estimates.add(first, terms)
         if prior_sampling:
-            z = p.from_noise(normal(keys, FROM_PRIOR, first, size, p.noise_size).to(q.like.dtype))
-            with autocast(precision, device):
-                found.simple.add(first, model.log_px_z(batch, z))
-            found.with_prior = True
+            z = p.from_noise(chunk.noise(Stream.PRIOR, p, first, len(terms.z)))
+            with autocast(precision, chunk.keys.device):
+                estimates.simple.add(first, model.log_px_z(chunk.batch, z))
+            estimates.with_prior = True
 
 
 def posterior_means(model: Model, rows: EncodedRows) -> np.ndarray:
@@ -271,5 +253,7 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 @torch.no_grad()
 def _of_posterior(model: Model, rows: EncodedRows, what: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
-    made = [what(model.posterior(batch))[:count].cpu() for batch, count in chunks(rows, 4 * ROWS)]
-    return torch.cat(made).numpy()
+    per_row = PerRow()
+    for chunk in chunks(rows, 0, 4 * CHUNK_ROWS):
+        per_row.add(chunk, point=what(model.posterior(chunk.batch)))
+    return per_row.array("point")

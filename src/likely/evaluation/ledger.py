@@ -6,14 +6,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from likely.evaluation.counting import Counting
-from likely.evaluation.evidence import Evidence
+from likely.evaluation.evidence import Evidence, Part
+from likely.models import KLKind
 
-__all__ = ["Entry", "Ledger", "entry", "given_y", "ledger"]
+__all__ = ["Entry", "Ledger", "Origin", "entry", "given_y", "ledger"]
 
 KINDS = {
     "reconstruction": "E_Q[log P(x|z)], estimated",
@@ -24,6 +26,20 @@ KINDS = {
     "prior_sampling": "simple Monte Carlo over P(z): its log is a lower bound on log P(x), hopeless in high dimension",
     "unweighted": "log E_Q[P(x|z)]: not log P(x), and no bound on it",
 }
+
+
+class Origin(StrEnum):
+    """What the rows of an evaluation are to the fit, as it is printed."""
+
+    TEST = "test"
+    TEST_PART = "test part of the given data"
+    GIVEN = "all rows of the given data"
+    FITTED = "all rows of the given data, which are those of the fit, training rows among them"
+
+    @property
+    def held_out(self) -> bool:
+        """Whether no training row is among them."""
+        return self is not Origin.FITTED
 
 
 @dataclass(frozen=True)
@@ -171,7 +187,7 @@ def ledger(
     for name, kind in KINDS.items():
         if name in found.terms:
             told = (given_y(kind) if given else kind).format(kl_kind=found.kl_kind)
-            samples = None if name == "kl" and found.kl_kind == "closed form" else found.samples
+            samples = None if name == "kl" and found.kl_kind is KLKind.CLOSED else found.samples
             divergence = name in ("kl", "gap")
             entries[name] = entry(
                 found.terms[name],
@@ -183,7 +199,7 @@ def ledger(
                 samples,
                 divergence=divergence,
             )
-    parts = found.kl_parts if found.part == "group" and found.kl_parts is not None else np.empty(0)
+    parts = found.kl_parts if found.part is Part.GROUP and found.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
     return Ledger(len(found.keys), dims, cells, split, measure, seed, seconds, versions, entries, given, groups)
 

@@ -8,18 +8,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likely.data import Batch, EncodedRows
-from likely.data.noise import normal, row_keys
+from likely.data import EncodedRows
+from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 from likely.evaluation.averages import Mean
-from likely.evaluation.evidence import FROM_POSTERIOR, ROWS, Columns, Progress, block_of, chunks
+from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, first_samples
 from likely.models import Model, frozen
 
 __all__ = ["GAP_KINDS", "GapSplit", "Optimised", "gap_split", "optimised"]
 
-TO_OPTIMISE, TO_SELECT = 40, 41
-PAIRS, RATE, BETAS = 4, 0.05, (0.9, 0.99)
+PAIRS = 4  # of samples of z and their mirror images, behind each step
+RATE, BETAS = 0.05, (0.9, 0.99)  # of Adam
 
 GAP_KINDS = {
     "total": "D[Q(z|x)||P(z|x)] is at least this: log P(x), estimated from below, - elbo",
@@ -104,29 +104,23 @@ def optimised(
 
     """
     model.eval()
-    made, done, block = Columns(), 0, block_of(model, rows, samples)
-    for batch, count in chunks(rows, ROWS):
-        keys = row_keys(batch.values, seed)
+    per_row, block = PerRow(), block_size(model, rows, samples)
+    for chunk in chunks(rows, seed, progress=progress):
         with frozen(model):
             with torch.no_grad():
-                start, p = model.encoded(batch), model.prior()
+                start, p = model.encoded(chunk.batch), model.prior()
             _demand_reparameterised(model.posterior_from(start))
-            ascent = _Ascent(model, batch, p, keys)
+            ascent = _Ascent(model, chunk, p)
             end = ascent.climb(start, steps)
             with torch.no_grad():
-                gain = ascent.compare(start, end, TO_SELECT, samples, block)["amortisation"].value
+                gain = ascent.compare(start, end, Stream.OPTIMISE_SELECT, samples, block)["amortisation"].value
                 moved = gain > 0
                 best = torch.where(moved[:, None], end, start)
-                found = ascent.compare(start, best, FROM_POSTERIOR, samples, block)
-        made.add(count, key=keys, moved=moved)
-        made.add(count, **{name: mean.value for name, mean in found.items()})
-        made.add(count, **{f"{name}_se_mc": mean.error for name, mean in found.items()})
-        done += count
-        if progress:
-            progress(done, len(rows))
-    names = [name for name in made.values if name not in ("key", "moved")]
-    arrays = {name: made.array(name) for name in names}
-    return Optimised(**arrays, moved=made.array("moved"), samples=samples, steps=steps, keys=made.array("key"))
+                means = ascent.compare(start, best, Stream.POSTERIOR, samples, block)
+        per_row.add(chunk, keys=chunk.keys, moved=moved)
+        per_row.add(chunk, **{name: mean.value for name, mean in means.items()})
+        per_row.add(chunk, **{f"{name}_se_mc": mean.error for name, mean in means.items()})
+    return Optimised(**{name: per_row.array(name) for name in per_row.parts}, samples=samples, steps=steps)
 
 
 def _demand_reparameterised(q: LatentDistribution) -> None:
@@ -140,8 +134,8 @@ def _demand_reparameterised(q: LatentDistribution) -> None:
 class _Ascent:
     """The way up the ELBO of some rows, all at once and each for itself."""
 
-    def __init__(self, model: Model, batch: Batch, p: LatentDistribution, keys: Tensor) -> None:
-        self.model, self.batch, self.p, self.keys = model, batch, p, keys
+    def __init__(self, model: Model, chunk: Chunk, p: LatentDistribution) -> None:
+        self.model, self.chunk, self.p = model, chunk, p
 
     @torch.enable_grad()
     def climb(self, start: Tensor, steps: int) -> Tensor:
@@ -153,34 +147,30 @@ class _Ascent:
             adam.param_groups[0]["lr"] = RATE * (1 - step / steps) ** 2
             encoded = start + unit * move
             q = self.model.posterior_from(encoded)
-            half = self._noise(q, TO_OPTIMISE, step * PAIRS, PAIRS)
-            terms = self.model.terms(self.batch, noise=torch.cat([half, -half]), q=q, p=self.p)
+            half = self.chunk.noise(Stream.OPTIMISE, q, step * PAIRS, PAIRS)
+            terms = self.model.terms(self.chunk.batch, noise=torch.cat([half, -half]), q=q, p=self.p)
             held = self.model.posterior_from(encoded.detach()).log_prob(terms.z)
             loss = -(terms.log_px_z + terms.log_pz - held).mean(0).sum()
             move.grad = torch.autograd.grad(loss, move)[0].nan_to_num(0, 0, 0)
             adam.step()
         return (start + unit * move).detach()
 
-    def compare(self, start: Tensor, end: Tensor, stream: int, samples: int, block: int) -> dict[str, Mean]:
+    def compare(self, start: Tensor, end: Tensor, stream: Stream, samples: int, block: int) -> dict[str, Mean]:
         """ELBO of both, and the difference, from the same noise."""
         names = ("elbo", "encoded_elbo", "amortisation")
         found = {name: Mean(samples, len(start), start.device) for name in names}
-        for first in range(0, samples, block):
-            size = min(block, samples - first)
+        for first, size in first_samples(samples, block):
             before, after = (self._elbo(one, stream, first, size) for one in (start, end))
             for name, values in zip(names, (after, before, after - before), strict=True):
                 found[name].add(first, values)
         return found
 
-    def _elbo(self, encoded: Tensor, stream: int, first: int, size: int) -> Tensor:
+    def _elbo(self, encoded: Tensor, stream: Stream, first: int, size: int) -> Tensor:
         """ELBO under `posterior_from(encoded)` at each sample of z: `(sample, batch)`, float64."""
         q = self.model.posterior_from(encoded)
-        terms = self.model.terms(self.batch, noise=self._noise(q, stream, first, size), q=q, p=self.p)
+        terms = self.model.terms(self.chunk.batch, noise=self.chunk.noise(stream, q, first, size), q=q, p=self.p)
         sampled = terms.kl_sampled
         return terms.log_px_z.to(torch.float64) - (terms.kl if sampled is None else sampled)
-
-    def _noise(self, q: LatentDistribution, stream: int, first: int, size: int) -> Tensor:
-        return normal(self.keys, stream, first, size, q.noise_size).to(q.like.dtype)
 
 
 @dataclass(frozen=True, eq=False)

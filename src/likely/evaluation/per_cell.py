@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows
-from likely.data.noise import normal, row_keys
+from likely.data.noise import Stream
 from likely.evaluation.baselines.fitted import Baselines
-from likely.evaluation.evidence import FROM_POSTERIOR, ROWS, block_of, chunks
+from likely.evaluation.sampling import PerRow, block_size, chunks, terms_of
 from likely.models import Model
 
 __all__ = ["cell_marginals", "cell_reconstructions"]
@@ -35,17 +35,16 @@ def cell_reconstructions(model: Model, rows: EncodedRows, *, samples: int = 50, 
 
     """
     model.eval()
-    p, found = model.prior(), []
-    block = block_of(model, rows, samples)
-    for batch, count in chunks(rows, ROWS):
-        q, keys = model.posterior(batch), row_keys(batch.values, seed)
+    p, per_row = model.prior(), PerRow()
+    block = block_size(model, rows, samples)
+    for chunk in chunks(rows, seed):
+        batch = chunk.batch
         total = torch.zeros(batch.values.shape, dtype=torch.float64, device=batch.values.device)
-        for first in range(0, samples, block):
-            noise = normal(keys, FROM_POSTERIOR, first, min(block, samples - first), q.noise_size).to(q.like.dtype)
-            z = model.terms(batch, noise=noise, q=q, p=p).z
-            total += model.likelihood(z, batch.covariates).log_prob(batch.values).to(torch.float64).sum(0)
-        found.append(_masked(total / samples, batch.observed)[:count].flatten(1).cpu())
-    return torch.cat(found).numpy()
+        for _, terms in terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block):
+            x = model.likelihood(terms.z, batch.covariates)
+            total += x.log_prob(batch.values).to(torch.float64).sum(0)
+        per_row.add(chunk, cells=_masked(total / samples, batch.observed).flatten(1))
+    return per_row.array("cells")
 
 
 def cell_marginals(laws: Baselines, rows: EncodedRows) -> np.ndarray:

@@ -9,14 +9,15 @@ import torch
 
 from likely.data import EncodedRows
 from likely.evaluation.annealing.bidirectional import Bidirectional, tune
-from likely.evaluation.annealing.chains import Annealed, Progress, anneal
-from likely.evaluation.annealing.codes import MOST_CODES, count_codes, enumerated
+from likely.evaluation.annealing.chains import Annealed, anneal
+from likely.evaluation.annealing.codes import MAX_CODES, count_codes, enumerated
 from likely.evaluation.evidence import Evidence
 from likely.evaluation.ledger import Entry, entry, given_y
 from likely.evaluation.optimised import GAP_KINDS, GapSplit, gap_split, optimised
+from likely.evaluation.sampling import Progress
 from likely.models import Model
 
-__all__ = ["Sides", "both_sides"]
+__all__ = ["NotAnnealed", "Sides", "both_sides"]
 
 KINDS = {
     "ais": "annealed importance sampling: a lower bound on log P(x) in expectation",
@@ -28,6 +29,13 @@ KINDS = {
     "approximation": GAP_KINDS["approximation"],
     "amortisation": GAP_KINDS["amortisation"],
 }
+
+
+@dataclass(frozen=True)
+class NotAnnealed:
+    """Why nothing is known of log P(x) but its importance-weighted bound."""
+
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +51,7 @@ class Sides:
     annealed
         How, where it is annealed.
     judged
-        The rows simulated from the model on which the schedule was chosen, bounded from both sides.
+        The rows simulated from the model on which the path was chosen, bounded from both sides.
     split
         The gap, split; `None` where z is codes.
     codes
@@ -69,7 +77,7 @@ class Sides:
         keys, name, counting = found.keys[self.place], self.name, found.counting.take(self.place)
         cells = counting.mean(found.cells[self.place])
         iwae, elbo = found.terms["iwae"][self.place], found.terms["elbo"][self.place]
-        chains = None if self.annealed is None else self.annealed.schedule.chains
+        chains = None if self.annealed is None else self.annealed.path.chains
         kinds = {key: given_y(kind) if given else kind for key, kind in KINDS.items()}
         made = {name: entry(self.log_px, self.se_mc, keys, counting, cells, kinds[name], chains)}
         differences = {
@@ -94,7 +102,7 @@ def both_sides(
     precise: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Sides | str:
+) -> Sides | NotAnnealed:
     """Anneal at most this many of the rows, or sum over their codes, and split the gap; or say why not.
 
     Parameters
@@ -114,20 +122,20 @@ def both_sides(
 
     """
     if most < 1:
-        return "no rows were asked for"
+        return NotAnnealed("no rows were asked for")
     place = np.sort(np.argsort(found.keys, kind="stable")[:most])
     chosen = rows.take(torch.from_numpy(place))
     codes = count_codes(model)
-    if codes is not None and codes > MOST_CODES:
-        return (
+    if codes is not None and codes > MAX_CODES:
+        return NotAnnealed(
             f"annealing moves real vectors, and z is one of {codes:,} discrete codes; their sum is taken where there "
-            f"are at most {MOST_CODES:,}"
+            f"are at most {MAX_CODES:,}"
         )
     if codes is not None:
         exact = enumerated(model, chosen)
         return Sides(place, exact, np.zeros_like(exact), None, None, None, codes)
     judged = tune(model, rows, precise=precise, seed=seed)
-    annealed = anneal(model, chosen, judged.schedule, seed=seed, progress=progress)
+    annealed = anneal(model, chosen, judged.path, seed=seed, progress=progress)
     best = optimised(model, chosen, samples=found.samples, seed=seed)
     split = gap_split(annealed.log_px, annealed.se_mc, best)
     return Sides(place, annealed.log_px, annealed.se_mc, annealed, judged, split, None)

@@ -4,22 +4,53 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
-from likely.evaluation.annealing.bidirectional import PINCH, PRECISE
+from likely.evaluation.annealing.bidirectional import PINCH, PRECISE_PINCH
 from likely.evaluation.baselines.fitted import Baseline
 from likely.evaluation.counting import Counting
 from likely.evaluation.evidence import Evidence
-from likely.evaluation.sides import Sides
+from likely.evaluation.sides import NotAnnealed, Sides
 
-__all__ = ["against", "of_annealing", "of_importance"]
+__all__ = ["Headline", "Stability", "Verdict", "against", "of_annealing", "of_importance"]
 
-UNRELIABLE, SHARE = 0.7, 0.05
-LEAST_ACCEPTANCE, LEAST_ESS = 0.4, 2.0
+MAX_PARETO_K = 0.7  # above it neither an importance estimate nor its error can be relied on (Vehtari et al. 2024)
+MAX_SHARE = 0.05  # of rows that may be unreliable
+MIN_ACCEPTANCE, MIN_ESS = 0.4, 2.0  # of transitions, of chains: below them chains hardly move, or one has all weight
 
 
-def of_importance(found: Evidence, *, annealed: bool) -> str:
+class Stability(StrEnum):
+    """Whether a number can be relied on."""
+
+    STABLE = "stable"
+    EXACT = "exact"
+    UNSTABLE = "unstable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a number can be relied on and, where it cannot, why and what to raise."""
+
+    stability: Stability
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.stability}: {self.reason}" if self.reason else str(self.stability)
+
+
+@dataclass(frozen=True)
+class Headline:
+    """How the model compares with its best baseline, in words, and whether the model does not beat it."""
+
+    text: str
+    beaten: bool
+
+
+def of_importance(found: Evidence, *, annealed: bool) -> Verdict:
     """Of L_K, by the Pareto k-hat of its weights: above 0.7 an estimate and its error cannot be relied on.
 
     Parameters
@@ -32,51 +63,57 @@ def of_importance(found: Evidence, *, annealed: bool) -> str:
     """
     impossible = int((~np.isfinite(found.terms["iwae"])).sum())
     if impossible:
-        return f"unstable: {impossible} of the rows get no probability from any sample of z; see -o FILE for which"
+        return Verdict(
+            Stability.UNSTABLE,
+            f"{impossible} of the rows get no probability from any sample of z; see -o FILE for which",
+        )
     if np.isnan(found.pareto_k).all():
-        return "unknown: too few samples to tell; raise --samples to 25 at least"
-    share = float(np.mean(~(found.pareto_k <= UNRELIABLE)))
-    if share <= SHARE:
-        return "stable"
+        return Verdict(Stability.UNKNOWN, "too few samples to tell; raise --samples to 25 at least")
+    share = float(np.mean(~(found.pareto_k <= MAX_PARETO_K)))
+    if share <= MAX_SHARE:
+        return Verdict(Stability.STABLE)
     other = ", or read ais" if annealed else ""
-    return (
-        f"unstable: Pareto k-hat is above {UNRELIABLE} in {share:.0%} of the rows, where se_mc is unreliable and the "
-        f"bound low; raise --samples{other}"
+    return Verdict(
+        Stability.UNSTABLE,
+        f"Pareto k-hat is above {MAX_PARETO_K} in {share:.0%} of the rows, where se_mc is unreliable and the bound "
+        f"low; raise --samples{other}",
     )
 
 
-def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> str:
+def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> Verdict:
     """Of the annealed estimate: acceptance, weights, the pinch of simulated rows, and L_K, which it should not miss."""
     annealed, judged = sides.annealed, sides.judged
     if annealed is None or judged is None:
-        return "exact"
+        return Verdict(Stability.EXACT)
     impossible = int((~np.isfinite(sides.log_px)).sum())
     if impossible:
-        return f"unstable: {impossible} of the rows get no probability from any chain; see -o FILE for which"
-    wanted, problems = PRECISE if precise else PINCH, []
-    slow = float(np.mean(~(annealed.acceptance >= LEAST_ACCEPTANCE)))
-    if slow > SHARE:
-        problems.append(f"in {slow:.0%} of the rows less than {LEAST_ACCEPTANCE:.0%} of the transitions are accepted")
+        return Verdict(
+            Stability.UNSTABLE, f"{impossible} of the rows get no probability from any chain; see -o FILE for which"
+        )
+    wanted, problems = PRECISE_PINCH if precise else PINCH, []
+    slow = float(np.mean(~(annealed.acceptance >= MIN_ACCEPTANCE)))
+    if slow > MAX_SHARE:
+        problems.append(f"in {slow:.0%} of the rows less than {MIN_ACCEPTANCE:.0%} of the transitions are accepted")
     if not judged.excess(wanted) <= 1:
         problems.append(
             f"on rows simulated from the model the two bounds are {judged.pinch:.2f} nats apart (se {judged.se:.2f}), "
             f"where {wanted} with two errors was wanted"
         )
     ess = float(np.median(annealed.ess))
-    if not ess >= LEAST_ESS:
-        problems.append(f"the weights of its {annealed.schedule.chains} chains are worth {ess:.1f} chains")
+    if not ess >= MIN_ESS:
+        problems.append(f"the weights of its {annealed.path.chains} chains are worth {ess:.1f} chains")
     below = sides.log_px - found.terms["iwae"][sides.place]
     error = math.sqrt(float(np.sum(sides.se_mc**2 + found.se_mc["iwae"][sides.place] ** 2))) / len(below)
     if below.mean() < -2 * error:
         problems.append(f"it lies {-below.mean():.2f} nats below the importance-weighted bound")
     if not problems:
-        return "stable"
+        return Verdict(Stability.STABLE)
     remedy = "read it as a lower bound" if precise else "raise with --precise"
-    return f"unstable: {'; '.join(problems)}; {remedy}"
+    return Verdict(Stability.UNSTABLE, f"{'; '.join(problems)}; {remedy}")
 
 
-def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | str) -> tuple[str, bool]:
-    """How the model compares with the simpler model or compressor that is best on these rows, and whether it is beaten.
+def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAnnealed) -> Headline:
+    """How the model compares with the baseline or compressor that is best on these rows.
 
     L_K lies below log P(x). Where it is above the other the model is better; where it is not, the annealed (or exact)
     log P(x) decides, on its rows. A difference counts from two standard errors.
@@ -93,33 +130,31 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | str) 
     """
     iwae = found.terms["iwae"]
     if not baselines or not np.isfinite(iwae).all():
-        return "", False
+        return Headline("", beaten=False)
     best = min(baselines, key=lambda baseline: baseline.bits_per_dim)
     name = best.name.replace("_", " ")
+    wins = f"The model beats the best of the simpler ones, {name}, by"
     other = -best.bits_per_dim * found.cells * math.log(2) if best.nats is None else best.nats
     gain, error = _mean(iwae - other, found.counting)
     if gain > 2 * error:
-        return (
-            f"The model beats the best of the simpler ones, {name}, by {gain:.3f} nats per row (se {error:.3f}).",
-            False,
-        )
+        return Headline(f"{wins} {gain:.3f} nats per row (se {error:.3f}).", beaten=False)
     if isinstance(sides, Sides):
         what, rows = "annealed" if sides.annealed is not None else "exact", len(sides.place)
         nearer, nearer_error = _mean(sides.log_px - other[sides.place], found.counting.take(sides.place))
-        told = f"{abs(nearer):.3f} nats per row (se {nearer_error:.3f}; log P(x) {what}, {rows} rows)"
+        by = f"{abs(nearer):.3f} nats per row (se {nearer_error:.3f}; log P(x) {what}, {rows} rows)"
         if nearer > 2 * nearer_error:
-            return (
-                f"The model beats the best of the simpler ones, {name}, by {told}, though its bound L_K does not.",
-                False,
-            )
+            return Headline(f"{wins} {by}, though its bound L_K does not.", beaten=False)
         if nearer < -2 * nearer_error:
-            return f"THE MODEL DOES NOT BEAT {name.upper()}, which is better by {told}.", True
+            return Headline(f"THE MODEL DOES NOT BEAT {name.upper()}, which is better by {by}.", beaten=True)
     elif gain < -2 * error:
-        return (
+        return Headline(
             f"THE MODEL DOES NOT BEAT {name.upper()} by its bound L_K, which is lower by {-gain:.3f} nats per row (se "
-            f"{error:.3f}); log P(x) itself may be higher: anneal to know."
-        ), True
-    return f"The model and the best of the simpler ones, {name}, cannot be told apart on these rows.", True
+            f"{error:.3f}); log P(x) itself may be higher: anneal to know.",
+            beaten=True,
+        )
+    return Headline(
+        f"The model and the best of the simpler ones, {name}, cannot be told apart on these rows.", beaten=True
+    )
 
 
 def _mean(values: np.ndarray, counting: Counting) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from enum import StrEnum
 from functools import cached_property
 
 import torch
@@ -13,7 +14,15 @@ from likely.distributions.latent import Draws, closed_kl
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 
-__all__ = ["Terms"]
+__all__ = ["KLKind", "Terms"]
+
+
+class KLKind(StrEnum):
+    """How D[Q(z|x)‖P(z)] is computed, as it is printed."""
+
+    CLOSED = "closed form"
+    SAMPLED = "sampled"
+    BY_GROUP = "sampled, closed form within a group"
 
 
 class Terms:
@@ -82,11 +91,11 @@ class Terms:
         return None if self.groups is not None else closed_kl(self.q, self.p)
 
     @property
-    def kl_kind(self) -> str:
-        """`closed form` where there is one for Q and P, else `sampled`, or `sampled, closed form within a group`."""
+    def kl_kind(self) -> KLKind:
+        """How the KL is computed: in closed form where there is one for Q and P, or at the samples."""
         if self.groups is not None:
-            return "sampled, closed form within a group"
-        return "sampled" if self._closed_kl is None else "closed form"
+            return KLKind.BY_GROUP
+        return KLKind.SAMPLED if self._closed_kl is None else KLKind.CLOSED
 
     @cached_property
     def kl_sampled(self) -> Tensor | None:

@@ -19,7 +19,9 @@ from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
     Evidence,
+    Part,
     Sides,
+    Stability,
     cell_marginals,
     cell_reconstructions,
     comparable,
@@ -75,7 +77,7 @@ def collect(run: Run) -> Findings:
         codes_labels=rows.labels,
         codes_note=note,
         kl_per_dim=found.kl_parts,
-        kl_part="latent dimension" if found.part == "dimension" else "latent group",
+        kl_part="latent dimension" if found.part is Part.DIMENSION else "latent group",
         **_examples(run, rows, encoded, found.terms["iwae"]),
         **_cells(run, encoded, found),
     )
@@ -92,6 +94,7 @@ def _trust(assessed: Assessment) -> Mapping[str, Any]:
         "annealed": _apart(assessed),
         "annealing": " ".join(ledger.how_annealed),
         "verdicts": ledger.verdicts,
+        "unstable": [name for name, one in assessed.verdicts.items() if one.stability is Stability.UNSTABLE],
         "baselines": ledger.baselines,
         "baselines_note": "" if ledger.baselines else ledger.headline,
         "pit": [(found.name, found.histogram, found.verdict) for found in diagnosis.calibration],

@@ -52,7 +52,7 @@ def evidence(findings: Findings) -> str:
         f"{ledger.chain(rows, findings.ledger_rows, findings.annealed)}"
         f"{ledger.table(findings.ledger, findings.ledger_rows)}"
         f'<p class="note">{ledger.provenance(findings.ledger_split, findings.ledger_rows, findings.measure)}</p>'
-        f'<p class="note">{errors}</p>{ledger.verdicts(findings.verdicts, findings.annealing)}'
+        f'<p class="note">{errors}</p>{ledger.verdicts(findings.verdicts, findings.unstable, findings.annealing)}'
         f"{_gap(rows, findings.ledger_rows)}"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,8 +60,8 @@ class Findings:
         ``se_elbo, se_iwae, se_ais``, their errors from sampling z.
     annealing
         How was annealed: chains, temperatures, acceptance, and what the two-sided check on simulated rows found.
-    verdicts
-        Name of an entry of the ledger to what its number is worth: ``stable`` or ``unstable: ...``.
+    verdicts, unstable
+        Name of an entry of the ledger to what its number is worth, in words; and the names of those that are unstable.
     baselines, baselines_note
         Mappings with ``name``, ``nats`` (None for a compressor), ``se`` (over rows), ``bits_per_dim``, ``kind`` (text),
         ``difference`` (the model's ``iwae`` less it, nats, paired by row; None for a compressor), ``difference_se``;
@@ -121,6 +121,7 @@ class Findings:
     annealed: Mapping[str, Any] | None = None
     annealing: str = ""
     verdicts: Mapping[str, str] = field(default_factory=dict)
+    unstable: Collection[str] = ()
     baselines: Sequence[Mapping[str, Any]] = ()
     baselines_note: str = ""
     pit: Sequence[tuple[str, np.ndarray, str]] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -123,10 +123,10 @@ def _line_of_nats(numbers: Mapping[str, tuple[Any, Any]], samples: int | None) -
     return f'<p class="chain">{text}</p><figure class="slim">{svg(bounds(known, samples), alt)}</figure>'
 
 
-def verdicts(said: Mapping[str, str], annealing: str) -> str:
-    """List which numbers are stable and which are not, and say how was annealed."""
+def verdicts(said: Mapping[str, str], unstable: Collection[str], annealing: str) -> str:
+    """List what each number is worth, the ``unstable`` ones marked as problems, and say how was annealed."""
     lines = "".join(
-        f"<li{' class=problem' if text.lower().startswith('unstable') else ''}>"
+        f"<li{' class=problem' if name in unstable else ''}>"
         f"<b>{TERMS.get(name, (escape(name),))[0]}</b>: {coded(text)}</li>"
         for name, text in said.items()
     )

@@ -1,6 +1,6 @@
 """A fitted run: directory <-> memory, and the verbs."""
 
-from likely.run.assessing import Assessment
+from likely.evaluation import Assessment
 from likely.run.comparing import Comparison, compare
 from likely.run.compose import train
 from likely.run.fitting import fit

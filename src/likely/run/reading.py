@@ -17,16 +17,15 @@ from likely.data.returns import rounded_in
 from likely.data.schema import LABEL, Schema
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError
+from likely.evaluation import Origin
 
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["HOLDS", "beside", "fitted_on", "index_of", "rows_of", "training_source", "weighed"]
-
-HOLDS = ", which are those of the fit, training rows among them"
+__all__ = ["beside", "fitted_on", "index_of", "rows_of", "training_source", "weighed"]
 
 
-def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
+def rows_of(run: Run, data: Any = None) -> tuple[Rows, Origin]:
     """The rows that a verb is about, and what to call them; what reading changed in them is said in warnings.
 
     A text file is read with the schema of the run: codes that are strings stay as they stand, numbers and dates are
@@ -35,7 +34,7 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
     if data is None:
         if not len(run.division.test):
             raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
-        return run.division.rows(training_source(run), "test"), "test"
+        return run.division.rows(training_source(run), "test"), Origin.TEST
     pictured = run.schema.form == "images" and isinstance(data, (str, Path))
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
     source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
@@ -44,13 +43,12 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, str]:
     for one in source.splits.values():
         _demand_numbers(run, one.read())
     if "test" in source.splits:
-        return source.splits["test"].read(), "test part of the given data"
+        return source.splits["test"].read(), Origin.TEST_PART
     if len(source.splits) > 1:
         raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
     known = {run.facts["digest"], run.facts.get("digest_x")}
     seen = _digest(run, source) in known or digest(source) in known
-    what = "all rows of the given data" + (HOLDS if seen else "")
-    return next(iter(source.splits.values())).read(), what
+    return next(iter(source.splits.values())).read(), Origin.FITTED if seen else Origin.GIVEN
 
 
 def _demand_numbers(run: Run, rows: Rows) -> None:

@@ -27,15 +27,15 @@ from likely.data import (
     with_labels,
 )
 from likely.errors import ConfigError, DataError
-from likely.evaluation import Baselines, Ledger, evidence
+from likely.evaluation import Assessment, AssessOptions, Baselines, Ledger, Origin, evidence
 from likely.hooks import report_writer
 from likely.models import Model
 from likely.run.anomalous import anomalies
 from likely.run.asking import asked
-from likely.run.assessing import Assessment, assess
 from likely.run.codes import decoded, encoded, reconstructed
 from likely.run.described import described
 from likely.run.drawing import Asked, drawn
+from likely.run.evaluating import evaluated
 from likely.run.forms import container_of, packed
 from likely.run.imputing import imputed
 from likely.run.missing import note_new_holes
@@ -157,11 +157,8 @@ class Run:
         calibrate: bool = False,
     ) -> Assessment:
         """What `evaluate` says, and what it rests on row by row; `Assessment.frame` has the rows."""
-        _at_least_one("samples", samples)
-        if anneal < 0:
-            raise ConfigError(f"anneal must be 0 or more rows, got {anneal}")
-        how = {"samples": samples, "seed": seed, "anneal": anneal}
-        return assess(self, data, given=given, precise=precise, calibrate=calibrate, **how)
+        options = AssessOptions(samples, seed, anneal, precise, calibrate)
+        return evaluated(self, data, options, given=given)
 
     def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> Any:
         """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats.
@@ -467,7 +464,7 @@ class Run:
         made = made.weighted(weights_of(self.schema, rows, given))
         return made.fixed(self.config.seed if seed is None else seed).to(self.device)
 
-    def rows_of(self, data: Any = None) -> tuple[Rows, str]:
+    def rows_of(self, data: Any = None) -> tuple[Rows, Origin]:
         """The rows that a verb is about, and what to call them."""
         return rows_of(self, data)
 

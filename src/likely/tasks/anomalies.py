@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows, ResidentRows
-from likely.evaluation import evidence
+from likely.evaluation.evidence import evidence
+from likely.evaluation.sampling import PerRow, Progress
 from likely.models import Model
-from likely.tasks.draws import Draws, Progress, posterior_draws
+from likely.tasks.draws import Draws, posterior_draws
 
 __all__ = ["Contributions", "contributions", "tails"]
 
@@ -62,12 +63,12 @@ def contributions(
         Called with (rows done, rows).
 
     """
-    made: list[tuple[Tensor, ...]] = []
+    per_row = PerRow()
     for draws in posterior_draws(model, rows, samples=samples, seed=seed, progress=progress):
         cells, log_px = _cells(model, draws), draws.log_px
         code = (-log_px - cells.nansum(1)).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
-        made.append(tuple(part[: draws.count].cpu() for part in (log_px, cells, code, draws.ess)))
-    return Contributions(*(torch.cat(part).numpy() for part in zip(*made, strict=True)))
+        per_row.add(draws.chunk, log_px=log_px, cells=cells, code=code, ess=draws.ess)
+    return Contributions(**{name: per_row.array(name) for name in per_row.parts})
 
 
 def _cells(model: Model, draws: Draws) -> Tensor:

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from likely.data import EncodedRows
 from likely.data.events import Event
+from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.chances import probability, recorded
-from likely.tasks.draws import Draws, Progress, posterior_draws
+from likely.tasks.draws import Draws, posterior_draws
 
 __all__ = ["Answers", "ask", "mean_and_error"]
 
@@ -88,11 +89,11 @@ def _once(
     seed: int,
     progress: Progress | None,
 ) -> Answers:
-    made: list[tuple[Tensor, ...]] = []
+    parts: list[tuple[Tensor, ...]] = []
     for draws in posterior_draws(model, rows, samples=samples, seed=seed, progress=progress):
         value, se = mean_and_error(_chances(model, draws, events, like), draws.log_weight)
-        made.append(tuple(part[: draws.count] for part in (value, se, draws.ess.nan_to_num())))
-    return Answers(*(torch.cat(part) for part in zip(*made, strict=True)))
+        parts.append(tuple(part[: draws.chunk.count] for part in (value, se, draws.ess.nan_to_num())))
+    return Answers(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
 
 def _chances(model: Model, draws: Draws, events: Sequence[Event], like: Tensor) -> Tensor:

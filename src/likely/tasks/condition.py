@@ -12,9 +12,9 @@ from torch.distributions import Distribution
 
 from likely.data.events import Event
 from likely.errors import DataError
+from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.chances import below, codes, ends, masses, probability, recorded
-from likely.tasks.draws import Progress
 from likely.tasks.ranges import Range, Tally, demand, keep
 
 __all__ = ["Conditional", "conditional"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -10,13 +10,11 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from likely.data import Batch, EncodedRows
-from likely.data.noise import normal, row_keys
-from likely.evaluation.evidence import CELLS, FROM_POSTERIOR, ROWS, block_of, chunks
+from likely.data.noise import Stream
+from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
 from likely.models import Model
 
 __all__ = ["Draws", "posterior_draws"]
-
-Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +26,8 @@ class Draws:
 
     Attributes
     ----------
-    batch, count
-        The rows, in a chunk of fixed shape, and how many of them count; the others are padding.
-    keys
-        Of the rows' noise: `(rows,)`.
+    chunk
+        The rows.
     z
         `(K, rows, latent)`.
     log_weight
@@ -41,12 +37,15 @@ class Draws:
 
     """
 
-    batch: Batch
-    count: int
-    keys: Tensor
+    chunk: Chunk
     z: Tensor
     log_weight: Tensor
     block: int
+
+    @property
+    def batch(self) -> Batch:
+        """The rows, in a fixed shape: some may be padding."""
+        return self.chunk.batch
 
     @property
     def weights(self) -> Tensor:
@@ -89,17 +88,9 @@ def posterior_draws(
 
     """
     model.eval()
-    p, done = model.prior(), 0
-    block = block_of(model, rows, samples, CELLS)
-    for batch, count in chunks(rows, ROWS):
-        q, keys = model.posterior(batch), row_keys(batch.values, seed)
-        z, log_weight = [], []
-        for first in range(0, samples, block):
-            noise = normal(keys, FROM_POSTERIOR, first, min(block, samples - first), q.noise_size).to(q.like.dtype)
-            terms = model.terms(batch, noise=noise, q=q, p=p)
-            z.append(terms.z)
-            log_weight.append(terms.log_weight.to(torch.float64))
-        yield Draws(batch, count, keys, torch.cat(z), torch.cat(log_weight), block)
-        done += count
-        if progress:
-            progress(done, len(rows))
+    p, block = model.prior(), block_size(model, rows, samples)
+    for chunk in chunks(rows, seed, progress=progress):
+        drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block)
+        pairs = [(terms.z, terms.log_weight.to(torch.float64)) for _, terms in drawn]
+        z, log_weight = (torch.cat(part) for part in zip(*pairs, strict=True))
+        yield Draws(chunk, z, log_weight, block)

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows
+from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.cells import Cells, summarise
-from likely.tasks.draws import Draws, Progress, posterior_draws
+from likely.tasks.draws import Draws, posterior_draws
 from likely.tasks.ranges import Range, Tally, keep
 
 __all__ = ["Imputed", "impute"]
@@ -118,45 +119,45 @@ def _once(
 ) -> Imputed:
     made: list[tuple[Tensor, ...]] = []
     tallies: list[Tally] = []
-    for chunk in posterior_draws(model, rows, samples=samples, seed=asked.seed, progress=progress):
-        cells, count = _summary(model, chunk, asked), chunk.count
-        drawn, tally = _drawn(model, chunk, asked, asked.seed + len(made), final)
-        made.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], chunk.ess[:count]))
+    for known in posterior_draws(model, rows, samples=samples, seed=asked.seed, progress=progress):
+        cells, count = _summary(model, known, asked), known.chunk.count
+        drawn, tally = _drawn(model, known, asked, asked.seed + len(made), final)
+        made.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
         tallies += [] if tally is None else [tally]
     value, deviation, drawn, ess = (torch.cat(part) for part in zip(*made, strict=True))
     whole = [torch.cat([getattr(one, name) for one in tallies]) for name in ("tried", "inside", "worst") if tallies]
     return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), Tally(*whole) if whole else None)
 
 
-def _summary(model: Model, chunk: Draws, asked: _Asked) -> Cells:
+def _summary(model: Model, known: Draws, asked: _Asked) -> Cells:
     """Of draws no summary is needed."""
     if asked.draws:
-        nothing = torch.zeros(chunk.batch.values.shape, dtype=torch.float64, device=chunk.z.device)
+        nothing = torch.zeros(known.batch.values.shape, dtype=torch.float64, device=known.z.device)
         return Cells(nothing, nothing)
-    return summarise(model, chunk, mode=asked.mode, deviation=asked.deviation)
+    return summarise(model, known, mode=asked.mode, deviation=asked.deviation)
 
 
-def _drawn(model: Model, chunk: Draws, asked: _Asked, seed: int, final: bool) -> tuple[Tensor, Tally | None]:
+def _drawn(model: Model, known: Draws, asked: _Asked, seed: int, final: bool) -> tuple[Tensor, Tally | None]:
     """x ~ Σ_k w_k P(x|z_k), `(draws, rows, *event)`, float64; within the range, but for rows that have a better try."""
-    batch, device, draws = chunk.batch, chunk.z.device, asked.draws
+    batch, device, draws = known.batch, known.z.device, asked.draws
     if not draws:
         return torch.empty((0, *batch.values.shape), dtype=torch.float64, device=device), None
-    weights = chunk.weights.nan_to_num(nan=1 / len(chunk.z)).T
+    weights = known.weights.nan_to_num(nan=1 / len(known.z)).T
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         chosen = torch.multinomial(weights, draws, replacement=True).T
-        z = chunk.z.gather(0, chosen.unsqueeze(-1).expand(*chosen.shape, chunk.z.shape[-1]))
-        parts = [model.likelihood(part, batch.covariates).sample() for part in z.split(chunk.block)]
+        z = known.z.gather(0, chosen.unsqueeze(-1).expand(*chosen.shape, known.z.shape[-1]))
+        parts = [model.likelihood(part, batch.covariates).sample() for part in z.split(known.block)]
         x = torch.cat(parts).to(torch.float64)
         if asked.within is None or batch.observed is None:
             return x, None
-        count = chunk.count
-        bound = ~batch.observed[:count] & (final | (chunk.ess[:count] >= LEAST)).unsqueeze(1)
+        count = known.chunk.count
+        bound = ~batch.observed[:count] & (final | (known.ess[:count] >= LEAST)).unsqueeze(1)
         row = torch.arange(count, device=device).repeat(draws)
 
         def again(items: Tensor) -> Tensor:
             of = row[items]
-            z = chunk.z[torch.multinomial(weights[of], 1).squeeze(1), of]
+            z = known.z[torch.multinomial(weights[of], 1).squeeze(1), of]
             parts = zip(z.split(CHUNK), of.split(CHUNK), strict=True)
             made = [model.likelihood(z, None if (y := batch.covariates) is None else y[i]).sample() for z, i in parts]
             return torch.cat(made).to(torch.float64)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import torch
 
 from likely.data import EncodedRows
-from likely.data.noise import normal, row_keys
+from likely.data.noise import Stream, normal, row_keys
 from likely.models import Model
 
 __all__ = ["validate"]
 
 CHUNK, CELLS = 1000, 2**21
-STREAM = 2
 
 
 @torch.no_grad()
@@ -28,7 +27,7 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
         index = torch.arange(first, min(first + size, len(rows)), device=rows.device)
         batch = rows.evaluation_batch(index)
         q = model.posterior(batch)
-        noise = normal(row_keys(batch.values, seed), STREAM, 0, 1, q.noise_size)
+        noise = normal(row_keys(batch.values, seed), Stream.VALIDATE, 0, 1, q.noise_size)
         terms = model.terms(batch, noise=noise.to(q.like.dtype), q=q, p=p)
         w = torch.ones(len(batch), device=total.device) if batch.weights is None else batch.weights
         counted += float(w.sum())

@@ -14,8 +14,10 @@ from likely import likelihoods
 from likely.data import EncodedRows, ResidentRows
 from likely.data.noise import row_keys
 from likely.evaluation import (
+    AnnealingPath,
     Baseline,
-    Schedule,
+    Headline,
+    NotAnnealed,
     Sides,
     against,
     anneal,
@@ -36,9 +38,9 @@ from likely.networks import Ladder
 from rooms import CELLS, POSTERIORS, PRIORS, started, stir
 
 
-def plain(temperatures: int, step: float, chains: int = 16) -> Schedule:
+def plain(temperatures: int, step: float, chains: int = 16) -> AnnealingPath:
     """Equal intervals of β, and one step size."""
-    return Schedule(tuple(np.linspace(0, 1, temperatures + 1)), (step,) * (temperatures + 1), chains, 3)
+    return AnnealingPath(tuple(np.linspace(0, 1, temperatures + 1)), (step,) * (temperatures + 1), chains, 3)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_annealing_gives_the_exact_evidence(latent: int, shift: float, widen: fl
     exact = LinearGaussian(latent + 5, latent)
     x, model = exact.sample(50), exact.vae(shift, widen)
     rows, truth = ResidentRows(x), exact.log_px(x).numpy()
-    found = anneal(model, rows, tune(model, rows).schedule.spread(temperatures, 32))
+    found = anneal(model, rows, tune(model, rows).path.spread(temperatures, 32))
     error = found.log_px - truth
     assert np.abs(error).mean() <= 0.02
     assert abs(error.mean()) <= 4 * np.sqrt((found.se_mc**2).sum()) / len(error) + 1e-4
@@ -59,8 +61,8 @@ def test_annealing_gives_the_exact_evidence(latent: int, shift: float, widen: fl
 def test_annealing_from_the_prior_is_exact_too() -> None:
     exact = LinearGaussian(7, 2)
     x, model = exact.sample(50), exact.vae(1.0, 0.7)
-    schedule = replace(plain(300, 1.0, 32), from_prior=True)
-    found = anneal(model, ResidentRows(x), schedule)
+    path = replace(plain(300, 1.0, 32), from_prior=True)
+    found = anneal(model, ResidentRows(x), path)
     error = found.log_px - exact.log_px(x).numpy()
     assert np.abs(error).mean() <= 0.15
     assert abs(error.mean()) <= 4 * np.sqrt((found.se_mc**2).sum()) / len(error) + 0.01
@@ -69,18 +71,18 @@ def test_annealing_from_the_prior_is_exact_too() -> None:
 def test_a_posterior_that_misses_is_left_for_the_prior() -> None:
     exact = LinearGaussian(7, 2)
     found = tune(exact.vae(4.0, 0.1), ResidentRows(exact.sample(20)))
-    assert found.schedule.from_prior
+    assert found.path.from_prior
     assert found.pinch <= 0.5
-    assert not tune(exact.vae(0.1, 1.1), ResidentRows(exact.sample(20))).schedule.from_prior
+    assert not tune(exact.vae(0.1, 1.1), ResidentRows(exact.sample(20))).path.from_prior
 
 
 def test_the_evidence_lies_between_the_two_bounds_in_expectation() -> None:
     exact = LinearGaussian(15, 10)
     model = exact.vae(0.3, 0.7)
-    schedule = tune(model, ResidentRows(exact.sample(5))).schedule.spread(4, 4)
+    path = tune(model, ResidentRows(exact.sample(5))).path.spread(4, 4)
     simulated = simulate(model, ResidentRows(exact.sample(5)), 400, seed=7)
     truth = exact.log_px(simulated.rows.values).numpy()
-    found = bidirectional(model, simulated, schedule)
+    found = bidirectional(model, simulated, path)
     below, above = truth - found.lower, found.upper - truth
     assert below.mean() > 4 * below.std() / 20
     assert above.mean() > 4 * above.std() / 20
@@ -101,10 +103,10 @@ def test_nominal_intervals_of_the_annealed_mean_cover() -> None:
     exact = LinearGaussian(7, 2)
     x, model = exact.sample(20), exact.vae(0.2, 1.2)
     rows, repetitions, chains = ResidentRows(x), 200, 16
-    schedule = tune(model, rows).schedule.spread(60, repetitions * chains)
-    batch = rows.evaluation_batch(torch.arange(20))
+    path = tune(model, rows).path.spread(60, repetitions * chains)
+    batch = rows.whole(torch.arange(20))
     with torch.no_grad():
-        walk = forward(Bridge(model, batch, model.prior()), row_keys(x, 0), schedule)
+        walk = forward(Bridge(model, batch, model.prior()), row_keys(x, 0), path)
     truth, hits, errors, ses = exact.log_px(x).mean().item(), 0, [], []
     for part in walk.log_weight.split(chains):
         mean = LogMean(chains, 20, x.device)
@@ -207,13 +209,13 @@ def test_a_row_of_a_hierarchy_is_annealed_the_same_in_any_company() -> None:
 def test_weights_are_unbiased_both_ways(prior: str, posterior: str, from_prior: bool) -> None:
     model, chains = small(prior, posterior), 2000
     every = torch.tensor([[float(number >> cell & 1) for cell in range(CELLS)] for number in range(32)]).double()
-    rows, schedule = ResidentRows(every), replace(plain(8, 0.5, chains), from_prior=from_prior)
+    rows, path = ResidentRows(every), replace(plain(8, 0.5, chains), from_prior=from_prior)
     log_px = evidence(model, rows, samples=30_000, prior_sampling=True).terms["prior_sampling"]
     assert np.exp(log_px).sum() == pytest.approx(1, abs=0.02)
     truth, batch = torch.from_numpy(log_px), rows.evaluation_batch(torch.arange(32))
     bridge = Bridge(model, batch, model.prior(), from_prior=from_prior)
     with torch.no_grad():
-        ratio = (forward(bridge, row_keys(every, 0), schedule).log_weight - truth).exp()
+        ratio = (forward(bridge, row_keys(every, 0), path).log_weight - truth).exp()
     assert ((ratio.mean(0) - 1).abs() < 4.5 * ratio.std(0) / chains**0.5 + 0.02).all()
 
     simulated = simulate(model, rows, 1000, seed=3)
@@ -221,7 +223,7 @@ def test_weights_are_unbiased_both_ways(prior: str, posterior: str, from_prior: 
     bridge = Bridge(model, simulated.rows.evaluation_batch(torch.arange(1000)), model.prior(), from_prior=from_prior)
     with torch.no_grad():
         keys = row_keys(torch.arange(1000.0).view(-1, 1), 0)
-        back = backward(bridge, simulated.z, keys, replace(schedule, chains=8)).log_weight
+        back = backward(bridge, simulated.z, keys, replace(path, chains=8)).log_weight
     inverse = (truth[place] - back).exp().mean(0)
     assert abs(inverse.mean() - 1) < 4.5 * inverse.std() / 1000**0.5 + 0.02
 
@@ -262,45 +264,45 @@ def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None
     sides = both_sides(model, rows, found, most=60)
     assert isinstance(sides, Sides)
 
-    def beside(nats: np.ndarray, how: Sides | str = sides) -> tuple[str, bool]:
+    def beside(nats: np.ndarray, how: Sides | NotAnnealed = sides) -> Headline:
         return against(found, [Baseline("gaussian", nats, 0.0, "")], how)
 
-    told, beaten = beside(truth - 0.5)
-    assert told.startswith("The model beats")
-    assert "though its bound L_K does not" in told
-    assert not beaten
-    assert "anneal to know" in beside(truth - 0.5, "not asked for")[0]
-    assert beside(truth + 0.5)[0].startswith("THE MODEL DOES NOT BEAT GAUSSIAN")
-    assert "cannot be told apart" in beside(sides.log_px.copy())[0]
+    headline = beside(truth - 0.5)
+    assert headline.text.startswith("The model beats")
+    assert "though its bound L_K does not" in headline.text
+    assert not headline.beaten
+    assert "anneal to know" in beside(truth - 0.5, NotAnnealed("not requested")).text
+    assert beside(truth + 0.5).text.startswith("THE MODEL DOES NOT BEAT GAUSSIAN")
+    assert "cannot be told apart" in beside(sides.log_px.copy()).text
 
     far = x.clone()
     far[0] = 1e200
     found = evidence(model, ResidentRows(far), samples=50)
-    assert of_importance(found, annealed=False).startswith("unstable: 1 of the rows get no probability")
+    assert str(of_importance(found, annealed=False)).startswith("unstable: 1 of the rows get no probability")
     sides = both_sides(model, ResidentRows(far), found, most=60)
     assert isinstance(sides, Sides)
-    assert of_annealing(sides, found, precise=False).startswith("unstable: 1 of the rows get no probability")
-    assert beside(truth, sides) == ("", False)
+    assert str(of_annealing(sides, found, precise=False)).startswith("unstable: 1 of the rows get no probability")
+    assert beside(truth, sides) == Headline("", beaten=False)
 
 
 def test_a_row_is_annealed_the_same_in_any_company() -> None:
     exact = LinearGaussian(6, 2)
     model, x = exact.vae(0.2, 1.1), exact.sample(120)
-    schedule = tune(model, ResidentRows(x)).schedule
+    path = tune(model, ResidentRows(x)).path
     before = torch.random.get_rng_state().clone()
-    whole = anneal(model, ResidentRows(x), schedule)
+    whole = anneal(model, ResidentRows(x), path)
     order = torch.randperm(120, generator=torch.Generator().manual_seed(1))
-    other = anneal(model, ResidentRows(x[order]), schedule)
+    other = anneal(model, ResidentRows(x[order]), path)
     np.testing.assert_allclose(other.log_px, whole.log_px[order.numpy()], rtol=0, atol=1e-8)
     assert torch.equal(before, torch.random.get_rng_state())
-    assert not np.allclose(anneal(model, ResidentRows(x), schedule, seed=1).log_px, whole.log_px)
+    assert not np.allclose(anneal(model, ResidentRows(x), path, seed=1).log_px, whole.log_px)
 
 
 def test_every_schedule_ends_where_it_should() -> None:
     exact = LinearGaussian(6, 2)
-    schedule = tune(exact.vae(0.5, 0.7), ResidentRows(exact.sample(5))).schedule
+    path = tune(exact.vae(0.5, 0.7), ResidentRows(exact.sample(5))).path
     for temperatures in (1, 7, 200):
-        made = schedule.spread(temperatures)
+        made = path.spread(temperatures)
         assert made.temperatures == temperatures
         assert made.betas[0] == 0
         assert made.betas[-1] == 1

@@ -31,6 +31,7 @@ from likely.evaluation import (
     uniforms,
 )
 from likely.evaluation.diagnosis import words
+from likely.evaluation.evidence import Part
 from likely.models import VAE, Model
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
@@ -235,9 +236,9 @@ def test_groups_of_a_hierarchy_collapse_too() -> None:
     told = collapse(found, active_units(model, x), dependence(uniforms(model, x).u))
     assert (told.part, told.verdict, told.unused) == ("group", "unused", (0, 1))
     assert told.is_problem
-    (_, sentence, options), *_ = words.of_collapse(told, active_units(model, x), 3)
-    assert "`--objective free-bits:0.5:group`" in sentence
-    assert options[0] == words.FREE["group"]
+    finding = next(iter(words.of_collapse(told, active_units(model, x), 3)))
+    assert "`--objective free-bits:0.5:group`" in finding.sentence
+    assert finding.options[0] == words.FREE_BITS[Part.GROUP]
 
 
 def test_over_fitting_is_found_in_a_network_that_learns_its_rows_by_heart() -> None:
@@ -391,12 +392,12 @@ def test_hierarchies_and_conditions_go_through() -> None:
 
 
 OPTIONS = [
-    *words.FREE.values(),
+    *words.FREE_BITS.values(),
     words.WARM,
     *words.SMALLER,
-    *words.PRIORS,
+    *words.PRIORS.values(),
     words.PREDICTED,
-    *words.BENT,
+    *words.WARPED,
     *(option for options in words.SHAPES.values() for option in options),
     "--latent 2",
 ]

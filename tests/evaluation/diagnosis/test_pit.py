@@ -13,7 +13,7 @@ from likely import likelihoods
 from likely.data import ResidentRows
 from likely.evaluation import calibrations, dependence, uniforms
 from likely.evaluation.diagnosis import pit
-from likely.evaluation.diagnosis.rows import copy_keys, part_of
+from likely.evaluation.sampling import copy_keys, part_of
 from likely.models import VAE
 from likely.posteriors import Normal
 from likely.priors import StandardNormal

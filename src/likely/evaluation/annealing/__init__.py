@@ -1,1 +1,1 @@
-"""Annealed importance sampling, its schedule, and the bounds that pinch it from both sides."""
+"""Annealed importance sampling, the path of its chains, and the bounds that pinch it from both sides."""

@@ -1,4 +1,4 @@
-"""Rows simulated from the model, whose z is known: they choose the schedule, and pinch log P(x) from both sides."""
+"""Rows simulated from the model, whose z is known: they choose the chains' path, and bound log P(x) from both sides."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 from likely.data import EncodedRows, ResidentRows
 from likely.evaluation.annealing.bridge import Bridge
-from likely.evaluation.annealing.chains import Progress, Schedule, backward, begin, forward, transition
+from likely.evaluation.annealing.chains import AnnealingPath, backward, begin, forward, transition
 from likely.evaluation.averages import LogMean
-from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches
-from likely.evaluation.evidence import ROWS
+from likely.evaluation.sampling import CHUNK_ROWS, PerRow, Progress, chunks, copy_keys
 from likely.models import Model
 
 __all__ = ["Bidirectional", "Simulated", "bidirectional", "simulate", "tune"]
 
-LEAPS, CHAINS = 3, 16
-NODES, ROUNDS, WANTED = 9, 12, 0.8
-FEWEST, MOST, INTERVALS = 8, 512, 64
-TUNED_ON, JUDGED_ON = 16, ROWS
-PINCH, PRECISE = 0.5, 0.1
+LEAPFROG_STEPS, CHAINS = 3, 16  # of a transition, of a row; --precise doubles the chains
+NODES, ROUNDS, ACCEPTANCE = 9, 12, 0.8  # where step sizes are adapted, in how many transitions, to which acceptance
+MIN_TEMPERATURES, MAX_TEMPERATURES = 8, 512  # --precise allows eight times as many
+INTERVALS = 64  # of the path as it is found; `AnnealingPath.spread` makes others of them
+TUNED_ROWS, JUDGED_ROWS = 16, CHUNK_ROWS  # simulated: one set chooses the path, another judges it
+PINCH, PRECISE_PINCH = 0.5, 0.1  # nats that upper and lower bound may be apart, with two standard errors
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ class Bidirectional:
         The same in reverse from the exact z: E[upper] ≥ log P(x), over (x, z).
     acceptance
         Mean probability of accepting a transition, forward.
-    schedule
+    path
         How chains were annealed.
 
     """
@@ -54,7 +54,7 @@ class Bidirectional:
     lower: np.ndarray
     upper: np.ndarray
     acceptance: np.ndarray
-    schedule: Schedule
+    path: AnnealingPath
 
     @property
     def pinch(self) -> float:
@@ -75,8 +75,8 @@ class Bidirectional:
 def simulate(model: Model, like: EncodedRows, count: int, seed: int) -> Simulated:
     """Draw z ~ P(z) and x ~ P(x|z, y); y and the mask are those of rows of `like`, chosen by (seed, content).
 
-    The holes of real rows are cut into complete draws, whatever their values: so the z of a draw is an exact draw of
-    P(z|x) for what is observed of x.
+    The missing cells of real rows are missing in the draws too, whatever their values: so the z of a draw is an exact
+    draw of P(z|x) for what is observed of x.
     """
     model.eval()
     y, seen, fill = None, None, None
@@ -97,36 +97,31 @@ def simulate(model: Model, like: EncodedRows, count: int, seed: int) -> Simulate
 def bidirectional(
     model: Model,
     simulated: Simulated,
-    schedule: Schedule,
+    path: AnnealingPath,
     *,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Bidirectional:
     """Bidirectional Monte Carlo (Grosse, Ghahramani, Adams 2015; Wu et al. 2017, section 3.1)."""
     model.eval()
-    p, done = model.prior(), 0
-    made: list[tuple[Tensor, ...]] = []
-    apart = copy_keys(simulated.rows.values, seed)
-    for batch, keys, count in keyed_batches(simulated.rows, apart, ROWS):
-        z = simulated.z[done : done + count]
-        z = torch.cat([z, z[-1:].expand(len(batch) - count, -1)])
-        bridge = Bridge(model, batch, p, from_prior=schedule.from_prior)
-        up, down = forward(bridge, keys, schedule), backward(bridge, z, keys, schedule)
-        lower, inverse = (LogMean(schedule.chains, len(batch), keys.device) for _ in range(2))
+    p, per_row = model.prior(), PerRow()
+    exact = simulated.z.split(CHUNK_ROWS)
+    for chunk, some in zip(chunks(simulated.rows, seed, copies=True, progress=progress), exact, strict=True):
+        batch, keys = chunk.batch, chunk.keys
+        z = torch.cat([some, some[-1:].expand(len(batch) - chunk.count, -1)])
+        bridge = Bridge(model, batch, p, from_prior=path.from_prior)
+        up, down = forward(bridge, keys, path), backward(bridge, z, keys, path)
+        lower, inverse = (LogMean(path.chains, len(batch), keys.device) for _ in range(2))
         lower.add(0, up.log_weight)
         inverse.add(0, -down.log_weight)
-        made.append(tuple(part[:count].cpu() for part in (lower.value, -inverse.value, up.acceptance)))
-        done += count
-        if progress:
-            progress(done, len(simulated.rows))
-    lower_bound, upper_bound, acceptance = (torch.cat(part).numpy() for part in zip(*made, strict=True))
-    return Bidirectional(lower_bound, upper_bound, acceptance, schedule)
+        per_row.add(chunk, lower=lower.value, upper=-inverse.value, acceptance=up.acceptance)
+    return Bidirectional(**{name: per_row.array(name) for name in per_row.parts}, path=path)
 
 
 def tune(
     model: Model, like: EncodedRows, *, precise: bool = False, seed: int = 0, progress: Progress | None = None
 ) -> Bidirectional:
-    """Choose a schedule on rows simulated from the model: step sizes first, then β, then how many of them.
+    """The bounds of rows simulated from the model, and the path chosen on them: step sizes, then β, then their number.
 
     Step sizes are adapted to an acceptance of 0.8 and frozen. The β are spaced by the deviation of log P(x, z) −
     log Q(z|x) on the way, which is the speed of the path. Their number is raised until upper and lower bound of 50
@@ -138,7 +133,7 @@ def tune(
     model
         As in `evidence`.
     like
-        Rows whose covariates and holes the simulated rows take.
+        Rows whose covariates and missing cells the simulated rows take.
     precise
         Pinch harder, with twice the chains.
     seed
@@ -147,11 +142,15 @@ def tune(
         Called with (temperatures tried, the most).
 
     """
-    pilot, judged = simulate(model, like, TUNED_ON, seed + 1), simulate(model, like, JUDGED_ON, seed + 2)
-    wanted, most, temperatures = (PRECISE, 8 * MOST, FEWEST) if precise else (PINCH, MOST, FEWEST)
+    pilot, judged = simulate(model, like, TUNED_ROWS, seed + 1), simulate(model, like, JUDGED_ROWS, seed + 2)
+    wanted, most, temperatures = (
+        (PRECISE_PINCH, 8 * MAX_TEMPERATURES, MIN_TEMPERATURES)
+        if precise
+        else (PINCH, MAX_TEMPERATURES, MIN_TEMPERATURES)
+    )
     chains = 2 * CHAINS if precise else CHAINS
 
-    def judge(path: Schedule) -> Bidirectional:
+    def judge(path: AnnealingPath) -> Bidirectional:
         found = bidirectional(model, judged, path.spread(temperatures, chains), seed=seed)
         if progress:
             progress(temperatures, most)
@@ -172,23 +171,23 @@ def tune(
 
 
 @torch.no_grad()
-def _path(model: Model, pilot: Simulated, seed: int, *, from_prior: bool) -> Schedule:
-    """A schedule of 64 intervals, by chains that walk up the path and adapt their step at a few β."""
+def _path(model: Model, pilot: Simulated, seed: int, *, from_prior: bool) -> AnnealingPath:
+    """A path of 64 intervals, by chains that walk up the path and adapt their step at a few β."""
     index = torch.arange(len(pilot.rows), device=pilot.rows.values.device)
     batch = pilot.rows.evaluation_batch(index)
     keys, bridge = copy_keys(batch.values, seed), Bridge(model, batch, model.prior(), from_prior=from_prior)
     nodes = np.linspace(0, 1, NODES)
-    walk = Schedule(tuple(nodes), (1.0,) * NODES, CHAINS // 2, LEAPS, from_prior)
-    point, size = begin(bridge, keys, walk), 0.7 * bridge.latent**-0.25
+    walk = AnnealingPath(tuple(nodes), (1.0,) * NODES, CHAINS // 2, LEAPFROG_STEPS, from_prior)
+    state, size = begin(bridge, keys, walk), 0.7 * bridge.latent**-0.25
     steps, speed = [], []
     for node in range(NODES):
         kept, spread = [], []
         for number in range(ROUNDS):
             walk = replace(walk, steps=(size,) * NODES)
-            point, probability = transition(bridge, point, keys, walk, node, node * ROUNDS + number)
-            size *= math.exp((float(probability.mean()) - WANTED) / math.sqrt(number + 1))
+            state, probability = transition(bridge, state, keys, walk, node, node * ROUNDS + number)
+            size *= math.exp((float(probability.mean()) - ACCEPTANCE) / math.sqrt(number + 1))
             kept.append(math.log(size))
-            spread.append(float((point.log_p - point.log_q).to(torch.float64).std(0).mean()))
+            spread.append(float((state.log_p - state.log_q).to(torch.float64).std(0).mean()))
         steps.append(np.mean(kept[ROUNDS // 2 :]))
         speed.append(np.mean(spread[ROUNDS // 2 :]))
     betas = _spaced(nodes, np.nan_to_num(np.array(speed), nan=1.0, posinf=1e6))

@@ -1,4 +1,4 @@
-"""The path of laws from Q(z|x), or P(z), to P(z|x), and Hamiltonian transitions that leave each of them invariant."""
+"""Distributions on the way from Q(z|x), or P(z), to P(z|x), and Hamiltonian transitions that leave each invariant."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from likely.data import Batch
 from likely.distributions import Hierarchy, LatentDistribution, StandardNormal
 from likely.models import Model
 
-__all__ = ["Bridge", "Point"]
+__all__ = ["Bridge", "ChainState"]
 
 
 @dataclass(frozen=True, eq=False)
-class Point:
+class ChainState:
     """Where the chains are, `(chains, rows, latent)`, and both ends of the path there.
 
     Attributes
@@ -43,10 +43,10 @@ class Point:
         """Gradient of `log`."""
         return _between(self.grad_q, self.grad_p, beta)
 
-    def where(self, accepted: Tensor, other: Point) -> Point:
-        """Where accepted this point, `(chains, rows)`; elsewhere the other."""
+    def where(self, accepted: Tensor, other: ChainState) -> ChainState:
+        """Where accepted this state, `(chains, rows)`; elsewhere the other."""
         wide = accepted[..., None]
-        return Point(
+        return ChainState(
             torch.where(wide, self.at, other.at),
             torch.where(accepted, self.log_q, other.log_q),
             torch.where(accepted, self.log_p, other.log_p),
@@ -79,7 +79,7 @@ class Bridge:
         self.from_prior, self.spherical = from_prior, not self.q.convex
         like = self.q.like
         zeros = torch.zeros(len(batch), self.latent, dtype=like.dtype, device=like.device)
-        self.noise_law = StandardNormal(zeros)
+        self.p_noise = StandardNormal(zeros)
         self.scale = self._scale()
 
     @property
@@ -92,16 +92,16 @@ class Bridge:
         """How many standard normal numbers `start` takes per chain and row."""
         return self.p.noise_size if self.from_prior else self.q.noise_size
 
-    def start(self, noise: Tensor) -> Point:
+    def start(self, noise: Tensor) -> ChainState:
         """Chains at β = 0, from noise `(chains, rows, noise_size)`."""
-        law = self.p if self.from_prior else self.q
-        return self.from_z(law.from_noise(noise.to(self.q.like)))
+        start = self.p if self.from_prior else self.q
+        return self.from_z(start.from_noise(noise.to(self.q.like)))
 
-    def from_z(self, z: Tensor) -> Point:
+    def from_z(self, z: Tensor) -> ChainState:
         """Chains at given codes `(chains, rows, latent)`."""
-        return self.point(self._place(z.to(self.q.like)))
+        return self.state_at(self._place(z.to(self.q.like)))
 
-    def point(self, at: Tensor) -> Point:
+    def state_at(self, at: Tensor) -> ChainState:
         """Both ends of the path, and their gradients, at the chains' places."""
         with torch.enable_grad():
             place = at.detach().requires_grad_()
@@ -109,10 +109,12 @@ class Bridge:
             (grad_p,) = torch.autograd.grad(log_p.sum(), place, retain_graph=True)
             flat = not log_q.requires_grad
             grad_q = torch.zeros_like(grad_p) if flat else torch.autograd.grad(log_q.sum(), place)[0]
-        return Point(place.detach(), log_q.detach(), log_p.detach(), grad_q, grad_p)
+        return ChainState(place.detach(), log_q.detach(), log_p.detach(), grad_q, grad_p)
 
-    def move(self, here: Point, beta: float, momentum: Tensor, uniform: Tensor, step: Tensor, leaps: int) -> _Moved:
-        """One Hamiltonian transition that leaves the law at β invariant (Neal 2011, section 5.3.2).
+    def move(
+        self, here: ChainState, beta: float, momentum: Tensor, uniform: Tensor, step: Tensor, leapfrog_steps: int
+    ) -> _Moved:
+        """One Hamiltonian transition that leaves the distribution at β invariant (Neal 2011, section 5.3.2).
 
         Momentum is N(0, diag 1/s²), s the deviations of Q(z|x), so that a step is in units of s.
 
@@ -121,30 +123,30 @@ class Bridge:
         here
             Where the chains are.
         beta
-            Of the law.
+            Of the distribution.
         momentum
             Standard normal numbers `(chains, rows, latent)`.
         uniform
             Numbers in (0, 1) that decide acceptance: `(chains, rows)`.
         step
             Size of a leapfrog step: `(chains, rows, 1)`.
-        leaps
+        leapfrog_steps
             Their number.
 
         """
         stride = step * self.scale
         momentum = self._along(here, momentum)
         there, v = here, momentum + 0.5 * stride * self._along(here, here.grad(beta))
-        for leap in range(leaps):
+        for leap in range(leapfrog_steps):
             at, v = self._drift(there.at, v, stride)
-            there = self.point(at)
-            v = v + (1.0 if leap < leaps - 1 else 0.5) * stride * self._along(there, there.grad(beta))
+            there = self.state_at(at)
+            v = v + (1.0 if leap < leapfrog_steps - 1 else 0.5) * stride * self._along(there, there.grad(beta))
         kinetic = 0.5 * (momentum.square().sum(-1) - v.square().sum(-1))
         change = there.log(beta) - here.log(beta) + kinetic
         probability = torch.nan_to_num(change, nan=-torch.inf).clamp_max(0).exp()
         return _Moved(there.where(uniform < probability, here), probability)
 
-    def _along(self, here: Point, vector: Tensor) -> Tensor:
+    def _along(self, here: ChainState, vector: Tensor) -> Tensor:
         """The part of a vector that is tangent to z's space."""
         return vector - (vector * here.at).sum(-1, keepdim=True) * here.at if self.spherical else vector
 
@@ -167,7 +169,7 @@ class Bridge:
             log_pz = self.p.log_prob(place)
             log_q = log_pz if self.from_prior else self.q.log_prob(place)
             return log_q, self.model.log_px_z(self.batch, place) + log_pz
-        draws, log_noise = self.p.sample_with_log_prob(noise=place), self.noise_law.log_prob(place)
+        draws, log_noise = self.p.sample_with_log_prob(noise=place), self.p_noise.log_prob(place)
         log_q = log_noise if self.from_prior else self.q.log_prob(draws.z) - draws.log_prob + log_noise
         return log_q, self.model.log_px_z(self.batch, draws.z) + log_noise
 
@@ -191,5 +193,5 @@ def _between(q: Tensor, p: Tensor, beta: float) -> Tensor:
 class _Moved:
     """After a transition: where the chains are, and the probability with which each accepted its proposal."""
 
-    point: Point
+    state: ChainState
     probability: Tensor

@@ -1,8 +1,7 @@
-"""Annealed importance sampling: log P(x) per row by a path of laws from Q(z|x) to P(z|x)."""
+"""Annealed importance sampling: log P(x) per row by distributions on the way from Q(z|x) to P(z|x)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,24 +9,24 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows
-from likely.data.noise import normal, row_keys, uniform
-from likely.evaluation.annealing.bridge import Bridge, Point
+from likely.data.noise import Stream, normal, uniform
+from likely.evaluation.annealing.bridge import Bridge, ChainState
 from likely.evaluation.averages import LogMean
-from likely.evaluation.evidence import ROWS, chunks
+from likely.evaluation.sampling import PerRow, Progress, chunks
 from likely.models import Model
 
-__all__ = ["Annealed", "Schedule", "anneal", "backward", "begin", "forward", "transition"]
+__all__ = ["Annealed", "AnnealingPath", "anneal", "backward", "begin", "forward", "transition"]
 
-Progress = Callable[[int, int], None]
-
-START, MOMENTUM, ACCEPT, JITTER = 10, 11, 13, 15
-JITTERED = 0.6, 1.2
-PARTING = 10
+# Of momenta, of acceptance, of step sizes.
+FORWARD = Stream.ANNEAL_MOMENTUM, Stream.ANNEAL_ACCEPT, Stream.ANNEAL_JITTER
+REVERSE = Stream.ANNEAL_MOMENTUM_REVERSE, Stream.ANNEAL_ACCEPT_REVERSE, Stream.ANNEAL_JITTER_REVERSE
+JITTERED = 0.6, 1.2  # times the step size, drawn anew for each transition so that no chain is periodic
+PARTING = 10  # transitions by which chains from one exact draw part
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """How chains are annealed: fixed before any of the rows it is used for is seen.
+class AnnealingPath:
+    """Where chains go from Q(z|x) to P(z|x), and in which steps: fixed before any of the rows it is used for is seen.
 
     Attributes
     ----------
@@ -37,7 +36,7 @@ class Schedule:
         Size of a leapfrog step at each β, in deviations of Q(z|x).
     chains
         Independent chains per row.
-    leaps
+    leapfrog_steps
         Leapfrog steps of a transition.
     from_prior
         Whether chains start from P(z) instead of Q(z|x).
@@ -47,10 +46,10 @@ class Schedule:
     betas: tuple[float, ...]
     steps: tuple[float, ...]
     chains: int
-    leaps: int
+    leapfrog_steps: int
     from_prior: bool = False
 
-    def spread(self, temperatures: int, chains: int | None = None) -> Schedule:
+    def spread(self, temperatures: int, chains: int | None = None) -> AnnealingPath:
         """The same path in this many intervals, with as many chains or another number of them."""
         places = np.linspace(0, self.temperatures, temperatures + 1)
         given = np.arange(self.temperatures + 1)
@@ -80,7 +79,7 @@ class Annealed:
         Mean probability of accepting a transition.
     keys
         Rows with equal keys share their noise.
-    schedule
+    path
         How it was done.
 
     """
@@ -90,7 +89,7 @@ class Annealed:
     ess: np.ndarray
     acceptance: np.ndarray
     keys: np.ndarray
-    schedule: Schedule
+    path: AnnealingPath
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,37 +100,37 @@ class Walk:
     acceptance: Tensor
 
 
-def begin(bridge: Bridge, keys: Tensor, schedule: Schedule) -> Point:
+def begin(bridge: Bridge, keys: Tensor, path: AnnealingPath) -> ChainState:
     """Chains at β = 0."""
-    return bridge.start(normal(keys, START, 0, schedule.chains, bridge.noise_size))
+    return bridge.start(normal(keys, Stream.ANNEAL_START, 0, path.chains, bridge.noise_size))
 
 
-def forward(bridge: Bridge, keys: Tensor, schedule: Schedule) -> Walk:
+def forward(bridge: Bridge, keys: Tensor, path: AnnealingPath) -> Walk:
     """Chains from β = 0 to 1: w = Π_t (P(x, z_{t−1})/Q(z_{t−1}|x))^(β_t − β_{t−1}), E[w] = P(x) (Neal 2001, eq. 7)."""
-    point = begin(bridge, keys, schedule)
-    total, accepted = _zero(point), []
-    for t in range(1, schedule.temperatures + 1):
-        total = total + _share(point, schedule.betas[t] - schedule.betas[t - 1])
-        if t < schedule.temperatures:
-            point, probability = transition(bridge, point, keys, schedule, t, t)
+    state = begin(bridge, keys, path)
+    total, accepted = _zero(state), []
+    for t in range(1, path.temperatures + 1):
+        total = total + _share(state, path.betas[t] - path.betas[t - 1])
+        if t < path.temperatures:
+            state, probability = transition(bridge, state, keys, path, t, t)
             accepted.append(probability.mean(0))
     return Walk(total, _mean(accepted, total))
 
 
-def backward(bridge: Bridge, z: Tensor, keys: Tensor, schedule: Schedule) -> Walk:
+def backward(bridge: Bridge, z: Tensor, keys: Tensor, path: AnnealingPath) -> Walk:
     """Chains from exact draws z of P(z|x) `(rows, latent)`, from β = 1 to 0: E[1/w] = 1/P(x).
 
     −log (1/C) Σ_c 1/w_c is then an upper bound on log P(x) in expectation (Grosse, Ghahramani, Adams 2015, section 3).
     The chains first part by transitions at β = 1, which leave P(z|x) as it is.
     """
-    point, last = bridge.from_z(z.expand(schedule.chains, *z.shape)), schedule.temperatures
-    total, accepted = _zero(point), []
+    state, last = bridge.from_z(z.expand(path.chains, *z.shape)), path.temperatures
+    total, accepted = _zero(state), []
     for number in range(last + PARTING, last, -1):
-        point, _ = transition(bridge, point, keys, schedule, last, number, reverse=True)
+        state, _ = transition(bridge, state, keys, path, last, number, reverse=True)
     for t in range(last, 0, -1):
-        total = total + _share(point, schedule.betas[t] - schedule.betas[t - 1])
+        total = total + _share(state, path.betas[t] - path.betas[t - 1])
         if t > 1:
-            point, probability = transition(bridge, point, keys, schedule, t - 1, t - 1, reverse=True)
+            state, probability = transition(bridge, state, keys, path, t - 1, t - 1, reverse=True)
             accepted.append(probability.mean(0))
     return Walk(total, _mean(accepted, total))
 
@@ -140,21 +139,21 @@ def backward(bridge: Bridge, z: Tensor, keys: Tensor, schedule: Schedule) -> Wal
 def anneal(
     model: Model,
     rows: EncodedRows,
-    schedule: Schedule,
+    path: AnnealingPath,
     *,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Annealed:
     """Annealed importance sampling with Hamiltonian transitions (Neal 2001; Wu, Burda, Salakhutdinov, Grosse 2017).
 
-    The noise is keyed by (seed, row, temperature, chain). E[w] = P(x) for every schedule, so that E[log mean w] ≤
+    The noise is keyed by (seed, row, temperature, chain). E[w] = P(x) for every path, so that E[log mean w] ≤
     log P(x).
 
     Parameters
     ----------
     model, rows
         As in `evidence`.
-    schedule
+    path
         How; see `likely.evaluation.annealing.bidirectional.tune`.
     seed
         Of the noise.
@@ -163,42 +162,43 @@ def anneal(
 
     """
     model.eval()
-    p, done = model.prior(), 0
-    parts: list[tuple[Tensor, ...]] = []
-    for batch, count in chunks(rows, ROWS):
-        keys = row_keys(batch.values, seed)
-        walk = forward(Bridge(model, batch, p, from_prior=schedule.from_prior), keys, schedule)
-        mean = LogMean(schedule.chains, len(batch), keys.device)
+    p, per_row = model.prior(), PerRow()
+    for chunk in chunks(rows, seed, progress=progress):
+        walk = forward(Bridge(model, chunk.batch, p, from_prior=path.from_prior), chunk.keys, path)
+        mean = LogMean(path.chains, len(chunk.batch), chunk.keys.device)
         mean.add(0, walk.log_weight)
         ess = torch.exp(2 * walk.log_weight.logsumexp(0) - (2 * walk.log_weight).logsumexp(0))
-        parts.append(tuple(made[:count].cpu() for made in (mean.value, mean.error, ess, walk.acceptance, keys)))
-        done += count
-        if progress:
-            progress(done, len(rows))
-    log_px, se_mc, effective, acceptance, row = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
-    return Annealed(log_px, se_mc, effective, acceptance, row, schedule)
+        per_row.add(chunk, log_px=mean.value, se_mc=mean.error, ess=ess, acceptance=walk.acceptance, keys=chunk.keys)
+    return Annealed(**{name: per_row.array(name) for name in per_row.parts}, path=path)
 
 
-def _share(point: Point, difference: float) -> Tensor:
+def _share(state: ChainState, difference: float) -> Tensor:
     """What one interval of β adds to the log-weights."""
-    return difference * (point.log_p.to(torch.float64) - point.log_q.to(torch.float64))
+    return difference * (state.log_p.to(torch.float64) - state.log_q.to(torch.float64))
 
 
 def transition(
-    bridge: Bridge, point: Point, keys: Tensor, schedule: Schedule, level: int, number: int, *, reverse: bool = False
-) -> tuple[Point, Tensor]:
+    bridge: Bridge,
+    state: ChainState,
+    keys: Tensor,
+    path: AnnealingPath,
+    level: int,
+    number: int,
+    *,
+    reverse: bool = False,
+) -> tuple[ChainState, Tensor]:
     """One transition at β_level, with noise of its own for each number and direction."""
-    chains, stream, first = schedule.chains, int(reverse), number * schedule.chains
-    momentum = normal(keys, MOMENTUM + stream, first, chains, bridge.latent).to(point.at.dtype)
-    decide = uniform(keys, ACCEPT + stream, first, chains, 1)[..., 0].to(point.log_p.dtype)
+    chains, first, streams = path.chains, number * path.chains, REVERSE if reverse else FORWARD
+    momentum = normal(keys, streams[0], first, chains, bridge.latent).to(state.at.dtype)
+    decide = uniform(keys, streams[1], first, chains, 1)[..., 0].to(state.log_p.dtype)
     low, high = JITTERED
-    jitter = low + (high - low) * uniform(keys, JITTER + stream, first, chains, 1).to(point.at.dtype)
-    moved = bridge.move(point, schedule.betas[level], momentum, decide, schedule.steps[level] * jitter, schedule.leaps)
-    return moved.point, moved.probability
+    jitter = low + (high - low) * uniform(keys, streams[2], first, chains, 1).to(state.at.dtype)
+    moved = bridge.move(state, path.betas[level], momentum, decide, path.steps[level] * jitter, path.leapfrog_steps)
+    return moved.state, moved.probability
 
 
-def _zero(point: Point) -> Tensor:
-    return torch.zeros(point.log_p.shape, dtype=torch.float64, device=point.log_p.device)
+def _zero(state: ChainState) -> Tensor:
+    return torch.zeros(state.log_p.shape, dtype=torch.float64, device=state.log_p.device)
 
 
 def _mean(accepted: list[Tensor], like: Tensor) -> Tensor:

@@ -8,12 +8,12 @@ from torch import Tensor
 
 from likely.data import EncodedRows
 from likely.distributions import OneHot
-from likely.evaluation.evidence import CELLS, ROWS, chunks
+from likely.evaluation.sampling import MAX_NUMBERS, PerRow, block_size, chunks
 from likely.models import Model
 
-__all__ = ["MOST_CODES", "count_codes", "enumerated"]
+__all__ = ["MAX_CODES", "count_codes", "enumerated"]
 
-MOST_CODES = 4096
+MAX_CODES = 4096
 
 
 def count_codes(model: Model) -> int | None:
@@ -23,7 +23,7 @@ def count_codes(model: Model) -> int | None:
 
 
 @torch.no_grad()
-def enumerated(model: Model, rows: EncodedRows, *, cells: int = CELLS) -> np.ndarray:
+def enumerated(model: Model, rows: EncodedRows, *, cells: int = MAX_NUMBERS) -> np.ndarray:
     """log P(x) = log Σ_z P(x|z) P(z) over every code z, exact: `(rows,)`, float64, nats.
 
     Parameters
@@ -38,16 +38,15 @@ def enumerated(model: Model, rows: EncodedRows, *, cells: int = CELLS) -> np.nda
     p = model.prior()
     if not isinstance(p, OneHot):
         raise TypeError("only discrete codes can be enumerated")
-    codes = _codes(p)
-    size = max(1, cells // (ROWS * max(rows.values[0].numel(), model.widest)))
-    made = []
-    for batch, count in chunks(rows, ROWS):
+    codes, per_row = _codes(p), PerRow()
+    size = block_size(model, rows, len(codes), cells)
+    for chunk in chunks(rows, 0):
         parts = []
         for part in codes.split(size):
-            z = part[:, None].expand(-1, len(batch), -1)
-            parts.append((model.log_px_z(batch, z) + p.log_prob(z)).to(torch.float64).logsumexp(0))
-        made.append(torch.stack(parts).logsumexp(0)[:count].cpu())
-    return torch.cat(made).numpy()
+            z = part[:, None].expand(-1, len(chunk.batch), -1)
+            parts.append((model.log_px_z(chunk.batch, z) + p.log_prob(z)).to(torch.float64).logsumexp(0))
+        per_row.add(chunk, log_px=torch.stack(parts).logsumexp(0))
+    return per_row.array("log_px")
 
 
 def _codes(p: OneHot) -> Tensor:

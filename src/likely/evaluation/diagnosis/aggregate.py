@@ -9,18 +9,17 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows
-from likely.data.noise import normal
+from likely.data.noise import Stream
 from likely.distributions import DiagonalNormal, LatentDistribution, OneHot, VonMisesFisher
-from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches, part_of
+from likely.evaluation.sampling import MAX_NUMBERS, chunks, part_of
 from likely.models import Model
 
 __all__ = ["Aggregate", "aggregate"]
 
-STREAM = 23
-DRAWS = 4
-COSTLY = 200
-CHUNK, CELLS = 200, 2**20
-PER_DIMENSION = 4
+DRAWS = 4  # of z for each row
+MAX_COSTLY_ROWS = 200  # where a density of Q(z|x) takes a network
+MAX_CHUNK_ROWS = 200
+MIN_ROWS_PER_DIMENSION = 4  # for the covariance of Q(z)
 
 
 @dataclass(frozen=True)
@@ -44,9 +43,9 @@ class Aggregate:
     divergence_most, divergence_most_se
         The same from `information_least`, too large in expectation.
     divergence_moments
-        D[N(m, C)‖P(z)], m and C the mean and covariance of Q(z): no more than D[Q(z)‖P(z)] where P(z) is a normal
-        law. Estimated, d(d + 3)/(4 rows), its bias to first order, taken off; `None` where P(z) is another law or there
-        are less than 4 rows a dimension.
+        D[N(m, C)‖P(z)], m and C the mean and covariance of Q(z): no more than D[Q(z)‖P(z)] where P(z) is normal.
+        Estimated, d(d + 3)/(4 rows), its bias to first order, taken off; `None` where P(z) is not normal or there are
+        less than 4 rows a dimension.
 
     """
 
@@ -93,21 +92,21 @@ def aggregate(model: Model, rows: EncodedRows, seed: int = 0) -> Aggregate | Non
     """
     model.eval()
     if not _cheap(model.posterior(rows.whole(torch.zeros(1, dtype=torch.int64, device=rows.values.device)))):
-        rows = part_of(rows, COSTLY, seed)
+        rows = part_of(rows, MAX_COSTLY_ROWS, seed)
     if len(rows) < 2:
         return None
-    laws, draws, own, counts = [], [], [], []
-    for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), min(CHUNK, len(rows))):
-        q = model.posterior(batch)
-        drawn = q.sample_with_log_prob(noise=normal(keys, STREAM, 0, DRAWS, q.noise_size).to(q.like.dtype))
-        own.append(drawn.log_prob[:, :count])
-        draws.append(drawn.z[:, :count])
-        laws.append(q)
-        counts.append(count)
+    posteriors, draws, own, counts = [], [], [], []
+    for chunk in chunks(rows, seed, min(MAX_CHUNK_ROWS, len(rows)), copies=True):
+        q = model.posterior(chunk.batch)
+        drawn = q.sample_with_log_prob(noise=chunk.noise(Stream.AGGREGATE, q, 0, DRAWS))
+        own.append(drawn.log_prob[:, : chunk.count])
+        draws.append(drawn.z[:, : chunk.count])
+        posteriors.append(q)
+        counts.append(chunk.count)
     z, log_q = torch.cat(draws, 1), torch.cat(own, 1).to(torch.float64)
     p = model.prior()
-    log_p = torch.cat([p.log_prob(part) for part in z.split(CHUNK, 1)], 1).to(torch.float64)
-    whole, others = _averaged(model, z, laws, counts)
+    log_p = torch.cat([p.log_prob(part) for part in z.split(MAX_CHUNK_ROWS, 1)], 1).to(torch.float64)
+    whole, others = _averaged(model, z, posteriors, counts)
     n = len(rows)
     terms = {
         "kl": log_q - log_p,
@@ -128,17 +127,19 @@ def _cheap(q: LatentDistribution) -> bool:
     return isinstance(q, DiagonalNormal | OneHot | VonMisesFisher)
 
 
-def _averaged(model: Model, z: Tensor, laws: list[LatentDistribution], counts: list[int]) -> tuple[Tensor, Tensor]:
+def _averaged(
+    model: Model, z: Tensor, posteriors: list[LatentDistribution], counts: list[int]
+) -> tuple[Tensor, Tensor]:
     """log Σ_m Q(z|x_m) over all rows, and over all but z's own: `(draws, rows)`, float64."""
     flat = z.flatten(0, 1)
     row = torch.arange(z.shape[1], device=z.device).repeat(len(z))
     whole = torch.full((len(flat),), -math.inf, dtype=torch.float64, device=z.device)
     others = whole.clone()
     first = 0
-    for q, count in zip(laws, counts, strict=True):
+    for q, count in zip(posteriors, counts, strict=True):
         place = first + torch.arange(q.batch_shape[0], device=z.device)
         numbers = z.shape[-1] if _cheap(q) else max(model.widest, z.shape[-1] ** 2)
-        for index in torch.arange(len(flat), device=z.device).split(max(1, CELLS // (len(place) * numbers))):
+        for index in torch.arange(len(flat), device=z.device).split(max(1, MAX_NUMBERS // (len(place) * numbers))):
             each = q.log_prob(flat[index].unsqueeze(1).expand(-1, len(place), -1)).to(torch.float64)
             each = each.masked_fill(place >= first + count, -math.inf)
             whole[index] = torch.logaddexp(whole[index], torch.logsumexp(each, 1))
@@ -151,7 +152,7 @@ def _averaged(model: Model, z: Tensor, laws: list[LatentDistribution], counts: l
 def _moments(z: Tensor, p: LatentDistribution) -> float | None:
     """D[N(m, C)‖P] = ½ (tr C + ‖m‖² − d − log|C|) in P's units, for a normal P, less its first-order bias."""
     draws, rows, d = z.shape
-    if not isinstance(p, DiagonalNormal) or rows < PER_DIMENSION * d:
+    if not isinstance(p, DiagonalNormal) or rows < MIN_ROWS_PER_DIMENSION * d:
         return None
     y = ((z - p.loc) * (-p.log_std).exp()).to(torch.float64).flatten(0, 1)
     mean = y.mean(0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -13,19 +14,18 @@ from likely.data import Column, EncodedRows, Schema
 from likely.evaluation.diagnosis import words
 from likely.evaluation.diagnosis.aggregate import Aggregate, aggregate
 from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration, calibrations, dependence, uniforms
-from likely.evaluation.diagnosis.rows import part_of
 from likely.evaluation.diagnosis.splits import Outside, Overfitting, compare, outside
 from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
 from likely.evaluation.evidence import Evidence
 from likely.evaluation.ledger import given_y
+from likely.evaluation.sampling import part_of
 from likely.likelihoods import Gaussian
 from likely.models import VAE, Model
 
 __all__ = ["Diagnosis", "diagnose"]
 
-ROWS = 1000
-LEAST_ROWS = 50
-NUMBERS = 2**22
+MAX_ROWS, MIN_ROWS = 1000, 50  # looked at, of each kind
+MAX_CELLS = 2**22  # looked at, unless these are fewer than 50 rows
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +113,7 @@ def diagnose(
         Whether no training row is among the test rows.
 
     """
-    most = min(ROWS, max(LEAST_ROWS, NUMBERS // schema.dims))
+    most = min(MAX_ROWS, max(MIN_ROWS, MAX_CELLS // schema.dims))
     whole = {"train": train, "validation": validation, "test": test}
     kinds = {name: None if some is None else part_of(some, most, seed) for name, some in whole.items()}
     rows = part_of(test, most, seed)
@@ -127,18 +127,16 @@ def diagnose(
     )
     calibration = calibrations(schema, transformed)
     beyond = outside(schema, test)
-    space = first.q_z_x.space if isinstance(first, VAE) else "hierarchy"
-    prior = type(first.p_z).__name__.lower() if isinstance(first, VAE) else ""
     fixed = isinstance(model.p_x_z, Gaussian) and not isinstance(model.p_x_z.sigma, str)
     findings = [
         *words.of_collapse(used, units, first.latent),
         *words.of_fit(fit),
         *words.of_calibration(calibration, _columns(schema), fixed, transformed.effective),
-        *words.of_aggregate(split, space, prior),
+        *words.of_aggregate(split, _other_priors(first)),
         *words.of_outside(beyond),
     ]
-    findings.sort(key=lambda finding: not finding[0])
-    told = [sentence if model.condition is None else given_y(sentence) for _, sentence, _ in findings]
+    findings.sort(key=lambda finding: not finding.is_problem)
+    sentences = [one.sentence if model.condition is None else given_y(one.sentence) for one in findings]
     return Diagnosis(
         rows=len(rows),
         of=len(test),
@@ -151,10 +149,17 @@ def diagnose(
         effective_draws=transformed.effective,
         draws=transformed.draws,
         outside=beyond,
-        sentences=tuple(told),
-        problems=sum(problem for problem, _, _ in findings),
-        remedies=tuple(option for problem, _, options in findings for option in options if problem),
+        sentences=tuple(sentences),
+        problems=sum(finding.is_problem for finding in findings),
+        remedies=tuple(option for finding in findings for option in finding.options if finding.is_problem),
     )
+
+
+def _other_priors(model: Model) -> list[str]:
+    """Options for priors of another kind, where z is a real vector of one group."""
+    if not isinstance(model, VAE) or model.q_z_x.space != "real":
+        return []
+    return [option for kind, option in words.PRIORS.items() if not isinstance(model.p_z, kind)]
 
 
 def _columns(schema: Schema) -> dict[str, Column]:
@@ -166,6 +171,8 @@ def _plain(value: Any) -> Any:
         return {name: _plain(part) for name, part in value.items()}
     if isinstance(value, (list, tuple, np.ndarray)):
         return [_plain(part) for part in value]
+    if isinstance(value, StrEnum):
+        return str(value)
     if isinstance(value, np.generic):
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value

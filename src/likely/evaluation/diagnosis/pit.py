@@ -1,39 +1,37 @@
-"""Calibration of P(x|z): where each cell lies in the law that is given for it."""
+"""Calibration of P(x|z): where each cell lies in the distribution that is given for it."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from likely.data import Batch, EncodedRows, Schema
-from likely.data.noise import normal, uniform
+from likely.data import EncodedRows, Schema
+from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
-from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches
+from likely.evaluation.sampling import Chunk, PerRow, block_size, chunks, terms_of
 from likely.likelihoods.base import Measure
 from likely.likelihoods.measures import measured
 from likely.models import Model
 
 __all__ = ["Calibration", "Uniforms", "calibrations", "dependence", "uniforms"]
 
-PROPOSALS, CHOICE, WITHIN = 20, 21, 22
-DRAWS = 50
-ROWS, CELLS = 50, 2**20
-BINS = 20
-ERRORS, LEAST_P = 4.0, 6e-5
-LARGE, DISTANCE = 0.05, 0.03
-NEAREST = 1e-6
+DRAWS = 50  # of z for each row
+BINS = 20  # of a histogram of u
+ERRORS, MAX_P_VALUE = 4.0, 6e-5  # standard errors from which a number is off; the p-value of as many
+MIN_EFFECT, MIN_DISTANCE = 0.05, 0.03  # in deviations, in probability: less than this is no matter
+MIN_U = 1e-6  # u is kept so far from 0 and 1, that its normal score is finite
 MEASURES: tuple[Measure, Measure] = ("mass", "mixed")
-COMPARED = 128
+MAX_COMPARED_CELLS = 128
 ALL_CELLS = "all cells"
 
 
 @dataclass(frozen=True, eq=False)
 class Uniforms:
-    """Where cells lie in their laws.
+    """Where cells lie in their distributions.
 
     Attributes
     ----------
@@ -94,6 +92,16 @@ class Calibration:
     spread_se: float
     verdict: str
 
+    @property
+    def is_shifted(self) -> bool:
+        """Whether the mean of the normal scores is off."""
+        return abs(self.shift) > max(ERRORS * self.shift_se, MIN_EFFECT)
+
+    @property
+    def is_width_off(self) -> bool:
+        """Whether their deviation is off."""
+        return abs(self.spread - 1) > max(ERRORS * self.spread_se, MIN_EFFECT)
+
 
 @torch.no_grad()
 def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
@@ -116,37 +124,34 @@ def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
     model.eval()
     p = model.prior()
     mass, mixed = (measured(model.p_x_z, what).to(rows.values.device) for what in MEASURES)
-    found, effective = [], 0.0
-    for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), ROWS):
-        z, share = _proposed(model, batch, keys, p)
-        effective += float(share.square().sum(0).reciprocal()[:count].sum())
-        passed = share.cumsum(0) < uniform(keys, CHOICE, 0, 1, 1)[0, :, 0]
+    per_row, effective, block = PerRow(), 0.0, block_size(model, rows, DRAWS)
+    for chunk in chunks(rows, seed, copies=True):
+        batch = chunk.batch
+        z, share = _proposed(model, chunk, p, block)
+        effective += float(share.square().sum(0).reciprocal()[: chunk.count].sum())
+        passed = share.cumsum(0) < chunk.uniform(Stream.CALIBRATE_CHOICE, 1)[:, 0]
         taken = z[passed.sum(0).clamp_max(DRAWS - 1), torch.arange(len(batch), device=z.device)]
-        law = model.likelihood(taken, batch.covariates)
-        v = uniform(keys, WITHIN, 0, 1, batch.values[0].numel())[0].view(batch.values.shape).to(torch.float64)
-        upto = law.cdf(batch.values).to(torch.float64)
-        own = torch.where(mass, law.log_prob(batch.values).to(torch.float64).exp(), 0.0)
+        x = model.likelihood(taken, batch.covariates)
+        v = chunk.uniform(Stream.CALIBRATE_WITHIN, batch.values[0].numel()).view(batch.values.shape).to(torch.float64)
+        upto = x.cdf(batch.values).to(torch.float64)
+        own = torch.where(mass, x.log_prob(batch.values).to(torch.float64).exp(), 0.0)
         if mixed.any():
             before = batch.values.to(torch.float64).nextafter(torch.full_like(v, -torch.inf))
-            own = torch.where(mixed, upto - law.cdf(before).to(torch.float64), own)
+            own = torch.where(mixed, upto - x.cdf(before).to(torch.float64), own)
         u = (upto - (1 - v) * own).clamp(0, 1)
         if batch.observed is not None:
             u = torch.where(batch.observed, u, v)
-        found.append(u[:count].flatten(1).to(torch.float32).cpu())
+        per_row.add(chunk, u=u.flatten(1).to(torch.float32))
     seen = None if rows.observed is None else rows.observed.flatten(1).cpu().numpy()
-    return Uniforms(torch.cat(found).numpy(), effective / len(rows), DRAWS, seen)
+    return Uniforms(per_row.array("u"), effective / len(rows), DRAWS, seen)
 
 
-def _proposed(model: Model, batch: Batch, keys: Tensor, p: LatentDistribution) -> tuple[Tensor, Tensor]:
+def _proposed(model: Model, chunk: Chunk, p: LatentDistribution, block: int) -> tuple[Tensor, Tensor]:
     """Draws of Q(z|x), `(draws, rows, latent)`, and their shares of the importance weights, `(draws, rows)`."""
-    q, draws, weights = model.posterior(batch), [], []
-    block = max(1, min(DRAWS, CELLS // (max(batch.values[0].numel(), model.widest) * len(batch))))
-    for first in range(0, DRAWS, block):
-        noise = normal(keys, PROPOSALS, first, min(block, DRAWS - first), q.noise_size)
-        terms = model.terms(batch, noise=noise.to(q.like.dtype), q=q, p=p)
-        draws.append(terms.z)
-        weights.append(terms.log_weight.to(torch.float64))
-    return torch.cat(draws), torch.softmax(torch.cat(weights).nan_to_num(nan=-1e30, neginf=-1e30), 0)
+    drawn = terms_of(model, chunk, p, stream=Stream.CALIBRATE_POSTERIOR, samples=DRAWS, block=block)
+    pairs = [(terms.z, terms.log_weight.to(torch.float64)) for _, terms in drawn]
+    z, log_weight = (torch.cat(part) for part in zip(*pairs, strict=True))
+    return z, torch.softmax(log_weight.nan_to_num(nan=-1e30, neginf=-1e30), 0)
 
 
 def calibrations(schema: Schema, found: Uniforms) -> tuple[Calibration, ...]:
@@ -163,24 +168,25 @@ def calibrations(schema: Schema, found: Uniforms) -> tuple[Calibration, ...]:
 def _calibration(name: str, cells: np.ndarray, seen: np.ndarray, *, ordered: bool) -> Calibration:
     """Of `(rows, cells)`, those that are observed."""
     row, u = np.nonzero(seen)[0], cells[seen]
-    w = torch.special.ndtri(torch.from_numpy(u).to(torch.float64).clamp(NEAREST, 1 - NEAREST)).numpy()
+    w = torch.special.ndtri(torch.from_numpy(u).to(torch.float64).clamp(MIN_U, 1 - MIN_U)).numpy()
     shift, shift_se = _clustered(w, row, 1.0)
     variance, variance_se = _clustered((w - shift) ** 2, row, math.sqrt(2))
-    spread, spread_se = math.sqrt(variance), variance_se / (2 * math.sqrt(max(variance, NEAREST)))
+    spread, spread_se = math.sqrt(variance), variance_se / (2 * math.sqrt(max(variance, MIN_U)))
     distance = _distance(np.sort(u).astype(np.float64))
     p_value = _kolmogorov(distance, u.size)
+    histogram = np.histogram(u, BINS, (0, 1))[0] / u.size
+    numbers = (distance, p_value, shift, shift_se, spread, spread_se)
+    plain = Calibration(name, u.size, histogram, *numbers, "")
     words = []
-    if abs(shift) > max(ERRORS * shift_se, LARGE):
+    if plain.is_shifted:
         words.append("shifted: the values are " + ("higher" if shift > 0 else "lower"))
-    if abs(spread - 1) > max(ERRORS * spread_se, LARGE):
+    if plain.is_width_off:
         words.append("too wide" if spread < 1 else "too narrow")
-    if not words and p_value < LEAST_P and distance > DISTANCE:
+    if not words and p_value < MAX_P_VALUE and distance > MIN_DISTANCE:
         words.append("another shape")
     if words and not ordered:
         words = ["probabilities are off"]
-    histogram = np.histogram(u, BINS, (0, 1))[0] / u.size
-    numbers = (distance, p_value, shift, shift_se, spread, spread_se)
-    return Calibration(name, u.size, histogram, *numbers, ", ".join(words))
+    return replace(plain, verdict=", ".join(words))
 
 
 def _clustered(values: np.ndarray, row: np.ndarray, deviation: float) -> tuple[float, float]:
@@ -208,11 +214,11 @@ def _kolmogorov(distance: float, count: int) -> float:
 def dependence(u: np.ndarray) -> tuple[float, float]:
     """Largest eigenvalue of the correlations of the u of at most 128 cells, and what independent cells do not exceed.
 
-    The limit is 4 scale units above the centre of the largest eigenvalue's law (Johnstone 2001, On the distribution
+    The limit is 4 scale units above the centre of that eigenvalue's distribution (Johnstone 2001, On the distribution
     of the largest eigenvalue in principal components analysis, theorem 1.1), and at least 1.2. Above it the cells
     depend on each other given z: there is something that z could carry and does not.
     """
-    cells = np.unique(np.linspace(0, u.shape[1] - 1, COMPARED).astype(int))
+    cells = np.unique(np.linspace(0, u.shape[1] - 1, MAX_COMPARED_CELLS).astype(int))
     kept = u[:, cells].astype(np.float64)
     kept = kept[:, kept.std(0) > 1e-3]
     n, c = kept.shape

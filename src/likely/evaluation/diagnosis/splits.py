@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 import numpy as np
 import torch
@@ -16,13 +16,21 @@ from likely.evaluation.baselines.numbers import Numbers
 from likely.evaluation.evidence import evidence
 from likely.models import Model
 
-__all__ = ["Outside", "Overfitting", "SplitElbo", "compare", "outside"]
+__all__ = ["Fit", "Outside", "Overfitting", "SplitElbo", "compare", "outside"]
 
-DRAWS = 20
-BEYOND, LARGE = 3.0, 0.2
-LEAST = 10
+DRAWS = 20  # of z for each row
+ERRORS, LARGE = 3.0, 0.2  # standard errors, and deviations of one row, from which a difference counts
+MIN_ROWS = 10  # of training and of test rows, to judge by
 
-Verdict = Literal["not judged", "no over-fitting seen", "slight over-fitting", "over-fitting", "other rows"]
+
+class Fit(StrEnum):
+    """Whether training rows are better known than test rows, as it is printed."""
+
+    NOT_JUDGED = "not judged"
+    GOOD = "no over-fitting seen"
+    SLIGHT = "slight over-fitting"
+    OVER = "over-fitting"
+    OTHER_ROWS = "other rows"
 
 
 @dataclass(frozen=True)
@@ -56,7 +64,7 @@ class Overfitting:
     parts: Mapping[str, SplitElbo]
     difference: float
     difference_se: float
-    verdict: Verdict
+    verdict: Fit
 
 
 @dataclass(frozen=True)
@@ -123,7 +131,7 @@ def compare(
             deviation = float(elbo.std(ddof=1)) if len(elbo) > 1 else math.nan
             parts[name] = SplitElbo(len(elbo), whole[name], counting.mean(elbo), counting.se(elbo), deviation)
     if "train" not in parts or not held_out:
-        return Overfitting(parts, math.nan, math.nan, "not judged")
+        return Overfitting(parts, math.nan, math.nan, Fit.NOT_JUDGED)
     gap, error = _gap(parts, "train", "test")
     return Overfitting(parts, gap, error, _verdict(parts, gap, error))
 
@@ -132,17 +140,17 @@ def _gap(parts: Mapping[str, SplitElbo], one: str, other: str) -> tuple[float, f
     return parts[one].elbo - parts[other].elbo, math.hypot(parts[one].se, parts[other].se)
 
 
-def _verdict(parts: Mapping[str, SplitElbo], gap: float, error: float) -> Verdict:
-    if min(parts["train"].rows, parts["test"].rows) < LEAST:
-        return "not judged"
-    if not gap > BEYOND * error:
-        return "no over-fitting seen"
-    if "validation" in parts and parts["validation"].rows >= LEAST:
+def _verdict(parts: Mapping[str, SplitElbo], gap: float, error: float) -> Fit:
+    if min(parts["train"].rows, parts["test"].rows) < MIN_ROWS:
+        return Fit.NOT_JUDGED
+    if not gap > ERRORS * error:
+        return Fit.GOOD
+    if "validation" in parts and parts["validation"].rows >= MIN_ROWS:
         held, held_error = _gap(parts, "train", "validation")
         moved, moved_error = _gap(parts, "validation", "test")
-        if held < BEYOND * held_error and moved > BEYOND * moved_error:
-            return "other rows"
-    return "over-fitting" if gap > LARGE * parts["train"].deviation else "slight over-fitting"
+        if held < ERRORS * held_error and moved > ERRORS * moved_error:
+            return Fit.OTHER_ROWS
+    return Fit.OVER if gap > LARGE * parts["train"].deviation else Fit.SLIGHT
 
 
 def outside(schema: Schema, rows: EncodedRows) -> Outside:

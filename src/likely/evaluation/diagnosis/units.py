@@ -3,27 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from likely.data import EncodedRows
-from likely.data.noise import normal
+from likely.data.noise import Stream
 from likely.distributions import Flowed, Hierarchy, LatentDistribution, OneHot, VonMisesFisher
-from likely.evaluation.diagnosis.rows import copy_keys, keyed_batches
-from likely.evaluation.evidence import Evidence
+from likely.evaluation.evidence import Evidence, Part
+from likely.evaluation.sampling import Chunk, PerRow, chunks
 from likely.models import Model
 
-__all__ = ["Collapse", "Units", "active_units", "collapse"]
+__all__ = ["Collapse", "Method", "Units", "Usage", "active_units", "collapse"]
 
-STREAM = 24
-DRAWS = 16
-ROWS = 50
-ACTIVE = 0.01
-UNUSED = 0.01
-FEW = 0.25
+DRAWS = 16  # of z for each of the two means
+MIN_ACTIVITY = 0.01  # of the variance under P(z) (Burda, Grosse, Salakhutdinov 2016, section 5.2)
+MIN_KL = 0.01  # nats that a part of z that is used carries
+FEW = 0.25  # of the parts: fewer that are used are told as few
+
+
+class Method(StrEnum):
+    """How the activity of units was computed."""
+
+    MEANS = "means"
+    DRAWS = "draws"
+
+
+class Usage(StrEnum):
+    """How much of z the model uses, as it is printed."""
+
+    USED = "used"
+    SOME_UNUSED = "some unused"
+    MOSTLY_UNUSED = "mostly unused"
+    UNUSED = "unused"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +59,15 @@ class Units:
 
     """
 
-    unit: Literal["dimension", "coordinate", "code"]
+    unit: Part
     variance: np.ndarray
     prior_variance: np.ndarray
-    method: Literal["means", "draws"]
+    method: Method
 
     @property
     def active(self) -> int:
         """How many units have A_u above 0.01 of their variance under P(z)."""
-        return int((self.variance > ACTIVE * self.prior_variance).sum())
+        return int((self.variance > MIN_ACTIVITY * self.prior_variance).sum())
 
 
 @torch.no_grad()
@@ -64,28 +78,27 @@ def active_units(model: Model, rows: EncodedRows, seed: int = 0) -> Units:
     any scale. In a hierarchy a unit may be active because of the groups above it: the KL tells what it adds.
     """
     model.eval()
-    first, second, sampled, q = [], [], False, None
-    for batch, keys, count in keyed_batches(rows, copy_keys(rows.values, seed), ROWS):
-        q = model.posterior(batch)
-        means = _means(q, keys)
+    per_row, sampled, q = PerRow(), False, None
+    for chunk in chunks(rows, seed, copies=True):
+        q = model.posterior(chunk.batch)
+        means = _means(q, chunk)
         sampled = len(means) > 1
-        first.append(means[0, :count])
-        second.append(means[-1, :count])
-    one, two = torch.cat(first).to(torch.float64), torch.cat(second).to(torch.float64)
+        per_row.add(chunk, one=means[0], two=means[-1])
+    one, two = (per_row.tensor(name).to(torch.float64) for name in ("one", "two"))
     each = ((one - one.mean(0)) * (two - two.mean(0))).sum(0) / max(len(one) - 1, 1)
     prior = model.prior().variance.to(torch.float64).expand_as(each)
-    unit: Literal["dimension", "coordinate", "code"] = "coordinate" if isinstance(q, VonMisesFisher) else "dimension"
+    unit = Part.COORDINATE if isinstance(q, VonMisesFisher) else Part.DIMENSION
     if isinstance(q, OneHot):
-        unit, classes = "code", q.log_p.shape[-1]
+        unit, classes = Part.CODE, q.log_p.shape[-1]
         each, prior = (part.unflatten(-1, (-1, classes)).sum(-1) for part in (each, prior))
-    return Units(unit, each.cpu().numpy(), prior.cpu().numpy(), "draws" if sampled else "means")
+    return Units(unit, each.cpu().numpy(), prior.cpu().numpy(), Method.DRAWS if sampled else Method.MEANS)
 
 
-def _means(q: LatentDistribution, keys: Tensor) -> Tensor:
+def _means(q: LatentDistribution, chunk: Chunk) -> Tensor:
     """E_Q[z|x], `(1, rows, latent)`, or two independent estimates of it, `(2, rows, latent)`."""
     if not isinstance(q, Hierarchy | Flowed):
         return q.mean.unsqueeze(0)
-    z = q.from_noise(normal(keys, STREAM, 0, 2 * DRAWS, q.noise_size).to(q.like.dtype))
+    z = q.from_noise(chunk.noise(Stream.ACTIVITY, q, 0, 2 * DRAWS))
     made: Tensor = z.unflatten(0, (2, DRAWS)).mean(1)
     return made
 
@@ -114,11 +127,11 @@ class Collapse:
 
     """
 
-    part: Literal["dimension", "group", "unit"]
+    part: Part
     unused: tuple[int, ...]
     parts: int
     kl: float
-    verdict: Literal["used", "some unused", "mostly unused", "unused"]
+    verdict: Usage
     dependence: float
     dependence_limit: float
     could_use: bool
@@ -126,23 +139,23 @@ class Collapse:
     @property
     def is_problem(self) -> bool:
         """Whether z is hardly used although it could be."""
-        return self.could_use and self.verdict in ("mostly unused", "unused")
+        return self.could_use and self.verdict in (Usage.MOSTLY_UNUSED, Usage.UNUSED)
 
 
 def collapse(evidence: Evidence, units: Units, left: tuple[float, float]) -> Collapse:
     """Parts of z that carry less than 0.01 nats, and whether that matters, judged by the dependence that is left."""
-    part: Literal["dimension", "group", "unit"] = "unit"
+    part = Part.UNIT
     if evidence.kl_parts is not None:
-        idle = evidence.kl_parts < UNUSED
-        part = "group" if evidence.part == "group" else "dimension"
+        idle = evidence.kl_parts < MIN_KL
+        part = evidence.part
     else:
-        idle = units.variance <= ACTIVE * units.prior_variance
+        idle = units.variance <= MIN_ACTIVITY * units.prior_variance
     unused = tuple(int(i) for i in np.flatnonzero(idle))
     used, parts = len(idle) - len(unused), len(idle)
-    verdict: Literal["used", "some unused", "mostly unused", "unused"] = "some unused" if unused else "used"
+    verdict = Usage.SOME_UNUSED if unused else Usage.USED
     if not used:
-        verdict = "unused"
+        verdict = Usage.UNUSED
     elif used < FEW * parts:
-        verdict = "mostly unused"
+        verdict = Usage.MOSTLY_UNUSED
     kl = float(evidence.terms["kl"].mean())
     return Collapse(part, unused, parts, kl, verdict, *left, could_use=left[0] > left[1])

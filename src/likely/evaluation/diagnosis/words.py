@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from likely.data import Column, Kind
 from likely.data.schema import NUMERIC
 from likely.evaluation.diagnosis.aggregate import Aggregate
 from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration
-from likely.evaluation.diagnosis.splits import Outside, Overfitting
-from likely.evaluation.diagnosis.units import Collapse, Units
+from likely.evaluation.diagnosis.splits import Fit, Outside, Overfitting
+from likely.evaluation.diagnosis.units import Collapse, Units, Usage
+from likely.evaluation.evidence import Part
+from likely.priors import Flow, Prior, Vamp
 
 __all__ = ["Finding", "of_aggregate", "of_calibration", "of_collapse", "of_fit", "of_outside"]
 
-Finding = tuple[bool, str, tuple[str, ...]]
-SOME = 1.0
-SHOWN, LEAST_DRAWS = 5, 5
+MIN_DIVERGENCE = 1.0  # nats of D[Q(z)‖P(z)] from which draws of P(z) fall beside the rows
+MAX_NAMED = 5  # columns
+MIN_DRAWS = 5  # effective ones, for z to stand for P(z|x)
 
-FREE = {
-    "dimension": "--objective free-bits:0.1",
-    "group": "--objective free-bits:0.5:group",
-    "unit": "--objective free-bits:2:total",
+FREE_BITS = {
+    Part.DIMENSION: "--objective free-bits:0.1",
+    Part.GROUP: "--objective free-bits:0.5:group",
+    Part.UNIT: "--objective free-bits:2:total",
 }
+PRIORS: dict[type[Prior], str] = {Flow: "--prior flow", Vamp: "--prior vamp"}
 WARM = "--set warmup=0.5"
 SMALLER = ("--set weight_decay=1", "--set blocks=1")
-PRIORS = ("--prior flow", "--prior vamp")
 PREDICTED = "--likelihood gaussian"
-BENT = ("--likelihood warped:10",)
+WARPED = ("--likelihood warped:10",)
 SHAPES = {
     "real": ("--likelihood mixture:5", "--likelihood student"),
     "levels": ("--likelihood logistic-mixture:5",),
@@ -34,37 +37,45 @@ SHAPES = {
 }
 
 
+@dataclass(frozen=True)
+class Finding:
+    """A sentence of a diagnosis, whether it tells of a problem, and options of `likely fit` that address it."""
+
+    is_problem: bool
+    sentence: str
+    options: tuple[str, ...] = ()
+
+
 def of_collapse(found: Collapse, units: Units, latent: int) -> Iterator[Finding]:
     """Whether z is used."""
     used = found.parts - len(found.unused)
-    by = "carry 0.01 nats or more" if found.part != "unit" else "are active"
-    counted = f"{used} of {found.parts} {'units' if found.part == 'unit' else found.part + 's'} of z {by}"
+    by = "carry 0.01 nats or more" if found.part is not Part.UNIT else "are active"
+    counted = f"{used} of {found.parts} {'units' if found.part is Part.UNIT else found.part + 's'} of z {by}"
     counted += f"; KL {found.kl:.2f} nats; {units.active} of {len(units.variance)} {units.unit}s are active"
     if found.is_problem:
-        options = (FREE[found.part], WARM)
-        what = "z is not used" if found.verdict == "unused" else "most of z is not used"
-        yield (
+        options = (FREE_BITS[found.part], WARM)
+        what = "z is not used" if found.verdict is Usage.UNUSED else "most of z is not used"
+        yield Finding(
             True,
             f"posterior collapse: {what} although cells depend on each other in ways that P(x|z) leaves out "
             f"({counted}); {_try(options)}",
             options,
         )
-    elif found.verdict == "unused":
-        yield False, f"z is not used, and the cells show no dependence that it could carry ({counted})", ()
-    elif found.verdict == "mostly unused" and used < latent and found.part == "dimension":
+    elif found.verdict is Usage.UNUSED:
+        yield Finding(False, f"z is not used, and the cells show no dependence that it could carry ({counted})")
+    elif found.verdict is Usage.MOSTLY_UNUSED and used < latent and found.part is Part.DIMENSION:
         option = (f"--latent {max(2, used)}",)
-        yield False, f"{counted}; nothing is lost by it, and {_try(option)[4:]} is as good and faster", option
+        yield Finding(False, f"{counted}; nothing is lost by it, and {_try(option)[4:]} is as good and faster", option)
     else:
-        yield False, counted + ("; a few unused ones are normal" if found.unused else ""), ()
+        yield Finding(False, counted + ("; a few unused ones are normal" if found.unused else ""))
 
 
 def of_fit(found: Overfitting) -> Iterator[Finding]:
     """Whether training rows are better known than test rows."""
-    if found.verdict == "not judged":
-        yield (
+    if found.verdict is Fit.NOT_JUDGED:
+        yield Finding(
             False,
             "over-fitting was not judged: training rows are gone, are among these rows, or the rows are too few",
-            (),
         )
         return
     parts = ", ".join(
@@ -73,67 +84,69 @@ def of_fit(found: Overfitting) -> Iterator[Finding]:
     chose = "; validation rows chose the weights, test rows chose nothing" if "validation" in found.parts else ""
     parts = f"ELBO {parts}{chose}"
     gap = f"training rows are {found.difference:.2f} ± {found.difference_se:.2f} nats better than test rows"
-    if found.verdict == "over-fitting":
-        yield True, f"over-fitting: {gap} ({parts}); more rows help most; else {_try(SMALLER)}", SMALLER
-    elif found.verdict == "other rows":
-        yield True, f"test rows are of another kind than training rows: {gap}, validation rows are not ({parts})", ()
-    elif found.verdict == "slight over-fitting":
-        yield False, f"slight over-fitting: {gap} ({parts})", ()
+    if found.verdict is Fit.OVER:
+        yield Finding(True, f"over-fitting: {gap} ({parts}); more rows help most; else {_try(SMALLER)}", SMALLER)
+    elif found.verdict is Fit.OTHER_ROWS:
+        yield Finding(
+            True, f"test rows are of another kind than training rows: {gap}, validation rows are not ({parts})"
+        )
+    elif found.verdict is Fit.SLIGHT:
+        yield Finding(False, f"slight over-fitting: {gap} ({parts})")
     else:
-        yield False, f"no over-fitting seen ({parts})", ()
+        yield Finding(False, f"no over-fitting seen ({parts})")
 
 
-def of_aggregate(found: Aggregate | None, space: str, prior: str) -> Iterator[Finding]:
-    """What the distance of Q(z) from P(z) means for samples."""
+def of_aggregate(found: Aggregate | None, priors: Sequence[str]) -> Iterator[Finding]:
+    """What the distance of Q(z) from P(z) means for samples; options for a prior that would fit better."""
     if found is None:
         return
     bounds = f"D[Q(z)‖P(z)] is at least {found.least:.2f} and at most {found.divergence_most:.2f} nats"
     informed = f"z tells rows apart by {found.information_least:.2f} nats at least"
     if found.information_limit - found.information_least < 0.5:
         informed += f" (log {found.rows} = {found.information_limit:.2f}, the most that {found.rows} rows can show)"
-    if found.least > SOME:
-        options = tuple(option for option in PRIORS if option.split()[-1] != prior) if space == "real" else ()
-        advice = f"; {_try(options)}" if options else ""
-        yield (
+    if found.least > MIN_DIVERGENCE:
+        advice = f"; {_try(priors)}" if priors else ""
+        yield Finding(
             True,
             f"samples come from where few rows lie in z: {bounds}; the prior that fits Q(z) best would raise the ELBO "
             f"by as much, were nothing else changed{advice}",
-            options,
+            tuple(priors),
         )
-    elif found.divergence_most > SOME:
-        yield (
+    elif found.divergence_most > MIN_DIVERGENCE:
+        yield Finding(
             False,
             f"{bounds}, {informed}: {found.rows} rows cannot say whether samples fall where rows lie",
-            (),
         )
     else:
-        yield False, f"{bounds}: draws of P(z) fall where rows lie; {informed}", ()
+        yield Finding(False, f"{bounds}: draws of P(z) fall where rows lie; {informed}")
 
 
 def of_calibration(
     found: Sequence[Calibration], columns: Mapping[str, Column], fixed: bool, effective: float
 ) -> Iterator[Finding]:
-    """Which columns P(x|z) gets wrong, and how; what each column is, and whether σ is a number that was told."""
+    """Which columns P(x|z) gets wrong, and how; what each column is, and whether σ is a number that was given."""
     wrong = sorted((c for c in found if c.verdict), key=lambda c: -c.distance)
-    doubt = "" if effective >= LEAST_DRAWS else f" (z is nearer Q(z|x) than P(z|x): {effective:.1f} effective draws)"
+    doubt = "" if effective >= MIN_DRAWS else f" (z is nearer Q(z|x) than P(z|x): {effective:.1f} effective draws)"
     if not wrong:
-        yield False, f"P(x|z) is calibrated as far as the rows can tell{doubt}", ()
+        yield Finding(False, f"P(x|z) is calibrated as far as the rows can tell{doubt}")
         return
-    named = [f"{c.name}: {c.verdict}{_width(c, columns[c.name])}" for c in wrong[:SHOWN]]
-    listed = "; ".join(named) + (f"; and {len(wrong) - SHOWN} more columns" if len(wrong) > SHOWN else "")
+    named = [f"{c.name}: {c.verdict}{_width(c, columns[c.name])}" for c in wrong[:MAX_NAMED]]
+    listed = "; ".join(named) + (f"; and {len(wrong) - MAX_NAMED} more columns" if len(wrong) > MAX_NAMED else "")
     shapes = [option for c in wrong for option in _shapes(columns[c.name].kind, cells=c.name == ALL_CELLS)]
     options = (PREDICTED,) if fixed else tuple(dict.fromkeys(shapes))
-    yield True, f"P(x|z) is not calibrated{doubt}: {listed}" + (f"; {_try(options)}" if options else ""), options
+    yield Finding(
+        True, f"P(x|z) is not calibrated{doubt}: {listed}" + (f"; {_try(options)}" if options else ""), options
+    )
 
 
 def _shapes(kind: Kind, *, cells: bool) -> tuple[str, ...]:
-    """More flexible laws: of all cells of an array, or of a column of a table."""
-    return SHAPES.get(kind, ()) if cells else BENT if kind in NUMERIC else ()
+    """Options for more flexible distributions: of all cells of an array, or of a column of a table."""
+    return SHAPES.get(kind, ()) if cells else WARPED if kind in NUMERIC else ()
 
 
 def _width(found: Calibration, column: Column) -> str:
     """How many times too wide or too narrow a density is; beside atoms the spread does not tell."""
-    if column.kind != "real" or column.measure != "density" or "too" not in found.verdict:
+    if column.kind != "real" or column.measure != "density" or not found.is_width_off:
         return ""
     return f", about {max(found.spread, 1 / found.spread):.2f} times"
 
@@ -143,11 +156,13 @@ def of_outside(found: Outside) -> Iterator[Finding]:
     if not found.rows:
         return
     most = sorted(found.columns.items(), key=lambda pair: -pair[1])
-    named = ", ".join(f"{name} {count}" for name, count in most[:SHOWN]) + (", ..." if len(most) > SHOWN else "")
+    named = ", ".join(f"{name} {count}" for name, count in most[:MAX_NAMED]) + (
+        ", ..." if len(most) > MAX_NAMED else ""
+    )
     chance = f"; beyond a range {found.beyond} times, of which chance explains up to about {found.expected:.1f}"
     chance = chance if found.beyond else ""
     alarm = found.is_more_than_chance
-    yield alarm, f"{found.rows} of {found.of} rows have values that training rows lack ({named}){chance}", ()
+    yield Finding(alarm, f"{found.rows} of {found.of} rows have values that training rows lack ({named}){chance}")
 
 
 def _try(options: Sequence[str]) -> str:

@@ -1,0 +1,205 @@
+"""Rows in chunks of one fixed shape, each with the keys of its noise: what every estimate over z goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from likely.data import Batch, EncodedRows
+from likely.data.noise import Stream, normal, row_keys, uniform
+from likely.distributions import LatentDistribution
+from likely.models import Model, Terms
+from likely.networks.precision import Precision, autocast
+
+__all__ = [
+    "CHUNK_ROWS",
+    "MAX_NUMBERS",
+    "Chunk",
+    "PerRow",
+    "Progress",
+    "block_size",
+    "chunk_rows",
+    "chunks",
+    "copy_keys",
+    "first_samples",
+    "part_of",
+    "terms_of",
+]
+
+Progress = Callable[[int, int], None]
+
+CHUNK_ROWS, MAX_CHUNK_ROWS = 50, 4096  # rows of a chunk, where many samples of z are drawn for each, and where few are
+MAX_NUMBERS = 2**20  # numbers held at once in the widest layer: 4 MiB of float32
+MAX_HASHED_ROWS = 4096  # rows whose keys are taken at once
+
+
+@dataclass(frozen=True, eq=False)
+class Chunk:
+    """Some rows in a fixed shape: the last chunk of a data set is padded with its last row.
+
+    Attributes
+    ----------
+    batch
+        The rows.
+    keys
+        Of their noise, `(rows,)` int64: rows with equal keys share it.
+    count
+        How many of them, the first ones, are no padding.
+
+    """
+
+    batch: Batch
+    keys: Tensor
+    count: int
+
+    def noise(self, stream: Stream, q: LatentDistribution, first: int, samples: int) -> Tensor:
+        """Standard normal numbers that Q or P makes samples first, first + 1, ... of: `(samples, rows, noise_size)`."""
+        return normal(self.keys, stream, first, samples, q.noise_size).to(q.like.dtype)
+
+    def uniform(self, stream: Stream, size: int) -> Tensor:
+        """Numbers between 0 and 1: `(rows, size)`."""
+        return uniform(self.keys, stream, 0, 1, size)[0]
+
+
+def chunks(
+    rows: EncodedRows,
+    seed: int,
+    size: int = CHUNK_ROWS,
+    *,
+    copies: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Chunk]:
+    """Rows in chunks, with noise keyed by (seed, the row's content).
+
+    Parameters
+    ----------
+    rows
+        Encoded and, where that applies, binarised once.
+    seed
+        Any integer.
+    size
+        Rows of a chunk.
+    copies
+        Give equal rows noise of their own (`copy_keys`), not the same.
+    progress
+        Called with (rows done, rows) after each chunk.
+
+    """
+    apart = copy_keys(rows.values, seed) if copies else None
+    for first in range(0, len(rows), size):
+        index = torch.arange(first, first + size, device=rows.values.device).clamp_max(len(rows) - 1)
+        batch, count = rows.whole(index), min(size, len(rows) - first)
+        yield Chunk(batch, row_keys(batch.values, seed) if apart is None else apart[index], count)
+        if progress:
+            progress(first + count, len(rows))
+
+
+def first_samples(samples: int, block: int) -> Iterator[tuple[int, int]]:
+    """Blocks of samples: the number of the first one, and how many."""
+    for first in range(0, samples, block):
+        yield first, min(block, samples - first)
+
+
+def terms_of(
+    model: Model,
+    chunk: Chunk,
+    p: LatentDistribution,
+    *,
+    stream: Stream,
+    samples: int,
+    block: int,
+    q: LatentDistribution | None = None,
+    precision: Precision = "float32",
+) -> Iterator[tuple[int, Terms]]:
+    """The terms of the identity at samples of z ~ Q(z|x), block by block: the number of the first one, and the terms.
+
+    Parameters
+    ----------
+    model, chunk
+        The rows.
+    p
+        P(z).
+    stream
+        Which random numbers z is made of.
+    samples, block
+        How many z for each row, and how many of them at once.
+    q
+        Q(z|x); the encoder's unless given.
+    precision
+        In which networks are multiplied; see `evidence`.
+
+    """
+    q = model.posterior(chunk.batch) if q is None else q
+    for first, size in first_samples(samples, block):
+        noise = chunk.noise(stream, q, first, size)
+        with autocast(precision, chunk.keys.device):
+            terms = model.terms(chunk.batch, noise=noise, q=q, p=p)
+        yield first, terms
+
+
+def block_size(
+    model: Model, rows: EncodedRows, samples: int, numbers: int = MAX_NUMBERS, size: int = CHUNK_ROWS
+) -> int:
+    """How many samples of a chunk of `size` rows to hold at once."""
+    return max(1, min(samples, numbers // (_widest(model, rows) * size)))
+
+
+def chunk_rows(model: Model, rows: EncodedRows, samples: int, numbers: int = MAX_NUMBERS) -> int:
+    """How many rows to hold at once: more than 50 where all their samples fit beside each other."""
+    return max(CHUNK_ROWS, min(MAX_CHUNK_ROWS, numbers // (_widest(model, rows) * samples)))
+
+
+def _widest(model: Model, rows: EncodedRows) -> int:
+    """Numbers that a row takes in the widest layer."""
+    return max(rows.values[0].numel(), model.widest)
+
+
+class PerRow:
+    """Numbers of rows that come in chunks, by name; padding is cut off."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, list[Tensor]] = {}
+
+    def add(self, chunk: Chunk, **numbers: Tensor) -> None:
+        """Take in numbers of the chunk's rows, `(rows, ...)` each."""
+        for name, part in numbers.items():
+            self.parts.setdefault(name, []).append(part[: chunk.count].cpu())
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.parts
+
+    def tensor(self, name: str) -> Tensor:
+        """Those of all rows, `(rows, ...)`, on the processor."""
+        return torch.cat(self.parts[name])
+
+    def array(self, name: str) -> np.ndarray:
+        """The same as an array."""
+        return self.tensor(name).numpy()
+
+
+def copy_keys(values: Tensor, seed: int) -> Tensor:
+    """One key per row `(rows,)`, from the seed, the row's content and which of its copies it is, in their order.
+
+    As a set these keys do not depend on the order of the rows. Rows that are equal get noise of their own, which a
+    statistic over rows needs: with one draw of noise, copies would be one observation counted many times.
+    """
+    keys = torch.cat([row_keys(part, seed) for part in values.split(MAX_HASHED_ROWS)]).cpu()
+    array = keys.numpy()
+    order = np.argsort(array, kind="stable")
+    ranked = array[order]
+    starts = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    copy = np.empty(len(array))
+    copy[order] = np.arange(len(array)) - np.repeat(starts, np.diff(np.r_[starts, len(array)]))
+    pairs = torch.stack([keys.to(torch.float64), torch.from_numpy(copy)], 1)
+    return row_keys(pairs, seed).to(values.device)
+
+
+def part_of(rows: EncodedRows, count: int, seed: int) -> EncodedRows:
+    """At most `count` of the rows, a random part that (seed, the rows) choose, binarised once where that applies."""
+    if len(rows) > count:
+        rows = rows.take(copy_keys(rows.values, seed).argsort()[:count].sort().values)
+    return rows.fixed(seed)

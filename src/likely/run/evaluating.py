@@ -1,0 +1,77 @@
+"""The evaluation of a run: its rows, its baselines, and what `likely.evaluation.assess` says of them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
+
+from likely.data import EncodedRows, Given
+from likely.errors import DataError, OutputError, RunError
+from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_baselines
+from likely.files import write
+from likely.run.progress import bar
+from likely.run.reading import index_of
+from likely.run.versions import versions
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["baselines_of", "evaluated"]
+
+
+def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | None) -> Assessment:
+    """What an evaluation says of the rows; see `Run.evaluate`."""
+    rows, origin = run.rows_of(data)
+    started, encoded = time.perf_counter(), run.encoded(rows, given)
+    train, validation = (_split(run, kind) for kind in ("train", "validation"))
+    with bar("fitting baselines", shown=run.progress):
+        baselines = baselines_of(run, train)
+    found = assess(
+        run.model,
+        run.schema,
+        encoded,
+        options,
+        train=train,
+        validation=validation,
+        baselines=baselines,
+        origin=origin,
+        index=index_of(rows),
+        versions=versions(),
+        stage=partial(bar, shown=run.progress),
+    )
+    return replace(found, ledger=replace(found.ledger, seconds=round(time.perf_counter() - started, 2)))
+
+
+def baselines_of(run: Run, train: EncodedRows | None) -> Baselines | None:
+    """Baselines fitted to the training rows once and kept beside the run; `None` where these rows are gone."""
+    if run.simpler is None:
+        path = None if run.directory is None else run.directory / "baselines.safetensors"
+        if path is not None and path.exists():
+            try:
+                arrays = {name: tensor.numpy() for name, tensor in load_tensors(path.read_bytes()).items()}
+            except (OSError, SafetensorError) as error:
+                raise RunError(f"{path} is damaged ({error}); remove it, and it will be made again") from error
+            run.simpler = Baselines.from_arrays(run.schema, arrays)
+        elif train is not None:
+            run.simpler = fit_baselines(run.schema, train, latent=run.model.members[0].latent, seed=run.config.seed)
+            if path is not None:
+                arrays = run.simpler.to_arrays()
+                with suppress(OutputError):  # a run that may only be read is evaluated all the same
+                    write(path, save_tensors({name: torch.tensor(array) for name, array in arrays.items()}))
+    return run.simpler
+
+
+def _split(run: Run, kind: str) -> EncodedRows | None:
+    """Rows of the fit; `None` where they are gone."""
+    try:
+        return run.encoded(run.division.rows(run.training_source(), kind))
+    except DataError:
+        return None

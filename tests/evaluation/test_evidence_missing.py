@@ -47,7 +47,7 @@ def test_bounds_rise_to_the_marginal_evidence_and_annealing_reaches_it() -> None
     away = (found.terms["iwae"] - truth) / np.maximum(found.se_mc["iwae"], 1e-3)
     assert np.abs(away).max() < 5
     judged = tune(model, rows)
-    annealed = anneal(model, rows, judged.schedule)
+    annealed = anneal(model, rows, judged.path)
     assert judged.pinch < 0.5
     assert np.abs(annealed.log_px - truth).max() < 0.5
     assert abs((annealed.log_px - truth).mean()) < 4 * np.sqrt(np.sum(annealed.se_mc**2)) / 60 + 0.01
@@ -76,7 +76,7 @@ def test_rows_simulated_with_holes_are_bounded_from_both_sides() -> None:
     masks = {tuple(mask) for mask in like.observed.tolist()}
     assert {tuple(mask) for mask in made.rows.observed.tolist()} == masks
     assert (made.rows.values[~made.rows.observed] == 9).all()
-    found = bidirectional(model, made, tune(model, like).schedule)
+    found = bidirectional(model, made, tune(model, like).path)
     truth = truth_of(exact, made.rows)
     for bound in (found.lower, found.upper):
         error = (bound - truth).std() / np.sqrt(200)

@@ -13,7 +13,7 @@ from likely import likelihoods, networks, posteriors, priors
 from likely.data import Batch, ResidentRows
 from likely.distributions.members import member_of
 from likely.errors import ConfigError
-from likely.evaluation import Schedule, anneal, evidence
+from likely.evaluation import AnnealingPath, anneal, evidence
 from likely.models import VAE, Ensemble
 
 ROWS, DIMS, LATENT, MEMBERS = 40, 4, 2, 3
@@ -71,7 +71,7 @@ def test_of_rows_with_holes_it_is_that_of_the_observed_cells() -> None:
 def test_annealing_finds_the_mixture_too() -> None:
     x = rows()[:12]
     betas = tuple(float(beta) for beta in np.linspace(0, 1, 17))
-    schedule = Schedule(betas, (0.3,) * len(betas), chains=64, leaps=3)
+    schedule = AnnealingPath(betas, (0.3,) * len(betas), chains=64, leapfrog_steps=3)
     found = anneal(ensemble(), ResidentRows(x), schedule, seed=0)
     assert np.all(np.abs(found.log_px - truth(x)) < 5 * found.se_mc + 1e-3)
 

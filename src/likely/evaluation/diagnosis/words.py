@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from torch import nn
+
 from likely.data import Column, Kind
 from likely.data.schema import NUMERIC
 from likely.evaluation.diagnosis.aggregate import Aggregate
@@ -12,7 +14,7 @@ from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration
 from likely.evaluation.diagnosis.splits import Fit, Outside, Overfitting
 from likely.evaluation.diagnosis.units import Collapse, Units, Usage
 from likely.evaluation.evidence import Part
-from likely.priors import Flow, Prior, Vamp
+from likely.priors import Flow, Vamp
 
 __all__ = ["Finding", "of_aggregate", "of_calibration", "of_collapse", "of_fit", "of_outside"]
 
@@ -25,7 +27,7 @@ FREE_BITS = {
     Part.GROUP: "--objective free-bits:0.5:group",
     Part.UNIT: "--objective free-bits:2:total",
 }
-PRIORS: dict[type[Prior], str] = {Flow: "--prior flow", Vamp: "--prior vamp"}
+PRIORS: dict[type[nn.Module], str] = {Flow: "--prior flow", Vamp: "--prior vamp"}
 WARM = "--set warmup=0.5"
 SMALLER = ("--set weight_decay=1", "--set blocks=1")
 PREDICTED = "--likelihood gaussian"

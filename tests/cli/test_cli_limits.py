@@ -28,10 +28,10 @@ def test_limits_are_law_in_every_later_command(rows: Path, tmp_path: Path, capsy
     assert limits == {"a": [0.0, None], "n": None, "s": None, "day": [-1.0, 365.0]}
     table().head(3).assign(a=[0.5, -0.25, 1.0], day="2024-01-05").to_csv(tmp_path / "new.csv", index=False)
     said = refused(capsys, "score", tmp_path / "r", tmp_path / "new.csv")
-    assert "column 'a': row 1 holds -0.25, and the limits declared for it are law: at least 0" in said
+    assert "column 'a': row 1 holds -0.25, beyond its declared limits: at least 0" in said
     table().head(3).assign(a=0.5, day="2025-01-05").to_csv(tmp_path / "new.csv", index=False)
     said = refused(capsys, "encode", tmp_path / "r", tmp_path / "new.csv")
-    assert "row 0 holds 2025-01-05, and the limits declared for it are law: from 2023-12-31 to 2024-12-31" in said
+    assert "row 0 holds 2025-01-05, beyond its declared limits: from 2023-12-31 to 2024-12-31" in said
 
 
 def test_inspect_shows_limits_and_json_has_them(rows: Path, capsys: Capture) -> None:
@@ -53,7 +53,7 @@ def test_levels_of_an_array_are_limited_without_a_name(words: list[str], tmp_pat
 
 def test_what_cannot_be_meant_ends_with_a_line(rows: Path, tmp_path: Path, capsys: Capture) -> None:
     for words, said in {
-        ("a=0:0.5",): "the limits declared for it are law: from 0 to 0.5",
+        ("a=0:0.5",): "beyond its declared limits: from 0 to 0.5",
         ("0:1",): "limits are of a column, COLUMN=LOW:HIGH",
         ("a=0:", "a=:9"): "--limits takes one LOW:HIGH for each column",
         ("a=0:", "9"): "--limits takes NAME=VALUE, got '9'",

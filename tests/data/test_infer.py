@@ -146,7 +146,7 @@ def test_every_kind_keeps_its_type_beside_holes(name: str, hole: str | None) -> 
 )
 def test_every_choice_can_be_overridden(name: str, told: str) -> None:
     column, schema, frame = one(KINDS[name][0], name, told)
-    assert (column.kind, column.reason) == (told, "as told")
+    assert (column.kind, column.reason) == (told, "as requested")
     if name not in ("ordered", "categories"):
         comes_back(schema, frame)
 

@@ -98,7 +98,7 @@ def test_the_user_knows_better(values: np.ndarray, told: str, kind: str) -> None
     frame = pd.DataFrame({"a": values, "b": np.arange(N) % 3})
     column = schema_of(frame, kinds={"a": told}).columns[0]
     assert column.kind == kind
-    assert "as told" in column.reason or column.reason == "recorded to 1 decimals"
+    assert "as requested" in column.reason or column.reason == "recorded to 1 decimals"
 
 
 @pytest.mark.parametrize(

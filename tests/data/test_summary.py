@@ -29,7 +29,7 @@ def test_a_value_that_occurs_often_is_told() -> None:
 
 
 def test_codes_are_counted_by_their_categories_and_strangers_are_holes() -> None:
-    column = Column("x", "int64", "categorical", "as told", categories=(1, 2))
+    column = Column("x", "int64", "categorical", "as requested", categories=(1, 2))
     found = summarise(column, pd.Series([1, 1, 2, 3]))
     assert (found.top, found.missing, found.counts, found.span) == (((1, 2), (2, 1)), 1, (), None)
     assert found.often(0.1) == ""
@@ -64,6 +64,6 @@ def test_what_never_occurs_twice_has_no_picture() -> None:
 
 @pytest.mark.parametrize("values", [[None, None], [np.nan, np.nan], []])
 def test_a_column_without_values_has_no_picture(values: list[object]) -> None:
-    found = summarise(Column("x", "object", "ignore", "as told"), pd.Series(values, dtype="object"))
+    found = summarise(Column("x", "object", "ignore", "as requested"), pd.Series(values, dtype="object"))
     assert (found.present, found.distinct, found.span) == (0, 0, None)
     json.dumps(found.to_dict())

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from likely.data import Schema, Source, decode, digest, divide, encode, infer_schema, taken
+from likely.data import Schema, Source, cells_notice, decode, digest, divide, encode, infer_schema
 from likely.data.source import Form, Rows
 from likely.data.sources.picture import colour_of
 from likely.data.tally import tally
@@ -84,8 +84,8 @@ def test_two_values_are_binary_and_come_back(low: float, high: float, dtype: str
     np.testing.assert_array_equal(again, glyphs)
     half = decode(schema, torch.full(shape, 0.5))
     np.testing.assert_allclose(half, (float(column.low or 0) + float(column.high or 0)) / 2, rtol=1e-6)
-    (notice,) = taken(schema)
-    assert notice.endswith("these two values are law; --column x=levels says otherwise")
+    (notice,) = cells_notice(schema)
+    assert notice.endswith("any other value is an error; --column x=levels says otherwise")
 
 
 def test_a_third_value_is_an_error_that_names_both() -> None:
@@ -152,7 +152,7 @@ def test_the_user_knows_better(told: str, kind: str, low: float, reserve: float)
         schema = schema_of(DIGITS.astype(dtype), kinds={"x": told})
         column = schema.columns[0]
         assert (column.kind, column.low, column.reserve) == (kind, low, pytest.approx(reserve))
-        assert not taken(schema)
+        assert not cells_notice(schema)
 
 
 def test_two_values_told_to_be_levels() -> None:

@@ -66,7 +66,7 @@ def test_both_layouts_give_one_model(runs: tuple[Run, Run]) -> None:
     assert first.schema.event_shape == last.schema.event_shape == (8, 6, 3)
     assert (first.schema.channels, last.schema.channels) == ("first", "last")
     assert any(
-        "rows of shape (3, 8, 6) are taken for pictures 8 x 6 with 3 channels in front" in n for n in first.notices
+        "rows of shape (3, 8, 6) were inferred as pictures 8 x 6 with 3 channels in front" in n for n in first.notices
     )
     convolutions = [m for m in first.model.encoder.modules() if isinstance(m, torch.nn.Conv2d)]
     assert convolutions[0].in_channels in (3, 6)

@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 
 import likely
 from likely import likelihoods, networks, posteriors, priors
-from likely.data import ResidentRows, Warp, observed
+from likely.data import ResidentRows, Warp, condition_values
 from likely.evaluation import evidence, given_y
 from likely.priors import FromPosterior, Prior
 
@@ -163,7 +163,7 @@ def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path) ->
         with pytest.raises(likely.DataError, match="has changed since the fit"):
             likely.load(tmp_path / "run").evaluate(samples=5, anneal=0)
         rows = run.rows_of(data)[0]
-        found = observed(run.schema, rows)
+        found = condition_values(run.schema, rows)
         assert set(found) == {"label", "x1"}
         np.testing.assert_array_equal(found["x1"], np.load(data)["x"][:, 1])
         np.testing.assert_array_equal(found["label"], np.load(data)["target"])

@@ -68,7 +68,7 @@ def test_two_values_in_every_verb(dtype: str, low: float, high: float, tmp_path:
     loaded = likely.load(tmp_path / "run")
     ends = {low, high}
     assert run.notices[:1] == (
-        f"every cell is {low} or {high}: these two values are law; --column x=levels says otherwise",
+        f"every cell is {low} or {high}: any other value is an error; --column x=levels says otherwise",
     )
     assert set(np.unique(loaded.sample(30)).tolist()) == ends
     bits = likely.fit((rows == high).astype("uint8"), **SMALL)
@@ -173,10 +173,10 @@ def test_what_is_taken_is_told_and_can_be_told(tmp_path: Path, capsys: pytest.Ca
     assert main(["inspect", str(tmp_path / "x.npy")]) == 0
     told = " ".join(capsys.readouterr().out.split())
     assert "0 or 255" in told
-    assert "every cell is 0 or 255: these two values are law; --column x=levels says otherwise" in told
+    assert "every cell is 0 or 255: any other value is an error; --column x=levels says otherwise" in told
     assert main(["inspect", str(tmp_path / "x.npy"), "--column", "x=levels", "--json"]) == 0
     column = json.loads(capsys.readouterr().out)["columns"][0]
-    assert (column["kind"], column["reason"]) == ("levels", "as told: 8 bits, 0 to 255")
+    assert (column["kind"], column["reason"]) == ("levels", "as requested: 8 bits, 0 to 255")
     assert main(["fit", str(tmp_path / "x.npy"), "-o", str(tmp_path / "r"), "--background", "whit"]) == 2
     assert "'whit' is no colour" in capsys.readouterr().err
 

@@ -1,4 +1,4 @@
-"""Everything that a fit was told, as frozen dataclasses that become JSON and back."""
+"""What was asked of a fit, as frozen dataclasses that become JSON and back."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class TrainingConfig:
 
 @dataclass(frozen=True)
 class Config:
-    """What a fit was told: model, training, seed and device.
+    """What was asked of a fit: model, training, seed and device.
 
     Attributes
     ----------
@@ -151,8 +151,8 @@ class Config:
             If a key is unknown or a value has the wrong type.
 
         """
-        made: Config = _build(cls, values, "")
-        return made
+        config: Config = _build(cls, values, "")
+        return config
 
     def replace(self, assignments: Mapping[str, Any]) -> Config:
         """Set options by dotted key, as `{"training.learning_rate": 1e-3}`; a bare key is looked up in every group.

@@ -2,9 +2,9 @@
 
 from likely.data.apart import beside_rows
 from likely.data.batch import Batch
-from likely.data.channels import Channels, channels_told, demand_channels, inward, outward
+from likely.data.channels import Channels, channels_notice, demand_channels, inward, outward
 from likely.data.classes import with_classes
-from likely.data.conditions import Given, observed, span, with_labels
+from likely.data.conditions import Given, condition_values, span, with_labels
 from likely.data.dates import shown
 from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
@@ -20,7 +20,7 @@ from likely.data.returns import demand_returns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, RowStore, Source
 from likely.data.split import Division, Split, digest, divide
-from likely.data.uniform import taken
+from likely.data.uniform import cells_notice
 from likely.data.warp import Warp
 from likely.data.weights import WEIGHT, weighing, weights_of, with_weight
 
@@ -45,7 +45,9 @@ __all__ = [
     "Split",
     "Warp",
     "beside_rows",
-    "channels_told",
+    "cells_notice",
+    "channels_notice",
+    "condition_values",
     "confirmed",
     "counted",
     "decode",
@@ -58,12 +60,10 @@ __all__ = [
     "equal_sets",
     "infer_schema",
     "inward",
-    "observed",
     "outward",
     "shared",
     "shown",
     "span",
-    "taken",
     "ungrouped",
     "weighing",
     "weights_of",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError
 
@@ -77,7 +77,7 @@ def positive(values: pd.Series, what: str, cure: str) -> np.ndarray:
         If one is missing or not above 0; it says `what` they are, and the `cure`.
 
     """
-    missing, _ = holes(values)
+    missing, _ = missing_cells(values)
     numbers = numbers_of(values.mask(missing) if missing.any() else values)
     wrong = ~(np.isfinite(numbers) & (numbers > 0))
     if wrong.any():

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.knots import with_knots
 from likely.data.numeric import skewed
 from likely.data.schema import Column
@@ -21,7 +21,7 @@ SHOWN = 3
 
 
 def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, ...]:
-    """The columns with the atoms of the real ones, and laws of the rest.
+    """The columns with the atoms of the real ones, and distributions of the rest.
 
     An atom is a number that max(10, 1%) of the rows hold beyond what copies of whole rows explain: a row counts as one
     over the usual number (the median) of copies of a row, and a number that a single row with its copies holds is none,
@@ -62,7 +62,7 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
 
 def _numbers(column: Column, values: pd.Series, *, keep: bool = False) -> np.ndarray:
     """The observed numbers; with `keep` those of all rows, NaN where there is none."""
-    missing = holes(values)[0]
+    missing = missing_cells(values)[0]
     if not keep:
         return numbers_of(values[~missing], column.written)
     made = np.full(len(values), np.nan)
@@ -73,7 +73,7 @@ def _numbers(column: Column, values: pd.Series, *, keep: bool = False) -> np.nda
 def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
     rest = numbers[~np.isin(numbers, atoms)]
     reason = column.reason
-    if column.reason != "as told" and len(rest):
+    if not column.requested and len(rest):
         positive = skewed(rest)
         above = ", the others above 0" if positive else ""
         reason = f"real numbers on no grid from {numbers.min():g} to {numbers.max():g}{above}"

@@ -54,7 +54,7 @@ class Batch:
 
 
 def completed(values: Tensor, observed: Tensor | None) -> Tensor:
-    """Rows `(rows, *event)` with the holes of each cell replaced by its observed values, in turn.
+    """Rows `(rows, *event)` with the missing cells of each column replaced by its observed values, in turn.
 
     The marginals stay what they were, which a start from marginals needs. A cell that is never observed keeps its fill.
     """

@@ -9,7 +9,7 @@ import pandas as pd
 
 from likely.data.written import Written
 
-__all__ = ["NUMBER", "TOKENS", "holes", "numbers_of"]
+__all__ = ["NUMBER", "TOKENS", "missing_cells", "numbers_of"]
 
 TOKENS = ("", "?", "#N/A", "<NA>", "N/A", "NA", "NULL", "NaN", "NaT", "n/a", "nan", "null")
 NUMBER = r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"
@@ -17,7 +17,7 @@ INFINITY = r"[-+]?[iI]nf(inity)?"
 ANY_NUMBER = re.compile(rf"\s*({NUMBER}|{INFINITY})\s*", re.ASCII)
 
 
-def holes(values: pd.Series) -> tuple[np.ndarray, str | None]:
+def missing_cells(values: pd.Series) -> tuple[np.ndarray, str | None]:
     """Which cells have no value: NaN, None, NA, NaT, blanks, and words for nothing such as `?` or `NA`.
 
     Returns

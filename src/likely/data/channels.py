@@ -11,13 +11,13 @@ from likely.data.schema import Schema
 from likely.data.source import Form
 from likely.errors import ConfigError
 
-__all__ = ["Channels", "channels_of", "channels_told", "demand_channels", "inward", "outward"]
+__all__ = ["Channels", "channels_notice", "channels_of", "demand_channels", "inward", "outward"]
 
 Channels = Literal["first", "last"]
 USUAL = (1, 3, 4)
 
 
-def channels_of(shape: Sequence[int], form: Form, told: Channels | None = None) -> Channels | None:
+def channels_of(shape: Sequence[int], form: Form, requested: Channels | None = None) -> Channels | None:
     """The axis of rows `(a, b, c)` that holds channels; `None` where the sizes do not say, or rows have no such axis.
 
     The first does where it is 1, 3 or 4 and the other two are larger; the last where it is 1, 3 or 4, or smaller than
@@ -26,39 +26,39 @@ def channels_of(shape: Sequence[int], form: Form, told: Channels | None = None) 
     Raises
     ------
     ConfigError
-        If it is told of rows that have no channels, or first of picture files.
+        If it is requested of rows that have no channels, or first of picture files.
 
     """
-    if told not in (None, "first", "last"):
-        raise ConfigError(f"channels must be first or last, got {told!r}")
+    if requested not in (None, "first", "last"):
+        raise ConfigError(f"channels must be first or last, got {requested!r}")
     if len(shape) != 3:
-        if told is not None:
+        if requested is not None:
             raise ConfigError(
-                f"channels={told} is for arrays of pictures with channels, of three axes; rows here have shape "
+                f"channels={requested} is for arrays of pictures with channels, of three axes; rows here have shape "
                 f"{tuple(shape)}"
             )
         return None
     if form == "images":
-        if told == "first":
+        if requested == "first":
             raise ConfigError("pictures that are read from files have their channels last; leave channels out")
         return "last"
-    if told is not None:
-        return told
+    if requested is not None:
+        return requested
     first, middle, last = shape
     front = first in USUAL and first < min(middle, last)
     back = last in USUAL or last < min(first, middle)
     return None if front == back else "first" if front else "last"
 
 
-def channels_told(schema: Schema, told: Channels | None) -> tuple[str, ...]:
-    """What was taken for the axis of channels, where that was not told and is not the usual one."""
-    if told is not None or not schema.uniform or len(schema.event_shape) != 3:
+def channels_notice(schema: Schema, requested: Channels | None) -> tuple[str, ...]:
+    """Which axis was inferred as that of channels, where that was not requested and is not the usual one."""
+    if requested is not None or not schema.uniform or len(schema.event_shape) != 3:
         return ()
     given = schema.given_shape
     if schema.channels == "first":
         height, width, count = schema.event_shape
         return (
-            f"rows of shape {given} are taken for pictures {height} x {width} with {count} "
+            f"rows of shape {given} were inferred as pictures {height} x {width} with {count} "
             f"channel{'s' * (count > 1)} in front; --channels last says otherwise",
         )
     if schema.channels is None and given[0] in USUAL and given[-1] in USUAL:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from likely.data.cells import holes
+from likely.data.cells import missing_cells
 from likely.data.schema import Schema
 from likely.data.source import Source
 from likely.data.split import Division
@@ -38,7 +38,7 @@ def with_classes(schema: Schema, source: Source, division: Division) -> tuple[Di
     for name in names:
         values = frame.rename(columns=str)[name]
         known = set(values.iloc[division.train].tolist())
-        new = values.map(lambda value, known=known: value not in known).to_numpy(dtype=bool) & ~holes(values)[0]
+        new = values.map(lambda value, known=known: value not in known).to_numpy(dtype=bool) & ~missing_cells(values)[0]
         if new.any():
             classes = ", ".join(map(repr, values[new].unique().tolist()[:3]))
             notices.append(f"condition {name!r}: {int(new.sum())} row(s) train that alone have {classes}")

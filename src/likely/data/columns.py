@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from likely.data import dates
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.knots import with_knots
 from likely.data.looks import Look, look_at
-from likely.data.numeric import numeric, told_numeric
-from likely.data.schema import LEFT_OUT, Column, Kind
+from likely.data.numeric import numeric, requested_numeric
+from likely.data.schema import LEFT_OUT, REQUESTED, Column, Kind
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["MAX_CATEGORIES", "column_of"]
@@ -70,12 +70,12 @@ def column_of(
         near = difflib.get_close_matches(wanted, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(known)}"
         raise ConfigError(f"column {name!r}: unknown kind {wanted!r}{hint}")
-    dtype, (missing, token) = str(values.dtype), holes(values)
+    dtype, (missing, token) = str(values.dtype), missing_cells(values)
     count = int(missing.sum())
     look = look or look_at(name, values, wanted) or Look()
     beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token or look.token}
     if wanted in LEFT_OUT:
-        return Column(name, kind=wanted, reason="as told", **beside)
+        return Column(name, kind=wanted, reason=REQUESTED, **beside)
     if count == len(values):
         if wanted is not None:
             raise ConfigError(f"column {name!r} has no values at all, so it cannot be {wanted}")
@@ -84,7 +84,7 @@ def column_of(
     if wanted is None:
         made = _identifier(name, present) if named and not count else None
         return replace(made or _inferred(name, present, look), **beside)
-    found = _told(name, present, wanted, look)
+    found = _requested(name, present, wanted, look)
     if found is None:
         reason = _inferred(name, present, look).reason
         raise ConfigError(f"column {name!r} cannot be {wanted}: its values do not fit ({reason})")
@@ -138,13 +138,13 @@ def _inferred(name: str, values: pd.Series, look: Look) -> Column:
     return _codes(name, distinct, len(values), None)
 
 
-def _told(name: str, values: pd.Series, wanted: str, look: Look) -> Column | None:
-    """The column as the kind it was told to be; `None` where its values do not fit it."""
+def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column | None:
+    """The column as the kind it was requested to be; `None` where its values do not fit it."""
     if wanted == "constant" and values.nunique() > 1:
         return None
     form = _form(values, look)
     if wanted == "date":
-        return replace(_dates(name, values, form), reason="as told") if form is not None else None
+        return replace(_dates(name, values, form), reason=REQUESTED) if form is not None else None
     coded = wanted in ("categorical", "ordered", "constant")
     if form in ("", "date"):
         return _coded_dates(name, values, wanted, form) if coded else None
@@ -152,7 +152,7 @@ def _told(name: str, values: pd.Series, wanted: str, look: Look) -> Column | Non
         if coded:
             return _categories(name, values, wanted)
         inner = pd.Series(values.to_numpy(), index=values.index)
-        found = _told(name, inner, wanted, look)
+        found = _requested(name, inner, wanted, look)
         return None if found is None else replace(found, inner=str(inner.dtype))
     if not _plain(values):
         _refuse_objects(name, values)
@@ -163,7 +163,7 @@ def _told(name: str, values: pd.Series, wanted: str, look: Look) -> Column | Non
     if coded:
         return _codes(name, values.unique().tolist(), len(values), wanted)
     numbers = values if _plain(values) else _to_numbers(name, values, look)
-    column = told_numeric(name, numbers, wanted)
+    column = requested_numeric(name, numbers, wanted)
     if column is None and form is None and (found := _inferred(name, values, look)).kind == wanted:
         return found
     return None if column is None else with_knots(replace(column, written=look.written), numbers.to_numpy(np.float64))
@@ -203,7 +203,7 @@ def _coded_dates(name: str, values: pd.Series, wanted: str | None, form: str | N
 
 def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
     """A pandas categorical: its categories in their order, those that never occur among them."""
-    missing = holes(pd.Series(values.cat.categories))[0]
+    missing = missing_cells(pd.Series(values.cat.categories))[0]
     kept = values.cat.categories[~missing]
     _refuse_objects(name, pd.Series(kept))
     kind: Any = wanted or ("ordered" if values.cat.ordered else "constant" if len(kept) == 1 else "categorical")
@@ -212,7 +212,7 @@ def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
         name,
         "category",
         kind,
-        reason if wanted is None else "as told",
+        reason if wanted is None else REQUESTED,
         categories=tuple(kept.tolist()),
         inner=str(kept.dtype),
         reserve=1 / (len(values) + 1),
@@ -227,7 +227,7 @@ def _codes(name: str, distinct: list[Any], rows: int, wanted: str | None) -> Col
         name,
         "",
         kind,
-        reason if wanted is None else "as told",
+        reason if wanted is None else REQUESTED,
         categories=tuple(value.item() if isinstance(value, np.generic) else value for value in distinct),
         reserve=1 / (rows + 1),
     )

@@ -16,7 +16,7 @@ from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError, quoted
 
-__all__ = ["Given", "observed", "series", "span", "with_labels", "within"]
+__all__ = ["Given", "condition_values", "series", "span", "with_labels", "within"]
 
 Given = Mapping[str, Any]
 SHOWN = 12
@@ -53,7 +53,7 @@ def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[
     return told
 
 
-def observed(schema: Schema, rows: Rows) -> dict[str, Any]:
+def condition_values(schema: Schema, rows: Rows) -> dict[str, Any]:
     """The values that the conditions have in some rows."""
     told = with_labels(schema, rows)
     if isinstance(rows.values, pd.DataFrame):

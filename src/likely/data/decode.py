@@ -75,10 +75,10 @@ def _within(dtype: np.dtype, array: np.ndarray) -> np.ndarray:
 
 
 def _decode_column(column: Column, values: np.ndarray, observed: np.ndarray | None) -> pd.Series:
-    hole = np.zeros(len(values), dtype=bool) if observed is None else ~observed
+    missing = np.zeros(len(values), dtype=bool) if observed is None else ~observed
     if column.coded:
-        hole = hole | (values < 0)
-        made = _decode_codes(column, np.where(hole, -1, values).astype(np.int64))
+        missing = missing | (values < 0)
+        made = _decode_codes(column, np.where(missing, -1, values).astype(np.int64))
     elif column.kind == "date":
         made = dates.decode(column, values)
     else:
@@ -90,7 +90,7 @@ def _decode_column(column: Column, values: np.ndarray, observed: np.ndarray | No
             rounded = np.array(column.written.texts(rounded, column.per_unit), dtype=object)
         numbers = pd.Series(rounded) if column.inner is None else pd.Series(rounded).astype(column.inner)
         made = numbers.astype(_dtype(column.dtype))
-    return _with_holes(made, hole)
+    return _masked(made, missing)
 
 
 def _decode_codes(column: Column, codes: np.ndarray) -> pd.Series:
@@ -103,13 +103,13 @@ def _decode_codes(column: Column, codes: np.ndarray) -> pd.Series:
     return dates.from_iso(column, categories) if is_date else pd.Series(categories).astype(_dtype(column.dtype))
 
 
-def _with_holes(made: pd.Series, hole: np.ndarray) -> pd.Series:
-    if not hole.any():
+def _masked(made: pd.Series, missing: np.ndarray) -> pd.Series:
+    if not missing.any():
         return made
     dtype = made.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
         made = made.astype("boolean" if dtype.kind == "b" else dtype.name.replace("u", "U").replace("i", "I", 1))
-    return made.mask(hole)
+    return made.mask(missing)
 
 
 def _dtype(text: str) -> str | pd.api.extensions.ExtensionDtype:

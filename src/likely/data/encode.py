@@ -11,7 +11,7 @@ from torch import Tensor
 
 from likely.data import dates
 from likely.data.atoms import on_atoms
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.channels import inward
 from likely.data.conditions import Given, series, span, within
 from likely.data.encoded import EncodedRows, ResidentRows
@@ -49,7 +49,7 @@ def encode(
     ------
     DataError
         If a column is missing, the shape differs, or a value is no number or date where one is needed, infinite, or
-        beyond a limit that is law; if a condition has no value, or a category that was not seen in training.
+        beyond a hard limit; if a condition has no value, or a category that was not seen in training.
     ConfigError
         If `given` names something that is no condition, or has the wrong number of values.
 
@@ -105,7 +105,7 @@ def _note_extrapolation(column: Column, number: float) -> None:
 
 def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
     """Of a condition that has no category of that name P(x|y) knows nothing; numbers need not lie on a grid."""
-    missing, _ = holes(values)
+    missing, _ = missing_cells(values)
     if missing.any():
         row = values.index[int(missing.argmax())]
         raise DataError(f"condition {column.name!r}, row {row}: the value is missing; P(x|y) needs it")
@@ -204,7 +204,7 @@ def _two_valued(column: Column, array: np.ndarray, codes: np.ndarray) -> np.ndar
             where = tuple(int(i) for i in np.argwhere(~known)[0])
             raise DataError(
                 f"cell of a row of shape {array.shape[1:]}: row {first + where[0]} holds {part[where]}, which is "
-                f"neither {column.low:.10g} nor {column.high:.10g}, the two values that the training data fixed as law"
+                f"neither {column.low:.10g} nor {column.high:.10g}, the only two values of the training data"
             )
         codes[first : first + rows] = upper
     return codes
@@ -269,7 +269,7 @@ def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index
         raise DataError(
             f"{what}: row {where[0] if index is None else index[where[0]]} holds {values[where]}, "
             f"which is not among the {column.kind} values {low:g} to {high:g} "
-            "that are law"
+            "that are allowed"
         )
 
 
@@ -294,7 +294,7 @@ def _check_declared(column: Column, numbers: np.ndarray, values: pd.Series) -> N
         place = int(beyond.argmax())
         value = dates.shown(column, numbers[place]) if column.kind == "date" else f"{numbers[place]:.10g}"
         raise DataError(
-            f"column {column.name!r}: row {values.index[place]} holds {value}, and the limits declared for it are law: "
+            f"column {column.name!r}: row {values.index[place]} holds {value}, beyond its declared limits: "
             f"{within(column)}"
         )
 
@@ -314,7 +314,7 @@ def _as_frame(schema: Schema, values: pd.DataFrame | np.ndarray) -> pd.DataFrame
 
 def _encode_column(column: Column, values: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Numbers `(rows,)` float64, and which of them are observed."""
-    missing, _ = holes(values)
+    missing, _ = missing_cells(values)
     numbers = np.full(len(values), fill(column))
     numbers[~missing] = _encode_present(column, values[~missing] if missing.any() else values)
     return numbers, ~missing
@@ -359,7 +359,7 @@ def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
 
 
 def _numbers(column: Column, values: pd.Series) -> np.ndarray:
-    """Finite numbers, within the limits that are law."""
+    """Finite numbers, within the hard limits."""
     numbers = dates.encode(column, values) if column.kind == "date" else numbers_of(values, column.written)
     if not np.isfinite(numbers).all():
         place = int((~np.isfinite(numbers)).argmax())

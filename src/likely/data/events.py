@@ -141,7 +141,7 @@ def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
 
 
 def _support(column: Column) -> tuple[float, float]:
-    """Where the column's law has its mass, but for what is kept for values never met."""
+    """Where the column's distribution has its mass, but for what is kept for values never met."""
     if column.limits is not None:
         return _before(column, column.limits[0]), column.limits[1]
     if column.kind == "levels" or column.hard:

@@ -19,10 +19,11 @@ __all__ = ["counted", "with_exposure"]
 SHOWN = 12
 
 
-def with_exposure(schema: Schema, rows: Rows, name: str, told: Collection[str] = ()) -> Schema:
+def with_exposure(schema: Schema, rows: Rows, name: str, requested: Collection[str] = ()) -> Schema:
     """The schema in which a column is the exposure: given, not modelled; counts are in proportion to it.
 
-    Of a table these are the columns of the kind `count`; of an array all that hold integers from 0 on, unless told.
+    Of a table these are the columns of the kind `count`; of an array all that hold integers from 0 on, unless their
+    kinds are requested.
 
     Parameters
     ----------
@@ -32,8 +33,8 @@ def with_exposure(schema: Schema, rows: Rows, name: str, told: Collection[str] =
         These.
     name
         The column of a table, or of what came beside an array.
-    told
-        Columns whose kinds were told.
+    requested
+        Columns whose kinds were requested.
 
     Raises
     ------
@@ -46,7 +47,7 @@ def with_exposure(schema: Schema, rows: Rows, name: str, told: Collection[str] =
     if isinstance(rows.values, pd.DataFrame):
         columns = _given(schema, rows.values, name)
     else:
-        columns = _beside(schema, rows, name, told)
+        columns = _beside(schema, rows, name, requested)
     made = replace(schema, columns=columns)
     if not schema.uniform:
         made = replace(made, event_shape=(len(made.modelled),))
@@ -79,20 +80,20 @@ def _whole(column: Column) -> bool:
     return column.numeric and column.kind != "date" and column.per_unit == 1 and (column.low or 0) >= 0
 
 
-def _beside(schema: Schema, rows: Rows, name: str, told: Collection[str]) -> tuple[Column, ...]:
+def _beside(schema: Schema, rows: Rows, name: str, requested: Collection[str]) -> tuple[Column, ...]:
     """The columns of an array, and the exposure that came beside it."""
     numbers = came_beside(rows, name, "exposure")
     _demand_free(schema, name)
     own = len(schema.columns) - len(schema.beside)
     columns = schema.columns[:own]
     if not schema.uniform:
-        columns = tuple(_count(column, place, rows, told) for place, column in enumerate(columns))
+        columns = tuple(_count(column, place, rows, requested) for place, column in enumerate(columns))
     return (*columns, *schema.columns[own:], _column(name, numbers))
 
 
-def _count(column: Column, place: int, rows: Rows, told: Collection[str]) -> Column:
+def _count(column: Column, place: int, rows: Rows, requested: Collection[str]) -> Column:
     """The column of an array as counts, where it can be."""
-    if column.name in told or column.condition or column.kind == "count":
+    if column.name in requested or column.condition or column.kind == "count":
         return column
     values = pd.Series(np.asarray(rows.values)[:, place])
     try:

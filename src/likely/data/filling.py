@@ -17,7 +17,7 @@ __all__ = ["fill_cells"]
 LOSSES = (TypeError, ValueError, OverflowError, ArithmeticError, NotImplementedError, pa.ArrowException)
 
 
-def fill_cells(column: Column, given: pd.Series, new: pd.Series, hole: np.ndarray) -> tuple[pd.Series, str | None]:
+def fill_cells(column: Column, given: pd.Series, new: pd.Series, missing: np.ndarray) -> tuple[pd.Series, str | None]:
     """The column as it was given with its missing cells replaced.
 
     Its type stays, or becomes that of the training rows where missing cells alone kept it from that (numbers that NaN
@@ -32,7 +32,7 @@ def fill_cells(column: Column, given: pd.Series, new: pd.Series, hole: np.ndarra
         `(rows,)`, of any type.
     new
         One value for each missing cell, in the type of the training rows.
-    hole
+    missing
         `(rows,)` boolean: which cells are missing.
 
     Returns
@@ -42,35 +42,35 @@ def fill_cells(column: Column, given: pd.Series, new: pd.Series, hole: np.ndarra
 
     """
     dtype = given.dtype
-    nothing = bool(hole.all()) and _says_nothing(dtype)
+    nothing = bool(missing.all()) and _says_nothing(dtype)
     same = column.came == name_of(dtype) and not isinstance(dtype, pd.SparseDtype)
     if nothing or same or is_duration(name_of(dtype)):
         own = restored(new, column.came)
         if nothing or own.dtype == dtype:
-            return _joined(given, own, hole, own.dtype), None
+            return _joined(given, own, missing, own.dtype), None
         new = own
     if isinstance(dtype, pd.SparseDtype):
-        dense, _ = fill_cells(column, given.sparse.to_dense(), new, hole)
+        dense, _ = fill_cells(column, given.sparse.to_dense(), new, missing)
         made = dense.astype(pd.SparseDtype(dense.dtype, dtype.fill_value))
-        return made, _told(column, dtype, made.dtype) if made.dtype.kind != dtype.kind else None
-    if _held_back(given[~hole], new.dtype):
-        return _joined(given, new, hole, new.dtype), None
+        return made, _conversion(column, dtype, made.dtype) if made.dtype.kind != dtype.kind else None
+    if _held_back(given[~missing], new.dtype):
+        return _joined(given, new, missing, new.dtype), None
     if isinstance(dtype, pd.CategoricalDtype):
         added = [value for value in dict.fromkeys(new.tolist()) if value not in dtype.categories]
         made = given.cat.add_categories(added) if added else given.copy()
-        made[hole] = new.tolist()
+        made[missing] = new.tolist()
         return made, f"column {column.name!r}: {added!r:.200} became categories of it" if added else None
     for wanted in (dtype, *_wider(dtype, new.dtype)):
-        if wanted is not dtype and not _equal(given[~hole], _cast(given[~hole], wanted)):
+        if wanted is not dtype and not _equal(given[~missing], _cast(given[~missing], wanted)):
             continue
-        cast = _fitted(column, given[~hole], new, wanted)
+        cast = _fitted(column, given[~missing], new, wanted)
         if cast is not None:
-            made = _joined(given, cast, hole, wanted)
-            return made, None if wanted == dtype else _told(column, dtype, wanted)
-    return _joined(given, new, hole, np.dtype(object)), _told(column, dtype, np.dtype(object))
+            made = _joined(given, cast, missing, wanted)
+            return made, None if wanted == dtype else _conversion(column, dtype, wanted)
+    return _joined(given, new, missing, np.dtype(object)), _conversion(column, dtype, np.dtype(object))
 
 
-def _told(column: Column, was: Any, made: Any) -> str:
+def _conversion(column: Column, was: Any, made: Any) -> str:
     return f"column {column.name!r}: {was} cannot hold what is put into missing cells; it became {made}"
 
 
@@ -154,13 +154,13 @@ def _wider(dtype: Any, own: Any) -> list[Any]:
     return [*more, own]
 
 
-def _joined(given: pd.Series, new: pd.Series, hole: np.ndarray, dtype: Any) -> pd.Series:
+def _joined(given: pd.Series, new: pd.Series, missing: np.ndarray, dtype: Any) -> pd.Series:
     """Observed cells and new ones in one type that holds both."""
     if given.dtype == dtype:
         made = given.array.copy()
-        made[hole] = new.astype(dtype).array
+        made[missing] = new.astype(dtype).array
         return pd.Series(made, given.index, dtype, given.name)
-    order = np.argsort(np.concatenate([np.flatnonzero(~hole), np.flatnonzero(hole)]))
-    seen = given[~hole].astype(dtype)
+    order = np.argsort(np.concatenate([np.flatnonzero(~missing), np.flatnonzero(missing)]))
+    seen = given[~missing].astype(dtype)
     parts = [part for part in (seen, new.astype(dtype)) if len(part)]
     return pd.concat(parts, ignore_index=True).iloc[order].set_axis(given.index).rename(given.name)

@@ -21,9 +21,9 @@ DWARFED, LEAST_BINS = 5.0, 8
 
 
 def numbers(values: pd.Series) -> np.ndarray | None:
-    """Numbers of a numeric column, seconds since 1970 of dates (in their own zone): `(rows,)` float64, NaN for holes.
+    """Numbers of a numeric column, seconds since 1970 of dates (in their own zone): `(rows,)` float64.
 
-    `None` for booleans, strings and whatever else has no order.
+    NaN where the cell is missing; `None` for booleans, strings and whatever else has no order.
     """
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         plain = values.dt.tz_localize(None)
@@ -59,7 +59,7 @@ class Bins:
 
 
 def bins(values: np.ndarray, *, dates: bool = False, most: int = BINS, cut: float = CUT) -> Bins:
-    """Bins for values without holes.
+    """Bins for values, none of them missing.
 
     Linear bins cover all values but the share `cut` at either end, and, if something is cut, a margin for others like
     them; each holds the same number of integers, or of decimals, where all values are such. An axis is logarithmic

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.atoms import with_atoms
-from likely.data.cells import holes
+from likely.data.cells import missing_cells
 from likely.data.channels import Channels, channels_of
 from likely.data.columns import MAX_CATEGORIES, column_of
 from likely.data.looks import Look, look
@@ -168,7 +168,7 @@ def _condition(
 ) -> Column:
     if wanted == "ignore":
         raise ConfigError(f"column {name!r} cannot be ignored and be a condition; choose one")
-    missing = int(holes(values)[0].sum())
+    missing = int(missing_cells(values)[0].sum())
     if missing:
         raise DataError(
             f"condition {name!r} misses {missing} of {len(values)} values; P(x|y) needs every one: "

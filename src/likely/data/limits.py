@@ -1,4 +1,4 @@
-"""Limits that are declared to be law: beyond them P(x) is 0."""
+"""Declared limits: beyond them P(x) is 0."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from likely.data.conditions import within
 from likely.data.encode import encode
 from likely.data.events import number_of
 from likely.data.knots import MIN_POSITIVE, with_knots
-from likely.data.schema import NUMERIC, Column, Schema
-from likely.data.uniform import NAME, TOLD
+from likely.data.schema import NUMERIC, REQUESTED, Column, Schema
+from likely.data.uniform import NAME
 from likely.errors import ConfigError
 
 __all__ = ["Limits", "with_limits"]
@@ -25,7 +25,7 @@ Limits = Mapping[str, Any] | Sequence[Any] | str
 
 
 def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray) -> Schema:
-    """The schema with `Column.limits` as they are declared; levels of an array become law from the one to the other.
+    """The schema with `Column.limits` as they are declared; levels of an array are those between them.
 
     On a grid the limits are the least and the greatest value of the grid that lies within what was declared: a limit
     inside a cell leaves that cell out unless its middle is within. Dates are limits in the column's encoded units.
@@ -48,14 +48,14 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
         If a training row holds a value beyond.
 
     """
-    told = limits if isinstance(limits, Mapping) else {NAME if schema.uniform else "": limits}
+    given = limits if isinstance(limits, Mapping) else {NAME if schema.uniform else "": limits}
     names = [column.name for column in schema.columns]
-    for name in told:
+    for name in given:
         if str(name) not in names:
             near = difflib.get_close_matches(str(name), names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(names[:20])}"
             raise ConfigError(f"limits are of a column, COLUMN=LOW:HIGH, and none is called {name!r}; {hint}")
-    pairs = {str(name): pair for name, pair in told.items()}
+    pairs = {str(name): pair for name, pair in given.items()}
     columns = [
         _limited(column, pairs[column.name], cells=schema.uniform) if column.name in pairs else column
         for column in schema.columns
@@ -74,27 +74,27 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
     return made
 
 
-def _limited(column: Column, told: Any, *, cells: bool) -> Column:
+def _limited(column: Column, limits: Any, *, cells: bool) -> Column:
     what = "the array" if cells else f"column {column.name!r}"
     if column.condition:
         raise ConfigError(f"{what} is a condition, given and not modelled: it has no limits")
     if column.kind not in NUMERIC:
         other = ", or --column x=levels first" if cells and column.kind == "binary" else ""
         raise ConfigError(f"{what} is {column.kind} ({column.reason}): limits are for numbers and dates{other}")
-    low, high = _on_grid(column, *_pair(column, told))
+    low, high = _on_grid(column, *_pair(column, limits))
     if math.isinf(low) and math.isinf(high):
-        raise ConfigError(f"{what}: give at least one limit, LOW:HIGH, LOW: or :HIGH; got {_said(told)}")
+        raise ConfigError(f"{what}: give at least one limit, LOW:HIGH, LOW: or :HIGH; got {_in_words(limits)}")
     if low >= high:
-        raise ConfigError(f"{what}: limits must leave at least two values, from a lower to a higher; got {_said(told)}")
+        raise ConfigError(f"{what}: limits must leave two values or more, lower before higher; got {_in_words(limits)}")
     if not cells:
         bound = replace(_reaching(column, low), limits=(low, high))
         return replace(bound, reason=f"{column.reason}; {within(bound)} by declaration")
     if column.kind != "levels" or math.isinf(high - low):
         raise ConfigError(
-            f"limits of an array are both ends of its levels, such as 0:255; got {_said(told)} for cells of the kind "
-            f"{column.kind} ({column.reason})"
+            f"limits of an array are both ends of its levels, such as 0:255; got {_in_words(limits)} for cells of the "
+            f"kind {column.kind} ({column.reason})"
         )
-    reason = f"{TOLD}: levels {low:g} to {high:g}, which are law"
+    reason = f"{REQUESTED}: levels {low:g} to {high:g}, any other value is an error"
     return replace(column, low=low, high=high, hard=True, reserve=0.0, reason=reason)
 
 
@@ -105,16 +105,16 @@ def _reaching(column: Column, low: float) -> Column:
     return replace(column, kind="real" if column.per_unit is None else "grid")
 
 
-def _pair(column: Column, told: Any) -> tuple[float, float]:
+def _pair(column: Column, limits: Any) -> tuple[float, float]:
     """Encoded numbers, infinite where a side is open."""
-    if isinstance(told, str):
-        splits = [(told[:i], told[i + 1 :]) for i, letter in enumerate(told) if letter == ":"]
+    if isinstance(limits, str):
+        splits = [(limits[:i], limits[i + 1 :]) for i, letter in enumerate(limits) if letter == ":"]
         if not splits:
-            raise ConfigError(f"limits of {column.name!r} are LOW:HIGH, one of them may be empty; got {told!r}")
+            raise ConfigError(f"limits of {column.name!r} are LOW:HIGH, one of them may be empty; got {limits!r}")
         return _first_that_reads(column, [tuple(part.strip() or None for part in pair) for pair in splits])
-    if not isinstance(told, Sequence) or len(told) != 2:
-        raise ConfigError(f"limits of {column.name!r} are a pair (low, high), None for an open side; got {told!r}")
-    return _first_that_reads(column, [tuple(told)])
+    if not isinstance(limits, Sequence) or len(limits) != 2:
+        raise ConfigError(f"limits of {column.name!r} are a pair (low, high), None for an open side; got {limits!r}")
+    return _first_that_reads(column, [tuple(limits)])
 
 
 def _first_that_reads(column: Column, pairs: Sequence[tuple[Any, ...]]) -> tuple[float, float]:
@@ -152,5 +152,5 @@ def _near(scaled: float) -> float:
     return whole if math.isclose(scaled, whole, rel_tol=1e-15, abs_tol=1e-9) else scaled
 
 
-def _said(told: Any) -> str:
-    return told if isinstance(told, str) else ":".join("" if end is None else str(end) for end in told)
+def _in_words(limits: Any) -> str:
+    return limits if isinstance(limits, str) else ":".join("" if end is None else str(end) for end in limits)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from likely.data import date_formats
 from likely.data import written as numbers
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.schema import CODED, LEFT_OUT
 from likely.data.source import Source
 from likely.data.written import Written
@@ -100,7 +100,7 @@ def look_at(
 ) -> Look | None:
     """Look at one column; `None` where its type says all. Arguments and errors are those of `look`."""
     if form is not None and (not _texts(values) or wanted not in (None, "date")):
-        other = f"it is told to be {wanted}" if wanted not in (None, "date") else f"its type is {values.dtype}"
+        other = f"it is requested as {wanted}" if wanted not in (None, "date") else f"its type is {values.dtype}"
         raise ConfigError(f"column {name!r} has no dates to be read by {form!r}: {other}; expected texts")
     if wanted in LEFT_OUT or wanted in CODED:
         return None
@@ -111,7 +111,7 @@ def look_at(
         return None
     if isinstance(values.dtype, pd.CategoricalDtype):
         return None
-    missing, token = holes(values)
+    missing, token = missing_cells(values)
     present = values[~missing]
     if not len(present):
         return None
@@ -120,7 +120,7 @@ def look_at(
     if not _texts(present):
         _refuse_strays(name, present, numbers_of(present), None)
         return None
-    found = _told_dates(name, present, form) if form is not None else _found(name, present, wanted, decimal)
+    found = _requested_dates(name, present, form) if form is not None else _found(name, present, wanted, decimal)
     return Look(found.written, found.format, token, found.hint)
 
 
@@ -138,7 +138,7 @@ def _refuse_infinite(name: str, values: pd.Series) -> None:
         )
 
 
-def _told_dates(name: str, present: pd.Series, form: str) -> Look:
+def _requested_dates(name: str, present: pd.Series, form: str) -> Look:
     try:
         known = date_formats.parsed(present.tolist(), form).notna().to_numpy()
     except ValueError as error:

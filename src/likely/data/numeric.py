@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from likely.data.resolution import resolutions, told_resolutions
-from likely.data.schema import Column, Kind
+from likely.data.resolution import resolutions, resolutions_in_words
+from likely.data.schema import REQUESTED, Column, Kind
 from likely.errors import DataError
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "numeric",
     "per_unit",
     "recorded_to",
+    "requested_numeric",
     "skewed",
-    "told_numeric",
     "zero_one",
 ]
 
@@ -41,9 +41,9 @@ def moments(values: np.ndarray) -> dict[str, Any]:
 
 
 def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
-    """What observed numbers are taken for.
+    """What kind observed numbers are of.
 
-    In this order: 0 and 1 alone (of a boolean type: law; else two categories); one value;
+    In this order: 0 and 1 alone (of a boolean type: binary; else two categories); one value;
     `listed`, at most 32 distinct numbers, each in five rows on average; `levels`, integers that span fewer than 256;
     `count`, integers from near 0 on (the least is at most half of the largest) that span more, or that trail off (span
     at least 50, half of them in the lowest eighth, the largest met once or in fewer than one row of 200); `positive`,
@@ -81,7 +81,7 @@ def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
         return listed(name, dtype, numbers, f"{len(distinct)} different numbers from {low:.10g} to {high:.10g}")
     recorded = recorded_to(grid) + stray
     common["resolutions"] = resolutions(numbers, grid)
-    coarse = told_resolutions(grid, common["resolutions"])
+    coarse = resolutions_in_words(grid, common["resolutions"])
     if grid == 1 and (reason := _counts(numbers, low, high)):
         return Column(name, dtype, "count", reason + coarse, reserve=1 / (len(numbers) + 1), **common)
     if grid == 1 and high - low < MAX_LEVELS:
@@ -169,7 +169,7 @@ def _skewness(low: float, middle: float, high: float) -> float:
 
 
 def zero_one(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
-    """A column of which 0 and 1 are law."""
+    """A column in which any value but 0 and 1 is an error."""
     return Column(name, dtype, "binary", reason, low=0.0, high=1.0, per_unit=1, hard=True, **moments(numbers))
 
 
@@ -222,27 +222,27 @@ def nearly_per_unit(numbers: np.ndarray, dtype: Any) -> int | None:
     return None
 
 
-def told_numeric(name: str, values: pd.Series, wanted: str) -> Column | None:
-    """A column of observed numbers as the kind that it was told to be; `None` where they do not fit it."""
+def requested_numeric(name: str, values: pd.Series, wanted: str) -> Column | None:
+    """A column of observed numbers as the kind that it was requested to be; `None` where they do not fit it."""
     numbers, dtype = _checked(name, values), str(values.dtype)
     grid = per_unit(numbers, values.dtype)
     low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, **moments(numbers)}
     reserve = 1 / (len(numbers) + 1)
     if wanted == "listed" and 1 < len(np.unique(numbers)) <= MAX_LEVELS:
-        return listed(name, dtype, numbers, "as told")
+        return listed(name, dtype, numbers, REQUESTED)
     if wanted in ("positive", "grid", "count", "levels"):
         common["resolutions"] = resolutions(numbers, grid)
     if wanted == "real":
-        return Column(name, dtype, "real", "as told", **common)
+        return Column(name, dtype, "real", REQUESTED, **common)
     if wanted == "positive" and low > 0:
-        return Column(name, dtype, "positive", "as told", per_unit=grid, reserve=reserve, **common)
+        return Column(name, dtype, "positive", REQUESTED, per_unit=grid, reserve=reserve, **common)
     if wanted == "grid" and grid is not None:
-        return Column(name, dtype, "grid", "as told", per_unit=grid, **common)
+        return Column(name, dtype, "grid", REQUESTED, per_unit=grid, **common)
     if wanted == "count" and grid == 1 and low >= 0:
-        return Column(name, dtype, "count", "as told", per_unit=1, reserve=reserve, **common)
+        return Column(name, dtype, "count", REQUESTED, per_unit=1, reserve=reserve, **common)
     if wanted == "levels" and grid == 1:
-        return Column(name, dtype, "levels", "as told", per_unit=1, reserve=reserve, **common)
+        return Column(name, dtype, "levels", REQUESTED, per_unit=1, reserve=reserve, **common)
     if wanted == "binary" and np.isin(numbers, (0, 1)).all():
-        return zero_one(name, dtype, numbers, "as told")
+        return zero_one(name, dtype, numbers, REQUESTED)
     return None

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data import dates
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.columns import column_of
 from likely.data.schema import Schema
 from likely.data.source import Rows
@@ -148,8 +148,8 @@ def read_parts(path: Path) -> list[str]:
     raise DataError(f"{path} has no column of parts; expected train, val or test in every row, below a header or not")
 
 
-def ungrouped(schema: Schema, split: object, told: Collection[str]) -> Schema:
-    """The schema without the column whose groups divide the rows, unless it is told what it is, or a condition.
+def ungrouped(schema: Schema, split: object, requested: Collection[str]) -> Schema:
+    """The schema without the column whose groups divide the rows, unless its kind is requested, or it is a condition.
 
     Training rows have none of the groups of the test rows: all of these would be values that were never seen.
 
@@ -161,7 +161,7 @@ def ungrouped(schema: Schema, split: object, told: Collection[str]) -> Schema:
     """
     how, _, name = split.partition(":") if isinstance(split, str) else ("", "", "")
     place = next((i for i, c in enumerate(schema.columns) if c.name == name and c in schema.modelled), None)
-    if how != "group" or schema.uniform or place is None or name in told:
+    if how != "group" or schema.uniform or place is None or name in requested:
         return schema
     if schema.dims == 1:
         raise DataError(f"no column is left to model but {name!r}, whose groups divide the rows")
@@ -183,7 +183,7 @@ def _values(rows: Rows, column: str) -> pd.Series:
         values = rows.values.iloc[:, known.index(column)]
     else:
         values = pd.Series(rows.values[:, known.index(column)])
-    missing, _ = holes(values)
+    missing, _ = missing_cells(values)
     if missing.any():
         raise DataError(
             f"the split is by column {column!r}, and row {values.index[int(missing.argmax())]} has no value there; "

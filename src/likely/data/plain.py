@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.knots import with_knots
-from likely.data.numeric import numeric, told_numeric
+from likely.data.numeric import numeric, requested_numeric
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError
 
 __all__ = ["without_masses"]
 
-TOLD = "as told"
 
-
-def without_masses(schema: Schema, rows: Rows, takes: Callable[[Column], bool], told: Collection[str] = ()) -> Schema:
+def without_masses(
+    schema: Schema, rows: Rows, takes: Callable[[Column], bool], requested: Collection[str] = ()
+) -> Schema:
     """The schema of a table for a likelihood that knows neither listed numbers nor atoms.
 
     Where it takes a column that has them, the column is what it would be without: levels, counts, a grid or reals, with
@@ -32,13 +32,13 @@ def without_masses(schema: Schema, rows: Rows, takes: Callable[[Column], bool], 
         Inferred from these training rows.
     takes
         Whether the likelihood is that of such a column.
-    told
-        Names of the columns whose kind the user told.
+    requested
+        Names of the columns whose kind the user requested.
 
     Raises
     ------
     ConfigError
-        If a column is told to be listed.
+        If a column is requested to be listed.
 
     """
     if schema.uniform:
@@ -50,9 +50,9 @@ def without_masses(schema: Schema, rows: Rows, takes: Callable[[Column], bool], 
         plain = _plain(column, _values(rows, place))
         if not takes(plain):
             continue
-        if column.kind == "listed" and column.name in told:
+        if column.kind == "listed" and column.name in requested:
             raise ConfigError(
-                f"column {column.name!r} is told to be listed, and this likelihood knows no listed numbers; "
+                f"column {column.name!r} is requested as listed, and this likelihood knows no listed numbers; "
                 f"give --column {column.name}={plain.kind}, or leave the likelihood out"
             )
         columns[place] = plain
@@ -66,11 +66,11 @@ def _values(rows: Rows, place: int) -> pd.Series:
 
 
 def _plain(column: Column, values: pd.Series) -> Column:
-    present = values[~holes(values)[0]]
+    present = values[~missing_cells(values)[0]]
     numbers = numbers_of(present, column.written)
     read = present if pd.api.types.is_numeric_dtype(present.dtype) else pd.Series(numbers, index=present.index)
-    kept = column.kind if column.atoms and column.reason.startswith(TOLD) else None
-    made = None if kept is None else told_numeric(column.name, read, kept)
+    kept = column.kind if column.atoms and column.requested else None
+    made = None if kept is None else requested_numeric(column.name, read, kept)
     made = with_knots(made or numeric(column.name, read, listing=False), numbers)
     reason = made.reason if column.written is None else f"{made.reason}; {column.written} in texts"
     beside = {name: getattr(column, name) for name in ("dtype", "missing", "token", "written", "inner")}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data import dates
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.schema import Column
 
 __all__ = ["plainly"]
@@ -16,7 +16,7 @@ def plainly(column: Column, values: pd.Series) -> pd.Series:
     """The values of a column in a type of numbers or dates, where its texts are read as such; others as they are."""
     if not column.numeric or pd.api.types.is_numeric_dtype(values.dtype) or values.dtype.kind in "mM":
         return values
-    missing, _ = holes(values)
+    missing, _ = missing_cells(values)
     if missing.all():
         return values
     present = values[~missing]

@@ -9,12 +9,12 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from likely.data.cells import holes, numbers_of
+from likely.data.cells import missing_cells, numbers_of
 from likely.data.knots import spikes
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 
-__all__ = ["confirmed", "resolutions", "told_resolutions"]
+__all__ = ["confirmed", "resolutions", "resolutions_in_words"]
 
 MULTIPLES = (2, 4, 8, 12, 15, 30, 60, *(base * 10**power // 4 for power in range(1, 7) for base in (2, 4, 8, 10, 20)))
 CELLS, FEWEST, STEPS = 4, 40, 100
@@ -86,7 +86,7 @@ def _fitted(places: np.ndarray, multiples: Sequence[int]) -> tuple[float, np.nda
     return float((counts * np.log((boost * shares).sum(1))).sum()), shares
 
 
-def told_resolutions(per_unit: int | None, found: Found) -> str:
+def resolutions_in_words(per_unit: int | None, found: Found) -> str:
     """The resolutions in words; empty where there is one."""
     if per_unit is None or not found:
         return ""
@@ -109,13 +109,13 @@ def confirmed(schema: Schema, rows: Rows) -> Schema:
 
 
 def _without(column: Column) -> Column:
-    told = told_resolutions(column.per_unit, column.resolutions)
+    told = resolutions_in_words(column.per_unit, column.resolutions)
     return replace(column, resolutions=(), reason=column.reason.replace(told, ""))
 
 
 def _gain(column: Column, values: pd.Series) -> float:
     """Σ log Σ_g r_g m_g [m_g divides x] over the rows: what the resolutions add where P(x) is smooth."""
-    numbers = numbers_of(values[~holes(values)[0]], column.written)
+    numbers = numbers_of(values[~missing_cells(values)[0]], column.written)
     kept = numbers[np.isfinite(numbers) & (np.abs(numbers) * (column.per_unit or 1) < FARTHEST)]
     places = _places(kept, column.per_unit or 1)
     multiples, shares = (np.array(part) for part in zip(*column.resolutions, strict=True))

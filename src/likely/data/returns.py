@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from likely.data.cells import holes
+from likely.data.cells import missing_cells
 from likely.data.decode import decode
 from likely.data.dtypes import came_as, is_duration
 from likely.data.encode import encode
@@ -69,7 +69,7 @@ def demand_returns(schema: Schema, rows: Rows) -> None:
 
 
 def _demand(schema: Schema, column: Column, frame: pd.DataFrame) -> None:
-    place = int((~holes(frame.iloc[:, 0])[0]).argmax())
+    place = int((~missing_cells(frame.iloc[:, 0])[0]).argmax())
     alone = replace(schema, columns=(replace(column, condition=False),), event_shape=(1,))
     try:
         decode(alone, encode(alone, frame.iloc[place : place + 1]).values)

@@ -12,7 +12,7 @@ from likely.data.source import LABEL, Delimited, Form
 from likely.data.written import Written
 from likely.errors import ConfigError, RunError
 
-__all__ = ["CODED", "EXPOSURE", "LABEL", "LEFT_OUT", "Binarize", "Column", "Kind", "Schema"]
+__all__ = ["CODED", "EXPOSURE", "LABEL", "LEFT_OUT", "REQUESTED", "Binarize", "Column", "Kind", "Schema"]
 
 Kind = Literal[
     "binary", "categorical", "ordered", "constant", "listed", "levels", "count", "grid", "real", "positive", "date",
@@ -20,6 +20,7 @@ Kind = Literal[
 ]  # fmt: skip
 Binarize = Literal["dynamic", "static", "threshold"]
 EXPOSURE = "exposure"
+REQUESTED = "as requested"  # the reason of a kind that the user requested
 CODED: tuple[Kind, ...] = ("categorical", "ordered", "constant")
 NUMERIC: tuple[Kind, ...] = ("listed", "levels", "count", "grid", "real", "positive", "date")
 LEFT_OUT: tuple[Kind, ...] = ("identifier", "text", "ignore")
@@ -34,7 +35,7 @@ class Column:
     name, dtype
         As they came.
     kind, reason
-        What the column is taken for, and why.
+        What the column was inferred as, or requested to be, and why.
     mean, scale
         Of the training rows, in data units; of a binary column, of its codes 0 and 1.
     low, high
@@ -44,14 +45,14 @@ class Column:
         Values are multiples of 1/per_unit: 1 for integers, 100 for two decimals, 255 for levels scaled to 0..1.
         `None`: not on a grid.
     hard
-        The limits are law (0/1, 0..255): a value beyond them is an error.
+        The limits are those of the type (0/1, 0..255): a value beyond them is an error.
     categories
         The values seen in training, in code order, and those that a pandas categorical knows besides; of dates their
         ISO texts; of a listed column its numbers, rising.
     inner
         Type of a pandas categorical's categories.
     reserve
-        Mass kept for values never seen in training, 1/(rows + 1); 0 where the limits are law.
+        Mass kept for values never seen in training, 1/(rows + 1); 0 where the limits are `hard`.
     condition
         The column is y of P(x|y): given, not modelled.
     exposure
@@ -78,7 +79,7 @@ class Column:
         `(multiple, share)` pairs, multiples rising from 1: a share of the rows was recorded to so many steps of
         the grid. Empty where every row was recorded to one step.
     limits
-        Declared law: P(x) is 0 below the first and above the second, ∓∞ where a side is open; on a grid they are values
+        Declared: P(x) is 0 below the first and above the second, ∓∞ where a side is open; on a grid they are values
         of it. `low` and `high` stay those of the training rows.
     came
         The type that the column came in, where `dtype` is the plain one that it is read as: `Sparse[int64, 0]`, `>f8`,
@@ -139,6 +140,11 @@ class Column:
     def left_out(self) -> bool:
         """The column is not modelled, nor a condition."""
         return self.kind in LEFT_OUT
+
+    @property
+    def requested(self) -> bool:
+        """Whether the user requested its kind; schemas that were stored earlier say `as told`."""
+        return self.reason.startswith((REQUESTED, "as told"))
 
     @property
     def measure(self) -> Literal["mass", "density", "mixed"]:

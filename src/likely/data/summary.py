@@ -59,14 +59,14 @@ class Summary:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, ready for JSON; dates as ISO 8601."""
-        low, high = (self._told(value) for value in (self.low, self.high))
+        low, high = (self._in_words(value) for value in (self.low, self.high))
         return {
             "missing": self.missing,
             "distinct": self.distinct,
             "low": low,
             "high": high,
             "top": [{"value": value, "count": count} for value, count in self.top],
-            "histogram": {"edges": [self._told(edge) for edge in self.edges], "counts": list(self.counts)},
+            "histogram": {"edges": [self._in_words(edge) for edge in self.edges], "counts": list(self.counts)},
         }
 
     @property
@@ -87,7 +87,7 @@ class Summary:
             return ""
         return f"{short(value) if isinstance(value, float) else value} in {percent(count / self.present)}"
 
-    def _told(self, value: float | None) -> Any:
+    def _in_words(self, value: float | None) -> Any:
         return moment(value) if self.dates and value is not None else value
 
 
@@ -108,7 +108,7 @@ def summarise(column: Column, values: pd.Series) -> Summary:
     Parameters
     ----------
     column
-        What it was taken for: numbers are binned unless they are codes, and dates may be written as strings.
+        What it was inferred as: numbers are binned unless they are codes, and dates may be written as strings.
     values
         Of the training rows, as they came.
 

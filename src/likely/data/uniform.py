@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from likely.data.numeric import DECIMAL, MAX_INTEGER, MAX_REAL, SCALED, per_unit, recorded_to
-from likely.data.schema import Column, Kind, Schema
+from likely.data.schema import REQUESTED, Column, Kind, Schema
 from likely.data.source import Form
 from likely.data.tally import Tally, chunks, tally
 from likely.errors import ConfigError, DataError
 
-__all__ = ["NAME", "TOLD", "cells_of", "is_uniform", "taken"]
+__all__ = ["NAME", "cells_notice", "cells_of", "is_uniform"]
 
-NAME, TOLD = "x", "as told"
+NAME = "x"
 KINDS: tuple[Kind, ...] = ("levels", "binary", "real", "grid")
 GRIDS = (*SCALED, *DECIMAL)
 BYTE, HALF = 255, 127
@@ -47,7 +47,7 @@ def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
     """What all cells of an array are: their values decide, never the type that holds them.
 
     In this order: two values are `binary`; pictures of 8 bits, and bytes that span more than half of 0 to 255, are
-    `levels` 0 to 255, which are law; other values on a grid are `levels` from the least to the largest of the training
+    `levels` 0 to 255, hard limits; other values on a grid are `levels` from the least to the largest of the training
     rows, with a reserve of 1/(rows + 1) for others; the rest is `real`. The span is what counts, not how many values
     there are: the largest and the least grey of a few pictures tell how bright their source can be, while few cells
     never show half of 256 values.
@@ -91,28 +91,28 @@ def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
         raise ConfigError(f"the cells cannot be {wanted}: they are {recorded_to(grid)}; they can be real")
     common |= {"low": low, "high": high} | (_moments(array) if found is None else _weighed(found, grid))
     if wanted == "real" or grid is None:
-        return Column(NAME, kind="real", reason=TOLD if wanted else recorded_to(grid), **common)
+        return Column(NAME, kind="real", reason=REQUESTED if wanted else recorded_to(grid), **common)
     if wanted == "grid":
-        return Column(NAME, kind="grid", reason=TOLD, per_unit=grid, **common)
-    told = f"{TOLD}: " if wanted else ""
+        return Column(NAME, kind="grid", reason=REQUESTED, per_unit=grid, **common)
+    requested = f"{REQUESTED}: " if wanted else ""
     if bytes_:
         common |= {"low": 0.0, "high": float(BYTE)}
-        return Column(NAME, kind="levels", reason=f"{told}8 bits, 0 to 255", per_unit=1, hard=True, **common)
-    why = f"{told}{recorded_to(grid)} from {low:.10g} to {high:.10g}"
+        return Column(NAME, kind="levels", reason=f"{requested}8 bits, 0 to 255", per_unit=1, hard=True, **common)
+    why = f"{requested}{recorded_to(grid)} from {low:.10g} to {high:.10g}"
     return Column(NAME, kind="levels", reason=why, per_unit=grid, reserve=1 / (len(array) + 1), **common)
 
 
-def taken(schema: Schema) -> tuple[str, ...]:
-    """What the cells of an array were taken for, and the option that says otherwise; nothing where that was told."""
+def cells_notice(schema: Schema) -> tuple[str, ...]:
+    """What the cells of an array were inferred as, and the option that says otherwise; nothing if requested."""
     column = schema.columns[0]
-    if not schema.uniform or schema.binarize or column.reason.startswith(TOLD) or column.kind == "real":
+    if not schema.uniform or schema.binarize or column.requested or column.kind == "real":
         return ()
     if column.kind == "binary":
-        what = f"every cell is {column.low:.10g} or {column.high:.10g}: these two values are law"
+        what = f"every cell is {column.low:.10g} or {column.high:.10g}: any other value is an error"
         return (f"{what}; --column {NAME}=levels says otherwise",)
-    beyond = "which are law" if column.hard else f"others have mass {column.reserve:.2g} together"
-    told = f"--limits LOW:HIGH or --column {NAME}=real says otherwise"
-    return (f"the cells are taken for levels ({column.reason}), {beyond}; {told}",)
+    beyond = "any other value is an error" if column.hard else f"others have mass {column.reserve:.2g} together"
+    otherwise = f"--limits LOW:HIGH or --column {NAME}=real says otherwise"
+    return (f"the cells were inferred as levels ({column.reason}), {beyond}; {otherwise}",)
 
 
 def _demand_numbers(array: np.ndarray) -> None:
@@ -159,7 +159,7 @@ def _binary(found: Tally, wanted: str | None, common: dict[str, Any]) -> Column 
         return None
     share = float(found.counts[ends == high].sum() / found.counts.sum())
     scale = float(np.sqrt(share * (1 - share))) or 1.0
-    why = TOLD if wanted else f"only {low:.10g} and {high:.10g}"
+    why = REQUESTED if wanted else f"only {low:.10g} and {high:.10g}"
     return Column(
         NAME, kind="binary", reason=why, low=low, high=high, per_unit=1, hard=True, mean=share, scale=scale, **common
     )

@@ -71,10 +71,12 @@ def weights_of(schema: Schema, rows: Rows, given: Given | None = None) -> torch.
     if schema.weight is None:
         return None
     if not isinstance(rows.values, pd.DataFrame):
-        told = (given or {}).get(schema.weight, rows.labels_named(schema.weight))
-        if told is not None and np.shape(told) != (len(rows),):
-            raise ConfigError(f"expected one {schema.weight} for each of {len(rows)} rows, got shape {np.shape(told)}")
-        return None if told is None else torch.tensor(_numbers(schema.weight, pd.Series(told)))
+        values = (given or {}).get(schema.weight, rows.labels_named(schema.weight))
+        if values is not None and np.shape(values) != (len(rows),):
+            raise ConfigError(
+                f"expected one {schema.weight} for each of {len(rows)} rows, got shape {np.shape(values)}"
+            )
+        return None if values is None else torch.tensor(_numbers(schema.weight, pd.Series(values)))
     names = [str(known) for known in rows.values.columns]
     if schema.weight not in names:
         return None

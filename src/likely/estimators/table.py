@@ -11,7 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from likely.data import WEIGHT, Division
-from likely.data.cells import holes
+from likely.data.cells import missing_cells
 from likely.errors import DataError
 
 __all__ = ["LEAST", "checked", "division_of", "likelier", "named", "quantile", "seed_of", "weighed", "weighted"]
@@ -137,7 +137,7 @@ def likelier(
 
 
 def _missing(rows: pd.DataFrame | np.ndarray) -> np.ndarray:
-    return np.column_stack([holes(values)[0] for _, values in pd.DataFrame(rows).items()])
+    return np.column_stack([missing_cells(values)[0] for _, values in pd.DataFrame(rows).items()])
 
 
 def seed_of(random_state: Any) -> int:

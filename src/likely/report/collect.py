@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from likely.assembly import words
-from likely.data import EncodedRows, Rows, decode, observed, sources
+from likely.data import EncodedRows, Rows, condition_values, decode, sources
 from likely.data.pictures import pictures
 from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
@@ -235,7 +235,9 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         y = _given(run, rows, SHOWN)
         return shown | {
             "originals": pictures(run.schema, x[:count]),
-            "reconstructions": pictures(run.schema, run.reconstruct(first.values, given=observed(run.schema, first))),
+            "reconstructions": pictures(
+                run.schema, run.reconstruct(first.values, given=condition_values(run.schema, first))
+            ),
             "samples": pictures(run.schema, run.sample(SHOWN, given=y)),
             "sample_means": pictures(run.schema, run.sample(SHOWN, given=y, mean=True)),
             "least_likely": pictures(run.schema, x[low]),
@@ -248,7 +250,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
     modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
     return shown | {
         "originals": _frame(run, first.values),
-        "reconstructions": _frame(run, run.reconstruct(first.values, given=observed(run.schema, first))),
+        "reconstructions": _frame(run, run.reconstruct(first.values, given=condition_values(run.schema, first))),
         "samples": sampled.head(TABLE_ROWS),
         "real": _counted(run, _frame(run, rows.values)[modelled]),
         "sampled": _counted(run, compared[modelled]),
@@ -295,7 +297,7 @@ def _names(run: Run) -> list[str]:
 
 def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
     """The conditions of the rows, in turn and from the first again."""
-    return {name: np.asarray(y)[np.arange(count) % len(rows)] for name, y in observed(run.schema, rows).items()}
+    return {name: np.asarray(y)[np.arange(count) % len(rows)] for name, y in condition_values(run.schema, rows).items()}
 
 
 def _counted(run: Run, frame: pd.DataFrame) -> pd.DataFrame:

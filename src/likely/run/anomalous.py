@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
-from likely.data import EncodedRows, Given, encode_given, observed, outward
+from likely.data import EncodedRows, Given, condition_values, encode_given, outward
 from likely.errors import ConfigError, DataError
 from likely.run.forms import container_of, labelled, packed
 from likely.run.progress import bar
@@ -107,7 +107,7 @@ def _given(run: Run) -> Tensor | None:
         return None
     if run.conditions is None:
         rows = run.division.rows(run.training_source(), "train")
-        run.conditions = encode_given(run.schema, observed(run.schema, rows), len(rows))
+        run.conditions = encode_given(run.schema, condition_values(run.schema, rows), len(rows))
     return None if run.conditions is None else run.conditions.to(run.device)
 
 

@@ -15,13 +15,13 @@ from likely.data import (
     Source,
     Split,
     beside_rows,
-    channels_told,
+    cells_notice,
+    channels_notice,
     confirmed,
     counted,
     demand_returns,
     infer_schema,
     shared,
-    taken,
     ungrouped,
     weighing,
     with_classes,
@@ -105,8 +105,15 @@ def describe(
         for name, found in (looks or {}).items()
         if found.hint and name not in left_out
     )
-    axis = channels_told(schema, told.get("channels"))
-    said += (*_read(looks or {}), *hints, *axis, *taken(schema), *counted(schema), *shared(schema, source, division))
+    axis = channels_notice(schema, told.get("channels"))
+    said += (
+        *_read(looks or {}),
+        *hints,
+        *axis,
+        *cells_notice(schema),
+        *counted(schema),
+        *shared(schema, source, division),
+    )
     said += (*weighing(schema, division.rows(source, "train")), *rounded_in(schema, source))
     return Description(schema, division, source.notices + said)
 
@@ -121,7 +128,7 @@ def as_it_is(describing: Callable[..., Description], kinds: Mapping[str, str] | 
     units = schema.binarize or cell.kind in ("levels", "grid", "real") or (cell.low, cell.high) == (0, 1)
     if schema.form != "table" and not kinds and not (schema.uniform and units) and schema.beside == schema.conditions:
         found = describing(kinds={"x": "real"}, plain=lambda _: True)
-    said = taken(found.schema)
+    said = cells_notice(found.schema)
     return replace(found, notices=tuple(notice for notice in found.notices if notice not in said))
 
 

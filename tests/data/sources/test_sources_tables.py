@@ -55,8 +55,8 @@ def test_integers_with_zeros_in_front_are_codes(tmp_path: Path, decimal: str | N
     (tmp_path / "t.csv").write_text("zip;n;word;x\n02139;0;007a;00,5\n10001;5;b;1,5\n")
     source = open_source(tmp_path / "t.csv", reading=Reading(decimal=decimal))
     assert [notice for notice in source.notices if "zeros" in notice] == [
-        "t.csv: column 'zip' has zeros in front, as in 02139, so it was read as strings, as codes are; told to be "
-        "count, levels or grid, by --column, it is numbers"
+        "t.csv: column 'zip' has zeros in front, as in 02139, so it was read as strings, as codes are; for "
+        "numbers give --column NAME=count, levels or grid"
     ]
     assert table(source)["zip"].tolist() == ["02139", "10001"]
     assert table(source)["n"].tolist() == [0, 5]

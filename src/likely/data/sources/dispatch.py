@@ -68,8 +68,8 @@ def open_source(
     notices = []
     if resize is not None and any(one.read().values.shape[1:3] != tuple(resize) for one in source.splits.values()):
         notices.append("resize is for folders of pictures; these data were not scaled")
-    told = reading is not None and (reading.separator or reading.decimal)
-    if told and source.form != "table":
+    written = reading is not None and (reading.separator or reading.decimal)
+    if written and source.form != "table":
         notices.append("separator and decimal are for tables; these data were taken as they are")
     if background is not None and source.form != "images":
         notices.append("background is for folders of pictures; these data were taken as they are")

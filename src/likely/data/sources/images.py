@@ -61,9 +61,9 @@ def read_folder(
         return None
     base = _base(path, files)
     _check_places(base, files)
-    told: list[str] = []
+    labelled: list[str] = []
     tables = [entry for entry in entries if entry.suffix.lower() in TABLES]
-    beside, used = labels_beside(tables, files, told)
+    beside, used = labels_beside(tables, files, labelled)
     others = len(entries) - len(files) - len(used)
     notices = [f"{others} files that are not pictures were left out"] if others else []
     read = _read_all(files, partial(read_picture, resize=resize, background=background or WHITE), progress)
@@ -74,7 +74,7 @@ def read_folder(
         chosen = [i for i, (own, _) in enumerate(placed) if own == split]
         rows = _rows([read[i] for i in chosen], [placed[i][1] for i in chosen], colour)
         splits[split] = rows if beside is None else _with_labels(rows, beside.iloc[chosen])
-    return Source("images", splits, path, (*notices, *told, *_notices(read, placed, background)))
+    return Source("images", splits, path, (*notices, *labelled, *_notices(read, placed, background)))
 
 
 def _base(root: Path, files: list[Path]) -> Path:

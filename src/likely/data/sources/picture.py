@@ -56,7 +56,7 @@ class Picture:
         return array.ndim == 2 or bool((array[..., :1] == array[..., 1:]).all())
 
 
-def colour_of(told: str | Sequence[int] | None) -> tuple[int, int, int] | None:
+def colour_of(colour: str | Sequence[int] | None) -> tuple[int, int, int] | None:
     """A colour by its name, as `#rrggbb` or as `R,G,B` of 0 to 255; `None` for none.
 
     Raises
@@ -65,9 +65,9 @@ def colour_of(told: str | Sequence[int] | None) -> tuple[int, int, int] | None:
         If it is no colour.
 
     """
-    if told is None:
+    if colour is None:
         return None
-    text = told if isinstance(told, str) else ",".join(map(str, told))
+    text = colour if isinstance(colour, str) else ",".join(map(str, colour))
     plain = re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", text)
     try:
         found = ImageColor.getrgb(f"rgb({text})" if plain else text)[:3]

@@ -54,7 +54,7 @@ def sparse_source(matrix: Any) -> Source:
     _demand_room(shape, matrix.dtype.itemsize, what)
     source = tensor_source(matrix.detach().cpu().to_dense())
     array = source.splits["all"].read().values
-    return replace(source, notices=(_told(what, shape, np.asarray(array)),))
+    return replace(source, notices=(_notice(what, shape, np.asarray(array)),))
 
 
 def read_sparse_npz(path: Path) -> Source:
@@ -87,7 +87,7 @@ def _source(matrix: Any, what: str, path: Path | None) -> Source:
     shape = tuple(int(size) for size in matrix.shape)
     _demand_room(shape, np.dtype(matrix.dtype).itemsize, what)
     array = checked(matrix.toarray(), what)
-    return Source("array", {"all": Rows(array)}, path, (_told(what if path is None else path.name, shape, array),))
+    return Source("array", {"all": Rows(array)}, path, (_notice(what if path is None else path.name, shape, array),))
 
 
 def _coordinates(archive: Mapping[str, np.ndarray], path: Path) -> Source:
@@ -102,10 +102,10 @@ def _coordinates(archive: Mapping[str, np.ndarray], path: Path) -> Source:
     array = np.full(shape, empty.reshape(()), dtype=data.dtype)
     array[tuple(coords)] = 0
     np.add.at(array, tuple(coords), data)
-    return Source("array", {"all": Rows(checked(array, str(path)))}, path, (_told(path.name, shape, array),))
+    return Source("array", {"all": Rows(checked(array, str(path)))}, path, (_notice(path.name, shape, array),))
 
 
-def _told(what: str, shape: tuple[int, ...], array: np.ndarray) -> str:
+def _notice(what: str, shape: tuple[int, ...], array: np.ndarray) -> str:
     share = np.count_nonzero(array) / max(1, array.size)
     size = " x ".join(map(str, shape))
     return f"{what}, {size} with {percent(share)} other than 0, was made dense: {array.nbytes / 2**20:.3g} MiB"

@@ -16,7 +16,7 @@ from likely.errors import DataError
 __all__ = ["TEXT", "read_text"]
 
 ENDINGS = (".csv", ".tsv", ".txt")
-UNTOLD = ("", ".data", ".dat")  # endings of files that may be text
+OTHER_ENDINGS = ("", ".data", ".dat")  # endings of files that may be text
 
 
 def read_text(path: Path, reading: Reading | None = None) -> Source:
@@ -35,8 +35,8 @@ def read_text(path: Path, reading: Reading | None = None) -> Source:
 def _recognises(path: Path, head: bytes) -> bool:
     """Text without a NUL under a name that says nothing; of gzipped files the name decides."""
     if path.suffix.lower() == ".gz":
-        return Path(path.stem).suffix.lower() in (*ENDINGS, *UNTOLD)
-    return path.suffix.lower() in UNTOLD and b"\0" not in head
+        return Path(path.stem).suffix.lower() in (*ENDINGS, *OTHER_ENDINGS)
+    return path.suffix.lower() in OTHER_ENDINGS and b"\0" not in head
 
 
 def _written(frame: pd.DataFrame, ending: str) -> bytes:

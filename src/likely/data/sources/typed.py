@@ -57,25 +57,25 @@ def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
     array = pa.array(texts, pa.large_string())
     trimmed = compute.utf8_trim_whitespace(array)
     missing = compute.is_in(trimmed, pa.array(TOKENS, pa.large_string()))
-    hole = missing.to_numpy(zero_copy_only=False)
-    token = _token(array.filter(missing)) if hole.any() else None
-    there = trimmed.filter(compute.invert(missing)) if hole.any() else trimmed
+    empty = missing.to_numpy(zero_copy_only=False)
+    token = _token(array.filter(missing)) if empty.any() else None
+    there = trimmed.filter(compute.invert(missing)) if empty.any() else trimmed
     if not len(there):
         return Typed(np.full(len(texts), np.nan), token)
     made = None
     if STARTS.match(there[0].as_py()):
-        made = _booleans(array, missing, hole) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, notices)
+        made = _booleans(array, missing, empty) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, notices)
     if made is None:
-        return Typed(texts.mask(hole) if hole.any() else texts, token)
-    return Typed(_spread(made, hole) if hole.any() else made, token)
+        return Typed(texts.mask(empty) if empty.any() else texts, token)
+    return Typed(_spread(made, empty) if empty.any() else made, token)
 
 
 def strings(texts: pd.Series) -> Typed:
     """Fields as they stand, but for those that say that nothing is known."""
     array = pa.array(texts, pa.large_string())
     missing = compute.is_in(compute.utf8_trim_whitespace(array), pa.array(TOKENS, pa.large_string()))
-    hole = missing.to_numpy(zero_copy_only=False)
-    return Typed(texts.mask(hole), _token(array.filter(missing))) if hole.any() else Typed(texts, None)
+    empty = missing.to_numpy(zero_copy_only=False)
+    return Typed(texts.mask(empty), _token(array.filter(missing))) if empty.any() else Typed(texts, None)
 
 
 def amounts(column: Typed, decimal: str | None) -> list[Typed]:
@@ -119,8 +119,8 @@ def _all_match(texts: pa.Array, pattern: str) -> bool:
     return bool(compute.all(compute.match_substring_regex(texts, pattern)).as_py())
 
 
-def _booleans(array: pa.Array, missing: pa.Array, hole: np.ndarray) -> np.ndarray | None:
-    present = array.filter(compute.invert(missing)) if hole.any() else array
+def _booleans(array: pa.Array, missing: pa.Array, empty: np.ndarray) -> np.ndarray | None:
+    present = array.filter(compute.invert(missing)) if empty.any() else array
     if not compute.all(compute.is_in(present, BOOLEANS)).as_py():
         return None
     return np.asarray(compute.is_in(present, TRUTHS).to_numpy(zero_copy_only=False))
@@ -134,7 +134,7 @@ def _numbers(what: str, texts: pa.Array, notices: list[str]) -> np.ndarray | Non
     if len(padded):
         notices.append(
             f"{what} has zeros in front, as in {_short(padded[0].as_py())}, so it was read as strings, as codes are; "
-            "told to be count, levels or grid, by --column, it is numbers"
+            "for numbers give --column NAME=count, levels or grid"
         )
         return None
     try:
@@ -165,10 +165,10 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:30]}... ({len(text)} digits)"
 
 
-def _spread(made: np.ndarray, hole: np.ndarray) -> Any:
+def _spread(made: np.ndarray, empty: np.ndarray) -> Any:
     """Values in the rows that have one, in a type that knows missing cells."""
-    full = np.full(len(hole), np.nan if made.dtype.kind == "f" else 0, dtype=made.dtype)
-    full[~hole] = made
+    full = np.full(len(empty), np.nan if made.dtype.kind == "f" else 0, dtype=made.dtype)
+    full[~empty] = made
     if made.dtype.kind == "f":
         return full
-    return pd.arrays.BooleanArray(full, hole) if made.dtype.kind == "b" else pd.arrays.IntegerArray(full, hole)
+    return pd.arrays.BooleanArray(full, empty) if made.dtype.kind == "b" else pd.arrays.IntegerArray(full, empty)

@@ -15,9 +15,9 @@ from likely.data.schema import Column
 
 __all__ = ["on_atoms", "with_atoms"]
 
-FEWEST, SHARE = 10, 0.01
+MIN_ATOM_ROWS, MIN_ATOM_SHARE = 10, 0.01  # rows, and share of the rows, that hold an atom
 SAME = 2.5e-7  # two float32 apart
-SHOWN = 3
+MAX_SHOWN = 3  # atoms in a reason
 
 
 def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, ...]:
@@ -35,7 +35,7 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
         The training rows.
 
     """
-    least = max(FEWEST, SHARE * len(frame))
+    least = max(MIN_ATOM_ROWS, MIN_ATOM_SHARE * len(frame))
     candidates: dict[int, np.ndarray] = {}
     for place, column in enumerate(columns):
         if column.kind in ("real", "positive") and column.per_unit is None:
@@ -78,8 +78,8 @@ def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
         above = ", the others above 0" if positive else ""
         reason = f"real numbers on no grid from {numbers.min():g} to {numbers.max():g}{above}"
         column = replace(column, kind="positive" if positive else "real", reserve=1 / (len(numbers) + 1) * positive)
-    shown = ", ".join(f"{one:g} ({(numbers == one).mean():.1%})" for one in atoms[:SHOWN])
-    more = f" and {len(atoms) - SHOWN} more" if len(atoms) > SHOWN else ""
+    shown = ", ".join(f"{one:g} ({(numbers == one).mean():.1%})" for one in atoms[:MAX_SHOWN])
+    more = f" and {len(atoms) - MAX_SHOWN} more" if len(atoms) > MAX_SHOWN else ""
     reason += f"; mass of its own at {shown}{more}"
     return with_knots(replace(column, atoms=tuple(atoms), reason=reason), numbers)
 

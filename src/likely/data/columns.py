@@ -21,9 +21,10 @@ from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["MAX_CATEGORIES", "column_of"]
 
-MAX_CATEGORIES = 5000
-FEW, INDEX = 50, "index"
-WORDS, CHARACTERS = 4.0, 60.0
+MAX_CATEGORIES = 5000  # different strings of a column; more are an identifier
+MAX_UNNUMBERED = 50  # rows up to which rising integers are no row numbers
+INDEX = "index"
+MIN_TEXT_WORDS, MIN_TEXT_LENGTH = 4.0, 60.0  # words, or characters, on average: from there on strings are text
 NAMED_ID = re.compile(r"(.*[ _.-])?(id|uuid|guid|key|index|row|rownames?|row[ _.-]?(number|num|no))|.*[a-z]I[dD]")
 CURES = {
     "Period": "make them dates by {}.dt.to_timestamp()",
@@ -104,7 +105,7 @@ def _python_dates(values: pd.Series) -> bool:
 
 def _identifier(name: str, values: pd.Series) -> Column | None:
     """Row numbers, and numbers that name rows."""
-    if (len(values) <= FEW and name != INDEX) or not pd.api.types.is_integer_dtype(values.dtype):
+    if (len(values) <= MAX_UNNUMBERED and name != INDEX) or not pd.api.types.is_integer_dtype(values.dtype):
         return None
     numbers = values.to_numpy()
     if numbers[0] >= 0 and numbers[-1] < 1.5 * len(numbers) + 10 and (numbers[1:] > numbers[:-1]).all():
@@ -241,7 +242,7 @@ def _left_out(name: str, values: pd.Series) -> Column | None:
         return None
     words = sum(len(text.split()) for text in distinct) / len(distinct)
     length = sum(map(len, distinct)) / len(distinct)
-    kind: Any = "text" if words >= WORDS or length >= CHARACTERS else "identifier"
+    kind: Any = "text" if words >= MIN_TEXT_WORDS or length >= MIN_TEXT_LENGTH else "identifier"
     what = f"free text, {words:.0f} words on average" if kind == "text" else "an identifier"
     return Column(name, "", kind, f"{len(distinct)} different strings in {rows} rows: {what}")
 

@@ -19,7 +19,7 @@ from likely.errors import ConfigError, DataError, quoted
 __all__ = ["Given", "condition_values", "series", "span", "with_labels", "within"]
 
 Given = Mapping[str, Any]
-SHOWN = 12
+MAX_SHOWN = 12  # categories in a message
 
 
 def span(column: Column) -> str:
@@ -28,8 +28,8 @@ def span(column: Column) -> str:
         return ""
     if not column.coded:
         return " to ".join(shown(column, end) for end in (column.low, column.high) if end is not None)
-    first = ", ".join(quoted(value) for value in column.categories[:SHOWN])
-    return first + (f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else "")
+    first = ", ".join(quoted(value) for value in column.categories[:MAX_SHOWN])
+    return first + (f", ... ({len(column.categories)})" if len(column.categories) > MAX_SHOWN else "")
 
 
 def within(column: Column) -> str:

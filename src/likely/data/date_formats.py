@@ -10,8 +10,8 @@ import pandas as pd
 
 __all__ = ["ZONED", "best", "candidates", "parsed", "written"]
 
-MOSTLY = 0.8
-SAMPLE = 20
+MIN_FITTING = 0.8  # share of texts that a format must fit
+MAX_SAMPLE = 20  # texts that are tried first
 MONTH = r"[A-Za-z]{3,9}"
 DAYS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (r"\d{4}-\d{1,2}-\d{1,2}", ("%Y-%m-%d",)),
@@ -106,7 +106,7 @@ def best(texts: Sequence[str], counts: np.ndarray) -> list[tuple[str, np.ndarray
         Of formats, and which texts each fits, `(texts,)`.
 
     """
-    forms = list(dict.fromkeys(form for text in texts[:SAMPLE] for form in candidates(text)))
+    forms = list(dict.fromkeys(form for text in texts[:MAX_SAMPLE] for form in candidates(text)))
     found = [LIKE_ISO.fullmatch(text) for text in texts] if len(forms) > 1 else [None]
     if all(found):
         zones = {bool(match and match["zone"]) for match in found}
@@ -121,7 +121,7 @@ def best(texts: Sequence[str], counts: np.ndarray) -> list[tuple[str, np.ndarray
         if fits.all():
             if not any(dates.equals(other) for _, _, other in whole):
                 whole.append((form, fits, dates))
-        elif counts[fits].sum() > MOSTLY * counts.sum() and form != "%Y%m%d":
+        elif counts[fits].sum() > MIN_FITTING * counts.sum() and form != "%Y%m%d":
             most = max([most, (form, fits)], key=lambda one: 0 if one is None else int(counts[one[1]].sum()))
     if whole:
         return [(form, fits) for form, fits, _ in whole]

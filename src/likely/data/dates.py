@@ -19,7 +19,7 @@ __all__ = ["column_of", "decode", "encode", "from_iso", "in_zone", "iso", "shown
 UNITS = {"D": 86_400 * 10**9, "h": 3_600 * 10**9, "m": 60 * 10**9, "s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 WORDS = {"D": "day", "h": "hour", "m": "minute", "s": "second", "ms": "millisecond", "us": "microsecond",
          "ns": "nanosecond"}  # fmt: skip
-LARGEST = 2.0**53
+MAX_EXACT = 2.0**53  # integers up to here are exact in float64
 YEARS = {True: ("1678", "2262"), False: ("1000", "9999-12-31")}
 
 
@@ -56,7 +56,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
         passed = (dates - origin).astype(np.int64)
         unit = next(unit for unit in UNITS if not (passed % max(1, UNITS[unit] // UNITS[own])).any())
         far = int(passed.max()) * UNITS[own] // UNITS[unit]
-    if far >= LARGEST:
+    if far >= MAX_EXACT:
         raise DataError(
             f"column {name!r} holds dates to the {WORDS[unit]} that lie {far} {WORDS[unit]}s apart, which float64 "
             f"cannot tell exactly; round them, or leave the column out with --column {name}=ignore"

@@ -21,7 +21,8 @@ from likely.errors import DataError, quoted
 
 __all__ = ["encode", "encode_given", "is_byte", "on_grid"]
 
-BYTE, CELLS = 255, 2**17
+MAX_BYTE = 255
+CHUNK_CELLS = 2**17  # cells that are encoded at once: 1 MiB in float64
 
 LISTED_SLACK = 2.5e-7  # rounding of single precision
 
@@ -191,7 +192,7 @@ def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spar
 def _two_valued(column: Column, array: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Write the codes 0 and 1 of the lower and the upper value, `(rows, *event)` uint8; some rows at a time."""
     own = np.dtype(column.dtype)
-    rows = max(1, CELLS // max(1, array[:1].size))
+    rows = max(1, CHUNK_CELLS // max(1, array[:1].size))
     for first in range(0, len(array), rows):
         part = array[first : first + rows]
         floats = own.kind == part.dtype.kind == "f"
@@ -213,8 +214,10 @@ def _two_valued(column: Column, array: np.ndarray, codes: np.ndarray) -> np.ndar
 def is_byte(column: Column) -> bool:
     """Whether cells of an array are kept as bytes: two values, or whole numbers from 0 to at most 255."""
     if column.kind == "binary" and column.per_unit == 1:
-        return column.high is not None and column.high <= BYTE
-    return column.kind == "levels" and column.per_unit == 1 and (column.low or 0) >= 0 and (column.high or 0) <= BYTE
+        return column.high is not None and column.high <= MAX_BYTE
+    return (
+        column.kind == "levels" and column.per_unit == 1 and (column.low or 0) >= 0 and (column.high or 0) <= MAX_BYTE
+    )
 
 
 def _compact(column: Column, numbers: np.ndarray) -> np.ndarray:
@@ -225,7 +228,7 @@ def _compact(column: Column, numbers: np.ndarray) -> np.ndarray:
     low, high = (float(numbers.min()), float(numbers.max())) if numbers.size else (0.0, 0.0)
     farthest = max(-low, high)
     if is_byte(column):
-        narrow: type[np.generic] = np.uint8 if low >= 0 and high <= BYTE else np.float32
+        narrow: type[np.generic] = np.uint8 if low >= 0 and high <= MAX_BYTE else np.float32
         return numbers.astype(narrow if farthest <= 2**24 else np.float64, copy=False)
     whole = column.per_unit == 1 and max(-(column.low or 0), column.high or 0, farthest) < 2**31
     return numbers.astype(np.int32 if whole else np.float64, copy=False)

@@ -16,7 +16,7 @@ from likely.data.split import Division
 
 __all__ = ["equal_sets", "shared"]
 
-CELLS = 2**22
+CHUNK_CELLS = 2**22  # cells that are hashed at once: 32 MiB in float64
 
 
 def shared(schema: Schema, source: Source, division: Division) -> tuple[str, ...]:
@@ -47,7 +47,7 @@ def equal_sets(rows: EncodedRows) -> np.ndarray:
 
 
 def _keys(values: torch.Tensor) -> np.ndarray:
-    chunks = values.split(max(1, CELLS // max(1, values[:1].numel())))
+    chunks = values.split(max(1, CHUNK_CELLS // max(1, values[:1].numel())))
     return torch.cat([row_keys(chunk, 0).cpu() for chunk in chunks]).numpy()
 
 

@@ -16,7 +16,7 @@ from likely.errors import ConfigError
 
 __all__ = ["counted", "with_exposure"]
 
-SHOWN = 12
+MAX_SHOWN = 12  # columns in a message
 
 
 def with_exposure(schema: Schema, rows: Rows, name: str, requested: Collection[str] = ()) -> Schema:
@@ -72,7 +72,7 @@ def counted(schema: Schema) -> tuple[str, ...]:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return ", ".join(names[:MAX_SHOWN]) + (f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else "")
 
 
 def _whole(column: Column) -> bool:

@@ -23,7 +23,7 @@ from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["Look", "look", "look_at"]
 
-STRAYS = 0.2
+MAX_STRAYS = 0.2  # share of texts that do not fit how the others are written
 PLAIN_TYPES = (str, bool, int, float, np.bool_, np.number)
 
 
@@ -180,7 +180,7 @@ def _more_than_digits(texts: list[str]) -> bool:
 
 def _refuse_strays(name: str, present: pd.Series, read: np.ndarray, what: str | None) -> None:
     stray = np.isnan(read)
-    if not 0 < stray.sum() < STRAYS * len(present):
+    if not 0 < stray.sum() < MAX_STRAYS * len(present):
         return
     place = int(stray.argmax())
     value = present.iloc[place]

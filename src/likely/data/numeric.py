@@ -30,7 +30,8 @@ MAX_INTEGER = 2**53
 MAX_REAL = 1e150
 TAIL_LEVELS = 50
 SPAN = 100.0
-MOST_LISTED, LISTED_ROWS = 32, 5
+MAX_LISTED = 32  # distinct numbers of a listed column: each has a mass of its own
+MIN_LISTED_ROWS = 5  # rows for each of them on average
 STRAY_ROWS, STRAY_NUMBERS, STRAY_DECIMALS = 200, 20, 4
 
 
@@ -77,7 +78,7 @@ def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
         distinct = pd.unique(numbers)
         low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, "per_unit": grid, **moments(numbers)}
-    if listing and len(distinct) <= MOST_LISTED and len(numbers) >= LISTED_ROWS * len(distinct):
+    if listing and len(distinct) <= MAX_LISTED and len(numbers) >= MIN_LISTED_ROWS * len(distinct):
         return listed(name, dtype, numbers, f"{len(distinct)} different numbers from {low:.10g} to {high:.10g}")
     recorded = recorded_to(grid) + stray
     common["resolutions"] = resolutions(numbers, grid)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["Patterns"]
 
-MOST = 10_000
+MAX_PATTERNS = 10_000  # different sets of missing cells that are kept to draw from
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +36,8 @@ class Patterns:
         """Of rows `(rows, *event)`; where there are more than 10,000, those of 10,000 rows evenly spaced."""
         flat = observed.flatten(1).cpu().numpy()
         found, counts = np.unique(np.packbits(flat, axis=1), axis=0, return_counts=True)
-        if len(found) > MOST:
-            return cls.of(observed[torch.arange(MOST, device=observed.device) * len(observed) // MOST])
+        if len(found) > MAX_PATTERNS:
+            return cls.of(observed[torch.arange(MAX_PATTERNS, device=observed.device) * len(observed) // MAX_PATTERNS])
         return cls.from_arrays({"patterns": found, "counts": counts}, observed.shape[1:])
 
     def draw(self, count: int) -> Tensor:

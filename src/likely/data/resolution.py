@@ -18,7 +18,7 @@ __all__ = ["confirmed", "resolutions", "resolutions_in_words"]
 
 MULTIPLES = (2, 4, 8, 12, 15, 30, 60, *(base * 10**power // 4 for power in range(1, 7) for base in (2, 4, 8, 10, 20)))
 CELLS, FEWEST, STEPS = 4, 40, 100
-FARTHEST = 2.0**62
+MAX_STEPS_FROM_ZERO = 2.0**62  # of a grid: steps are counted in int64
 
 Found = tuple[tuple[int, float], ...]
 
@@ -116,7 +116,7 @@ def _without(column: Column) -> Column:
 def _gain(column: Column, values: pd.Series) -> float:
     """Σ log Σ_g r_g m_g [m_g divides x] over the rows: what the resolutions add where P(x) is smooth."""
     numbers = numbers_of(values[~missing_cells(values)[0]], column.written)
-    kept = numbers[np.isfinite(numbers) & (np.abs(numbers) * (column.per_unit or 1) < FARTHEST)]
+    kept = numbers[np.isfinite(numbers) & (np.abs(numbers) * (column.per_unit or 1) < MAX_STEPS_FROM_ZERO)]
     places = _places(kept, column.per_unit or 1)
     multiples, shares = (np.array(part) for part in zip(*column.resolutions, strict=True))
     boost = np.where(places[:, None] % multiples == 0, multiples * shares, 0.0).sum(1)

@@ -14,7 +14,7 @@ from likely.data.schema import Column
 
 __all__ = ["Summary", "moment", "percent", "short", "summarise"]
 
-TOP = 12
+MAX_SHOWN = 12  # categories of a summary
 FINE = 48
 MONTH = 31 * 86400
 
@@ -117,7 +117,7 @@ def summarise(column: Column, values: pd.Series) -> Summary:
     values = values.where(values.isin(list(column.categories))) if coded else plainly(column, values)
     present = values.dropna()
     counted = present.value_counts()
-    head = counted.head(TOP) if len(counted) and counted.iloc[0] > 1 else counted.head(0)
+    head = counted.head(MAX_SHOWN) if len(counted) and counted.iloc[0] > 1 else counted.head(0)
     dates = pd.api.types.is_datetime64_any_dtype(values.dtype)
     made: dict[str, Any] = {
         "present": len(present),

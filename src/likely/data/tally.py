@@ -9,8 +9,8 @@ import numpy as np
 
 __all__ = ["Tally", "chunks", "tally"]
 
-CELLS = 2**17
-MOST = 2**16
+CHUNK_CELLS = 2**17  # cells that are counted at once: 1 MiB in float64
+MAX_DISTINCT = 2**16  # values that are counted: those of 16 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +32,13 @@ class Tally:
 
 def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
     """The cells that have a value, `(cells,)` each: some rows at a time, about 130,000 cells."""
-    rows = max(1, CELLS // max(1, array[:1].size))
+    rows = max(1, CHUNK_CELLS // max(1, array[:1].size))
     for first in range(0, len(array), rows):
         part = array[first : first + rows].reshape(-1)
         yield part[~np.isnan(part)] if part.dtype.kind == "f" else part
 
 
-def tally(array: np.ndarray, most: int = MOST) -> Tally | None:
+def tally(array: np.ndarray, most: int = MAX_DISTINCT) -> Tally | None:
     """Count the values of an array `(rows, *event)`, NaN apart; `None` where more than `most` are different."""
     if array.dtype.kind in "biu" and array.dtype.itemsize <= 2:
         return _by_places(array, most)
@@ -59,7 +59,7 @@ def _by_places(array: np.ndarray, most: int) -> Tally | None:
     counts = np.zeros(256**array.dtype.itemsize, np.int64)
     for part in chunks(array):
         counts += np.bincount(part.astype(np.intp) - lowest, minlength=len(counts))
-        if most < MOST and np.count_nonzero(counts) > most:
+        if most < MAX_DISTINCT and np.count_nonzero(counts) > most:
             return None
     places = np.flatnonzero(counts)
     return Tally((places + lowest).astype(array.dtype), counts[places])

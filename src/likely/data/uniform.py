@@ -20,7 +20,7 @@ NAME = "x"
 KINDS: tuple[Kind, ...] = ("levels", "binary", "real", "grid")
 GRIDS = (*SCALED, *DECIMAL)
 BYTE, HALF = 255, 127
-LEAST_COLUMNS = 16
+MIN_COLUMNS = 16  # of an array of whole numbers whose cells are of one kind: narrower ones have kinds of their own
 
 
 def is_uniform(array: np.ndarray) -> bool:
@@ -34,7 +34,7 @@ def is_uniform(array: np.ndarray) -> bool:
         return True
     if array.dtype == np.uint8 and int(array.max()) - int(array.min()) > HALF:
         return True
-    if array.shape[1] < LEAST_COLUMNS or any(not _whole(part) for part in chunks(array)):
+    if array.shape[1] < MIN_COLUMNS or any(not _whole(part) for part in chunks(array)):
         return False
     lows, highs = np.fmin.reduce(array, 0), np.fmax.reduce(array, 0)
     if np.isnan(highs).all():

@@ -12,10 +12,10 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-__all__ = ["MOSTLY", "PLAIN", "Written", "best", "readings", "same_numbers"]
+__all__ = ["MIN_FITTING", "PLAIN", "Written", "best", "readings", "same_numbers"]
 
-MOSTLY = 0.8
-SAMPLE = 50
+MIN_FITTING = 0.8  # share of texts that a way of writing must fit
+MAX_SAMPLE = 50  # texts that are tried first
 SYMBOLS = "$€£¥₹₽₩₪₫₺₴₦₱฿₿"
 CODES = (
     *("US$", "C$", "A$", "R$", "kr.", "kr", "zł", "Kč", "Fr.", "%", "‰"),
@@ -137,9 +137,9 @@ def readings(texts: Sequence[str], decimal: str | None = None, counts: np.ndarra
         In how many rows each stands.
 
     """
-    matches = [ANY.fullmatch(text) for text in texts[:SAMPLE]]
+    matches = [ANY.fullmatch(text) for text in texts[:MAX_SAMPLE]]
     first = [found for found in matches if found]
-    if not first or (len(first) < MOSTLY * len(matches) and not _lone(matches, counts)):
+    if not first or (len(first) < MIN_FITTING * len(matches) and not _lone(matches, counts)):
         return []
     before, after = Counter((found[1] or "", found[3] or "") for found in first).most_common(1)[0][0]
     digits = [text for text in texts if any(mark in text for mark in GROUPS[1:])]
@@ -154,7 +154,7 @@ def _lone(matches: Sequence[re.Match[str] | None], counts: np.ndarray | None) ->
     if counts is None:
         return False
     rows, odd = counts[: len(matches)], np.array([match is None for match in matches])
-    return bool((rows[odd] == 1).all() and rows[~odd].sum() > MOSTLY * rows.sum())
+    return bool((rows[odd] == 1).all() and rows[~odd].sum() > MIN_FITTING * rows.sum())
 
 
 def _body(text: str, before: str, after: str) -> str:
@@ -189,7 +189,7 @@ def best(texts: Sequence[str], counts: np.ndarray, decimal: str | None = None) -
     if whole or not made:
         return whole
     most = max(made, key=lambda pair: int(counts[~np.isnan(pair[1])].sum()))
-    return [most] if counts[~np.isnan(most[1])].sum() > MOSTLY * counts.sum() else []
+    return [most] if counts[~np.isnan(most[1])].sum() > MIN_FITTING * counts.sum() else []
 
 
 def same_numbers(first: np.ndarray, second: np.ndarray) -> bool:

@@ -14,7 +14,7 @@ from likely.errors import DataError
 __all__ = ["TABLES", "labels_beside"]
 
 TABLES = (".csv", ".tsv")
-HALF = 0.5
+MIN_NAMED = 0.5  # share of the rows of a table that name pictures, or of pictures that it names
 
 Naming = Callable[[Path, Path], str]
 
@@ -80,7 +80,7 @@ def _named(table: Path, pictures: Sequence[Path], notices: list[str]) -> pd.Data
             places = _places(told.map(_bare) if naming is _number else told, names)
             if best is None or (places >= 0).sum() > (best[1] >= 0).sum():
                 best = str(name), places
-    if best is None or (best[1] >= 0).sum() < max(1, HALF * min(len(frame), len(below))):
+    if best is None or (best[1] >= 0).sum() < max(1, MIN_NAMED * min(len(frame), len(below))):
         notices.append(f"{table.name} names none of the pictures, or one twice, and was left out")
         return None
     name, places = best

@@ -56,8 +56,7 @@ def as_column(what: str, column: Column, texts: pd.Series, decimal: str) -> Type
         return kept
     plain = typed(what, texts, [])
     if plain.texts or (column.written is not None or decimal != "."):
-        written = column.written or Written(decimal=decimal)
-        plain = _numbers(what, column, held, known, plain, written)
+        plain = _numbers(what, column, held, plain, decimal)
     if kind.lower().startswith(("float16", "float32", "halffloat", "float[")) and not plain.texts:
         plain = replace(plain, values=_single(plain.values, kind))
     if kind.startswith("bool") and not plain.texts and plain.values.dtype.kind in "iu":
@@ -81,8 +80,9 @@ def _truths(values: Any) -> bool:
     return bool(pd.Series(values).dropna().isin((0, 1)).all())
 
 
-def _numbers(what: str, column: Column, held: pd.Series, known: np.ndarray, plain: Typed, written: Written) -> Typed:
+def _numbers(what: str, column: Column, held: pd.Series, plain: Typed, decimal: str) -> Typed:
     """By the column's way of writing where it fits every field; else plain numbers as they were read."""
+    known, written = held.notna().to_numpy(), column.written or Written(decimal=decimal)
     made = np.full(len(held), np.nan)
     made[known] = numbers_of(held[known], written)
     stray = np.isnan(made) & known

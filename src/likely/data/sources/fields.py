@@ -13,7 +13,7 @@ from likely.data.sources.typed import Typed, amounts, typed
 
 __all__ = ["read_columns", "several"]
 
-SHOWN = 8
+MAX_SHOWN = 8  # columns in a notice
 
 
 def read_columns(name: str, raw: pd.DataFrame, reading: Reading, notices: list[str]) -> tuple[dict[str, Typed], str]:
@@ -96,4 +96,4 @@ def _decimal(ways: Mapping[str, list[Typed]], points: Mapping[str, Typed | None]
 def several(found: Mapping[str, Any], wanted: Any) -> str:
     """The names of the columns that have something, at most eight."""
     names = [name for name, its in found.items() if its == wanted]
-    return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return ", ".join(names[:MAX_SHOWN]) + (f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else "")

@@ -22,7 +22,7 @@ __all__ = ["PICTURE", "SUFFIXES", "read_folder"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-WORKERS = 4
+MAX_THREADS = 4  # that read pictures: decoding releases the interpreter
 
 
 def read_folder(
@@ -110,7 +110,7 @@ def _read_all(
     files: list[Path], reader: Callable[[Path], Picture], progress: Callable[[int, int], None] | None
 ) -> list[Picture]:
     read: list[Picture] = []
-    pool = ThreadPoolExecutor(WORKERS)
+    pool = ThreadPoolExecutor(MAX_THREADS)
     try:
         for picture in pool.map(reader, files):
             read.append(picture)

@@ -35,7 +35,9 @@ BROKEN = (
     NotImplementedError,
 )
 DRIVE = re.compile("[A-Za-z]:")
-LEAST, RATIO, CHUNK = 2**30, 100, 2**20
+MIN_LIMIT = 2**30  # bytes that any archive may unpack to, where the disk has them
+MAX_RATIO = 100  # of unpacked to packed bytes beyond that: no data compress so well, and bombs do
+CHUNK_BYTES = 2**20  # that are written at once
 INSTEAD = "unpack it yourself, and give the folder"
 
 
@@ -63,7 +65,7 @@ def unpacked(path: Path) -> Iterator[Path]:
     """
     with tempfile.TemporaryDirectory(prefix="likely-") as name:
         folder = Path(name)
-        most = min(shutil.disk_usage(folder).free // 2, max(LEAST, RATIO * path.stat().st_size))
+        most = min(shutil.disk_usage(folder).free // 2, max(MIN_LIMIT, MAX_RATIO * path.stat().st_size))
         try:
             _unpack(path, folder, most)
         except DataError:
@@ -85,7 +87,7 @@ def _unpack(path: Path, folder: Path, most: int) -> None:
         if target.exists():
             raise DataError(f"{path} holds {name!r} twice; {INSTEAD}")
         with target.open("xb") as out:
-            while part := file.read(CHUNK):
+            while part := file.read(CHUNK_BYTES):
                 left -= len(part)
                 if left < 0:
                     raise DataError(f"{path} unpacks to more than {most / 2**30:.3g} GiB, which is refused; {INSTEAD}")

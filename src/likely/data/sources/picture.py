@@ -19,7 +19,7 @@ __all__ = ["WHITE", "Picture", "colour_of", "is_picture", "picture_bytes", "read
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La")
 WIDE = re.compile(r";(16|32)[BLN]")
-DEEPEST = 65535
+MAX_GREY = 65535  # of 16 bits
 WHITE = (255, 255, 255)
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
@@ -135,7 +135,7 @@ def _check_whole(path: Path) -> None:
 
 def _deep(image: Any, resize: tuple[int, int] | None) -> np.ndarray:
     """Grey of 16 bits in its own units; scaled in size it stays within its own range."""
-    numbers = _within(np.asarray(image).astype(np.float32), DEEPEST)
+    numbers = _within(np.asarray(image).astype(np.float32), MAX_GREY)
     if resize is not None and numbers.shape != resize:
         floats = Image.fromarray(numbers).resize((resize[1], resize[0]), Image.Resampling.LANCZOS)
         numbers = np.asarray(floats).clip(numbers.min(), numbers.max())

@@ -25,7 +25,7 @@ TRUTHS = pa.array(["True", "TRUE", "true"], pa.large_string())
 BOOLEANS = pa.array(["True", "TRUE", "true", "False", "FALSE", "false"], pa.large_string())
 DIGITS = re.compile(r"\s*[-+]?[0-9]+\s*", re.ASCII)
 STARTS = re.compile(r"[-+.0-9iItTfF]", re.ASCII)
-LARGEST = 2.0**53
+MAX_EXACT = 2.0**53  # integers up to here are exact in float64
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +106,7 @@ def amounts(column: Typed, decimal: str | None) -> list[Typed]:
 def _whole(way: Written, texts: list[str], numbers: np.ndarray) -> np.ndarray:
     """Integers where no text has decimals."""
     plain = not any(way.decimal in text.removeprefix(way.before).removesuffix(way.after) for text in texts)
-    exact = plain and bool((np.abs(numbers) < LARGEST).all() and (numbers == np.round(numbers)).all())
+    exact = plain and bool((np.abs(numbers) < MAX_EXACT).all() and (numbers == np.round(numbers)).all())
     return numbers.astype(np.int64) if exact else numbers
 
 
@@ -154,7 +154,7 @@ def _check_floats(what: str, texts: pa.Array, made: np.ndarray, notices: list[st
         if beyond.any():
             text = texts[int(odd[beyond][0])].as_py()
             raise DataError(f"{what} holds {_short(text)}, which is beyond float64; mend it, or rescale the column")
-    large = np.flatnonzero((np.abs(made) >= LARGEST) & np.isfinite(made))
+    large = np.flatnonzero((np.abs(made) >= MAX_EXACT) & np.isfinite(made))
     rounded = [i for i in large if (text := texts[int(i)].as_py()).lstrip("+-").isdigit() and int(text) != int(made[i])]
     if rounded:
         first = _short(texts[int(rounded[0])].as_py())

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 import likely
 
 SOURCE = Path(likely.__file__).parent
@@ -51,3 +53,13 @@ def test_no_file_is_above_500_lines() -> None:
 def test_importing_likely_is_lazy() -> None:
     code = "import sys, likely; sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'numpy', 'matplotlib')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_scoring_loads_neither_scikit_learn_nor_scipy(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    likely.fit(x, steps=2, out=tmp_path / "run")
+    code = (
+        "import sys, numpy, likely; likely.load(sys.argv[1]).score(numpy.zeros((10, 2)), samples=2); "
+        "sys.exit(any(m in sys.modules for m in ('sklearn', 'scipy', 'matplotlib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], check=False).returncode == 0

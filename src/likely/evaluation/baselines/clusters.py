@@ -5,16 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from sklearn.mixture import GaussianMixture
 from torch import Tensor
 
 from likely.evaluation.baselines.cells import Cells, Seen
 from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.gaussian import Training, leading
 from likely.evaluation.baselines.moments import Moments
+
+if TYPE_CHECKING:
+    from sklearn.mixture import GaussianMixture
 
 __all__ = ["mixture"]
 
@@ -65,6 +68,8 @@ def _some(training: Training) -> Tensor:
 
 
 def _em(y: np.ndarray, count: int, kind: str, floor: float, seed: int, start: Chain | None = None) -> GaussianMixture:
+    from sklearn.mixture import GaussianMixture  # a second to load, and only baselines need it
+
     law = GaussianMixture(count, covariance_type=kind, reg_covar=floor, max_iter=60, random_state=seed)
     if start is not None:
         law.max_iter = 10

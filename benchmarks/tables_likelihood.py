@@ -49,7 +49,7 @@ def scored(name: str, seed: int) -> dict[str, Any]:
     started = time.perf_counter()
     run = likely.fit(data(f"tables/{name}.csv"), seed=seed)
     fitted, found = time.perf_counter() - started, run.assess()
-    if not found.baselines or run.simpler is None:
+    if not found.baselines or run.home.baselines is None:
         sys.exit(f"{name}: {found.ledger.headline}")
     made = {column: values.to_numpy() for column, values in found.frame().items()}
     made |= {"row": found.index.to_numpy(), "fit_s": fitted, "steps": run.facts["steps"], "dims": run.schema.dims}
@@ -59,7 +59,7 @@ def scored(name: str, seed: int) -> dict[str, Any]:
         train, test = (
             run.encoded(run.division.rows(run.training_source(), part)).to("cpu") for part in ("train", "test")
         )
-        made["copula"], made["copula_se_mc"] = GaussianCopula.fit(run.schema, run.simpler, train).log_prob(test)
+        made["copula"], made["copula_se_mc"] = GaussianCopula.fit(run.schema, run.home.baselines, train).log_prob(test)
     return made
 
 

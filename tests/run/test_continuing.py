@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,7 @@ def test_a_run_saved_after_its_directory_was_lengthened_holds_no_state_of_other_
 def test_a_failure_leaves_the_directory_as_it_was(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from likely.run import continuing
 
-    def fail(_: object) -> None:
+    def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
     run = likely.load(place)
@@ -261,12 +262,10 @@ def test_what_cannot_go_on_says_so_in_one_line(place: Path) -> None:
         run.continue_training(steps=1, minutes=1)
     with pytest.raises(ConfigError, match="must be positive"):
         run.continue_training(steps=-1)
-    run.facts["diverged"] = True
-    with pytest.raises(RunError, match="diverged"):
-        run.continue_training(steps=1)
-    run.facts |= {"diverged": False, "steps": 11}
-    with pytest.raises(RunError, match="has changed since it was loaded"):
-        run.continue_training(steps=1)
+    for change, message in ({"diverged": True}, "diverged"), ({"steps": 11}, "has changed since it was loaded"):
+        members = tuple(replace(member, **change) for member in run.record.members)
+        with pytest.raises(RunError, match=message):
+            replace(run, record=replace(run.record, members=members)).continue_training(steps=1)
     shutil.rmtree(place / "checkpoints")
     with pytest.raises(RunError, match="earlier version"):
         likely.load(place).continue_training(steps=1)

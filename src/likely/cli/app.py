@@ -184,7 +184,7 @@ def fit(
         **options,
     )
     show.fitted(run, json=json)
-    return 130 if run.facts["interrupted"] else 0
+    return 130 if run.record.interrupted else 0
 
 
 @app.command()

@@ -21,7 +21,7 @@ def run_demo(output: Path, *, seed: int, overwrite: bool) -> int:
     source = Source("images", {"all": Rows(digits.images, digits.target)})
     run = likely.fit(source, out=output, overwrite=overwrite, seed=seed)
     show.fitted(run, json=False)
-    if run.facts["interrupted"]:
+    if run.record.interrupted:
         return 130
     show.ledger(run.evaluate(), json=False)
     print(f"report: {run.report(overwrite=True)}")

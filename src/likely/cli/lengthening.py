@@ -63,7 +63,7 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
         told.get("data"), out=told.get("output", run), overwrite=bool(told.get("overwrite")), **budget
     )
     show.fitted(longer, json=json)
-    return 130 if longer.facts["interrupted"] else 0
+    return 130 if longer.record.interrupted else 0
 
 
 def _whole(text: str) -> int:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from likely.data import Column
     from likely.evaluation import Entry, Ledger
     from likely.run import Run
+    from likely.run.record import Stage
 
 __all__ = ["console", "document", "fitted", "ledger", "plain", "say"]
 
@@ -51,12 +52,12 @@ def fitted(run: Run, *, json: bool) -> None:
     """What a fit did, and what to do next."""
     from likely.assembly import words
 
-    facts, where = run.facts, run.directory
+    record, where = run.record, run.directory
     if json:
         document(
             {
                 "run": str(where),
-                **facts,
+                **record.to_dict(),
                 "config": run.config.to_dict(),
                 "notices": list(run.notices),
                 "parameters": parameters(run),
@@ -68,7 +69,7 @@ def fitted(run: Run, *, json: bool) -> None:
     model, training, parts = run.config.model, run.config.training, words(run.config)
     for notice in run.notices:
         print(f"note: {notice}", file=sys.stderr)
-    if facts["interrupted"]:
+    if record.interrupted:
         print("interrupted: the best weights so far are kept", file=sys.stderr)
     say(
         f"fitted {len(run.division.train)} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
@@ -76,12 +77,12 @@ def fitted(run: Run, *, json: bool) -> None:
         ", ".join(f"{room} {parts[room]}" for room in ("prior", "posterior", "likelihood", "objective", "network")),
         *([f"of P(x|y), given: {', '.join(c.name for c in run.schema.conditions)}"] if run.schema.conditions else []),
         *([f"the mixture of {model.members} such models; what follows is of the first"] if model.members > 1 else []),
-        *([_continued(facts["continued"][-1])] if facts.get("continued") else []),
-        f"{facts['steps']} steps of {training.batch_size} rows in {facts['seconds']:.1f} s; "
-        f"kept the {facts['selected']} of step {facts['selected_step']}",
+        *([_continued(record.continued[-1])] if record.continued else []),
+        f"{run.steps} steps of {training.batch_size} rows in {record.seconds:.1f} s; "
+        f"kept the {run.selected} of step {run.selected_step}",
         "no validation yet: the weights are those of the last step"
-        if facts["validation_elbo"] is None
-        else f"validation ELBO {facts['validation_elbo']:.3f} nats per row (these rows chose the weights)",
+        if record.members[0].validation_elbo is None
+        else f"validation ELBO {run.best:.3f} nats per row (these rows chose the weights)",
         *([f"training maximised {run.aim}; what is called ELBO here is always the ELBO"] if run.aim else []),
     )
     commands = (f"evaluate {where}", f"sample {where} -n 100{_given(run)}", f"report {where}")
@@ -89,10 +90,10 @@ def fitted(run: Run, *, json: bool) -> None:
         print(f"{'     ' if place else 'next:'} likely {command}")
 
 
-def _continued(stage: Mapping[str, Any]) -> str:
+def _continued(stage: Stage) -> str:
     return (
-        f"continued from step {stage['from_step']} by {stage['steps']} steps, "
-        f"at {stage['peak']:g} times the learning rate, falling to 0; all in all:"
+        f"continued from step {stage.from_step} by {stage.steps} steps, "
+        f"at {stage.peak:g} times the learning rate, falling to 0; all in all:"
     )
 
 

@@ -83,7 +83,7 @@ class Learner(BaseEstimator, ABC):
         """A pickle holds no rows of the fit."""
         state: dict[str, Any] = dict(super().__getstate__())
         if "run_" in state:
-            state["run_"] = replace(state["run_"], source=None)
+            state["run_"] = replace(state["run_"], home=replace(state["run_"].home, source=None))
         return state
 
     def _taken(self, X: Any) -> pd.DataFrame | np.ndarray:
@@ -98,8 +98,7 @@ class Learner(BaseEstimator, ABC):
         split, (rows, weight) = division_of(rows, options["seed"]), weighted(rows, weights)
         run = fit(rows, split=split, weight=weight, progress=bool(self.verbose), **options)
         run.model.double()
-        run.states = ()
-        self.run_: Run = run
+        self.run_: Run = replace(run, states=())
 
     def _options(self) -> dict[str, Any]:
         """The parameters by the names of `likely.fit`.

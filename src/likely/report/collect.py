@@ -65,7 +65,7 @@ def collect(run: Run) -> Findings:
         notices=_notices(run),
         aim=run.aim,
         history=_history(run),
-        selected_step=run.facts["selected_step"],
+        selected_step=run.selected_step,
         ledger=[{"name": name, **asdict(entry)} for name, entry in ledger.entries.items()],
         ledger_split=ledger.split,
         ledger_rows=ledger.rows,
@@ -116,7 +116,7 @@ def _apart(assessed: Assessment) -> Mapping[str, Any] | None:
 
 
 def _name(run: Run) -> str:
-    path = run.facts.get("path")
+    path = run.record.data.path
     return Path(path).name if path else "data in memory"
 
 
@@ -127,9 +127,9 @@ def _history(run: Run) -> pd.DataFrame:
 
 
 def _facts(run: Run) -> dict[str, str]:
-    model, training, facts = run.config.model, run.config.training, run.facts
+    model, training = run.config.model, run.config.training
     division = run.division
-    size = f"{facts['steps']} steps of {training.batch_size} rows"
+    size = f"{run.steps} steps of {training.batch_size} rows"
     members = f"{model.members} members of " if model.members > 1 else ""
     parts = words(run.config)
     networks = f"{members}{parts['network']}, residual blocks: {model.blocks}, width {model.width}"
@@ -144,8 +144,8 @@ def _facts(run: Run) -> dict[str, str]:
         "base measure": run.measure,
         "latent": str(model.latent),
         "networks": f"{networks}; {weights} weights",
-        "training": f"{size}{' a member' if members else ''}, {facts['seconds']:.0f} s, {training.precision}",
-        "kept": f"{facts['selected']} of step {facts['selected_step']}",
+        "training": f"{size}{' a member' if members else ''}, {run.record.seconds:.0f} s, {training.precision}",
+        "kept": f"{run.selected} of step {run.selected_step}",
         "seed": str(run.config.seed),
     }
 
@@ -154,7 +154,7 @@ def _notices(run: Run) -> list[str]:
     notices = list(run.notices)
     if run.schema.binarize:
         notices.append(f"levels were made 0/1 ({run.schema.binarize}); test rows once, with seed {run.config.seed}")
-    if run.facts["interrupted"]:
+    if run.record.interrupted:
         notices.append("the fit was interrupted; these are the best weights until then")
     return notices
 
@@ -275,8 +275,8 @@ def _cells(run: Run, encoded: EncodedRows, found: Evidence) -> Mapping[str, Any]
     cells = cell_reconstructions(run.model, encoded, seed=run.config.seed)[:, : len(names)]
     frame = pd.DataFrame(cells, columns=names)
     alone = np.full(cells.shape, np.nan)
-    if run.simpler is not None and comparable(run.schema, run.model.p_x_z):
-        alone = cell_marginals(run.simpler, encoded)[:, : len(names)]
+    if run.home.baselines is not None and comparable(run.schema, run.model.p_x_z):
+        alone = cell_marginals(run.home.baselines, encoded)[:, : len(names)]
     low = np.argsort(found.terms["iwae"])[:EXTREMES]
     parts = contributions(run.model, encoded, samples=WEIGHTED, seed=run.config.seed)
     costs = pd.DataFrame(parts.cells[:, : len(names)], columns=names)

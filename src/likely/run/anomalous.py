@@ -107,8 +107,9 @@ def _given(run: Run) -> Tensor | None:
         return None
     if run.conditions is None:
         rows = run.division.rows(run.training_source(), "train")
-        run.conditions = encode_given(run.schema, condition_values(run.schema, rows), len(rows))
-    return None if run.conditions is None else run.conditions.to(run.device)
+        known = encode_given(run.schema, condition_values(run.schema, rows), len(rows))
+        return None if known is None else known.to(run.device)
+    return run.conditions.to(run.device)
 
 
 def _keys(found: dict[str, Any]) -> list[np.ndarray]:

@@ -56,7 +56,7 @@ def decoded(run: Run, codes: np.ndarray, given: Given | None) -> Any:
         raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
     y = encode_given(run.schema, given, len(z))
     made = means_at(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
-    return packed(run.facts.get("container"), named(run, made)) if isinstance(made, pd.DataFrame) else made
+    return packed(run.record.data.container, named(run, made)) if isinstance(made, pd.DataFrame) else made
 
 
 @torch.no_grad()

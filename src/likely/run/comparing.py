@@ -205,7 +205,7 @@ def _demand_same_rows(runs: Sequence[Run]) -> None:
     for run in runs[1:]:
         here, there = run.division, first.division
         same = here.origin["test"] == there.origin["test"] and np.array_equal(here.test, there.test)
-        if not same or (run.facts["digest"] != first.facts["digest"] and _digest(run) != _digest(first)):
+        if not same or (run.record.data.digest != first.record.data.digest and _digest(run) != _digest(first)):
             raise DataError(
                 "the runs hold out different rows, so that the test rows of one may have trained another: give rows "
                 "that none was fitted on"

@@ -15,8 +15,11 @@ from likely.errors import ConfigError, DataError, RunError
 from likely.files import same_place
 from likely.run.directory import REPORT, claim, demand_claimable, demand_renewable, renewed
 from likely.run.learning import go_on
+from likely.run.plan import Plan
 from likely.run.reading import fitted_on
+from likely.run.record import Stage
 from likely.run.run import Run
+from likely.run.settling import finished
 from likely.run.states import are_of, read_states
 from likely.run.store import save, save_plan
 from likely.training import Monitor
@@ -44,12 +47,21 @@ def continued(
     source = _source(run, data, given)
     if out is not None:
         _demand_place(run.directory, Path(out), source.path, overwrite=overwrite)
-    longer = replace(run, model=copy.deepcopy(run.model), source=source, states=(), directory=None)
-    longer.facts = dict(run.facts)
-    taken = go_on(longer, earlier, budget, SHARE, monitors)
-    before = max(state["outcome"]["steps"] for state in earlier)
-    stage = {"from_step": before, "steps": taken, "peak": SHARE, "seed": run.config.seed}
-    longer.facts["continued"] = [*run.facts.get("continued", []), stage]
+    plan = Plan(
+        run.config,
+        run.schema,
+        copy.deepcopy(run.model),
+        run.division,
+        source,
+        run.record.data,
+        run.notices,
+        run.own,
+        run.record.init,
+        run.progress,
+    )
+    trained, taken = go_on(plan, earlier, budget, SHARE, monitors)
+    stage = Stage(max(state["outcome"]["steps"] for state in earlier), taken, SHARE, run.config.seed)
+    longer = finished(plan, trained, (*run.record.continued, stage))
     if out is not None:
         _store(longer, run.directory, Path(out), overwrite=overwrite)
     return longer
@@ -62,7 +74,7 @@ def _budget(run: Run, minutes: float | None, epochs: int | None, steps: int | No
 
 
 def _states(run: Run) -> Sequence[dict[str, Any]]:
-    if run.facts.get("diverged"):
+    if run.record.diverged:
         raise RunError(
             "training diverged, so its last weights cannot be gone on from; start another fit from the best ones, at a "
             "lower rate: likely fit DATA --init RUN --set learning_rate=..."
@@ -70,7 +82,7 @@ def _states(run: Run) -> Sequence[dict[str, Any]]:
     if not run.states and run.directory is None:
         raise RunError("this run holds no state of its training, so it cannot be continued; fit again")
     found = run.states or read_states(run.directory or Path())
-    if not are_of(found, run.facts):
+    if not are_of(found, run.record):
         raise RunError(f"{run.directory} has changed since it was loaded; load it again")
     return found
 
@@ -78,9 +90,9 @@ def _states(run: Run) -> Sequence[dict[str, Any]]:
 def _source(run: Run, data: Any, given: Given | None) -> Source:
     if data is None and given is not None:
         raise ConfigError("what is given belongs to data in memory; give the data too")
-    if data is None and run.source is not None:
-        return run.source
-    path = run.facts.get("path")
+    if data is None and run.home.source is not None:
+        return run.home.source
+    path = run.record.data.path
     if data is None and not path:
         raise DataError(
             "this run was fitted on data in memory, which a stored run does not keep; give the same data: "
@@ -99,13 +111,12 @@ def _demand_place(home: Path | None, out: Path, data: Path | None, *, overwrite:
 
 def _store(longer: Run, home: Path | None, out: Path, *, overwrite: bool) -> None:
     own = home is not None and same_place(out, home)
-    data = longer.source.path if longer.source is not None else None
+    data = longer.home.source.path if longer.home.source is not None else None
     reported = own and (out / REPORT).exists()
     with renewed(out) if own else claim(out, overwrite=overwrite, data=data) as directory:
-        longer.directory = directory
-        save_plan(longer)
-        save(longer)
-    longer.directory = out
+        save_plan(directory, longer)
+        save(directory, longer)
+    longer.home.directory = out
     if reported:
         said = f"{out / REPORT} was of the run before and is removed; likely report {out} makes it anew"
         warnings.warn(said, stacklevel=4)

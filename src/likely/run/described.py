@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,7 +57,7 @@ def _short(text: str) -> str:
 
 def described(run: Run) -> Listing:
     """What a run is of, how it was made, and how good it was in training."""
-    schema, model, named, facts = run.schema, run.config.model, words(run.config), run.facts
+    schema, model, named, record = run.schema, run.config.model, words(run.config), run.record
     kinds = Counter(column.kind for column in schema.modelled)
     left_out = [column.name for column in schema.columns if column.left_out]
     parts = {kind: len(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
@@ -68,13 +69,13 @@ def described(run: Run) -> Listing:
         "left out": ", ".join(left_out),
         "measure": run.measure,
         "rows": ", ".join(f"{kind} {count:,}" for kind, count in parts.items()),
-        "data": str(facts.get("path") or facts.get("container", "")),
+        "data": str(record.data.path or record.data.container or ""),
         **{room: named[room] for room in ("prior", "posterior", "likelihood")},
         "network": f"{named['network']}, latent {model.latent}, width {model.width}",
         "members": str(model.members) if model.members > 1 else "",
         "objective": named["objective"],
-        "training": f"{facts['steps']} steps in {facts['seconds']:.1f} s" if "steps" in facts else "not trained yet",
-        "validation ELBO": f"{elbo:.3f} nats a row" if (elbo := facts.get("validation_elbo")) is not None else "",
+        "training": f"{run.steps} steps in {record.seconds:.1f} s",
+        "validation ELBO": f"{run.best:.3f} nats a row" if math.isfinite(run.best) else "",
         "directory": str(run.directory or ""),
         "notices": f"{len(run.notices)}, in run.notices" if run.notices else "",
     }

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
-import pandas as pd
 import torch
 
 from likely.assembly import Factory, Own, build, chosen, notices, plainly, resolve
@@ -27,10 +26,11 @@ from likely.data.sources.reading import Reading
 from likely.errors import ConfigError
 from likely.run.datasets import gathered
 from likely.run.describing import Beside, as_it_is, describe, placed
+from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.reading import beside
 from likely.run.run import Run
-from likely.run.settling import carried_out, facts_of, settle
+from likely.run.settling import carried_out, data_of, settle
 from likely.run.starting import Told, started
 from likely.training import Monitor
 
@@ -150,7 +150,7 @@ def fit(
     Returns
     -------
     Run
-        Holding the weights with the best validation ELBO. On Ctrl-C: the best so far, `run.facts["interrupted"]` true.
+        Holding the weights with the best validation ELBO. On Ctrl-C: the best so far, `run.record.interrupted`.
 
     Raises
     ------
@@ -219,24 +219,21 @@ def fit(
     )
     described = describing(kinds=column, plain=plainly(told)) if model is None else as_it_is(describing, column)
     schema, division = described.schema, described.division
-    facts = facts_of(data, source, schema, split)
     settled = settle(resolve(told, schema, own))
     demand_channels(schema, settled.model.network)
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
-    run = Run(
+    plan = Plan(
         settled,
         schema,
         _model(settled, schema, own),
-        pd.DataFrame(),
-        facts,
         division,
-        None,
-        described.notices + ignored + notices(settled, schema),
         source,
-        own=own,
+        data_of(data, source, schema, split),
+        described.notices + ignored + notices(settled, schema),
+        own,
         progress=progress,
     )
-    return carried_out(run, out, overwrite=overwrite, monitors=monitors)
+    return carried_out(plan, out, overwrite=overwrite, monitors=monitors)
 
 
 def _model(config: Config, schema: Schema, own: Own) -> Any:

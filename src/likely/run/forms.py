@@ -37,7 +37,7 @@ def container_of(data: Any) -> str:
 
 
 def form_of(data: Any, source: Source) -> dict[str, Any]:
-    """What the facts of a run say of the form of its data.
+    """What the record of a fit says of the form of its data.
 
     Returns
     -------
@@ -105,14 +105,14 @@ def named(run: Run, result: Any) -> Any:
     """A decoded frame with the names and the types that columns had in the fit; an array as it is."""
     if not isinstance(result, pd.DataFrame):
         return result
-    made = labelled(run, _typed(run.schema, result))
-    made.attrs |= {MARKS: run.facts[MARKS]} if MARKS in run.facts else {}
+    made, marks = labelled(run, _typed(run.schema, result)), run.record.data.marks
+    made.attrs |= {MARKS: marks} if marks is not None else {}
     return made
 
 
 def labelled(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose columns have the names that they had in the fit; others keep theirs."""
-    told = run.facts.get("names")
+    told = run.record.data.names
     if told is None:
         return frame
     labels = [_read(label) for label in told["labels"]]

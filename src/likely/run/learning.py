@@ -1,4 +1,4 @@
-"""The rows of a run to the trainer, and what it did back to the run."""
+"""The rows of a fit to the trainer, and what came of it."""
 
 from __future__ import annotations
 
@@ -14,67 +14,98 @@ import torch
 from torch import Tensor
 
 from likely.assembly import objective, supported
-from likely.config import TrainingConfig
+from likely.config import Config, TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
 from likely.errors import ConfigError, DataError, RunError
-from likely.models import VAE, Ensemble
+from likely.models import VAE, Ensemble, Model
 from likely.objectives import Objective
 from likely.priors import FromPosterior
+from likely.run.plan import Plan
 from likely.run.progress import bar
-from likely.run.run import Run
+from likely.run.record import MemberRecord
 from likely.run.states import on_cpu
 from likely.run.support import demand_mass
 from likely.training import Monitor, Outcome, Progress, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
 from likely.training.trainer import bound_of
 
-__all__ = ["go_on", "learn"]
+__all__ = ["Trained", "go_on", "learn"]
 
 START_ROWS, START_LEAST, START_CELLS = 10_000, 500, 2**23
 
 
-def _encoded(run: Run) -> dict[str, EncodedRows]:
+def _encoded(plan: Plan) -> dict[str, EncodedRows]:
     """Training and validation rows; test rows that could never be evaluated are told of now, not after training."""
-    made, source = {}, run.training_source()
+    made, source = {}, plan.source
     for kind in ("train", "validation", "test"):
-        if not len(getattr(run.division, kind)):
+        if not len(getattr(plan.division, kind)):
             continue
-        part, whole = run.division.rows(source, kind), source.splits[run.division.origin[kind]].read()
+        part, whole = plan.division.rows(source, kind), source.splits[plan.division.origin[kind]].read()
         try:
-            spare = run.schema.uniform and not np.may_share_memory(part.values, whole.values)
+            spare = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
             if kind == "test":
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
-                    encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
+                    encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
             else:
-                rows = encode(run.schema, part.values, with_labels(run.schema, part), spare=spare)
-                made[kind] = rows.weighted(weights_of(run.schema, part))
-                if run.own.model is None:
-                    supported(run.config, run.schema, made[kind])
+                rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
+                made[kind] = rows.weighted(weights_of(plan.schema, part))
+                if plan.own.model is None:
+                    supported(plan.config, plan.schema, made[kind])
                 else:
-                    fixed = made[kind].fixed(run.config.seed).to(run.device)
-                    demand_mass(run.model, fixed, getattr(run.division, kind))
+                    fixed = made[kind].fixed(plan.config.seed).to(plan.device)
+                    demand_mass(plan.model, fixed, getattr(plan.division, kind))
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     return made
 
 
-def learn(run: Run, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor] | None = None) -> None:
-    """Train a run's model from its first step, from fresh weights or from these."""
-    rows = _prepared(run)
-    _note_holes(run, rows.train)
-    _begin(run, rows.train, weights)
-    schedule, config = _schedule(run, rows)
-    states = _trained(run, rows, schedule, monitors)
-    run.config = replace(run.config, training=config)
-    _keep(run, states)
-    _match(run, rows)
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training came to.
+
+    Attributes
+    ----------
+    config
+        With the steps that a budget in minutes became, and the members that are kept.
+    model
+        With the selected weights.
+    members, history, states
+        What became of each member, one row per validation, and what training knew at its end.
+    seconds, interrupted, notices
+        Of training.
+    patterns, conditions
+        Which cells of the training rows are missing together; y of the training rows as they are encoded.
+
+    """
+
+    config: Config
+    model: Model
+    members: tuple[MemberRecord, ...]
+    history: pd.DataFrame
+    states: tuple[dict[str, Any], ...]
+    seconds: float
+    interrupted: bool
+    notices: tuple[str, ...]
+    patterns: Patterns | None
+    conditions: Tensor | None
+
+
+def learn(plan: Plan, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor] | None = None) -> Trained:
+    """What became of the model when it was trained from its first step, from fresh weights or from these."""
+    rows = _prepared(plan)
+    _begin(plan, rows.train, weights)
+    schedule, config = _schedule(plan, rows)
+    states = _trained(plan, rows, schedule, monitors)
+    found = _outcome(replace(plan, config=replace(plan.config, training=config)), rows.train, states)
+    found = _matched(found, rows, plan.config.seed)
+    return replace(found, notices=_missing_told(plan, rows.train) + found.notices)
 
 
 def go_on(
-    run: Run, earlier: Sequence[dict[str, Any]], budget: TrainingConfig, peak: float, monitors: Sequence[Monitor] = ()
-) -> int:
-    """Train a run's model on from where its training ended; how many steps more each member was given.
+    plan: Plan, earlier: Sequence[dict[str, Any]], budget: TrainingConfig, peak: float, monitors: Sequence[Monitor] = ()
+) -> tuple[Trained, int]:
+    """What became of a model that was trained on from where its training ended; how many more steps each member got.
 
     Of an ensemble whose training is interrupted the members that were not reached stay as they were.
 
@@ -84,26 +115,28 @@ def go_on(
         If the states are not those of this model.
 
     """
-    rows = _prepared(run)
-    _begin(run, rows.train, run.model.state_dict())
-    schedule = Schedule.further(_schedule(run, rows, budget)[0].total_steps, peak)
-    states = _trained(run, rows, schedule, monitors, earlier)
-    _tell(run, states)
-    _match(run, rows)
-    return schedule.total_steps
+    rows = _prepared(plan)
+    _begin(plan, rows.train, plan.model.state_dict())
+    schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
+    states = _trained(plan, rows, schedule, monitors, earlier)
+    found = _outcome(plan, rows.train, states, whole=True)
+    return _matched(found, rows, plan.config.seed), schedule.total_steps
 
 
-def _match(run: Run, rows: _Prepared) -> None:
-    """Match constants that training does not; the validation bound of the facts is then told as that with them."""
-    if not run.model.p_x_z.matches:
-        return
-    match_shares(run.model, rows.train, run.config.seed)
-    members = run.facts.get("members", [run.facts])
-    for number, (member, told) in enumerate(zip(run.model.members, members, strict=True)):
-        if told["selected"]:
-            seed = run.config.seed + number
-            told["validation_elbo"] = bound_of(member, rows.validation, seed, run.config.training.precision)
-    run.facts["validation_elbo"] = members[0]["validation_elbo"]
+def _matched(trained: Trained, rows: _Prepared, seed: int) -> Trained:
+    """What training came to with the constants set that it does not train, and the validation bounds with them."""
+    model = trained.model
+    if not model.p_x_z.matches:
+        return trained
+    match_shares(model, rows.train, seed)
+    precision = trained.config.training.precision
+    members = tuple(
+        replace(record, validation_elbo=bound_of(member, rows.validation, seed + number, precision))
+        if record.selected
+        else record
+        for number, (member, record) in enumerate(zip(model.members, trained.members, strict=True))
+    )
+    return replace(trained, members=members)
 
 
 @dataclass(frozen=True)
@@ -115,31 +148,30 @@ class _Prepared:
     objective: Objective
 
 
-def _prepared(run: Run) -> _Prepared:
-    encoded = _encoded(run)
-    validation = encoded["validation"].fixed(run.config.seed).to(run.device)
-    rows = encoded["train"] if run.schema.binarize == "dynamic" else encoded["train"].fixed(run.config.seed)
-    run.conditions = None if encoded["train"].covariates is None else encoded["train"].covariates.cpu()
-    aim = objective(run.config, replace(run.schema, rows=len(rows)), run.own)
-    return _Prepared(rows.to(run.device), validation, aim)
+def _prepared(plan: Plan) -> _Prepared:
+    encoded = _encoded(plan)
+    validation = encoded["validation"].fixed(plan.config.seed).to(plan.device)
+    rows = encoded["train"] if plan.schema.binarize == "dynamic" else encoded["train"].fixed(plan.config.seed)
+    aim = objective(plan.config, replace(plan.schema, rows=len(rows)), plan.own)
+    return _Prepared(rows.to(plan.device), validation, aim)
 
 
-def _begin(run: Run, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
+def _begin(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
     """Start from training rows; where weights are known, or the model is the user's, only what is made of rows does."""
-    first = torch.arange(min(len(rows), _starting(run)), device=run.device)
-    batch = rows.take(first).fixed(run.config.seed).whole(first)
+    first = torch.arange(min(len(rows), _starting(plan)), device=plan.device)
+    batch = rows.take(first).fixed(plan.config.seed).whole(first)
     if weights is not None:
-        run.model.load_state_dict(weights)
-    elif run.own.model is None:
-        run.model.initialise(batch)
+        plan.model.load_state_dict(weights)
+    elif plan.own.model is None:
+        plan.model.initialise(batch)
         return
-    for member in run.model.members:
+    for member in plan.model.members:
         if isinstance(member, VAE) and isinstance(member.p_z, FromPosterior) and member.p_z.knows_rows:
             member.p_z.initialise(batch.values, batch.covariates, batch.observed)
 
 
 def _trained(
-    run: Run,
+    plan: Plan,
     rows: _Prepared,
     schedule: Schedule,
     monitors: Sequence[Monitor],
@@ -147,17 +179,17 @@ def _trained(
 ) -> list[TrainingState]:
     """The states of the members at the end of their training, which may be that of the earlier states lengthened."""
     states: list[TrainingState] = []
-    members, interrupted = run.model.members, False
+    members, interrupted = plan.model.members, False
     for number, member in enumerate(members):
         what = f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting"
-        with bar(what, shown=run.progress) as tick:
+        with bar(what, shown=plan.progress) as tick:
             trainer = Trainer(
                 rows.train,
                 rows.validation,
-                run.config.training,
+                plan.config.training,
                 schedule,
                 objective=rows.objective,
-                seed=run.config.seed + number,
+                seed=plan.config.seed + number,
                 monitors=[Progress(tick), *monitors],
             )
             state = trainer.state(member)
@@ -197,78 +229,74 @@ def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
     state.begin_again()
 
 
-def _starting(run: Run) -> int:
+def _starting(plan: Plan) -> int:
     """How many rows a model starts from; fewer wide ones, unless its prior is made of them."""
-    model = run.model.members[0]
+    model = plan.model.members[0]
     if isinstance(model, VAE) and isinstance(model.p_z, FromPosterior):
         return START_ROWS
-    return min(START_ROWS, max(START_LEAST, START_CELLS // run.schema.dims))
+    return min(START_ROWS, max(START_LEAST, START_CELLS // plan.schema.dims))
 
 
-def _keep(run: Run, states: Sequence[TrainingState]) -> None:
-    """Of an ensemble whose training was interrupted, the members that were trained to their end."""
-    whole = [state for state in states if not state.outcome.interrupted] or states[:1]
-    members = run.model.members
-    if len(whole) < len(members):
-        run.model = members[0] if len(whole) == 1 else Ensemble(members[: len(whole)])
-        run.config = replace(run.config, model=replace(run.config.model, members=len(whole)))
-        run.notices += (f"training was interrupted: {len(whole)} of {len(members)} members are kept",)
-    _tell(run, whole)
-    run.facts |= {
-        "interrupted": any(state.outcome.interrupted for state in states),
-        "seconds": round(sum(state.outcome.seconds for state in states), 2),
-    }
+def _outcome(plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, whole: bool = False) -> Trained:
+    """What training came to; of an interrupted one the members trained to their end, unless all are whole."""
+    kept = [state for state in states if whole or not state.outcome.interrupted] or states[:1]
+    config, model, said = plan.config, plan.model, list[str]()
+    if len(kept) < len(model.members):
+        said = [f"training was interrupted: {len(kept)} of {len(model.members)} members are kept"]
+        config = replace(config, model=replace(config.model, members=len(kept)))
+        model = model.members[0] if len(kept) == 1 else Ensemble(model.members[: len(kept)])
+    outcomes = [state.outcome for state in kept]
+    diverged = [outcome.steps for outcome in outcomes if outcome.diverged]
+    said += [f"training diverged after step {steps}; the best weights until then are kept" for steps in diverged]
+    return Trained(
+        config,
+        model,
+        tuple(_member(outcome) for outcome in outcomes),
+        _history(outcomes),
+        tuple(on_cpu(state.state_dict()) for state in kept),
+        round(sum(state.outcome.seconds for state in states), 2),
+        any(state.outcome.interrupted for state in states),
+        tuple(said),
+        None if rows.observed is None else Patterns.of(rows.observed),
+        None if rows.covariates is None else rows.covariates.cpu(),
+    )
 
 
-def _tell(run: Run, states: Sequence[TrainingState]) -> None:
-    """What training did, and what it needs to go on."""
-    outcomes = [state.outcome for state in states]
+def _history(outcomes: Sequence[Outcome]) -> pd.DataFrame:
     records = [
         {**({"member": number} if len(outcomes) > 1 else {}), **record}
         for number, outcome in enumerate(outcomes)
         for record in outcome.history
     ]
-    run.history = pd.DataFrame(records, columns=None if records else ["step", "val_elbo"])
-    for outcome in outcomes:
-        if outcome.diverged:
-            run.notices += (f"training diverged after step {outcome.steps}; the best weights until then are kept",)
-    told = [_told(outcome) for outcome in outcomes]
-    run.facts |= {
-        "interrupted": any(outcome.interrupted for outcome in outcomes),
-        **told[0],
-        "diverged": any(outcome.diverged for outcome in outcomes),
-        "seconds": round(sum(outcome.seconds for outcome in outcomes), 2),
-        **({"members": told} if len(told) > 1 else {}),
-    }
-    run.states = tuple(on_cpu(state.state_dict()) for state in states)
+    return pd.DataFrame(records, columns=None if records else ["step", "val_elbo"])
 
 
-def _told(outcome: Outcome) -> dict[str, Any]:
-    return {
-        "diverged": outcome.diverged,
-        "steps": outcome.steps,
-        "selected": outcome.selected,
-        "selected_step": outcome.selected_step,
-        "validation_elbo": outcome.best if outcome.selected else None,
-    }
+def _member(outcome: Outcome) -> MemberRecord:
+    return MemberRecord(
+        outcome.steps,
+        outcome.selected,
+        outcome.selected_step,
+        outcome.best if outcome.selected else None,
+        outcome.diverged,
+    )
 
 
-def _note_holes(run: Run, train: EncodedRows) -> None:
-    if train.observed is not None:
-        cells = len(train) * run.schema.dims
-        missing, rows = cells - int(train.cells.sum()), int((train.cells < run.schema.dims).sum())
-        run.patterns = Patterns.of(train.observed)
-        run.notices += (
-            f"{missing:,} of {cells:,} cells ({missing / cells:.1%}) are missing, in {rows:,} of {len(train):,} "
-            "training rows: log P(x) is that of the observed ones",
-        )
+def _missing_told(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
+    if train.observed is None:
+        return ()
+    cells = len(train) * plan.schema.dims
+    missing, rows = cells - int(train.cells.sum()), int((train.cells < plan.schema.dims).sum())
+    return (
+        f"{missing:,} of {cells:,} cells ({missing / cells:.1%}) are missing, in {rows:,} of {len(train):,} "
+        "training rows: log P(x) is that of the observed ones",
+    )
 
 
-def _schedule(run: Run, rows: _Prepared, budget: TrainingConfig | None = None) -> tuple[Schedule, TrainingConfig]:
-    config = run.config.training if budget is None else budget
+def _schedule(plan: Plan, rows: _Prepared, budget: TrainingConfig | None = None) -> tuple[Schedule, TrainingConfig]:
+    config = plan.config.training if budget is None else budget
     if config.minutes is None:
         return Schedule.make(config, len(rows.train)), config
-    members = run.model.members
+    members = plan.model.members
     minutes = config.minutes / len(members)
     with _normalised():
         steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)

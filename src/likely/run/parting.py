@@ -36,7 +36,7 @@ def rows_of_part(run: Run, part: str) -> Rows:
     kind = PARTS[part]
     if not len(getattr(run.division, kind)):
         raise DataError(f"this run has no {kind} rows: all rows trained or validated")
-    if run.source is None and not run.facts.get("path"):
+    if run.home.source is None and not run.record.data.path:
         raise DataError(
             "this run was fitted on data in memory, which a stored run does not keep; the numbers of its rows are in "
             f"run.division.{kind}"
@@ -57,4 +57,4 @@ def part_of(run: Run, part: str) -> Any:
     """The rows of a part in the form of the data; see `Run.split`."""
     rows = rows_of_part(run, part)
     values = rows.values.copy() if rows.given is None else rows.given
-    return packed(run.facts.get("container"), values)
+    return packed(run.record.data.container, values)

@@ -46,7 +46,7 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, Origin]:
         return source.splits["test"].read(), Origin.TEST_PART
     if len(source.splits) > 1:
         raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
-    known = {run.facts["digest"], run.facts.get("digest_x")}
+    known = {run.record.data.digest, run.record.data.digest_x}
     seen = _digest(run, source) in known or digest(source) in known
     return next(iter(source.splits.values())).read(), Origin.FITTED if seen else Origin.GIVEN
 
@@ -65,8 +65,8 @@ def _demand_numbers(run: Run, rows: Rows) -> None:
 
 def training_source(run: Run) -> Source:
     """The data that a run was fitted on, read again from its path if need be, and checked to be unchanged."""
-    if run.source is None:
-        path = run.facts.get("path")
+    if run.home.source is None:
+        path = run.record.data.path
         if not path:
             raise DataError("this run was fitted on data in memory; give the rows to evaluate")
         if not Path(path.partition(".npz:")[0]).exists() and not Path(path).exists():
@@ -74,13 +74,14 @@ def training_source(run: Run) -> Source:
         source = sources.open_source(
             path, resize=run.schema.resize, background=run.schema.background, reading=_reading(run)
         )
-        weights = weighed(run.schema, source) if "weights" in run.facts else None
-        if _digest(run, source) != run.facts["digest"] or weights != run.facts.get("weights"):
+        known = run.record.data
+        changed = known.weighed and weighed(run.schema, source) != known.weights
+        if changed or _digest(run, source) != known.digest:
             raise DataError(
                 f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"
             )
-        run.source = source
-    return run.source
+        run.home.source = source
+    return run.home.source
 
 
 def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
@@ -97,16 +98,17 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
     source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
     if given:
         source = beside(source, given)
-    if _digest(run, source) != run.facts["digest"]:
+    if _digest(run, source) != run.record.data.digest:
         what = data if isinstance(data, (str, Path)) else "the data"
         raise DataError(
             f"{what}: these are not the rows that the run was fitted on, or they have changed since; give these rows, "
             "or start another fit from the run's weights: likely fit DATA --init RUN"
         )
-    if "weights" in run.facts:
-        if not run.facts["weights"] and WEIGHT in (given or {}):
+    known = run.record.data
+    if known.weighed:
+        if not known.weights and WEIGHT in (given or {}):
             raise DataError(f"the run was fitted without weights; leave {WEIGHT!r} out of what is given")
-        if weighed(run.schema, source) == run.facts["weights"]:
+        if weighed(run.schema, source) == known.weights:
             return source
         raise DataError(
             "the run was fitted with weights beside the array, and these are others or none; give the same: "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +42,35 @@ from likely.run.missing import note_new_holes
 from likely.run.parting import part_of
 from likely.run.progress import bar
 from likely.run.reading import index_of, rows_of, training_source
+from likely.run.record import FitRecord
 from likely.run.saving import save_as
 from likely.run.walking import interpolate, traverse
 from likely.training import Monitor
 
-__all__ = ["Run"]
+__all__ = ["Home", "Run"]
 
 
-@dataclass(eq=False, repr=False)
+@dataclass(eq=False)
+class Home:
+    """Where a run is stored, and what its verbs read or fit again when they need it.
+
+    Attributes
+    ----------
+    directory
+        Where the run is stored, or `None`.
+    source
+        The data that the run was fitted on.
+    baselines
+        Simpler models of the same data.
+
+    """
+
+    directory: Path | None = None
+    source: Source | None = None
+    baselines: Baselines | None = None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
 class Run:
     """A fitted model with everything that is needed to use it; made by `likely.fit` or `likely.load`.
 
@@ -59,14 +80,12 @@ class Run:
         What was told, what X is, and the VAE with the selected weights.
     history
         One row per validation.
-    facts
-        Where the data came from (path, digest), steps, seconds, which weights were kept.
+    record
+        Where the rows came from, and what training came to: steps, seconds, which weights were kept.
     division
         Row numbers of training, validation and test rows.
-    directory
-        Where the run is stored, or `None`.
-    simpler
-        Simpler models of the same data, once they are fitted.
+    notices
+        What was said during the fit.
     patterns
         Which cells of the training rows are missing together; `None` where none is.
     conditions
@@ -77,6 +96,8 @@ class Run:
         What training knew at its end, one for each member; empty in a run that was loaded: they are in its directory.
     progress
         Whether verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
+    home
+        Where it is stored, and what its verbs have read again; the one thing that changes.
 
     """
 
@@ -84,17 +105,15 @@ class Run:
     schema: Schema
     model: Model
     history: pd.DataFrame
-    facts: dict[str, Any]
+    record: FitRecord
     division: Division
-    directory: Path | None = None
     notices: tuple[str, ...] = ()
-    source: Source | None = None
-    simpler: Baselines | None = None
     patterns: Patterns | None = None
     conditions: torch.Tensor | None = None
     own: assembly.Own = assembly.NOTHING
     states: tuple[dict[str, Any], ...] = ()
     progress: bool = True
+    home: Home = field(default_factory=Home)
 
     def __repr__(self) -> str:
         return described(self).text()
@@ -351,7 +370,7 @@ class Run:
             temperature=temperature,
             seed=seed,
         )
-        return packed(self.facts.get("container"), made)
+        return packed(self.record.data.container, made)
 
     save = save_as
     interpolate = interpolate
@@ -424,7 +443,7 @@ class Run:
     @property
     def steps(self) -> int:
         """Steps that training took; of an ensemble, here and below, its first member."""
-        return int(self.facts["steps"])
+        return self.record.members[0].steps
 
     @property
     def best(self) -> float:
@@ -433,17 +452,28 @@ class Run:
         Where the likelihood has constants that are set after training (`training.match_shares`), with these: the bounds
         of the history are those before.
         """
-        return float("-inf") if self.facts["validation_elbo"] is None else float(self.facts["validation_elbo"])
+        elbo = self.record.members[0].validation_elbo
+        return float("-inf") if elbo is None else elbo
 
     @property
     def selected(self) -> str:
         """Whether the kept weights are the `weights` of a step or their `average`."""
-        return str(self.facts["selected"])
+        return self.record.members[0].selected
 
     @property
     def selected_step(self) -> int:
         """Which step's."""
-        return int(self.facts["selected_step"])
+        return self.record.members[0].selected_step
+
+    @property
+    def directory(self) -> Path | None:
+        """Where the run is stored, or `None`."""
+        return self.home.directory
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The record in one flat dictionary, as `run.json` has it."""
+        return self.record.to_dict()
 
     @property
     def device(self) -> torch.device:

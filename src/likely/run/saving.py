@@ -45,22 +45,21 @@ def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     place, earlier, states, lost = Path(path), run.directory, run.states, list[str]()
     if not states and earlier is not None and (earlier / CHECKPOINTS).is_dir():
         read = read_states(earlier)
-        states, lost = (read, []) if are_of(read, run.facts) else ((), [CHECKPOINTS])
+        states, lost = (read, []) if are_of(read, run.record) else ((), [CHECKPOINTS])
     own = earlier is not None and same_place(place, earlier)
     if own:
         refuse_existing(place, overwrite=overwrite)
-    data = None if run.source is None else run.source.path
+    data = None if run.home.source is None else run.home.source.path
     with renewed(place) if own else claim(place, overwrite=overwrite, data=data) as directory:
-        other = replace(run, directory=directory, states=states)
-        save_plan(other)
-        save(other)
+        save_plan(directory, run)
+        save(directory, replace(run, states=states))
         lost += [] if earlier is None else _brought(earlier, directory)
     if own and lost:
         warnings.warn(
             f"{place} held another model than this one: its {' and '.join(lost)} went with it; make what you need anew",
             stacklevel=2,
         )
-    run.directory = earlier or place
+    run.home.directory = earlier or place
     return place
 
 

@@ -17,48 +17,69 @@ from likely.errors import ConfigError
 from likely.networks.precision import native_bfloat16
 from likely.run.directory import claim
 from likely.run.forms import form_of
-from likely.run.learning import learn
+from likely.run.learning import Trained, learn
+from likely.run.plan import Plan
 from likely.run.reading import weighed
-from likely.run.run import Run
+from likely.run.record import DataRecord, FitRecord, Stage
+from likely.run.run import Home, Run
 from likely.run.store import save, save_plan
 from likely.training import Monitor
 
-__all__ = ["carried_out", "facts_of", "settle"]
+__all__ = ["carried_out", "data_of", "finished", "settle"]
 
 WIDE = 256
 
 
-def facts_of(data: Any, source: Source, schema: Schema, split: Split) -> dict[str, Any]:
+def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataRecord:
     """Where the rows came from, digests of them and of what lies beside an array, how they were divided, their form."""
-    return {
-        "path": None if source.path is None else _absolute(data),
-        "digest": digest(source, labels=[column.name for column in schema.beside]),
-        **({"digest_x": digest(source)} if schema.beside else {}),
-        "weights": weighed(schema, source),
-        "split": str(split) if isinstance(split, str | Path) else "told",
+    return DataRecord(
+        digest(source, labels=[column.name for column in schema.beside]),
+        digest(source) if schema.beside else None,
+        None if source.path is None else _absolute(data),
+        weighed(schema, source),
+        str(split) if isinstance(split, str | Path) else "told",
         **form_of(data, source),
-    }
+    )
 
 
 def carried_out(
-    run: Run,
+    plan: Plan,
     out: str | Path | None,
     *,
     overwrite: bool,
     monitors: Sequence[Monitor],
     weights: dict[str, Tensor] | None = None,
 ) -> Run:
-    """The run trained, from fresh weights or from these, and stored where it is told to be."""
-    data = None if run.source is None else run.source.path
-    place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=data)
+    """The run that a plan becomes, trained from fresh weights or from these, and stored where it is told to be."""
+    place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=plan.source.path)
     with place as directory:
-        run.directory = directory
         if directory is not None:
-            save_plan(run)
-        learn(run, monitors, weights)
+            save_plan(directory, plan)
+        run = finished(plan, learn(plan, monitors, weights))
         if directory is not None:
-            save(run)
+            save(directory, run)
+            run.home.directory = directory
     return run
+
+
+def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) -> Run:
+    """The run of a plan that was carried out."""
+    record = FitRecord(plan.data, trained.members, trained.seconds, trained.interrupted, plan.init, continued)
+    return Run(
+        trained.config,
+        plan.schema,
+        trained.model,
+        trained.history,
+        record,
+        plan.division,
+        plan.notices + trained.notices,
+        trained.patterns,
+        trained.conditions,
+        plan.own,
+        trained.states,
+        plan.progress,
+        Home(source=plan.source),
+    )
 
 
 def _absolute(data: Any) -> str:

@@ -17,10 +17,11 @@ from likely.data import Division, EncodedRows, Schema, Source, Split, divide, en
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError
 from likely.run.describing import Beside, placed
+from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.reading import beside
 from likely.run.run import Run
-from likely.run.settling import carried_out, facts_of, settle
+from likely.run.settling import carried_out, data_of, settle
 from likely.run.store import load
 from likely.training import Monitor
 
@@ -80,30 +81,26 @@ def started(
     division = divide(source, asked.seed, split)
     if weight is not None and schema.form != "table":
         schema = with_weight(schema, division.rows(source, "train"), weight)
-    facts = facts_of(data, source, schema, split)
-    kept = isinstance(split, str) and split == "random" and facts["digest"] == begun.facts["digest"]
+    record = data_of(data, source, schema, split)
+    kept = isinstance(split, str) and split == "random" and record.digest == begun.record.data.digest
     if kept:
-        division, facts["split"] = begun.division, begun.facts.get("split", "random")
+        division, record = begun.division, replace(record, split=begun.record.data.split)
     said = (*(() if kept and SEEN not in begun.notices else (SEEN,)), *_same(schema, source, division))
     home = "a run in memory" if begun.directory is None else str(begun.directory)
-    run = replace(
-        begun,
-        schema=schema,
-        config=settle(resolve(asked, schema, own)),
-        model=copy.deepcopy(begun.model),
-        history=pd.DataFrame(),
-        facts={**facts, "init": home},
-        division=division,
-        directory=None,
-        notices=(f"starts from the weights of {home}", *source.notices, *said),
-        source=source,
-        simpler=None,
-        states=(),
-        own=own,
-        progress=progress,
+    settled = settle(resolve(asked, schema, own))
+    plan = Plan(
+        settled,
+        schema,
+        copy.deepcopy(begun.model).to(settled.device),
+        division,
+        source,
+        record,
+        (f"starts from the weights of {home}", *source.notices, *said),
+        own,
+        home,
+        progress,
     )
-    run.model.to(run.config.device)
-    return carried_out(run, out, overwrite=overwrite, monitors=monitors, weights=run.model.state_dict())
+    return carried_out(plan, out, overwrite=overwrite, monitors=monitors, weights=plan.model.state_dict())
 
 
 def _config(begun: Run, own: Own, config: Config | None, options: Mapping[str, Any]) -> Config:

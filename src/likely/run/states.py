@@ -17,6 +17,7 @@ from torch import Tensor
 from likely.errors import RunError
 from likely.files import filled_folder, write
 from likely.run.directory import CHECKPOINTS, STATE
+from likely.run.record import FitRecord
 
 __all__ = ["are_of", "on_cpu", "read_states", "write_states"]
 
@@ -86,10 +87,9 @@ def read_states(directory: Path) -> tuple[State, ...]:
         raise RunError(f"{place} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
-def are_of(states: Sequence[State], facts: dict[str, Any]) -> bool:
-    """Whether the states are of the run that these facts tell of: each member took as many steps."""
-    told = [one.get("steps") for one in facts.get("members", [facts])]
-    return [state["outcome"]["steps"] for state in states] == told
+def are_of(states: Sequence[State], record: FitRecord) -> bool:
+    """Whether the states are of the run of this record: each member took as many steps."""
+    return [state["outcome"]["steps"] for state in states] == [member.steps for member in record.members]
 
 
 def _mapped(value: Any, leaf: Callable[[Any, str], Any], path: str = "") -> Any:

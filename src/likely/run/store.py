@@ -19,7 +19,9 @@ from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
 from likely.files import left_beside, write
-from likely.run.run import Run
+from likely.run.plan import Plan
+from likely.run.record import FitRecord
+from likely.run.run import Home, Run
 from likely.run.states import write_states
 from likely.run.versions import versions
 
@@ -28,21 +30,19 @@ __all__ = ["load", "save", "save_plan"]
 HOLES, CONDITIONS = "holes.safetensors", "conditions.safetensors"
 
 
-def save_plan(run: Run) -> None:
+def save_plan(directory: Path, plan: Plan | Run) -> None:
     """Write what is known before training: that this is a run, configuration, schema and the division of the rows."""
-    directory = _directory(run)
-    for said in run.own.unreachable:
+    for said in plan.own.unreachable:
         warnings.warn(said, stacklevel=2)
     write(directory / "run.json", _json({"finished": False, "versions": versions()}))
-    write(directory / "config.json", _json(run.config.to_dict()))
-    write(directory / "schema.json", _json(run.schema.to_dict()))
-    index = {kind: torch.from_numpy(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
-    write(directory / "rows.safetensors", save_tensors(index, {"origin": json.dumps(run.division.origin)}))
+    write(directory / "config.json", _json(plan.config.to_dict()))
+    write(directory / "schema.json", _json(plan.schema.to_dict()))
+    index = {kind: torch.from_numpy(getattr(plan.division, kind)) for kind in ("train", "validation", "test")}
+    write(directory / "rows.safetensors", save_tensors(index, {"origin": json.dumps(plan.division.origin)}))
 
 
-def save(run: Run) -> None:
-    """Write what training made: configuration with its steps, selected weights, its state, history and facts."""
-    directory = _directory(run)
+def save(directory: Path, run: Run) -> None:
+    """Write what training made: configuration with its steps, selected weights, its state, history and record."""
     write(directory / "config.json", _json(run.config.to_dict()))
     write(directory / "history.csv", run.history.to_csv(index=False))
     if run.patterns is not None:
@@ -55,7 +55,7 @@ def save(run: Run) -> None:
     write(directory / "weights.safetensors", save_tensors(_apart(run.model)))
     facts = {
         "finished": True,
-        **run.facts,
+        **run.record.to_dict(),
         "origin": run.division.origin,
         "notices": list(run.notices),
         "versions": versions(),
@@ -145,7 +145,8 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         division = Division(**parts, origin=facts.pop("origin"))
         notices = tuple(facts.pop("notices"))
         history = pd.read_csv(directory / "history.csv")
-    except (KeyError, OSError, ValueError) as error:
+        record = FitRecord.from_dict(facts)
+    except (KeyError, OSError, ValueError, TypeError) as error:
         raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
     _place(model, wanted, told=device is not None)
     return Run(
@@ -153,14 +154,14 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         schema,
         model.eval(),
         history,
-        facts,
+        record,
         division,
-        directory,
         notices,
-        patterns=_patterns(directory / HOLES, schema),
-        conditions=_conditions(directory / CONDITIONS),
-        own=own,
+        _patterns(directory / HOLES, schema),
+        _conditions(directory / CONDITIONS),
+        own,
         progress=progress,
+        home=Home(directory),
     )
 
 
@@ -197,12 +198,6 @@ def _place(model: torch.nn.Module, device: torch.device, *, told: bool) -> None:
     except (RuntimeError, AssertionError) as error:
         if told:
             raise ConfigError(f"device {str(device)!r} cannot be used here; try --device cpu") from error
-
-
-def _directory(run: Run) -> Path:
-    if run.directory is None:
-        raise RunError("this run has no directory; give out= to fit")
-    return run.directory
 
 
 def _json(values: dict[str, Any]) -> str:

@@ -83,7 +83,7 @@ def interpolate(run: Run, a: int, b: int, n: int = 8, *, data: Any = None, given
     ends, y = _codes(run, [a, b], data, given)
     t = torch.linspace(0, 1, n, dtype=ends.dtype).unsqueeze(1)
     made = means_at(run, _arc(ends, t) if space == "sphere" else ends[:1] + t * (ends[1:] - ends[:1]), _same(run, y, n))
-    return packed(run.facts.get("container"), named(run, made))
+    return packed(run.record.data.container, named(run, made))
 
 
 def traverse(
@@ -151,7 +151,7 @@ def traverse(
             result.insert(0, _free(name, result), column)
     else:
         result = moved.reshape(len(told), n, *moved.shape[1:])
-    return Traverse(tuple(told), values, packed(run.facts.get("container"), result))
+    return Traverse(tuple(told), values, packed(run.record.data.container, result))
 
 
 def _free(name: str, frame: pd.DataFrame) -> str:

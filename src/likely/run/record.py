@@ -1,0 +1,160 @@
+"""What is known of a fit beside its model: where its rows came from, and what training came to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+__all__ = ["DataRecord", "FitRecord", "MemberRecord", "Stage"]
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """Where the rows of a fit came from, and the form that they came in.
+
+    Attributes
+    ----------
+    digest
+        SHA-256 of all rows.
+    digest_x
+        SHA-256 of x alone, where something lies beside it.
+    path
+        Of the file or folder, absolute; `None` for data in memory.
+    weights
+        SHA-256 of weights beside an array; `None` where there are none; `unknown` of a run of an earlier version.
+    split
+        How the rows were divided: `random`, `time:COLUMN`, `group:COLUMN`, a path, or `told`.
+    container
+        `tensor`, `arrow`, `polars`, or the name of another type; `None` of a run of an earlier version.
+    names
+        Column names that are not all strings, with those of their levels, ready for JSON.
+    marks
+        What stands beside the types of arrow's coded columns.
+
+    """
+
+    digest: str
+    digest_x: str | None = None
+    path: str | None = None
+    weights: str | None = UNKNOWN
+    split: str = "random"
+    container: str | None = None
+    names: Mapping[str, Any] | None = None
+    marks: Mapping[str, Any] | None = None
+
+    @property
+    def weighed(self) -> bool:
+        """Whether it is known which weights lay beside the rows."""
+        return self.weights != UNKNOWN
+
+
+@dataclass(frozen=True)
+class MemberRecord:
+    """What the training of one model came to.
+
+    Attributes
+    ----------
+    steps
+        How many were taken.
+    selected, selected_step
+        Whether the kept weights are the `weights` of a step or their `average`, and which step's.
+    validation_elbo
+        Mean ELBO of the validation rows under the kept weights, nats a row; `None` where none was validated.
+    diverged
+        Whether training ended because the objective was no number any more.
+
+    """
+
+    steps: int
+    selected: str
+    selected_step: int
+    validation_elbo: float | None = None
+    diverged: bool = False
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A lengthening of a finished fit: after how many steps, by how many, at which share of the first rate."""
+
+    from_step: int
+    steps: int
+    peak: float
+    seed: int
+
+
+@dataclass(frozen=True)
+class FitRecord:
+    """What is known of a fit beside its model.
+
+    Attributes
+    ----------
+    data
+        Where the rows came from.
+    members
+        What training came to, for the model, or for each of an ensemble.
+    seconds
+        Of training.
+    interrupted
+        Whether it was.
+    init
+        The run whose weights it started from.
+    continued
+        How it was lengthened.
+
+    """
+
+    data: DataRecord
+    members: tuple[MemberRecord, ...]
+    seconds: float = 0.0
+    interrupted: bool = False
+    init: str | None = None
+    continued: tuple[Stage, ...] = ()
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the training of any member did."""
+        return any(member.diverged for member in self.members)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same in one flat dictionary, ready for JSON: of an ensemble the first member's, and `members`."""
+        told = {name: value for name, value in asdict(self.data).items() if value is not None and value != UNKNOWN}
+        known = {"path": self.data.path} | ({"weights": self.data.weights} if self.data.weighed else {})
+        members = [asdict(member) for member in self.members]
+        return {
+            **known,
+            **told,
+            **({} if self.init is None else {"init": self.init}),
+            "interrupted": self.interrupted,
+            **members[0],
+            "diverged": self.diverged,
+            "seconds": self.seconds,
+            **({"members": members} if len(members) > 1 else {}),
+            **({"continued": [asdict(stage) for stage in self.continued]} if self.continued else {}),
+        }
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> FitRecord:
+        """The record that `to_dict` gave.
+
+        Raises
+        ------
+        KeyError, TypeError
+            If something is missing.
+
+        """
+        data = {name: told[name] for name in DataRecord.__dataclass_fields__ if name in told}
+        members = [
+            MemberRecord(**{name: one[name] for name in MemberRecord.__dataclass_fields__ if name in one})
+            for one in told.get("members", [told])
+        ]
+        return cls(
+            DataRecord(**data),
+            tuple(members),
+            float(told["seconds"]),
+            bool(told["interrupted"]),
+            told.get("init"),
+            tuple(Stage(**stage) for stage in told.get("continued", ())),
+        )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import types
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -94,8 +95,7 @@ def test_bars_can_be_switched_off(notebook: list[str], capsys: pytest.CaptureFix
     run = likely.fit(x, steps=3, latent=2, progress=False)
     run.score(x)
     assert notebook == []
-    run.progress = True
-    run.score(x)
+    replace(run, progress=True).score(x)
     assert notebook
     assert capsys.readouterr().err == ""
 

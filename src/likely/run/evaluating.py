@@ -52,21 +52,23 @@ def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | Non
 
 def baselines_of(run: Run, train: EncodedRows | None) -> Baselines | None:
     """Baselines fitted to the training rows once and kept beside the run; `None` where these rows are gone."""
-    if run.simpler is None:
+    if run.home.baselines is None:
         path = None if run.directory is None else run.directory / "baselines.safetensors"
         if path is not None and path.exists():
             try:
                 arrays = {name: tensor.numpy() for name, tensor in load_tensors(path.read_bytes()).items()}
             except (OSError, SafetensorError) as error:
                 raise RunError(f"{path} is damaged ({error}); remove it, and it will be made again") from error
-            run.simpler = Baselines.from_arrays(run.schema, arrays)
+            run.home.baselines = Baselines.from_arrays(run.schema, arrays)
         elif train is not None:
-            run.simpler = fit_baselines(run.schema, train, latent=run.model.members[0].latent, seed=run.config.seed)
+            run.home.baselines = fit_baselines(
+                run.schema, train, latent=run.model.members[0].latent, seed=run.config.seed
+            )
             if path is not None:
-                arrays = run.simpler.to_arrays()
+                arrays = run.home.baselines.to_arrays()
                 with suppress(OutputError):  # a run that may only be read is evaluated all the same
                     write(path, save_tensors({name: torch.tensor(array) for name, array in arrays.items()}))
-    return run.simpler
+    return run.home.baselines
 
 
 def _split(run: Run, kind: str) -> EncodedRows | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +13,6 @@ from likely.data import (
     Rows,
     Schema,
     Source,
-    Split,
     beside_rows,
     cells_notice,
     channels_notice,
@@ -22,6 +21,7 @@ from likely.data import (
     demand_returns,
     infer_schema,
     shared,
+    sources,
     ungrouped,
     weighing,
     with_classes,
@@ -33,13 +33,13 @@ from likely.data.looks import Look, look
 from likely.data.plain import without_masses
 from likely.data.returns import rounded_in, with_types
 from likely.data.schema import EXPOSURE, Column
-from likely.data.sources.reading import Reading
 from likely.data.written import PLAIN
 from likely.errors import ConfigError
+from likely.run.options import Beside, DataOptions
+from likely.run.progress import bar
+from likely.run.reading import beside
 
-__all__ = ["Beside", "Description", "as_it_is", "describe", "placed"]
-
-Beside = str | Sequence[float] | None
+__all__ = ["Description", "as_it_is", "describe", "opened", "placed"]
 
 SURE = ("%Y-%m-%d", "ISO8601")
 SHOWN = 8
@@ -54,19 +54,27 @@ class Description:
     notices: tuple[str, ...]
 
 
+def opened(data: Any, options: DataOptions, *, progress: bool) -> tuple[Source, DataOptions]:
+    """The source with what is given beside its rows, and the options with names in the place of what was given.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be read, or what is given does not fit them.
+
+    """
+    with bar("reading", shown=progress) as tick:
+        source = sources.open_source(
+            data, resize=options.resize, background=options.colour, progress=tick, reading=options.reading
+        )
+    if isinstance(options.condition, Mapping):
+        source = beside(source, options.condition)
+    source, exposure, weight = placed(source, options.exposure, options.weight)
+    return source, replace(options, condition=options.conditions, exposure=exposure, weight=weight)
+
+
 def describe(
-    source: Source,
-    division: Division,
-    *,
-    split: Split,
-    limits: Limits | None,
-    exposure: str | None,
-    weight: str | None,
-    reading: Reading,
-    kinds: Mapping[str, str] | None,
-    conditions: Sequence[str],
-    plain: Callable[[Column], bool] | None = None,
-    **told: Any,
+    source: Source, division: Division, options: DataOptions, plain: Callable[[Column], bool] | None = None
 ) -> Description:
     """Say what X is: how each column is read from all rows, everything that P(x) is relative to from training rows.
 
@@ -78,13 +86,24 @@ def describe(
         If a column cannot be modelled as it is, or an option does not fit it.
 
     """
+    reading, kinds, split = options.reading, options.column, options.split
     if source.form != "table" and reading.formats:
         raise ConfigError(f"date formats are for columns of tables; the data is of the form {source.form}")
     looks = look(source, kinds, decimal=reading.decimal, formats=reading.formats) if source.form == "table" else None
 
     def inferred(division: Division) -> Schema:
         train = division.rows(source, "train")
-        made = infer_schema(train, source.form, kinds=kinds, conditions=conditions, looks=looks, **told)
+        made = infer_schema(
+            train,
+            source.form,
+            kinds=kinds,
+            conditions=options.conditions,
+            looks=looks,
+            binarize=options.binarize,
+            resize=options.resize,
+            background=options.colour,
+            channels=options.channels,
+        )
         return made if plain is None else without_masses(made, train, plain, kinds or ())
 
     schema = inferred(division)
@@ -93,19 +112,17 @@ def describe(
     if classes is not None:
         division, said = classes
         schema = inferred(division)
-    schema = _apart(
-        ungrouped(schema, split, kinds or ()), division.rows(source, "train"), exposure, weight, kinds or ()
-    )
+    schema = _apart(ungrouped(schema, split, kinds or ()), division.rows(source, "train"), options)
     schema = confirmed(schema, division.rows(source, "validation"))
     schema = with_types(schema, source.splits[division.origin["train"]].read())
-    schema = replace(_checked(schema, limits, division.rows(source, "train")), text=source.text)
+    schema = replace(_checked(schema, options.limits, division.rows(source, "train")), text=source.text)
     left_out = {column.name for column in schema.columns if column.left_out}
     hints = tuple(
         f"column {name!r} was left as strings: {found.hint}"
         for name, found in (looks or {}).items()
         if found.hint and name not in left_out
     )
-    axis = channels_notice(schema, told.get("channels"))
+    axis = channels_notice(schema, options.channels)
     said += (
         *_read(looks or {}),
         *hints,
@@ -118,16 +135,16 @@ def describe(
     return Description(schema, division, source.notices + said)
 
 
-def as_it_is(describing: Callable[..., Description], kinds: Mapping[str, str] | None) -> Description:
+def as_it_is(source: Source, division: Division, options: DataOptions) -> Description:
     """X for a model that is the user's own, whose likelihood says what has mass: every number in data units.
 
     No column has listed numbers or atoms, and the cells of an array are levels, 0 and 1, or reals.
     """
-    found = describing(kinds=kinds, plain=lambda _: True)
+    found, kinds = describe(source, division, options, lambda _: True), options.column
     schema, cell = found.schema, found.schema.columns[0]
     units = schema.binarize or cell.kind in ("levels", "grid", "real") or (cell.low, cell.high) == (0, 1)
     if schema.form != "table" and not kinds and not (schema.uniform and units) and schema.beside == schema.conditions:
-        found = describing(kinds={"x": "real"}, plain=lambda _: True)
+        found = describe(source, division, replace(options, column={"x": "real"}), lambda _: True)
     said = cells_notice(found.schema)
     return replace(found, notices=tuple(notice for notice in found.notices if notice not in said))
 
@@ -143,11 +160,12 @@ def placed(source: Source, exposure: Beside, weight: Beside) -> tuple[Source, st
     return source, names[0], names[1]
 
 
-def _apart(schema: Schema, train: Rows, exposure: str | None, weight: str | None, told: Collection[str]) -> Schema:
+def _apart(schema: Schema, train: Rows, options: DataOptions) -> Schema:
     """The schema without the column of the weights, and with the exposure given."""
-    if weight is not None:
+    exposure, weight = options.exposure, options.weight
+    if isinstance(weight, str):
         schema = with_weight(schema, train, weight)
-    return schema if exposure is None else with_exposure(schema, train, exposure, told)
+    return with_exposure(schema, train, exposure, options.column or ()) if isinstance(exposure, str) else schema
 
 
 def _checked(schema: Schema, limits: Limits | None, train: Rows) -> Schema:

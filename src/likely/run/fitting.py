@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Unpack
 
 import torch
 
 from likely.assembly import Factory, Own, build, chosen, notices, plainly, resolve
 from likely.config import Config
-from likely.data import (
-    Binarize,
-    Channels,
-    Limits,
-    Schema,
-    Split,
-    demand_channels,
-    divide,
-    sources,
-)
-from likely.data.sources.picture import colour_of
-from likely.data.sources.reading import Reading
-from likely.errors import ConfigError
+from likely.data import Schema, demand_channels, divide
 from likely.run.datasets import gathered
-from likely.run.describing import Beside, as_it_is, describe, placed
+from likely.run.describing import as_it_is, describe, opened
+from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
-from likely.run.progress import bar
-from likely.run.reading import beside
 from likely.run.run import Run
 from likely.run.settling import carried_out, data_of, settle
-from likely.run.starting import Told, started
+from likely.run.starting import started
 from likely.training import Monitor
 
 __all__ = ["fit"]
@@ -45,26 +31,13 @@ def fit(
     overwrite: bool = False,
     init: Run | str | Path | None = None,
     config: Config | None = None,
-    column: Mapping[str, str] | None = None,
-    condition: str | Sequence[str] | Mapping[str, Any] = (),
-    binarize: Binarize | None = None,
-    resize: tuple[int, int] | None = None,
-    background: str | Sequence[int] | None = None,
-    channels: Channels | None = None,
-    limits: Limits | None = None,
-    exposure: Beside = None,
-    weight: Beside = None,
-    split: Split = "random",
-    separator: str | None = None,
-    decimal: str | None = None,
-    date_format: Mapping[str, str] | None = None,
     encoder: Factory | None = None,
     decoder: Factory | None = None,
     model: Factory | None = None,
     objective: Factory | None = None,
     monitors: Sequence[Monitor] = (),
     progress: bool = True,
-    **options: Any,
+    **options: Unpack[FitKeywords],
 ) -> Run:
     """Learn P(X) by maximum likelihood: the one-call way from data to a fitted run.
 
@@ -166,60 +139,25 @@ def fit(
     ['log_px', 'se_mc', 'elbo']
 
     """
-    if binarize is not None and binarize not in get_args(Binarize):
-        raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {binarize!r}")
-    data = gathered(data, field)
-    if init is not None:
-        schema_told = {"column": column, "binarize": binarize, "resize": resize, "background": background,
-                       "channels": channels, "limits": limits, "separator": separator, "decimal": decimal,
-                       "date_format": date_format, "encoder": encoder, "decoder": decoder, "model": model}  # fmt: skip
-        return started(
-            init,
-            data,
-            told=Told(schema_told, condition, exposure, weight),
-            split=split,
-            config=config,
-            objective=objective,
-            options=options,
-            out=out,
-            overwrite=overwrite,
-            monitors=monitors,
-            progress=progress,
-        )
-    if isinstance(model, str):
-        options["kind"], model = model, None
-    own = Own(encoder, decoder, model, None if isinstance(objective, str) else objective).apart()
-    if isinstance(objective, str):
-        options["objective"] = objective
-    told = (config or Config()).replace({name: value for name, value in options.items() if value is not None})
-    told = own.demanded(told)
-    chosen(told)  # a misspelt part is told before anything is read
-    laid = colour_of(background)
-    reading = Reading(separator, decimal, dict(date_format or {}))
-    with bar("reading", shown=progress) as tick:
-        source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
-    if isinstance(condition, Mapping):
-        source = beside(source, condition)
-    source, exposed, weighted = placed(source, exposure, weight)
-    names = [condition] if isinstance(condition, str) else list(condition)
-    describing = partial(
-        describe,
-        source,
-        divide(source, told.seed, split),
-        split=split,
-        limits=limits,
-        exposure=exposed,
-        weight=weighted,
-        reading=reading,
-        conditions=names,
-        binarize=binarize,
-        resize=resize,
-        background=laid,
-        channels=channels,
+    about, assignments = DataOptions.apart(options)
+    told = FitOptions(
+        about, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
     )
-    described = describing(kinds=column, plain=plainly(told)) if model is None else as_it_is(describing, column)
+    rows = gathered(data, field)
+    return _fitted(rows, told) if init is None else started(init, rows, told)
+
+
+def _fitted(data: Any, options: FitOptions) -> Run:
+    own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).apart()
+    config = own.demanded((options.config or Config()).replace(options.assigned))
+    chosen(config)  # a misspelt part is told before anything is read
+    source, about = opened(data, options.data, progress=options.progress)
+    division = divide(source, config.seed, about.split)
+    described = (
+        describe(source, division, about, plainly(config)) if own.model is None else as_it_is(source, division, about)
+    )
     schema, division = described.schema, described.division
-    settled = settle(resolve(told, schema, own))
+    settled = settle(resolve(config, schema, own))
     demand_channels(schema, settled.model.network)
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
     plan = Plan(
@@ -228,12 +166,12 @@ def fit(
         _model(settled, schema, own),
         division,
         source,
-        data_of(data, source, schema, split),
+        data_of(data, source, schema, about.split),
         described.notices + ignored + notices(settled, schema),
         own,
-        progress=progress,
+        progress=options.progress,
     )
-    return carried_out(plan, out, overwrite=overwrite, monitors=monitors)
+    return carried_out(plan, options)
 
 
 def _model(config: Config, schema: Schema, own: Own) -> Any:

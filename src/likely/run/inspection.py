@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Unpack
 
 import pandas as pd
 
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import (
-    Binarize,
-    Channels,
-    Column,
-    Limits,
-    Rows,
-    Schema,
-    Split,
-    divide,
-    sources,
-)
-from likely.data.sources.picture import colour_of
-from likely.data.sources.reading import Reading
+from likely.data import Column, Rows, Schema, divide
 from likely.data.summary import Summary, summarise
 from likely.run.described import listed
-from likely.run.describing import Beside, describe, placed
-from likely.run.progress import bar
+from likely.run.describing import describe, opened
+from likely.run.options import DataKeywords, DataOptions
 
 __all__ = ["SUMMARISED", "Inspection", "inspect"]
 
@@ -96,25 +83,7 @@ def _column(column: Column, summary: Summary | None, rows: int) -> dict[str, Any
     return made | {"missing_share": made["missing"] / rows}
 
 
-def inspect(
-    data: Any,
-    *,
-    column: Mapping[str, str] | None = None,
-    condition: str | Sequence[str] = (),
-    binarize: Binarize | None = None,
-    resize: tuple[int, int] | None = None,
-    background: str | Sequence[int] | None = None,
-    channels: Channels | None = None,
-    limits: Limits | None = None,
-    exposure: Beside = None,
-    weight: Beside = None,
-    split: Split = "random",
-    separator: str | None = None,
-    decimal: str | None = None,
-    date_format: Mapping[str, str] | None = None,
-    seed: int = 0,
-    progress: bool = True,
-) -> Inspection:
+def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpack[DataKeywords]) -> Inspection:
     """Read the data and infer the form of x from its training rows, as `fit` would; the options are those of `fit`.
 
     Raises
@@ -123,26 +92,8 @@ def inspect(
         If the data cannot be read or modelled as they are.
 
     """
-    laid = colour_of(background)
-    reading = Reading(separator, decimal, dict(date_format or {}))
-    with bar("reading", shown=progress) as tick:
-        source = sources.open_source(data, resize=resize, background=laid, progress=tick, reading=reading)
-    source, exposed, weighted = placed(source, exposure, weight)
-    described = describe(
-        source,
-        divide(source, seed, split),
-        split=split,
-        limits=limits,
-        exposure=exposed,
-        weight=weighted,
-        reading=reading,
-        kinds=column,
-        conditions=[condition] if isinstance(condition, str) else condition,
-        binarize=binarize,
-        resize=resize,
-        background=laid,
-        channels=channels,
-    )
+    source, about = opened(data, DataOptions(**options), progress=progress)
+    described = describe(source, divide(source, seed, about.split), about)
     schema, division = described.schema, described.division
     train = division.rows(source, "train")
     model = resolve(Config(), schema).model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,12 @@ from likely.networks.precision import native_bfloat16
 from likely.run.directory import claim
 from likely.run.forms import form_of
 from likely.run.learning import Trained, learn
+from likely.run.options import FitOptions
 from likely.run.plan import Plan
 from likely.run.reading import weighed
 from likely.run.record import DataRecord, FitRecord, Stage
 from likely.run.run import Home, Run
 from likely.run.store import save, save_plan
-from likely.training import Monitor
 
 __all__ = ["carried_out", "data_of", "finished", "settle"]
 
@@ -42,20 +41,14 @@ def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataReco
     )
 
 
-def carried_out(
-    plan: Plan,
-    out: str | Path | None,
-    *,
-    overwrite: bool,
-    monitors: Sequence[Monitor],
-    weights: dict[str, Tensor] | None = None,
-) -> Run:
+def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | None = None) -> Run:
     """The run that a plan becomes, trained from fresh weights or from these, and stored where it is told to be."""
-    place = nullcontext() if out is None else claim(Path(out), overwrite=overwrite, data=plan.source.path)
+    out = options.out
+    place = nullcontext() if out is None else claim(Path(out), overwrite=options.overwrite, data=plan.source.path)
     with place as directory:
         if directory is not None:
             save_plan(directory, plan)
-        run = finished(plan, learn(plan, monitors, weights))
+        run = finished(plan, learn(plan, options.monitors, weights))
         if directory is not None:
             save(directory, run)
             run.home.directory = directory

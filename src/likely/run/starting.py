@@ -4,85 +4,54 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from likely.assembly import Factory, Own, resolve
+from likely.assembly import Own, resolve
 from likely.config import Config, ModelConfig, TrainingConfig
-from likely.data import Division, EncodedRows, Schema, Source, Split, divide, encode, sources, with_labels, with_weight
+from likely.data import Division, EncodedRows, Schema, Source, divide, encode, sources, with_labels, with_weight
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError
-from likely.run.describing import Beside, placed
+from likely.run.describing import placed
+from likely.run.options import DataOptions, FitOptions
 from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.reading import beside
 from likely.run.run import Run
 from likely.run.settling import carried_out, data_of, settle
 from likely.run.store import load
-from likely.training import Monitor
 
-__all__ = ["Told", "started"]
+__all__ = ["started"]
 
 BEYOND = 0.05
 SEEN = "rows of this data may have trained the run that the fit starts from; of those log P(x) is no test"
 
 
-@dataclass(frozen=True)
-class Told:
-    """What a fit was told of X and the model, which the run has already.
-
-    Attributes
-    ----------
-    schema
-        Option that may not be told again -> what was given; `None` or empty where nothing was.
-    condition, exposure, weight
-        Columns, or values of rows in memory.
-
-    """
-
-    schema: Mapping[str, Any]
-    condition: str | Sequence[str] | Mapping[str, Any]
-    exposure: Beside
-    weight: Beside
-
-
-def started(
-    init: Run | str | Path,
-    data: Any,
-    *,
-    told: Told,
-    split: Split,
-    config: Config | None,
-    objective: Factory | None,
-    options: Mapping[str, Any],
-    out: str | Path | None,
-    overwrite: bool,
-    monitors: Sequence[Monitor],
-    progress: bool,
-) -> Run:
+def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
     """A run of the model and the schema of another, trained anew from its weights; see `likely.fit`."""
-    begun = init if isinstance(init, Run) else load(init, progress=progress)
-    again = [name for name, value in told.schema.items() if value]
+    begun = init if isinstance(init, Run) else load(init, progress=options.progress)
+    about, parts = options.data, ("encoder", "decoder", "model")
+    again = [*about.of_schema, *(name for name in parts if getattr(options, name) is not None)]
     if again:
         raise ConfigError(f"{again[0]} is told by the run that the fit starts from; leave it out")
-    own = replace(begun.own, objective=None if isinstance(objective, str) else objective)
-    asked = _config(begun, own, config, {**options, **({"objective": objective} if isinstance(objective, str) else {})})
+    own = replace(begun.own, objective=options.own_objective)
+    asked = _config(begun, own, options)
     schema = begun.schema
     reading = Reading(schema=schema) if schema.form == "table" else Reading()
-    with bar("reading", shown=progress) as tick:
+    with bar("reading", shown=options.progress) as tick:
         source = sources.open_source(
             data, resize=schema.resize, background=schema.background, progress=tick, reading=reading
         )
-    source, weight = _placed(source, schema, told)
-    division = divide(source, asked.seed, split)
+    source, weight = _placed(source, schema, about)
+    division = divide(source, asked.seed, about.split)
     if weight is not None and schema.form != "table":
         schema = with_weight(schema, division.rows(source, "train"), weight)
-    record = data_of(data, source, schema, split)
-    kept = isinstance(split, str) and split == "random" and record.digest == begun.record.data.digest
+    record = data_of(data, source, schema, about.split)
+    kept = isinstance(about.split, str) and about.split == "random" and record.digest == begun.record.data.digest
     if kept:
         division, record = begun.division, replace(record, split=begun.record.data.split)
     said = (*(() if kept and SEEN not in begun.notices else (SEEN,)), *_same(schema, source, division))
@@ -98,19 +67,19 @@ def started(
         (f"starts from the weights of {home}", *source.notices, *said),
         own,
         home,
-        progress,
+        options.progress,
     )
-    return carried_out(plan, out, overwrite=overwrite, monitors=monitors, weights=plan.model.state_dict())
+    return carried_out(plan, options, plan.model.state_dict())
 
 
-def _config(begun: Run, own: Own, config: Config | None, options: Mapping[str, Any]) -> Config:
+def _config(begun: Run, own: Own, options: FitOptions) -> Config:
     """The run's model, trained as it is told now: without a warm-up unless told, as z is in use already."""
-    base = config or Config(training=TrainingConfig(warmup=0.0))
+    base = options.config or Config(training=TrainingConfig(warmup=0.0))
     mine, known = base.model, begun.config.model
     if mine not in (ModelConfig(), known):
         raise ConfigError("the configuration is of another model than that of the run that the fit starts from")
     base = replace(base, model=known, factories={})
-    made = base.replace({name: value for name, value in options.items() if value is not None})
+    made = base.replace(options.assigned)
     for item in fields(ModelConfig):
         asked, has = getattr(made.model, item.name), getattr(known, item.name)
         if asked != has:
@@ -118,22 +87,22 @@ def _config(begun: Run, own: Own, config: Config | None, options: Mapping[str, A
     return own.demanded(made)
 
 
-def _placed(source: Source, schema: Schema, told: Told) -> tuple[Source, str | None]:
+def _placed(source: Source, schema: Schema, options: DataOptions) -> tuple[Source, str | None]:
     """The source with what is given beside an array in memory, and the name of the weights that are told.
 
     Columns that are named are those of the schema.
     """
-    if isinstance(told.condition, Mapping):
-        source = beside(source, told.condition)
+    if isinstance(options.condition, Mapping):
+        source = beside(source, options.condition)
     else:
-        names = [told.condition] if isinstance(told.condition, str) else list(told.condition)
+        names = options.conditions
         known = [column.name for column in schema.conditions]
         other = [name for name in names if name not in known]
         if other:
             raise ConfigError(
                 f"condition {other[0]!r}: in the run that the fit starts from {', '.join(known) or 'nothing'} is given"
             )
-    source, exposed, weighted = placed(source, told.exposure, told.weight)
+    source, exposed, weighted = placed(source, options.exposure, options.weight)
     exposure = schema.exposure and schema.exposure.name
     for what, name, has in (("exposure", exposed, exposure), ("weight", weighted, schema.weight)):
         beside_array = what == "weight" and schema.form != "table"

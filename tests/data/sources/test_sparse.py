@@ -51,6 +51,29 @@ def test_coordinates_with_a_fill_value(tmp_path: Path) -> None:
         open_source(tmp_path / "c.npz")
 
 
+def test_coordinates_are_read_by_any_fill_value(tmp_path: Path) -> None:
+    parts: dict[str, Any] = {"data": [5, 3], "coords": [[0, 2], [1, 0]], "shape": [3, 2]}
+    np.savez(tmp_path / "c.npz", **parts)
+    assert open_source(tmp_path / "c.npz").splits["all"].values.tolist() == [[0, 5], [0, 0], [3, 0]]
+    np.savez(tmp_path / "c.npz", fill_value=np.nan, **parts)
+    np.testing.assert_array_equal(open_source(tmp_path / "c.npz").splits["all"].values[0], [np.nan, 5])
+
+
+def test_parts_of_a_sparse_matrix_are_refused_with_the_call_that_joins_them(tmp_path: Path) -> None:
+    rows = sparse.csr_matrix(COUNTS)
+    parts = {"data": rows.data, "indices": rows.indices, "indptr": rows.indptr}
+    triplets = {"data": rows.data, "row": rows.tocoo().row, "col": rows.tocoo().col}
+    for given, said in (
+        (parts, r"save_npz\(FILE, matrix\), with matrix = csr_matrix\(\(data, indices, indptr\), shape=shape\)"),
+        (triplets, r"csr_matrix\(\(data, \(row, col\)\), shape=shape\)"),
+        (parts | {"compressed_axes": [0]}, r"np\.savez\(FILE, x=array\.todense\(\)\)"),
+    ):
+        for named in (given, given | {"shape": COUNTS.shape}):
+            np.savez(tmp_path / "p.npz", **named)
+            with pytest.raises(DataError, match=said):
+                open_source(tmp_path / "p.npz")
+
+
 def test_what_does_not_fit_is_refused_in_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wide = sparse.coo_matrix(([1.0], ([0], [0])), shape=(10**7, 10**7))
     sparse.save_npz(tmp_path / "w.npz", wide)
@@ -75,5 +98,5 @@ def test_damaged_sparse_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read as sparse npz"):
         open_source(path)
     np.savez(path, data=[1.0], indices=[0], indptr=[0, 1], shape=[1, 1], compressed_axes=[0], fill_value=0)
-    with pytest.raises(DataError, match=r"GCXS.*todense"):
+    with pytest.raises(DataError, match=r"of pydata's sparse.*todense"):
         open_source(path)

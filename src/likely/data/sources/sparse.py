@@ -21,7 +21,8 @@ __all__ = ["is_sparse", "is_sparse_npz", "read_sparse_npz", "sparse_source"]
 
 SCIPY = {"format", "shape", "data"}
 COORDINATES = {"coords", "shape", "data"}
-COMPRESSED = {"indices", "indptr", "shape", "data", "compressed_axes"}
+COMPRESSED = {"indices", "indptr", "data"}
+TRIPLETS = {"row", "col", "data"}
 CHECKED = ("csr", "csc", "bsr")
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -35,8 +36,8 @@ def is_sparse(data: Any) -> bool:
 
 
 def is_sparse_npz(names: set[str]) -> bool:
-    """Whether an archive of arrays with these names is one sparse matrix, of scipy or of pydata's sparse."""
-    return any(known <= names for known in (SCIPY, COORDINATES, COMPRESSED))
+    """Whether an archive of arrays with these names is one sparse matrix: of scipy, of pydata's sparse, or its parts."""
+    return any(known <= names for known in (SCIPY, COORDINATES, COMPRESSED, TRIPLETS))
 
 
 def sparse_source(matrix: Any) -> Source:
@@ -77,10 +78,11 @@ def read_sparse_npz(path: Path) -> Source:
             return _source(matrix, str(path), path)
         if names >= COORDINATES:
             return _coordinates(archive, path)
-    raise DataError(
-        f"{path} is a sparse array of a kind that is not read (GCXS of pydata's sparse); write it anew by "
-        "np.savez('data.npz', x=array.todense())"
-    )
+    cure = "of pydata's sparse: np.savez(FILE, x=array.todense())"
+    if "compressed_axes" not in names:
+        parts = "(data, indices, indptr)" if names >= COMPRESSED else "(data, (row, col))"
+        cure = f"scipy.sparse.save_npz(FILE, matrix), with matrix = csr_matrix({parts}, shape=shape) or what it is"
+    raise DataError(f"{path} holds the parts of a sparse array, and not of which kind; write it anew by {cure}")
 
 
 def _source(matrix: Any, what: str, path: Path | None) -> Source:
@@ -99,7 +101,7 @@ def _coordinates(archive: Mapping[str, np.ndarray], path: Path) -> Source:
         raise DataError(f"{path} has coords beyond its shape {shape}; write it anew")
     _demand_room(shape, data.dtype.itemsize, str(path))
     empty = archive.get("fill_value", np.zeros((), data.dtype))
-    array = np.full(shape, empty.reshape(()), dtype=data.dtype)
+    array = np.full(shape, empty.reshape(()), dtype=np.result_type(data, empty))
     array[tuple(coords)] = 0
     np.add.at(array, tuple(coords), data)
     return Source("array", {"all": Rows(checked(array, str(path)))}, path, (_notice(path.name, shape, array),))

@@ -36,7 +36,7 @@ def is_sparse(data: Any) -> bool:
 
 
 def is_sparse_npz(names: set[str]) -> bool:
-    """Whether an archive of arrays with these names is one sparse matrix: of scipy, of pydata's sparse, or its parts."""
+    """Whether an archive of these names is one sparse matrix, of scipy or pydata's sparse, or the parts of one."""
     return any(known <= names for known in (SCIPY, COORDINATES, COMPRESSED, TRIPLETS))
 
 

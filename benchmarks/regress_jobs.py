@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import inspect
 import json
 import os
 import sys
@@ -75,7 +76,8 @@ def adult(_: str, seed: int) -> dict[str, Any]:
         file.write_text("\n".join([header, *(lines[place] for place in train.index)]) + "\n")
         run, facts = fitted(file, seed)
         made = {**facts, **scored(run), "data": digest(file.read_bytes())}
-        holes = {"with_holes": True} if any(column.missing for column in run.schema.modelled) else {}
+        word = "with_missing" if "with_missing" in inspect.signature(run.sample).parameters else "with_holes"
+        holes = {word: True} if any(column.missing for column in run.schema.modelled) else {}
         drawn = plain(run.sample(len(train), seed=seed, **holes))
     train, test = plain(train), plain(test)
     real, drawn = utility(test, train), drawn[list(train.columns)]

@@ -20,6 +20,7 @@ take another FOLDER for other code.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import subprocess
 from functools import partial
@@ -58,7 +59,8 @@ def ours(folder: Path, train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Li
         return {"steps": run.facts["steps"], "latent": run.model.latent, "rows": run.schema.rows}
 
     def sample(run: likely.Run) -> dict[str, Any]:
-        holes = {"with_holes": True} if any(column.missing for column in run.schema.modelled) else {}
+        word = "with_missing" if "with_missing" in inspect.signature(run.sample).parameters else "with_holes"
+        holes = {word: True} if any(column.missing for column in run.schema.modelled) else {}
         plain(run.sample(len(train), seed=seed, **holes)).to_csv(file, index=False)
         return {}
 

@@ -132,8 +132,8 @@ def test_a_hole_is_written_as_the_training_rows_write_it(tmp_path: Path, capsys:
     frame.to_csv(tmp_path / "t.csv", index=False)
     assert run("fit", tmp_path / "t.csv", "-o", tmp_path / "run", *STEPS) == 0
     capsys.readouterr()
-    assert run("sample", tmp_path / "run", "-n", 60, "--with-holes") == 0
+    assert run("sample", tmp_path / "run", "-n", 60, "--with-missing") == 0
     lines = capsys.readouterr().out.splitlines()[1:]
     assert {line.rpartition(",")[2] for line in lines} == {" x", " y", " ?"}
-    assert run("sample", tmp_path / "run", "-n", 60, "--with-holes", "-o", tmp_path / "s.parquet") == 0
+    assert run("sample", tmp_path / "run", "-n", 60, "--with-missing", "-o", tmp_path / "s.parquet") == 0
     assert pd.read_parquet(tmp_path / "s.parquet")["s"].isna().any()

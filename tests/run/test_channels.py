@@ -81,7 +81,7 @@ def test_results_have_the_axes_of_what_was_given(runs: tuple[Run, Run]) -> None:
     for verb in (
         lambda run, _: run.sample(5, seed=1),
         lambda run, _: run.sample(5, seed=1, mean=True),
-        lambda run, _: run.sample(5, seed=1, with_holes=True),
+        lambda run, _: run.sample(5, seed=1, with_missing=True),
         lambda run, data: run.reconstruct(data),
         lambda run, data: run.impute(data),
         lambda run, data: run.impute(data, deviation=True)[1],

@@ -53,7 +53,7 @@ def test_names_of_columns_come_back_from_every_verb(names: pd.Index, tmp_path: P
     run = likely.load(tmp_path / "run")
     filled, deviation = run.impute(rows, samples=5, deviation=True)
     decoded = run.decode(run.encode(rows).to_numpy())
-    for made in (run.sample(2), run.sample(2, with_holes=True), run.reconstruct(rows), decoded, filled, deviation):
+    for made in (run.sample(2), run.sample(2, with_missing=True), run.reconstruct(rows), decoded, filled, deviation):
         pd.testing.assert_index_equal(made.columns, names, exact="equiv")
     reasons = run.anomalies(rows, samples=3)
     assert all(len(reasons[name]) == len(rows) for name in rows)
@@ -72,7 +72,7 @@ def test_arrow_tables_come_back_as_arrow_tables(tmp_path: Path) -> None:
     )
     rows = pa.table({"count": count, "town": town, "day": day, "x": pa.array(X[0])})
     run = likely.fit(rows, steps=2, out=tmp_path / "run")
-    for made in (run.sample(4), likely.load(tmp_path / "run").sample(4, with_holes=True), run.reconstruct(rows)):
+    for made in (run.sample(4), likely.load(tmp_path / "run").sample(4, with_missing=True), run.reconstruct(rows)):
         assert isinstance(made, pa.Table)
         assert made.schema.equals(rows.schema), made.schema
     filled = run.impute(rows, samples=1)

@@ -65,8 +65,8 @@ def test_a_table_without_a_complete_row_goes_through_every_verb(
 def test_samples_have_the_holes_of_training_rows_where_they_are_asked_for(tmp_path: Path) -> None:
     data = holed()
     run = fitted(tmp_path, data)
-    loaded, drawn, whole = likely.load(tmp_path / "run"), run.sample(400, with_holes=True), run.sample(400)
-    pd.testing.assert_frame_equal(loaded.sample(400, with_holes=True), drawn)
+    loaded, drawn, whole = likely.load(tmp_path / "run"), run.sample(400, with_missing=True), run.sample(400)
+    pd.testing.assert_frame_equal(loaded.sample(400, with_missing=True), drawn)
     train = run.encoded(run.division.rows(run.training_source(), "train"))
     assert train.observed is not None
     patterns = {tuple(mask) for mask in train.observed.tolist()}
@@ -84,7 +84,7 @@ def test_complete_training_rows_leave_no_pattern_and_new_holes_are_told_of(tmp_p
     run = fitted(tmp_path)
     assert run.patterns is None
     assert not (tmp_path / "run" / "holes.safetensors").exists()
-    assert not run.sample(20, with_holes=True).isna().any(axis=None)
+    assert not run.sample(20, with_missing=True).isna().any(axis=None)
     new = table().head(5)
     new.loc[2, "real"] = np.nan
     with pytest.warns(UserWarning, match="missing in real, where no training row"):
@@ -106,7 +106,7 @@ def test_arrays_and_pictures_with_holes(tmp_path: Path, network: str) -> None:
     assert run.schema.columns[0].missing > 0
     assert np.isfinite(run.score(x, samples=3)["log_px"]).all()
     assert np.isfinite(run.reconstruct(x)).all()
-    assert 0.1 < np.isnan(run.sample(100, with_holes=True)).mean() < 0.5
+    assert 0.1 < np.isnan(run.sample(100, with_missing=True)).mean() < 0.5
     ledger = run.evaluate(samples=3, anneal=0)
     assert 8 < ledger.cells < 14
     assert ledger.dims == 16
@@ -116,7 +116,7 @@ def test_the_command_line_samples_with_holes(tmp_path: Path, capsys: pytest.Capt
     holed().to_csv(tmp_path / "t.csv", index=False)
     assert main(["fit", str(tmp_path / "t.csv"), "-o", str(tmp_path / "run"), "--set", "steps=3"]) == 0
     assert "cells" in capsys.readouterr().err
-    for words, some in ((["--with-holes"], True), ([], False)):
+    for words, some in ((["--with-missing"], True), (["--with-holes"], True), ([], False)):
         assert (
             main(["sample", str(tmp_path / "run"), "-n", "50", *words, "-o", str(tmp_path / "s.csv"), "--overwrite"])
             == 0

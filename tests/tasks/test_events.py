@@ -192,7 +192,7 @@ def test_rows_with_holes_keep_what_was_given() -> None:
     rows = table()[["price", "rooms", "town"]]
     holed = rows.mask(np.random.default_rng(0).random(rows.shape) < 0.3)
     run = likely.fit(holed, steps=50, width=32)
-    found = run.sample(200, given=["town=York"], with_holes=True)
+    found = run.sample(200, given=["town=York"], with_missing=True)
     assert (found["town"] == "York").all()
     assert 0.1 < found["price"].isna().mean() < 0.5
 

@@ -11,7 +11,7 @@ import likely
 from exact import Linear, Oblique
 from likely.data import ResidentRows
 from likely.errors import ConfigError
-from likely.tasks.impute import impute
+from likely.tasks.impute import ImputeOptions, impute
 
 ROWS, DIMS, LATENT = 60, 5, 2
 
@@ -37,7 +37,7 @@ def holed(share: float = 0.4, rows: int = ROWS) -> tuple[Oblique, torch.Tensor, 
 def test_means_and_deviations_are_those_of_the_closed_form(shift: float, widen: float) -> None:
     exact, x, seen = holed()
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    found = impute(exact.vae_with_holes(shift, widen), rows, samples=4000, deviation=True)
+    found = impute(exact.vae_with_holes(shift, widen), rows, ImputeOptions(samples=4000, deviation=True))
     mean, deviation = closed(exact, x, seen)
     errors = deviation / found.ess.sqrt().unsqueeze(1)
     assert ((found.value - mean).abs() / errors)[~seen].max() < 4
@@ -47,7 +47,7 @@ def test_means_and_deviations_are_those_of_the_closed_form(shift: float, widen: 
 def test_intervals_of_many_imputations_cover_what_they_say() -> None:
     exact, x, seen = holed(rows=400)
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    found = impute(exact.vae_with_holes(0.05, 1.2), rows, draws=200, samples=500)
+    found = impute(exact.vae_with_holes(0.05, 1.2), rows, ImputeOptions(draws=200, samples=500))
     low, high = (found.draws.quantile(q, 0) for q in (0.05, 0.95))
     covered = ((low <= x) & (x <= high))[~seen].double()
     assert 0.88 < covered.mean() < 0.92
@@ -69,8 +69,8 @@ def test_weights_that_few_draws_carry_are_given_more() -> None:
     exact, x, seen = holed()
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
     poor = exact.vae_with_holes(2.0, 0.8)
-    once = impute(poor, rows, samples=3200)
-    found = impute(poor, rows, samples=50)
+    once = impute(poor, rows, ImputeOptions(samples=3200))
+    found = impute(poor, rows, ImputeOptions(samples=50))
     assert (found.ess >= 10).double().mean() > (once.ess >= 10).double().mean() - 0.2
     assert found.ess.min() > 1
 

@@ -17,7 +17,7 @@ from likely.data import Column, ResidentRows
 from likely.data.events import Event
 from likely.errors import DataError, InputError
 from likely.tasks.condition import conditional
-from likely.tasks.impute import impute
+from likely.tasks.impute import ImputeOptions, impute
 from likely.tasks.ranges import Range, demand, keep
 
 DIMS, LATENT, N = 4, 2, 20_000
@@ -150,8 +150,7 @@ def test_imputed_draws_are_those_of_the_truncated_law_given_what_is_observed() -
     found = impute(
         exact.vae_with_holes(),
         ResidentRows(torch.where(observed, x, 0.0), observed=observed),
-        draws=draws,
-        samples=samples,
+        ImputeOptions(draws=draws, samples=samples),
         within=range_of(unlike),  # no observed cell of the second column lies in it, and none is drawn
     )
     law = scipy.stats.truncnorm((low - centre[:, 0]) / sd, (high - centre[:, 0]) / sd, loc=centre[:, 0], scale=sd)

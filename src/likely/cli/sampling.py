@@ -23,9 +23,10 @@ def sample(
         ),
     ] = None,
     mean: Annotated[bool, typer.Option("--mean", help="The mean of P(x|z) instead of a draw from it.")] = False,
-    with_holes: Annotated[
-        bool, typer.Option("--with-holes", help="Leave cells out as often as training rows miss them, whatever x is.")
+    with_missing: Annotated[
+        bool, typer.Option("--with-missing", help="Leave cells out as often as training rows miss them, whatever x is.")
     ] = False,
+    with_holes: Annotated[bool, typer.Option("--with-holes", hidden=True)] = False,
     beyond_range: Beyond = False,
     temperature: Annotated[
         float,
@@ -42,21 +43,13 @@ def sample(
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     from likely.cli.loading import opened
     from likely.cli.output import deliver, ready, tell_given, tell_range
-    from likely.run.drawing import drawn
+    from likely.run.drawing import SampleOptions, drawn
     from likely.run.tempering import statement
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    made = drawn(
-        fitted,
-        n,
-        given=given or None,
-        mean=mean,
-        with_holes=with_holes,
-        beyond_range=beyond_range,
-        temperature=temperature,
-        seed=seed,
-    )
+    options = SampleOptions(given or None, mean, with_missing or with_holes, beyond_range, temperature, seed)
+    made = drawn(fitted, n, options)
     tell_given(made)
     said = statement(temperature)
     deliver(fitted.schema, made, output, overwrite=overwrite, json=json, beside={"temperature": said} if said else None)

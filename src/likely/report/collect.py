@@ -246,7 +246,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
     draws = max(len(rows), SAMPLED)
     y = _given(run, rows, draws)
     sampled = _frame(run, _sampled(run, draws, given=y))
-    compared = _frame(run, _sampled(run, draws, given=y, with_holes=True)) if run.patterns else sampled
+    compared = _frame(run, _sampled(run, draws, given=y, with_missing=True)) if run.patterns else sampled
     modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
     return shown | {
         "originals": _frame(run, first.values),

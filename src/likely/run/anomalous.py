@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,26 +20,47 @@ from likely.tasks.anomalies import contributions, tails
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["anomalies"]
+__all__ = ["AnomalyOptions", "anomalies"]
 
 
-def anomalies(run: Run, data: Any, *, given: Given | None, false_alarms: float | None, samples: int, seed: int) -> Any:
-    """Rank rows; see `Run.anomalies`."""
-    if false_alarms is not None and not 0 < false_alarms < 1:
-        raise ConfigError(f"false_alarms is a rate between 0 and 1, got {false_alarms}")
+@dataclass(frozen=True)
+class AnomalyOptions:
+    """How rows are ranked; see `Run.anomalies`.
+
+    Raises
+    ------
+    ConfigError
+        If the rate of false alarms is none, or there are no samples.
+
+    """
+
+    false_alarms: float | None = None
+    samples: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ConfigError(f"samples must be at least 1, got {self.samples}")
+        if self.false_alarms is not None and not 0 < self.false_alarms < 1:
+            raise ConfigError(f"false_alarms is a rate between 0 and 1, got {self.false_alarms}")
+
+
+def anomalies(run: Run, data: Any, options: AnomalyOptions, *, given: Given | None) -> Any:
+    """The rows ranked by how improbable they are; see `Run.anomalies`."""
+    false_alarms = options.false_alarms
     rows, _ = run.rows_of(data)
     encoded = run.encoded(rows, given)
     others = _calm(run)
     if false_alarms is not None:
         _demand(others, false_alarms)
-    calm_holes = others is not None and others.observed is not None
-    holes = encoded.observed is not None or calm_holes
-    found = _scored(run, encoded, samples, seed, holes=holes)
+    test_missing = others is not None and others.observed is not None
+    missing = encoded.observed is not None or test_missing
+    found = _scored(run, encoded, options, missing=missing)
     cells, code = found.pop("cells"), found.pop("code")
     if others is not None:
-        calm = _scored(run, others, samples, seed, holes=holes)
+        calm = _scored(run, others, options, missing=missing)
         found["p_value"] = _p_values(_keys(found), _keys(calm))
-        if encoded.observed is not None and not calm_holes:
+        if encoded.observed is not None and not test_missing:
             whole = encoded.observed.cpu().flatten(1).all(1).numpy()
             found["p_value"][whole] = _p_values([-found["score"][whole]], [-calm["score"]])
     if false_alarms is not None:
@@ -89,14 +111,20 @@ def _demand(others: EncodedRows | None, rate: float) -> None:
         )
 
 
-def _scored(run: Run, rows: EncodedRows, samples: int, seed: int, *, holes: bool) -> dict[str, Any]:
+def _scored(run: Run, rows: EncodedRows, options: AnomalyOptions, *, missing: bool) -> dict[str, Any]:
     with bar("scoring", shown=run.progress) as tick:
-        found = contributions(run.model, rows, samples=samples, seed=seed, progress=tick)
+        found = contributions(run.model, rows, samples=options.samples, seed=options.seed, progress=tick)
     made: dict[str, Any] = {"score": -found.log_px}
-    if holes:
-        with bar("comparing rows with the same holes", shown=run.progress) as tick:
+    if missing:
+        with bar("comparing rows with the same missing cells", shown=run.progress) as tick:
             made["tail"], made["depth"] = tails(
-                run.model, rows, found.log_px, samples=samples, seed=seed, covariates=_given(run), progress=tick
+                run.model,
+                rows,
+                found.log_px,
+                samples=options.samples,
+                seed=options.seed,
+                covariates=_given(run),
+                progress=tick,
             )
     return made | {"ess": found.ess, "cells": found.cells, "code": found.code}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,10 +24,22 @@ from likely.tasks.asking import LEAST, Answers, ask
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["asked"]
+__all__ = ["AskOptions", "asked"]
 
 
-def asked(run: Run, data: Any, events: str | Sequence[str], *, given: Given | None, samples: int, seed: int) -> Any:
+@dataclass(frozen=True)
+class AskOptions:
+    """How many z are drawn for each row, and the seed of the noise; see `Run.ask`."""
+
+    samples: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ConfigError(f"samples must be at least 1, got {self.samples}")
+
+
+def asked(run: Run, data: Any, events: str | Sequence[str], options: AskOptions, *, given: Given | None) -> Any:
     """Probabilities of events; see `Run.ask`.
 
     Raises
@@ -47,13 +60,13 @@ def asked(run: Run, data: Any, events: str | Sequence[str], *, given: Given | No
     for word, each in wanted.items():
         with bar(f"asking {word}", shown=run.progress) as tick:
             encoded = _without(run, rows, {event.place for event in each} | absent, given)
-            found = ask(run.model, encoded, each, like=like, samples=samples, seed=seed, progress=tick)
+            found = ask(run.model, encoded, each, like=like, samples=options.samples, seed=options.seed, progress=tick)
         columns |= _named(word, found)
         poor = max(poor, int((found.ess < LEAST).sum()))
     if poor:
         warnings.warn(
             f"{poor} of {len(rows)} rows have fewer than {LEAST:g} effective draws of z even after more were taken: "
-            f"see their errors; raise samples above {samples}",
+            f"see their errors; raise samples above {options.samples}",
             stacklevel=3,
         )
     return packed(container_of(data), pd.DataFrame(columns, index=index_of(rows)))

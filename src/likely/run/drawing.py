@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from likely.tasks.ranges import Range, Tally, demand, keep, told
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["Asked", "drawn", "parts"]
+__all__ = ["Asked", "SampleOptions", "drawn", "parts"]
 
 CHUNK = 1000
 FEW, MOST_GIVEN = 100, 100
@@ -39,28 +40,31 @@ def parts(z: Tensor, y: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]
         yield z[part], None if y is None else y[part]
 
 
+@dataclass(frozen=True)
+class SampleOptions:
+    """How rows are drawn; see `Run.sample`."""
+
+    given: Asked | None = None
+    mean: bool = False
+    with_missing: bool = False
+    beyond_range: bool = False
+    temperature: float = 1.0
+    seed: int = 0
+
+
 @torch.no_grad()
-def drawn(
-    run: Run,
-    n: int,
-    *,
-    given: Asked | None,
-    mean: bool,
-    with_holes: bool,
-    beyond_range: bool,
-    temperature: float,
-    seed: int,
-) -> Any:
-    """Draw rows, as frames of pandas or arrays; see `Run.sample`."""
+def drawn(run: Run, n: int, options: SampleOptions) -> Any:
+    """Rows drawn from the model, as frames of pandas or arrays; see `Run.sample`."""
     if n < 1:
         raise ConfigError(f"n must be at least 1, got {n}")
+    given, mean, temperature, seed = options.given, options.mean, options.temperature, options.seed
     values, events = _apart(run, given)
     demand_temperature(run.model.prior(), temperature, bool(events))
     if events and mean:
         raise ConfigError("a mean of P(x|z) does not keep to a condition on modelled columns; leave mean out")
     y = encode_given(run.schema, _exposed(run, values, n, seed), n)
     y, found = None if y is None else y.to(run.device), list[Conditional]()
-    within = None if mean or beyond_range else Range.of(run.schema, free=[event.place for event in events])
+    within = None if mean or options.beyond_range else Range.of(run.schema, free=[event.place for event in events])
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         torch.manual_seed(seed)
         if events:
@@ -72,7 +76,7 @@ def drawn(
             if within is not None:
                 x, tally = _within(run, x, y, within, temperature)
                 tallies = [tally]
-        seen = run.patterns.draw(n) if with_holes and run.patterns else None
+        seen = run.patterns.draw(n) if options.with_missing and run.patterns else None
     if seen is not None:
         seen[:, [event.place for event in events]] = True
     result = named(run, decode(run.schema, x, y, seen))

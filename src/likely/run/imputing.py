@@ -16,7 +16,7 @@ from likely.data.filling import fill_cells
 from likely.errors import ConfigError
 from likely.run.forms import container_of, packed
 from likely.run.progress import bar
-from likely.tasks.impute import LEAST, Imputed, impute
+from likely.tasks.impute import LEAST, Imputed, ImputeOptions, impute
 from likely.tasks.ranges import Range, demand
 from likely.tasks.ranges import told as shares
 
@@ -47,7 +47,7 @@ def imputed(
     data, given
         The rows.
     draws
-        So many complete data sets instead, in a list, each with the holes of a row drawn together from
+        So many complete data sets instead, in a list, each with the missing cells of a row drawn together from
         P(x_missing|x_observed): multiple imputation (Rubin 1987).
     mode
         The most probable values of numbers instead of their means: of a column with many zeros, say.
@@ -70,12 +70,9 @@ def imputed(
         If the rows do not fit the schema, or fewer than 1 in 100 draws of a row lie within the range.
 
     """
-    if samples < 1:
-        raise ConfigError(f"samples must be at least 1, got {samples}")
     if draws is not None and draws < 1:
         raise ConfigError(f"draws must be at least 1, got {draws}")
-    if draws is not None and (mode or deviation):
-        raise ConfigError("draws are values of the cells themselves: ask for them, or for modes and deviations")
+    options = ImputeOptions(draws or 0, mode, deviation, samples, seed)
     rows, _ = run.rows_of(data)
     encoded = run.encoded(rows, given)
     container, within = container_of(data), None if beyond_range else Range.of(run.schema)
@@ -85,17 +82,7 @@ def imputed(
     else:
         some = (~encoded.observed.flatten(1)).any(1).nonzero().squeeze(1)
         with bar("imputing", shown=run.progress) as tick:
-            found = impute(
-                run.model,
-                encoded.take(some),
-                draws=draws or 0,
-                mode=mode,
-                deviation=deviation,
-                samples=samples,
-                seed=seed,
-                within=within,
-                progress=tick,
-            )
+            found = impute(run.model, encoded.take(some), options, within=within, progress=tick)
         _tell(found, samples)
         if (tally := found.tally) is not None and within is not None:
             label = rows.values.index if isinstance(rows.values, pd.DataFrame) else range(len(encoded))

@@ -30,11 +30,11 @@ from likely.errors import ConfigError, DataError
 from likely.evaluation import Assessment, AssessOptions, Baselines, Ledger, Origin, evidence
 from likely.hooks import report_writer
 from likely.models import Model
-from likely.run.anomalous import anomalies
-from likely.run.asking import asked
+from likely.run.anomalous import AnomalyOptions, anomalies
+from likely.run.asking import AskOptions, asked
 from likely.run.codes import decoded, encoded, reconstructed
 from likely.run.described import described
-from likely.run.drawing import Asked, drawn
+from likely.run.drawing import Asked, SampleOptions, drawn
 from likely.run.evaluating import evaluated
 from likely.run.forms import container_of, packed
 from likely.run.imputing import imputed
@@ -184,7 +184,8 @@ class Run:
 
         A frame of pandas, or what held the table.
 
-        Of a row with missing cells it is that of the observed ones: compare rows with the same holes.
+        For a row with missing cells, `log_px` covers the observed cells only; compare it only with rows that miss the
+        same cells.
         """
         _at_least_one("samples", samples)
         rows, _ = self.rows_of(data)
@@ -226,8 +227,8 @@ class Run:
             test rows miss cells, whatever the other rows miss; `anomaly`, p_value ≤ false_alarms, where that is given;
             `ess`; `code` and one column for each cell: contributions that sum to the score. Where cells are missing, in
             these rows or the test rows, rows are ranked by `tail`, P(log P(X) ≤ log P(x)) of rows X of the model with
-            the same holes, and then by `depth`, the standard deviations by which log P(x) lies below their mean. The
-            index is the rows' own.
+            the same missing cells, and then by `depth`, the standard deviations by which log P(x) lies below their
+            mean. The index is the rows' own.
 
         Raises
         ------
@@ -235,8 +236,7 @@ class Run:
             If the rows do not fit the schema; or the run has less than 1/false_alarms − 1 test rows.
 
         """
-        _at_least_one("samples", samples)
-        return anomalies(self, data, given=given, false_alarms=false_alarms, samples=samples, seed=seed)
+        return anomalies(self, data, AnomalyOptions(false_alarms, samples, seed), given=given)
 
     def ask(
         self,
@@ -250,7 +250,7 @@ class Run:
         """P(event|the observed cells of the row) for every row: a prediction of any column from all the others.
 
         E_{P(z|x_observed)} P(event|z), by self-normalised importance sampling of z ~ Q(z|x_observed). The cells of the
-        event's own columns are taken for missing, whatever the row holds there, or the answer would be 0 or 1; data
+        event's own columns count as missing, whatever the row holds there, or the answer would be 0 or 1; data
         without these columns will do.
 
         Parameters
@@ -276,8 +276,7 @@ class Run:
             number of a column with a density, which has probability 0.
 
         """
-        _at_least_one("samples", samples)
-        return asked(self, data, events, given=given, samples=samples, seed=seed)
+        return asked(self, data, events, AskOptions(samples, seed), given=given)
 
     impute = imputed
 
@@ -316,14 +315,14 @@ class Run:
         *,
         given: Asked | None = None,
         mean: bool = False,
-        with_holes: bool = False,
+        with_missing: bool = False,
         beyond_range: bool = False,
         temperature: float = 1.0,
         seed: int = 0,
     ) -> Any:
         """Draw n rows from P(x): z ~ P(z), then x ~ P(x|z), or the mean of P(x|z) with `mean`; as the data came.
 
-        Rows are complete unless holes are asked for. Rows of a table are draws of P(x|every number is within its
+        Rows are complete unless `with_missing`. Rows of a table are draws of P(x|every number is within its
         column's range): one outside what training rows span is drawn again whole, z included. `frame.attrs["range"]`
         has how many were drawn, `rows`, and the share of them that lay outside, `outside`, which is the model's mass
         there. A column that an event is asked of is bound by the event alone.
@@ -342,9 +341,9 @@ class Run:
             number of draws. A number of a column without a grid is given by its density.
         mean, seed
             Take means; of the draws.
-        with_holes
-            Give the rows holes as the training rows have them: masks are drawn from the distribution of these rows'
-            masks, independently of x, so as if cells were missing completely at random. Values are those drawn without.
+        with_missing
+            Leave cells out as the training rows miss them: masks are drawn from the distribution of these rows' masks,
+            independently of x, so as if cells were missing completely at random. Values are those drawn without.
         beyond_range
             Draw from P(x) itself.
         temperature
@@ -360,16 +359,8 @@ class Run:
             lie within the range; or a temperature is asked where z is a unit vector or a code.
 
         """
-        made = drawn(
-            self,
-            n,
-            given=given,
-            mean=mean,
-            with_holes=with_holes,
-            beyond_range=beyond_range,
-            temperature=temperature,
-            seed=seed,
-        )
+        options = SampleOptions(given, mean, with_missing, beyond_range, temperature, seed)
+        made = drawn(self, n, options)
         return packed(self.record.data.container, made)
 
     save = save_as

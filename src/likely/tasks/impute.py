@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows
+from likely.errors import ConfigError
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.cells import Cells, summarise
 from likely.tasks.draws import Draws, posterior_draws
 from likely.tasks.ranges import Range, Tally, keep
 
-__all__ = ["Imputed", "impute"]
+__all__ = ["ImputeOptions", "Imputed", "impute"]
 
 LEAST, MOST, MORE = 10.0, 3200, 4
 CHUNK = 1000
@@ -46,16 +47,51 @@ class Imputed:
     tally: Tally | None = None
 
 
+@dataclass(frozen=True)
+class ImputeOptions:
+    """What missing cells are filled with.
+
+    Attributes
+    ----------
+    draws
+        How many draws of each row; 0: means.
+    mode
+        Take the most probable values of numbers instead of their means; of categories it always is.
+    deviation
+        Whether deviations are needed.
+    samples
+        Draws of z a row.
+    seed
+        Of the noise behind z, which is keyed by (seed, row), and of the draws.
+
+    Raises
+    ------
+    ConfigError
+        If there are no samples, or draws are asked for with modes or deviations.
+
+    """
+
+    draws: int = 0
+    mode: bool = False
+    deviation: bool = False
+    samples: int = 200
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise ConfigError(f"samples must be at least 1, got {self.samples}")
+        if self.draws < 0:
+            raise ConfigError(f"draws must be at least 1, got {self.draws}")
+        if self.draws and (self.mode or self.deviation):
+            raise ConfigError("draws are values of the cells themselves: ask for them, or for modes and deviations")
+
+
 @torch.no_grad()
 def impute(
     model: Model,
     rows: EncodedRows,
+    options: ImputeOptions,
     *,
-    draws: int = 0,
-    mode: bool = False,
-    deviation: bool = False,
-    samples: int = 200,
-    seed: int = 0,
     within: Range | None = None,
     progress: Progress | None = None,
 ) -> Imputed:
@@ -70,23 +106,15 @@ def impute(
     ----------
     model, rows
         The rows encoded.
-    draws
-        How many draws of each row.
-    mode
-        Take the most probable values of numbers instead of their means; of categories it always is.
-    deviation
-        Whether deviations are needed.
-    samples
-        Draws of z a row.
-    seed
-        Of the noise behind z, which is keyed by (seed, row), and of the draws.
+    options
+        What to fill them with.
     within
         Draws are those of P(x_missing|x_observed, every missing cell lies there): z and all are drawn until they do.
     progress
         Called with (rows done, rows).
 
     """
-    asked = _Asked(draws, mode, deviation, seed, within)
+    asked, samples = _Asked(options, within), options.samples
     final = samples * MORE > MOST
     found = _once(model, rows, asked, samples, final, progress)
     while not final:
@@ -107,10 +135,7 @@ def impute(
 
 @dataclass(frozen=True)
 class _Asked:
-    draws: int
-    mode: bool
-    deviation: bool
-    seed: int
+    options: ImputeOptions
     within: Range | None
 
 
@@ -119,9 +144,9 @@ def _once(
 ) -> Imputed:
     made: list[tuple[Tensor, ...]] = []
     tallies: list[Tally] = []
-    for known in posterior_draws(model, rows, samples=samples, seed=asked.seed, progress=progress):
+    for known in posterior_draws(model, rows, samples=samples, seed=asked.options.seed, progress=progress):
         cells, count = _summary(model, known, asked), known.chunk.count
-        drawn, tally = _drawn(model, known, asked, asked.seed + len(made), final)
+        drawn, tally = _drawn(model, known, asked, asked.options.seed + len(made), final)
         made.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
         tallies += [] if tally is None else [tally]
     value, deviation, drawn, ess = (torch.cat(part) for part in zip(*made, strict=True))
@@ -131,15 +156,15 @@ def _once(
 
 def _summary(model: Model, known: Draws, asked: _Asked) -> Cells:
     """Of draws no summary is needed."""
-    if asked.draws:
+    if asked.options.draws:
         nothing = torch.zeros(known.batch.values.shape, dtype=torch.float64, device=known.z.device)
         return Cells(nothing, nothing)
-    return summarise(model, known, mode=asked.mode, deviation=asked.deviation)
+    return summarise(model, known, mode=asked.options.mode, deviation=asked.options.deviation)
 
 
 def _drawn(model: Model, known: Draws, asked: _Asked, seed: int, final: bool) -> tuple[Tensor, Tally | None]:
     """x ~ Σ_k w_k P(x|z_k), `(draws, rows, *event)`, float64; within the range, but for rows that have a better try."""
-    batch, device, draws = known.batch, known.z.device, asked.draws
+    batch, device, draws = known.batch, known.z.device, asked.options.draws
     if not draws:
         return torch.empty((0, *batch.values.shape), dtype=torch.float64, device=device), None
     weights = known.weights.nan_to_num(nan=1 / len(known.z)).T

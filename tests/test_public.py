@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 import likely
 
@@ -55,11 +56,17 @@ def test_importing_likely_is_lazy() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_scoring_loads_neither_scikit_learn_nor_scipy(tmp_path: Path) -> None:
-    x = np.random.default_rng(0).normal(size=(60, 2))
-    likely.fit(x, steps=2, out=tmp_path / "run")
+def test_scoring_loads_only_what_it_needs(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    columns = {"a": rng.normal(size=60), "b": rng.choice(list("xyz"), 60), "c": rng.integers(0, 4, 60)}
+    frame = pd.DataFrame(columns)
+    frame.head(10).to_csv(tmp_path / "ten.csv", index=False)
+    likely.fit(frame, steps=2, out=tmp_path / "run")
     code = (
-        "import sys, numpy, likely; likely.load(sys.argv[1]).score(numpy.zeros((10, 2)), samples=2); "
-        "sys.exit(any(m in sys.modules for m in ('sklearn', 'scipy', 'matplotlib')))"
+        "import sys; from likely.cli import main; assert not main(['score', *sys.argv[1:]]); "
+        "spared = {'sklearn', 'scipy', 'PIL', 'matplotlib', 'sympy', 'zuko'} & set(sys.modules); "
+        "sys.exit(str(spared) if spared else 0)"
     )
-    assert subprocess.run([sys.executable, "-c", code, str(tmp_path / "run")], check=False).returncode == 0
+    words = [sys.executable, "-c", code, str(tmp_path / "run"), str(tmp_path / "ten.csv")]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert not done.stderr, done.stderr

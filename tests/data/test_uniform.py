@@ -12,7 +12,7 @@ import torch
 
 from likely.data import Schema, Source, cells_notice, decode, digest, divide, encode, infer_schema
 from likely.data.source import Form, Rows
-from likely.data.sources.picture import colour_of
+from likely.data.sources.colours import colour_of
 from likely.data.tally import tally
 from likely.errors import ConfigError, DataError
 

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from typing import Any
 
 __all__ = ["main"]
 
+RARELY = (700, 10, 1000)  # of cyclic garbage: what modules hold is never free, and looking takes a tenth of a command
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit code is 0 (done), 2 (the user's input), 130 (interrupted) or 1 (our fault)."""
     words = sys.argv[1:] if arguments is None else arguments
+    usual = gc.get_threshold()
+    gc.set_threshold(*RARELY)
+    try:
+        return _run(words)
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _run(words: list[str]) -> int:
     from likely.cli.app import app
 
     debug = "--debug" in words

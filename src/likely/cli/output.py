@@ -16,7 +16,6 @@ from likely.data import Schema
 from likely.data.pictures import grid, pictures, stored
 from likely.data.sources.format import Writer
 from likely.data.sources.formats import writer_of, writers
-from likely.data.sources.picture import picture_bytes
 from likely.errors import OutputError
 from likely.files import filled_folder, refuse_existing, write
 
@@ -178,6 +177,8 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | N
 def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
     """All pictures or none; a folder that holds anything but such pictures is not replaced."""
     from PIL import Image
+
+    from likely.data.sources.picture import picture_bytes
 
     if path.is_file() or (path.exists() and not all(re.fullmatch(r"\d{5,}\.png", e.name) for e in path.iterdir())):
         raise OutputError(

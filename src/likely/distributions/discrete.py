@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from likely.distributions.levels import Levels
+from likely.distributions.shapes import broadcast_shapes
 
 __all__ = ["Bernoulli", "Categorical"]
 
@@ -137,6 +138,6 @@ class Categorical(Distribution):
 
     def _at(self, table: Tensor, code: Tensor) -> Tensor:
         """The entries of `(*batch, categories)` at codes, the outermost ones for codes beyond them."""
-        shape = torch.broadcast_shapes(code.shape, self.batch_shape)
+        shape = broadcast_shapes(code.shape, self.batch_shape)
         place = code.clamp(0, table.shape[-1] - 1).nan_to_num().long().expand(shape)
         return table.expand(*shape, -1).gather(-1, place.unsqueeze(-1)).squeeze(-1)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from likely.distributions.latent import Draws, Index, LatentDistribution, fixed_noise, full_precision
+from likely.distributions.shapes import broadcast_shapes
 
 __all__ = ["Flowed", "Map"]
 
@@ -100,7 +101,7 @@ class Flowed(LatentDistribution):
         return Draws(z, lambda: log_prob)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, 1))
+        shape = broadcast_shapes(value.shape, (*self.batch_shape, 1))
         with full_precision(self.like):
             u, ladj = self.make(self.context).inv.call_and_ladj(value.expand(shape))
             return self.base.log_prob(u) + ladj

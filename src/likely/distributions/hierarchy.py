@@ -10,6 +10,7 @@ from torch import Tensor
 
 from likely.distributions.latent import Draws, Index, LatentDistribution, fixed_noise
 from likely.distributions.normal import DiagonalNormal
+from likely.distributions.shapes import broadcast_shapes
 
 __all__ = ["Descend", "Descent", "Hierarchy"]
 
@@ -125,7 +126,7 @@ class Hierarchy(LatentDistribution):
         return (z - down.p_mean) * (-down.p_log_std).exp()
 
     def log_prob(self, value: Tensor) -> Tensor:
-        shape = torch.broadcast_shapes(value.shape, (*self.batch_shape, 1))
+        shape = broadcast_shapes(value.shape, (*self.batch_shape, 1))
         return self._log_prob(self.descend(z=value.expand(shape), features=self.features))
 
     def _log_prob(self, known: Descent) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.distributions import Distribution, constraints
 
 from likely.distributions.logistics import OPEN, Logistics
+from likely.distributions.shapes import broadcast_shapes
 from likely.distributions.univariate import uniform
 
 __all__ = ["Listed", "Numbers"]
@@ -141,7 +142,7 @@ class Listed(Distribution):
         else:
             shares = self._shares()
             sums = torch.cat([torch.zeros_like(shares[..., :1]), shares.cumsum(-1)], -1)
-            shape = torch.broadcast_shapes(upto.shape, sums.shape[:-1])
+            shape = broadcast_shapes(upto.shape, sums.shape[:-1])
             below = sums.expand(*shape, -1).gather(-1, upto.expand(shape).unsqueeze(-1)).squeeze(-1)
         return self.reserve + (1 - self.reserve) * torch.where(last, 1.0, below)
 

@@ -13,6 +13,7 @@ from torch.distributions import register_kl
 from likely.distributions.angle import invert
 from likely.distributions.bessel import log_area, log_mean_exp
 from likely.distributions.latent import Index, LatentDistribution
+from likely.distributions.shapes import broadcast_shapes
 
 __all__ = ["UniformSphere", "VonMisesFisher"]
 
@@ -61,7 +62,7 @@ class UniformSphere(LatentDistribution):
         return _direction(noise.to(torch.float64)).to(self.like.dtype)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        shape = torch.broadcast_shapes(value.shape[:-1], self.batch_shape)
+        shape = broadcast_shapes(value.shape[:-1], self.batch_shape)
         return value.new_full(shape, -log_area(self.zeros.shape[-1]))
 
     def entropy(self) -> Tensor:

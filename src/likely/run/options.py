@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict, get_args
 from likely.assembly import Factory
 from likely.config import Config
 from likely.data import Binarize, Channels, Limits, Split
-from likely.data.sources.picture import colour_of
+from likely.data.sources.colours import colour_of
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError
 from likely.training import Monitor

@@ -8,15 +8,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from likely.data.source import LABEL, Rows, Source
 from likely.data.sources.beside import TABLES, labels_beside
+from likely.data.sources.colours import WHITE
 from likely.data.sources.format import Format, Holds, Options, Writer
-from likely.data.sources.picture import WHITE, Picture, is_picture, picture_bytes, read_picture
 from likely.errors import DataError
+
+if TYPE_CHECKING:
+    from likely.data.sources.picture import Picture
 
 __all__ = ["PICTURE", "SUFFIXES", "read_folder"]
 
@@ -55,6 +59,8 @@ def read_folder(
         If a picture cannot be read, sizes differ and no `resize` was given, or some have 16 bits and others 8.
 
     """
+    from likely.data.sources.picture import read_picture
+
     entries = sorted(_walk(path), key=lambda file: file.relative_to(path).parts)
     files = [file for file in entries if file.suffix.lower() in SUFFIXES]
     if not files:
@@ -196,6 +202,18 @@ def _notices(read: list[Picture], placed: list[tuple[str, str]], background: tup
     return made
 
 
+def _is_picture(path: Path, _: bytes) -> bool:
+    from likely.data.sources.picture import is_picture
+
+    return is_picture(path)
+
+
+def _bytes(image: Any, ending: str) -> bytes:
+    from likely.data.sources.picture import picture_bytes
+
+    return picture_bytes(image, ending)
+
+
 def _refuse(path: Path, _: Options) -> Source:
     raise DataError(f"{path} is one picture, that is one row; give a folder of pictures")
 
@@ -204,7 +222,7 @@ PICTURE = Format(
     "picture",
     _refuse,
     SUFFIXES,
-    lambda path, _: is_picture(path),
+    _is_picture,
     holds=Holds.ONE_ROW,
-    writer=Writer((".png", ".jpg", ".jpeg", ".webp", ".bmp"), picture=picture_bytes),
+    writer=Writer((".png", ".jpg", ".jpeg", ".webp", ".bmp"), picture=_bytes),
 )

@@ -1,26 +1,25 @@
-"""One picture file -> grey of 8 or 16 bits, or 8-bit colour."""
+"""One picture file -> grey of 8 or 16 bits, or 8-bit colour. Loads Pillow, so it is imported where a picture is met."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps
+from PIL import Image, ImageOps
 
-from likely.errors import ConfigError, DataError
+from likely.data.sources.colours import WHITE
+from likely.errors import DataError
 
-__all__ = ["WHITE", "Picture", "colour_of", "is_picture", "picture_bytes", "read_picture"]
+__all__ = ["Picture", "is_picture", "picture_bytes", "read_picture"]
 
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La")
 WIDE = re.compile(r";(16|32)[BLN]")
 MAX_GREY = 65535  # of 16 bits
-WHITE = (255, 255, 255)
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
@@ -54,31 +53,6 @@ class Picture:
         """Whether nothing in it has a colour, however it is stored."""
         array = self.array
         return array.ndim == 2 or bool((array[..., :1] == array[..., 1:]).all())
-
-
-def colour_of(colour: str | Sequence[int] | None) -> tuple[int, int, int] | None:
-    """A colour by its name, as `#rrggbb` or as `R,G,B` of 0 to 255; `None` for none.
-
-    Raises
-    ------
-    ConfigError
-        If it is no colour.
-
-    """
-    if colour is None:
-        return None
-    text = colour if isinstance(colour, str) else ",".join(map(str, colour))
-    plain = re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", text)
-    try:
-        found = ImageColor.getrgb(f"rgb({text})" if plain else text)[:3]
-        if max(found) > 255:
-            raise ValueError
-    except ValueError as error:
-        raise ConfigError(
-            f"background {text!r} is no colour; expected a name such as white, R,G,B of 0 to 255, or #rrggbb"
-        ) from error
-    red, green, blue = found
-    return red, green, blue
 
 
 def is_picture(path: Path) -> bool:

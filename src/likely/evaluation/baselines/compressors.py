@@ -8,7 +8,6 @@ import lzma
 
 import numpy as np
 import torch
-from PIL import Image, features
 
 from likely.data import Column, EncodedRows, Schema
 from likely.evaluation.baselines.cells import columns_of
@@ -55,6 +54,8 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
     }
     pictures = _pictures(schema, codes)
     if pictures is not None:
+        from PIL import features
+
         found["png"] = _smaller(pictures, "PNG")
         if features.check("webp"):
             found["webp"] = _smaller(pictures, "WEBP")
@@ -130,6 +131,8 @@ def _split(pictures: np.ndarray, size: int) -> list[np.ndarray]:
 
 
 def _size(picture: np.ndarray, kind: str) -> int:
+    from PIL import Image
+
     made = Image.fromarray(picture)
     if kind == "WEBP":
         made = made.convert("RGB")

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import likely
-from likely.assembly import PARTS, build, objective, resolve
+from likely.assembly import PARTS, resolve
 from likely.config import Config
 from likely.data import Rows, infer_schema
 from likely.objectives import Loss
@@ -47,7 +47,7 @@ def test_to_tell_one_side_of_a_pair_is_to_tell_both(name: str, tmp_path: Path) -
     assert by_prior.model.latent == (PAIRS[name] or 6)
     scores = [one.score(table(), samples=3) for one in (by_prior, by_posterior)]
     pd.testing.assert_frame_equal(*scores, check_exact=True)
-    assert resolve(Config().replace({"prior": name, "posterior": name}), by_prior.schema).model.prior == name
+    assert resolve(Config().replace({"prior": name, "posterior": name}), by_prior.schema).config.model.prior == name
 
 
 @pytest.mark.parametrize("posterior", ["sphere", "categorical:2:3:0.5"])
@@ -105,7 +105,7 @@ OBJECTIVES = {
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective(name: str, tmp_path: Path) -> None:
     run = fitted(tmp_path, objective=name, prior="ladder:2" if name.endswith("group") else "normal")
-    assert objective(run.config, run.schema) == OBJECTIVES[name]
+    assert resolve(run.config, run.schema).objective() == OBJECTIVES[name]
     assert bool(run.aim) == (not name.startswith("elbo"))
     row = run.history.iloc[-1]
     assert row["train_elbo"] == pytest.approx(row["reconstruction"] - row["kl"])
@@ -231,7 +231,7 @@ def test_dreg_on_a_likelihood_that_is_scored_in_float64(tmp_path: Path) -> None:
 def test_as_many_pseudo_inputs_and_exemplars_as_rows_at_most() -> None:
     schema = infer_schema(Rows(table()), "table")
     for prior, kept in (("vamp:7", 7), ("vamp", ROWS), ("exemplar:7", 7), ("exemplar", ROWS)):
-        made = build(Config().replace({"prior": prior}), schema).p_z
+        made = resolve(Config().replace({"prior": prior}), schema).build().p_z
         assert len(made.start if "vamp" in prior else made.centres) == kept
 
 
@@ -248,7 +248,7 @@ def test_a_resolved_configuration_says_every_argument(tmp_path: Path) -> None:
     assert stored["training"]["objective"] == "capacity:2.5:1000"
     config = Config.from_dict(stored)
     schema = likely.load(tmp_path / "run").schema
-    assert resolve(config, schema) == config
+    assert resolve(config, schema).config == config
 
 
 def test_relaxed_codes_make_no_bound_of_what_training_maximises() -> None:

@@ -13,7 +13,7 @@ from likely.data.source import Rows
 
 def resolved(rows: int, columns: int, **options: object) -> Config:
     frame = pd.DataFrame(np.random.default_rng(0).normal(size=(rows, columns)))
-    return resolve(Config().replace(options), infer_schema(Rows(frame), "table"))
+    return resolve(Config().replace(options), infer_schema(Rows(frame), "table")).config
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_missing_cells_are_given_more_steps(share: float, steps: int) -> None:
     cells = np.random.default_rng(0).normal(size=900 * 9)
     cells[: round(share * len(cells))] = np.nan
     frame = pd.DataFrame(np.random.default_rng(1).permutation(cells).reshape(900, 9))
-    found = resolve(Config(), infer_schema(Rows(frame), "table"))
+    found = resolve(Config(), infer_schema(Rows(frame), "table")).config
     assert found.training.max_steps == steps
 
 

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 from typer.main import get_command
 
 import likely
-from likely.assembly import aim, build, chosen, resolve
+from likely.assembly import resolve
 from likely.cli.app import app
 from likely.config import Config
 
@@ -41,19 +41,18 @@ def parts(words: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("words", OPTIONS)
 def test_every_option_in_the_text_is_one(words: str, schema: likely.Schema) -> None:
-    config = Config().replace(parts(words))
-    rooms = chosen(resolve(config, schema))
+    resolved = resolve(Config().replace(parts(words)), schema)
     for room, value in parts(words).items():
-        assert str(rooms[room]).startswith(value)
-    assert build(config, schema).latent >= 2
+        assert str(resolved.parts[room]).startswith(value)
+    assert resolved.build().latent >= 2
 
 
 def test_the_table_says_what_is_a_bound_and_every_row_is_executed(schema: likely.Schema) -> None:
     assert len(ROWS) == 15
     for model, _, options, bound in ROWS:
         words = options.partition("`")[2].partition("`")[0]
-        config = resolve(Config().replace(parts(words)), schema)
-        assert bound == ("no" if "no bound" in aim(config, schema) else "yes"), model
+        resolved = resolve(Config().replace(parts(words)), schema)
+        assert bound == ("no" if "no bound" in resolved.aim else "yes"), model
         for name, value in told(words).items():
             shown = f'condition={{"{value[0]}"' if name == "condition" else f'"{value}"'
             assert re.search(rf"^(>>>|\.\.\.) .*{re.escape(shown)}", TEXT, re.MULTILINE), model

@@ -15,7 +15,7 @@ from torch.distributions import Distribution
 
 from extreme import coupled
 from families import DENSITIES, MASSES, both, law_of, make, t, unit_grid, warped
-from likely.assembly import build, resolve
+from likely.assembly import resolve
 from likely.config import Config
 from likely.data import Column, Kind, Rows, Schema, Warp, infer_schema
 from likely.data.encode import fill
@@ -193,7 +193,7 @@ ARRAYS: dict[str, np.ndarray] = {
 
 def law_by_default(schema: Schema) -> Distribution:
     torch.manual_seed(2)
-    likelihood = build(resolve(Config(), schema), schema).p_x_z
+    likelihood = resolve(Config(), schema).build().p_x_z
     law: Distribution = likelihood(0.5 * torch.randn(likelihood.parameter_shape.numel(), dtype=torch.float64))
     return law
 

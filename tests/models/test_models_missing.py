@@ -10,8 +10,7 @@ from torch import Tensor, nn
 import likely
 from exact import LinearGaussian, Oblique
 from likely import likelihoods, networks, posteriors, priors
-from likely.assembly import build, resolve
-from likely.assembly.build import supported
+from likely.assembly import resolve
 from likely.config import Config, TrainingConfig
 from likely.data import Batch, Column, Patterns, ResidentRows, Schema
 from likely.errors import DataError
@@ -35,7 +34,7 @@ def batch(fill: float = 0.0) -> Batch:
 
 
 def built(config: Config = SMALL, schema: Schema = TABLE) -> likely.models.Model:
-    return build(resolve(config, schema), schema).eval()
+    return resolve(config, schema).build().eval()
 
 
 @pytest.mark.parametrize("prior", ["normal", "ladder:2", "categorical:2:3"])
@@ -214,9 +213,9 @@ def test_holes_are_not_outside_of_anything() -> None:
     column = Column("x", "float64", "real", "", 2.0, 1.0, low=0.5, high=9.0, missing=1)
     schema = Schema("array", (2,), (column,), 10, uniform=True)
     x, observed = torch.tensor([[1.0, -1], [2, 3]]), torch.tensor([[1, 0], [1, 1]]).bool()
-    supported(resolve(told, schema), schema, ResidentRows(x, observed=observed))
+    resolve(told, schema).demand_support(ResidentRows(x, observed=observed))
     with pytest.raises(DataError, match="lognormal"):
-        supported(resolve(told, schema), schema, ResidentRows(x))
+        resolve(told, schema).demand_support(ResidentRows(x))
 
 
 def test_patterns_of_holes_come_back_as_often_as_rows_have_them() -> None:

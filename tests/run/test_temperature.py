@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import likely
+from likely.assembly import resolve
 from likely.cli import main
 from likely.config import Config
 from likely.data import Column, Schema
@@ -51,7 +52,7 @@ def test_zero_is_the_middle_and_one_is_the_prior(prior: str) -> None:
     column = Column("x", "float64", "real", "", 0.0, 1.0, low=-9.0, high=9.0)
     schema = Schema("array", (3,), (column,), 20, uniform=True)
     torch.manual_seed(0)
-    model = likely.assembly.build(Config().replace({"prior": prior, "latent": 4, "width": 8}), schema).eval()
+    model = resolve(Config().replace({"prior": prior, "latent": 4, "width": 8}), schema).build().eval()
     with torch.no_grad():
         p = model.prior()
         middle = tempered(p, 50, 0.0)

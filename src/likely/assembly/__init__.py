@@ -1,9 +1,11 @@
 """(config, schema) -> model: the only place where a name becomes a class."""
 
-from likely.assembly.build import aim, build, chosen, fits, notices, objective, plainly, resolve, supported
+from likely.assembly.by_column import fits
+from likely.assembly.choosing import chosen, plainly
 from likely.assembly.grammar import Part, known
 from likely.assembly.own import NOTHING, Factory, Own, words
 from likely.assembly.parts import PARTS
+from likely.assembly.resolved import Resolved, resolve
 
 __all__ = [
     "NOTHING",
@@ -11,15 +13,11 @@ __all__ = [
     "Factory",
     "Own",
     "Part",
-    "aim",
-    "build",
+    "Resolved",
     "chosen",
     "fits",
     "known",
-    "notices",
-    "objective",
     "plainly",
     "resolve",
-    "supported",
     "words",
 ]

@@ -43,10 +43,18 @@ def axis(columns: Columns) -> Warp:
     return Warp([knots(column) for column in columns], [column.kind == "positive" for column in columns])
 
 
-def _numbers(columns: Columns, *names: str) -> list[Tensor]:
-    """Numbers of the columns: `(columns,)` each, or without an axis where one column stands for all cells."""
-    made = [torch.tensor([getattr(column, name) for column in columns], dtype=torch.float64) for name in names]
-    return [number[0] for number in made] if len(columns) == 1 else made
+def _numbers(columns: Columns, number: Callable[[Column], float | None]) -> Tensor:
+    """One number of each column: `(columns,)`, or without an axis where one column stands for all cells."""
+    made = torch.tensor([number(column) for column in columns], dtype=torch.float64)
+    return made[0] if len(columns) == 1 else made
+
+
+def _moments(columns: Columns) -> list[Tensor]:
+    return [_numbers(columns, lambda column: column.mean), _numbers(columns, lambda column: column.scale)]
+
+
+def _reserve(columns: Columns) -> Tensor:
+    return _numbers(columns, lambda column: column.reserve)
 
 
 def _limits(columns: Columns, limit: Callable[[Column], tuple[float, float]]) -> list[Tensor]:
@@ -135,22 +143,22 @@ def categorical(columns: Columns, shape: Shape) -> Likelihood:
 
 def gaussian(columns: Columns, shape: Shape, sigma: float | str) -> Likelihood:
     """σ in data units, or how it is learned."""
-    return likelihoods.Gaussian(shape, sigma, *_numbers(columns, "mean", "scale"))  # type: ignore[arg-type]
+    return likelihoods.Gaussian(shape, sigma, *_moments(columns))  # type: ignore[arg-type]
 
 
 def kernel(columns: Columns, shape: Shape, width: float) -> Likelihood:
     """σ in units of each cell's scale."""
-    return likelihoods.Gaussian(shape, width, *_numbers(columns, "mean", "scale"), relative=True)
+    return likelihoods.Gaussian(shape, width, *_moments(columns), relative=True)
 
 
 def laplace(columns: Columns, shape: Shape) -> Likelihood:
     """Location and scale of every cell."""
-    return likelihoods.Laplace(shape, *_numbers(columns, "mean", "scale"))
+    return likelihoods.Laplace(shape, *_moments(columns))
 
 
 def student(columns: Columns, shape: Shape) -> Likelihood:
     """Location, scale and degrees of freedom of every cell."""
-    return likelihoods.StudentT(shape, *_numbers(columns, "mean", "scale"))
+    return likelihoods.StudentT(shape, *_moments(columns))
 
 
 def logistic(columns: Columns, shape: Shape) -> Likelihood:
@@ -159,13 +167,14 @@ def logistic(columns: Columns, shape: Shape) -> Likelihood:
     if split := _apart(logistic, columns, forms):
         return split
     if columns[0].per_unit is None:
-        return likelihoods.Logistic(shape, *_numbers(columns, "mean", "scale"))
-    return likelihoods.DiscretisedLogistic(shape, *_grid(columns), *_numbers(columns, "mean", "scale", "reserve"))
+        return likelihoods.Logistic(shape, *_moments(columns))
+    numbers = [*_grid(columns), *_moments(columns), _reserve(columns)]
+    return likelihoods.DiscretisedLogistic(shape, *numbers)
 
 
 def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -> Likelihood:
     """A mixture of masses per cell, the colours of a pixel coupled or not."""
-    numbers = [*_grid(columns), *_numbers(columns, "mean", "scale", "reserve")]
+    numbers = [*_grid(columns), *_moments(columns), _reserve(columns)]
     return likelihoods.DiscretisedLogisticMixture(shape, count, bool(coupled), *numbers)
 
 
@@ -178,11 +187,11 @@ def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
         return split
     form, bent = forms[0], axis(columns)
     if form == "listed":
-        return likelihoods.Listed(shape, bent, [c.categories for c in columns], count, *_numbers(columns, "reserve"))
+        return likelihoods.Listed(shape, bent, [c.categories for c in columns], count, _reserve(columns))
     cut = _pair(_limits(columns, lambda column: column.limits or (-math.inf, math.inf)))
     reserve = _limits(columns, lambda column: (0.0 if column.limits else column.reserve, 0.0))[0]
     if form in ("density", "mixed"):
-        [scale] = _numbers(columns, "scale")
+        _, scale = _moments(columns)
         below = torch.where(bent.logarithmic if len(columns) > 1 else bent.logarithmic[0], reserve, 0.0)
         base = likelihoods.Warped(shape, bent, count, reserve=below, cut=cut, scale=scale)
         return base if form == "density" else likelihoods.Atoms(base, [column.atoms for column in columns])
@@ -230,22 +239,22 @@ def _grid(columns: Columns) -> list[Tensor]:
             return -math.inf, math.inf
         return column.low, column.high
 
-    return [*_numbers(columns, "step"), *_limits(columns, span)]
+    return [_numbers(columns, lambda column: column.step), *_limits(columns, span)]
 
 
 def mixture(columns: Columns, shape: Shape, count: int, family: str) -> Likelihood:
     """A mixture density per cell."""
-    return likelihoods.Mixture(shape, count, FAMILY[family], *_numbers(columns, "mean", "scale"))
+    return likelihoods.Mixture(shape, count, FAMILY[family], *_moments(columns))
 
 
 def lognormal(columns: Columns, shape: Shape) -> Likelihood:
     """In units of the column's mean."""
-    return likelihoods.LogNormal(shape, *_numbers(columns, "mean"))
+    return likelihoods.LogNormal(shape, _numbers(columns, lambda column: column.mean))
 
 
 def gamma(columns: Columns, shape: Shape) -> Likelihood:
     """In units of the column's mean."""
-    return likelihoods.Gamma(shape, *_numbers(columns, "mean"))
+    return likelihoods.Gamma(shape, _numbers(columns, lambda column: column.mean))
 
 
 def beta(_: Columns, shape: Shape) -> Likelihood:
@@ -278,4 +287,4 @@ def truncated(columns: Columns, shape: Shape, family: str) -> Likelihood:
         return (0.0, math.inf) if low >= 0 else (-math.inf, 0.0)
 
     low, high = _limits(columns, support)
-    return likelihoods.Truncated(shape, low, high, FAMILY[family], *_numbers(columns, "mean", "scale"))
+    return likelihoods.Truncated(shape, low, high, FAMILY[family], *_moments(columns))

@@ -107,7 +107,7 @@ class Part:
     traits
         What else it is.
     alias
-        Another way to write a part of another table: it is taken, and not listed.
+        The model whose prior and posterior it is another way to write: it is taken, and not listed; empty of others.
 
     """
 
@@ -117,7 +117,7 @@ class Part:
     arguments: tuple[Argument, ...] = ()
     refuses: Callable[[Column], str] = lambda _: ""
     traits: frozenset[Trait] = frozenset()
-    alias: bool = False
+    alias: str = ""
 
     def written(self, name: str) -> str:
         """How it is written: `name:MUST[:MAY[:MAY]]`."""

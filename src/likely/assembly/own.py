@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -67,7 +67,7 @@ class Own:
             If a module cannot be copied.
 
         """
-        given = {role: getattr(self, role) for role in ("encoder", "decoder")}
+        given = {"encoder": self.encoder, "decoder": self.decoder}
         try:
             made = copy.deepcopy({role: part for role, part in given.items() if isinstance(part, nn.Module)})
         except Exception as error:
@@ -77,10 +77,15 @@ class Own:
         return replace(self, **made)
 
     @property
+    def by_role(self) -> dict[str, Factory]:
+        """Role -> the part, of those that are here."""
+        told = {"encoder": self.encoder, "decoder": self.decoder, "model": self.model, "objective": self.objective}
+        return {role: part for role, part in told.items() if part is not None}
+
+    @property
     def names(self) -> dict[str, str]:
         """Role -> `module:callable`, for the configuration."""
-        told = {item.name: getattr(self, item.name) for item in fields(self)}
-        return {role: _name(part) for role, part in told.items() if part is not None}
+        return {role: _name(part) for role, part in self.by_role.items()}
 
     @property
     def unreachable(self) -> tuple[str, ...]:
@@ -101,7 +106,7 @@ class Own:
             If it is no module, or the function that makes it raises; or a model that is no `likely` model.
 
         """
-        told = getattr(self, role)
+        told = self.by_role.get(role)
         made = told if isinstance(told, nn.Module) else _made(role, told)
         wanted: type[nn.Module] = Model if role == "model" else nn.Module
         if not isinstance(made, wanted):
@@ -158,7 +163,7 @@ class Own:
             If it names a part that is not here; or these parts do not go with the rest of it.
 
         """
-        lacking = [f"{role} {name}" for role, name in config.factories.items() if getattr(self, role) is None]
+        lacking = [f"{role} {name}" for role, name in config.factories.items() if role not in self.by_role]
         if lacking:
             raise ConfigError(f"the configuration is that of a run with {lacking[0]} of its own: give it again")
         if self.model is not None and (self.encoder is not None or self.decoder is not None):
@@ -167,7 +172,7 @@ class Own:
         return replace(config, factories=self.names)
 
     def _demand_one_each(self, config: Config) -> None:
-        once = [role for role in ("encoder", "decoder", "model") if isinstance(getattr(self, role), nn.Module)]
+        once = [role for role, part in self.by_role.items() if isinstance(part, nn.Module) and role != "objective"]
         if config.model.members > 1 and (self.model is not None or once):
             raise ConfigError(
                 f"{config.model.members} members need a model each: give functions that make encoder and decoder, "
@@ -185,7 +190,7 @@ class Own:
 
         """
         needed = {role: name for role, name in config.factories.items() if role != "objective"}
-        if any(getattr(self, role) is None for role in needed):
+        if any(role not in self.by_role for role in needed):
             told = ", ".join(f"{role!r}: {_shown(role, name)}" for role, name in needed.items())
             hidden = next((name for name in needed.values() if _hidden(name)), None)
             names = " and ".join(f"{role} {name}" for role, name in needed.items())
@@ -204,7 +209,7 @@ class Own:
 
     def _demand_same(self, role: str, name: str, stored: str, where: object) -> None:
         """Refuse a function of another name; a module itself, or a name that leads nowhere, tells too little."""
-        told = getattr(self, role)
+        told = self.by_role[role]
         if name == stored or isinstance(told, nn.Module) or any(_nowhere(one) for one in (name, stored)):
             return
         with torch.random.fork_rng(devices=[]):

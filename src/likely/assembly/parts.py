@@ -108,7 +108,7 @@ PRIORS = {
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
         GROUPS,
         traits=frozenset({Trait.PAIR, Trait.HIERARCHY}),
-        alias=True,
+        alias="hierarchy:mlp",
     ),
 }
 
@@ -146,7 +146,7 @@ POSTERIORS = {
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
         GROUPS,
         traits=frozenset({Trait.PAIR, Trait.HIERARCHY}),
-        alias=True,
+        alias="hierarchy:mlp",
     ),
 }
 

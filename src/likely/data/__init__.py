@@ -19,7 +19,7 @@ from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
 from likely.data.schema import Binarize, Column, Kind, Schema
 from likely.data.source import Form, Rows, RowStore, Source
-from likely.data.split import Division, Split, digest, divide
+from likely.data.split import DividedRows, Division, Split, digest, divide
 from likely.data.uniform import cells_notice
 from likely.data.warp import Warp
 from likely.data.weights import WEIGHT, weighing, weights_of, with_weight
@@ -30,6 +30,7 @@ __all__ = [
     "Binarize",
     "Channels",
     "Column",
+    "DividedRows",
     "Division",
     "EncodedRows",
     "Form",

@@ -11,23 +11,23 @@ import torch
 from likely.data.encoded import EncodedRows
 from likely.data.noise import row_keys
 from likely.data.schema import Schema
-from likely.data.source import Rows, Source
-from likely.data.split import Division
+from likely.data.source import Rows
+from likely.data.split import DividedRows
 
 __all__ = ["equal_sets", "shared"]
 
 CHUNK_CELLS = 2**22  # cells that are hashed at once: 32 MiB in float64
 
 
-def shared(schema: Schema, source: Source, division: Division) -> tuple[str, ...]:
+def shared(schema: Schema, rows: DividedRows) -> tuple[str, ...]:
     """What is to be told of validation and test rows that are equal to training rows in all that is modelled or given.
 
     One sentence, or none where no row is.
     """
-    known = _hashes(schema, division.rows(source, "train"))
+    known = _hashes(schema, rows.read("train"))
     told = []
     for kind in ("test", "validation"):
-        own = _hashes(schema, division.rows(source, kind))
+        own = _hashes(schema, rows.read(kind))
         found = int(np.isin(own, known).sum())
         if found:
             told.append(f"{found:,} of {len(own):,} {kind} rows")

@@ -14,7 +14,7 @@ from likely.data.parting import by_group, by_name, by_time, read_parts
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError
 
-__all__ = ["Division", "Split", "digest", "divide"]
+__all__ = ["DividedRows", "Division", "Split", "digest", "divide"]
 
 MAX_VALIDATION_ROWS = 5000  # their mean ELBO is known to about 1/70 of its deviation over rows
 
@@ -75,6 +75,44 @@ class Division:
     def rows(self, source: Source, kind: str) -> Rows:
         """The rows of one kind (`train`, `validation` or `test`)."""
         return source.splits[self.origin[kind]].read(getattr(self, kind))
+
+
+class DividedRows:
+    """The rows of a divided source; the training rows are read once, and kept until they are taken.
+
+    Parameters
+    ----------
+    source, division
+        The rows, and which of them train, validate and test.
+
+    """
+
+    def __init__(self, source: Source, division: Division) -> None:
+        self.source, self.division = source, division
+        self._train: Rows | None = None
+
+    def read(self, kind: str) -> Rows:
+        """The rows of one kind (`train`, `validation` or `test`)."""
+        if kind != "train":
+            return self.division.rows(self.source, kind)
+        if self._train is None:
+            self._train = self.division.rows(self.source, kind)
+        return self._train
+
+    def take(self, kind: str) -> Rows:
+        """The same for the last time: they are kept no longer, and whoever takes them may write over them.
+
+        An array's may be a view of the source's rows.
+        """
+        taken = self.read(kind)
+        if kind == "train":
+            self._train = None
+        return taken
+
+    def divided_as(self, division: Division) -> DividedRows:
+        """The rows of the same source in another division; none are kept."""
+        self._train = None
+        return DividedRows(self.source, division)
 
 
 Split = str | Path | Sequence[str] | Division

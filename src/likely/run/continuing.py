@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from likely.assembly import Resolved
 from likely.config import TrainingConfig
-from likely.data import Given, Source
+from likely.data import DividedRows, Given, Source
 from likely.errors import ConfigError, DataError, RunError
 from likely.files import same_place
 from likely.run.directory import REPORT, claim, demand_claimable, demand_renewable, renewed
@@ -48,14 +49,11 @@ def continued(
     if out is not None:
         _demand_place(run.directory, Path(out), source.path, overwrite=overwrite)
     plan = Plan(
-        run.config,
-        run.schema,
+        Resolved.of(run.config, run.schema, run.own),
         copy.deepcopy(run.model),
-        run.division,
-        source,
+        DividedRows(source, run.division),
         run.record.data,
         run.notices,
-        run.own,
         run.record.init,
         run.progress,
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 from likely.data import (
     WEIGHT,
-    Division,
+    DividedRows,
     Limits,
     Rows,
     Schema,
@@ -47,10 +47,10 @@ SHOWN = 8
 
 @dataclass(frozen=True)
 class Description:
-    """The schema, the division with every class of a condition among the training rows, and what there is to say."""
+    """The schema, the rows with every class of a condition among those that train, and what there is to say."""
 
     schema: Schema
-    division: Division
+    rows: DividedRows
     notices: tuple[str, ...]
 
 
@@ -73,9 +73,7 @@ def opened(data: Any, options: DataOptions, *, progress: bool) -> tuple[Source, 
     return source, replace(options, condition=options.conditions, exposure=exposure, weight=weight)
 
 
-def describe(
-    source: Source, division: Division, options: DataOptions, plain: Callable[[Column], bool] | None = None
-) -> Description:
+def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], bool] | None = None) -> Description:
     """Say what X is: how each column is read from all rows, everything that P(x) is relative to from training rows.
 
     Where `plain` holds of a column without listed numbers and atoms, it has none: its likelihood gives them no mass.
@@ -86,13 +84,12 @@ def describe(
         If a column cannot be modelled as it is, or an option does not fit it.
 
     """
-    reading, kinds, split = options.reading, options.column, options.split
+    source, reading, kinds, split = rows.source, options.reading, options.column, options.split
     if source.form != "table" and reading.formats:
         raise ConfigError(f"date formats are for columns of tables; the data is of the form {source.form}")
     looks = look(source, kinds, decimal=reading.decimal, formats=reading.formats) if source.form == "table" else None
 
-    def inferred(division: Division) -> Schema:
-        train = division.rows(source, "train")
+    def inferred(train: Rows) -> Schema:
         made = infer_schema(
             train,
             source.form,
@@ -106,16 +103,18 @@ def describe(
         )
         return made if plain is None else without_masses(made, train, plain, kinds or ())
 
-    schema = inferred(division)
-    classes = with_classes(schema, source, division) if isinstance(split, str) and split == "random" else None
+    schema = inferred(rows.read("train"))
+    classes = with_classes(schema, source, rows.division) if isinstance(split, str) and split == "random" else None
     said: tuple[str, ...] = ()
     if classes is not None:
         division, said = classes
-        schema = inferred(division)
-    schema = _apart(ungrouped(schema, split, kinds or ()), division.rows(source, "train"), options)
-    schema = confirmed(schema, division.rows(source, "validation"))
-    schema = with_types(schema, source.splits[division.origin["train"]].read())
-    schema = replace(_checked(schema, options.limits, division.rows(source, "train")), text=source.text)
+        rows = rows.divided_as(division)
+        schema = inferred(rows.read("train"))
+    train = rows.read("train")
+    schema = _apart(ungrouped(schema, split, kinds or ()), train, options)
+    schema = confirmed(schema, rows.read("validation"))
+    schema = with_types(schema, source.splits[rows.division.origin["train"]].read())
+    schema = replace(_checked(schema, options.limits, train), text=source.text)
     left_out = {column.name for column in schema.columns if column.left_out}
     hints = tuple(
         f"column {name!r} was left as strings: {found.hint}"
@@ -129,22 +128,22 @@ def describe(
         *axis,
         *cells_notice(schema),
         *counted(schema),
-        *shared(schema, source, division),
+        *shared(schema, rows),
     )
-    said += (*weighing(schema, division.rows(source, "train")), *rounded_in(schema, source))
-    return Description(schema, division, source.notices + said)
+    said += (*weighing(schema, train), *rounded_in(schema, source))
+    return Description(schema, rows, source.notices + said)
 
 
-def as_it_is(source: Source, division: Division, options: DataOptions) -> Description:
+def as_it_is(rows: DividedRows, options: DataOptions) -> Description:
     """X for a model that is the user's own, whose likelihood says what has mass: every number in data units.
 
     No column has listed numbers or atoms, and the cells of an array are levels, 0 and 1, or reals.
     """
-    found, kinds = describe(source, division, options, lambda _: True), options.column
+    found, kinds = describe(rows, options, lambda _: True), options.column
     schema, cell = found.schema, found.schema.columns[0]
     units = schema.binarize or cell.kind in ("levels", "grid", "real") or (cell.low, cell.high) == (0, 1)
     if schema.form != "table" and not kinds and not (schema.uniform and units) and schema.beside == schema.conditions:
-        found = describe(source, division, replace(options, column={"x": "real"}), lambda _: True)
+        found = describe(rows, replace(options, column={"x": "real"}), lambda _: True)
     said = cells_notice(found.schema)
     return replace(found, notices=tuple(notice for notice in found.notices if notice not in said))
 
@@ -169,7 +168,7 @@ def _apart(schema: Schema, train: Rows, options: DataOptions) -> Schema:
 
 
 def _checked(schema: Schema, limits: Limits | None, train: Rows) -> Schema:
-    """The schema with its limits, and every column of it able to come back; the copy of the rows is let go here."""
+    """The schema with its limits, and every column of it able to come back."""
     if limits is not None:
         schema = with_limits(schema, limits, train.values)
     demand_returns(schema, train)

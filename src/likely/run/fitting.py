@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
 import torch
 
-from likely.assembly import Factory, Own, build, chosen, notices, plainly, resolve
+from likely.assembly import Factory, Own, Resolved, chosen, plainly, resolve
 from likely.config import Config
-from likely.data import Schema, demand_channels, divide
+from likely.data import DividedRows, demand_channels, divide
+from likely.models import Model
 from likely.run.datasets import gathered
 from likely.run.describing import as_it_is, describe, opened
 from likely.run.options import DataOptions, FitKeywords, FitOptions
@@ -150,31 +152,27 @@ def fit(
 def _fitted(data: Any, options: FitOptions) -> Run:
     own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).apart()
     config = own.demanded((options.config or Config()).replace(options.assigned))
-    chosen(config)  # a misspelt part is told before anything is read
+    parts = chosen(config)  # a misspelt part is told before anything is read
     source, about = opened(data, options.data, progress=options.progress)
-    division = divide(source, config.seed, about.split)
-    described = (
-        describe(source, division, about, plainly(config)) if own.model is None else as_it_is(source, division, about)
-    )
-    schema, division = described.schema, described.division
-    settled = settle(resolve(config, schema, own))
-    demand_channels(schema, settled.model.network)
+    rows = DividedRows(source, divide(source, config.seed, about.split))
+    described = describe(rows, about, plainly(parts)) if own.model is None else as_it_is(rows, about)
+    schema = described.schema
+    resolved = resolve(config, schema, own, parts)
+    resolved = replace(resolved, config=settle(resolved.config))
+    demand_channels(schema, resolved.config.model.network)
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
     plan = Plan(
-        settled,
-        schema,
-        _model(settled, schema, own),
-        division,
-        source,
+        resolved,
+        _model(resolved),
+        described.rows,
         data_of(data, source, schema, about.split),
-        described.notices + ignored + notices(settled, schema),
-        own,
+        described.notices + ignored + resolved.notices,
         progress=options.progress,
     )
     return carried_out(plan, options)
 
 
-def _model(config: Config, schema: Schema, own: Own) -> Any:
+def _model(resolved: Resolved) -> Model:
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        return build(config, schema, own).to(config.device)
+        torch.manual_seed(resolved.config.seed)
+        return resolved.build().to(resolved.config.device)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import Column, Rows, Schema, divide
+from likely.data import Column, DividedRows, Rows, Schema, divide
 from likely.data.summary import Summary, summarise
 from likely.run.described import listed
 from likely.run.describing import describe, opened
@@ -93,10 +93,9 @@ def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpac
 
     """
     source, about = opened(data, DataOptions(**options), progress=progress)
-    described = describe(source, divide(source, seed, about.split), about)
-    schema, division = described.schema, described.division
-    train = division.rows(source, "train")
-    model = resolve(Config(), schema).model
+    described = describe(DividedRows(source, divide(source, seed, about.split)), about)
+    schema, division, train = described.schema, described.rows.division, described.rows.take("train")
+    model = resolve(Config(), schema).config.model
     return Inspection(
         source.form,
         {name: len(rows) for name, rows in source.splits.items()},

@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from likely.assembly import objective, supported
 from likely.config import Config, TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
 from likely.errors import ConfigError, DataError, RunError
@@ -36,11 +35,11 @@ START_ROWS, START_LEAST, START_CELLS = 10_000, 500, 2**23
 
 def _encoded(plan: Plan) -> dict[str, EncodedRows]:
     """Training and validation rows; test rows that could never be evaluated are told of now, not after training."""
-    made, source = {}, plan.source
+    made, source = {}, plan.rows.source
     for kind in ("train", "validation", "test"):
         if not len(getattr(plan.division, kind)):
             continue
-        part, whole = plan.division.rows(source, kind), source.splits[plan.division.origin[kind]].read()
+        part, whole = plan.rows.take(kind), source.splits[plan.division.origin[kind]].read()
         try:
             spare = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
             if kind == "test":
@@ -51,7 +50,7 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
                 rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
                 made[kind] = rows.weighted(weights_of(plan.schema, part))
                 if plan.own.model is None:
-                    supported(plan.config, plan.schema, made[kind])
+                    plan.resolved.demand_support(made[kind])
                 else:
                     fixed = made[kind].fixed(plan.config.seed).to(plan.device)
                     demand_mass(plan.model, fixed, getattr(plan.division, kind))
@@ -97,7 +96,8 @@ def learn(plan: Plan, monitors: Sequence[Monitor] = (), weights: dict[str, Tenso
     _begin(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
     states = _trained(plan, rows, schedule, monitors)
-    found = _outcome(replace(plan, config=replace(plan.config, training=config)), rows.train, states)
+    timed = replace(plan.resolved, config=replace(plan.config, training=config))
+    found = _outcome(replace(plan, resolved=timed), rows.train, states)
     found = _matched(found, rows, plan.config.seed)
     return replace(found, notices=_missing_told(plan, rows.train) + found.notices)
 
@@ -152,7 +152,7 @@ def _prepared(plan: Plan) -> _Prepared:
     encoded = _encoded(plan)
     validation = encoded["validation"].fixed(plan.config.seed).to(plan.device)
     rows = encoded["train"] if plan.schema.binarize == "dynamic" else encoded["train"].fixed(plan.config.seed)
-    aim = objective(plan.config, replace(plan.schema, rows=len(rows)), plan.own)
+    aim = plan.resolved.objective(len(rows))
     return _Prepared(rows.to(plan.device), validation, aim)
 
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import torch
 
-from likely.assembly import NOTHING, Own
+from likely.assembly import Own, Resolved
 from likely.config import Config
-from likely.data import Division, Schema, Source
+from likely.data import DividedRows, Division, Schema
 from likely.models import Model
 from likely.run.record import DataRecord
 
@@ -21,16 +21,14 @@ class Plan:
 
     Attributes
     ----------
-    config, schema, model
-        What was told and chosen, what X is, and the model to be trained in place.
-    division, source
-        Row numbers of training, validation and test rows, and the rows.
+    resolved, model
+        What was told and chosen and what X is, with the objective; and the model to be trained in place.
+    rows
+        Training, validation and test rows as they came; the training rows are there until they are encoded.
     data
         Where these came from.
     notices
         What there is to say so far.
-    own
-        What the user brought in the place of parts by name.
     init
         The run whose weights it starts from.
     progress
@@ -38,16 +36,33 @@ class Plan:
 
     """
 
-    config: Config
-    schema: Schema
+    resolved: Resolved
     model: Model
-    division: Division
-    source: Source
+    rows: DividedRows
     data: DataRecord
     notices: tuple[str, ...] = ()
-    own: Own = NOTHING
     init: str | None = None
     progress: bool = True
+
+    @property
+    def config(self) -> Config:
+        """What was told and chosen."""
+        return self.resolved.config
+
+    @property
+    def schema(self) -> Schema:
+        """What X is."""
+        return self.resolved.schema
+
+    @property
+    def own(self) -> Own:
+        """What the user brought in the place of parts by name."""
+        return self.resolved.own
+
+    @property
+    def division(self) -> Division:
+        """Row numbers of training, validation and test rows."""
+        return self.rows.division
 
     @property
     def device(self) -> torch.device:

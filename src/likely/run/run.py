@@ -429,7 +429,7 @@ class Run:
     @property
     def aim(self) -> str:
         """What training maximised where that is not the ELBO, and whether it is a bound; empty where it is the ELBO."""
-        return assembly.aim(self.config, self.schema, self.own)
+        return assembly.Resolved.of(self.config, self.schema, self.own).aim
 
     @property
     def steps(self) -> int:

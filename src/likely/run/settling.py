@@ -44,7 +44,7 @@ def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataReco
 def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | None = None) -> Run:
     """The run that a plan becomes, trained from fresh weights or from these, and stored where it is told to be."""
     out = options.out
-    place = nullcontext() if out is None else claim(Path(out), overwrite=options.overwrite, data=plan.source.path)
+    place = nullcontext() if out is None else claim(Path(out), overwrite=options.overwrite, data=plan.rows.source.path)
     with place as directory:
         if directory is not None:
             save_plan(directory, plan)
@@ -71,7 +71,7 @@ def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) ->
         plan.own,
         trained.states,
         plan.progress,
-        Home(source=plan.source),
+        Home(source=plan.rows.source),
     )
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from likely.assembly import Own, resolve
 from likely.config import Config, ModelConfig, TrainingConfig
-from likely.data import Division, EncodedRows, Schema, Source, divide, encode, sources, with_labels, with_weight
+from likely.data import DividedRows, EncodedRows, Schema, Source, divide, encode, sources, with_labels, with_weight
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError
 from likely.run.describing import placed
@@ -47,25 +47,23 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
             data, resize=schema.resize, background=schema.background, progress=tick, reading=reading
         )
     source, weight = _placed(source, schema, about)
-    division = divide(source, asked.seed, about.split)
+    rows = DividedRows(source, divide(source, asked.seed, about.split))
     if weight is not None and schema.form != "table":
-        schema = with_weight(schema, division.rows(source, "train"), weight)
+        schema = with_weight(schema, rows.read("train"), weight)
     record = data_of(data, source, schema, about.split)
     kept = isinstance(about.split, str) and about.split == "random" and record.digest == begun.record.data.digest
     if kept:
-        division, record = begun.division, replace(record, split=begun.record.data.split)
-    said = (*(() if kept and SEEN not in begun.notices else (SEEN,)), *_same(schema, source, division))
+        rows, record = rows.divided_as(begun.division), replace(record, split=begun.record.data.split)
+    said = (*(() if kept and SEEN not in begun.notices else (SEEN,)), *_same(schema, rows))
     home = "a run in memory" if begun.directory is None else str(begun.directory)
-    settled = settle(resolve(asked, schema, own))
+    resolved = resolve(asked, schema, own)
+    resolved = replace(resolved, config=settle(resolved.config))
     plan = Plan(
-        settled,
-        schema,
-        copy.deepcopy(begun.model).to(settled.device),
-        division,
-        source,
+        resolved,
+        copy.deepcopy(begun.model).to(resolved.config.device),
+        rows,
         record,
         (f"starts from the weights of {home}", *source.notices, *said),
-        own,
         home,
         options.progress,
     )
@@ -111,7 +109,7 @@ def _placed(source: Source, schema: Schema, options: DataOptions) -> tuple[Sourc
     return source, weighted
 
 
-def _same(schema: Schema, source: Source, division: Division) -> tuple[str, ...]:
+def _same(schema: Schema, divided: DividedRows) -> tuple[str, ...]:
     """Check that rows are of a schema; what there is to say of those beyond its ranges.
 
     Raises
@@ -120,9 +118,9 @@ def _same(schema: Schema, source: Source, division: Division) -> tuple[str, ...]
         If they are not; it names the column.
 
     """
-    if source.form != schema.form:
-        raise DataError(f"the data is of the form {source.form}, and that of the run is {schema.form}")
-    part = division.rows(source, "train")
+    if divided.source.form != schema.form:
+        raise DataError(f"the data is of the form {divided.source.form}, and that of the run is {schema.form}")
+    part = divided.read("train")
     if isinstance(part.values, pd.DataFrame):
         known = [column.name for column in schema.columns]
         other = [str(name) for name in part.values.columns if str(name) not in known]

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from likely.assembly import Factory, Own, build
+from likely.assembly import Factory, Own, resolve
 from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
@@ -134,7 +134,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     weights = _tensors(directory / "weights.safetensors")
     try:
         with torch.random.fork_rng(devices=[]):
-            model = build(config, schema, own)
+            model = resolve(config, schema, own).build()
         model.load_state_dict(weights)
     except (RuntimeError, InputError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -415,9 +415,8 @@ def test_every_remedy_is_an_option_that_a_fit_takes(option: str) -> None:
         told["posterior"] = "flow"
     column = Column("x", "float64", "grid" if "logistic" in option else "real", "", low=-3.0, high=3.0, per_unit=10)
     schema = Schema("array", (4,), (column,), 100, uniform=True)
-    config = assembly.resolve(Config().replace(told), schema)
-    model = assembly.build(config, schema)
-    aim = assembly.objective(config, schema)
+    resolved = assembly.resolve(Config().replace(told), schema)
+    config, model, aim = resolved.config, resolved.build(), resolved.objective()
     x = torch.randn(32, 4, dtype=torch.float64).mul(10).round().div(10)
     model.initialise(ResidentRows(x).evaluation_batch(torch.arange(32)))
     value_of, _ = aim(model, ResidentRows(x).training_batch(torch.arange(32)))

@@ -1,0 +1,98 @@
+"""Which likelihood each column has: the one told by name where it fits, else that of its form."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from likely.assembly.families import COUNTS, counts
+from likely.assembly.grammar import Named, Trait, parse
+from likely.assembly.parts import PARTS
+from likely.data import Column, Schema
+from likely.errors import ConfigError
+from likely.likelihoods import Likelihood
+
+__all__ = ["Pairs", "default", "fits", "grouped", "paired"]
+
+Pairs = list[tuple[Column, Named]]
+
+BY_KIND = {
+    "binary": "bernoulli",
+    "categorical": "categorical",
+    "ordered": "categorical",
+    "constant": "categorical",
+    "levels": "logistic",
+    "count": "logistic",
+    "grid": "logistic",
+    "date": "logistic",
+    "real": "gaussian",
+    "positive": "gaussian",
+}
+
+
+def paired(schema: Schema, told: Named | None) -> Pairs:
+    """Every modelled column (or the one that describes all cells) with its likelihood.
+
+    A likelihood told by name replaces that of all cells, or of each numeric column of a table that it fits.
+
+    Raises
+    ------
+    ConfigError
+        If the one told fits no column, or a column's does not keep its limits or take its exposure.
+
+    """
+    columns = _columns(schema)
+    open_to = [c for c in columns if schema.uniform or c.numeric]
+    refusals = [told.part.refuses(column) for column in open_to] if told else []
+    if told and all(refusals):
+        raise ConfigError(f"likelihood {told} {refusals[0] if refusals else 'needs numbers; the table has none'}")
+    names = [default(schema, column) for column in columns]
+    known = {name: parse("likelihood", name, PARTS["likelihood"]) for name in dict.fromkeys(names)}
+    pairs = zip(columns, names, strict=True)
+    made = [(c, told if told and c in open_to and not told.part.refuses(c) else known[name]) for c, name in pairs]
+    for column, named in made:
+        if column.limits is not None and not schema.uniform and not named.has(Trait.ALL_FORMS):
+            raise ConfigError(
+                f"column {column.name!r} has declared limits, which likelihood {named} does not keep; "
+                "leave the likelihood out, or the limits"
+            )
+    for i in schema.exposed:
+        column, named = made[i]
+        if not named.has(Trait.EXPOSED):
+            raise ConfigError(
+                f"likelihood {named} takes no exposure, and column {column.name!r} is in proportion to "
+                f"{schema.exposure and schema.exposure.name!r}; choose {', '.join(COUNTS)} or zero-inflated"
+            )
+    return made
+
+
+def grouped(schema: Schema, pairs: Pairs) -> list[tuple[Named, Likelihood, list[int]]]:
+    """Each likelihood, with the places of its columns; those that are in proportion to the exposure have their own."""
+    exposed = schema.exposed
+    together: dict[tuple[str, bool], list[int]] = {}
+    for i, (_, named) in enumerate(pairs):
+        together.setdefault((str(named), i in exposed), []).append(i)
+    made = []
+    for (_, counted), places in together.items():
+        named, shape = pairs[places[0]][1], schema.event_shape if schema.uniform else (len(places),)
+        likelihood = cast(Likelihood, named([pairs[i][0] for i in places], shape))
+        likelihood.exposed = counted
+        made.append((named, likelihood, places))
+    return made
+
+
+def fits(likelihood: str, schema: Schema) -> bool:
+    """Whether a likelihood by name fits the cells of an array, or a numeric column of a table."""
+    told = parse("likelihood", likelihood, PARTS["likelihood"])
+    return any(not told.part.refuses(c) for c in _columns(schema) if schema.uniform or c.numeric)
+
+
+def _columns(schema: Schema) -> list[Column]:
+    return [replace(c, low=0.0, high=1.0, per_unit=1) if c.kind == "binary" else c for c in schema.modelled]
+
+
+def default(schema: Schema, column: Column) -> str:
+    """The likelihood of a column for which none is told."""
+    if schema.exposure is not None and not counts(column) and (schema.uniform or column.kind == "count"):
+        return "negative-binomial"
+    return "warped" if column.numeric and not schema.uniform else BY_KIND[column.kind]

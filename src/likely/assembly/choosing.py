@@ -1,0 +1,87 @@
+"""From names to parts: those that a configuration tells, and those that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from likely.assembly.grammar import Named, Trait, parse
+from likely.assembly.parts import PARTS
+from likely.config import Config
+from likely.data import Column
+from likely.errors import ConfigError
+
+__all__ = ["Parts", "chosen", "complete", "plainly"]
+
+Parts = Mapping[str, Named]
+
+PAIRS = {part.alias: name for name, part in PARTS["prior"].items() if part.alias}
+
+
+def chosen(config: Config) -> Parts:
+    """The parts that a configuration names, by room.
+
+    Raises
+    ------
+    ConfigError
+        If a name or an argument is not known.
+
+    """
+    told = {
+        "model": config.model.kind,
+        "prior": config.model.prior,
+        "posterior": config.model.posterior,
+        "likelihood": config.model.likelihood,
+        "objective": config.training.objective,
+        "network": config.model.network,
+    }
+    return {room: _named(room, text) for room, text in told.items() if text is not None}
+
+
+def plainly(parts: Parts) -> Callable[[Column], bool] | None:
+    """Whether a column's likelihood is the one told by name; `None` where none is told that gives few numbers mass."""
+    told = parts.get("likelihood")
+    return None if told is None or told.has(Trait.ALL_FORMS) else lambda column: not told.part.refuses(column)
+
+
+def complete(parts: Parts, usual: str) -> dict[str, Named]:
+    """The parts with a model, a prior, a posterior and a network; one side of a pair is followed by the other.
+
+    Where neither tells the other, the posterior is normal and the prior the usual one, or normal for an objective that
+    takes the KL by its dimensions.
+
+    Raises
+    ------
+    ConfigError
+        If one side is of a pair and the other is not its other side, a VampPrior goes with any but a hierarchy; or the
+        model has other ones.
+
+    """
+    made = {room: parts[room] for room in ("prior", "posterior") if room in parts}
+    if "model" in parts:
+        made |= _of_hierarchy(parts["model"], made)
+    for room, other in (("prior", "posterior"), ("posterior", "prior")):
+        if room not in made:
+            named = parts.get(other)
+            alone = usual if room == "prior" and not parts["objective"].has(Trait.BY_DIMENSION) else "normal"
+            made[room] = _named(room, str(named) if named and named.has(Trait.PAIR) else alone)
+    prior, posterior = made["prior"], made["posterior"]
+    taken = prior.has(Trait.ANY_SPACE) and not posterior.has(Trait.HIERARCHY)
+    free = not prior.has(Trait.PAIR) and (taken or not posterior.has(Trait.PAIR))
+    if not free and str(prior) != str(posterior):
+        raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
+    if "model" not in parts:
+        made["model"] = _named("model", f"{prior.part.alias}:{prior.arguments[0]}" if prior.part.alias else "vae")
+    return {**parts, **made, "network": parts.get("network") or _named("network", "mlp")}
+
+
+def _of_hierarchy(model: Named, told: Parts) -> dict[str, Named]:
+    """Prior and posterior of a hierarchy as parts of a pair; nothing for another model."""
+    pair = f"{PAIRS[f'{model.name}:{model.arguments[0]}']}:{model.arguments[1]}" if model.has(Trait.HIERARCHY) else ""
+    for room, other in told.items():
+        if str(other) != pair if pair else other.has(Trait.HIERARCHY):
+            raise ConfigError(f"model {model} and {room} {other} do not go together; tell one of them alone")
+    return {room: told.get(room) or _named(room, pair) for room in ("prior", "posterior")} if pair else {}
+
+
+def _named(room: str, text: str) -> Named:
+    return parse(room, text, PARTS[room])

@@ -1,0 +1,207 @@
+"""A fit's configuration, resolved once: every part and every size, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, cast
+
+from likely.assembly.by_column import Pairs, default, grouped, paired
+from likely.assembly.choosing import Parts, chosen, complete
+from likely.assembly.grammar import Named, Trait
+from likely.assembly.own import NOTHING, Own
+from likely.assembly.own_networks import sized
+from likely.assembly.sizes import usual_sizes
+from likely.config import Config
+from likely.data import EncodedRows, Schema
+from likely.errors import ConfigError, DataError
+from likely.likelihoods import Columns, Likelihood
+from likely.models import Ensemble, Model
+from likely.objectives import ELBO, Objective
+
+__all__ = ["Resolved", "resolve"]
+
+
+@dataclass(frozen=True, eq=False)
+class Resolved:
+    """What a fit is of: nothing in it is left to be chosen, and each part's text is read once.
+
+    Attributes
+    ----------
+    config, schema, own
+        The configuration, every part and size told; what X is; what the user brought in the place of parts by name.
+    parts
+        Room -> part; no likelihood where none is told.
+
+    """
+
+    config: Config
+    schema: Schema
+    own: Own
+    parts: Mapping[str, Named]
+
+    @classmethod
+    def of(cls, config: Config, schema: Schema, own: Own = NOTHING) -> Resolved:
+        """Of a configuration that is resolved already, as a run's is."""
+        return cls(config, schema, own, chosen(config))
+
+    def build(self) -> Model:
+        """The model, with fresh weights drawn from torch's generator.
+
+        A model of the user's is taken as it is, and of encoder and decoder of the user's the weights.
+
+        Raises
+        ------
+        ConfigError
+            If a number of a part is out of range, or a part does not fit the form of x.
+
+        """
+        if self.own.model is not None:
+            return self.own.whole(self.schema)
+        if self.config.model.members == 1:
+            return self._member()
+        members = [self._member() for _ in range(self.config.model.members)]
+        weights = [id(weight) for member in members for weight in member.parameters()]
+        if len(set(weights)) < len(weights):
+            raise ConfigError("members share weights: give functions that make encoder and decoder anew at each call")
+        return Ensemble(members)
+
+    def _member(self) -> Model:
+        named, told = self.parts["model"], self.config.model
+        made: Model = named.part.make(self.parts, self._likelihood(), self.schema, told, self.own, *named.arguments)
+        return made
+
+    def _likelihood(self) -> Likelihood:
+        groups = grouped(self.schema, self._pairs)
+        if self.schema.uniform:
+            return groups[0][1]
+        return Columns([(likelihood, places) for _, likelihood, places in groups])
+
+    @cached_property
+    def _pairs(self) -> Pairs:
+        return paired(self.schema, self.parts.get("likelihood"))
+
+    def objective(self, rows: int | None = None) -> Objective:
+        """What training maximises, over so many rows; as many as the schema is of unless told.
+
+        Raises
+        ------
+        ConfigError
+            If a number of it is out of range; or it is the user's and not here.
+
+        """
+        if "objective" not in self.config.factories:
+            schema = self.schema if rows is None else replace(self.schema, rows=rows)
+            return cast(Objective, self.parts["objective"](schema))
+        made = self.own.aim()
+        if made is None:
+            name = self.config.factories["objective"]
+            raise ConfigError(
+                f"the objective is {name}, whose code is not stored: likely.load(path, factories={{'objective': ...}})"
+            )
+        return made
+
+    @property
+    def aim(self) -> str:
+        """What training maximises, in words; empty where it is the ELBO itself."""
+        name = self.config.factories.get("objective")
+        if name and self.own.objective is None:
+            return name
+        made, relaxed = self.objective(), not name and self.parts["posterior"].has(Trait.CODES)
+        if not name and isinstance(made, ELBO) and not relaxed:
+            return ""
+        bound = "a lower bound on log P(x)" if made.is_bound and not relaxed else "no bound on log P(x)"
+        if relaxed:
+            bound += " while z is relaxed"
+        coupled = ", which couples the rows of a batch" if made.couples_rows else ""
+        return f"{name or self.parts['objective']}, {bound}{coupled}"
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Where a likelihood told by name is not what one may take it for: columns without it, densities on a grid."""
+        told = self.parts.get("likelihood")
+        if told is None:
+            return ()
+        left = [column for column, named in self._pairs if named != told and column.numeric]
+        made = []
+        if left:
+            kept = ", ".join(f"{column.name} ({default(self.schema, column)})" for column in left)
+            made.append(f"likelihood {told} {told.part.refuses(left[0])}; these columns keep their own: {kept}")
+        if any(column.per_unit for column, named in self._pairs if named == told):
+            groups = grouped(self.schema, self._pairs)
+            if any(named == told and likelihood.measure == "density" for named, likelihood, _ in groups):
+                said = "gives densities of values recorded on a grid: these are no probabilities"
+                made.append(f"likelihood {told} {said}")
+        return tuple(made)
+
+    def demand_support(self, rows: EncodedRows) -> None:
+        """Check that the observed cells of rows lie where a likelihood told by name has any mass.
+
+        Raises
+        ------
+        DataError
+            If one of them does not.
+
+        """
+        told = self.parts.get("likelihood")
+        if told is None:
+            return
+        for i, (column, named) in enumerate(self._pairs):
+            if named != told or column.low is None or column.high is None:
+                continue
+            cells = rows.column(None if self.schema.uniform else i)
+            if not len(cells):
+                continue
+            low, high = min(column.low, float(cells.min())), max(column.high, float(cells.max()))
+            if reason := named.part.refuses(replace(column, low=low, high=high)):
+                raise DataError(f"likelihood {named} {reason}")
+
+
+def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | None = None) -> Resolved:
+    """The configuration with a number for every "by the size of the data", and with all parts.
+
+    The size of z is that of the user's encoder, or model, where there is one.
+
+    Parameters
+    ----------
+    config, schema, own
+        What was told, what X is, and what the user brought.
+    parts
+        The parts that the configuration names, where they are known already (`chosen`).
+
+    Raises
+    ------
+    ConfigError
+        If a part's name or argument is not known, or parts do not go together.
+
+    """
+    usual = usual_sizes(schema)
+    parts = complete(chosen(config) if parts is None else parts, usual.prior)
+    config = sized(config, schema, own, parts)
+    model = config.model
+    latent = model.latent or usual.latent
+    if parts["posterior"].has(Trait.CODES):
+        latent = _code_length(parts["posterior"], model.latent)
+    named: dict[str, Any] = {room: str(part) for room, part in parts.items()}
+    aimed, kind, blocks = named.pop("objective"), named.pop("model"), model.blocks
+    if blocks is None:
+        blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else usual.blocks
+    training = replace(
+        config.training,
+        batch_size=min(config.training.batch_size or usual.batch_size, schema.rows),
+        learning_rate=config.training.learning_rate or usual.learning_rate,
+        max_steps=config.training.max_steps or usual.max_steps,
+        objective=aimed,
+    )
+    width = model.width or usual.width
+    settled = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **named)
+    return Resolved(replace(config, model=settled, training=training), schema, own, parts)
+
+
+def _code_length(code: Named, told: int | None) -> int:
+    """Length of z for discrete codes."""
+    groups, classes = int(code.arguments[0]), int(code.arguments[1])
+    if told not in (None, groups * classes):
+        raise ConfigError(f"{groups} codes of {classes} make z of {groups * classes}, not {told}; leave latent out")
+    return groups * classes

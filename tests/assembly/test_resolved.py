@@ -1,0 +1,74 @@
+"""A fit reads each part's text once, and its training rows once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+import likely
+from likely.assembly import by_column, choosing, resolve
+from likely.config import Config
+from likely.data import Division, Rows, Source, infer_schema
+from likely.run import fitting
+from likely.run.learning import learn
+from small import table
+
+BITS = np.random.default_rng(0).integers(0, 2, (60, 3, 3)).astype(np.uint8)
+
+FITS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "a table": (table(), {"members": 2}),
+    "told parts": (table(), {"prior": "mixture:3", "likelihood": "gaussian", "objective": "iwae:2"}),
+    "a hierarchy": (BITS, {"model": "hierarchy:mlp:2"}),
+    "discrete codes": (BITS, {"posterior": "categorical:2:2"}),
+    "static pictures": (BITS * 255, {"binarize": "static"}),
+}
+
+
+@pytest.mark.parametrize("which", FITS)
+def test_a_fit_reads_each_part_and_its_training_rows_once(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed: Counter[tuple[str, str]] = Counter()
+    calls: Counter[str] = Counter()
+    parse, chosen, rows = choosing.parse, choosing.chosen, Division.rows
+
+    def counted_parse(room: str, text: str, parts: Any) -> Any:
+        parsed[room, text] += 1
+        return parse(room, text, parts)
+
+    def counted_chosen(config: Config) -> Any:
+        calls["chosen"] += 1
+        return chosen(config)
+
+    def counted_rows(division: Division, source: Source, kind: str) -> Rows:
+        calls[kind] += 1
+        return rows(division, source, kind)
+
+    for module in (choosing, by_column):
+        monkeypatch.setattr(module, "parse", counted_parse)
+    for module in (fitting, choosing, likely.assembly.resolved):
+        monkeypatch.setattr(module, "chosen", counted_chosen)
+    monkeypatch.setattr(Division, "rows", counted_rows)
+    data, options = FITS[which]
+    likely.fit(data, **{"latent": 4, "width": 8, "steps": 2, **options})
+    assert calls["chosen"] == 1
+    assert calls["train"] == 1
+    assert max(parsed.values()) == 1
+    texts = Counter(room for room, _ in parsed)
+    assert max(count for room, count in texts.items() if room != "likelihood") == 1
+    assert texts["likelihood"] <= 3  # one told by name, those of numbers and of categories
+
+
+def test_training_rows_are_let_go_once_they_are_encoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[Any] = []
+    monkeypatch.setattr("likely.run.settling.learn", lambda plan, *told: (kept.append(plan), learn(plan, *told))[1])
+    likely.fit(table(), latent=2, width=8, steps=1)
+    assert kept[0].rows._train is None
+
+
+def test_the_likelihood_of_each_column_is_chosen_once() -> None:
+    resolved = resolve(Config().replace({"members": 2}), infer_schema(Rows(table()), "table"))
+    assert resolved._pairs is resolved._pairs
+    first, second = resolved.build().members
+    assert first.p_x_z is not second.p_x_z

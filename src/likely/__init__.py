@@ -66,11 +66,11 @@ if TYPE_CHECKING:
     from likely.models import VAE as VAE
     from likely.models import HierarchicalVAE as HierarchicalVAE
     from likely.run import Run as Run
-    from likely.run import compare as compare
-    from likely.run import fit as fit
-    from likely.run import inspect as inspect
     from likely.run import load as load
-    from likely.run import train as train
+    from likely.run.compare import compare as compare
+    from likely.run.fit import fit as fit
+    from likely.run.inspect import inspect as inspect
+    from likely.run.train import train as train
 
 
 def _write_report(run: Run, path: str | Path | None = None, *, overwrite: bool = False) -> Path:

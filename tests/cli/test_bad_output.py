@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import importlib
 import os
 import subprocess
 import sys
@@ -181,7 +182,7 @@ def test_an_interrupt_in_the_first_steps_still_leaves_a_run(
 def test_an_interrupt_before_training_leaves_nothing(
     stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from likely.run import fitting, settling
+    fitting, settling = (importlib.import_module(f"likely.run.{name}") for name in ("fit", "settling"))
 
     def stop(*_: object, **__: object) -> object:
         raise KeyboardInterrupt

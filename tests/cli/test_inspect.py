@@ -14,11 +14,11 @@ import rich.console
 
 import likely
 from likely.cli import main, show
-from likely.cli.inspected import ASCII, BLOCKS, inspection, sparkline
+from likely.cli.inspect import ASCII, BLOCKS, inspection, sparkline
 from likely.data import Column
 from likely.data.summary import Summary, summarise
 from likely.run import Inspection
-from likely.run.inspection import SUMMARISED
+from likely.run.inspect import SUMMARISED
 from refusals import Capture, pictures, refused
 
 ROWS = 400

@@ -39,7 +39,7 @@ def test_the_way_goes_straight_from_one_code_to_the_other(run: likely.Run) -> No
 
 
 def test_on_a_sphere_the_way_stays_on_it_and_codes_have_none() -> None:
-    from likely.run.walking import _arc
+    from likely.run.traverse import _arc
 
     ends = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     way = _arc(ends, torch.linspace(0, 1, 3).unsqueeze(1))

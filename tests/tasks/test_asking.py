@@ -16,7 +16,7 @@ from likely.cli import main
 from likely.data import ResidentRows
 from likely.data.events import Event
 from likely.errors import ConfigError
-from likely.tasks.asking import ask, mean_and_error
+from likely.tasks.ask import ask, mean_and_error
 
 ROWS, DIMS, LATENT = 300, 4, 2
 

@@ -27,6 +27,7 @@ __all__ = [
     "Output",
     "Overwrite",
     "Resize",
+    "RowsData",
     "ScoreSamples",
     "Seed",
     "Split",
@@ -120,3 +121,4 @@ Beyond = Annotated[
     typer.Option("--beyond-range", help="Draw from all of P(x): numbers outside what training rows span, too."),
 ]
 ScoreSamples = Annotated[int, typer.Option("--samples", help="K of the importance-weighted bound.")]
+RowsData = Annotated[str | None, typer.Argument(help="Where the rows are; the stored test rows unless given.")]

@@ -13,7 +13,7 @@ from likely.assembly import words
 from likely.data import Column, shown
 
 if TYPE_CHECKING:
-    from likely.run.inspection import Inspection
+    from likely.run.inspect import Inspection
     from likely.run.run import Run
 
 __all__ = ["Listing", "described", "listed"]

@@ -30,21 +30,21 @@ from likely.errors import ConfigError, DataError
 from likely.evaluation import Assessment, AssessOptions, Baselines, Ledger, Origin, evidence
 from likely.hooks import report_writer
 from likely.models import Model
-from likely.run.anomalous import AnomalyOptions, anomalies
-from likely.run.asking import AskOptions, asked
-from likely.run.codes import decoded, encoded, reconstructed
+from likely.run.anomalies import AnomalyOptions, anomalies
+from likely.run.ask import AskOptions, asked
 from likely.run.described import described
-from likely.run.drawing import Asked, SampleOptions, drawn
-from likely.run.evaluating import evaluated
+from likely.run.encode import decoded, encoded, reconstructed
+from likely.run.evaluate import evaluated
 from likely.run.forms import container_of, packed
-from likely.run.imputing import imputed
+from likely.run.impute import imputed
 from likely.run.missing import note_new_holes
-from likely.run.parting import part_of
 from likely.run.progress import bar
 from likely.run.reading import index_of, rows_of, training_source
 from likely.run.record import FitRecord
-from likely.run.saving import save_as
-from likely.run.walking import interpolate, traverse
+from likely.run.sample import Asked, SampleOptions, drawn
+from likely.run.save import save_as
+from likely.run.split import part_of
+from likely.run.traverse import interpolate, traverse
 from likely.training import Monitor
 
 __all__ = ["Home", "Run"]

@@ -19,7 +19,7 @@ from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
 from likely.run.run import Run
 from likely.run.settling import carried_out, data_of, settle
-from likely.run.starting import started
+from likely.run.start import started
 from likely.training import Monitor
 
 __all__ = ["fit"]

@@ -43,7 +43,7 @@ def sample(
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     from likely.cli.loading import opened
     from likely.cli.output import deliver, ready, tell_given, tell_range
-    from likely.run.drawing import SampleOptions, drawn
+    from likely.run.sample import SampleOptions, drawn
     from likely.run.tempering import statement
 
     ready(output, overwrite=overwrite)

@@ -19,7 +19,7 @@ from likely.run.forms import container_of, packed
 from likely.run.missing import note_new_holes
 from likely.run.progress import bar
 from likely.run.reading import index_of
-from likely.tasks.asking import LEAST, Answers, ask
+from likely.tasks.ask import LEAST, Answers, ask
 
 if TYPE_CHECKING:
     from likely.run.run import Run

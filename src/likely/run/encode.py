@@ -11,9 +11,9 @@ import torch
 from likely.data import Given, decode, encode_given
 from likely.errors import DataError
 from likely.evaluation import posterior_centres, posterior_means
-from likely.run.drawing import parts
 from likely.run.forms import container_of, named, packed
 from likely.run.reading import index_of
+from likely.run.sample import parts
 
 if TYPE_CHECKING:
     from likely.run.run import Run

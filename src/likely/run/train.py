@@ -14,7 +14,7 @@ from likely.config import Config, TrainingConfig
 from likely.data import Division
 from likely.errors import ConfigError
 from likely.run.datasets import gathered
-from likely.run.fitting import fit
+from likely.run.fit import fit
 from likely.run.joining import joined
 from likely.run.run import Run
 from likely.training import Monitor

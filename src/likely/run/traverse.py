@@ -19,7 +19,7 @@ from likely.distributions import Hierarchy
 from likely.errors import ConfigError
 from likely.evaluation import posterior_centres
 from likely.models import VAE
-from likely.run.codes import means_at
+from likely.run.encode import means_at
 from likely.run.forms import named, packed
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Ways through z, in the terminal: grids of pictures, and tables."""
+"""What each number of z does to x."""
 
 from __future__ import annotations
 
@@ -8,40 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from likely.cli.arguments import Device, Json, Output, Overwrite, Stored, Told
+from likely.cli.arguments import Device, Json, Output, Overwrite, RowsData, Stored, Told
 
-__all__ = ["interpolate", "traverse"]
-
-Rows = Annotated[str | None, typer.Argument(help="Where the rows are; the stored test rows unless given.")]
-Steps = Annotated[int, typer.Option("-n", help="How many rows, the ends included.")]
-
-
-def interpolate(
-    run: Stored,
-    a: Annotated[int, typer.Argument(metavar="A", help="Number of the row to start at, from 0.")],
-    b: Annotated[int, typer.Argument(metavar="B", help="Number of the row to end at.")],
-    data: Rows = None,
-    n: Steps = 8,
-    given: Told = None,
-    output: Output = None,
-    overwrite: Overwrite = False,
-    device: Device = None,
-    json: Json = False,
-) -> None:
-    """Walk through z from row A to row B: the means of P(x|z) on the way, a strip of pictures or a table."""
-    from likely.cli.loading import opened
-    from likely.cli.options import told
-    from likely.cli.output import deliver, ready
-
-    ready(output, overwrite=overwrite)
-    fitted = opened(run, device)
-    made = fitted.interpolate(a, b, n, data=data, given=told(given) or None)
-    deliver(fitted.schema, made, output, overwrite=overwrite, json=json, columns=n)
+__all__ = ["traverse"]
 
 
 def traverse(
     run: Stored,
-    data: Rows = None,
+    data: RowsData = None,
     n: Annotated[int, typer.Option("-n", help="Steps along each dimension of z.")] = 8,
     dimensions: Annotated[
         str, typer.Option("--dimensions", help="How many, those that change x most; or which: 0,3,5.")

@@ -39,7 +39,7 @@ def ask(
     from likely.cli.loading import opened
     from likely.cli.options import told
     from likely.cli.output import deliver, ready
-    from likely.cli.splitting import numbered
+    from likely.cli.split import numbered
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from likely.cli.output import deliver
 from likely.files import write
-from likely.run.parting import rows_of_part
+from likely.run.split import rows_of_part
 
 if TYPE_CHECKING:
     from likely.run import Run

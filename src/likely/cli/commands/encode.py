@@ -1,0 +1,28 @@
+"""Each row's code."""
+
+from __future__ import annotations
+
+from likely.cli.arguments import Data, Device, Json, Output, Overwrite, Stored, Told
+from likely.cli.loading import opened
+
+__all__ = ["encode"]
+
+
+def encode(
+    run: Stored,
+    data: Data,
+    given: Told = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Write each row's code: the mean of Q(z|x); of discrete codes, their probabilities."""
+    from likely.cli.options import told
+    from likely.cli.output import codes, deliver, ready
+
+    ready(output, overwrite=overwrite)
+    fitted = opened(run, device)
+    deliver(
+        fitted.schema, codes(fitted.encode(data, given=told(given)), output), output, overwrite=overwrite, json=json
+    )

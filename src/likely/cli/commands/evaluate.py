@@ -1,0 +1,49 @@
+"""The ledger of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from likely.cli import show
+from likely.cli.arguments import Device, Json, Overwrite, Seed, Stored, Told
+from likely.cli.loading import opened
+
+__all__ = ["evaluate"]
+
+
+def evaluate(
+    run: Stored,
+    data: Annotated[str | None, typer.Argument(help="Rows to evaluate; the stored test rows unless given.")] = None,
+    given: Told = None,
+    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound and the other estimates.")] = 500,
+    anneal: Annotated[int, typer.Option(metavar="ROWS", help="Anneal at most so many rows; 0 for none.")] = 100,
+    precise: Annotated[
+        bool, typer.Option("--precise", help="Anneal with more temperatures and chains: within 0.1 nats, not 0.5.")
+    ] = False,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Bound log P(x) of 100 simulated rows from both sides.")
+    ] = False,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where to write the values of each row: csv or parquet.")
+    ] = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
+    from likely.cli.options import told
+    from likely.cli.output import ready, save_frame
+    from likely.cli.split import numbered
+
+    ready(output, overwrite=overwrite)
+    fitted = opened(run, device)
+    found = fitted.assess(
+        data, given=told(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
+    )
+    if output is not None:
+        save_frame(numbered(fitted, data, found.frame()), output, overwrite=overwrite)
+    show.ledger(found.ledger, json=json)

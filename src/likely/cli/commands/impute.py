@@ -1,0 +1,52 @@
+"""Missing cells filled."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from likely.cli.arguments import Beyond, Data, Device, Json, Output, Overwrite, Seed, Stored, Told
+from likely.cli.loading import opened
+
+__all__ = ["impute"]
+
+
+def impute(
+    run: Stored,
+    data: Data,
+    draws: Annotated[
+        int | None, typer.Option(metavar="M", help="M complete data sets, one after the other, told apart by `draw`.")
+    ] = None,
+    mode: Annotated[bool, typer.Option("--mode", help="The most probable number instead of the mean.")] = False,
+    deviation: Annotated[
+        bool, typer.Option("--deviation", help="Also each filled cell's standard deviation, in columns NAME_sd.")
+    ] = False,
+    beyond_range: Beyond = False,
+    given: Told = None,
+    samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 200,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Fill the missing cells of DATA by what the observed ones say of them."""
+    from likely.cli.impute import one_document
+    from likely.cli.options import told
+    from likely.cli.output import deliver, ready, tell_range
+
+    ready(output, overwrite=overwrite)
+    fitted = opened(run, device)
+    made = fitted.impute(
+        data,
+        given=told(given),
+        draws=draws,
+        mode=mode,
+        deviation=deviation,
+        beyond_range=beyond_range,
+        samples=samples,
+        seed=seed,
+    )
+    deliver(fitted.schema, one_document(made), output, overwrite=overwrite, json=json)
+    tell_range(made[0] if draws else made)

@@ -1,0 +1,77 @@
+"""What a data set is inferred to be, before anything is fitted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from likely.cli.arguments import (
+    Background,
+    Binarized,
+    Channels,
+    Conditions,
+    Data,
+    Exposed,
+    Json,
+    Kinds,
+    Limited,
+    Overwrite,
+    Resize,
+    Seed,
+    Split,
+    Weighted,
+)
+from likely.cli.read_options import Dated, Decimal, Separator
+
+__all__ = ["inspect"]
+
+
+def inspect(
+    data: Data,
+    column: Kinds = None,
+    condition: Conditions = None,
+    binarize: Binarized = None,
+    resize: Resize = None,
+    background: Background = None,
+    channels: Channels = None,
+    limits: Limited = None,
+    separator: Separator = None,
+    decimal: Decimal = None,
+    date_format: Dated = None,
+    exposure: Exposed = None,
+    weight: Weighted = None,
+    split: Split = "random",
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Write a page of pictures: a name that ends in .html.")
+    ] = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Say what DATA is taken for, and why; with a picture of every column."""
+    import likely
+    from likely.cli.inspect import inspection, ready
+    from likely.cli.options import limits as limits_of
+    from likely.cli.options import pairs, size
+
+    ready(output, overwrite=overwrite)
+    found = likely.inspect(
+        data,
+        column=pairs(column, "--column"),
+        condition=condition or (),
+        binarize=binarize,
+        resize=size(resize),
+        background=background,
+        channels=channels,
+        limits=limits_of(limits),
+        separator=separator,
+        decimal=decimal,
+        date_format=pairs(date_format, "--date-format"),
+        exposure=exposure,
+        weight=weight,
+        split=split,
+        seed=seed,
+    )
+    inspection(found, name=data, output=output, json=json)

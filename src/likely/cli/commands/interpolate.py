@@ -1,0 +1,34 @@
+"""The way through z from one row to another."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from likely.cli.arguments import Device, Json, Output, Overwrite, RowsData, Stored, Told
+
+__all__ = ["interpolate"]
+
+
+def interpolate(
+    run: Stored,
+    a: Annotated[int, typer.Argument(metavar="A", help="Number of the row to start at, from 0.")],
+    b: Annotated[int, typer.Argument(metavar="B", help="Number of the row to end at.")],
+    data: RowsData = None,
+    n: Annotated[int, typer.Option("-n", help="How many rows, the ends included.")] = 8,
+    given: Told = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Walk through z from row A to row B: the means of P(x|z) on the way, a strip of pictures or a table."""
+    from likely.cli.loading import opened
+    from likely.cli.options import told
+    from likely.cli.output import deliver, ready
+
+    ready(output, overwrite=overwrite)
+    fitted = opened(run, device)
+    made = fitted.interpolate(a, b, n, data=data, given=told(given) or None)
+    deliver(fitted.schema, made, output, overwrite=overwrite, json=json, columns=n)

@@ -1,0 +1,27 @@
+"""Each row as the model sees it."""
+
+from __future__ import annotations
+
+from likely.cli.arguments import Data, Device, Json, Output, Overwrite, Stored, Told
+from likely.cli.loading import opened
+
+__all__ = ["reconstruct"]
+
+
+def reconstruct(
+    run: Stored,
+    data: Data,
+    given: Told = None,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x) (of codes: its mode)."""
+    from likely.cli.options import told
+    from likely.cli.output import deliver, ready
+
+    ready(output, overwrite=overwrite)
+    fitted = opened(run, device)
+    made = fitted.reconstruct(data, given=told(given))
+    deliver(fitted.schema, made, output, overwrite=overwrite, json=json)

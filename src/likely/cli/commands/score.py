@@ -1,0 +1,30 @@
+"""log P(x) of each row."""
+
+from __future__ import annotations
+
+from likely.cli.arguments import Data, Device, Json, Output, Overwrite, ScoreSamples, Seed, Stored, Told
+from likely.cli.loading import opened
+
+__all__ = ["score"]
+
+
+def score(
+    run: Stored,
+    data: Data,
+    given: Told = None,
+    samples: ScoreSamples = 100,
+    seed: Seed = 0,
+    output: Output = None,
+    overwrite: Overwrite = False,
+    device: Device = None,
+    json: Json = False,
+) -> None:
+    """Score each row of DATA: its number, log P(x), its Monte Carlo error and the ELBO, in nats."""
+    from likely.cli.options import told
+    from likely.cli.output import deliver, ready
+    from likely.cli.split import numbered
+
+    ready(output, overwrite=overwrite)
+    fitted = opened(run, device)
+    scores = fitted.score(data, given=told(given), samples=samples, seed=seed)
+    deliver(fitted.schema, numbered(fitted, data, scores), output, overwrite=overwrite, json=json)

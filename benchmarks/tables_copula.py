@@ -40,17 +40,17 @@ class GaussianCopula:
     """
 
     schema: Schema
-    laws: Baselines
+    baselines: Baselines
     ranks: tuple[np.ndarray, ...]
     factor: np.ndarray
 
     @classmethod
-    def fit(cls, schema: Schema, laws: Baselines, rows: EncodedRows, seed: int = 0) -> GaussianCopula:
+    def fit(cls, schema: Schema, baselines: Baselines, rows: EncodedRows, seed: int = 0) -> GaussianCopula:
         """From training rows and the marginals that were fitted to them."""
         if any(column.measure == "density" for column in schema.modelled):
             sys.exit("the copula is for cells that have a mass; this table has a column on no grid")
-        sizes = np.isfinite(laws.frequencies.log_p.numpy()).sum(1)
-        made = cls(schema, laws, tuple(np.arange(size) for size in sizes), np.eye(schema.dims))
+        sizes = np.isfinite(baselines.frequencies.log_p.numpy()).sum(1)
+        made = cls(schema, baselines, tuple(np.arange(size) for size in sizes), np.eye(schema.dims))
         for first in (True, False):
             made = replace(made, ranks=made._ordered(rows, first=first))
         low, high, _ = made.edges(rows)
@@ -69,7 +69,7 @@ class GaussianCopula:
         columns, made = self.schema.modelled, list(self.ranks)
         values, zeta = rows.values.numpy(), scores(*self.edges(rows)[:2])
         loose = [column.kind == "categorical" and len(column.categories) > 2 for column in columns]
-        for number, place in ((i, j) for i, j in enumerate(self.laws.frequencies.places.tolist()) if loose[j]):
+        for number, place in ((i, j) for i, j in enumerate(self.baselines.frequencies.places.tolist()) if loose[j]):
             seen = slice(None) if rows.observed is None else rows.observed[:, place].numpy()
             codes = values[seen, place].astype(int)
             others = zeta[seen][:, [k for k in range(len(columns)) if k != place and not (first and loose[k])]]
@@ -81,7 +81,7 @@ class GaussianCopula:
 
     def edges(self, rows: EncodedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Low and high edge of each cell, `(rows, cells)`, and the log-mass of what the copula has no part in."""
-        frequencies, mixtures = self.laws.frequencies, self.laws.mixtures
+        frequencies, mixtures = self.baselines.frequencies, self.baselines.mixtures
         x, shape = rows.values.to(torch.float64).numpy(), rows.values.shape
         low, high, apart = np.full(shape, -np.inf), np.full(shape, np.inf), np.zeros(shape)
         for number, (place, rank) in enumerate(zip(frequencies.places.tolist(), self.ranks, strict=True)):

@@ -142,7 +142,7 @@ def trusted(**changes: Any) -> Findings:
     """Findings of pictures with everything that tells how far to trust them."""
     histograms, counts = pit(1)
     given: dict[str, Any] = {
-        "headline": "beats the best simpler model, a mixture of Gaussians, by 5.31 nats per row (se 0.87)",
+        "headline": "beats the best baseline, a mixture of Gaussians, by 5.31 nats per row (se 0.87)",
         "ledger": assessed(),
         "annealing": "16 chains of 500 temperatures; 92% accepted; upper less lower bound 0.08 nats on simulated rows.",
         "unstable": ["iwae"],

@@ -53,7 +53,7 @@ def test_each_part_is_there_when_given_and_absent_when_not(page: str, mark: str,
 
 def test_the_headline_stands_above_everything_and_may_warn(page: str) -> None:
     text = _text(page[page.index("<body") :])
-    assert text.startswith("beats the best simpler model")
+    assert text.startswith("beats the best baseline")
     assert 'class="headline bad"' not in page
     assert 'class="headline bad"' in render(fakes.trusted(headline_bad=True))
 

@@ -56,7 +56,7 @@ def test_the_rows_that_are_annealed_do_not_depend_on_their_order(stored: Path) -
     np.testing.assert_allclose(mixed["ais"], straight["ais"].to_numpy()[order], atol=0.05)
 
 
-def test_simpler_models_are_kept_and_outlast_the_training_rows(stored: Path, tmp_path: Path) -> None:
+def test_baselines_are_kept_and_outlast_the_training_rows(stored: Path, tmp_path: Path) -> None:
     run = likely.load(stored / "run")
     first = run.assess(DIGITS[:50], samples=10, anneal=0)
     assert (stored / "run" / "baselines.safetensors").exists()
@@ -80,7 +80,7 @@ def test_simpler_models_are_kept_and_outlast_the_training_rows(stored: Path, tmp
     (stored / "run" / "baselines.safetensors").write_bytes(kept)
 
 
-def test_a_model_that_simpler_ones_beat_is_told_so_first(
+def test_a_model_that_its_baselines_beat_says_so_first(
     stored: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     likely.fit(stored / "digits.npy", out=tmp_path / "run", steps=1)

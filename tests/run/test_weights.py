@@ -56,7 +56,7 @@ def test_the_column_is_no_part_of_x_and_weighs_training_validation_and_evaluatio
     assert loaded.encoded(Rows(test.drop(columns="w"))).weights is None
 
 
-def test_simpler_models_are_those_of_repeated_rows() -> None:
+def test_baselines_are_those_of_repeated_rows() -> None:
     schema = infer_schema(Rows(np.random.default_rng(0).normal(size=(40, 2))), "array")
     x, w = torch.randn(40, 2, dtype=torch.float64), torch.randint(1, 4, (40,))
     new = ResidentRows(torch.randn(5, 2, dtype=torch.float64))

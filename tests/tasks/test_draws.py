@@ -25,7 +25,7 @@ def test_draws_give_the_evidence_whatever_the_blocks() -> None:
     for part in found:
         torch.testing.assert_close(part.weights.sum(0), torch.ones(len(part.batch), dtype=torch.float64))
         again = torch.zeros(40, len(part.batch))
-        for block, law in part.laws(run.model):
-            again[block] = part.batch.sum_observed(law.log_prob(part.batch.values))
+        for block, p_x_z in part.likelihoods(run.model):
+            again[block] = part.batch.sum_observed(p_x_z.log_prob(part.batch.values))
         terms = run.model.log_px_z(part.batch, part.z)
         torch.testing.assert_close(again, terms, atol=1e-4, rtol=1e-4)

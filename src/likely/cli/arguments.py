@@ -91,7 +91,7 @@ Limited = Annotated[
     typer.Option(
         "--limits",
         metavar="COLUMN=LOW:HIGH",
-        help="Law: P(x) is 0 beyond, and rows beyond are refused; one side may be empty. Of an array: LOW:HIGH.",
+        help="Hard limits: P(x) is 0 beyond, rows beyond are refused; one side may be empty. Of an array: LOW:HIGH.",
     ),
 ]
 Exposed = Annotated[

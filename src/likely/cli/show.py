@@ -127,7 +127,7 @@ def plain(text: str) -> Any:
 
 
 def ledger(found: Ledger, *, json: bool) -> None:
-    """The terms of the identity, one a line, and what is told beside them."""
+    """The terms of the identity, one a line, and notices beside them."""
     if json:
         document(found.to_dict())
         return
@@ -149,7 +149,7 @@ def ledger(found: Ledger, *, json: bool) -> None:
         say(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
     say(*(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), *found.how_annealed)
     if found.baselines:
-        say("", "simpler models and compressors, on the same rows:", _baselines(found))
+        say("", "baselines (plain models, compressors), on the same rows:", _baselines(found))
     say("", *(f"- {sentence}" for sentence in found.diagnosis.get("sentences", ())))
     seen = "" if found.cells == found.dims else f" ({found.cells:.2f} observed in the mean)"
     say(

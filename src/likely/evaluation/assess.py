@@ -223,11 +223,11 @@ def _headline(
         without = missing and baselines is not None and baselines.measure == "mass"
         return text + (" (Compressors are left out: cells are missing.)" if without else "")
     if scores:
-        return "Nothing to compare with simpler models: some rows get no probability from the model."
+        return "No comparison with baselines: some rows get no probability from the model."
     if baselines is None:
-        return "No simpler model to compare with: the training rows are gone."
+        return "No comparison with baselines: the training rows are gone."
     return (
-        f"No simpler model to compare with: theirs is a {baselines.measure} by the form of x, and this likelihood has "
+        f"No comparison with baselines: their measure is {baselines.measure} by the form of x, and this likelihood has "
         "another base measure in some column."
     )
 

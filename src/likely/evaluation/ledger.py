@@ -91,7 +91,7 @@ class Ledger:
     kl_groups
         The KL of each group of a hierarchy, the top one first, in nats per row; empty where z is one group.
     headline
-        How the model compares with the best simpler one.
+        How the model compares with the best baseline.
     verdicts
         For `iwae` and `ais`, whether the number is stable, and what to raise where it is not.
     annealing
@@ -99,7 +99,7 @@ class Ledger:
     calibration
         Bounds from both sides for rows simulated from the model, where asked for.
     baselines
-        What simpler models and compressors make of the same rows.
+        Scores of the same rows under the baselines: plain models and compressors.
     diagnosis
         What is wrong with the fit, and what to do.
 

@@ -47,12 +47,12 @@ def cell_reconstructions(model: Model, rows: EncodedRows, *, samples: int = 50, 
     return per_row.array("cells")
 
 
-def cell_marginals(laws: Baselines, rows: EncodedRows) -> np.ndarray:
-    """log P(x_j) of every cell under its own law, which the training rows' values of that cell gave: no z, no others.
+def cell_marginals(baselines: Baselines, rows: EncodedRows) -> np.ndarray:
+    """log P(x_j) of every cell by itself, as the training rows' values of that cell gave it: no z, no other cells.
 
     Parameters
     ----------
-    laws
+    baselines
         Fitted to training rows; their base measure is that of the schema.
     rows
         Encoded by the same schema, and binarised once where that applies.
@@ -64,12 +64,12 @@ def cell_marginals(laws: Baselines, rows: EncodedRows) -> np.ndarray:
 
     """
     values = rows.values.cpu()
-    found = torch.zeros((len(values), laws.schema.dims), dtype=torch.float64)
-    cells = laws.mixtures.cells
-    found[:, cells.places] = laws.mixtures.per_cell(cells.read(values))
-    places = laws.frequencies.places
+    found = torch.zeros((len(values), baselines.schema.dims), dtype=torch.float64)
+    cells = baselines.mixtures.cells
+    found[:, cells.places] = baselines.mixtures.per_cell(cells.read(values))
+    places = baselines.frequencies.places
     for place in places.tolist():
-        found[:, place] = laws.frequencies.take(places == place).log_prob(values)
+        found[:, place] = baselines.frequencies.take(places == place).log_prob(values)
     observed = None if rows.observed is None else rows.observed.cpu()
     return _masked(found.view(values.shape), observed).flatten(1).numpy()
 

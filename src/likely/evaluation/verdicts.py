@@ -133,7 +133,7 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAn
         return Headline("", beaten=False)
     best = min(baselines, key=lambda baseline: baseline.bits_per_dim)
     name = best.name.replace("_", " ")
-    wins = f"The model beats the best of the simpler ones, {name}, by"
+    wins = f"The model beats the best baseline, {name}, by"
     other = -best.bits_per_dim * found.cells * math.log(2) if best.nats is None else best.nats
     gain, error = _mean(iwae - other, found.counting)
     if gain > 2 * error:
@@ -153,7 +153,7 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAn
             beaten=True,
         )
     return Headline(
-        f"The model and the best of the simpler ones, {name}, cannot be told apart on these rows.", beaten=True
+        f"The model and the best baseline, {name}, do not differ beyond the error on these rows.", beaten=True
     )
 
 

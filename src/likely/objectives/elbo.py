@@ -166,7 +166,7 @@ class FreeBits(Objective):
         parts, grouped = terms.kl_parts, terms.groups is not None
         if parts is not None and grouped == (self.per == "group"):
             return parts
-        laws = f"{type(terms.q).__name__} and {type(terms.p).__name__}"
+        pair = f"{type(terms.q).__name__} and {type(terms.p).__name__}"
         what = "groups of a hierarchy" if self.per == "group" else "dimensions"
         instead = "group" if grouped else "total"
-        raise ConfigError(f"the KL of {laws} is no sum over {what}; use free bits per {instead}")
+        raise ConfigError(f"the KL of {pair} is no sum over {what}; use free bits per {instead}")

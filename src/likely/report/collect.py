@@ -84,7 +84,7 @@ def collect(run: Run) -> Findings:
 
 
 def _trust(assessed: Assessment) -> Mapping[str, Any]:
-    """What the numbers are worth, what simpler models make of the rows, and what ails the fit."""
+    """What the numbers are worth, the scores of the baselines, and what ails the fit."""
     ledger, diagnosis = assessed.ledger, assessed.diagnosis
     return {
         "headline": ledger.headline,

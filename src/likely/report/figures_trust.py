@@ -1,4 +1,4 @@
-"""Figures of trust: the gap in two parts, simpler models beside this one, the calibration of P(x|z)."""
+"""Figures of trust: the gap in two parts, the baselines beside the model, the calibration of P(x|z)."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ def gap_split(approximation: tuple[float, float], amortisation: tuple[float, flo
 
 
 @themed
-def beside(laws: Sequence[Bar], coders: Sequence[Bar], nats: float, bits: float) -> Figure:
-    """Draw how far each simpler model lies from this one's line: laws in nats per row, compressors in bits per dim.
+def beside(models: Sequence[Bar], coders: Sequence[Bar], nats: float, bits: float) -> Figure:
+    """Draw how far each baseline lies from the model's line: models in nats per row, compressors in bits per dim.
 
     Bars are (name, value, error, NaN for none); ``nats`` and ``bits`` are the model's own.
     """
-    panels = [(laws, nats, "log P(x), nats per row: further right is better")] if laws else []
+    panels = [(models, nats, "log P(x), nats per row: further right is better")] if models else []
     panels += [(coders, bits, "bits per dimension: further left is better")] if coders else []
     heights = [0.26 * len(bars) + 0.75 for bars, _, _ in panels]
     figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")

@@ -35,7 +35,7 @@ class Findings:
     facts
         Name to text, in the order shown: data, rows, dims, likelihood, latent, parameters, seconds, measure, seed, ...
     headline, headline_bad
-        What stands above everything: whether the model beats simpler ones; and whether that is a warning.
+        What stands above everything: whether the model beats its baselines; and whether that is a warning.
     notices
         Sentences the reader should see first.
     sentences, problems
@@ -94,7 +94,7 @@ class Findings:
         Their log P(x) in nats, one per example.
     explained
         By name of column, ``given_z``, the mean of log P(x_j|z) under Q, and ``alone``, that of log P(x_j) under the
-        column's own law (NaN where there is none in the same base measure), both over observed cells, nats.
+        column's own distribution (NaN where there is none in the same base measure), both over observed cells, nats.
     least_likely_excess
         What each cell of the least likely rows (frames only) costs above its column's mean, −log P(x_j|z) under Q in
         nats, NaN for holes, by name of column.

@@ -24,10 +24,10 @@ def page(findings: Findings) -> str:
         f'<section id="{section.anchor}"><h2>{section.heading}</h2>{content}</section>' for section, content in written
     )
     title = escape(findings.title)
-    law = "<i>P</i>(<i>X</i>|<i>Y</i>)" if findings.given else "<i>P</i>(<i>X</i>)"
+    distribution = "<i>P</i>(<i>X</i>|<i>Y</i>)" if findings.given else "<i>P</i>(<i>X</i>)"
     header = (
         f"{_headline(findings)}"
-        f'<p class="kicker">The distribution {law}, learned by a variational autoencoder</p>'
+        f'<p class="kicker">The distribution {distribution}, learned by a variational autoencoder</p>'
         f"<h1>{title}</h1>{_notices(findings)}{_highlights(findings)}{_facts(findings)}"
         f"{f'<nav>{menu}</nav>' if menu else ''}"
     )

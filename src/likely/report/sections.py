@@ -192,7 +192,7 @@ def _figure(markup: str) -> str:
 SECTIONS = (
     Section("known", "What to know about this fit", trust.known),
     Section("evidence", "How probable are the data?", evidence),
-    Section("baselines", "Beside simpler models", trust.baselines),
+    Section("baselines", "Beside baselines", trust.baselines),
     Section("samples", "Samples", _samples),
     Section("reconstructions", "Reconstructions", _reconstructions),
     Section("columns", "Column by column", tables.columns),

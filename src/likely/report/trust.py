@@ -1,4 +1,4 @@
-"""The sections that say what to make of a fit: what was diagnosed, simpler models beside it, calibration."""
+"""The sections that say what to make of a fit: what was diagnosed, its baselines, calibration."""
 
 from __future__ import annotations
 
@@ -40,20 +40,21 @@ def known(findings: Findings) -> str:
 
 
 def baselines(findings: Findings) -> str:
-    """Compare the model with simpler ones on the same rows."""
+    """Compare the model with its baselines on the same rows."""
     if not given(findings.baselines):
         return f"<p>{coded(findings.baselines_note)}</p>" if findings.baselines_note else ""
     text = (
-        "What much simpler models, fitted to the same training rows, make of the same rows, relative to the same "
-        "measure. A model that does not beat them has learned nothing that they had not. <b>Ahead by</b> is this "
-        "model's importance-weighted bound less log P(x) of the simpler one, row by row, so that its error is smaller "
-        "than those of the two means; as the bound is a lower one, this model is ahead by at least as much."
+        "Baselines are much plainer models, fitted to the same training rows; here are their scores of the same rows, "
+        "relative to the same measure. A model that does not beat them has learned nothing that they had not. "
+        "<b>Ahead by</b> is this model's importance-weighted bound less log P(x) of the baseline, row by row, so that "
+        "its error is smaller than those of the two means; as the bound is a lower one, this model is ahead by at "
+        "least as much."
     )
     own = next((entry for entry in findings.ledger if entry["name"] == "iwae"), None)
     entries = [{**entry, "name": _NAMES.get(str(entry["name"]), str(entry["name"]))} for entry in findings.baselines]
-    laws = [entry for entry in entries if entry["nats"] is not None]
+    models = [entry for entry in entries if entry["nats"] is not None]
     coders = [entry for entry in entries if entry["nats"] is None]
-    entries = sorted(laws, key=lambda law: -law["nats"]) + sorted(coders, key=lambda coder: coder["bits_per_dim"])
+    entries = sorted(models, key=lambda model: -model["nats"]) + sorted(coders, key=lambda coder: coder["bits_per_dim"])
     if coders:
         text += " Compressors have no P(x); their bits per dimension stand for it."
     return f"<p>{text}</p>{_bars(entries, own)}{_table(entries, own)}"
@@ -69,8 +70,8 @@ def _bars(entries: list[dict[str, Any]], own: Mapping[str, Any] | None) -> str:
             groups[unit].append((entry["name"], optional(entry[unit]), optional(entry.get("se"))))
     if not any(groups.values()):
         return ""
-    told = [f"{name} {value:.4g}" for bars in groups.values() for name, value, _ in bars]
-    alt = f"Bars of simpler models beside this one at {mine['nats']:.4g} nats: {', '.join(told)}."
+    values = [f"{name} {value:.4g}" for bars in groups.values() for name, value, _ in bars]
+    alt = f"Bars of the baselines beside this model at {mine['nats']:.4g} nats: {', '.join(values)}."
     figure = figures_trust.beside(groups["nats"], groups["bits_per_dim"], mine["nats"], mine["bits_per_dim"])
     return f"<figure>{svg(figure, alt)}</figure>"
 
@@ -100,18 +101,18 @@ def _line(entry: Mapping[str, Any], style: str) -> str:
 
 
 def calibration(findings: Findings) -> str:
-    """Show where the cells lie in the laws that were given for them, the worst column first."""
+    """Show how well P(x|z) is calibrated, one histogram a column, the worst column first."""
     pairs = [pair for pair in zip(findings.pit, findings.pit_counts, strict=True) if pair[1] > 0]
     if not pairs:
         return ""
     pairs.sort(key=lambda pair: -_deviation(pair[0][1], pair[1]))
     shown = pairs[: figures_trust.MAX_PANELS]
     text = (
-        "Each cell is placed within the law P(x|z) that the model gives it: u is the probability of a smaller value "
-        "(the share that falls on the very value is split at random). If the law is right, every u is as frequent as "
-        "any other: the histogram is flat. A hill means that P(x|z) is too wide, a valley that it is too narrow, a "
-        f"slope that it is shifted. A true model keeps within the grey band, {figures_trust.ERRORS} standard errors "
-        "about the flat line, nearly always; bars outside it are orange."
+        "Each cell is placed within the distribution P(x|z) that the model gives it: u is the probability of a smaller "
+        "value (the share that falls on the very value is split at random). If the distribution is right, every u is "
+        "as frequent as any other: the histogram is flat. A hill means that P(x|z) is too wide, a valley that it is "
+        "too narrow, a slope that it is shifted. A true model keeps within the grey band, "
+        f"{figures_trust.ERRORS} standard errors about the flat line, nearly always; bars outside it are orange."
     )
     if len(pairs) > 1:
         text += " The column that is furthest off, in standard errors, comes first."

@@ -19,7 +19,8 @@ from likely.run.forms import container_of, packed
 from likely.run.missing import note_new_holes
 from likely.run.progress import bar
 from likely.run.reading import index_of
-from likely.tasks.ask import LEAST, Answers, ask
+from likely.tasks.ask import Answers, ask
+from likely.tasks.draws import MIN_EFFECTIVE_DRAWS
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -62,11 +63,11 @@ def asked(run: Run, data: Any, events: str | Sequence[str], options: AskOptions,
             encoded = _without(run, rows, {event.place for event in each} | absent, given)
             found = ask(run.model, encoded, each, like=like, samples=options.samples, seed=options.seed, progress=tick)
         columns |= _named(word, found)
-        poor = max(poor, int((found.ess < LEAST).sum()))
+        poor = max(poor, int((found.ess < MIN_EFFECTIVE_DRAWS).sum()))
     if poor:
         warnings.warn(
-            f"{poor} of {len(rows)} rows have fewer than {LEAST:g} effective draws of z even after more were taken: "
-            f"see their errors; raise samples above {options.samples}",
+            f"{poor} of {len(rows)} rows have fewer than {MIN_EFFECTIVE_DRAWS:g} effective draws of z even after more "
+            f"were taken: see their errors; raise samples above {options.samples}",
             stacklevel=3,
         )
     return packed(container_of(data), pd.DataFrame(columns, index=index_of(rows)))

@@ -81,9 +81,10 @@ def fit(
         Which axis of an array of pictures holds the channels, `first`, (rows, C, H, W), or `last`, (rows, H, W, C),
         where the sizes do not say it. Results have the axes of what is given.
     limits
-        Column -> `(low, high)`, `None` for an open side, or the text `low:high`: law, beyond which P(x) is 0. Numbers
-        or dates; on a grid the least and the greatest value of it within them. Of an array's levels the pair alone.
-        A row beyond them is refused, here and in every later verb. Draws keep to the training rows' range besides.
+        Column -> `(low, high)`, `None` for an open side, or the text `low:high`: hard limits, beyond which P(x) is 0.
+        Numbers or dates; on a grid the least and the greatest value of it within them. Of an array's levels the pair
+        alone. A row beyond them is refused, here and in every later verb. Draws keep to the training rows' range
+        besides.
     exposure
         A column of positive numbers (the size factor of a cell, the years of a policy) that counts are in proportion
         to: P(x|exposure), given and not modelled. For an array or tensor in memory one number a row. Counts are columns
@@ -91,7 +92,7 @@ def fit(
         their rates do not depend on the exposure.
     weight
         A column of positive numbers (of an array in memory one number a row): a row of weight w counts as w rows in
-        the objective, in what chooses the weights, in simpler models and in averages. What a column is, its range and
+        the objective, in what chooses the weights, in the baselines and in averages. What a column is, its range and
         its resolutions are told by the rows, each once.
     split
         Which rows train, validate and test, where the data are not divided already. `random`: 80/10/10 by the seed.

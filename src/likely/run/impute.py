@@ -16,9 +16,9 @@ from likely.data.filling import fill_cells
 from likely.errors import ConfigError
 from likely.run.forms import container_of, packed
 from likely.run.progress import bar
-from likely.tasks.impute import LEAST, Imputed, ImputeOptions, impute
-from likely.tasks.ranges import Range, demand
-from likely.tasks.ranges import told as shares
+from likely.tasks.draws import MIN_EFFECTIVE_DRAWS
+from likely.tasks.impute import Imputed, ImputeOptions, impute
+from likely.tasks.ranges import Range, demand, share_outside
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -99,7 +99,7 @@ def imputed(
         made = [whole(None if found is None else found.draws[i]) for i in range(draws)]
         _tell_types(told)
         if tally is not None:
-            share = shares([tally])
+            share = share_outside([tally])
             for one in made:
                 one.attrs["range"] = dict(share)
         return [packed(container, one) for one in made]
@@ -128,11 +128,11 @@ def _unit(schema: Schema) -> float:
 
 
 def _tell(found: Imputed, samples: int) -> None:
-    low = int((found.ess < LEAST).sum())
+    low = int((found.ess < MIN_EFFECTIVE_DRAWS).sum())
     if low:
         warnings.warn(
-            f"{low} of {len(found.ess)} rows with holes have fewer than {LEAST:g} effective draws of z even after more "
-            f"were taken: what is put into them rests on few draws; raise samples above {samples}",
+            f"{low} of {len(found.ess)} rows with missing cells have fewer than {MIN_EFFECTIVE_DRAWS:g} effective "
+            f"draws of z even after more were taken: imputed values rest on few draws; raise samples above {samples}",
             stacklevel=4,
         )
 

@@ -20,7 +20,7 @@ from likely.run.forms import named
 from likely.run.progress import bar
 from likely.run.tempering import demand_temperature, tell_temperature, tempered
 from likely.tasks.condition import Conditional, conditional
-from likely.tasks.ranges import Range, Tally, demand, keep, told
+from likely.tasks.ranges import Range, Tally, demand, keep, share_outside
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -82,7 +82,7 @@ def drawn(run: Run, n: int, options: SampleOptions) -> Any:
     result = named(run, decode(run.schema, x, y, seen))
     if isinstance(result, pd.DataFrame):
         result.attrs |= {"given": _told(found, n)} if found else {}
-        result.attrs |= {"range": told(tallies)} if tallies else {}
+        result.attrs |= {"range": share_outside(tallies)} if tallies else {}
     tell_temperature(result, temperature)
     return result
 

@@ -23,7 +23,7 @@ MADE_OF = {"baselines.safetensors": ROWS, REPORT: (*ROWS, "weights.safetensors",
 def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     """Store the run in a directory of its own, from which `likely.load` reads it; the directory.
 
-    It is then the run's directory, unless it has one already, whose report and simpler models come along. What is of
+    It is then the run's directory, unless it has one already, whose report and baselines come along. What is of
     another model there by now, as after it was lengthened, does not, nor does the state of that training; in the run's
     own directory it is removed, which a warning says.
 

@@ -1,4 +1,4 @@
-"""Why a row is improbable, part by part, and how rare that is among rows with the same holes."""
+"""Why a row is improbable, part by part, and how rare that is among rows that miss the same cells."""
 
 from __future__ import annotations
 
@@ -76,8 +76,8 @@ def _cells(model: Model, draws: Draws) -> Tensor:
     batch = draws.batch
     weights = draws.weights.nan_to_num(nan=1 / len(draws.z))  # every draw counts where none has any mass
     total = torch.zeros(batch.values.shape, dtype=torch.float64, device=batch.values.device)
-    for part, law in draws.laws(model):
-        each = -law.log_prob(batch.values).to(torch.float64)
+    for part, p_x_z in draws.likelihoods(model):
+        each = -p_x_z.log_prob(batch.values).to(torch.float64)
         weight = weights[part].view(*each.shape[:2], *[1] * (each.dim() - 2))
         total += torch.where(weight > 0, weight * each, 0.0).sum(0)
     return (total if batch.observed is None else total.masked_fill(~batch.observed, torch.nan)).flatten(1)
@@ -97,8 +97,8 @@ def tails(
     """How rare each row is among rows of the model with the same cells missing.
 
     log P(x) of few cells is not to be compared with that of many. So 200 rows are drawn from P(x) and, for each mask
-    that occurs, its holes are cut into them; with y, where there is one, of training rows. So a row's numbers do not
-    depend on the rows beside it.
+    that occurs, the same cells are taken out of them; with y, where there is one, of training rows. So a row's numbers
+    do not depend on the rows beside it.
 
     Parameters
     ----------

@@ -13,11 +13,9 @@ from likely.data.events import Event
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.chances import probability, recorded
-from likely.tasks.draws import Draws, posterior_draws
+from likely.tasks.draws import DRAWS_FACTOR, MAX_DRAWS, MIN_EFFECTIVE_DRAWS, Draws, posterior_draws
 
 __all__ = ["Answers", "ask", "mean_and_error"]
-
-LEAST, MOST, MORE = 10.0, 3200, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,8 +70,8 @@ def ask(
     """
     events = recorded(events, model.p_x_z)
     found = _once(model, rows, events, like, samples, seed, progress)
-    while samples * MORE <= MOST and len(poor := (found.ess < LEAST).nonzero().squeeze(1)):
-        samples *= MORE
+    while samples * DRAWS_FACTOR <= MAX_DRAWS and len(poor := (found.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)):
+        samples *= DRAWS_FACTOR
         again = _once(model, rows.take(poor), events, like, samples, seed, None)
         for name in ("probability", "se", "ess"):
             getattr(found, name)[poor] = getattr(again, name)
@@ -99,9 +97,9 @@ def _once(
 def _chances(model: Model, draws: Draws, events: Sequence[Event], like: Tensor) -> Tensor:
     """P(C|z_k): `(K, rows)`, float64."""
     parts = []
-    for _, law in draws.laws(model):
-        filled = like.expand(law.batch_shape)
-        each = torch.stack([probability(law, event, filled) for event in events])
+    for _, p_x_z in draws.likelihoods(model):
+        filled = like.expand(p_x_z.batch_shape)
+        each = torch.stack([probability(p_x_z, event, filled) for event in events])
         parts.append(each.prod(0))
     return torch.cat(parts)
 

@@ -14,7 +14,7 @@ from likely.likelihoods.measures import atoms_of
 from likely.models import Model
 from likely.tasks.draws import Draws
 
-__all__ = ["Cells", "summarise"]
+__all__ = ["CellSummary", "summarise"]
 
 CANDIDATES = 20
 
@@ -22,8 +22,8 @@ Weigh = tuple[Tensor, Distribution]
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Of the law Σ_k w_k P(x_j|z_k) of each cell, which estimates P(x_j|x_observed).
+class CellSummary:
+    """Each cell's mean and deviation under Σ_k w_k P(x_j|z_k), which estimates P(x_j|x_observed).
 
     Attributes
     ----------
@@ -38,13 +38,13 @@ class Cells:
     deviation: Tensor
 
 
-def summarise(model: Model, draws: Draws, *, mode: bool = False, deviation: bool = True) -> Cells:
-    """Summaries of each cell's law given the observed cells of its row.
+def summarise(model: Model, draws: Draws, *, mode: bool = False, deviation: bool = True) -> CellSummary:
+    """Mean or mode, and deviation, of each cell given the observed cells of its row.
 
     Parameters
     ----------
     model, draws
-        Of rows with holes.
+        Of rows with missing cells.
     mode
         Take the most probable value of numbers too: the best under Σ_k w_k P(x_j|z_k) of the most probable values under
         the 20 draws of most weight.
@@ -55,42 +55,46 @@ def summarise(model: Model, draws: Draws, *, mode: bool = False, deviation: bool
     rows, event = len(draws.batch), draws.batch.values.shape[1:]
     first = torch.zeros((rows, *event), dtype=torch.float64, device=draws.z.device)
     second, shares = torch.zeros_like(first), dict[int, Tensor]()
-    for weight, law in _weighed(model, draws):
+    for weight, p_x_z in _weighed(model, draws):
         wide = weight.view(*weight.shape, *[1] * len(event))
-        mean = law.mean.to(torch.float64)
+        mean = p_x_z.mean.to(torch.float64)
         first += (wide * mean).sum(0)
         second += (wide * mean.square()).sum(0)
-        for number, (part, _) in enumerate(_categories(law, event)):
+        for number, (part, _) in enumerate(_categories(p_x_z, event)):
             share = (wide.unsqueeze(-1) * part.probs.to(torch.float64)).sum(0)
             shares[number] = shares.get(number, 0) + share
     within = _within(model, draws) if deviation else torch.full_like(first, torch.nan)
     spread = (within + second - first.square()).clamp_min(0).sqrt()
     value = _modes(model, draws) if mode else first
-    law = next(iter(draws.laws(model)))[1]
-    for number, (_, place) in enumerate(_categories(law, event)):
+    p_x_z = next(iter(draws.likelihoods(model)))[1]
+    for number, (_, place) in enumerate(_categories(p_x_z, event)):
         p, code = shares[number].max(-1)
         value[..., place], spread[..., place] = code.to(torch.float64), (p * (1 - p)).clamp_min(0).sqrt()
-    for where in _truths(law):
+    for where in _truths(p_x_z):
         value[..., where] = first[..., where].round()
-    return Cells(value, spread)
+    return CellSummary(value, spread)
 
 
 def _weighed(model: Model, draws: Draws) -> Iterator[Weigh]:
     weights = draws.weights.nan_to_num(nan=1 / len(draws.z))  # every draw counts where none has any mass
-    for part, law in draws.laws(model):
-        yield weights[part], law
+    for part, p_x_z in draws.likelihoods(model):
+        yield weights[part], p_x_z
 
 
-def _categories(law: Distribution, event: torch.Size) -> Iterator[tuple[Categorical, Tensor]]:
-    """The laws of categories, and the cells that they are of, along the last axis."""
-    pairs = zip(law.parts, law.places, strict=True) if isinstance(law, Columns) else [(law, torch.arange(event[-1]))]
+def _categories(p_x_z: Distribution, event: torch.Size) -> Iterator[tuple[Categorical, Tensor]]:
+    """The distributions of categories, and the cells that they are of, along the last axis."""
+    pairs = (
+        zip(p_x_z.parts, p_x_z.places, strict=True)
+        if isinstance(p_x_z, Columns)
+        else [(p_x_z, torch.arange(event[-1]))]
+    )
     for part, place in pairs:
         if isinstance(part, Categorical):
             yield part, place
 
 
-def _truths(law: Distribution) -> Iterator[Tensor | slice]:
-    pairs = zip(law.parts, law.places, strict=True) if isinstance(law, Columns) else [(law, slice(None))]
+def _truths(p_x_z: Distribution) -> Iterator[Tensor | slice]:
+    pairs = zip(p_x_z.parts, p_x_z.places, strict=True) if isinstance(p_x_z, Columns) else [(p_x_z, slice(None))]
     for part, place in pairs:
         if isinstance(part, Bernoulli):
             yield place
@@ -127,9 +131,9 @@ def _modes(model: Model, draws: Draws) -> Tensor:
 def _log_prob(model: Model, draws: Draws, candidates: Tensor) -> Tensor:
     """log Σ_k w_k P(x_j|z_k) of each candidate: `(candidates, rows, *event)`, float64."""
     found = torch.full_like(candidates, -torch.inf)
-    for weight, law in _weighed(model, draws):
+    for weight, p_x_z in _weighed(model, draws):
         wide = weight.log().view(*weight.shape, *[1] * (candidates.dim() - 2))
         for number, candidate in enumerate(candidates):
-            each = torch.logsumexp(wide + law.log_prob(candidate).to(torch.float64), 0)
+            each = torch.logsumexp(wide + p_x_z.log_prob(candidate).to(torch.float64), 0)
             found[number] = torch.logaddexp(found[number], each)
     return found

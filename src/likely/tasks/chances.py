@@ -1,4 +1,4 @@
-"""P(event|z): what the law of a row's cells says of an event on one of them."""
+"""P(event|z): the probability of an event on one cell, from the distribution P(x|z)."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ __all__ = ["below", "codes", "ends", "masses", "probability", "recorded"]
 ROUNDING = 1e-6  # of a difference of distribution functions in float32
 
 
-def probability(law: Distribution, event: Event, like: Tensor) -> Tensor:
+def probability(p_x_z: Distribution, event: Event, like: Tensor) -> Tensor:
     """P(x_j ∈ C_j|z), or the density of a single number: `(...)`, float64.
 
     Parameters
     ----------
-    law
+    p_x_z
         P(x|z) of a table's rows, of batch shape `(...)`.
     event
         C_j, the values that one cell may have.
     like
-        Rows `(..., columns)` that the law has a probability for; they fill the other cells.
+        Rows `(..., columns)` that P(x|z) has a probability for; they fill the other cells.
 
     """
     if event.codes is not None:
-        return codes(law, event.place)[..., list(event.codes)].sum(-1)
+        return codes(p_x_z, event.place)[..., list(event.codes)].sum(-1)
     if event.numbers is not None:
-        return masses(law, event, like).sum(-1)
+        return masses(p_x_z, event, like).sum(-1)
     if event.low == event.high:
-        return _own(law, event, event.low, like)
-    lower, upper = ends(law, event, like)
+        return _own(p_x_z, event, event.low, like)
+    lower, upper = ends(p_x_z, event, like)
     return torch.where(upper - lower > ROUNDING, upper - lower, 0.0)
 
 
@@ -56,9 +56,9 @@ def recorded(events: Sequence[Event], likelihood: Likelihood) -> list[Event]:
     return made
 
 
-def codes(law: Distribution, place: int) -> Tensor:
+def codes(p_x_z: Distribution, place: int) -> Tensor:
     """P(x_j = code|z) of a cell of categories: `(..., codes)`, float64."""
-    pairs = zip(law.parts, law.places, strict=True) if isinstance(law, Columns) else []
+    pairs = zip(p_x_z.parts, p_x_z.places, strict=True) if isinstance(p_x_z, Columns) else []
     for part, places in pairs:
         at = (places == place).nonzero().flatten().tolist()
         if at and isinstance(part, Categorical):
@@ -69,29 +69,29 @@ def codes(law: Distribution, place: int) -> Tensor:
     raise TypeError("the cell has no categories")
 
 
-def below(law: Distribution, event: Event, value: Tensor | float, like: Tensor) -> Tensor:
+def below(p_x_z: Distribution, event: Event, value: Tensor | float, like: Tensor) -> Tensor:
     """P(x_j ≤ value|z): `(...)`, float64."""
     row = like.clone()
     row[..., event.place] = value
-    return law.cdf(row)[..., event.place].to(torch.float64)
+    return p_x_z.cdf(row)[..., event.place].to(torch.float64)
 
 
-def masses(law: Distribution, event: Event, like: Tensor) -> Tensor:
+def masses(p_x_z: Distribution, event: Event, like: Tensor) -> Tensor:
     """P(x_j = v|z) of the numbers that are allowed: `(..., numbers)`, float64."""
-    return torch.stack([_own(law, event, number, like) for number in event.numbers or ()], -1)
+    return torch.stack([_own(p_x_z, event, number, like) for number in event.numbers or ()], -1)
 
 
-def ends(law: Distribution, event: Event, like: Tensor) -> tuple[Tensor, Tensor]:
+def ends(p_x_z: Distribution, event: Event, like: Tensor) -> tuple[Tensor, Tensor]:
     """P(x_j < low|z) and P(x_j ≤ high|z): `(...)` each, float64."""
     none = torch.zeros(like.shape[:-1], dtype=torch.float64, device=like.device)
     before = event.low - (event.step or 0.0)
-    lower = none if event.low == -math.inf else below(law, event, before, like)
-    upper = none + 1 if event.high == math.inf else below(law, event, event.high, like)
+    lower = none if event.low == -math.inf else below(p_x_z, event, before, like)
+    upper = none + 1 if event.high == math.inf else below(p_x_z, event, event.high, like)
     return lower, upper
 
 
-def _own(law: Distribution, event: Event, number: float, like: Tensor) -> Tensor:
+def _own(p_x_z: Distribution, event: Event, number: float, like: Tensor) -> Tensor:
     """P(x_j = number|z), or its density: `(...)`, float64."""
     row = like.clone()
     row[..., event.place] = number
-    return law.log_prob(row)[..., event.place].to(torch.float64).exp()
+    return p_x_z.log_prob(row)[..., event.place].to(torch.float64).exp()

@@ -114,7 +114,7 @@ class _Asked:
     covariates: Tensor | None
     like: Tensor
 
-    def law(self, z: Tensor) -> Distribution:
+    def p_x_z(self, z: Tensor) -> Distribution:
         """P(x|z)."""
         return self.model.likelihood(z, None if self.covariates is None else self.covariates.expand(len(z), -1))
 
@@ -123,10 +123,10 @@ class _Asked:
         z = self.model.prior().sample(torch.Size((count,)))
         found = []
         for part in z.split(CHUNK):
-            law = self.law(part)
+            p_x_z = self.p_x_z(part)
             p = torch.ones(len(part), dtype=torch.float64, device=z.device)
             for event in self.events:
-                p = p * probability(law, event, self.like.expand(len(part), -1))
+                p = p * probability(p_x_z, event, self.like.expand(len(part), -1))
             found.append(p)
         return z, torch.cat(found)
 
@@ -134,10 +134,10 @@ class _Asked:
         """x ~ P(x|z, c): `(rows, columns)`, float64."""
         made = []
         for part in z.split(CHUNK):
-            law = self.law(part)
-            x = law.sample().to(torch.float64)
+            p_x_z = self.p_x_z(part)
+            x = p_x_z.sample().to(torch.float64)
             for event in self.events:
-                x[:, event.place] = _truncated(law, event, self.like.expand(len(x), -1))
+                x[:, event.place] = _truncated(p_x_z, event, self.like.expand(len(x), -1))
             made.append(x)
         return torch.cat(made)
 
@@ -230,27 +230,27 @@ def _chosen(asked: _Asked, z: Tensor, p: Tensor, n: int, progress: Progress | No
     return found
 
 
-def _truncated(law: Distribution, event: Event, like: Tensor) -> Tensor:
+def _truncated(p_x_z: Distribution, event: Event, like: Tensor) -> Tensor:
     """x_j ~ P(x_j|z, x_j ∈ C_j): `(rows,)`, float64."""
     if event.codes is not None:
         allowed = torch.tensor(event.codes, device=like.device)
-        p = codes(law, event.place)[:, allowed].clamp_min(1e-300)
+        p = codes(p_x_z, event.place)[:, allowed].clamp_min(1e-300)
         return allowed[torch.multinomial(p, 1).squeeze(1)].to(torch.float64)
     if event.numbers is not None:
         numbers = torch.tensor(event.numbers, dtype=torch.float64, device=like.device)
-        return numbers[torch.multinomial(masses(law, event, like).clamp_min(1e-300), 1).squeeze(1)]
+        return numbers[torch.multinomial(masses(p_x_z, event, like).clamp_min(1e-300), 1).squeeze(1)]
     if event.low == event.high:
         return torch.full((len(like),), event.low, dtype=torch.float64, device=like.device)
-    lower, upper = ends(law, event, like)
+    lower, upper = ends(p_x_z, event, like)
     u = lower + (upper - lower) * torch.rand(len(like), dtype=torch.float64, device=like.device)
-    x = _inverse(law, event, u, like)
+    x = _inverse(p_x_z, event, u, like)
     for atom in event.atoms:
-        before, upto = (below(law, event, end, like) for end in (math.nextafter(atom, -math.inf), atom))
+        before, upto = (below(p_x_z, event, end, like) for end in (math.nextafter(atom, -math.inf), atom))
         x = torch.where((before < u) & (u <= upto), atom, x)
     return x
 
 
-def _inverse(law: Distribution, event: Event, u: Tensor, like: Tensor) -> Tensor:
+def _inverse(p_x_z: Distribution, event: Event, u: Tensor, like: Tensor) -> Tensor:
     """The least x_j (of its grid) within the event with P(X ≤ x_j|z) ≥ u, by halving."""
     step = event.step or 1.0
     centre = like[:, event.place]
@@ -258,20 +258,20 @@ def _inverse(law: Distribution, event: Event, u: Tensor, like: Tensor) -> Tensor
     high = torch.full_like(u, event.high) if event.high < math.inf else torch.maximum(centre, low)
     for doubling in range(DOUBLINGS):
         reach = step * 2.0**doubling
-        short = below(law, event, high, like) < u if event.high == math.inf else torch.zeros_like(u, dtype=torch.bool)
-        far = below(law, event, low, like) >= u if event.low == -math.inf else torch.zeros_like(short)
+        short = below(p_x_z, event, high, like) < u if event.high == math.inf else torch.zeros_like(u, dtype=torch.bool)
+        far = below(p_x_z, event, low, like) >= u if event.low == -math.inf else torch.zeros_like(short)
         if not (short.any() or far.any()):
             break
         high, low = torch.where(short, high + reach, high), torch.where(far, low - reach, low)
     if event.step is None:
         for _ in range(HALVINGS):
             middle = (low + high) / 2
-            enough = below(law, event, middle, like) >= u
+            enough = below(p_x_z, event, middle, like) >= u
             low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)
         return high
     first, last = torch.round(low / step), torch.round(high / step)
     while bool((first < last).any()):
         middle = torch.floor((first + last) / 2)
-        enough = below(law, event, middle * step, like) >= u
+        enough = below(p_x_z, event, middle * step, like) >= u
         first, last = torch.where(enough, first, torch.minimum(middle + 1, last)), torch.where(enough, middle, last)
     return last * step

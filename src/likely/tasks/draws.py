@@ -14,7 +14,10 @@ from likely.data.noise import Stream
 from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
 from likely.models import Model
 
-__all__ = ["Draws", "posterior_draws"]
+__all__ = ["DRAWS_FACTOR", "MAX_DRAWS", "MIN_EFFECTIVE_DRAWS", "Draws", "posterior_draws"]
+
+# A row whose weights are worth fewer draws of z than this (Kong 1992) gets DRAWS_FACTOR times as many, up to MAX_DRAWS.
+MIN_EFFECTIVE_DRAWS, MAX_DRAWS, DRAWS_FACTOR = 10.0, 3200, 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +65,8 @@ class Draws:
         """Effective sample size (Σ w)²/Σ w² (Kong 1992): `(rows,)`."""
         return self.weights.square().sum(0).reciprocal()
 
-    def laws(self, model: Model) -> Iterator[tuple[slice, Distribution]]:
-        """P(x|z_k), one law per cell, block by block: which draws, and their laws `(block, rows, *event)`."""
+    def likelihoods(self, model: Model) -> Iterator[tuple[slice, Distribution]]:
+        """P(x|z_k), block by block: which of the draws, and their distributions over `(block, rows, *event)`."""
         for first in range(0, len(self.z), self.block):
             part = slice(first, first + self.block)
             yield part, model.likelihood(self.z[part], self.batch.covariates)

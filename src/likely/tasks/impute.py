@@ -11,13 +11,12 @@ from likely.data import EncodedRows
 from likely.errors import ConfigError
 from likely.evaluation.sampling import Progress
 from likely.models import Model
-from likely.tasks.cells import Cells, summarise
-from likely.tasks.draws import Draws, posterior_draws
+from likely.tasks.cells import CellSummary, summarise
+from likely.tasks.draws import DRAWS_FACTOR, MAX_DRAWS, MIN_EFFECTIVE_DRAWS, Draws, posterior_draws
 from likely.tasks.ranges import Range, Tally, keep
 
 __all__ = ["ImputeOptions", "Imputed", "impute"]
 
-LEAST, MOST, MORE = 10.0, 3200, 4
 CHUNK = 1000
 
 
@@ -115,12 +114,12 @@ def impute(
 
     """
     asked, samples = _Asked(options, within), options.samples
-    final = samples * MORE > MOST
+    final = samples * DRAWS_FACTOR > MAX_DRAWS
     found = _once(model, rows, asked, samples, final, progress)
     while not final:
-        samples *= MORE
-        final = samples * MORE > MOST
-        poor = (found.ess < LEAST).nonzero().squeeze(1)
+        samples *= DRAWS_FACTOR
+        final = samples * DRAWS_FACTOR > MAX_DRAWS
+        poor = (found.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
         if not len(poor):
             break
         again = _once(model, rows.take(poor), asked, samples, final, None)
@@ -154,11 +153,11 @@ def _once(
     return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), Tally(*whole) if whole else None)
 
 
-def _summary(model: Model, known: Draws, asked: _Asked) -> Cells:
+def _summary(model: Model, known: Draws, asked: _Asked) -> CellSummary:
     """Of draws no summary is needed."""
     if asked.options.draws:
         nothing = torch.zeros(known.batch.values.shape, dtype=torch.float64, device=known.z.device)
-        return Cells(nothing, nothing)
+        return CellSummary(nothing, nothing)
     return summarise(model, known, mode=asked.options.mode, deviation=asked.options.deviation)
 
 
@@ -177,7 +176,7 @@ def _drawn(model: Model, known: Draws, asked: _Asked, seed: int, final: bool) ->
         if asked.within is None or batch.observed is None:
             return x, None
         count = known.chunk.count
-        bound = ~batch.observed[:count] & (final | (known.ess[:count] >= LEAST)).unsqueeze(1)
+        bound = ~batch.observed[:count] & (final | (known.ess[:count] >= MIN_EFFECTIVE_DRAWS)).unsqueeze(1)
         row = torch.arange(count, device=device).repeat(draws)
 
         def again(items: Tensor) -> Tensor:

@@ -13,11 +13,11 @@ from torch import Tensor
 from likely.data import Column, Schema, shown
 from likely.errors import DataError
 
-__all__ = ["Range", "Tally", "demand", "keep", "told"]
+__all__ = ["Range", "Tally", "demand", "keep", "share_outside"]
 
-LEAST, SHARE, RARER = 1000, 0.01, 0.005
-SURE = 1000.0
-AT_ONCE = 1000
+# Drawing stops, after MIN_TRIED rows, where the likelihood ratio says that fewer than MIN_INSIDE of them lie inside.
+MIN_TRIED, MIN_INSIDE, RARER, MIN_RATIO = 1000, 0.01, 0.005, 1000.0
+MAX_AT_ONCE = 1000  # rows drawn again together
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +61,7 @@ class Range:
 
 @dataclass(frozen=True, eq=False)
 class Tally:
-    """How rows within the range were found; rows of one law are a group.
+    """How rows within the range were found; rows of one distribution are a group.
 
     Attributes
     ----------
@@ -86,11 +86,11 @@ class Tally:
         Source: Wald 1945, Sequential tests of statistical hypotheses, section 3.
         """
         outside = (self.tried - self.inside).to(torch.float64)
-        ratio = self.inside * math.log(RARER / SHARE) + outside * math.log((1 - RARER) / (1 - SHARE))
-        return (self.tried >= LEAST) & (ratio > math.log(SURE))
+        ratio = self.inside * math.log(RARER / MIN_INSIDE) + outside * math.log((1 - RARER) / (1 - MIN_INSIDE))
+        return (self.tried >= MIN_TRIED) & (ratio > math.log(MIN_RATIO))
 
 
-def told(tallies: Iterable[Tally]) -> dict[str, Any]:
+def share_outside(tallies: Iterable[Tally]) -> dict[str, Any]:
     """`outside`, the share of the rows drawn that lay outside and were drawn again, and `rows`, how many were drawn."""
     pairs = [(int(one.tried.sum()), int(one.inside.sum())) for one in tallies]
     tried, inside = (sum(part) for part in zip(*pairs, strict=True))
@@ -119,7 +119,7 @@ def keep(
     within
         The range.
     group
-        Number of each row's law, from 0 on: `(rows,)`; one for all unless given.
+        Which distribution each row is drawn from, numbered from 0 on: `(rows,)`; one for all unless given.
     drawn
         Which cells are drawn, `(rows, cells)` boolean; the others are given, and may lie anywhere. All unless given.
 
@@ -154,7 +154,7 @@ def keep(
             return values, tally
         left = group[open_].unique()
         odds = int(tried[left].sum()) // max(1, int(inside[left].sum()))
-        x = again(open_.repeat(max(1, min(odds, AT_ONCE // len(open_)))))
+        x = again(open_.repeat(max(1, min(odds, MAX_AT_ONCE // len(open_)))))
 
 
 def demand(within: Range, tally: Tally, name: Callable[[int], str] = lambda _: "") -> None:

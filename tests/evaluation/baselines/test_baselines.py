@@ -17,7 +17,7 @@ from PIL import Image, features
 
 from likely.data import Column, EncodedRows, Form, ResidentRows, Rows, Schema, encode, infer_schema
 from likely.evaluation import Baselines, compress, fit_baselines
-from likely.evaluation.baselines.cells import Cells
+from likely.evaluation.baselines.cells import NumericCells
 from likely.evaluation.baselines.gaussian import Training, full, ppca
 
 LAWS = ("marginals", "gaussian", "gaussian_mixture", "ppca")
@@ -105,7 +105,7 @@ def test_real_columns_have_scipys_density_in_data_units(rng: np.random.Generator
     x = rng.standard_normal((400, 3)) @ shape.T + [5, -1000, 0.1]
     schema, baselines = fitted(pd.DataFrame(x, columns=list("abc")), latent=2)
     scale = np.array([column.scale for column in schema.modelled])
-    found, given = nats(baselines, rows_of(x[:50])), baselines.laws["gaussian"]
+    found, given = nats(baselines, rows_of(x[:50])), baselines.gaussians["gaussian"]
     ridge = np.diag(given.factors[0].numpy() @ given.factors[0].numpy().T - np.cov((x / scale).T, bias=True))
     assert np.allclose(ridge, ridge[0])
     assert ridge[0] > 0
@@ -116,7 +116,7 @@ def test_real_columns_have_scipys_density_in_data_units(rng: np.random.Generator
 def test_a_mixture_is_the_sum_of_its_components(rng: np.random.Generator) -> None:
     x = np.concatenate([rng.normal([0, 0], [1, 0.2], (300, 2)), rng.normal([6, 3], [0.3, 1], (200, 2))])
     _, baselines = fitted(pd.DataFrame(x, columns=["a", "b"]))
-    law = baselines.laws["gaussian_mixture"]
+    law = baselines.gaussians["gaussian_mixture"]
     cells = law.cells
     dense = sum(
         weight
@@ -132,7 +132,7 @@ def test_a_mixture_is_the_sum_of_its_components(rng: np.random.Generator) -> Non
 def test_pca_of_all_but_one_dimension_is_the_full_gaussian(rng: np.random.Generator) -> None:
     x = rng.standard_normal((500, 4)) @ rng.standard_normal((4, 4)) + 0.1 * rng.standard_normal((500, 4))
     schema = infer_schema(Rows(pd.DataFrame(x, columns=list("abcd"))), "table")
-    training = Training.of(Cells.of(schema, lambda _: True), torch.from_numpy(x))
+    training = Training.of(NumericCells.of(schema, lambda _: True), torch.from_numpy(x))
     seen = training.cells.read(torch.from_numpy(x[:200]))
     exact = full(training)[0].log_prob(seen)
     distance = [float((ppca(training, latent).log_prob(seen) - exact).abs().mean()) for latent in (1, 2, 3, 9)]
@@ -177,7 +177,7 @@ def test_many_cells_share_one_covariance_within_components(rng: np.random.Genera
     schema = infer_schema(Rows(values[:1000]), "array")
     baselines = fit_baselines(schema, encode(schema, values[:1000]), latent=1)
     found = nats(baselines, encode(schema, values[1000:]))
-    law = baselines.laws["gaussian_mixture"]
+    law = baselines.gaussians["gaussian_mixture"]
     assert law.factors.shape == (1, 40, 40)
     assert len(law.means) > 1
     assert (found["gaussian_mixture"] - found["marginals"]).mean() > 15
@@ -246,7 +246,7 @@ def test_a_condition_is_left_out_and_said(rng: np.random.Generator) -> None:
 
 def test_masses_keep_their_digits_far_out_and_in_narrow_cells() -> None:
     column = Column("x", "float64", "grid", "", mean=0.0, scale=1.0, per_unit=1000)
-    cells = Cells.of(Schema("table", (1,), (column,), 10, uniform=False), lambda _: True)
+    cells = NumericCells.of(Schema("table", (1,), (column,), 10, uniform=False), lambda _: True)
     for x, deviation in itertools.product((0.0, 0.5, 3.0, 30.0, 300.0), (1e-4, 1e-2, 0.49, 0.51, 1.0, 50.0)):
         seen = cells.read(torch.tensor([[x]]))
         found = float(cells.log_mass(seen, seen.y / deviation, torch.tensor([deviation], dtype=torch.float64)))

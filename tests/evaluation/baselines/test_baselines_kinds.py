@@ -13,7 +13,7 @@ import torch
 
 from likely.data import Column, EncodedRows, Kind, ResidentRows, Schema
 from likely.evaluation import Baselines, compress, fit_baselines
-from likely.evaluation.baselines.cells import Cells
+from likely.evaluation.baselines.cells import NumericCells
 from likely.evaluation.baselines.chain import Chain
 
 LAWS = ("marginals", "gaussian", "gaussian_mixture", "ppca")
@@ -36,15 +36,15 @@ def encoded(values: np.ndarray, observed: np.ndarray | None = None) -> EncodedRo
     return ResidentRows(torch.as_tensor(np.asarray(values, dtype=np.float64)), observed=mask)
 
 
-def nats(laws: Baselines, rows: EncodedRows) -> dict[str, np.ndarray]:
-    return {base.name: base.nats for base in laws.score(rows) if base.nats is not None}
+def nats(baselines: Baselines, rows: EncodedRows) -> dict[str, np.ndarray]:
+    return {base.name: base.nats for base in baselines.score(rows) if base.nats is not None}
 
 
-def totals(laws: Baselines, *events: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+def totals(baselines: Baselines, *events: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
     """Σ P(x) over all combinations of values, each with its weight."""
     rows = np.array(list(itertools.product(*(values for values, _ in events))))
     weights = np.array([math.prod(row) for row in itertools.product(*(weights for _, weights in events))])
-    return {name: float((np.exp(found) * weights).sum()) for name, found in nats(laws, encoded(rows)).items()}
+    return {name: float((np.exp(found) * weights).sum()) for name, found in nats(baselines, encoded(rows)).items()}
 
 
 def counted(*values: float) -> tuple[np.ndarray, np.ndarray]:
@@ -75,10 +75,10 @@ def test_listed_numbers_and_levels_of_several_steps_sum_to_one(rng: np.random.Ge
         made("level", "levels", level, low=3.0, high=47.0, per_unit=1, reserve=1 / (ROWS + 1), resolutions=STEPS),
         made("flag", "categorical", flag, categories=("no", "yes"), reserve=1 / (ROWS + 1)),
     )
-    laws = fit_baselines(schema, encoded(np.stack([froude, level, flag], 1)), latent=1)
-    found = totals(laws, counted(*FROUDE, 0.3), counted(*range(3 - 200, 48 + 200)), counted(-1, 0, 1))
+    baselines = fit_baselines(schema, encoded(np.stack([froude, level, flag], 1)), latent=1)
+    found = totals(baselines, counted(*FROUDE, 0.3), counted(*range(3 - 200, 48 + 200)), counted(-1, 0, 1))
     assert found == pytest.approx(dict.fromkeys(LAWS, 1 - 1 / (ROWS + 1) / 201), abs=1e-9)
-    assert laws.measure == "mass"
+    assert baselines.measure == "mass"
 
 
 def test_counts_and_positive_grids_keep_a_reserve_below_their_ends(rng: np.random.Generator) -> None:
@@ -88,11 +88,11 @@ def test_counts_and_positive_grids_keep_a_reserve_below_their_ends(rng: np.rando
         made("count", "count", count, low=0.0, high=count.max(), per_unit=1, reserve=0.01, resolutions=STEPS),
         made("price", "positive", price, low=0.25, high=price.max(), per_unit=4, reserve=0.02, resolutions=STEPS),
     )
-    laws = fit_baselines(schema, encoded(np.stack([count, price], 1)), latent=1)
-    found = totals(laws, counted(*range(-99, 120)), counted(*np.arange(-98, 220) / 4))
+    baselines = fit_baselines(schema, encoded(np.stack([count, price], 1)), latent=1)
+    found = totals(baselines, counted(*range(-99, 120)), counted(*np.arange(-98, 220) / 4))
     lost = 1 - (1 - 0.01 / 100) * (1 - 0.02 / 100)
     assert found == pytest.approx(dict.fromkeys(LAWS, 1 - lost), abs=1e-8)
-    ends = nats(laws, encoded(np.array([[-3.0, 5.0], [0.0, 5.0], [-1.0, 5.0]])))
+    ends = nats(baselines, encoded(np.array([[-3.0, 5.0], [0.0, 5.0], [-1.0, 5.0]])))
     for name in LAWS:
         assert ends[name][0] - ends[name][2] == pytest.approx(-math.log(6), abs=1e-9)
         assert np.isfinite(ends[name]).all()
@@ -106,34 +106,34 @@ def test_an_unbounded_grid_of_several_steps_and_a_density_with_atoms_sum_to_one(
     schema = table(
         made("rain", "real", rain, atoms=(0.0, 3.5)), made("grid", "grid", grid, per_unit=2, resolutions=STEPS)
     )
-    laws = fit_baselines(schema, encoded(np.stack([rain, grid], 1)), latent=1)
-    found = totals(laws, line(-4, 10, 0.0, 3.5), counted(*np.arange(-60, 61) / 2))
+    baselines = fit_baselines(schema, encoded(np.stack([rain, grid], 1)), latent=1)
+    found = totals(baselines, line(-4, 10, 0.0, 3.5), counted(*np.arange(-60, 61) / 2))
     assert found == pytest.approx(dict.fromkeys(LAWS, 1.0), abs=1e-4)
-    assert laws.measure == "mixed"
+    assert baselines.measure == "mixed"
     for name in LAWS:
-        assert "several steps" in laws.kinds[name]
-        assert "repeat exactly" in laws.kinds[name]
+        assert "several steps" in baselines.kinds[name]
+        assert "repeat exactly" in baselines.kinds[name]
 
 
 def test_an_atom_has_its_smoothed_frequency_whatever_the_other_cells_are(rng: np.random.Generator) -> None:
     z = rng.standard_normal(ROWS)
     rain = np.where(z < 0.3, 0.0, 5 + z)
     schema = table(made("rain", "real", rain, atoms=(0.0,)), made("other", "real", z))
-    laws = fit_baselines(schema, encoded(np.stack([rain, z], 1)), latent=1)
+    baselines = fit_baselines(schema, encoded(np.stack([rain, z], 1)), latent=1)
     share = (np.count_nonzero(rain == 0) + 0.5) / (ROWS + 1)
     rows = np.array([[0.0, 0.7], [6.0, 0.7]])
     alone = np.array([[True, False], [True, False]])
-    for name, found in nats(laws, encoded(rows, alone)).items():
+    for name, found in nats(baselines, encoded(rows, alone)).items():
         assert found[0] == pytest.approx(math.log(share), abs=1e-12), name
         assert found[1] != found[0]
     beside = rain[rain != 0]
     law = scipy.stats.norm(beside.mean(), beside.std())
-    assert nats(laws, encoded(rows, alone))["gaussian"][1] == pytest.approx(
+    assert nats(baselines, encoded(rows, alone))["gaussian"][1] == pytest.approx(
         math.log1p(-share) + law.logpdf(6.0), abs=0.1
     )
-    arrays = {name: array.copy() for name, array in laws.to_arrays().items()}
+    arrays = {name: array.copy() for name, array in baselines.to_arrays().items()}
     again = nats(Baselines.from_arrays(Schema.from_dict(schema.to_dict()), arrays), encoded(rows))
-    for name, found in nats(laws, encoded(rows)).items():
+    for name, found in nats(baselines, encoded(rows)).items():
         np.testing.assert_array_equal(found, again[name])
 
 
@@ -143,8 +143,8 @@ def test_what_lies_beside_an_atom_is_told_by_the_cells_before(rng: np.random.Gen
     rain = np.where(rng.random(rows) < 0.6, 0.0, 5 + 2 * z + 0.1 * rng.standard_normal(rows))
     schema = table(made("z", "real", z), made("rain", "real", rain, atoms=(0.0,)))
     values = np.stack([z, rain], 1)
-    laws = fit_baselines(schema, encoded(values[:2000]), latent=1)
-    found = nats(laws, encoded(values[2000:]))
+    baselines = fit_baselines(schema, encoded(values[:2000]), latent=1)
+    found = nats(baselines, encoded(values[2000:]))
     assert (found["gaussian"] - found["marginals"]).mean() > -0.05
     dry = rain[2000:] == 0
     entropy = math.log(0.6) * dry + (math.log(0.4) + scipy.stats.norm(5, math.hypot(2, 0.1)).logpdf(rain[2000:])) * ~dry
@@ -174,15 +174,17 @@ def test_declared_limits_are_law_and_nothing_is_lost(
         x = np.where(rng.random(ROWS) < 0.3 * ("atoms" in other), rng.choice([0.0, 10.0], ROWS), 9 * np.tanh(z / 2))
     column = made("x", kind, x, low=float(x.min()), high=float(x.max()), limits=limits, **other)
     schema = table(made("z", "grid", np.round(2 * z), per_unit=1), column)
-    laws = fit_baselines(schema, encoded(np.stack([np.round(2 * z), x], 1)), latent=1)
+    baselines = fit_baselines(schema, encoded(np.stack([np.round(2 * z), x], 1)), latent=1)
     if kind == "real":
         event = line(*limits, *column.atoms, cells=240)
     else:
         event = counted(*np.arange(limits[0], limits[1] + step / 2, step))
     given = counted(*range(-20, 21))
-    assert totals(laws, given, event) == pytest.approx(dict.fromkeys(LAWS, 1.0), abs=1e-4 if kind == "real" else 1e-8)
+    assert totals(baselines, given, event) == pytest.approx(
+        dict.fromkeys(LAWS, 1.0), abs=1e-4 if kind == "real" else 1e-8
+    )
     beyond = np.array([[0.0, limits[0] - step], [0.0, limits[1] + step]])
-    assert all((found == -np.inf).all() for found in nats(laws, encoded(beyond)).values())
+    assert all((found == -np.inf).all() for found in nats(baselines, encoded(beyond)).values())
 
 
 def test_masses_of_what_is_observed_sum_to_one(rng: np.random.Generator) -> None:
@@ -196,18 +198,18 @@ def test_masses_of_what_is_observed_sum_to_one(rng: np.random.Generator) -> None
         made("c", "grid", np.round(z), per_unit=1),
     )
     values, observed = np.stack([listed, level, np.round(z)], 1), rng.random((ROWS, 3)) > 0.3
-    laws = fit_baselines(schema, encoded(values, observed), latent=1)
+    baselines = fit_baselines(schema, encoded(values, observed), latent=1)
     events = (np.array([1.0, 2.0, 7.0]), np.arange(5.0, 16.0), np.arange(-30.0, 31.0))
     for mask in itertools.product([True, False], repeat=3):
         rows = np.array(list(itertools.product(*(e if m else [0.0] for e, m in zip(events, mask, strict=True)))))
-        for base in laws.score(encoded(rows, np.tile(mask, (len(rows), 1)))):
+        for base in baselines.score(encoded(rows, np.tile(mask, (len(rows), 1)))):
             assert base.nats is not None
             assert np.exp(base.nats).sum() == pytest.approx(1, abs=1e-9)
 
 
 def chain(*columns: Column, covariance: list[list[float]]) -> Chain:
     """A normal law of mean 0, in data units."""
-    cells = Cells.of(table(*columns), lambda _: True)
+    cells = NumericCells.of(table(*columns), lambda _: True)
     size = len(columns)
     return Chain.of(
         cells,
@@ -283,8 +285,8 @@ def test_a_gaussian_with_resolutions_gains_what_the_digit_law_says(rng: np.rando
     found = []
     for resolutions in ((), steps):
         columns = (made(n, "grid", x[:, i], per_unit=1, resolutions=resolutions) for i, n in enumerate("ab"))
-        laws = fit_baselines(table(*columns), encoded(x[:1000]), latent=1)
-        found.append(nats(laws, encoded(x[1000:])))
+        baselines = fit_baselines(table(*columns), encoded(x[:1000]), latent=1)
+        found.append(nats(baselines, encoded(x[1000:])))
     gain = np.log(0.05 + 0.95 * 10 * (x[1000:] % 10 == 0)).sum(1)
     for name in ("gaussian", "ppca"):
         assert (found[1][name] - found[0][name]).mean() == pytest.approx(gain.mean(), abs=0.02), name

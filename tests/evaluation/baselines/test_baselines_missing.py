@@ -1,4 +1,4 @@
-"""Simpler models of rows with missing cells."""
+"""Baselines of rows with missing cells."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 
 from likely.data import Column, EncodedRows, ResidentRows, Schema
 from likely.evaluation import Baselines, compress, fit_baselines
-from likely.evaluation.baselines.cells import Cells
+from likely.evaluation.baselines.cells import NumericCells
 from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.moments import moments, moments_of_observed
 
@@ -42,7 +42,7 @@ def test_em_finds_the_closed_form_where_one_column_has_all_the_holes(rng: np.ran
     observed = np.ones((300, 2), bool)
     observed[:, 1] = x[:, 0] + rng.standard_normal(300) > 0
     rows = encoded(x, observed)
-    cells = Cells.of(table(real("a", x[:, 0]), real("b", x[:, 1])), lambda _: True)
+    cells = NumericCells.of(table(real("a", x[:, 0]), real("b", x[:, 1])), lambda _: True)
     found = moments_of_observed(cells.read(rows.values, rows.observed), steps=2000, tolerance=1e-12)
     known = x[observed[:, 1]]
     slope = np.cov(known.T, bias=True)[0, 1] / known[:, 0].var()
@@ -57,7 +57,7 @@ def test_em_finds_the_closed_form_where_one_column_has_all_the_holes(rng: np.ran
 
 def test_em_of_complete_rows_is_their_moments(rng: np.random.Generator) -> None:
     x = gaussian(rng, 50)
-    cells = Cells.of(table(*(real(name, x[:, i]) for i, name in enumerate("abc"))), lambda _: True)
+    cells = NumericCells.of(table(*(real(name, x[:, i]) for i, name in enumerate("abc"))), lambda _: True)
     plain = moments([cells.read(torch.from_numpy(x))])
     all_seen = cells.read(torch.from_numpy(x), torch.ones(50, 3, dtype=torch.bool))
     torch.testing.assert_close(moments_of_observed(all_seen).covariance, plain.covariance)
@@ -68,14 +68,14 @@ def test_a_gaussian_scores_the_marginal_of_what_is_observed(rng: np.random.Gener
     x = gaussian(rng, 600)
     observed = rng.random((600, 3)) > 0.4
     schema = table(*(real(name, x[:, i]) for i, name in enumerate("abc")), rows=600)
-    laws = fit_baselines(schema, encoded(x, observed), latent=1)
-    assert set(laws.laws) == {"gaussian", "ppca"}
-    law = laws.laws["gaussian"]
+    baselines = fit_baselines(schema, encoded(x, observed), latent=1)
+    assert set(baselines.gaussians) == {"gaussian", "ppca"}
+    law = baselines.gaussians["gaussian"]
     mean, factor = law.means[0].numpy(), law.factors[0].numpy()
     covariance = factor @ factor.T
     np.testing.assert_allclose(covariance, np.cov(x.T), atol=0.5)
-    found = {base.name: base.nats for base in laws.score(encoded(x, observed))}
-    again = {base.name: base.nats for base in laws.score(encoded(x, observed, fill=-3.0))}
+    found = {base.name: base.nats for base in baselines.score(encoded(x, observed))}
+    again = {base.name: base.nats for base in baselines.score(encoded(x, observed, fill=-3.0))}
     for name, nats in found.items():
         np.testing.assert_array_equal(nats, again[name])
     for row in range(50):
@@ -85,22 +85,22 @@ def test_a_gaussian_scores_the_marginal_of_what_is_observed(rng: np.random.Gener
             part = scipy.stats.multivariate_normal(mean[seen], covariance[np.ix_(seen, seen)])
             truth = part.logpdf(x[row, seen])
         assert found["gaussian"][row] == pytest.approx(truth, abs=1e-9)
-    complete = {base.name: base.nats for base in laws.score(encoded(x))}
+    complete = {base.name: base.nats for base in baselines.score(encoded(x))}
     np.testing.assert_allclose(
         complete["gaussian"], scipy.stats.multivariate_normal(mean, covariance).logpdf(x), atol=1e-9
     )
     assert (found["gaussian"] - found["marginals"]).mean() > 0.1
-    again = Baselines.from_arrays(schema, laws.to_arrays()).score(encoded(x, observed))
-    assert {base.name: base.kind for base in again} == dict(laws.kinds)
+    again = Baselines.from_arrays(schema, baselines.to_arrays()).score(encoded(x, observed))
+    assert {base.name: base.kind for base in again} == dict(baselines.kinds)
 
 
 def test_laws_of_complete_rows_score_rows_with_holes(rng: np.random.Generator) -> None:
     x = np.concatenate([rng.normal([0, 0], [1, 0.2], (300, 2)), rng.normal([6, 3], [0.3, 1], (200, 2))])
     schema = table(real("a", x[:, 0]), real("b", x[:, 1]), rows=500)
-    laws = fit_baselines(schema, encoded(x), latent=1)
+    baselines = fit_baselines(schema, encoded(x), latent=1)
     observed = np.tile([True, False], (500, 1))
-    found = {base.name: base for base in laws.score(encoded(x, observed))}
-    law = laws.laws["gaussian_mixture"]
+    found = {base.name: base for base in baselines.score(encoded(x, observed))}
+    law = baselines.gaussians["gaussian_mixture"]
     dense = sum(
         float(weight) * scipy.stats.norm(float(mean[0]), float(factor[0, 0])).pdf(x[:, 0])
         for weight, mean, factor in zip(law.log_weights.exp(), law.means, law.factors, strict=True)
@@ -115,11 +115,11 @@ def test_masses_of_what_is_observed_sum_to_one(rng: np.random.Generator) -> None
     columns = [Column(n, "int64", "levels", "", 0.0, 1.5, low=-2.0, high=2.0, per_unit=1) for n in "abc"]
     schema = table(*columns, rows=200)
     observed = rng.random((200, 3)) > 0.3
-    laws = fit_baselines(schema, encoded(x, observed, 0.0), latent=1)
+    baselines = fit_baselines(schema, encoded(x, observed, 0.0), latent=1)
     for mask in itertools.product([True, False], repeat=3):
         seen = [np.arange(-2.0, 3.0) if known else np.zeros(1) for known in mask]
         rows = np.stack([part.ravel() for part in np.meshgrid(*seen)], 1)
-        for base in laws.score(encoded(rows, np.tile(mask, (len(rows), 1)), 1.0)):
+        for base in baselines.score(encoded(rows, np.tile(mask, (len(rows), 1)), 1.0)):
             assert np.exp(base.nats).sum() == pytest.approx(1, abs=1e-9)
 
 
@@ -129,26 +129,26 @@ def test_marginals_count_observed_cells_alone(rng: np.random.Generator) -> None:
     observed = np.stack([codes != 2, np.ones(400, bool)], 1)
     category = Column("a", "str", "categorical", "", categories=("p", "q", "r"), reserve=1 / 401)
     schema = table(category, real("b", x[:, 1]), rows=400)
-    laws = fit_baselines(schema, encoded(np.where(observed, x, -1), observed, -1.0), latent=1)
-    shares = laws.frequencies.log_p.exp()[0].numpy()
+    baselines = fit_baselines(schema, encoded(np.where(observed, x, -1), observed, -1.0), latent=1)
+    shares = baselines.frequencies.log_p.exp()[0].numpy()
     known = codes[codes != 2]
     assert shares[2] < 0.01
     np.testing.assert_allclose(shares[:2], np.bincount(known.astype(int)) / len(known), atol=0.01)
-    nothing = laws.score(encoded(x[:4], np.zeros((4, 2), bool), -1.0))
+    nothing = baselines.score(encoded(x[:4], np.zeros((4, 2), bool), -1.0))
     assert all((base.nats == 0).all() for base in nothing)
 
 
 def test_many_numeric_cells_with_holes_get_marginals_and_a_reason(rng: np.random.Generator) -> None:
     x = rng.standard_normal((40, 65))
     schema = table(*(real(f"x{i}", x[:, i]) for i in range(65)), rows=40)
-    laws = fit_baselines(schema, encoded(x, rng.random(x.shape) > 0.1), latent=1)
-    assert not laws.laws
-    assert "some of them missing" in laws.kinds["marginals"]
+    baselines = fit_baselines(schema, encoded(x, rng.random(x.shape) > 0.1), latent=1)
+    assert not baselines.gaussians
+    assert "some of them missing" in baselines.kinds["marginals"]
 
 
 def test_a_chain_of_observed_cells_keeps_their_order_and_stretch() -> None:
     schema = table(real("a", np.zeros(2), 10), real("b", np.zeros(2), 10))
-    cells = Cells.of(schema, lambda _: True)
+    cells = NumericCells.of(schema, lambda _: True)
     covariance = torch.tensor([[[1.0, 0.8], [0.8, 1.0]]], dtype=torch.float64)
     law = Chain.of(cells, torch.ones(1).double(), torch.zeros(1, 2).double(), covariance)
     x = torch.tensor([[0.3, -0.2]], dtype=torch.float64)

@@ -1,1 +1,1 @@
-"""Simpler models of the same rows, in the same base measure, and compressors."""
+"""Baselines: plain models of the same rows, in the same base measure, and compressors."""

@@ -1,4 +1,4 @@
-"""The numeric cells of a row, and the mass of a cell under a normal law of its value."""
+"""The numeric cells of a row, and the mass of a cell under a normal distribution of its value."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from likely.distributions.special import HALF_LOG_TWO_PI
 from likely.evaluation.baselines.numbers import Numbers
 from likely.evaluation.baselines.support import Support, two_valued
 
-__all__ = ["Cells", "Seen", "columns_of", "in_parts"]
+__all__ = ["NumericCells", "Seen", "columns_of", "in_parts"]
 
 NARROW = 1e-3
 # Numbers at once, few enough for what is computed on the way to stay in the processor's cache.
@@ -35,7 +35,7 @@ def in_parts(values: Tensor, observed: Tensor | None, size: int) -> Iterator[tup
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Values as the normal laws see them: `(rows, cells)`.
+    """Values as the normal distributions see them: `(rows, cells)`.
 
     Attributes
     ----------
@@ -48,11 +48,11 @@ class Seen:
         Of each resolution, −∞ where the value is not a multiple of its step: `(resolutions, rows, cells)`, or
         `(1, rows, 1)` of zeros where all cells have one resolution.
     silent
-        The normal law has no part in P(x_j): x_j is an atom, or outside the range, or not observed.
+        The normal distribution has no part in P(x_j): x_j is an atom, or outside the range, or not observed.
     log_support
-        log P of an atom, or of a value outside the range; the log of what these leave for the normal law else.
+        log P of an atom, or of a value outside the range; the log of what these leave for the normal distribution else.
     log_spike
-        log(π_a/(1 − Σ π)) at a spike of a grid, which adds to the mass of the normal law there; −∞ else.
+        log(π_a/(1 − Σ π)) at a spike of a grid, which adds to the mass of the normal distribution there; −∞ else.
     observed
         Whether the cell has a value, `None` when all have; one that has none counts for nothing.
 
@@ -69,7 +69,7 @@ class Seen:
 
     @property
     def beside(self) -> Tensor:
-        """Whether the normal law alone gives P(x_j): x_j is observed, within the range, no atom and no spike."""
+        """Whether the normal distribution alone gives P(x_j): x_j is observed, in range, no atom, no spike."""
         return ~self.silent & torch.isneginf(self.log_spike)
 
     def take(self, index: slice) -> Seen:
@@ -92,8 +92,8 @@ class Seen:
 
 
 @dataclass(frozen=True, eq=False)
-class Cells:
-    """Cells whose values are numbers, with their base measure: `(cells,)` float64 each.
+class NumericCells:
+    """NumericCells whose values are numbers, with their base measure: `(cells,)` float64 each.
 
     A real cell has Lebesgue measure in data units, and counting measure on its atoms besides; every other one has
     counting measure on its grid or its listed numbers. P(x_j) is
@@ -105,7 +105,7 @@ class Cells:
       spike a;
     - of a listed number the mass up to the middles between it and its neighbours, the outer ones taking the tails.
 
-    Declared limits truncate the normal law: its masses are divided by what lies between them.
+    Declared limits truncate the normal distribution: its masses are divided by what lies between them.
 
     Attributes
     ----------
@@ -132,7 +132,7 @@ class Cells:
     log_shares: Tensor
 
     @classmethod
-    def of(cls, schema: Schema, fits: Callable[[Column], bool]) -> Cells:
+    def of(cls, schema: Schema, fits: Callable[[Column], bool]) -> NumericCells:
         """Those cells of a row that fit, atoms without mass until `with_atoms`."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if fits(column)]
         columns = [column for _, column in chosen]
@@ -154,7 +154,7 @@ class Cells:
             shares.log(),
         )
 
-    def with_atoms(self, values: Tensor, observed: Tensor | None = None) -> Cells:
+    def with_atoms(self, values: Tensor, observed: Tensor | None = None) -> NumericCells:
         """With π_a = (count + ½)/(n + ½(A + 1)) of A atoms and n observed rows `(rows, *event)`."""
         if not self.atoms.some.any():
             return self
@@ -177,24 +177,24 @@ class Cells:
         kept.flatten(1)[:, self.places] &= ~at
         return kept
 
-    def take(self, keep: Tensor) -> Cells:
+    def take(self, keep: Tensor) -> NumericCells:
         """Some of the cells."""
         own = (self.places[keep], self.shift[keep], self.scale[keep], self.support.take(keep), self.atoms.take(keep))
-        return Cells(*own, self.log_pi[keep], self.multiples[:, keep], self.log_shares[:, keep])
+        return NumericCells(*own, self.log_pi[keep], self.multiples[:, keep], self.log_shares[:, keep])
 
     def __len__(self) -> int:
         return len(self.places)
 
     @property
     def continuous(self) -> Tensor:
-        """Cells that have a density, at atoms excepted."""
+        """NumericCells that have a density, at atoms excepted."""
         return self.support.continuous
 
     def _own(self, rows: Tensor) -> Tensor:
         return rows.flatten(1).cpu().index_select(1, self.places)
 
     def read(self, values: Tensor, observed: Tensor | None = None) -> Seen:
-        """Encoded rows `(rows, *event)`, and their mask, as the laws see them."""
+        """Encoded rows `(rows, *event)`, and their mask, as the baselines see them."""
         x = self._own(values).to(torch.float64)
         outside, (place, atom) = self.support.outside(x), self.atoms.find(x)
         support, silent, spike = self.support.log_share(x, outside), outside, torch.full_like(x, -torch.inf)
@@ -240,10 +240,11 @@ class Cells:
         return below, above, torch.where(divides, self.log_shares.unsqueeze(1), -torch.inf)
 
     def log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
-        """Log-mass of each cell under a normal law of its value, less what `Seen.log_support` counts.
+        """Log-mass of each cell under a normal distribution of its value, less what `Seen.log_support` counts.
 
         log Σ_g share_g (Φ(u + above_g/σ) − Φ(u − below_g/σ)) without cancellation; a real cell has log φ(u) − log σ.
-        Where the cell has limits both are divided by the normal law's mass between them. Nats, with σ in data units.
+        Where the cell has limits both are divided by the normal distribution's mass between them. Nats, with σ in data
+        units.
 
         Parameters
         ----------
@@ -285,7 +286,7 @@ class Cells:
         return torch.where(seen.silent, mass.new_zeros(()), mass)
 
     def _ends(self) -> tuple[Tensor, Tensor] | None:
-        """Where the limits cut the normal law, by resolution, in standardised units; `None` where nothing is cut."""
+        """Where limits cut the normal distribution, by resolution, in standardised units; `None` where they do not."""
         first, last = self.support.first, self.support.last
         cut = (first > self.support.low, last < self.support.high)
         if not (cut[0] | cut[1]).any():

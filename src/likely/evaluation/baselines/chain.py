@@ -1,4 +1,4 @@
-"""Mixtures of normal laws of a row, each cell scored given the cells before it."""
+"""Mixtures of normal distributions of a row, each cell scored given the cells before it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likely.evaluation.baselines.cells import Cells, Seen
+from likely.evaluation.baselines.cells import NumericCells, Seen
 
 __all__ = ["Adjustment", "Chain", "adjusted", "alone"]
 
@@ -18,39 +18,39 @@ STRETCHES = tuple(2.0 ** (power / 2) for power in range(-2, 7))
 # A stretch other than 1 must gain this many nats per squared unit of its logarithm.
 RELUCTANCE = 2.0
 # Added to the sum of squared innovations beside atoms, which may be few.
-LEAST = 0.01
+MIN_SQUARES = 0.01
 # Factors of more cells than this are kept in single precision.
-DOUBLE_CELLS = 512
+MAX_DOUBLE_CELLS = 512
 
 
 @dataclass(frozen=True, eq=False)
 class Adjustment:
-    """Offset o and stretch f of each cell's normal law given the cells before it, `(cells,)` each."""
+    """Offset o and stretch f of each cell's normal distribution given the cells before it, `(cells,)` each."""
 
     offset: Tensor
     stretch: Tensor
 
     @classmethod
     def none(cls, cells: int) -> Adjustment:
-        """The law as it is."""
+        """No offset, and stretch 1."""
         return cls(torch.zeros(cells, dtype=torch.float64), torch.ones(cells, dtype=torch.float64))
 
-    def log_mass(self, cells: Cells, seen: Seen, u: Tensor, deviations: Tensor) -> Tensor:
-        """`Cells.log_mass` under the law with offset and stretch, `(*batch, rows, cells)`."""
+    def log_mass(self, cells: NumericCells, seen: Seen, u: Tensor, deviations: Tensor) -> Tensor:
+        """`NumericCells.log_mass` under the distribution with offset and stretch, `(*batch, rows, cells)`."""
         return cells.log_mass(seen, (u - self.offset) / self.stretch, deviations * self.stretch)
 
 
 @dataclass(frozen=True, eq=False)
 class Chain:
-    """A mixture of normal laws of the cells' values, each cell scored given the values before it.
+    """A mixture of normal distributions of the cells' values, each cell scored given the values before it.
 
-    With Σ = L Lᵀ and u = L⁻¹(y − μ), the law of y_j given y_1..y_{j−1} is N(y_j − L_jj u_j, L_jj²). A cell on a grid
-    has its mass under it (`Cells`), with deviation f_j L_jj; a real cell its density (f_j = 1). The stretch f_j makes
-    up for values that were rounded to a coarse grid before the moments were taken; any f > 0 is again a normal law.
-    log P(x) = log Σ_k w_k Π_j P_k(x_j|x_1..x_{j−1}).
+    With Σ = L Lᵀ and u = L⁻¹(y − μ), the distribution of y_j given y_1..y_{j−1} is N(y_j − L_jj u_j, L_jj²). A cell on
+    a grid has its mass under it (`NumericCells`), with deviation f_j L_jj; a real cell its density (f_j = 1). The
+    stretch f_j makes up for values that were rounded to a coarse grid before the moments were taken; any f > 0 is again
+    a normal distribution. log P(x) = log Σ_k w_k Π_j P_k(x_j|x_1..x_{j−1}).
 
     The moments are those of all values, atoms among them, and an atom enters the conditions of later cells as the
-    number that it is. What lies beside the atoms of a cell has moments of its own: its law is
+    number that it is. What lies beside the atoms of a cell has moments of its own: its distribution is
     N(y_j − L_jj (u_j − o_j), f_j² L_jj²), with offset o_j and stretch f_j from held-out rows.
 
     Of a row with missing cells it is the chain of those that are observed, from their own means and covariances.
@@ -68,14 +68,14 @@ class Chain:
 
     """
 
-    cells: Cells
+    cells: NumericCells
     log_weights: Tensor
     means: Tensor
     factors: Tensor
     adjustment: Adjustment
 
     @classmethod
-    def of(cls, cells: Cells, weights: Tensor, means: Tensor, covariances: Tensor) -> Chain:
+    def of(cls, cells: NumericCells, weights: Tensor, means: Tensor, covariances: Tensor) -> Chain:
         """From weights `(components,)`, means and covariances, unstretched."""
         return cls(cells, weights.log(), means, torch.linalg.cholesky(covariances), Adjustment.none(len(cells)))
 
@@ -129,8 +129,8 @@ class Chain:
         return replace(self, adjustment=adjusted([self], [seen])[0])
 
     def stored(self) -> tuple[Chain, dict[str, np.ndarray]]:
-        """The law as arrays will give it back, and the arrays: L as lower triangles, in single precision if large."""
-        wide = len(self.cells) > DOUBLE_CELLS
+        """The chain as arrays will give it back, and the arrays: L as lower triangles, in single precision if large."""
+        wide = len(self.cells) > MAX_DOUBLE_CELLS
         factors = self.factors.to(torch.float32 if wide else torch.float64)
         row, column = torch.tril_indices(*factors.shape[1:]).unbind(0)
         parts = {"log_weights": self.log_weights, "means": self.means}
@@ -139,7 +139,7 @@ class Chain:
         return replace(self, factors=factors.to(torch.float64)), arrays
 
     @classmethod
-    def read(cls, cells: Cells, arrays: Mapping[str, np.ndarray]) -> Chain:
+    def read(cls, cells: NumericCells, arrays: Mapping[str, np.ndarray]) -> Chain:
         """From the arrays of `stored`."""
         parts = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         row, column = torch.tril_indices(len(cells), len(cells)).unbind(0)
@@ -177,7 +177,7 @@ def adjusted(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Adjustment,
         beside = seen.beside.to(u.dtype)
         count, enough = beside.sum(0).clamp_min(1), mixed & (beside.sum(0) > 1)
         offset = torch.where(enough, (beside * u).sum(0) / count, 0.0)
-        variance = ((beside * (u - offset).square()).sum(0) + LEAST) / count
+        variance = ((beside * (u - offset).square()).sum(0) + MIN_SQUARES) / count
         found = Adjustment(offset, torch.where(enough, variance.sqrt(), 1.0))
     score = found.log_mass(cells, seen, u, deviations).sum(0)
     if cells.continuous.all():

@@ -1,4 +1,4 @@
-"""Mixtures of normal laws fitted to rows by EM."""
+"""Mixtures of normal distributions fitted to rows by EM."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from likely.evaluation.baselines.cells import Cells, Seen
+from likely.evaluation.baselines.cells import NumericCells, Seen
 from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.gaussian import Training, leading
 from likely.evaluation.baselines.moments import Moments
@@ -31,7 +31,7 @@ Response = Callable[[Tensor], Tensor]
 
 
 def mixture(training: Training, single: Chain, ridge: float, seed: int) -> tuple[Chain, str]:
-    """A mixture of normal laws, and what it is.
+    """A mixture of normal distributions, and what it is.
 
     Up to 32 cells: EM with a full covariance per component (Dempster, Laird, Rubin 1977) on at most 10,000 rows; the
     number of components (1 to 16), the floor added to the variances and the stretch are chosen by held-out rows, then
@@ -56,7 +56,7 @@ def mixture(training: Training, single: Chain, ridge: float, seed: int) -> tuple
 
 def _best(candidates: Iterable[Chain], held: Seen) -> tuple[Chain, int]:
     """The candidate that gives held-out rows the highest mean log P(x), and its number."""
-    scored = ((float(law.log_prob(held).mean()), law) for law in candidates)
+    scored = ((float(one.log_prob(held).mean()), one) for one in candidates)
     number, (_, chosen) = max(enumerate(scored), key=lambda pair: pair[1][0])
     return chosen, number
 
@@ -70,14 +70,14 @@ def _some(training: Training) -> Tensor:
 def _em(y: np.ndarray, count: int, kind: str, floor: float, seed: int, start: Chain | None = None) -> GaussianMixture:
     from sklearn.mixture import GaussianMixture  # a second to load, and only baselines need it
 
-    law = GaussianMixture(count, covariance_type=kind, reg_covar=floor, max_iter=60, random_state=seed)
+    estimate = GaussianMixture(count, covariance_type=kind, reg_covar=floor, max_iter=60, random_state=seed)
     if start is not None:
-        law.max_iter = 10
-        law.weights_init, law.means_init = start.log_weights.exp().numpy(), start.means.numpy()
-        law.precisions_init = torch.cholesky_inverse(start.factors).numpy()
+        estimate.max_iter = 10
+        estimate.weights_init, estimate.means_init = start.log_weights.exp().numpy(), start.means.numpy()
+        estimate.precisions_init = torch.cholesky_inverse(start.factors).numpy()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # EM that has not converged is a law all the same
-        return law.fit(y)
+        warnings.simplefilter("ignore")  # EM that has not converged is a distribution all the same
+        return estimate.fit(y)
 
 
 def _full(training: Training, seed: int) -> tuple[Chain, str]:
@@ -86,13 +86,13 @@ def _full(training: Training, seed: int) -> tuple[Chain, str]:
     choices = [(1, FLOORS[0])]
     choices += [(n, floor) for n in COUNTS if len(y) >= n * (len(cells) + 2) for floor in FLOORS]
 
-    def law(rows: np.ndarray, count: int, floor: float, start: Chain | None = None) -> Chain:
+    def fitted(rows: np.ndarray, count: int, floor: float, start: Chain | None = None) -> Chain:
         found = _em(rows, count, "full", floor, seed, start)
         numbers = (found.weights_, found.means_, found.covariances_)
         return Chain.of(cells, *(torch.as_tensor(np.asarray(number), dtype=torch.float64) for number in numbers))
 
-    chosen, number = _best((law(y, *choice).calibrated(held) for choice in choices), held)
-    made = law(np.concatenate([y, held.y.numpy()]), *choices[number], chosen)
+    chosen, number = _best((fitted(y, *choice).calibrated(held) for choice in choices), held)
+    made = fitted(np.concatenate([y, held.y.numpy()]), *choices[number], chosen)
     count = choices[number][0]
     return replace(made, adjustment=chosen.adjustment), f"{count} components with full covariances"
 
@@ -107,7 +107,7 @@ def _tied(training: Training, single: Chain, ridge: float, seed: int) -> tuple[C
     counts = [count for count in TIED_COUNTS if count <= len(y) // 5]
     groups = [None, *(_em(scores(y), count, "diag", 1e-4, seed) for count in counts)]
 
-    def law(group: GaussianMixture | None, *, all_rows: bool) -> Chain:
+    def fitted(group: GaussianMixture | None, *, all_rows: bool) -> Chain:
         def response(rows: Tensor) -> Tensor:
             if group is None:
                 return torch.ones((len(rows), 1), dtype=torch.float64)
@@ -117,12 +117,12 @@ def _tied(training: Training, single: Chain, ridge: float, seed: int) -> tuple[C
         made = _one_step(training.parts(all_rows=all_rows), total, response, ridge, training.cells)
         return replace(made, adjustment=single.adjustment)
 
-    _, number = _best((law(group, all_rows=False) for group in groups), training.folds[0])
+    _, number = _best((fitted(group, all_rows=False) for group in groups), training.folds[0])
     what = f"{(1, *counts)[number]} components with one covariance for all"
-    return law(groups[number], all_rows=True), what
+    return fitted(groups[number], all_rows=True), what
 
 
-def _one_step(parts: Iterable[Seen], found: Moments, response: Response, ridge: float, cells: Cells) -> Chain:
+def _one_step(parts: Iterable[Seen], found: Moments, response: Response, ridge: float, cells: NumericCells) -> Chain:
     """The maximisation step of means, one row at the common mean added to each, and of the covariance within."""
     count, total = torch.zeros(1, dtype=torch.float64), torch.zeros((1, len(cells)), dtype=torch.float64)
     for part in parts:

@@ -1,4 +1,4 @@
-"""Simpler models of the same data, in the same base measure and units as the model: what a VAE has to beat."""
+"""Baselines: plain models of the same data, in the same base measure and units as the VAE, which has to beat them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows, Schema
 from likely.errors import RunError
-from likely.evaluation.baselines.cells import Cells, columns_of, in_parts
+from likely.evaluation.baselines.cells import NumericCells, columns_of, in_parts
 from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.clusters import mixture
 from likely.evaluation.baselines.gaussian import Training, full, ppca
@@ -24,16 +24,16 @@ from likely.likelihoods import Columns, Likelihood
 
 __all__ = ["Baseline", "Baselines", "comparable", "fit_baselines"]
 
-LAWS = ("gaussian", "gaussian_mixture", "ppca")
+GAUSSIANS = ("gaussian", "gaussian_mixture", "ppca")
 MIXTURE = ("log_weights", "means", "deviations")
-MAX_CELLS, MAX_WITH_HOLES = 4096, 64
+MAX_CELLS, MAX_CELLS_WITH_MISSING = 4096, 64
 PART = 4096
 MIXTURE_ROWS = 5000
 
 
 @dataclass(frozen=True, eq=False)
 class Baseline:
-    """What one simpler model, or one compressor, makes of some rows.
+    """The score of some rows under one baseline: a plain model or a compressor.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class Baseline:
 
 @dataclass(frozen=True, eq=False)
 class Baselines:
-    """Laws fitted to training rows; `score` says what they make of others.
+    """Baselines fitted to training rows; `score` gives log P(x) of other rows under each.
 
     Attributes
     ----------
@@ -66,19 +66,20 @@ class Baselines:
     cells
         The numeric cells, with the mass of their atoms.
     frequencies, mixtures
-        Each cell's own law.
-    laws
-        Normal laws of all numeric cells together, by name; empty where there are none, or more than 4,096.
+        The distribution of each cell by itself.
+    gaussians
+        Normal distributions (and mixtures of them) of all numeric cells together, by name; empty where there are none,
+        or more than 4,096.
     kinds
         What each baseline is.
 
     """
 
     schema: Schema
-    cells: Cells
+    cells: NumericCells
     frequencies: Frequencies
     mixtures: Mixtures
-    laws: Mapping[str, Chain]
+    gaussians: Mapping[str, Chain]
     kinds: Mapping[str, str]
 
     @property
@@ -87,7 +88,7 @@ class Baselines:
         return measure(self.schema)
 
     def score(self, rows: EncodedRows) -> list[Baseline]:
-        """log P(x) of each row under each law; a row's numbers do not depend on its neighbours.
+        """log P(x) of each row under each baseline; a row's numbers do not depend on its neighbours.
 
         Parameters
         ----------
@@ -107,19 +108,19 @@ class Baselines:
     def _log_prob(self, values: Tensor, observed: Tensor | None) -> dict[str, Tensor]:
         alone = self.frequencies.log_prob(values, observed) + self.mixtures.log_prob(values, observed)
         found = {"marginals": alone}
-        if not self.laws:
+        if not self.gaussians:
             return found
         seen = self.cells.read(values, observed)
         rest = self.frequencies.take(~torch.isin(self.frequencies.places, self.cells.places))
         apart = rest.log_prob(values, observed)
-        return found | {name: law.log_prob(seen) + apart for name, law in self.laws.items()}
+        return found | {name: chain.log_prob(seen) + apart for name, chain in self.gaussians.items()}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but the schema, as named arrays of numbers."""
         made = {"frequencies.log_p": self.frequencies.log_p.numpy(), "cells.log_pi": self.cells.log_pi.numpy()}
         made |= {f"mixtures.{name}": getattr(self.mixtures, name).numpy() for name in MIXTURE}
-        for name, law in self.laws.items():
-            made |= {f"{name}.{part}": array for part, array in law.stored()[1].items()}
+        for name, chain in self.gaussians.items():
+            made |= {f"{name}.{part}": array for part, array in chain.stored()[1].items()}
         text = json.dumps(dict(self.kinds)).encode()
         return made | {"kinds": np.frombuffer(text, np.uint8).copy()}
 
@@ -138,17 +139,17 @@ class Baselines:
             parts = {name: torch.from_numpy(np.array(arrays[name])) for name in own}
             kinds = json.loads(np.asarray(arrays["kinds"]).tobytes())
             frequencies = Frequencies.fit(schema, torch.empty(0), log_p=parts["frequencies.log_p"])
-            cells, laws = replace(_numeric(schema), log_pi=parts["cells.log_pi"]), {}
+            cells, gaussians = replace(_numeric(schema), log_pi=parts["cells.log_pi"]), {}
             mixtures = Mixtures(_uncounted(schema, cells), *(parts[f"mixtures.{name}"] for name in MIXTURE))
-            for law in (law for law in LAWS if law in kinds):
-                mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{law}.")}
-                laws[law] = Chain.read(cells, mine)
+            for one in (one for one in GAUSSIANS if one in kinds):
+                mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{one}.")}
+                gaussians[one] = Chain.read(cells, mine)
         except (KeyError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"the baselines are not ones that this version wrote ({error}); remove baselines.safetensors, and they "
                 "are fitted again"
             ) from error
-        return cls(schema, cells, frequencies, mixtures, laws, kinds)
+        return cls(schema, cells, frequencies, mixtures, gaussians, kinds)
 
 
 def comparable(schema: Schema, likelihood: Likelihood) -> bool:
@@ -172,14 +173,15 @@ def measure(schema: Schema) -> str:
 def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int = 0) -> Baselines:
     """Fit independent marginals, a Gaussian, a Gaussian mixture and probabilistic PCA to the training rows alone.
 
-    A cell on a grid, or of listed numbers, has the mass of its cell under the normal law given the cells before it
-    (`gaussian.Chain`), with the schema's resolutions and their shares, its limits and reserve; an atom of a real cell
-    has its smoothed frequency (`Cells`); a categorical cell of more than two values keeps its marginal. What has to be
-    chosen (ridge, components, the stretch of coarse cells, what lies beside atoms) is chosen by training rows that are
-    held out.
+    A cell on a grid, or of listed numbers, has the mass of its cell under the normal distribution given the cells
+    before it (`gaussian.Chain`), with the schema's resolutions and their shares, its limits and reserve; an atom of a
+    real cell has its smoothed frequency (`NumericCells`); a categorical cell of more than two values keeps its
+    marginal. What has to be chosen (ridge, components, the stretch of coarse cells, what lies beside atoms) is chosen
+    by training rows that are held out.
 
     Of rows with missing cells the marginals are those of the observed cells, and the moments of the Gaussian and of PCA
-    are found by EM, where there are at most 64 numeric cells; no mixture is fitted. Each law scores what is observed.
+    are found by EM, where there are at most 64 numeric cells; no mixture is fitted. Each baseline scores what is
+    observed.
 
     Parameters
     ----------
@@ -200,34 +202,36 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     some = rows.take(torch.arange(min(MIXTURE_ROWS, len(rows))))
     cells = _numeric(schema).with_atoms(values, observed)
     mixtures = Mixtures.fit(_uncounted(schema, cells), some.values, some.observed)
-    laws, kinds = {}, {"marginals": _marginals(schema)}
-    if 0 < len(cells) <= (MAX_CELLS if observed is None else MAX_WITH_HOLES):
+    gaussians, kinds = {}, {"marginals": _marginals(schema)}
+    if 0 < len(cells) <= (MAX_CELLS if observed is None else MAX_CELLS_WITH_MISSING):
         training = Training.of(cells, values, observed)
-        laws["gaussian"], ridge = full(training)
+        gaussians["gaussian"], ridge = full(training)
         size = min(latent, len(cells) - 1)
         kinds |= {
             "gaussian": f"a Gaussian with full covariance, {ridge:g} of each cell's variance added",
             "ppca": f"probabilistic PCA of dimension {size}",
         }
         if observed is None:
-            laws["gaussian_mixture"], what = mixture(training, laws["gaussian"], ridge, seed)
+            gaussians["gaussian_mixture"], what = mixture(training, gaussians["gaussian"], ridge, seed)
             kinds["gaussian_mixture"] = f"a mixture of Gaussians: {what}"
         else:
             kinds["marginals"] += "; no mixture of Gaussians is fitted to rows with missing cells"
-        laws["ppca"] = ppca(training, latent)
+        gaussians["ppca"] = ppca(training, latent)
     else:
-        holes = "" if observed is None else ", some of them missing"
-        kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells{holes}"
-    kinds = {name: _ending(schema, kind, chained=name in laws) for name, kind in kinds.items()}
-    return Baselines(schema, cells, frequencies, mixtures, {name: law.stored()[0] for name, law in laws.items()}, kinds)
+        missing = "" if observed is None else ", some of them missing"
+        kinds["marginals"] += f"; no Gaussians are fitted to {len(cells)} numeric cells{missing}"
+    kinds = {name: _ending(schema, kind, chained=name in gaussians) for name, kind in kinds.items()}
+    return Baselines(
+        schema, cells, frequencies, mixtures, {name: chain.stored()[0] for name, chain in gaussians.items()}, kinds
+    )
 
 
-def _numeric(schema: Schema) -> Cells:
-    """What enters the normal laws: numbers, and categories of which there are two."""
-    return Cells.of(schema, lambda column: not column.coded or two_valued(column))
+def _numeric(schema: Schema) -> NumericCells:
+    """What enters the normal distributions: numbers, and categories of which there are two."""
+    return NumericCells.of(schema, lambda column: not column.coded or two_valued(column))
 
 
-def _uncounted(schema: Schema, cells: Cells) -> Cells:
+def _uncounted(schema: Schema, cells: NumericCells) -> NumericCells:
     """Those of the numeric cells that have no finite set of values."""
     columns = columns_of(schema)
     return cells.take(torch.tensor([not counted(columns[place]) for place in cells.places.tolist()], dtype=torch.bool))

@@ -8,17 +8,17 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from likely.evaluation.baselines.cells import Cells, Seen
+from likely.evaluation.baselines.cells import NumericCells, Seen
 from likely.evaluation.baselines.chain import Chain, adjusted
 from likely.evaluation.baselines.moments import Moments, moments, moments_of_observed
 
 __all__ = ["Training", "full", "leading", "ppca"]
 
 RIDGES = (1e-6, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1)
-# Cells held out in all; more cells a row than MANY are held out once.
+# NumericCells held out in all; more cells a row than MANY are held out once.
 HELD, MANY_CELLS = 2**20, 1024
 PART = 4096
-# Of rows with holes so many at least, and more as far as the work (rows x cells^3) allows; folds of them.
+# Of rows with missing cells so many at least, and more as far as the work (rows x cells^3) allows; folds of them.
 FEWEST, WORK, FOLDS = 1000, 5e7, 3
 
 
@@ -41,15 +41,15 @@ class Training:
 
     """
 
-    cells: Cells
+    cells: NumericCells
     values: Tensor
     folds: list[Seen]
     moments: Moments
     without: list[Moments]
 
     @classmethod
-    def of(cls, cells: Cells, values: Tensor, observed: Tensor | None = None) -> Training:
-        """With the moments taken in float64, a part of the rows at a time; of rows with holes by EM."""
+    def of(cls, cells: NumericCells, values: Tensor, observed: Tensor | None = None) -> Training:
+        """With the moments taken in float64, a part of the rows at a time; of rows with missing cells by EM."""
         if observed is not None:
             return cls._of_observed(cells, values, observed)
         count = min(5, len(values)) if len(cells) <= MANY_CELLS else 1
@@ -59,7 +59,7 @@ class Training:
         return cls(cells, values, folds, total, [total - moments([fold]) for fold in folds])
 
     @classmethod
-    def _of_observed(cls, cells: Cells, values: Tensor, observed: Tensor) -> Training:
+    def _of_observed(cls, cells: NumericCells, values: Tensor, observed: Tensor) -> Training:
         most = max(FEWEST, int(WORK / len(cells) ** 3))
         seen = cells.read(values[:most], observed[:most])
         count = min(FOLDS, len(seen.y))
@@ -80,15 +80,15 @@ def full(training: Training) -> tuple[Chain, float]:
     cells = training.cells
     eye, one = torch.eye(len(cells), dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 
-    def law(found: Moments, ridge: float) -> Chain:
+    def fitted(found: Moments, ridge: float) -> Chain:
         return Chain.of(cells, one, found.mean[None], (found.covariance + ridge * eye)[None])
 
     scored = []
     for ridge in RIDGES:
-        adjustment, score = adjusted([law(found, ridge) for found in training.without], training.folds)
+        adjustment, score = adjusted([fitted(found, ridge) for found in training.without], training.folds)
         scored.append((score, ridge, adjustment))
     _, ridge, adjustment = max(scored, key=lambda entry: entry[0])
-    return replace(law(training.moments, ridge), adjustment=adjustment), ridge
+    return replace(fitted(training.moments, ridge), adjustment=adjustment), ridge
 
 
 def leading(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:
@@ -114,12 +114,12 @@ def ppca(training: Training, latent: int) -> Chain:
     cells, kept = training.cells, min(latent, len(training.cells) - 1)
     eye, one = torch.eye(len(cells), dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 
-    def law(found: Moments) -> Chain:
+    def fitted(found: Moments) -> Chain:
         covariance = found.covariance
         values, vectors = leading(covariance, kept)
         noise = ((covariance.trace() - values.sum()) / (len(cells) - kept)).clamp_min(RIDGES[0])
         w = vectors * (values - noise).clamp_min(0).sqrt()
         return Chain.of(cells, one, found.mean[None], (w @ w.T + noise * eye)[None])
 
-    adjustment, _ = adjusted([law(found) for found in training.without], training.folds)
-    return replace(law(training.moments), adjustment=adjustment)
+    adjustment, _ = adjusted([fitted(found) for found in training.without], training.folds)
+    return replace(fitted(training.moments), adjustment=adjustment)

@@ -1,4 +1,4 @@
-"""The law of each cell by itself: frequencies, and mixtures of normals where there is no finite set of values."""
+"""The distribution of each cell by itself: frequencies, or a mixture of normals where values are no finite set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from likely.data import Column, Schema
 from likely.data.batch import completed
-from likely.evaluation.baselines.cells import Cells, Seen, columns_of, in_parts
+from likely.evaluation.baselines.cells import NumericCells, Seen, columns_of, in_parts
 from likely.evaluation.baselines.support import Support
 from likely.likelihoods.standardised import start_mixture
 
@@ -30,7 +30,7 @@ def counted(column: Column) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Frequencies:
-    """P(x_j = v) = (1 − ε)(count + α)/(n + α m) over the m known values; others as in the model's own laws (`Support`).
+    """P(x_j = v) = (1 − ε)(count + α)/(n + α m) over the m known values; others as in the model's own (`Support`).
 
     α is one for all cells: the best of a few by leaving each training row out.
 
@@ -113,8 +113,8 @@ class Frequencies:
 class Mixtures:
     """P(x_j) of cells without a finite set of values: a mixture of normals, its cell mass on a grid, its density else.
 
-    Atoms have their own mass (`Cells`). Fitted by EM to the values beside them; the number of components is chosen per
-    cell from 1, 2, 3, 5, 8, 12 by held-out training rows.
+    Atoms have their own mass (`NumericCells`). Fitted by EM to the values beside them; the number of components is
+    chosen per cell from 1, 2, 3, 5, 8, 12 by held-out training rows.
 
     Attributes
     ----------
@@ -125,20 +125,20 @@ class Mixtures:
 
     """
 
-    cells: Cells
+    cells: NumericCells
     log_weights: Tensor
     means: Tensor
     deviations: Tensor
 
     @classmethod
-    def fit(cls, cells: Cells, values: Tensor, observed: Tensor | None = None) -> Mixtures:
+    def fit(cls, cells: NumericCells, values: Tensor, observed: Tensor | None = None) -> Mixtures:
         """From the observed cells of training rows in random order, the first fifth of which choose."""
         size = max(1, len(values) // 5)
         step = cells.support.step
         floor = torch.where(cells.continuous, 1e-3, (0.1 * step / cells.scale).clamp_max(1e-3))[:, None, None]
         beside = cells.beside_atoms(values, observed)
 
-        def laws(first: int, counts: tuple[int, ...]) -> list[Mixtures]:
+        def candidates(first: int, counts: tuple[int, ...]) -> list[Mixtures]:
             rows = completed(values[first:], None if beside is None else beside[first:])
             y = cells.read(rows).y.unsqueeze(-1)
             found = [start_mixture(y, min(count, len(y)), floor) for count in counts]
@@ -147,13 +147,13 @@ class Mixtures:
         if not len(cells):
             return cls(cells, *(torch.zeros((0, 1), dtype=torch.float64) for _ in range(3)))
         held = cells.read(values[:size], None if observed is None else observed[:size])
-        scores = torch.stack([law.per_cell(held).mean(0) for law in laws(size, COMPONENTS)])
-        chosen, everything = scores.argmax(0), laws(0, COMPONENTS)
+        scores = torch.stack([one.per_cell(held).mean(0) for one in candidates(size, COMPONENTS)])
+        chosen, everything = scores.argmax(0), candidates(0, COMPONENTS)
         made = []
         for name, blank in (("log_weights", -torch.inf), ("means", 0.0), ("deviations", 1.0)):
             wide = torch.full((len(COMPONENTS), len(cells), COMPONENTS[-1]), blank, dtype=torch.float64)
-            for table, law in zip(wide, everything, strict=True):
-                table[:, : law.means.shape[1]] = getattr(law, name)
+            for table, one in zip(wide, everything, strict=True):
+                table[:, : one.means.shape[1]] = getattr(one, name)
             made.append(wide[chosen, torch.arange(len(cells))])
         return cls(cells, *made)
 

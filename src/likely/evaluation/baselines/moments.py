@@ -13,8 +13,8 @@ from likely.evaluation.baselines.chain import alone
 
 __all__ = ["Moments", "moments", "moments_of_observed"]
 
-STEPS = 60
-LEAST = 1e-6
+MAX_STEPS = 60
+MIN_VARIANCE = 1e-6  # of standardised values, so that a matrix can be inverted
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +49,14 @@ def moments(seen: Iterable[Seen]) -> Moments:
     return made
 
 
-def moments_of_observed(seen: Seen, *, steps: int = STEPS, tolerance: float = 1e-3) -> Moments:
-    """Expected moments of rows at the normal law that is likeliest by their observed cells.
+def moments_of_observed(seen: Seen, *, steps: int = MAX_STEPS, tolerance: float = 1e-3) -> Moments:
+    """Expected moments of rows at the normal distribution that is likeliest by their observed cells.
 
     EM (Dempster, Laird, Rubin 1977; Little and Rubin 2002, Statistical Analysis with Missing Data, section 11.2): the
     missing cells of a row given the observed ones have mean μ_m + Σ_mo Σ_oo⁻¹ (y_o − μ_o) and covariance
     Σ_mm − Σ_mo Σ_oo⁻¹ Σ_om, and the next μ and Σ are the moments of rows completed so. It starts from each cell's own
-    mean and variance. Rows with the same holes share their matrices. Without holes these are the moments themselves.
+    mean and variance. Rows that miss the same cells share their matrices. Of complete rows these are the moments
+    themselves.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def moments_of_observed(seen: Seen, *, steps: int = STEPS, tolerance: float = 1e
     patterns, place, count = observed.unique(dim=0, return_inverse=True, return_counts=True)
     rows = observed.sum(0).clamp_min(1)
     mean = y.sum(0) / rows
-    covariance = torch.diag((y.square().sum(0) / rows - mean.square()).clamp_min(LEAST))
+    covariance = torch.diag((y.square().sum(0) / rows - mean.square()).clamp_min(MIN_VARIANCE))
     found = Moments(0, mean, covariance)
     for _ in range(steps):
         slopes, left = _regressions(covariance, patterns)
@@ -89,7 +90,7 @@ def moments_of_observed(seen: Seen, *, steps: int = STEPS, tolerance: float = 1e
 
 def _regressions(covariance: Tensor, patterns: Tensor) -> tuple[Tensor, Tensor]:
     """Σ_·o Σ_oo⁻¹, and the covariance that the missing cells have left: `(patterns, cells, cells)` each."""
-    raised = covariance + LEAST * torch.eye(len(covariance), dtype=covariance.dtype)
+    raised = covariance + MIN_VARIANCE * torch.eye(len(covariance), dtype=covariance.dtype)
     known = torch.where(patterns.unsqueeze(-2), raised, 0.0)
     slopes = torch.cholesky_solve(known.mT, torch.linalg.cholesky(alone(raised, patterns))).mT
     missing = ~patterns.unsqueeze(-1) & ~patterns.unsqueeze(-2)

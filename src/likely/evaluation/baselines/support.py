@@ -35,8 +35,8 @@ def _range(column: Column) -> tuple[float, float, float]:
 
 
 def _limits(column: Column) -> tuple[float, float]:
-    told = column.limits if column.numeric and column.kind != "listed" else None
-    return told or (-math.inf, math.inf)
+    declared = column.limits if column.numeric and column.kind != "listed" else None
+    return declared or (-math.inf, math.inf)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class Support:
 
     Within the range the masses sum to 1 − ε. The value d cells outside has 1/(d(d + 1)) of ε/2 on either side, of the
     whole ε where only the lower end is finite, as in `distributions.Levels`. Of categories and listed numbers all
-    values that training rows lack are one event of mass ε. Declared limits are law: beyond them P is 0, and the masses
+    values that training rows lack are one event of mass ε. Declared limits are hard: beyond them P is 0, and the masses
     that are left are divided by their sum.
 
     Attributes
@@ -89,7 +89,7 @@ class Support:
 
     @property
     def continuous(self) -> Tensor:
-        """Cells that have a density, at atoms excepted."""
+        """NumericCells that have a density, at atoms excepted."""
         return (self.step == 0) & ~self.listed.some
 
     def outside(self, x: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -82,6 +83,20 @@ def test_every_class_of_a_condition_trains() -> None:
         found = likely.inspect(frame, condition="y", seed=seed)
         assert found.schema.conditions[0].categories == ("a", "b", "solo")
         told += any("condition 'y': 1 row(s) train that alone have 'solo'" in notice for notice in found.notices)
+    assert 0 < told < 8
+
+
+@pytest.mark.parametrize("given", [False, True])
+def test_every_class_of_the_labels_beside_an_array_trains(given: bool, tmp_path: Path) -> None:
+    pixels, ages = RNG.integers(0, 256, (60, 4, 4)).astype("uint8"), np.array([93, *np.resize([20, 30], 59)])
+    np.savez(tmp_path / "a.npz", x=pixels, age=ages)
+    options: Any = {"condition": {"age": ages} if given else "age", "steps": 1, "latent": 2, "width": 8}
+    told = 0
+    for seed in range(8):
+        run = likely.fit(pixels if given else tmp_path / "a.npz", seed=seed, **options)
+        assert run.schema.conditions[0].categories == (20, 30, 93)
+        assert 0 in run.division.train
+        told += any("condition 'age': 1 row(s) train that alone have 93" in notice for notice in run.notices)
     assert 0 < told < 8
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import missing_cells
+from likely.data.conditions import condition_values
 from likely.data.schema import Schema
 from likely.data.source import Source
 from likely.data.split import Division
@@ -29,14 +30,16 @@ def with_classes(schema: Schema, source: Source, division: Division) -> tuple[Di
         The data, and their parts.
 
     """
-    names = [column.name for column in schema.conditions if column.coded and column not in schema.beside]
-    frame = source.splits[division.origin["train"]].read().values
-    if not names or not isinstance(frame, pd.DataFrame) or len(set(division.origin.values())) > 1:
+    names = [column.name for column in schema.conditions if column.coded]
+    rows = source.splits[division.origin["train"]].read()
+    if not names or len(set(division.origin.values())) > 1:
         return None
-    lacking = np.zeros(len(frame), dtype=bool)
+    lacking = np.zeros(len(rows), dtype=bool)
     notices = []
-    for name in names:
-        values = frame.rename(columns=str)[name]
+    for name, values in condition_values(schema, rows).items():
+        if name not in names:
+            continue
+        values = pd.Series(values)
         known = set(values.iloc[division.train].tolist())
         new = values.map(lambda value, known=known: value not in known).to_numpy(dtype=bool) & ~missing_cells(values)[0]
         if new.any():

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import likely
+from likely.errors import DataError
 
 RNG = np.random.default_rng(3)
 N = 400
@@ -94,3 +95,12 @@ def test_round_numbers_are_drawn_as_often_as_they_were_recorded() -> None:
     assert (drawn % 10 == 0).mean() == pytest.approx((frame.dose % 10 == 0).mean(), abs=0.05)
     stored = likely.data.Schema.from_dict(run.schema.to_dict())
     assert stored == run.schema
+
+
+@pytest.mark.parametrize("beside", [1, 1.5])
+def test_an_integer_of_hundreds_of_digits_is_refused_in_one_line(beside: float) -> None:
+    run = likely.fit(pd.DataFrame({"x": np.arange(60) % 7 * 1.5, "y": np.arange(60) % 5}), steps=1, latent=2, width=8)
+    given = pd.DataFrame({"x": pd.Series([10**400, beside], dtype=object), "y": [1, 2]})
+    with pytest.raises(DataError, match=r"column 'x', row 0: 10{50}.* is not a finite number") as told:
+        run.score(given)
+    assert len(str(told.value)) < 200

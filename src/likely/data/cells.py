@@ -61,4 +61,9 @@ def numbers_of(values: pd.Series, written: Written | None = None) -> np.ndarray:
 def _number(value: object) -> float:
     if isinstance(value, str):
         return float(value) if ANY_NUMBER.fullmatch(value) else np.nan
-    return float(value) if isinstance(value, (bool, int, float, np.number, np.bool_)) else np.nan
+    if not isinstance(value, (bool, int, float, np.number, np.bool_)):
+        return np.nan
+    try:
+        return float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return np.inf

@@ -36,10 +36,10 @@ def with_classes(schema: Schema, source: Source, division: Division) -> tuple[Di
         return None
     lacking = np.zeros(len(rows), dtype=bool)
     notices = []
-    for name, values in condition_values(schema, rows).items():
+    for name, labels in condition_values(schema, rows).items():
         if name not in names:
             continue
-        values = pd.Series(values)
+        values = pd.Series(labels)
         known = set(values.iloc[division.train].tolist())
         new = values.map(lambda value, known=known: value not in known).to_numpy(dtype=bool) & ~missing_cells(values)[0]
         if new.any():

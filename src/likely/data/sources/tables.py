@@ -91,7 +91,10 @@ def _numbers(column: pd.Series) -> pd.Series:
     """What came as Python objects (decimals of parquet, frames put together by hand), as numbers, truths or times."""
     kind = pd.api.types.infer_dtype(column, skipna=True)
     if kind in ("decimal", "floating", "mixed-integer-float"):
-        return column.astype("float64")
+        try:
+            return column.astype("float64")
+        except OverflowError:  # an integer of hundreds of digits: refused with its row, where it is encoded
+            return column
     if kind in ("integer", "boolean") and column.isna().any():
         try:
             return column.astype("Int64" if kind == "integer" else "boolean")

@@ -51,9 +51,8 @@ def test_an_unfinished_run_is_replaced(stored: Path, run: Path, monkeypatch: pyt
 
     stopped: dict[str, bytes] = {}
 
-    def stop(fitted: likely.Run, *_: object) -> None:
-        assert fitted.directory is not None
-        stopped.update(snapshot(fitted.directory))
+    def stop(*_: object) -> None:
+        stopped.update(snapshot(run.parent / "other"))
         raise RuntimeError
 
     monkeypatch.setattr(settling, "learn", stop)

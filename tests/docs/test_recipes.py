@@ -39,9 +39,14 @@ def parts(words: str) -> dict[str, Any]:
     return {name: value for name, value in told(words).items() if name != "condition"}
 
 
+def configured(words: str) -> Config:
+    """What these options make of the defaults."""
+    return Config().replace({"kind" if name == "model" else name: value for name, value in parts(words).items()})
+
+
 @pytest.mark.parametrize("words", OPTIONS)
 def test_every_option_in_the_text_is_one(words: str, schema: likely.Schema) -> None:
-    resolved = resolve(Config().replace(parts(words)), schema)
+    resolved = resolve(configured(words), schema)
     for room, value in parts(words).items():
         assert str(resolved.parts[room]).startswith(value)
     assert resolved.build().latent >= 2
@@ -51,7 +56,7 @@ def test_the_table_says_what_is_a_bound_and_every_row_is_executed(schema: likely
     assert len(ROWS) == 15
     for model, _, options, bound in ROWS:
         words = options.partition("`")[2].partition("`")[0]
-        resolved = resolve(Config().replace(parts(words)), schema)
+        resolved = resolve(configured(words), schema)
         assert bound == ("no" if "no bound" in resolved.aim else "yes"), model
         for name, value in told(words).items():
             shown = f'condition={{"{value[0]}"' if name == "condition" else f'"{value}"'

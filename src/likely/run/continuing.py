@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,25 +25,26 @@ from likely.run.states import are_of, read_states
 from likely.run.store import save, save_plan
 from likely.training import Monitor
 
-__all__ = ["SHARE", "continued"]
+__all__ = ["SHARE", "ContinueOptions", "continued"]
 
 SHARE = 1.0  # of the first rate: measured, docs/decisions/048-finished-fit-stores-state.md
 
 
-def continued(
-    run: Run,
-    data: Any = None,
-    *,
-    given: Given | None = None,
-    minutes: float | None = None,
-    epochs: int | None = None,
-    steps: int | None = None,
-    out: str | Path | None = None,
-    overwrite: bool = False,
-    monitors: Sequence[Monitor] = (),
-) -> Run:
+@dataclass(frozen=True)
+class ContinueOptions:
+    """For how long a run is trained further, and where the result is stored; see `Run.continue_training`."""
+
+    minutes: float | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    out: str | Path | None = None
+    overwrite: bool = False
+    monitors: Sequence[Monitor] = ()
+
+
+def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | None = None) -> Run:
     """The run trained further; see `Run.continue_training`."""
-    budget = _budget(run, minutes, epochs, steps)
+    budget, out, overwrite = _budget(run, options), options.out, options.overwrite
     earlier = _states(run)
     source = _source(run, data, given)
     if out is not None:
@@ -57,7 +58,7 @@ def continued(
         run.record.init,
         run.progress,
     )
-    trained, taken = go_on(plan, earlier, budget, SHARE, monitors)
+    trained, taken = go_on(plan, earlier, budget, SHARE, options.monitors)
     stage = Stage(max(state["outcome"]["steps"] for state in earlier), taken, SHARE, run.config.seed)
     longer = finished(plan, trained, (*run.record.continued, stage))
     if out is not None:
@@ -65,10 +66,11 @@ def continued(
     return longer
 
 
-def _budget(run: Run, minutes: float | None, epochs: int | None, steps: int | None) -> TrainingConfig:
-    if minutes is None and epochs is None and steps is None:
+def _budget(run: Run, options: ContinueOptions) -> TrainingConfig:
+    budget = {name: getattr(options, name) for name in ("minutes", "epochs", "steps")}
+    if all(value is None for value in budget.values()):
         raise ConfigError("say for how long to go on: minutes, epochs or steps")
-    return replace(run.config.training, minutes=minutes, epochs=epochs, steps=steps)
+    return replace(run.config.training, **budget)
 
 
 def _states(run: Run) -> Sequence[dict[str, Any]]:

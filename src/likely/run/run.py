@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -386,7 +385,9 @@ class Run:
         out: str | Path | None = None,
         overwrite: bool = False,
         monitors: Sequence[Monitor] = (),
-        **budget: float,
+        minutes: float | None = None,
+        epochs: int | None = None,
+        steps: int | None = None,
     ) -> Run:
         """The run trained further, as another run: this one stays as it is.
 
@@ -402,8 +403,8 @@ class Run:
             Directory to store the result in; the run's own is replaced whole.
         monitors
             As in `likely.fit`.
-        **budget
-            `minutes`, `epochs` or `steps`; of an ensemble each member takes so many epochs or steps.
+        minutes, epochs, steps
+            For how long: one of them; of an ensemble each member takes so many epochs or steps.
 
         Raises
         ------
@@ -411,9 +412,10 @@ class Run:
             If the rows are gone or others; if an earlier version fitted the run, or its training diverged.
 
         """
-        continued = importlib.import_module("likely.run.continuing").continued
-        made: Run = continued(self, data, given=given, out=out, overwrite=overwrite, monitors=monitors, **budget)
-        return made
+        from likely.run.continuing import ContinueOptions, continued
+
+        options = ContinueOptions(minutes, epochs, steps, out, overwrite, monitors)
+        return continued(self, data, options, given=given)
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
         """Write the report, one self-contained HTML file; into the run directory unless told otherwise.

@@ -107,7 +107,7 @@ def test_absurd_sizes_are_refused_and_nothing_is_left(tmp_path: Path, monkeypatc
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    monkeypatch.setattr(packed, "LEAST", 10_000)
+    monkeypatch.setattr(packed, "MIN_LIMIT", 10_000)
     zeros = b"\0" * 5_000_000
     with zipfile.ZipFile(tmp_path / "t.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a/bomb.bmp", zeros)

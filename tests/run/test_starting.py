@@ -47,7 +47,7 @@ def test_it_starts_from_the_selected_weights_under_the_same_schema(
     assert other.schema == begun.schema
     assert other.config.model == begun.config.model
     assert other.facts["steps"] == 5
-    assert other.history["step"].min() == 1
+    assert other.history["step"].tolist() == list(range(6))
     assert other.facts["init"] == str(begun.directory)
     assert other.config.seed == 0
 
@@ -77,6 +77,22 @@ def test_what_was_learned_is_there_at_once(begun: likely.Run) -> None:
     afresh = likely.fit(table(), seed=3, **once, **SIZES).facts["validation_elbo"]
     assert from_it == pytest.approx(begun.facts["validation_elbo"], abs=0.01)
     assert from_it > afresh + 0.5
+
+
+def test_the_weights_that_it_starts_from_are_kept_where_training_makes_them_worse(
+    begun: likely.Run, tmp_path: Path
+) -> None:
+    worse = likely.fit(table(), init=begun, seed=3, steps=5, learning_rate=3.0, out=tmp_path / "run")
+    first = worse.history.iloc[0]
+    assert (first["step"], first["val_elbo"], first["learning_rate"]) == (0, first["val_elbo_average"], 0)
+    assert worse.history["val_elbo"].iloc[1:].max() < first["val_elbo"] - 1
+    assert worse.record.members[0].selected_step == 0
+    assert worse.best == pytest.approx(begun.best, abs=1e-6)
+    for name, tensor in begun.model.state_dict().items():
+        if name in dict(begun.model.named_parameters()):
+            torch.testing.assert_close(worse.model.state_dict()[name], tensor, rtol=0, atol=0)
+    assert likely.load(tmp_path / "run").best == worse.best
+    assert worse.report(tmp_path / "report.html").exists()
 
 
 @pytest.mark.parametrize("prior", ["exemplar:10", "vamp:5"])

@@ -55,7 +55,8 @@ def fit(
         Directory to store the run in; an existing one is refused unless it may be overwritten.
     init
         A run, or its directory: another fit of its model, from its (best) weights and on rows of its schema, over which
-        it is trained anew, without a warm-up of the KL unless told so. What says what X and the model are is the run's:
+        it is trained anew, without a warm-up of the KL unless told so; they are validated as step 0, and kept unless
+        others validate better. What says what X and the model are is the run's:
         of a table the columns, their kinds and their categories must be the same, and at most a twentieth of a column's
         cells may lie outside its range. Of the same data, and unless `split` is told, the same rows train, validate and
         test; of other data a notice says that some may have trained the run already.

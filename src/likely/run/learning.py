@@ -191,6 +191,7 @@ def _trained(
                 objective=rows.objective,
                 seed=plan.config.seed + number,
                 monitors=[Progress(tick), *monitors],
+                start_counts=plan.init is not None and not earlier,
             )
             state = trainer.state(member)
             if earlier:

@@ -39,6 +39,8 @@ class Trainer:
         Of the order of rows, of their binarisation, of z, and of the validation's noise.
     monitors
         Told of every step, every validation and the end.
+    start_counts
+        Whether the weights before the first step are validated too, and kept until others are better.
 
     """
 
@@ -52,9 +54,11 @@ class Trainer:
         objective: Objective | None = None,
         seed: int = 0,
         monitors: Sequence[Monitor] = (),
+        start_counts: bool = False,
     ) -> None:
         self.rows, self.validation, self.config, self.schedule = rows, validation, config, schedule
         self.objective, self.seed, self.monitors = objective or ELBO(), seed, tuple(monitors)
+        self.start_counts = start_counts
         self.rate = config.learning_rate or RATE
         self.precision = "float32" if config.precision == "auto" else config.precision
 
@@ -79,6 +83,8 @@ class Trainer:
         loss = Loss(state.model, self.objective)
         with state.generators():
             try:
+                if self.start_counts:
+                    self._validate_start(state)
                 while state.step - state.start < self.schedule.end(state.decay_from):
                     relaxed = self._step(state, loss)
                     outcome.seconds = time.perf_counter() - started
@@ -155,6 +161,28 @@ class Trainer:
         position = state.step - state.start
         if state.decay_from is None and self.schedule.stalls(position, state.since_best):
             state.decay_from = position
+        for monitor in self.monitors:
+            monitor.on_validation(record)
+
+    def _validate_start(self, state: TrainingState) -> None:
+        """Validate the weights before the first step: the line of step 0, where training has measured nothing yet."""
+        with autocast(self.precision, state.generator.device):
+            bound = validate(state.model, self.validation, self.seed)[0]
+        if bound > state.outcome.best:
+            state.outcome.best, state.outcome.selected, state.outcome.selected_step = bound, "weights", state.step
+            state.keep(state.weights)
+        unknown = dict.fromkeys(("objective", "train_elbo", "reconstruction", "kl"), math.nan)
+        record = {
+            "step": state.step,
+            "epoch": 0.0,
+            "seconds": 0.0,
+            **unknown,
+            "kl_weight": self.schedule.kl_weight(0),
+            "learning_rate": 0.0,
+            "val_elbo": bound,
+            "val_elbo_average": bound,
+        }
+        state.outcome.history.append(record)
         for monitor in self.monitors:
             monitor.on_validation(record)
 

@@ -26,7 +26,7 @@ from likely.data import (
     with_labels,
 )
 from likely.errors import ConfigError, DataError
-from likely.evaluation import Assessment, AssessOptions, Baselines, Ledger, Origin, evidence
+from likely.evaluation import Assessment, AssessOptions, Ledger, Origin, evidence
 from likely.hooks import report_writer
 from likely.models import Model
 from likely.run.anomalies import AnomalyOptions, anomalies
@@ -35,6 +35,7 @@ from likely.run.described import described
 from likely.run.encode import decoded, encoded, reconstructed
 from likely.run.evaluate import evaluated
 from likely.run.forms import container_of, packed
+from likely.run.home import Home
 from likely.run.impute import imputed
 from likely.run.missing import note_new_holes
 from likely.run.progress import bar
@@ -46,27 +47,7 @@ from likely.run.split import part_of
 from likely.run.traverse import interpolate, traverse
 from likely.training import Monitor
 
-__all__ = ["Home", "Run"]
-
-
-@dataclass(eq=False)
-class Home:
-    """Where a run is stored, and what its verbs read or fit again when they need it.
-
-    Attributes
-    ----------
-    directory
-        Where the run is stored, or `None`.
-    source
-        The data that the run was fitted on.
-    baselines
-        Simpler models of the same data.
-
-    """
-
-    directory: Path | None = None
-    source: Source | None = None
-    baselines: Baselines | None = None
+__all__ = ["Run"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

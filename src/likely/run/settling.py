@@ -16,12 +16,13 @@ from likely.errors import ConfigError
 from likely.networks.precision import native_bfloat16
 from likely.run.directory import claim
 from likely.run.forms import form_of
+from likely.run.home import Home
 from likely.run.learning import Trained, learn
 from likely.run.options import FitOptions
 from likely.run.plan import Plan
 from likely.run.reading import weighed
 from likely.run.record import DataRecord, FitRecord, Stage
-from likely.run.run import Home, Run
+from likely.run.run import Run
 from likely.run.store import save, save_plan
 
 __all__ = ["carried_out", "data_of", "finished", "settle"]

@@ -19,9 +19,10 @@ from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
 from likely.files import left_beside, write
+from likely.run.home import Home
 from likely.run.plan import Plan
 from likely.run.record import FitRecord
-from likely.run.run import Home, Run
+from likely.run.run import Run
 from likely.run.states import write_states
 from likely.run.versions import versions
 

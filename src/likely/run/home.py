@@ -1,0 +1,31 @@
+"""Where a run is stored, and what was read or fitted again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from likely.data import Source
+from likely.evaluation import Baselines
+
+__all__ = ["Home"]
+
+
+@dataclass(eq=False)
+class Home:
+    """Where a run is stored, and what its verbs read or fit again when they need it.
+
+    Attributes
+    ----------
+    directory
+        Where the run is stored, or `None`.
+    source
+        The data that the run was fitted on.
+    baselines
+        Simpler models of the same data.
+
+    """
+
+    directory: Path | None = None
+    source: Source | None = None
+    baselines: Baselines | None = None

@@ -14,7 +14,7 @@ from likely.data.parting import by_group, by_name, by_time, read_parts
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError
 
-__all__ = ["DividedRows", "Division", "Split", "digest", "divide"]
+__all__ = ["MAX_VALIDATION_ROWS", "DividedRows", "Division", "Split", "digest", "divide"]
 
 MAX_VALIDATION_ROWS = 5000  # their mean ELBO is known to about 1/70 of its deviation over rows
 

@@ -12,12 +12,13 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from likely.data import WEIGHT, Division
 from likely.data.cells import missing_cells
+from likely.data.split import MAX_VALIDATION_ROWS
 from likely.errors import DataError
 
 __all__ = ["LEAST", "checked", "division_of", "likelier", "named", "quantile", "seed_of", "weighed", "weighted"]
 
 LEAST = 3  # rows: two to train on and one to validate with
-VALIDATION_ROWS, FEW = 5000, 5
+FEW = 5
 
 
 def checked(estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = False) -> pd.DataFrame | np.ndarray:
@@ -111,7 +112,7 @@ def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
     """
     count = len(rows)
     missing = _missing(rows)
-    held = min(max(1, count // 10, min(FEW, count // 4)), VALIDATION_ROWS)
+    held = min(max(1, count // 10, min(FEW, count // 4)), MAX_VALIDATION_ROWS)
     order = np.random.default_rng(seed).permutation(count)
     needed = np.isin(order, order[missing[order].argmax(0)[missing.any(0)]])
     order = np.concatenate([order[~needed], order[needed]])

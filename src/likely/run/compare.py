@@ -138,8 +138,8 @@ def compare(
         raise ConfigError(f"{strange[0]!r} is a condition of none of the runs")
     found, encoded, splits = list[Evidence](), list[EncodedRows](), list[str]()
     for run in loaded:
-        rows, split = run.rows_of(data)
-        splits.append(split)
+        rows, origin = run.rows_of(data)
+        splits.append(origin())
         mine = {c.name: given[c.name] for c in run.schema.conditions if c.name in given} if given else None
         pixels = seed if run.schema.binarize == "dynamic" else run.config.seed
         encoded.append(run.encoded(rows, mine, pixels))

@@ -29,7 +29,8 @@ __all__ = ["baselines_of", "evaluated"]
 
 def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | None) -> Assessment:
     """What an evaluation says of the rows; see `Run.evaluate`."""
-    rows, origin = run.rows_of(data)
+    rows, said = run.rows_of(data)
+    origin = said()
     started, encoded = time.perf_counter(), run.encoded(rows, given)
     train, validation = (_split(run, kind) for kind in ("train", "validation"))
     with bar("fitting baselines", shown=run.progress):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["beside", "fitted_on", "index_of", "rows_of", "training_source", "weighed"]
 
 
-def rows_of(run: Run, data: Any = None) -> tuple[Rows, Origin]:
-    """The rows that a verb is about, and what to call them; what reading changed in them is said in warnings.
+def rows_of(run: Run, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
+    """The rows that a verb is about; what reading changed in them is said in warnings.
+
+    With them comes a function that says what they are to the fit. It hashes data that were given, so it is called where
+    that is printed.
 
     A text file is read with the schema of the run: codes that are strings stay as they stand, numbers and dates are
     read as they were in training.
@@ -34,7 +39,7 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, Origin]:
     if data is None:
         if not len(run.division.test):
             raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
-        return run.division.rows(training_source(run), "test"), Origin.TEST
+        return run.division.rows(training_source(run), "test"), lambda: Origin.TEST
     pictured = run.schema.form == "images" and isinstance(data, (str, Path))
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
     source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
@@ -43,12 +48,16 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, Origin]:
     for one in source.splits.values():
         _demand_numbers(run, one.read())
     if "test" in source.splits:
-        return source.splits["test"].read(), Origin.TEST_PART
+        return source.splits["test"].read(), lambda: Origin.TEST_PART
     if len(source.splits) > 1:
         raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
+    return next(iter(source.splits.values())).read(), partial(_fitted_or_given, run, source)
+
+
+def _fitted_or_given(run: Run, source: Source) -> Origin:
     known = {run.record.data.digest, run.record.data.digest_x}
     seen = _digest(run, source) in known or digest(source) in known
-    return next(iter(source.splits.values())).read(), Origin.FITTED if seen else Origin.GIVEN
+    return Origin.FITTED if seen else Origin.GIVEN
 
 
 def _demand_numbers(run: Run, rows: Rows) -> None:
@@ -69,7 +78,7 @@ def training_source(run: Run) -> Source:
         path = run.record.data.path
         if not path:
             raise DataError("this run was fitted on data in memory; give the rows to evaluate")
-        if not Path(path.partition(".npz:")[0]).exists() and not Path(path).exists():
+        if not sources.place_of(path)[0].exists():
             raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
         source = sources.open_source(
             path, resize=run.schema.resize, background=run.schema.background, reading=_reading(run)

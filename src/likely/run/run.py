@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -468,8 +468,8 @@ class Run:
         made = made.weighted(weights_of(self.schema, rows, given))
         return made.fixed(self.config.seed if seed is None else seed).to(self.device)
 
-    def rows_of(self, data: Any = None) -> tuple[Rows, Origin]:
-        """The rows that a verb is about, and what to call them."""
+    def rows_of(self, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
+        """The rows that a verb is about, and a function that says what they are to the fit."""
         return rows_of(self, data)
 
     def training_source(self) -> Source:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from likely.config import Config
-from likely.data import Schema, Source, Split, digest
+from likely.data import Schema, Source, Split, digest, sources
 from likely.errors import ConfigError
 from likely.networks.precision import native_bfloat16
 from likely.run.directory import claim
@@ -77,9 +77,8 @@ def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) ->
 
 
 def _absolute(data: Any) -> str:
-    text = str(data)
-    file, mark, name = text.partition(".npz:")
-    return str(Path(file + ".npz").resolve()) + ":" + name if mark else str(Path(text).resolve())
+    file, member = sources.place_of(str(data))
+    return str(file.resolve()) + (f":{member}" if member is not None else "")
 
 
 def settle(config: Config) -> Config:

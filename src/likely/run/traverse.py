@@ -172,10 +172,10 @@ def _space(run: Run) -> str:
 
 def _codes(run: Run, numbers: list[int], data: Any, given: Given | None) -> tuple[Tensor, Tensor | None]:
     """Codes of some rows, `(rows, latent)`, and their y, which is one."""
-    rows, what = run.rows_of(data)
+    rows, origin = run.rows_of(data)
     for number in numbers:
         if not 0 <= number < len(rows):
-            raise ConfigError(f"there is no row {number}: {what} are {len(rows)} rows, numbered from 0")
+            raise ConfigError(f"there is no row {number}: {origin()} are {len(rows)} rows, numbered from 0")
     some: Rows = rows.read(np.asarray(numbers))
     encoded = run.encoded(some, given)
     y = encoded.covariates

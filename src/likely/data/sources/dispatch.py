@@ -19,7 +19,7 @@ from likely.data.sources.formats import FORMATS, format_of, readable
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
 
-__all__ = ["open_source"]
+__all__ = ["open_source", "place_of"]
 
 Progress = Callable[[int, int], None]
 
@@ -94,12 +94,20 @@ def _open(data: Any, options: Options) -> Source:
 
 
 def _open_path(text: str, options: Options) -> Source:
+    file, member = place_of(text)
+    path = _existing(str(file) if member is not None else text)
+    if member is not None:
+        return _open_file(path, replace(options, member=member))
+    return _open_folder(path, options) if path.is_dir() else _open_file(path, options)
+
+
+def place_of(text: str) -> tuple[Path, str | None]:
+    """The file that a path names, and NAME of `FILE.npz:NAME`; `None` where it names the whole file."""
     for ending in (ending for one in FORMATS if one.members for ending in one.endings):
         file, mark, name = text.rpartition(ending + ":")
         if mark and not Path(text).exists():
-            return _open_file(_existing(file + ending), replace(options, member=name))
-    path = _existing(text)
-    return _open_folder(path, options) if path.is_dir() else _open_file(path, options)
+            return Path(file + ending), name
+    return Path(text), None
 
 
 def _open_file(path: Path, options: Options) -> Source:

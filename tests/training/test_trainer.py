@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import likely
-from likely.config import TrainingConfig
+from likely.config import TrainingConfig, default_max_steps
 from likely.data import Batch, EncodedRows, ResidentRows
 from likely.likelihoods import Bernoulli
 from likely.models import VAE
@@ -112,7 +112,7 @@ def test_the_warm_up_ends_at_one_and_the_rate_at_zero() -> None:
 def test_an_open_budget_decays_over_a_fifth_of_the_steps_taken_once_validation_stalls() -> None:
     schedule = Schedule.make(CONFIG, 10_000)
     assert schedule.open
-    assert schedule.end() == Schedule.maximum(10_000)
+    assert schedule.end() == default_max_steps(10_000)
     assert schedule.stalls(2000, since_best=100)
     assert not schedule.stalls(2000, since_best=1)
     assert schedule.end(decay_from=2000) == 2400

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from likely.config import default_max_steps
 from likely.data import Schema
 
 __all__ = ["Usual", "usual_sizes"]
@@ -42,7 +43,7 @@ def usual_sizes(schema: Schema) -> Usual:
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in BY_ROWS if n < limit)
     batch = min(512, max(32, _power(max(n, 2) / 16)))
-    most = max(600, round(60 * math.sqrt(n)))
+    most = default_max_steps(n)
     if schema.uniform:
         width = max(by_rows, 256) if d >= 500 else min(by_rows, 256)
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))

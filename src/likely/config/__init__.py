@@ -5,15 +5,21 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from likely.errors import ConfigError
 
-__all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig"]
+__all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig", "default_max_steps"]
 
 ROLES = ("encoder", "decoder", "model", "objective")
+
+
+def default_max_steps(rows: int) -> int:
+    """The most steps of a fit without a budget, by its training rows: 60 √rows, at least 600."""
+    return max(600, round(60 * math.sqrt(rows)))
 
 
 def _at_least(config: object, least: int, *names: str) -> None:

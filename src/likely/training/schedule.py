@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from likely.config import TrainingConfig
+from likely.config import TrainingConfig, default_max_steps
 
 __all__ = ["Schedule"]
 
@@ -49,18 +49,13 @@ class Schedule:
         if config.epochs is not None:
             last = math.ceil(config.epochs * per_epoch)
         opened = last is None
-        total = max(1, last if last is not None else config.max_steps or cls.maximum(rows))
+        total = max(1, last if last is not None else config.max_steps or default_max_steps(rows))
         return cls(total, opened, round(config.warmup * total), max(1, total // VALIDATIONS))
 
     @classmethod
     def further(cls, steps: int, peak: float) -> Schedule:
         """The schedule of training that goes on: the rate rises to this share of the first, then falls to zero."""
         return cls(steps, open=False, warmup_steps=0, validate_every=max(1, steps // VALIDATIONS), peak=peak)
-
-    @staticmethod
-    def maximum(rows: int) -> int:
-        """The stated maximum of steps without a budget: 60 √rows, at least 600."""
-        return max(600, round(60 * math.sqrt(rows)))
 
     def end(self, decay_from: int | None = None) -> int:
         """The step after which training ends, given where an open budget's decay began."""

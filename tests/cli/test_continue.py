@@ -39,8 +39,8 @@ def test_what_cannot_be_continued_is_refused_and_nothing_touched(run: Path, tmp_
     before = snapshot(run)
     fit = ("fit", "--continue", run)
     assert "not the rows that the run was fitted on" in refused(capsys, "fit", tmp_path / "other.csv", *fit[1:], *MORE)
-    assert "--latent is told by the run" in refused(capsys, *fit, "--latent", 3, *MORE)
-    assert "--set width is told by the run" in refused(capsys, *fit, "--set", "width=3", *MORE)
+    assert "--latent is set by the run" in refused(capsys, *fit, "--latent", 3, *MORE)
+    assert "--set width is set by the run" in refused(capsys, *fit, "--set", "width=3", *MORE)
     assert "minutes, epochs or steps" in refused(capsys, *fit)
     for steps in ("x", "²"):
         assert "whole number" in refused(capsys, *fit, "--set", f"steps={steps}")

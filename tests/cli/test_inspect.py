@@ -36,7 +36,7 @@ def table(rows: int = ROWS) -> pd.DataFrame:
 
 
 def holed() -> Inspection:
-    """What a table with holes and dates would be found to be."""
+    """The schema of a table with missing cells and dates."""
     found = likely.inspect(table())
     frame = table().assign(born=pd.date_range("1970-01-01", periods=ROWS, freq="9D"))
     frame = frame.mask(np.arange(ROWS)[:, None] % 4 == np.arange(4))
@@ -111,7 +111,7 @@ def test_a_page_stands_alone(tmp_path: Path, capsys: Capture) -> None:
     assert not re.search(r"https?://|<script|<link", html)
     assert html.count("<article") == 4
     assert html.count("<svg") == 3
-    assert html.count('class="holes"') == 4
+    assert html.count('class="missing-share"') == 4
     assert "a&lt;b&gt;.csv" in html
     assert "left out of the model" in html
 

@@ -1,4 +1,4 @@
-"""What the cells of an array are taken for follows from their values, whatever type holds them."""
+"""What the cells of an array are inferred as follows from their values, whatever type holds them."""
 
 from __future__ import annotations
 

@@ -138,8 +138,8 @@ def test_what_the_run_has_already_is_not_told_again(begun: likely.Run) -> None:
     for told, words in (
         ({"latent": 5}, "latent is 2 in the run"),
         ({"prior": "normal"}, "prior is mixture"),
-        ({"column": {"count": "real"}}, "column is told by the run"),
-        ({"limits": {"real": (0, None)}}, "limits is told by the run"),
+        ({"column": {"count": "real"}}, "column is set by the run"),
+        ({"limits": {"real": (0, None)}}, "limits is set by the run"),
         ({"condition": "town"}, "condition 'town'"),
         ({"exposure": "real"}, "exposure 'real'"),
     ):

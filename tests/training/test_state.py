@@ -167,7 +167,7 @@ def test_training_asks_torch_for_no_random_number_of_its_own() -> None:
 def test_after_its_end_training_goes_on_from_the_last_weights_under_a_schedule_of_its_own() -> None:
     trainer, state = started("normal", Schedule(40, open=False, warmup_steps=4, validate_every=5))
     trainer.run(state)
-    best, kept, last = state.outcome.best, len(state.outcome.history), state.last
+    best, kept, last = state.outcome.best, len(state.outcome.history), state.last_weights
     assert last is not None
     state.begin_again()
     equal(state.model.state_dict(), last)

@@ -113,8 +113,8 @@ def test_an_open_budget_decays_over_a_fifth_of_the_steps_taken_once_validation_s
     schedule = Schedule.make(CONFIG, 10_000)
     assert schedule.open
     assert schedule.end() == default_max_steps(10_000)
-    assert schedule.stalls(2000, since_best=100)
-    assert not schedule.stalls(2000, since_best=1)
+    assert schedule.stops_early(2000, since_best=100)
+    assert not schedule.stops_early(2000, since_best=1)
     assert schedule.end(decay_from=2000) == 2400
     assert schedule.rate(2000, decay_from=2000) == pytest.approx(1)
     assert schedule.rate(2399, decay_from=2000) < 0.01

@@ -24,11 +24,11 @@ def anomalous(
     run: Run, data: Any, ranked: pd.DataFrame, *, n: int, output: Path | None, overwrite: bool, json: bool
 ) -> None:
     """Write all rows as they are ranked, and print the first n of them."""
-    told = ranked.rename_axis("row").reset_index()
+    rows = ranked.rename_axis("row").reset_index()
     if output is not None:
-        save_frame(told, output, overwrite=overwrite)
+        save_frame(rows, output, overwrite=overwrite)
     if json:
-        document({"rows": len(told), "anomalies": plain(told.head(n)), **({"output": str(output)} if output else {})})
+        document({"rows": len(rows), "anomalies": plain(rows.head(n)), **({"output": str(output)} if output else {})})
     elif output is None:
         say(_table(run, data, ranked, n), *_summary(ranked, n))
 

@@ -20,6 +20,7 @@ __all__ = [
     "Device",
     "Exposed",
     "FitData",
+    "Given",
     "Init",
     "Json",
     "Kinds",
@@ -32,7 +33,6 @@ __all__ = [
     "Seed",
     "Split",
     "Stored",
-    "Told",
     "Weighted",
 ]
 
@@ -57,7 +57,7 @@ Kinds = Annotated[
     typer.Option(
         "--column",
         metavar="NAME=KIND",
-        help="Take a column for listed, real, positive, grid, count, levels, binary, categorical, ordered, constant, "
+        help="Model a column as listed, real, positive, grid, count, levels, binary, categorical, ordered, constant, "
         "date; identifier, text, ignore leave it out. The cells of an array are x: levels, binary, real, grid.",
     ),
 ]
@@ -70,7 +70,7 @@ Conditions = Annotated[
         "or a column of the table that lies beside pictures.",
     ),
 ]
-Told = Annotated[
+Given = Annotated[
     list[str] | None,
     typer.Option("--given", metavar="COLUMN=VALUE", help="The value of a condition, for every row."),
 ]

@@ -37,7 +37,7 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
     Raises
     ------
     ConfigError
-        If an option is told that the run has already.
+        If an option is given that the run has already.
 
     """
     from likely.cli import show
@@ -45,22 +45,22 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
     from likely.cli.options import settings
 
     given = {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-    told: dict[str, Any] = {name: ctx.params[name] for name in given}
-    options = settings(told.get("set_"))
+    chosen: dict[str, Any] = {name: ctx.params[name] for name in given}
+    options = settings(chosen.get("set_"))
     words = [f"--{name.rstrip('_').replace('_', '-')}" for name in sorted(given - set(TAKEN))]
     words += [f"--set {name}" for name in options if name not in ("steps", "training.steps")]
     if words:
         raise ConfigError(
-            f"{words[0]} is told by the run that is continued; start another fit from its weights: "
+            f"{words[0]} is set by the run that is continued; start another fit from its weights: "
             f"likely fit DATA --init {run} -o RUN"
         )
-    budget: dict[str, Any] = {name: told[name] for name in ("minutes", "epochs") if name in told}
+    budget: dict[str, Any] = {name: chosen[name] for name in ("minutes", "epochs") if name in chosen}
     steps = next(iter(options.values()), None)
     if steps is not None:
         budget["steps"] = _whole(steps)
-    fitted = opened(run, told.get("device"))
+    fitted = opened(run, chosen.get("device"))
     longer = fitted.continue_training(
-        told.get("data"), out=told.get("output", run), overwrite=bool(told.get("overwrite")), **budget
+        chosen.get("data"), out=chosen.get("output", run), overwrite=bool(chosen.get("overwrite")), **budget
     )
     show.fitted(longer, json=json)
     return 130 if longer.record.interrupted else 0

@@ -14,7 +14,7 @@ __all__ = ["Commands", "tell_version"]
 class Commands(TyperGroup):
     """The commands, each with the whole sentence that says what it does.
 
-    Ctrl-C outside training, which typer would end without a word, is said.
+    Ctrl-C outside training prints a line and exits with 130, where typer would exit without a word.
     """
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -32,9 +32,9 @@ class Commands(TyperGroup):
             raise typer.Exit(130) from interrupt
 
 
-def tell_version(told: bool) -> None:
+def tell_version(asked: bool) -> None:
     """Print the version where it is asked for, and end."""
-    if told:
+    if asked:
         import likely
 
         print(f"likely {likely.__version__}")

@@ -1,4 +1,4 @@
-"""What a data set is taken for: in the terminal, one line and a small picture a column; or a page, or JSON."""
+"""What a data set is inferred as: in the terminal, one line and a small picture a column; or a page, or JSON."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def ready(path: Path | None, *, overwrite: bool) -> None:
 
 
 def inspection(found: Inspection, *, name: str, output: Path | None, json: bool) -> None:
-    """What a data set was taken for, printed or written."""
+    """The inferred schema, printed or written."""
     if output is not None:
         from likely.report import render_inspection
 
@@ -75,8 +75,8 @@ def _table(found: Inspection) -> Any:
     from rich.table import Table
 
     terminal, columns = console(), found.schema.columns
-    told: list[Summary | None] = [*found.summaries, *[None] * len(columns)]
-    pairs = list(zip(columns, told, strict=False))
+    summaries: list[Summary | None] = [*found.summaries, *[None] * len(columns)]
+    pairs = list(zip(columns, summaries, strict=False))
     gaps = [column.missing if summary is None else summary.missing for column, summary in pairs]
     wide, blocks = terminal.width >= WIDE, ASCII if terminal.options.ascii_only else BLOCKS
     table = Table(box=None, pad_edge=False)

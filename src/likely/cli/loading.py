@@ -36,5 +36,5 @@ def opened(path: Path, device: str | None = None) -> Run:
         named = json.loads((path / "config.json").read_text())["factories"]
     except (OSError, ValueError, TypeError, KeyError):
         named = {}
-    mine = {role: told for role, told in brought().items() if isinstance(named, dict) and role in named}
+    mine = {role: part for role, part in brought().items() if isinstance(named, dict) and role in named}
     return likely.load(path, device=device, factories=mine or None)

@@ -10,7 +10,7 @@ from pathlib import Path
 from likely.config import Config
 from likely.errors import ConfigError
 
-__all__ = ["checked_seed", "limits", "pairs", "read_config", "settings", "size", "told"]
+__all__ = ["checked_seed", "given_values", "limits", "pairs", "read_config", "settings", "size"]
 
 LAST = ("--column", "--limits", "--date-format")
 OWN = (
@@ -55,7 +55,7 @@ def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
     return made
 
 
-def told(words: Sequence[str] | None) -> dict[str, str]:
+def given_values(words: Sequence[str] | None) -> dict[str, str]:
     """`--given` words, each column once."""
     made = pairs(words, "--given")
     if len(made) < len(words or ()):

@@ -59,7 +59,7 @@ def deliver(
 ) -> None:
     """Write a frame or an array where it was asked for, or print a frame; with columns all pictures, so many a line.
 
-    What is told beside the rows is in the JSON.
+    Notices beside the rows are in the JSON.
 
     Raises
     ------
@@ -115,20 +115,20 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
 
 def tell_given(drawn: Any) -> None:
     """Say how probable the condition was that rows were drawn under, and how they were found."""
-    told = getattr(drawn, "attrs", {}).get("given")
-    if not told:
+    facts = getattr(drawn, "attrs", {}).get("given")
+    if not facts:
         return
     how = "exact, by rejection"
-    if told["effective_draws"] is not None:
-        how = f"by weights of {told['effective_draws']:.0f} effective draws of z"
-    print(f"P(condition) = {told['probability']:.4g} +- {told['se']:.1g} under the model; {how}", file=sys.stderr)
+    if facts["effective_draws"] is not None:
+        how = f"by weights of {facts['effective_draws']:.0f} effective draws of z"
+    print(f"P(condition) = {facts['probability']:.4g} +- {facts['se']:.1g} under the model; {how}", file=sys.stderr)
 
 
 def tell_range(drawn: Any) -> None:
     """Say how many rows lay outside the range of the training rows and were drawn again."""
-    told = getattr(drawn, "attrs", {}).get("range")
-    if told and told["outside"]:
-        share = f"{100 * told['outside']:.3g}% of {told['rows']:,} rows drawn"
+    facts = getattr(drawn, "attrs", {}).get("range")
+    if facts and facts["outside"]:
+        share = f"{100 * facts['outside']:.3g}% of {facts['rows']:,} rows drawn"
         print(
             f"{share} lay outside the range of the training rows and were drawn again; --beyond-range keeps such rows",
             file=sys.stderr,

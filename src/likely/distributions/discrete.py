@@ -65,7 +65,7 @@ class Categorical(Distribution):
     """P(x = c) = (1 − reserve) softmax(logits)_c, per cell, in nats (counting measure).
 
     The code −1 stands for "a value never seen in training", which has mass `reserve`: the distribution is normalised
-    over the known categories and that one event. Where the codes are numbers, what lies outside is told apart by its
+    over the known categories and that one event. Where the codes are numbers, what lies outside is distinguished by its
     distance.
 
     Parameters

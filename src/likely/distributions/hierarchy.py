@@ -16,7 +16,7 @@ __all__ = ["Descend", "Descent", "Hierarchy"]
 
 
 class Descent(Protocol):
-    """What one way down gives: codes, the groups' priors and, where x was there, their posteriors."""
+    """Codes z of all groups, with the moments of their priors and, where x was given, of their posteriors."""
 
     @property
     def z(self) -> Tensor:
@@ -40,7 +40,7 @@ class Descent(Protocol):
 
 
 class Descend(Protocol):
-    """The network of the way down."""
+    """The network from the top group of z to the last."""
 
     def __call__(
         self, *, noise: Tensor | None = None, z: Tensor | None = None, features: Sequence[Tensor] | None = None

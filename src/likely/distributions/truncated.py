@@ -1,4 +1,4 @@
-"""A distribution kept within limits."""
+"""A distribution conditioned on lying between two limits."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from likely.distributions.univariate import LocationScale, uniform
 
 __all__ = ["Truncated"]
 
-MAX_LIMIT = 1e30  # a limit that is none
-ROUNDING = 1e-14  # of a limit there and back, from one unit to another
+MAX_LIMIT = 1e30  # beyond it a limit counts as infinite
+ROUNDING = 1e-14  # relative error of a limit after a change of units and back
 
 
 @cache

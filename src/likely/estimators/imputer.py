@@ -108,8 +108,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         return self
 
     def _options(self) -> dict[str, Any]:
-        told = super()._options()
-        return told | {"objective": told["objective"] or WEIGHTED}
+        options = super()._options()
+        return options | {"objective": options["objective"] or WEIGHTED}
 
     def transform(self, X: Any) -> pd.DataFrame | np.ndarray:
         """The rows with their missing cells filled, as they came."""

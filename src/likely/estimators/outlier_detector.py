@@ -27,10 +27,10 @@ STARTS, FEW_ROWS = 3, 500
 
 @final
 class VAEOutlierDetector(OutlierMixin, Learner):
-    """Outliers as the rows of least log P, under scikit-learn's contract.
+    """Outlier detector that marks the rows of least log P, under scikit-learn's contract.
 
     A number x counts by its distance and by its rank, as t(x) = (x − mean) / deviation + Φ⁻¹(F(x)) of its column, and
-    t is taken for normal given z with a quarter of its deviation (`kernel:0.25`), not as finely as it is recorded:
+    t is modelled as normal given z with a quarter of its deviation (`kernel:0.25`), not as finely as it is recorded:
     log P then tells of where rows lie, not of the digits they end in. It is a density of t, not one of the data's
     units. Categories, truths and numbers of which there are few different ones have masses; a table of these alone has
     the likelihoods of `likely.fit`. With a likelihood of one's own, columns are taken as they are.
@@ -43,8 +43,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     With `novelty=True`, one to all rows and jittered copies of them, by the evidence lower bound.
 
     A row is an outlier, −1, where log P is below `offset_`, the quantile of order `contamination` of log P over the
-    rows of the fit; else it is an inlier, 1. Rows are what `VariationalAutoencoder` takes. Of a row with missing cells
-    log P is that of the observed ones, and so higher in most cases: compare rows with the same holes.
+    rows of the fit; else it is an inlier, 1. Rows are what `VariationalAutoencoder` takes. For a
+    row with missing cells, log P covers the observed cells only; compare it only with rows that miss the same cells.
 
     Parameters
     ----------

@@ -15,9 +15,9 @@ from likely.data.cells import missing_cells
 from likely.data.split import MAX_VALIDATION_ROWS
 from likely.errors import DataError
 
-__all__ = ["LEAST", "checked", "division_of", "likelier", "named", "quantile", "seed_of", "weighed", "weighted"]
+__all__ = ["MIN_ROWS", "checked", "division_of", "likelier", "named", "quantile", "seed_of", "weighed", "weighted"]
 
-LEAST = 3  # rows: two to train on and one to validate with
+MIN_ROWS = 3  # rows: two to train on and one to validate with
 FEW = 5
 
 
@@ -27,7 +27,7 @@ def checked(estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = F
     Parameters
     ----------
     estimator
-        It is told `n_features_in_` and `feature_names_in_` while fitting, and asked for them later.
+        It is given `n_features_in_` and `feature_names_in_` while fitting, and asked for them later.
     X
         A frame, or anything that scikit-learn makes an array of numbers, NaN where a cell is missing.
     names
@@ -42,7 +42,7 @@ def checked(estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = F
         As scikit-learn words it: too few rows, other columns than in the fit, sparse, complex, infinite, no numbers.
 
     """
-    least = LEAST if fitting else 1
+    least = MIN_ROWS if fitting else 1
     if isinstance(X, pd.DataFrame) and (fitting or names is not None):
         validate_data(estimator, X, reset=fitting, skip_check_array=True)
         if len(X) < least:
@@ -70,11 +70,11 @@ def weighed(rows: pd.DataFrame | np.ndarray, sample_weight: Any) -> tuple[pd.Dat
     """
     if sample_weight is None:
         return rows, None
-    told = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
-    kept = told > 0
-    if kept.sum() < LEAST:
-        raise DataError(f"{int(kept.sum())} rows have a weight above 0; at least {LEAST} are needed")
-    return rows[kept], None if (told[kept] == 1).all() else told[kept]
+    weights = _check_sample_weight(sample_weight, rows, dtype=np.float64, ensure_non_negative=True)
+    kept = weights > 0
+    if kept.sum() < MIN_ROWS:
+        raise DataError(f"{int(kept.sum())} rows have a weight above 0; at least {MIN_ROWS} are needed")
+    return rows[kept], None if (weights[kept] == 1).all() else weights[kept]
 
 
 def weighted(rows: pd.DataFrame | np.ndarray, weights: np.ndarray | None) -> tuple[pd.DataFrame | np.ndarray, Any]:
@@ -107,8 +107,8 @@ def named(made: pd.DataFrame | np.ndarray, names: pd.Index | None) -> pd.DataFra
 def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
     """All rows train but a tenth, which choose the weights: at most 5,000, at least 5 or a quarter, at least one.
 
-    Who fits an estimator keeps the rows that it is judged by, so there are no test rows. Of each column with holes a
-    row that misses it trains, so that Q(z|x) knows such rows.
+    Who fits an estimator keeps the rows that it is judged by, so there are no test rows. Of each column with missing
+    cells a row that misses it trains, so that Q(z|x) knows such rows.
     """
     count = len(rows)
     missing = _missing(rows)
@@ -128,7 +128,7 @@ def likelier(
     that has one which they miss.
     """
     kept = log_px >= quantile(log_px, dropped, weights)
-    if kept.sum() < LEAST:
+    if kept.sum() < MIN_ROWS:
         return np.ones(len(rows), dtype=bool)
     missing = _missing(rows)
     for cells in np.hstack([missing, ~missing]).T:

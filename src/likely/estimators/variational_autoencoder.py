@@ -91,7 +91,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     def sample(
         self, n_samples: int = 1, *, random_state: Any = None, beyond_range: bool = False
     ) -> pd.DataFrame | np.ndarray:
-        """Draw rows: z ~ P(z), then x ~ P(x|z); of a frame within the range of its rows, unless told (`Run.sample`).
+        """Draw rows: z ~ P(z), then x ~ P(x|z); of a frame within the range of its rows (`Run.sample`).
 
         Raises
         ------

@@ -219,7 +219,7 @@ def _headline(
 ) -> str:
     """What is read first; why nothing is compared, where that is so."""
     if text:
-        text = f"{given_y(text)} (It is told y, and they are not.)" if schema.conditions else text
+        text = f"{given_y(text)} (It is given y, and they are not.)" if schema.conditions else text
         without = missing and baselines is not None and baselines.measure == "mass"
         return text + (" (Compressors are left out: cells are missing.)" if without else "")
     if scores:

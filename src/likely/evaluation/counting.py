@@ -15,7 +15,7 @@ from likely.models import Model
 
 __all__ = ["Counting", "counting"]
 
-MORE = 10.0
+MIN_EXCESS = 10.0  # copies, in multiples of those that chance explains
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +75,7 @@ def counting(model: Model, rows: EncodedRows, log_px: np.ndarray) -> Counting:
         fellows = len(rows) if rows.covariates is None else _fellows(rows.covariates.cpu().numpy())[first]
         with np.errstate(over="ignore"):
             expected = (fellows - 1) * np.exp(log_px[first])
-        by_chance = (_countable(model, rows)[first] & (MORE * expected >= size - 1))[sets]
+        by_chance = (_countable(model, rows)[first] & (MIN_EXCESS * expected >= size - 1))[sets]
         sets = np.where(by_chance, len(size) + np.arange(len(rows)), sets)
     weights = None if rows.weights is None else rows.weights.cpu().numpy()
     return Counting(np.unique(sets, return_inverse=True)[1], weights)

@@ -112,7 +112,8 @@ def evidence(
 ) -> Evidence:
     """Estimate log P(x) and the terms of the identity for each row, in memory that does not depend on `samples`.
 
-    Of a row with missing cells x is what is observed of it: log P(x) is that of the marginal law of these cells.
+    Of a row with missing cells x is what is observed of it: log P(x) is that of the marginal distribution of these
+    cells.
 
     The importance-weighted bound is L_K = E log (1/K) Σ_k P(x, z_k)/Q(z_k|x), z_k ~ Q(z|x) (Burda, Grosse,
     Salakhutdinov 2016, equation 8); the other terms use the same z_k. The noise behind z_k is keyed by (seed, row, k).

@@ -19,9 +19,9 @@ SHUFFLES = 5
 def column_fidelity(real: pd.DataFrame, sampled: pd.DataFrame) -> pd.Series:
     """1 less the distance between a column's real and its sampled distribution, for each column of `real`.
 
-    Numbers and dates: Kolmogorov and Smirnov's, the largest difference in P(x ≤ t) over t. Where there are holes, the
+    Numbers and dates: Kolmogorov and Smirnov's, the largest difference in P(x ≤ t) over t. Where cells are missing, the
     events x ≤ t, x > t and `missing` all count, and the largest difference is taken. Everything else: total variation,
-    ½ Σ_v |P(v) − P'(v)|, a hole being one more value. Called KSComplement and TVComplement by Patki, Wedge,
+    ½ Σ_v |P(v) − P'(v)|, a missing cell being one more value. Called KSComplement and TVComplement by Patki, Wedge,
     Veeramachaneni 2016 (The synthetic data vault) and the metrics that came of it.
 
     Parameters
@@ -48,8 +48,8 @@ def pair_fidelity(real: pd.DataFrame, sampled: pd.DataFrame) -> pd.DataFrame:
     """1 less the total variation between a pair's real and its sampled joint distribution, for each pair of columns.
 
     Numbers and dates are put into the tenths of the real rows, whose edges are their deciles (a bin has its upper edge,
-    and deciles that fall together make one); other values are taken as they are, and a hole is one more bin or value.
-    Chance makes it less than 1: see `chance_fidelity`.
+    and deciles that fall together make one); other values are taken as they are, and a missing cell is one more bin or
+    value. Chance makes it less than 1: see `chance_fidelity`.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def chance_fidelity(real: pd.DataFrame, sampled: pd.DataFrame, *, seed: int = 0)
 
 @dataclass(frozen=True, eq=False)
 class _Pooled:
-    """Real and sampled rows in one: numbers with NaN for holes, or codes with −1, and whether they are numbers."""
+    """Real and sampled rows in one: numbers (NaN where missing) or codes (−1 where missing), and which they are."""
 
     names: pd.Index
     values: list[np.ndarray]

@@ -70,7 +70,7 @@ class Tail:
 
 
 def pareto_shape(excess: Tensor) -> Tensor:
-    """Shape k of a generalised Pareto law, p(x) = (1 + k x/σ)^(−1/k − 1)/σ: `(rows, n)` -> `(rows,)`.
+    """Shape k of a generalised Pareto distribution, p(x) = (1 + k x/σ)^(−1/k − 1)/σ: `(rows, n)` -> `(rows,)`.
 
     The estimator of Zhang and Stephens (2009), whose k is minus this one: with θ = −k/σ, k(θ) = (1/n) Σ log(1 − θ x)
     and the profile log-likelihood l(θ) = n (log(−θ/k(θ)) − k(θ) − 1), θ̂ is the mean of

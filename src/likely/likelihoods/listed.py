@@ -19,7 +19,7 @@ from likely.likelihoods.warped import log_scale, spread, start
 
 __all__ = ["Listed"]
 
-PASSES, FARTHEST, LEAST = 20, 3.0, 1e-300
+MAX_PASSES, MAX_OFFSET, MIN_MASS = 20, 3.0, 1e-300
 
 
 class Listed(Likelihood):
@@ -110,13 +110,13 @@ class Listed(Likelihood):
         some = (drawn > 0).any(0).unsqueeze(-1) & (wanted > 0)
         chance = self(parameters).probs.to(torch.float64) * drawn.unsqueeze(-1)
         offset = torch.zeros_like(self.offset)
-        for _ in range(PASSES):
+        for _ in range(MAX_PASSES):
             weighted = chance * offset.exp()
-            share = (weighted * (drawn / weighted.sum(-1).clamp_min(LEAST)).unsqueeze(-1)).sum(0)
+            share = (weighted * (drawn / weighted.sum(-1).clamp_min(MIN_MASS)).unsqueeze(-1)).sum(0)
             gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (share / share.sum(-1, keepdim=True)).log()
             offset = offset + gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
-        mean = (wanted * offset).sum(-1, keepdim=True) / wanted.sum(-1, keepdim=True).clamp_min(LEAST)
-        self.offset = (self.offset + (offset - mean)).clamp(-FARTHEST, FARTHEST)
+        mean = (wanted * offset).sum(-1, keepdim=True) / wanted.sum(-1, keepdim=True).clamp_min(MIN_MASS)
+        self.offset = (self.offset + (offset - mean)).clamp(-MAX_OFFSET, MAX_OFFSET)
         self._matched = True
 
 

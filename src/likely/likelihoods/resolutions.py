@@ -19,9 +19,9 @@ from likely.likelihoods.warped import Warped, log_scale
 
 __all__ = ["Resolutions"]
 
-STEPS, ABSENT, LEAST = 20, -1e4, 1e-6
-ROUNDS, PASSES, CAUTION, FARTHEST = 3, 20, 0.7, 3.0
-MOST = 1.0  # of what z adds to the logarithm of a share
+MAX_STEPS, ABSENT, MIN_SHARE = 20, -1e4, 1e-6
+ROUNDS, PASSES, CAUTION, MAX_OFFSET = 3, 20, 0.7, 3.0
+MAX_SHIFT = 1.0  # of what z adds to the logarithm of a share
 
 
 class Resolutions(Likelihood):
@@ -108,8 +108,8 @@ class Resolutions(Likelihood):
         logits, loc, raw = components(finest, parameters, 3)
         plain = Levels(levels.step, levels.low, levels.high)
         distribution = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
-        known = self.shares.clamp_min(LEAST).log().unsqueeze(-2)
-        weights = known + bounded(weights - known, -MOST, MOST) + self.offset.unsqueeze(-2)
+        known = self.shares.clamp_min(MIN_SHARE).log().unsqueeze(-2)
+        weights = known + bounded(weights - known, -MAX_SHIFT, MAX_SHIFT) + self.offset.unsqueeze(-2)
         weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), ABSENT)
         return distributions.Resolutions(weights, distribution, self._grids(), levels.reserve)
 
@@ -117,11 +117,11 @@ class Resolutions(Likelihood):
         """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
         base, shares = self.finest.initial(values), self.shares.expand(*self.event_shape, -1)
         inside = self._law(base, torch.zeros(*self.event_shape, self.finest.count, shares.shape[-1])).apart(values)
-        for _ in range(STEPS):
+        for _ in range(MAX_STEPS):
             held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
             shares = held / held.sum(-1, keepdim=True)
-        known = self.shares.clamp_min(LEAST).log()
-        raw = known + unbounded(shares.clamp_min(LEAST).log() - known, -MOST, MOST)
+        known = self.shares.clamp_min(MIN_SHARE).log()
+        raw = known + unbounded(shares.clamp_min(MIN_SHARE).log() - known, -MAX_SHIFT, MAX_SHIFT)
         logits = raw.movedim(-1, 0).expand(self.finest.count, -1, *self.event_shape)
         return torch.cat([base, logits.flatten().to(torch.float32)])
 
@@ -145,7 +145,7 @@ class Resolutions(Likelihood):
                 found = (share.unsqueeze(-1) * chance).sum((0, -2))
                 gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (found / found.sum(-1, keepdim=True)).log()
                 moved = moved + CAUTION * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
-            self.offset = (self.offset + moved).clamp(-FARTHEST, FARTHEST)
+            self.offset = (self.offset + moved).clamp(-MAX_OFFSET, MAX_OFFSET)
 
     def _classes(self, values: Tensor, counted: Tensor) -> Tensor:
         """Which class numbers `(rows, *event, n)` are of, times how often they count: `(rows, *event, n, classes)`."""

@@ -36,7 +36,7 @@ def render(findings: Findings) -> str:
 
 def render_inspection(found: Inspection, name: str) -> str:
     """
-    Write what a data set is taken for as one self-contained HTML document, with a picture of every column.
+    Write the inferred schema of a data set as one self-contained HTML document, with a picture of every column.
 
     Parameters
     ----------

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from likely.data.histogram import Bins
 
-__all__ = ["amount", "date_axis", "named_rows", "number_axis", "percent", "short", "told_spikes"]
+__all__ = ["amount", "date_axis", "named_rows", "note_spikes", "number_axis", "percent", "short"]
 
 Along = Literal["x", "y"]
 YEAR = 366 * 86400
@@ -82,7 +82,7 @@ def named_rows(axes: Axes, names: list[str], length: int = 14) -> None:
     axes.grid(visible=False, axis="y")
 
 
-def told_spikes(axes: Axes, edges: np.ndarray, shares: list[np.ndarray]) -> None:
+def note_spikes(axes: Axes, edges: np.ndarray, shares: list[np.ndarray]) -> None:
     """Write their shares beside the bars that are higher than the frame, which is what says that they are cut."""
     top = axes.get_ylim()[1]
     low, high = axes.transData.transform([(edges[0], 0), (edges[-1], 0)])[:, 0]

@@ -260,7 +260,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
 
 
 def _sampled(run: Run, count: int, **options: Any) -> Any:
-    """As `sample` draws unless told; from all of P(x) where next to nothing of it lies within the range."""
+    """As `sample` draws by default; from all of P(x) where next to nothing of it lies within the range."""
     try:
         return run.sample(count, **options)
     except DataError:

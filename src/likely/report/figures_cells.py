@@ -38,10 +38,10 @@ def explained(columns: pd.DataFrame) -> Figure:
     axes.margins(x=0.04)
     edge = axes.get_yaxis_transform()
     for line, (value, gain) in enumerate(zip(given, gains, strict=True)):
-        for x, told in ((1.075, f"{value:.2f}"), (1.145, signed(gain) if np.isfinite(gain) else "")):
-            axes.text(x, line, told.replace("-", "−"), transform=edge, ha="right", va="center", fontsize=8, color=INK)
-    for x, told in ((1.075, "with z"), (1.145, "z adds" if np.isfinite(gains).any() else "")):
-        axes.text(x, -0.9, told, transform=edge, ha="right", va="center", fontsize=8, color=MUTED)
+        for x, label in ((1.075, f"{value:.2f}"), (1.145, signed(gain) if np.isfinite(gain) else "")):
+            axes.text(x, line, label.replace("-", "−"), transform=edge, ha="right", va="center", fontsize=8, color=INK)
+    for x, label in ((1.075, "with z"), (1.145, "z adds" if np.isfinite(gains).any() else "")):
+        axes.text(x, -0.9, label, transform=edge, ha="right", va="center", fontsize=8, color=MUTED)
     axes.set_yticks(place, [short(str(name), 28) for name in shown.index])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
     axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel="nats per cell that is observed: further right is better")

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from likely.data.histogram import HUGE, bins, ceiling, numbers
-from likely.report.axes import date_axis, named_rows, number_axis, percent, short, told_spikes
+from likely.report.axes import date_axis, named_rows, note_spikes, number_axis, percent, short
 from likely.report.theme import DATA, MODEL, MUTED, WIDTH, themed
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _histogram(axes: Axes, real: np.ndarray, sampled: np.ndarray, *, dates: bool
     axes.set(yticks=[], ylim=(0, ceiling(*shares)))
     axes.grid(visible=False)
     (date_axis if dates else number_axis)(axes, spread)
-    told_spikes(axes, spread.edges, shares)
+    note_spikes(axes, spread.edges, shares)
     low, high = spread.edges[0], spread.edges[-1]
     outside = [1 - ((v >= low) & (v <= high)).mean() if v.size else 0.0 for v in (real, sampled)]
     return [f"outside {percent(outside[0])} / {percent(outside[1])}"] if max(outside) > 0 else []

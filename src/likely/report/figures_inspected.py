@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from likely.data.histogram import Bins, ceiling
 from likely.data.summary import Summary
-from likely.report.axes import date_axis, named_rows, number_axis, told_spikes
+from likely.report.axes import date_axis, named_rows, note_spikes, number_axis
 from likely.report.theme import DATA, EXTRA, themed
 
 __all__ = ["column"]
@@ -39,5 +39,5 @@ def column(summary: Summary) -> Figure | None:
     axes.set(yticks=[], ylim=(0, ceiling(heights)))
     axes.grid(visible=False)
     (date_axis if summary.dates else number_axis)(axes, spread)
-    told_spikes(axes, spread.edges, [heights])
+    note_spikes(axes, spread.edges, [heights])
     return figure

@@ -122,7 +122,7 @@ def _within(places: np.ndarray, values: np.ndarray, spread: Bins) -> np.ndarray:
 
 
 def _joint(x: _Side, y: _Side, which: str) -> np.ndarray:
-    """Shares `(vertical, horizontal)`; rows with a hole in either column, or outside, are in none."""
+    """Shares `(vertical, horizontal)`; rows that miss either cell, or outside, are in none."""
     across, down = getattr(x, which), getattr(y, which)
     shape = len(y.edges) - 1, len(x.edges) - 1
     shown = (across >= 0) & (down >= 0)

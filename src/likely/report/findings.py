@@ -97,7 +97,7 @@ class Findings:
         column's own distribution (NaN where there is none in the same base measure), both over observed cells, nats.
     least_likely_excess
         What each cell of the least likely rows (frames only) costs above its column's mean, −log P(x_j|z) under Q in
-        nats, NaN for holes, by name of column.
+        nats, NaN for missing cells, by name of column.
     least_likely_code
         What their codes cost above the mean KL, nats.
     """

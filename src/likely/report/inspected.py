@@ -1,4 +1,4 @@
-"""The page of an inspection: what each column is taken for, why, and what it holds."""
+"""The page of an inspection: what each column is inferred as, why, and what it holds."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def page(found: Inspection, name: str) -> str:
         )
     title = escape(name)
     header = (
-        '<p class="kicker">What the data are taken for, before anything is fitted</p>'
+        '<p class="kicker">What the data are inferred as, before anything is fitted</p>'
         f"<h1>{title}</h1>{''.join(f'<p class=notice>{escape(notice)}</p>' for notice in found.notices)}{_facts(found)}"
     )
     return shell(f"Inspection of {title}", header, f'<section><div class="cards">{cards}</div></section>{more}')
@@ -94,6 +94,6 @@ def _holes(summary: Summary) -> str:
         return ""
     share = 100 * summary.missing / (summary.present + summary.missing)
     return (
-        f'<div class="holes"><span style="width: {share:.1f}%"></span></div>'
+        f'<div class="missing-share"><span style="width: {share:.1f}%"></span></div>'
         f'<p class="words">missing in {summary.missing:,} rows ({share:.2g} %)</p>'
     )

@@ -44,10 +44,10 @@ def _fit(findings: Findings) -> str:
     )
     no_bound = "train_elbo" in history and not history["train_elbo"].notna().any()
     where = (
-        "on validation rows, which the optimiser never sees: they tell when training stops helping. On training rows z "
+        "on validation rows, which the optimiser never sees: they show when training stops helping. On training rows z "
         "is relaxed, which gives no ELBO; the terms below are of these rows."
         if no_bound
-        else "on the training rows; validation rows, which the optimiser never sees, tell when it stops helping."
+        else "on the training rows; validation rows, which the optimiser never sees, show when it stops helping."
     )
     text = (
         f"{what}, a lower bound on log P(x), {where}{kept} Below, the two terms it is made of: better "

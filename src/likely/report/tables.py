@@ -29,7 +29,7 @@ def columns(findings: Findings) -> str:
     shown = _worst(fidelity)
     given_too = " Sampled rows have the conditions of the held-out rows." if findings.given else ""
     if sampled.isna().any(axis=None):
-        given_too += " Sampled rows have holes as training rows have them, whatever the values."
+        given_too += " Sampled rows miss cells as often as training rows do, whatever the values."
     text = (
         f"How often each value occurs, column by column: {_KEY}. Where the outline follows the filled shape, the "
         "model has the column right (taken alone: agreement here says nothing yet about how columns depend on each "
@@ -72,9 +72,9 @@ def pairs(findings: Findings) -> str:
     which = f" Of the {len(shown)} columns drawn above." if whole > len(shown) else ""
     text = (
         "How columns go together: the fidelity of each pair, 1 − the total variation between the held-out and the "
-        "sampled rows on a grid of tenths (numbers, dates) and values, holes among them. Two samples of one "
+        "sampled rows on a grid of tenths (numbers, dates) and values, missing cells among them. Two samples of one "
         f"distribution would not reach 1 either, since rows are few: by chance, samples of these sizes reach "
-        f"{by_chance:.3f}. The colour tells how far a pair is short of that; on the diagonal are the columns alone. "
+        f"{by_chance:.3f}. The colour shows how far a pair is short of that; on the diagonal are the columns alone. "
         f"<b>Mean of the pairs: {mean:.3f}</b>, {max(by_chance - mean, 0):.3f} short of chance.{which}"
     )
     worst = sorted(zip(*lower, strict=True), key=lambda at: found.iat[at] - chance.iat[at])[:_WORST]
@@ -83,9 +83,11 @@ def pairs(findings: Findings) -> str:
     for matrix, own in zip(with_own, (alone, chance_alone), strict=True):
         np.fill_diagonal(matrix, own.to_numpy())
     frames = [pd.DataFrame(matrix, shown, shown) for matrix in with_own]
-    told = ", ".join(f"{a} by {b} {words}" for a, b, words in drawn)
+    names = ", ".join(f"{a} by {b} {words}" for a, b, words in drawn)
     map_ = svg(figures_pairs.heat_map(*frames), f"Fidelity of {len(lower[0])} pairs of columns; mean {mean:.3f}.")
-    picture = svg(figures_pairs.joints(real, sampled, drawn), f"Joint distributions, real beside sampled: {told}"[:600])
+    picture = svg(
+        figures_pairs.joints(real, sampled, drawn), f"Joint distributions, real beside sampled: {names}"[:600]
+    )
     return (
         f"<p>{text}</p><figure>{map_}</figure><h3>The pairs that are furthest off</h3>"
         f"<p>{_KEY}: the stronger the colour, the more rows (by the square root of their share).</p>"

@@ -83,7 +83,7 @@ def described(run: Run) -> Listing:
 
 
 def listed(found: Inspection) -> Listing:
-    """What the columns are taken for."""
+    """What the columns are inferred as."""
     columns = found.schema.columns
     used = ", ".join(f"{kind} {count:,}" for kind, count in found.used.items())
     rows = [_line(column, uniform=found.schema.uniform) for column in columns[:LINES]]

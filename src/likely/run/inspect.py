@@ -1,4 +1,4 @@
-"""What a data set is taken for, before anything is fitted."""
+"""What a data set is inferred as, before anything is fitted."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Inspection:
     form, splits, used, notices
         `table`, `array` or `images`; rows per split, and how many would be used for what; what was done to the data.
     schema
-        What each column is taken for, and why.
+        What each column is inferred as, and why.
     sizes
         That a fit would choose.
     summaries

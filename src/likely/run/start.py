@@ -37,7 +37,7 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
     about, parts = options.data, ("encoder", "decoder", "model")
     again = [*about.of_schema, *(name for name in parts if getattr(options, name) is not None)]
     if again:
-        raise ConfigError(f"{again[0]} is told by the run that the fit starts from; leave it out")
+        raise ConfigError(f"{again[0]} is set by the run that the fit starts from; leave it out")
     own = replace(begun.own, objective=options.own_objective)
     asked = _config(begun, own, options)
     schema = begun.schema

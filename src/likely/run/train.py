@@ -18,7 +18,7 @@ from likely.run.fit import fit
 from likely.run.joining import joined
 from likely.run.run import Run
 from likely.training import Monitor
-from likely.training.schedule import RATE
+from likely.training.schedule import DEFAULT_RATE
 
 __all__ = ["train"]
 
@@ -96,6 +96,6 @@ def train(
         told["split"] = Division.of(np.arange(len(rows)), np.arange(len(rows), len(whole)))
         rows = whole
     chosen = config or TrainingConfig()
-    chosen = replace(chosen, batch_size=chosen.batch_size or BATCH, learning_rate=chosen.learning_rate or RATE)
+    chosen = replace(chosen, batch_size=chosen.batch_size or BATCH, learning_rate=chosen.learning_rate or DEFAULT_RATE)
     base = Config(training=chosen, seed=seed)
     return fit(rows, model=model, objective=objective, config=base, monitors=monitors, **told)

@@ -16,7 +16,7 @@ from likely.tasks.draws import Draws, posterior_draws
 
 __all__ = ["Contributions", "contributions", "tails"]
 
-SIMULATED = 200
+SIMULATED = 200  # rows drawn from P(x), among which a row is ranked
 
 
 @dataclass(frozen=True, eq=False)

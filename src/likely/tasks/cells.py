@@ -16,7 +16,7 @@ from likely.tasks.draws import Draws
 
 __all__ = ["CellSummary", "summarise"]
 
-CANDIDATES = 20
+MAX_CANDIDATES = 20  # draws of z that stand for all: the cost of modes and variances
 
 Weigh = tuple[Tensor, Distribution]
 
@@ -103,7 +103,7 @@ def _truths(p_x_z: Distribution) -> Iterator[Tensor | slice]:
 def _within(model: Model, draws: Draws) -> Tensor:
     """Σ_k w_k Var(x_j|z_k), over 20 draws that represent the weights evenly: `(rows, *event)`."""
     totals = draws.weights.nan_to_num(nan=1 / len(draws.z)).cumsum(0).T.contiguous()
-    places = (torch.arange(CANDIDATES, dtype=totals.dtype, device=totals.device) + 0.5) / CANDIDATES
+    places = (torch.arange(MAX_CANDIDATES, dtype=totals.dtype, device=totals.device) + 0.5) / MAX_CANDIDATES
     chosen = torch.searchsorted(totals, places.expand(len(totals), -1).contiguous()).clamp_max(len(draws.z) - 1).T
     z = draws.z.gather(0, chosen.unsqueeze(-1).expand(*chosen.shape, draws.z.shape[-1]))
     return model.likelihood(z, draws.batch.covariates).variance.to(torch.float64).nan_to_num().mean(0)
@@ -114,7 +114,7 @@ def _modes(model: Model, draws: Draws) -> Tensor:
 
     A cell that has atoms and a density is at its best atom where that has more mass than all that is at none.
     """
-    best = draws.weights.topk(min(CANDIDATES, len(draws.z)), 0).indices
+    best = draws.weights.topk(min(MAX_CANDIDATES, len(draws.z)), 0).indices
     z = draws.z.gather(0, best.unsqueeze(-1).expand(*best.shape, draws.z.shape[-1]))
     candidates = model.likelihood(z, draws.batch.covariates).mode.to(torch.float64)
     found, atoms = _log_prob(model, draws, candidates), atoms_of(model.p_x_z)

@@ -19,9 +19,11 @@ from likely.tasks.ranges import Range, Tally, demand, keep
 
 __all__ = ["Conditional", "conditional"]
 
-CHUNK, MOST, LEAST_TRIED = 2000, 1_000_000, 20_000
-REJECT, LEAST_EFFECTIVE = 1e-3, 100
-HALVINGS, DOUBLINGS = 60, 40
+CHUNK_ROWS = 2000  # whose P(x|z) is held at once
+MIN_DRAWS, MAX_DRAWS = 20_000, 1_000_000  # of z
+MIN_ACCEPTED = 1e-3  # the share of z accepted, below which z are chosen by weight instead
+MIN_EFFECTIVE = 100  # draws of z (Kong 1992) among which to choose
+MAX_HALVINGS, MAX_DOUBLINGS = 60, 40  # of an interval: enough for the digits of float64, and to reach any number
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +98,9 @@ def conditional(
     model.eval()
     events = recorded(events, model.p_x_z)
     asked = _Asked(model, events, covariates, like)
-    z, p = asked.weighed(LEAST_TRIED)
+    z, p = asked.weighed(MIN_DRAWS)
     pure = not any(event.without_mass for event in events)
-    accept = pure and float(p.mean()) >= REJECT
+    accept = pure and float(p.mean()) >= MIN_ACCEPTED
     source = _Accepted(asked, z, p, n, progress) if accept else _chosen(asked, z, p, n, progress)
     x, tally = asked.finished(source.draw(n)), None
     if within is not None:
@@ -122,7 +124,7 @@ class _Asked:
         """Draws of z ~ P(z), and P(c|z), float64."""
         z = self.model.prior().sample(torch.Size((count,)))
         found = []
-        for part in z.split(CHUNK):
+        for part in z.split(CHUNK_ROWS):
             p_x_z = self.p_x_z(part)
             p = torch.ones(len(part), dtype=torch.float64, device=z.device)
             for event in self.events:
@@ -133,7 +135,7 @@ class _Asked:
     def finished(self, z: Tensor) -> Tensor:
         """x ~ P(x|z, c): `(rows, columns)`, float64."""
         made = []
-        for part in z.split(CHUNK):
+        for part in z.split(CHUNK_ROWS):
             p_x_z = self.p_x_z(part)
             x = p_x_z.sample().to(torch.float64)
             for event in self.events:
@@ -161,7 +163,7 @@ class _Accepted:
 
     def _reach(self, n: int, progress: Progress | None = None) -> None:
         while len(self.left) < n:
-            self._take(*self.asked.weighed(LEAST_TRIED))
+            self._take(*self.asked.weighed(MIN_DRAWS))
             if progress:
                 progress(min(len(self.left), n), n)
 
@@ -216,12 +218,12 @@ class _Chosen:
 
 
 def _chosen(asked: _Asked, z: Tensor, p: Tensor, n: int, progress: Progress | None) -> _Chosen:
-    wanted, found = min(MOST, max(LEAST_TRIED, 20 * n)), _Chosen(z, p)
-    while found.tried < wanted or (found.effective < LEAST_EFFECTIVE and found.tried < MOST):
-        z, p = asked.weighed(LEAST_TRIED)
+    wanted, found = min(MAX_DRAWS, max(MIN_DRAWS, 20 * n)), _Chosen(z, p)
+    while found.tried < wanted or (found.effective < MIN_EFFECTIVE and found.tried < MAX_DRAWS):
+        z, p = asked.weighed(MIN_DRAWS)
         found = _Chosen(torch.cat([found.z, z]), torch.cat([found.p, p]))
         if progress:
-            progress(min(n, int(n * found.tried / MOST)), n)
+            progress(min(n, int(n * found.tried / MAX_DRAWS)), n)
     if not found.effective >= 2:
         raise DataError(
             f"the condition is practically impossible under the model: of {found.tried:,} draws of z "
@@ -256,7 +258,7 @@ def _inverse(p_x_z: Distribution, event: Event, u: Tensor, like: Tensor) -> Tens
     centre = like[:, event.place]
     low = torch.full_like(u, event.low) if event.low > -math.inf else centre.clone()
     high = torch.full_like(u, event.high) if event.high < math.inf else torch.maximum(centre, low)
-    for doubling in range(DOUBLINGS):
+    for doubling in range(MAX_DOUBLINGS):
         reach = step * 2.0**doubling
         short = below(p_x_z, event, high, like) < u if event.high == math.inf else torch.zeros_like(u, dtype=torch.bool)
         far = below(p_x_z, event, low, like) >= u if event.low == -math.inf else torch.zeros_like(short)
@@ -264,7 +266,7 @@ def _inverse(p_x_z: Distribution, event: Event, u: Tensor, like: Tensor) -> Tens
             break
         high, low = torch.where(short, high + reach, high), torch.where(far, low - reach, low)
     if event.step is None:
-        for _ in range(HALVINGS):
+        for _ in range(MAX_HALVINGS):
             middle = (low + high) / 2
             enough = below(p_x_z, event, middle, like) >= u
             low, high = torch.where(enough, low, middle), torch.where(enough, middle, high)

@@ -17,7 +17,7 @@ from likely.tasks.ranges import Range, Tally, keep
 
 __all__ = ["ImputeOptions", "Imputed", "impute"]
 
-CHUNK = 1000
+CHUNK_ROWS = 1000  # whose P(x|z) is held at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,7 +182,7 @@ def _drawn(model: Model, known: Draws, asked: _Asked, seed: int, final: bool) ->
         def again(items: Tensor) -> Tensor:
             of = row[items]
             z = known.z[torch.multinomial(weights[of], 1).squeeze(1), of]
-            parts = zip(z.split(CHUNK), of.split(CHUNK), strict=True)
+            parts = zip(z.split(CHUNK_ROWS), of.split(CHUNK_ROWS), strict=True)
             made = [model.likelihood(z, None if (y := batch.covariates) is None else y[i]).sample() for z, i in parts]
             return torch.cat(made).to(torch.float64)
 

@@ -9,7 +9,7 @@ from likely.models import Model
 
 __all__ = ["match_shares"]
 
-DRAWS, ROWS = 4096, 65_536
+DRAWS, MAX_ROWS = 4096, 65_536
 
 
 def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
@@ -21,7 +21,7 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
     give all of them the same constants. The validation bounds of the history are of the weights before.
     """
     device = rows.device
-    some = rows.take(torch.arange(0, len(rows), -(-len(rows) // ROWS), device=device)).fixed(seed).stored()
+    some = rows.take(torch.arange(0, len(rows), -(-len(rows) // MAX_ROWS), device=device)).fixed(seed).stored()
     weights = torch.ones(len(some), dtype=torch.float64, device=device) if some.weights is None else some.weights
     counted = weights.view(-1, *[1] * (some.values.dim() - 1)).expand(some.values.shape)
     whole = torch.ones_like(counted[0], dtype=torch.bool)

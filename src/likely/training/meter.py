@@ -11,7 +11,7 @@ from likely.models import Terms
 
 __all__ = ["Meter"]
 
-TICK = 25
+MAX_WAITING = 25  # steps whose numbers wait before they are added up
 
 
 class Meter:
@@ -24,7 +24,7 @@ class Meter:
     def add(self, loss: Tensor, terms: Terms) -> None:
         """Take in one step."""
         self.waiting.append((loss.detach(), terms.log_px_z.detach(), terms.kl.detach()))
-        if len(self.waiting) == TICK:
+        if len(self.waiting) == MAX_WAITING:
             self._fold()
 
     def means(self) -> Tensor:

@@ -1,4 +1,4 @@
-"""What is told of training while it runs."""
+"""Monitors: objects that training calls while it runs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
 
 __all__ = ["CSV", "Monitor", "Progress", "TensorBoard"]
 
-TICK = 25
+TICK = 25  # steps between two calls of a progress bar
 
 
 class Monitor:
-    """Is told of every step, every validation and the end; does nothing itself.
+    """Called after every step, every validation and the end; does nothing itself.
 
     A monitor may raise `KeyboardInterrupt` to end training: the best weights so far are kept.
     """

@@ -9,9 +9,9 @@ from likely.config import TrainingConfig, default_max_steps
 
 __all__ = ["Schedule"]
 
-VALIDATIONS = 40
-PATIENCE = 8
-RATE = 2e-3  # of AdamW, where none is told
+VALIDATIONS = 40  # in a budget
+PATIENCE = 8  # validations without a better one, after which an open budget's rate decays
+DEFAULT_RATE = 2e-3  # of AdamW
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ class Schedule:
             return ramp
         return ramp * max(0.0, 1 - (step - decay_from) / max(1, end - decay_from))
 
-    def stalls(self, step: int, since_best: int) -> bool:
-        """Whether an open budget's decay begins after the validation at this step.
+    def stops_early(self, step: int, since_best: int) -> bool:
+        """Early stopping: whether an open budget's decay begins after the validation at this step.
 
         It does when the bound has not risen for some validations, or the maximum is near.
         """

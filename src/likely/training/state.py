@@ -57,11 +57,11 @@ class TrainingState:
         Its weights are those of the last step, until training ends; then the best.
     optimiser
         AdamW; it has no moments of a weight that never had a gradient, as one that is frozen or that nothing uses.
-    averaged
+    ema_weights
         The exponential moving average of the weights, in the order of `model.parameters()`.
-    best
+    best_weights
         The weights and buffers that validated best, by name.
-    last
+    last_weights
         Those of the last step, once training has ended.
     sampler, generator
         The order of rows, and where the random numbers of a step come from: of its binarisation, then of z.
@@ -85,9 +85,9 @@ class TrainingState:
         self.names = [stored.get(id(weight), name) for name, weight in model.named_parameters()]
         device = self.weights[0].device
         self.optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=weight_decay, fused=True)
-        self.averaged = [weight.detach().clone() for weight in self.weights]
-        self.best = _copied(model.state_dict())
-        self.last: Tensors | None = None
+        self.ema_weights = [weight.detach().clone() for weight in self.weights]
+        self.best_weights = _copied(model.state_dict())
+        self.last_weights: Tensors | None = None
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(rows, batch, seed)
         self.meter = Meter(device)
@@ -107,7 +107,7 @@ class TrainingState:
         """These weights, and the buffers as they are, are the best so far."""
         place = {id(weight): tensor for weight, tensor in zip(self.weights, weights, strict=True)}
         for name, tensor in self.model.state_dict(keep_vars=True).items():
-            self.best[name].copy_(place.get(id(tensor), tensor).detach())
+            self.best_weights[name].copy_(place.get(id(tensor), tensor).detach())
 
     def put(self, weights: list[Tensor]) -> None:
         """Give the model these weights."""
@@ -117,15 +117,15 @@ class TrainingState:
 
     def finish(self) -> None:
         """Training has ended: the model takes the best weights and buffers; the last ones are remembered."""
-        self.last = _copied(self.model.state_dict())
+        self.last_weights = _copied(self.model.state_dict())
         if self.outcome.selected:
-            self.model.load_state_dict(self.best)
+            self.model.load_state_dict(self.best_weights)
 
     def begin_again(self) -> None:
         """After the end: the model takes the last weights and buffers again, and a schedule begins here."""
-        if self.last is not None:
-            self.model.load_state_dict(self.last)
-            self.last = None
+        if self.last_weights is not None:
+            self.model.load_state_dict(self.last_weights)
+            self.last_weights = None
         self.start, self.decay_from, self.since_best = self.step, None, 0
 
     @contextmanager
@@ -148,9 +148,9 @@ class TrainingState:
         moments = self.optimiser.state_dict()["state"]
         chance = torch.get_rng_state() if self._running else self._torch
         return {
-            "model": _copied(self.model.state_dict()) if self.last is None else _copied(self.last),
-            "averaged": _copied(dict(zip(self.names, self.averaged, strict=True))),
-            "best": _copied(self.best),
+            "model": _copied(self.model.state_dict()) if self.last_weights is None else _copied(self.last_weights),
+            "averaged": _copied(dict(zip(self.names, self.ema_weights, strict=True))),
+            "best": _copied(self.best_weights),
             "optimiser": {name: _copied(moments[place]) for place, name in enumerate(self.names) if place in moments},
             "sampler": self.sampler.state_dict(),
             "meter": self.meter.state_dict(),
@@ -163,14 +163,14 @@ class TrainingState:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave, with a model of the same parts; another kind of device draws otherwise."""
         self.model.load_state_dict(state["model"])
-        self.averaged = [
+        self.ema_weights = [
             state["averaged"][name].to(weight, copy=True) for name, weight in zip(self.names, self.weights, strict=True)
         ]
         for name, tensor in state["best"].items():
-            self.best[name].copy_(tensor)
+            self.best_weights[name].copy_(tensor)
         groups = self.optimiser.state_dict()["param_groups"]
-        told = state["optimiser"]
-        moments = {place: told[name] for place, name in enumerate(self.names) if name in told}
+        stored = state["optimiser"]
+        moments = {place: stored[name] for place, name in enumerate(self.names) if name in stored}
         self.optimiser.load_state_dict(
             {"state": {place: _copied(one) for place, one in moments.items()}, "param_groups": groups}
         )
@@ -184,7 +184,7 @@ class TrainingState:
         self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
         self.decay_from = state["schedule"]["decay_from"]
         self.outcome = Outcome(**state["outcome"])
-        self.last = None
+        self.last_weights = None
 
 
 def _copied(tensors: dict[str, Any]) -> Tensors:

@@ -17,7 +17,7 @@ from likely.models import Model
 from likely.networks.precision import autocast
 from likely.objectives import ELBO, Loss, Objective
 from likely.training.monitors import Monitor
-from likely.training.schedule import RATE, Schedule
+from likely.training.schedule import DEFAULT_RATE, Schedule
 from likely.training.state import Outcome, TrainingState
 from likely.training.validate import validate
 
@@ -38,7 +38,7 @@ class Trainer:
     seed
         Of the order of rows, of their binarisation, of z, and of the validation's noise.
     monitors
-        Told of every step, every validation and the end.
+        Called after every step, every validation and the end.
     start_counts
         Whether the weights before the first step are validated too, and kept until others are better.
 
@@ -59,7 +59,7 @@ class Trainer:
         self.rows, self.validation, self.config, self.schedule = rows, validation, config, schedule
         self.objective, self.seed, self.monitors = objective or ELBO(), seed, tuple(monitors)
         self.start_counts = start_counts
-        self.rate = config.learning_rate or RATE
+        self.rate = config.learning_rate or DEFAULT_RATE
         self.precision = "float32" if config.precision == "auto" else config.precision
 
     def state(self, model: Model) -> TrainingState:
@@ -123,7 +123,7 @@ class Trainer:
         state.optimiser.step()
         with torch.no_grad():
             keep = min(self.config.average, (state.step + 1) / (state.step + 10))
-            torch._foreach_lerp_(state.averaged, state.weights, 1 - keep)
+            torch._foreach_lerp_(state.ema_weights, state.weights, 1 - keep)
         state.meter.add(value, terms)
         state.outcome.steps += 1
         return bool(terms.relaxed)
@@ -133,7 +133,7 @@ class Trainer:
         return position % self.schedule.validate_every == 0 or position >= self.schedule.end(state.decay_from)
 
     def _validate(self, state: TrainingState, relaxed: bool) -> None:
-        """Validate the weights and their average, keep the better if it is the best so far, and tell the record."""
+        """Validate the weights and their average, keep the better if it is the best so far, and record it."""
         outcome, record = state.outcome, self._record(state)
         if relaxed:
             record["train_elbo"] = math.nan
@@ -143,7 +143,7 @@ class Trainer:
         with autocast(self.precision, state.generator.device):
             record["val_elbo"] = validate(state.model, self.validation, self.seed)[0]
             current = [weight.detach().clone() for weight in state.weights]
-            state.put(state.averaged)
+            state.put(state.ema_weights)
             try:
                 record["val_elbo_average"] = validate(state.model, self.validation, self.seed)[0]
             finally:
@@ -151,7 +151,7 @@ class Trainer:
         state.since_best += 1
         for name, weights, bound in (
             ("weights", current, record["val_elbo"]),
-            ("average", state.averaged, record["val_elbo_average"]),
+            ("average", state.ema_weights, record["val_elbo_average"]),
         ):
             if bound > outcome.best:
                 outcome.best, outcome.selected, outcome.selected_step = bound, name, state.step
@@ -159,7 +159,7 @@ class Trainer:
                 state.since_best = 0
         outcome.history.append(record)
         position = state.step - state.start
-        if state.decay_from is None and self.schedule.stalls(position, state.since_best):
+        if state.decay_from is None and self.schedule.stops_early(position, state.since_best):
             state.decay_from = position
         for monitor in self.monitors:
             monitor.on_validation(record)
@@ -234,8 +234,8 @@ def train(
     validation: EncodedRows,
     config: TrainingConfig,
     schedule: Schedule,
-    **told: Any,
+    **options: Any,
 ) -> Outcome:
     """Train a model from its first step (see `Trainer`)."""
-    trainer = Trainer(rows, validation, config, schedule, **told)
+    trainer = Trainer(rows, validation, config, schedule, **options)
     return trainer.run(trainer.state(model))

@@ -10,7 +10,7 @@ from likely.models import Model
 
 __all__ = ["validate"]
 
-CHUNK, CELLS = 1000, 2**21
+MAX_ROWS, MAX_CELLS = 1000, 2**21  # of one chunk
 
 
 @torch.no_grad()
@@ -22,7 +22,7 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
     model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=rows.device)
     p, counted = model.prior(), 0.0
-    size = max(1, min(CHUNK, CELLS // max(1, rows.row_size)))
+    size = max(1, min(MAX_ROWS, MAX_CELLS // max(1, rows.row_size)))
     for first in range(0, len(rows), size):
         index = torch.arange(first, min(first + size, len(rows)), device=rows.device)
         batch = rows.evaluation_batch(index)

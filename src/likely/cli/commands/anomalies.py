@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from likely.cli.arguments import Data, Device, Json, Output, Overwrite, Seed, Stored, Told
+from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, Seed, Stored
 from likely.cli.loading import opened
 
 __all__ = ["anomalies"]
@@ -19,7 +19,7 @@ def anomalies(
     false_alarms: Annotated[
         float | None, typer.Option(metavar="RATE", help="Mark anomalies, at most this share of rows that are none.")
     ] = None,
-    given: Told = None,
+    given: Given = None,
     samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 100,
     seed: Seed = 0,
     output: Output = None,
@@ -35,10 +35,10 @@ def anomalies(
     --false-alarms: yes where the p-value is at most the rate.
     """
     from likely.cli.anomalies import anomalous
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import ready
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    ranked = fitted.anomalies(data, given=told(given), false_alarms=false_alarms, samples=samples, seed=seed)
+    ranked = fitted.anomalies(data, given=given_values(given), false_alarms=false_alarms, samples=samples, seed=seed)
     anomalous(fitted, data, ranked, n=n, output=output, overwrite=overwrite, json=json)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from likely.cli.arguments import Data, Device, Json, Output, Overwrite, Seed, Stored, Told
+from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, Seed, Stored
 
 __all__ = ["ask"]
 
@@ -23,7 +23,7 @@ def ask(
     run: Stored,
     data: Data,
     events: Events,
-    given: Told = None,
+    given: Given = None,
     samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 200,
     seed: Seed = 0,
     output: Output = None,
@@ -33,15 +33,15 @@ def ask(
 ) -> None:
     """Predict: the probability of each EVENT for every row of DATA, given all its other columns.
 
-    The columns that an event is about are taken for missing, whatever they hold, and need not be there. Beside each
+    The columns that an event is about count as missing, whatever they hold, and need not be there. Beside each
     probability stands its error from sampling z.
     """
     from likely.cli.loading import opened
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import deliver, ready
     from likely.cli.split import numbered
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    found = fitted.ask(data, events, given=told(given), samples=samples, seed=seed)
+    found = fitted.ask(data, events, given=given_values(given), samples=samples, seed=seed)
     deliver(fitted.schema, numbered(fitted, data, found), output, overwrite=overwrite, json=json)

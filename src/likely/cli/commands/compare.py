@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from likely.cli.arguments import Device, Json, Seed, Told
+from likely.cli.arguments import Device, Given, Json, Seed
 
 if TYPE_CHECKING:
     from likely.run import Comparison
@@ -21,7 +21,7 @@ def compare(
         str | None,
         typer.Option("--data", help="The rows; unless given the stored test rows, if they are the same."),
     ] = None,
-    given: Told = None,
+    given: Given = None,
     samples: Annotated[int, typer.Option(help="K of the importance-weighted bound.")] = 500,
     seed: Seed = 0,
     device: Device = None,
@@ -34,10 +34,10 @@ def compare(
     import likely
     from likely.cli import show
     from likely.cli.loading import opened
-    from likely.cli.options import told
+    from likely.cli.options import given_values
 
     found = likely.compare(
-        [opened(run, device) for run in runs], data, given=told(given) or None, samples=samples, seed=seed
+        [opened(run, device) for run in runs], data, given=given_values(given) or None, samples=samples, seed=seed
     )
     if json:
         show.document(found.to_dict())

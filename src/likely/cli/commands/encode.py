@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from likely.cli.arguments import Data, Device, Json, Output, Overwrite, Stored, Told
+from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, Stored
 from likely.cli.loading import opened
 
 __all__ = ["encode"]
@@ -11,18 +11,22 @@ __all__ = ["encode"]
 def encode(
     run: Stored,
     data: Data,
-    given: Told = None,
+    given: Given = None,
     output: Output = None,
     overwrite: Overwrite = False,
     device: Device = None,
     json: Json = False,
 ) -> None:
     """Write each row's code: the mean of Q(z|x); of discrete codes, their probabilities."""
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import codes, deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
     deliver(
-        fitted.schema, codes(fitted.encode(data, given=told(given)), output), output, overwrite=overwrite, json=json
+        fitted.schema,
+        codes(fitted.encode(data, given=given_values(given)), output),
+        output,
+        overwrite=overwrite,
+        json=json,
     )

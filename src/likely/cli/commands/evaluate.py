@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from likely.cli import show
-from likely.cli.arguments import Device, Json, Overwrite, Seed, Stored, Told
+from likely.cli.arguments import Device, Given, Json, Overwrite, Seed, Stored
 from likely.cli.loading import opened
 
 __all__ = ["evaluate"]
@@ -17,7 +17,7 @@ __all__ = ["evaluate"]
 def evaluate(
     run: Stored,
     data: Annotated[str | None, typer.Argument(help="Rows to evaluate; the stored test rows unless given.")] = None,
-    given: Told = None,
+    given: Given = None,
     samples: Annotated[int, typer.Option(help="K of the importance-weighted bound and the other estimates.")] = 500,
     anneal: Annotated[int, typer.Option(metavar="ROWS", help="Anneal at most so many rows; 0 for none.")] = 100,
     precise: Annotated[
@@ -35,14 +35,14 @@ def evaluate(
     json: Json = False,
 ) -> None:
     """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import ready, save_frame
     from likely.cli.split import numbered
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
     found = fitted.assess(
-        data, given=told(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
+        data, given=given_values(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
     )
     if output is not None:
         save_frame(numbered(fitted, data, found.frame()), output, overwrite=overwrite)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from likely.cli.arguments import Beyond, Data, Device, Json, Output, Overwrite, Seed, Stored, Told
+from likely.cli.arguments import Beyond, Data, Device, Given, Json, Output, Overwrite, Seed, Stored
 from likely.cli.loading import opened
 
 __all__ = ["impute"]
@@ -16,14 +16,14 @@ def impute(
     run: Stored,
     data: Data,
     draws: Annotated[
-        int | None, typer.Option(metavar="M", help="M complete data sets, one after the other, told apart by `draw`.")
+        int | None, typer.Option(metavar="M", help="M complete data sets, one after the other, numbered by `draw`.")
     ] = None,
     mode: Annotated[bool, typer.Option("--mode", help="The most probable number instead of the mean.")] = False,
     deviation: Annotated[
         bool, typer.Option("--deviation", help="Also each filled cell's standard deviation, in columns NAME_sd.")
     ] = False,
     beyond_range: Beyond = False,
-    given: Told = None,
+    given: Given = None,
     samples: Annotated[int, typer.Option("--samples", help="Draws of z a row.")] = 200,
     seed: Seed = 0,
     output: Output = None,
@@ -33,14 +33,14 @@ def impute(
 ) -> None:
     """Fill the missing cells of DATA by what the observed ones say of them."""
     from likely.cli.impute import one_document
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import deliver, ready, tell_range
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
     made = fitted.impute(
         data,
-        given=told(given),
+        given=given_values(given),
         draws=draws,
         mode=mode,
         deviation=deviation,

@@ -50,7 +50,7 @@ def inspect(
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Say what DATA is taken for, and why; with a picture of every column."""
+    """Say what each column of DATA is inferred as, and why; with a picture of each."""
     import likely
     from likely.cli.inspect import inspection, ready
     from likely.cli.options import limits as limits_of

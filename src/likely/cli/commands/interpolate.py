@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from likely.cli.arguments import Device, Json, Output, Overwrite, RowsData, Stored, Told
+from likely.cli.arguments import Device, Given, Json, Output, Overwrite, RowsData, Stored
 
 __all__ = ["interpolate"]
 
@@ -17,7 +17,7 @@ def interpolate(
     b: Annotated[int, typer.Argument(metavar="B", help="Number of the row to end at.")],
     data: RowsData = None,
     n: Annotated[int, typer.Option("-n", help="How many rows, the ends included.")] = 8,
-    given: Told = None,
+    given: Given = None,
     output: Output = None,
     overwrite: Overwrite = False,
     device: Device = None,
@@ -25,10 +25,10 @@ def interpolate(
 ) -> None:
     """Walk through z from row A to row B: the means of P(x|z) on the way, a strip of pictures or a table."""
     from likely.cli.loading import opened
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    made = fitted.interpolate(a, b, n, data=data, given=told(given) or None)
+    made = fitted.interpolate(a, b, n, data=data, given=given_values(given) or None)
     deliver(fitted.schema, made, output, overwrite=overwrite, json=json, columns=n)

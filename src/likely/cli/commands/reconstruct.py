@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from likely.cli.arguments import Data, Device, Json, Output, Overwrite, Stored, Told
+from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, Stored
 from likely.cli.loading import opened
 
 __all__ = ["reconstruct"]
@@ -11,17 +11,17 @@ __all__ = ["reconstruct"]
 def reconstruct(
     run: Stored,
     data: Data,
-    given: Told = None,
+    given: Given = None,
     output: Output = None,
     overwrite: Overwrite = False,
     device: Device = None,
     json: Json = False,
 ) -> None:
     """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x) (of codes: its mode)."""
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    made = fitted.reconstruct(data, given=told(given))
+    made = fitted.reconstruct(data, given=given_values(given))
     deliver(fitted.schema, made, output, overwrite=overwrite, json=json)

@@ -9,5 +9,5 @@ __all__ = ["report"]
 
 
 def report(run: Stored, output: Output = None, overwrite: Overwrite = False) -> None:
-    """Write the report: one self-contained HTML file with pictures, into RUN unless told otherwise."""
+    """Write the report: one self-contained HTML file with pictures, into RUN by default."""
     print(opened(run).report(output, overwrite=overwrite or output is None))

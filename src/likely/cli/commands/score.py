@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from likely.cli.arguments import Data, Device, Json, Output, Overwrite, ScoreSamples, Seed, Stored, Told
+from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, ScoreSamples, Seed, Stored
 from likely.cli.loading import opened
 
 __all__ = ["score"]
@@ -11,7 +11,7 @@ __all__ = ["score"]
 def score(
     run: Stored,
     data: Data,
-    given: Told = None,
+    given: Given = None,
     samples: ScoreSamples = 100,
     seed: Seed = 0,
     output: Output = None,
@@ -20,11 +20,11 @@ def score(
     json: Json = False,
 ) -> None:
     """Score each row of DATA: its number, log P(x), its Monte Carlo error and the ELBO, in nats."""
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import deliver, ready
     from likely.cli.split import numbered
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    scores = fitted.score(data, given=told(given), samples=samples, seed=seed)
+    scores = fitted.score(data, given=given_values(given), samples=samples, seed=seed)
     deliver(fitted.schema, numbered(fitted, data, scores), output, overwrite=overwrite, json=json)

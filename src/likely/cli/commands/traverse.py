@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from likely.cli.arguments import Device, Json, Output, Overwrite, RowsData, Stored, Told
+from likely.cli.arguments import Device, Given, Json, Output, Overwrite, RowsData, Stored
 
 __all__ = ["traverse"]
 
@@ -24,7 +24,7 @@ def traverse(
     row: Annotated[
         int | None, typer.Option("--row", help="Start at the code of this row; at the mean of P(z) unless given.")
     ] = None,
-    given: Told = None,
+    given: Given = None,
     output: Output = None,
     overwrite: Overwrite = False,
     device: Device = None,
@@ -32,13 +32,13 @@ def traverse(
 ) -> None:
     """Move one number of z after the other: what each does to x, a grid of pictures with a line each or a table."""
     from likely.cli.loading import opened
-    from likely.cli.options import told
+    from likely.cli.options import given_values
     from likely.cli.output import deliver, ready
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
     which = _dimensions(dimensions)
-    found = fitted.traverse(n=n, dimensions=which, span=span, row=row, data=data, given=told(given) or None)
+    found = fitted.traverse(n=n, dimensions=which, span=span, row=row, data=data, given=given_values(given) or None)
     print(f"dimensions of z, a line each: {', '.join(map(str, found.dimensions))}", file=sys.stderr)
     deliver(fitted.schema, _lines(found.rows, output), output, overwrite=overwrite, json=json, columns=n)
 

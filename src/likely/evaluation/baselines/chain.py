@@ -166,7 +166,7 @@ def adjusted(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Adjustment,
     Parameters
     ----------
     chains, held
-        Laws of the same cells, and for each the rows that it was not fitted to.
+        Distributions of the same cells, and for each the rows that it was not fitted to.
 
     """
     cells, seen = chains[0].cells, Seen.joined(held)

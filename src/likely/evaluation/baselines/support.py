@@ -16,12 +16,12 @@ __all__ = ["Support", "two_valued"]
 
 
 def two_valued(column: Column) -> bool:
-    """A cell of two values, which its codes 0 and 1 tell."""
+    """Whether a column has two values, coded 0 and 1."""
     return column.kind == "binary" or (column.coded and len(column.categories) == 2)
 
 
 def _range(column: Column) -> tuple[float, float, float]:
-    """Step (0: real), and the range (∓inf: none)."""
+    """Step, least and greatest value of a column: step 0 where it has no grid, ∓inf where it has no range."""
     if column.kind == "binary":
         return 1.0, 0.0, 1.0
     if column.coded:

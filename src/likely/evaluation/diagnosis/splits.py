@@ -156,7 +156,7 @@ def _verdict(parts: Mapping[str, SplitElbo], gap: float, error: float) -> Fit:
 def outside(schema: Schema, rows: EncodedRows) -> Outside:
     """Count the rows with values beyond ranges that training rows gave, and unseen categories and listed numbers.
 
-    Limits that are law are checked when rows are encoded.
+    Hard limits are checked when rows are encoded.
     """
     found: dict[str, np.ndarray] = {}
     x, seen = rows.values.flatten(1), None if rows.observed is None else rows.observed.flatten(1)

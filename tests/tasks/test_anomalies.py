@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from exact import Linear, Oblique
 from likely.cli import main
 from likely.data import ResidentRows
 from likely.errors import ConfigError, DataError
+from likely.run.home import Home
 from likely.tasks.anomalies import contributions, tails
 
 ROWS, DIMS, LATENT, SAMPLES = 30, 5, 2, 4000
@@ -133,7 +135,7 @@ def test_the_p_value_of_a_complete_row_does_not_know_what_others_miss(run: likel
 def test_a_rate_that_the_test_rows_cannot_vouch_for_is_refused(run: likely.Run) -> None:
     with pytest.raises(DataError, match=r"at least 199 rows .* has 120 test rows; ask for a rate of at least 0\.00826"):
         run.anomalies(frame(3), false_alarms=0.005)
-    alone = likely.Run(**{**vars(run), "source": None})
+    alone = replace(run, home=Home())
     assert "p_value" not in alone.anomalies(frame(3))
     with pytest.raises(DataError, match="they are gone"):
         alone.anomalies(frame(3), false_alarms=0.1)

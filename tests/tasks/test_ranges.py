@@ -65,8 +65,8 @@ def bounded() -> tuple[likely.Run, np.ndarray]:
     rows = pd.DataFrame(np.random.default_rng(0).uniform(box[:, 0], box[:, 1], (60, DIMS)), columns=list("abcd"))
     run = likely.fit(rows, steps=1)
     columns = [replace(c, low=low, high=high) for c, (low, high) in zip(run.schema.columns, box.tolist(), strict=True)]
-    run.schema, run.model = replace(run.schema, columns=tuple(columns)), exact.vae_with_holes()
-    return run, box
+    schema = replace(run.schema, columns=tuple(columns))
+    return replace(run, schema=schema, model=exact.vae_with_holes()), box
 
 
 def test_samples_are_those_of_the_truncated_joint_law(bounded: tuple[likely.Run, np.ndarray]) -> None:
@@ -228,7 +228,7 @@ def test_a_rare_range_is_reached_and_a_hopeless_one_ends_with_a_line(bounded: tu
     drawn = rare.sample(300)
     assert drawn["a"].max() <= high
     assert abs(drawn.attrs["range"]["outside"] - 0.97) < 0.01
-    rare.schema = replace(run.schema, columns=(replace(first, low=-WIDE, high=-5.5), *wide))
+    rare = replace(run, schema=replace(run.schema, columns=(replace(first, low=-WIDE, high=-5.5), *wide)))
     with pytest.raises(InputError, match="column 'a' is outside most often") as refused:
         rare.sample(300)
     assert "\n" not in str(refused.value)

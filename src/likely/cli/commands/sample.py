@@ -26,7 +26,9 @@ def sample(
     with_missing: Annotated[
         bool, typer.Option("--with-missing", help="Leave cells out as often as training rows miss them, whatever x is.")
     ] = False,
-    with_holes: Annotated[bool, typer.Option("--with-holes", hidden=True)] = False,
+    with_holes: Annotated[
+        bool, typer.Option("--with-holes", hidden=True, help="--with-missing, by its earlier name.")
+    ] = False,
     beyond_range: Beyond = False,
     temperature: Annotated[
         float,

@@ -184,7 +184,7 @@ def test_a_pickle_says_the_same_and_holds_no_rows(of_frame: VariationalAutoencod
     stored = pickle.dumps(of_frame)
     price = homes()["price"].iloc[0]
     assert np.float64(price).tobytes() not in stored
-    assert of_frame.run_.source is not None
+    assert of_frame.run_.home.source is not None
     again = pickle.loads(stored)  # noqa: S301
     np.testing.assert_array_equal(again.score_samples(homes()), of_frame.score_samples(homes()))
 

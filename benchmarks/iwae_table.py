@@ -60,7 +60,7 @@ ENTRIES = {
     "iwae-50": Entry(objectives.IWAE(50), 115_000, 32, 4e-4, -84.78, "vae"),
     "iwae-50-dreg": Entry(objectives.IWAE(50, "dreg"), 165_000, 32, 4e-4, -84.32, "vae"),
 }
-CONFIG = TrainingConfig(weight_decay=0.0, clip=1e6, warmup=0.0, average=0.9999, precision="bfloat16")
+CONFIG = TrainingConfig(weight_decay=0.0, clip=1e6, warmup=0.0, ema_decay=0.9999, precision="bfloat16")
 
 
 def network(inputs: int, outputs: int) -> nn.Sequential:

@@ -131,7 +131,7 @@ class Bare:
                 torch.nn.utils.clip_grad_norm_(self.weights, SETTINGS.clip, foreach=True)
                 optimiser.step()
                 with torch.no_grad():
-                    torch._foreach_lerp_(self.averaged, self.weights, 1 - SETTINGS.average)
+                    torch._foreach_lerp_(self.averaged, self.weights, 1 - SETTINGS.ema_decay)
                     total += loss.detach()
                 steps += 1
         mean_loss = total.item() / steps

@@ -17,6 +17,7 @@ from likely.cli import main
 from likely.data import ResidentRows
 from likely.errors import RunError
 from likely.report.collect import collect
+from likely.run.directory import demand_claimable
 from small import ROWS, fitted, table
 
 SEEN = ["real", "grid", "count", "town"]
@@ -75,15 +76,23 @@ def test_samples_have_the_holes_of_training_rows_where_they_are_asked_for(tmp_pa
     np.testing.assert_allclose(drawn[SEEN].isna().mean(), share, atol=4 * 0.5 / np.sqrt(400))
     known = drawn["real"].notna()
     np.testing.assert_array_equal(drawn["real"][known], whole["real"][known])
-    (tmp_path / "run" / "holes.safetensors").write_bytes(b"no")
-    with pytest.raises(RunError, match="holes"):
+    (tmp_path / "run" / "missing.safetensors").write_bytes(b"no")
+    with pytest.raises(RunError, match=r"missing\.safetensors is damaged"):
         likely.load(tmp_path / "run")
+
+
+def test_a_run_whose_patterns_lie_under_their_earlier_name_loads_and_may_be_replaced(tmp_path: Path) -> None:
+    run = fitted(tmp_path, holed())
+    (tmp_path / "run" / "missing.safetensors").rename(tmp_path / "run" / "holes.safetensors")
+    earlier = likely.load(tmp_path / "run")
+    pd.testing.assert_frame_equal(earlier.sample(50, with_missing=True), run.sample(50, with_missing=True))
+    demand_claimable(tmp_path / "run", overwrite=True)
 
 
 def test_complete_training_rows_leave_no_pattern_and_new_holes_are_told_of(tmp_path: Path) -> None:
     run = fitted(tmp_path)
     assert run.patterns is None
-    assert not (tmp_path / "run" / "holes.safetensors").exists()
+    assert not (tmp_path / "run" / "missing.safetensors").exists()
     assert not run.sample(20, with_missing=True).isna().any(axis=None)
     new = table().head(5)
     new.loc[2, "real"] = np.nan

@@ -15,6 +15,7 @@ from likely.errors import ConfigError
 __all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig", "default_max_steps"]
 
 ROLES = ("encoder", "decoder", "model", "objective")
+_EARLIER_NAMES = {"average": "ema_decay"}  # of options: stored configurations and command lines may have them
 
 
 def default_max_steps(rows: int) -> int:
@@ -85,7 +86,7 @@ class TrainingConfig:
         AdamW's rate and decoupled decay; the largest norm of the gradient of the mean loss.
     warmup
         Share of the budget over which the weight of the KL rises from 0 to 1 (the training objective only).
-    average
+    ema_decay
         Decay per step of the exponential moving average of the weights.
     precision
         `auto` takes bfloat16 autocast where the processor has it natively and the network is wide enough to gain.
@@ -102,7 +103,7 @@ class TrainingConfig:
     weight_decay: float = 0.01
     clip: float = 5.0
     warmup: float = 0.1
-    average: float = 0.999
+    ema_decay: float = 0.999
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
     def __post_init__(self) -> None:
@@ -115,7 +116,7 @@ class TrainingConfig:
                 raise ConfigError(f"{name} must be positive, got {value}")
         _at_least(self, 1, "batch_size", "max_steps")
         _at_least(self, 0, "weight_decay")
-        for name in ("warmup", "average"):
+        for name in ("warmup", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
 
@@ -198,6 +199,8 @@ _GROUPS: dict[str, type] = {"model": ModelConfig, "training": TrainingConfig}
 
 
 def _locate(key: str) -> tuple[str, str]:
+    of, dot, last = key.rpartition(".")
+    key = of + dot + _EARLIER_NAMES.get(last, last)
     known = {name: ("", name) for name in ("seed", "device")}
     for group, cls in _GROUPS.items():
         for item in dataclasses.fields(cls):
@@ -212,6 +215,7 @@ def _locate(key: str) -> tuple[str, str]:
 def _build(cls: type, values: Mapping[str, Any], where: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"the configuration{where} must be a JSON object, got {type(values).__name__}")
+    values = {_EARLIER_NAMES.get(name, name): value for name, value in values.items()}
     fields = {item.name: item for item in dataclasses.fields(cls)}
     hints = get_type_hints(cls)
     unknown = sorted(set(values) - set(fields))

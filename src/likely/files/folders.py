@@ -93,11 +93,11 @@ def left_beside(directory: Path) -> str:
     """Where the run lies that stood here before a command was killed while it replaced it; empty where none was."""
     place = Path(os.path.realpath(directory))
     try:
-        told = re.compile(rf"\.{re.escape(place.name)}\.(replaced|renewed)-\d+")
-        found = sorted(entry for entry in place.parent.iterdir() if told.fullmatch(entry.name))
+        hidden = re.compile(rf"\.{re.escape(place.name)}\.(replaced|renewed)-\d+")
+        folders = sorted(entry for entry in place.parent.iterdir() if hidden.fullmatch(entry.name))
     except OSError:
         return ""
-    before, after = ([str(one) for one in found if f".{word}-" in one.name[-20:]] for word in ("replaced", "renewed"))
+    before, after = ([str(one) for one in folders if f".{word}-" in one.name[-20:]] for word in ("replaced", "renewed"))
     if not before:
         return ""
     lies = f"the run that stood at {directory} before lies in {' and '.join(before)}: what replaced it was killed"

@@ -13,14 +13,26 @@ from pathlib import Path
 from likely.errors import OutputError
 from likely.files import contains, copied_folder, left_beside, refuse_existing, refuse_unwritable, replaced_folder
 
-__all__ = ["CHECKPOINTS", "REPORT", "STATE", "WRITTEN", "claim", "demand_claimable", "demand_renewable", "renewed"]
+__all__ = [
+    "CHECKPOINTS",
+    "EARLIER_MISSING",
+    "MISSING",
+    "REPORT",
+    "STATE",
+    "WRITTEN",
+    "claim",
+    "demand_claimable",
+    "demand_renewable",
+    "renewed",
+]
 
+MISSING, EARLIER_MISSING = "missing.safetensors", "holes.safetensors"
 WRITTEN = (
     "baselines.safetensors",
     "conditions.safetensors",
     "config.json",
     "history.csv",
-    "holes.safetensors",
+    MISSING,
     "report.html",
     "rows.safetensors",
     "run.json",
@@ -33,15 +45,15 @@ REPORT = "report.html"
 
 def _foreign(directory: Path) -> list[str]:
     """What lies in a folder that no run of ours writes: any other name, any link, any folder but of checkpoints."""
-    found = []
+    strangers = []
     for entry in directory.iterdir():
         steps = list(entry.iterdir()) if entry.name == CHECKPOINTS and _is_folder(entry) else None
         if steps is None:
-            found += [] if _written(entry, WRITTEN) else [entry]
+            strangers += [] if _written(entry, (*WRITTEN, EARLIER_MISSING)) else [entry]
         for step in steps or ():
             known = re.fullmatch(r"\d+|\.\d+\.\w{8}", step.name) and _is_folder(step)
-            found += [one for one in step.iterdir() if not _written(one, STATE)] if known else [step]
-    return sorted(str(entry.relative_to(directory)) for entry in found)
+            strangers += [one for one in step.iterdir() if not _written(one, STATE)] if known else [step]
+    return sorted(str(entry.relative_to(directory)) for entry in strangers)
 
 
 def _is_folder(place: Path) -> bool:
@@ -64,26 +76,26 @@ def _ours(directory: Path) -> bool:
         return False
 
 
-def _replaceable(told: Path, directory: Path, data: Path | None) -> None:
+def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
     """Refuse to replace anything but an empty folder or a run of ours that holds nothing else."""
     if not directory.is_dir():
-        raise OutputError(f"{told} is not a run directory but a file, so it is not overwritten; choose another name")
+        raise OutputError(f"{given} is not a run directory but a file, so it is not overwritten; choose another name")
     foreign = _foreign(directory)
     if foreign:
         named = ", ".join(map(repr, foreign[:3])) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
         raise OutputError(
-            f"{told} is not a run directory, or not that alone: it holds {named}; so it is not overwritten; move what "
+            f"{given} is not a run directory, or not that alone: it holds {named}; so it is not overwritten; move what "
             "you need out of it, or choose another name"
         )
     if any(directory.iterdir()) and not _ours(directory):
         raise OutputError(
-            f"{told} is not a run directory: no run.json in it says that likely wrote it; so it is not overwritten; "
+            f"{given} is not a run directory: no run.json in it says that likely wrote it; so it is not overwritten; "
             "choose another name"
         )
     if data is not None and contains(directory, data):
-        raise OutputError(f"{told} holds the data of this fit, {data}; so it is not overwritten; choose another name")
+        raise OutputError(f"{given} holds the data of this fit, {data}; so it is not overwritten; choose another name")
     if contains(directory, Path.cwd()):
-        raise OutputError(f"{told} is or holds the current folder, so it is not overwritten; choose another name")
+        raise OutputError(f"{given} is or holds the current folder, so it is not overwritten; choose another name")
 
 
 def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:

@@ -34,8 +34,8 @@ START_ROWS, START_LEAST, START_CELLS = 10_000, 500, 2**23
 
 
 def _encoded(plan: Plan) -> dict[str, EncodedRows]:
-    """Training and validation rows; test rows that could never be evaluated are told of now, not after training."""
-    made, source = {}, plan.rows.source
+    """Training and validation rows; test rows that could never be evaluated are refused now, not after training."""
+    encoded, source = {}, plan.rows.source
     for kind in ("train", "validation", "test"):
         if not len(getattr(plan.division, kind)):
             continue
@@ -48,15 +48,15 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
                     encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
             else:
                 rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
-                made[kind] = rows.weighted(weights_of(plan.schema, part))
+                encoded[kind] = rows.weighted(weights_of(plan.schema, part))
                 if plan.own.model is None:
-                    plan.resolved.demand_support(made[kind])
+                    plan.resolved.demand_support(encoded[kind])
                 else:
-                    fixed = made[kind].fixed(plan.config.seed).to(plan.device)
+                    fixed = encoded[kind].fixed(plan.config.seed).to(plan.device)
                     demand_mass(plan.model, fixed, getattr(plan.division, kind))
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
-    return made
+    return encoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,9 +97,9 @@ def learn(plan: Plan, monitors: Sequence[Monitor] = (), weights: dict[str, Tenso
     schedule, config = _schedule(plan, rows)
     states = _trained(plan, rows, schedule, monitors)
     timed = replace(plan.resolved, config=replace(plan.config, training=config))
-    found = _outcome(replace(plan, resolved=timed), rows.train, states)
-    found = _matched(found, rows, plan.config.seed)
-    return replace(found, notices=_missing_told(plan, rows.train) + found.notices)
+    trained = _outcome(replace(plan, resolved=timed), rows.train, states)
+    trained = _matched(trained, rows, plan.config.seed)
+    return replace(trained, notices=_missing_notice(plan, rows.train) + trained.notices)
 
 
 def go_on(
@@ -119,8 +119,8 @@ def go_on(
     _begin(plan, rows.train, plan.model.state_dict())
     schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
     states = _trained(plan, rows, schedule, monitors, earlier)
-    found = _outcome(plan, rows.train, states, whole=True)
-    return _matched(found, rows, plan.config.seed), schedule.total_steps
+    trained = _outcome(plan, rows.train, states, whole=True)
+    return _matched(trained, rows, plan.config.seed), schedule.total_steps
 
 
 def _matched(trained: Trained, rows: _Prepared, seed: int) -> Trained:
@@ -282,7 +282,7 @@ def _member(outcome: Outcome) -> MemberRecord:
     )
 
 
-def _missing_told(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
+def _missing_notice(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
     if train.observed is None:
         return ()
     cells = len(train) * plan.schema.dims

@@ -59,7 +59,7 @@ class ConfigKeywords(TypedDict, total=False):
     weight_decay: float | None
     clip: float | None
     warmup: float | None
-    average: float | None
+    ema_decay: float | None
     precision: Literal["auto", "float32", "bfloat16"] | None
     seed: int | None
     device: str | None

@@ -19,6 +19,7 @@ from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
 from likely.files import left_beside, write
+from likely.run.directory import EARLIER_MISSING, MISSING
 from likely.run.home import Home
 from likely.run.plan import Plan
 from likely.run.record import FitRecord
@@ -28,7 +29,7 @@ from likely.run.versions import versions
 
 __all__ = ["load", "save", "save_plan"]
 
-HOLES, CONDITIONS = "holes.safetensors", "conditions.safetensors"
+CONDITIONS = "conditions.safetensors"
 
 
 def save_plan(directory: Path, plan: Plan | Run) -> None:
@@ -43,12 +44,12 @@ def save_plan(directory: Path, plan: Plan | Run) -> None:
 
 
 def save(directory: Path, run: Run) -> None:
-    """Write what training made: configuration with its steps, selected weights, its state, history and record."""
+    """Write what training came to: configuration with its steps, selected weights, its state, history and record."""
     write(directory / "config.json", _json(run.config.to_dict()))
     write(directory / "history.csv", run.history.to_csv(index=False))
     if run.patterns is not None:
         arrays = {name: torch.from_numpy(array) for name, array in run.patterns.to_arrays().items()}
-        write(directory / HOLES, save_tensors(arrays))
+        write(directory / MISSING, save_tensors(arrays))
     if run.conditions is not None:
         write(directory / CONDITIONS, save_tensors({"y": run.conditions.contiguous()}))
     if run.states:
@@ -66,14 +67,14 @@ def save(directory: Path, run: Run) -> None:
 
 def _apart(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Weights and buffers by name; those that share memory, as tied layers do, each once more."""
-    made: dict[str, torch.Tensor] = {}
+    tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()
     for name, tensor in model.state_dict().items():
         plain = tensor.detach().cpu().contiguous()
         place = plain.untyped_storage().data_ptr()
-        made[name] = plain.clone() if place in seen else plain
+        tensors[name] = plain.clone() if place in seen else plain
         seen.add(place)
-    return made
+    return tensors
 
 
 def load(
@@ -149,7 +150,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         record = FitRecord.from_dict(facts)
     except (KeyError, OSError, ValueError, TypeError) as error:
         raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
-    _place(model, wanted, told=device is not None)
+    _place(model, wanted, given=device is not None)
     return Run(
         config,
         schema,
@@ -158,7 +159,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         record,
         division,
         notices,
-        _patterns(directory / HOLES, schema),
+        _patterns(directory, schema),
         _conditions(directory / CONDITIONS),
         own,
         progress=progress,
@@ -168,8 +169,8 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
 
 def _unfit(config: Config, directory: Path) -> str:
     if config.factories:
-        made = " and ".join(f"{role} {name}" for role, name in config.factories.items() if role != "objective")
-        return f"{directory}: the weights are those of {made or 'another version'}, not of what factories make"
+        names = " and ".join(f"{role} {name}" for role, name in config.factories.items() if role != "objective")
+        return f"{directory}: the weights are those of {names or 'another version'}, not of what factories make"
     return (
         f"{directory}: the weights do not fit the model that this version makes of config.json and schema.json; "
         "fit again, or load it with the version that wrote it"
@@ -181,10 +182,13 @@ def _conditions(path: Path) -> torch.Tensor | None:
     return _tensors(path).get("y") if path.exists() else None
 
 
-def _patterns(path: Path, schema: Schema) -> Patterns | None:
-    """How cells of the training rows are missing together, where they are."""
+def _patterns(directory: Path, schema: Schema) -> Patterns | None:
+    """How cells of the training rows are missing together, where they are; earlier versions named the file `holes`."""
     if not any(column.missing for column in schema.modelled):
         return None
+    path, earlier = directory / MISSING, directory / EARLIER_MISSING
+    if earlier.exists() and not path.exists():
+        path = earlier
     try:
         arrays = {name: tensor.numpy() for name, tensor in _tensors(path).items()}
         return Patterns.from_arrays(arrays, schema.event_shape)
@@ -192,12 +196,12 @@ def _patterns(path: Path, schema: Schema) -> Patterns | None:
         raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
-def _place(model: torch.nn.Module, device: torch.device, *, told: bool) -> None:
+def _place(model: torch.nn.Module, device: torch.device, *, given: bool) -> None:
     """Move the model where it was fitted, if that is here, or where the user says."""
     try:
         model.to(device)
     except (RuntimeError, AssertionError) as error:
-        if told:
+        if given:
             raise ConfigError(f"device {str(device)!r} cannot be used here; try --device cpu") from error
 
 

@@ -122,7 +122,7 @@ class Trainer:
         clip(state.optimiser, state.weights, self.config.clip)
         state.optimiser.step()
         with torch.no_grad():
-            keep = min(self.config.average, (state.step + 1) / (state.step + 10))
+            keep = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
             torch._foreach_lerp_(state.ema_weights, state.weights, 1 - keep)
         state.meter.add(value, terms)
         state.outcome.steps += 1
@@ -223,9 +223,9 @@ def _settle(model: Model) -> None:
 def bound_of(model: Model, validation: EncodedRows, seed: int, precision: str) -> float:
     """Mean ELBO of validation rows under a model whose training has ended, in nats."""
     with autocast(precision, validation.device):
-        found = validate(model, validation, seed)[0]
+        elbo = validate(model, validation, seed)[0]
     _settle(model)
-    return found
+    return elbo
 
 
 def train(

@@ -46,16 +46,16 @@ def labels_beside(
         If two tables speak of one picture.
 
     """
-    found: list[pd.DataFrame] = []
+    frames: list[pd.DataFrame] = []
     used: list[Path] = []
     for table in tables:
         frame = _named(table, pictures, notices)
         if frame is not None:
-            found.append(frame)
+            frames.append(frame)
             used.append(table)
-    if not found:
+    if not frames:
         return None, []
-    joined = pd.concat(found)
+    joined = pd.concat(frames)
     if joined.index.has_duplicates:
         twice = pictures[int(joined.index[joined.index.duplicated()][0])]
         raise DataError(f"{' and '.join(map(str, used))} both give labels of {twice}; take one of them out")
@@ -75,9 +75,9 @@ def _named(table: Path, pictures: Sequence[Path], notices: list[str]) -> pd.Data
     known = {naming: _known(naming, table.parent, pictures, below) for naming in NAMINGS}
     best: tuple[str, np.ndarray] | None = None
     for name, column in frame.items():
-        told = column.astype(str).str.strip().str.replace("\\", "/").str.removeprefix("./")
-        for naming, names in known.items() if told.is_unique else ():
-            places = _places(told.map(_bare) if naming is _number else told, names)
+        keys = column.astype(str).str.strip().str.replace("\\", "/").str.removeprefix("./")
+        for naming, names in known.items() if keys.is_unique else ():
+            places = _places(keys.map(_bare) if naming is _number else keys, names)
             if best is None or (places >= 0).sum() > (best[1] >= 0).sum():
                 best = str(name), places
     if best is None or (best[1] >= 0).sum() < max(1, MIN_NAMED * min(len(frame), len(below))):
@@ -101,11 +101,11 @@ def _known(naming: Naming, root: Path, pictures: Sequence[Path], below: Sequence
     return names if len(names) == len(below) else {}
 
 
-def _places(told: pd.Series, names: dict[str, int]) -> np.ndarray:
+def _places(keys: pd.Series, names: dict[str, int]) -> np.ndarray:
     """For each row the picture that it names, −1 for none, or where two rows name one."""
-    if not told.is_unique:
-        return np.full(len(told), -1)
-    return np.array([names.get(name, -1) for name in told], dtype=np.int64)
+    if not keys.is_unique:
+        return np.full(len(keys), -1)
+    return np.array([names.get(name, -1) for name in keys], dtype=np.int64)
 
 
 def _path(root: Path, picture: Path) -> str:

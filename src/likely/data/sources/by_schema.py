@@ -83,13 +83,13 @@ def _truths(values: Any) -> bool:
 def _numbers(what: str, column: Column, held: pd.Series, plain: Typed, decimal: str) -> Typed:
     """By the column's way of writing where it fits every field; else plain numbers as they were read."""
     known, written = held.notna().to_numpy(), column.written or Written(decimal=decimal)
-    made = np.full(len(held), np.nan)
-    made[known] = numbers_of(held[known], written)
-    stray = np.isnan(made) & known
+    numbers = np.full(len(held), np.nan)
+    numbers[known] = numbers_of(held[known], written)
+    stray = np.isnan(numbers) & known
     if not stray.any():
-        if not plain.texts and np.array_equal(np.asarray(plain.values, dtype=np.float64), made, equal_nan=True):
+        if not plain.texts and np.array_equal(np.asarray(plain.values, dtype=np.float64), numbers, equal_nan=True):
             return plain
-        return Typed(_narrowed(made, known, held, written), plain.token, column.written)
+        return Typed(_narrowed(numbers, known, held, written), plain.token, column.written)
     if not plain.texts or column.left_out or column.coded or column.kind == "binary":
         return plain
     place = int(stray.argmax())
@@ -99,20 +99,20 @@ def _numbers(what: str, column: Column, held: pd.Series, plain: Typed, decimal: 
     )
 
 
-def _narrowed(made: np.ndarray, known: np.ndarray, held: pd.Series, written: Written) -> Any:
+def _narrowed(numbers: np.ndarray, known: np.ndarray, held: pd.Series, written: Written) -> Any:
     """Integers where no field has decimals, as when the run's own rows were read."""
-    whole = (made[known] == np.round(made[known])).all() and (np.abs(made[known]) < 2.0**53).all()
+    whole = (numbers[known] == np.round(numbers[known])).all() and (np.abs(numbers[known]) < 2.0**53).all()
     if not whole or held[known].str.contains(written.decimal, regex=False).any():
-        return made
+        return numbers
     if known.all():
-        return made.astype(np.int64)
-    return pd.arrays.IntegerArray(np.where(known, made, 0).astype(np.int64), ~known)
+        return numbers.astype(np.int64)
+    return pd.arrays.IntegerArray(np.where(known, numbers, 0).astype(np.int64), ~known)
 
 
 def _dates(what: str, kind: str, held: pd.Series, known: np.ndarray) -> Any:
     """Dates as pandas and likely write them, ISO 8601, in the column's zone; offsets may change with the clocks."""
-    found = re.search(r"(?:, |tz=)([^\]]+)\]", kind)
-    zone = None if found is None else found[1]
+    in_brackets = re.search(r"(?:, |tz=)([^\]]+)\]", kind)
+    zone = None if in_brackets is None else in_brackets[1]
     offset = np.array([bool(OFFSET.search(text)) for text in held[known]], dtype=bool)
     odd = offset if zone is None else ~offset
     if odd.any():

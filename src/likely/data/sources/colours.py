@@ -28,12 +28,12 @@ def colour_of(colour: str | Sequence[int] | None) -> tuple[int, int, int] | None
     text = colour if isinstance(colour, str) else ",".join(map(str, colour))
     plain = re.fullmatch(r"\s*\d+\s*,\s*\d+\s*,\s*\d+\s*", text)
     try:
-        found = ImageColor.getrgb(f"rgb({text})" if plain else text)[:3]
-        if max(found) > 255:
+        channels = ImageColor.getrgb(f"rgb({text})" if plain else text)[:3]
+        if max(channels) > 255:
             raise ValueError
     except ValueError as error:
         raise ConfigError(
             f"background {text!r} is no colour; expected a name such as white, R,G,B of 0 to 255, or #rrggbb"
         ) from error
-    red, green, blue = found
+    red, green, blue = channels
     return red, green, blue

@@ -156,9 +156,9 @@ def _separator(path: Path, text: str, reading: Reading) -> str:
     lines = [line for line in lines if line.strip()][:20]
     text_of = None if reading.schema is None else reading.schema.text
     own = "" if text_of is None else text_of.separator
-    found = next((mark for mark in own + MARKS if reading.named(_cells(lines[0], mark))), None)
-    if found is not None:
-        return found
+    mark_of_columns = next((mark for mark in own + MARKS if reading.named(_cells(lines[0], mark))), None)
+    if mark_of_columns is not None:
+        return mark_of_columns
     if own and set(_widths(lines, own)) == {len(reading.known)}:
         return own
     if ".tsv" in [suffix.lower() for suffix in path.suffixes]:

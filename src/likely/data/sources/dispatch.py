@@ -124,10 +124,10 @@ def _open_file(path: Path, options: Options) -> Source:
 def _existing(text: str) -> Path:
     path = Path(text)
     try:
-        found = path.exists()
+        exists = path.exists()
     except OSError as error:
         raise DataError(f"{text[:200]} cannot be read ({error.strerror}); expected a file or a folder") from error
-    if not found:
+    if not exists:
         raise DataError(f"no such file or folder: {text}")
     if not os.access(path, os.R_OK | os.X_OK if path.is_dir() else os.R_OK):
         raise DataError(f"{text} cannot be read: permission denied; change its permissions")

@@ -37,29 +37,29 @@ def read_columns(name: str, raw: pd.DataFrame, reading: Reading, notices: list[s
     if reading.schema is not None:
         known, text = reading.known, reading.schema.text
         mark = reading.decimal or ("." if text is None else text.decimal)
-        made = {
+        columns = {
             str(label): as_column(_what(name, label), known[str(label)], texts, mark)
             if str(label) in known
             else typed(_what(name, label), texts, [])
             for label, texts in raw.items()
         }
-        return made, mark
-    told = {str(label): [] if str(label) in reading.formats else notices for label in raw}
-    plain = {str(label): typed(_what(name, label), texts, told[str(label)]) for label, texts in raw.items()}
+        return columns, mark
+    told_of = {str(label): [] if str(label) in reading.formats else notices for label in raw}
+    plain = {str(label): typed(_what(name, label), texts, told_of[str(label)]) for label, texts in raw.items()}
     for label in set(reading.formats) & set(plain):
         there = pd.isna(plain[label].values)
         plain[label] = Typed(raw[label].mask(there) if there.any() else raw[label], plain[label].token)
     ways = {label: amounts(column, reading.decimal) for label, column in plain.items() if column.texts}
     points = {label: _thousands(raw[label], column) for label, column in plain.items() if _pointed(raw[label], column)}
     decimal = reading.decimal or _decimal(ways, points)
-    made = dict(plain)
-    for label, found in ways.items():
-        fitting = [way for way in found if decimal is None or len(found) == 1 or _mark(way) == decimal]
+    columns = dict(plain)
+    for label, readings in ways.items():
+        fitting = [way for way in readings if decimal is None or len(readings) == 1 or _mark(way) == decimal]
         if len(fitting) == 1 and label not in reading.formats:
-            made[label] = fitting[0]
+            columns[label] = fitting[0]
     if decimal == ",":
-        made |= {label: found for label, found in points.items() if found is not None}
-    return made, decimal or "."
+        columns |= {label: readings for label, readings in points.items() if readings is not None}
+    return columns, decimal or "."
 
 
 def _what(name: str, label: Any) -> str:
@@ -78,8 +78,8 @@ def _floats(column: Typed) -> bool:
 def _thousands(texts: pd.Series, column: Typed) -> Typed | None:
     """Plain numbers, if their points can part thousands; else `None`."""
     there = pd.isna(column.values)
-    found = amounts(Typed(texts.mask(there) if there.any() else texts, column.token), ",")
-    return found[0] if len(found) == 1 else None
+    readings = amounts(Typed(texts.mask(there) if there.any() else texts, column.token), ",")
+    return readings[0] if len(readings) == 1 else None
 
 
 def _mark(way: Typed) -> str:
@@ -88,12 +88,12 @@ def _mark(way: Typed) -> str:
 
 def _decimal(ways: Mapping[str, list[Typed]], points: Mapping[str, Typed | None]) -> str | None:
     """The decimal mark that the columns of which there is no doubt have; `None` where they have none, or both."""
-    sure = {_mark(found[0]) for found in ways.values() if len(found) == 1 and _floats(found[0])}
-    sure |= {"." for found in points.values() if found is None}
+    sure = {_mark(readings[0]) for readings in ways.values() if len(readings) == 1 and _floats(readings[0])}
+    sure |= {"." for readings in points.values() if readings is None}
     return sure.pop() if len(sure) == 1 else None
 
 
-def several(found: Mapping[str, Any], wanted: Any) -> str:
+def several(by_column: Mapping[str, Any], wanted: Any) -> str:
     """The names of the columns that have something, at most eight."""
-    names = [name for name, its in found.items() if its == wanted]
+    names = [name for name, its in by_column.items() if its == wanted]
     return ", ".join(names[:MAX_SHOWN]) + (f" and {len(names) - MAX_SHOWN} more" if len(names) > MAX_SHOWN else "")

@@ -41,8 +41,8 @@ def is_idx(path: Path) -> bool:
 
 def folders_below(path: Path) -> list[Path]:
     """The folders, this one or below it, with files named as IDX files are: torchvision's `MNIST/raw`."""
-    found = {file.parent for file in path.rglob("*") if NAMED.search(file.name.lower()) and file.is_file()}
-    return sorted(folder for folder in found if not any(part[0] == "." for part in folder.relative_to(path).parts))
+    folders = {file.parent for file in path.rglob("*") if NAMED.search(file.name.lower()) and file.is_file()}
+    return sorted(folder for folder in folders if not any(part[0] == "." for part in folder.relative_to(path).parts))
 
 
 def read_file(path: Path) -> Source:

@@ -193,13 +193,13 @@ def _notices(read: list[Picture], placed: list[tuple[str, str]], background: tup
         "animated or paged picture(s) gave their first frame only": sum(picture.animated for picture in read),
         "picture(s) lie in no class folder and have an empty label": unlabelled if unlabelled < len(read) else 0,
     }
-    made = [f"{count} {what}" for what, count in counts.items() if count]
+    notices = [f"{count} {what}" for what, count in counts.items() if count]
     if grey < len(read) and all(picture.grey for picture in read):
-        made.append(
+        notices.append(
             "every picture is grey, stored in three equal channels, which are modelled as three; convert the files to "
             "grey (mode L) to model one"
         )
-    return made
+    return notices
 
 
 def _is_picture(path: Path, _: bytes) -> bool:

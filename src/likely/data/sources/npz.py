@@ -68,9 +68,9 @@ def _by_name(archive: Mapping[str, np.ndarray], path: Path, held: dict[str, str]
     used: set[str] = set()
     for split, group in _groups(list(held)).items():
         if len(group.data) != 1:
-            found = "several" if group.data else "none"
+            count = "several" if group.data else "none"
             raise DataError(
-                f"{path} needs one array named X, x, data or images (in each split), and has {found}; "
+                f"{path} needs one array named X, x, data or images (in each split), and has {count}; "
                 f"it holds {_listing(held)}; choose one with {path}:NAME"
             )
         values = _load(archive, path, group.data[0])
@@ -94,13 +94,13 @@ def _beside(
     archive: Mapping[str, np.ndarray], others: Mapping[str, str], rows: int, held: Mapping[str, str]
 ) -> pd.DataFrame:
     """The arrays of one value a row, which a condition, an exposure, a weight or a division may name."""
-    found = {}
+    columns = {}
     for name, key in others.items():
         if held[key] not in (f"({rows},)", f"({rows}, 1)"):
             continue
         with suppress(ValueError):  # objects, which are never opened
-            found[name] = archive[key].reshape(rows)
-    return pd.DataFrame(found, index=range(rows))
+            columns[name] = archive[key].reshape(rows)
+    return pd.DataFrame(columns, index=range(rows))
 
 
 def _held(path: Path) -> dict[str, str]:

@@ -61,16 +61,16 @@ def _seconds(column: pd.Series) -> pd.Series:
 
 def rounded(frame: pd.DataFrame, names: Collection[str]) -> tuple[str, ...]:
     """One sentence for each column of these names whose decimals, long doubles or durations float64 does not tell."""
-    told = []
+    sentences = []
     for name, column in frame.items():
         exact = _exact(column) if str(name) in names else None
         if exact is not None and not exact.all():
             first = column.dropna().iloc[int((~exact).argmax())]
-            told.append(
+            sentences.append(
                 f"column {str(name)!r}: {int((~exact).sum())} of {len(exact)} values, such as {first!s:.60}, have more "
                 "digits than float64 tells, and are rounded for the model; what is observed comes back as it is"
             )
-    return tuple(told)
+    return tuple(sentences)
 
 
 def _exact(column: pd.Series) -> np.ndarray | None:

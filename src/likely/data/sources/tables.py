@@ -56,8 +56,8 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
                 f"one shape go in as np.stack(frame[{name!r}])"
             )
     named = named.assign(**{name: _numbers(named[name]) for name in objects})
-    made = {name: plain(column) for name, column in named.items()}
-    return named.assign(**{name: column for name, column in made.items() if column.dtype != named[name].dtype})
+    plain_columns = {name: plain(column) for name, column in named.items()}
+    return named.assign(**{name: column for name, column in plain_columns.items() if column.dtype != named[name].dtype})
 
 
 def frame_source(frame: pd.DataFrame) -> Source:

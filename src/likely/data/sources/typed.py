@@ -62,12 +62,12 @@ def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
     there = trimmed.filter(compute.invert(missing)) if empty.any() else trimmed
     if not len(there):
         return Typed(np.full(len(texts), np.nan), token)
-    made = None
+    values = None
     if STARTS.match(there[0].as_py()):
-        made = _booleans(array, missing, empty) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, notices)
-    if made is None:
+        values = _booleans(array, missing, empty) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, notices)
+    if values is None:
         return Typed(texts.mask(empty) if empty.any() else texts, token)
-    return Typed(_spread(made, empty) if empty.any() else made, token)
+    return Typed(_spread(values, empty) if empty.any() else values, token)
 
 
 def strings(texts: pd.Series) -> Typed:
@@ -94,13 +94,16 @@ def amounts(column: Typed, decimal: str | None) -> list[Typed]:
     texts = distinct.tolist()
     if all(DIGITS.fullmatch(text) for text in texts):
         return []
-    found = [
-        (way, made)
-        for way, made in best(texts, np.bincount(codes), decimal)
-        if way != PLAIN and not np.isnan(made).any()
+    readings = [
+        (way, numbers)
+        for way, numbers in best(texts, np.bincount(codes), decimal)
+        if way != PLAIN and not np.isnan(numbers).any()
     ]
-    wholes = [(way, _whole(way, texts, made)[codes]) for way, made in found]
-    return [replace(column, values=made if known.all() else _spread(made, ~known), written=way) for way, made in wholes]
+    wholes = [(way, _whole(way, texts, numbers)[codes]) for way, numbers in readings]
+    return [
+        replace(column, values=numbers if known.all() else _spread(numbers, ~known), written=way)
+        for way, numbers in wholes
+    ]
 
 
 def _whole(way: Written, texts: list[str], numbers: np.ndarray) -> np.ndarray:
@@ -139,23 +142,25 @@ def _numbers(what: str, texts: pa.Array, notices: list[str]) -> np.ndarray | Non
         return None
     try:
         plain = compute.replace_substring_regex(texts, r"^\+", "")
-        made = compute.cast(plain, pa.int64() if whole else pa.float64()).to_numpy()
+        numbers = compute.cast(plain, pa.int64() if whole else pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         return None
     if not whole:
-        _check_floats(what, texts, made, notices)
-    return np.asarray(made)
+        _check_floats(what, texts, numbers, notices)
+    return np.asarray(numbers)
 
 
-def _check_floats(what: str, texts: pa.Array, made: np.ndarray, notices: list[str]) -> None:
-    odd = np.flatnonzero(np.isinf(made) | (made == 0))
+def _check_floats(what: str, texts: pa.Array, numbers: np.ndarray, notices: list[str]) -> None:
+    odd = np.flatnonzero(np.isinf(numbers) | (numbers == 0))
     if len(odd):
         beyond = compute.match_substring_regex(texts.take(pa.array(odd)), NOT_ZERO).to_numpy(zero_copy_only=False)
         if beyond.any():
             text = texts[int(odd[beyond][0])].as_py()
             raise DataError(f"{what} holds {_short(text)}, which is beyond float64; mend it, or rescale the column")
-    large = np.flatnonzero((np.abs(made) >= MAX_EXACT) & np.isfinite(made))
-    rounded = [i for i in large if (text := texts[int(i)].as_py()).lstrip("+-").isdigit() and int(text) != int(made[i])]
+    large = np.flatnonzero((np.abs(numbers) >= MAX_EXACT) & np.isfinite(numbers))
+    rounded = [
+        i for i in large if (text := texts[int(i)].as_py()).lstrip("+-").isdigit() and int(text) != int(numbers[i])
+    ]
     if rounded:
         first = _short(texts[int(rounded[0])].as_py())
         notices.append(f"{what}: {len(rounded)} integer(s) are not exact in float64, such as {first}")
@@ -165,10 +170,10 @@ def _short(text: str) -> str:
     return text if len(text) <= 40 else f"{text[:30]}... ({len(text)} digits)"
 
 
-def _spread(made: np.ndarray, empty: np.ndarray) -> Any:
+def _spread(values: np.ndarray, empty: np.ndarray) -> Any:
     """Values in the rows that have one, in a type that knows missing cells."""
-    full = np.full(len(empty), np.nan if made.dtype.kind == "f" else 0, dtype=made.dtype)
-    full[~empty] = made
-    if made.dtype.kind == "f":
+    full = np.full(len(empty), np.nan if values.dtype.kind == "f" else 0, dtype=values.dtype)
+    full[~empty] = values
+    if values.dtype.kind == "f":
         return full
-    return pd.arrays.BooleanArray(full, empty) if made.dtype.kind == "b" else pd.arrays.IntegerArray(full, empty)
+    return pd.arrays.BooleanArray(full, empty) if values.dtype.kind == "b" else pd.arrays.IntegerArray(full, empty)

@@ -1,4 +1,4 @@
-"""The rows of a fit to the trainer, and what came of it."""
+"""Training of what a plan has: its rows are encoded and given to the trainer, one member of the model after another."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ from likely.training.trainer import bound_of
 
 __all__ = ["Trained", "go_on", "learn"]
 
-START_ROWS, START_LEAST, START_CELLS = 10_000, 500, 2**23
+MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # that a model is initialised by; few where rows are wide
+MAX_START_CELLS = 2**23  # cells of them: 32 MiB in float32
 
 
 def _encoded(plan: Plan) -> dict[str, EncodedRows]:
@@ -61,7 +62,7 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
 
 @dataclass(frozen=True, eq=False)
 class Trained:
-    """What training came to.
+    """The result of training: the model with the selected weights, and how it came to them.
 
     Attributes
     ----------
@@ -91,7 +92,7 @@ class Trained:
 
 
 def learn(plan: Plan, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor] | None = None) -> Trained:
-    """What became of the model when it was trained from its first step, from fresh weights or from these."""
+    """The result of training the plan's model from its first step, from fresh weights or from these."""
     rows = _prepared(plan)
     _begin(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
@@ -105,7 +106,7 @@ def learn(plan: Plan, monitors: Sequence[Monitor] = (), weights: dict[str, Tenso
 def go_on(
     plan: Plan, earlier: Sequence[dict[str, Any]], budget: TrainingConfig, peak: float, monitors: Sequence[Monitor] = ()
 ) -> tuple[Trained, int]:
-    """What became of a model that was trained on from where its training ended; how many more steps each member got.
+    """The result of training a model on from where its training ended, and how many more steps each member got.
 
     Of an ensemble whose training is interrupted the members that were not reached stay as they were.
 
@@ -124,7 +125,7 @@ def go_on(
 
 
 def _matched(trained: Trained, rows: _Prepared, seed: int) -> Trained:
-    """What training came to with the constants set that it does not train, and the validation bounds with them."""
+    """The result with the constants set that training does not learn (`match_shares`), and its bounds with them."""
     model = trained.model
     if not model.p_x_z.matches:
         return trained
@@ -157,9 +158,9 @@ def _prepared(plan: Plan) -> _Prepared:
 
 
 def _begin(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
-    """Start from training rows; where weights are known, or the model is the user's, only what is made of rows does."""
+    """Initialise the model by training rows; of one with weights, or of the user's, only a prior that stores rows."""
     first = torch.arange(min(len(rows), _starting(plan)), device=plan.device)
-    batch = rows.take(first).fixed(plan.config.seed).whole(first)
+    batch = rows.take(first).fixed(plan.config.seed).evaluation_batch(first)
     if weights is not None:
         plan.model.load_state_dict(weights)
     elif plan.own.model is None:
@@ -231,15 +232,15 @@ def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
 
 
 def _starting(plan: Plan) -> int:
-    """How many rows a model starts from; fewer wide ones, unless its prior is made of them."""
+    """How many rows a model is initialised by; fewer wide ones, unless its prior is made of them."""
     model = plan.model.members[0]
     if isinstance(model, VAE) and isinstance(model.p_z, FromPosterior):
-        return START_ROWS
-    return min(START_ROWS, max(START_LEAST, START_CELLS // plan.schema.dims))
+        return MAX_START_ROWS
+    return min(MAX_START_ROWS, max(MIN_START_ROWS, MAX_START_CELLS // plan.schema.dims))
 
 
 def _outcome(plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, whole: bool = False) -> Trained:
-    """What training came to; of an interrupted one the members trained to their end, unless all are whole."""
+    """The result of training; of an interrupted one the members trained to their end, unless all are whole."""
     kept = [state for state in states if whole or not state.outcome.interrupted] or states[:1]
     config, model, said = plan.config, plan.model, list[str]()
     if len(kept) < len(model.members):

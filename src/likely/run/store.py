@@ -54,7 +54,7 @@ def save(directory: Path, run: Run) -> None:
         write(directory / CONDITIONS, save_tensors({"y": run.conditions.contiguous()}))
     if run.states:
         write_states(directory, run.states)
-    write(directory / "weights.safetensors", save_tensors(_apart(run.model)))
+    write(directory / "weights.safetensors", save_tensors(_unshared(run.model)))
     facts = {
         "finished": True,
         **run.record.to_dict(),
@@ -65,7 +65,7 @@ def save(directory: Path, run: Run) -> None:
     write(directory / "run.json", _json(facts))
 
 
-def _apart(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def _unshared(model: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Weights and buffers by name; those that share memory, as tied layers do, each once more."""
     tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()

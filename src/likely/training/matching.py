@@ -1,4 +1,4 @@
-"""Shares of what is drawn, made those of the training rows."""
+"""Constants of P(x|z) by which draws are round as often as training rows are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from likely.models import Model
 
 __all__ = ["match_shares"]
 
-DRAWS, MAX_ROWS = 4096, 65_536
+DRAWS, MAX_ROWS = 4096, 65_536  # of x, of training rows: standard errors of a share of 0.8% and 0.2% at most
 
 
 def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:

@@ -15,8 +15,8 @@ from likely.training.trainer import train
 
 __all__ = ["steps_in"]
 
-SHARE = 0.02
-BLOCK = 20
+MAX_SHARE = 0.02  # of the budget: further blocks are timed until so much of it is spent
+BLOCK = 20  # steps timed at once, so that the clock's error and one slow step count little
 
 
 def steps_in(
@@ -27,21 +27,21 @@ def steps_in(
     config: TrainingConfig,
     objective: Objective | None = None,
 ) -> int:
-    """Steps that fit into the minutes, validations counted; measured on a copy of the model, within seconds."""
+    """How many steps fit into the minutes, validations counted; measured on a copy of the model, within seconds."""
     budget, started = minutes * 60, time.perf_counter()
-    trial = copy.deepcopy(model)
+    copied = copy.deepcopy(model)
 
     def seconds(steps: int) -> float:
         """Seconds of so many steps and one validation."""
         first = time.perf_counter()
         schedule = Schedule(steps, open=False, warmup_steps=0, validate_every=steps)
-        if train(trial, rows, validation, config, schedule, objective=objective).interrupted:
+        if train(copied, rows, validation, config, schedule, objective=objective).interrupted:
             raise KeyboardInterrupt
         return time.perf_counter() - first
 
     seconds(3)
     blocks: list[tuple[float, float]] = []
-    while len(blocks) < 3 or (len(blocks) < 9 and time.perf_counter() - started < SHARE * budget):
+    while len(blocks) < 3 or (len(blocks) < 9 and time.perf_counter() - started < MAX_SHARE * budget):
         blocks.append((seconds(1), seconds(1 + BLOCK)))
     per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / BLOCK)
     per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)

@@ -110,7 +110,7 @@ class Trainer:
         return outcome
 
     def _step(self, state: TrainingState, loss: Loss) -> bool:
-        """One step; whether its z was relaxed codes."""
+        """Take one step; whether its z was relaxed codes."""
         position = state.step - state.start
         for group in state.optimiser.param_groups:
             group["lr"] = self.rate * self.schedule.rate(position, state.decay_from)

@@ -170,7 +170,7 @@ def _read_singly(file: Path) -> bool:
 
 
 def _check_events(source: Source) -> None:
-    """Rows of all splits must have one shape."""
+    """Refuse splits whose rows differ in shape."""
     shapes = {split: rows.read().values.shape[1:] for split, rows in source.splits.items()}
     if len(set(shapes.values())) > 1:
         listing = ", ".join(f"{split} {shape}" for split, shape in shapes.items())

@@ -87,7 +87,7 @@ def _mark(way: Typed) -> str:
 
 
 def _decimal(ways: Mapping[str, list[Typed]], points: Mapping[str, Typed | None]) -> str | None:
-    """The decimal mark that the columns of which there is no doubt have; `None` where they have none, or both."""
+    """The decimal mark of the columns that can be read in one way only; `None` where they have none, or both."""
     sure = {_mark(readings[0]) for readings in ways.values() if len(readings) == 1 and _floats(readings[0])}
     sure |= {"." for readings in points.values() if readings is None}
     return sure.pop() if len(sure) == 1 else None

@@ -46,7 +46,7 @@ def folders_below(path: Path) -> list[Path]:
 
 
 def read_file(path: Path) -> Source:
-    """One file of rows."""
+    """The rows of one IDX file, as a source."""
     return _source({"all": Rows(_column_at_least(_array(path)))}, path)
 
 

@@ -18,7 +18,7 @@ ENDINGS = (".npy",)
 
 
 def read_npy(path: Path) -> Source:
-    """One array; its first axis is rows."""
+    """The array of an npy file, as a source; its first axis is rows."""
     with reading(path, "npy"), path.open("rb") as file:
         array = np.lib.format.read_array(file, allow_pickle=False)
     return Source("array", {"all": Rows(checked(array, str(path)))}, path)

@@ -16,7 +16,7 @@ __all__ = ["plain", "rounded"]
 
 
 def plain(column: pd.Series) -> pd.Series:
-    """The same values: sparse ones dense, in the machine's byte order, long doubles and arrow's decimals as float64.
+    """The values of a column in a type that the model reads: dense, in the machine's byte order, decimals as float64.
 
     Arrow's dictionaries become what they hold, its dates and times pandas' own, durations seconds in float64. Any other
     column is given back as it is; `dtypes.restored` is the way back.
@@ -51,7 +51,7 @@ def _unpacked(column: pd.Series, kind: pa.DataType) -> pd.Series:
 
 
 def _seconds(column: pd.Series) -> pd.Series:
-    """Correctly rounded; beyond 2^53 units whole seconds and what is left of one apart."""
+    """Durations in seconds, correctly rounded; beyond 2^53 units whole seconds and the rest of one are added."""
     per_second = PER_SECOND[np.datetime_data(column.dtype)[0]]
     passed = column.to_numpy().astype(np.int64)
     whole, rest = np.divmod(passed, per_second)
@@ -60,7 +60,7 @@ def _seconds(column: pd.Series) -> pd.Series:
 
 
 def rounded(frame: pd.DataFrame, names: Collection[str]) -> tuple[str, ...]:
-    """One sentence for each column of these names whose decimals, long doubles or durations float64 does not tell."""
+    """One sentence for each column of these names with decimals, long doubles or durations that float64 rounds."""
     sentences = []
     for name, column in frame.items():
         exact = _exact(column) if str(name) in names else None
@@ -74,7 +74,7 @@ def rounded(frame: pd.DataFrame, names: Collection[str]) -> tuple[str, ...]:
 
 
 def _exact(column: pd.Series) -> np.ndarray | None:
-    """Which of the observed values float64 tells from all others that are written as they are."""
+    """Which observed values come back from float64 as they are written; `None` for types whose values always do."""
     dtype = column.dtype
     arrow = dtype.pyarrow_dtype if isinstance(dtype, pd.ArrowDtype) else None
     if arrow is not None and pa.types.is_duration(arrow):

@@ -24,7 +24,7 @@ NULLABLE = {getattr(pa, name.lower())(): getattr(pd, f"{name}Dtype")() for name 
 
 
 def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
-    """A frame with distinct column names, rows, and one plain value in each cell.
+    """The frame, checked to have distinct column names, rows, and one plain value in each cell.
 
     Parameters
     ----------

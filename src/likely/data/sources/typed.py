@@ -30,7 +30,7 @@ MAX_EXACT = 2.0**53  # integers up to here are exact in float64
 
 @dataclass(frozen=True, eq=False)
 class Typed:
-    """A column, the word that stands most often where it has no value, and how its numbers stand if not plainly."""
+    """A column as it was read: values, the word that mostly stands for a missing one, how its numbers are written."""
 
     values: Any
     token: str | None
@@ -43,7 +43,7 @@ class Typed:
 
 
 def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
-    """Integers, floats or booleans where every field that is not missing is one; else strings as they stand.
+    """A column as integers, floats or booleans where every field that is not missing is one; else as strings.
 
     Integers that int64 cannot hold stay strings, and so do those of a column with zeros in front of one. What had to be
     decided is said in `notices`.
@@ -71,7 +71,7 @@ def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
 
 
 def strings(texts: pd.Series) -> Typed:
-    """Fields as they stand, but for those that say that nothing is known."""
+    """A column of strings as they stand; fields with a word for missing values are missing."""
     array = pa.array(texts, pa.large_string())
     missing = compute.is_in(compute.utf8_trim_whitespace(array), pa.array(TOKENS, pa.large_string()))
     empty = missing.to_numpy(zero_copy_only=False)
@@ -79,7 +79,7 @@ def strings(texts: pd.Series) -> Typed:
 
 
 def amounts(column: Typed, decimal: str | None) -> list[Typed]:
-    """A column of texts as the numbers that every one of them says, one for each way of reading them; none of digits.
+    """The numbers that a column of texts says, once for each way that reads them all; empty for texts of digits alone.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def amounts(column: Typed, decimal: str | None) -> list[Typed]:
 
 
 def _whole(way: Written, texts: list[str], numbers: np.ndarray) -> np.ndarray:
-    """Integers where no text has decimals."""
+    """The numbers, as integers where no text has decimals."""
     plain = not any(way.decimal in text.removeprefix(way.before).removesuffix(way.after) for text in texts)
     exact = plain and bool((np.abs(numbers) < MAX_EXACT).all() and (numbers == np.round(numbers)).all())
     return numbers.astype(np.int64) if exact else numbers

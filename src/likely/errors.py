@@ -1,14 +1,57 @@
 """What can go wrong, as a tree: every error that a user can mend is an `InputError`."""
 
-__all__ = ["ConfigError", "DataError", "InputError", "LikelyError", "OutputError", "RunError", "quoted"]
+import re
+import unicodedata
+
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "InputError",
+    "LikelyError",
+    "OutputError",
+    "RunError",
+    "brief",
+    "quoted",
+    "visible",
+]
 
 LONGEST = 60
+MESSAGE, END = 300, 100  # characters of a message about files, and of its end, where it says what to do
+JOINERS = "\u200c\u200d\u00ad"  # of letters: they change nothing but how these look
+BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
+ODD = re.compile(r"[^\x20-\x7e\u00a1-\u00ac\u00ae-\u034f]")
 
 
 def quoted(value: object) -> str:
     """A value of the user's as a message shows it: its `repr`, at most about 60 characters of it."""
     text = repr(value)
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}...{text[-1]} ({len(str(value)):,} characters)"
+
+
+def visible(text: str, *, kept: str = "") -> str:
+    r"""The text with what moves the cursor, colours or turns letters around shown as `\x1b`, `\u202e`, `\udcff`.
+
+    Parameters
+    ----------
+    text
+        Any, with names, categories and values that others wrote.
+    kept
+        Control characters that stay, such as the line break.
+
+    """
+
+    def shown(found: re.Match[str]) -> str:
+        mark = found[0]
+        hidden = unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Zl", "Zp") and mark not in JOINERS + kept
+        return ascii(mark)[1:-1] if hidden else mark
+
+    return ODD.sub(shown, text)
+
+
+def brief(message: str) -> str:
+    """The message in one line of at most 300 characters: of a longer one the start, and the end with what to do."""
+    line = BREAKS.sub(" ", message)
+    return line if len(line) <= MESSAGE else f"{line[: MESSAGE - END - 5]} ... {line[-END:]}"
 
 
 class LikelyError(Exception):
@@ -21,6 +64,9 @@ class InputError(LikelyError, ValueError):
 
 class DataError(InputError):
     """The data cannot be read, or cannot be modelled as they are."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(brief(message))
 
 
 class ConfigError(InputError):

@@ -11,8 +11,8 @@ import torch
 from scipy import sparse
 
 from likely.data.sources import open_source
-from likely.data.sources import sparse as reader
 from likely.errors import DataError
+from likely.files import MAX_BYTES
 
 COUNTS = np.random.default_rng(0).poisson(0.3, (20, 7)).astype("float32")
 
@@ -79,15 +79,13 @@ def test_what_does_not_fit_is_refused_in_one_line(tmp_path: Path, monkeypatch: p
     sparse.save_npz(tmp_path / "w.npz", wide)
     np.savez(tmp_path / "c.npz", data=[1.0], coords=[[0], [0]], shape=[10**7, 10**7], fill_value=0)
     for given in (wide, wide.tocsr(), tmp_path / "w.npz", tmp_path / "c.npz"):
-        with pytest.raises(
-            DataError, match=r"10000000 x 10000000, and takes .* more than a third of .*; keep fewer"
-        ) as told:
+        with pytest.raises(DataError, match=r"10000000 x 10000000, made dense, .* half of what .*; keep fewer") as told:
             open_source(given)
         assert "\n" not in str(told.value)
-    monkeypatch.setattr(reader, "_memory", lambda: 3 * COUNTS.nbytes)
+    monkeypatch.setenv(MAX_BYTES, str(COUNTS.nbytes))
     open_source(sparse.csr_matrix(COUNTS))
-    monkeypatch.setattr(reader, "_memory", lambda: 3 * COUNTS.nbytes - 1)
-    with pytest.raises(DataError, match="more than a third"):
+    monkeypatch.setenv(MAX_BYTES, str(COUNTS.nbytes - 1))
+    with pytest.raises(DataError, match="of LIKELY_MAX_BYTES"):
         open_source(sparse.csr_matrix(COUNTS))
 
 

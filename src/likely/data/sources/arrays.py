@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import tokenize
-import zipfile
-import zlib
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from likely.data.source import Rows, Source
-from likely.errors import DataError
+from likely.errors import DataError, InputError
 
-__all__ = ["array_source", "checked", "reading", "tensor_source"]
-
-BROKEN = (
-    ValueError,
-    OSError,
-    EOFError,
-    KeyError,
-    NotImplementedError,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
+__all__ = ["array_source", "checked", "header_of", "reading", "tensor_source"]
 
 
 def checked(array: np.ndarray, what: str) -> np.ndarray:
@@ -77,14 +65,30 @@ def tensor_source(tensor: Any) -> Source:
     return Source("array", {"all": Rows(checked(array, "the tensor").copy())})
 
 
+def header_of(file: Any) -> tuple[tuple[int, ...], int]:
+    """The shape that the header of an npy file tells, and the bytes of such an array; the file stands behind it then.
+
+    Raises
+    ------
+    ValueError
+        If it is no such header.
+
+    """
+    version = npy.read_magic(file)
+    shape, _, dtype = npy.read_array_header_1_0(file) if version == (1, 0) else npy.read_array_header_2_0(file)
+    if min(shape, default=0) < 0:
+        raise ValueError(f"a shape of {shape}")
+    return shape, math.prod(shape) * dtype.itemsize
+
+
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[None]:
     """Turn what numpy raises at a bad file into a `DataError` about `path`."""
     try:
         yield
-    except DataError:
+    except InputError:
         raise
-    except BROKEN as error:
+    except Exception as error:  # a damaged file makes numpy, zipfile and zlib raise almost anything
         if "Object arrays" in str(error):
             raise DataError(
                 f"{path} cannot be read as {kind}: holding objects, a pickle, which is never opened; where "

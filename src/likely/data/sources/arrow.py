@@ -10,9 +10,10 @@ import pyarrow as pa
 from pyarrow import feather, ipc
 
 from likely.data.source import Source
+from likely.data.sources.arrow_sizes import MAGIC, unpacked_size
 from likely.data.sources.format import Format, Writer, begins
-from likely.data.sources.tables import BROKEN, broken, table_source
-from likely.errors import DataError
+from likely.data.sources.tables import FEWER, demand_plain, table_source, whole
+from likely.files import demand_room
 
 __all__ = ["ARROW", "read_arrow"]
 
@@ -21,17 +22,18 @@ ENDINGS = (".arrow", ".feather")
 
 def read_arrow(path: Path) -> Source:
     """Read an arrow (IPC file or stream) or feather file."""
-    try:
+    with whole(path, "arrow or feather"):
         with path.open("rb") as file:
-            head = file.read(6)
-        if head[:4] == b"FEA1" or head == b"ARROW1":
+            older = file.read(4) == b"FEA1"
+        if older:
             return table_source(feather.read_table(path), path)
-        with pa.memory_map(str(path)) as mapped, ipc.open_stream(mapped) as stream:
-            return table_source(stream.read_all(), path)
-    except DataError:
-        raise
-    except BROKEN as error:
-        raise broken(path, "arrow or feather", error) from error
+        with pa.memory_map(str(path)) as mapped:
+            held = mapped.read_buffer()
+            demand_room(unpacked_size(held), f"{path}, unpacked,", FEWER)
+            opened = ipc.open_file if held.slice(0, 6).to_pybytes() == MAGIC else ipc.open_stream
+            with opened(held) as batches:
+                demand_plain(batches.schema, str(path))
+                return table_source(batches.read_all(), path)
 
 
 def _written(frame: pd.DataFrame, _: str) -> bytes:

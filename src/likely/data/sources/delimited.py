@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import io
 import re
 from collections import Counter
@@ -20,6 +19,7 @@ from likely.data.sources.fields import read_columns, several
 from likely.data.sources.reading import Reading
 from likely.data.written import Written
 from likely.errors import DataError
+from likely.files import inflated
 
 __all__ = ["Table", "check_names", "read_delimited"]
 
@@ -27,6 +27,8 @@ FOUND = Reading()
 SEP = re.compile(r"\ufeff?sep=(.)[ \t]*(?:\r\n|\n|\r)", re.IGNORECASE)
 COMMA = re.compile(r'\s*"?[-+]?[0-9][0-9.]*(,[0-9]+)?"?\s*', re.ASCII)
 MARKS, INDEX = ",;\t|", "index"
+TEXT_COST = 8  # bytes of memory for a byte of text, so that the peak, about 13, stays within what is free
+MAX_COLUMNS = 100_000  # of a table: each takes about a millisecond and a likelihood of its own
 HEADER = re.compile(rf"\s*{NUMBER}\s*", re.ASCII)
 
 
@@ -77,6 +79,9 @@ def read_delimited(path: Path, notices: list[str], reading: Reading = FOUND) -> 
     if not text.strip():
         raise DataError(f"{path} is empty; expected lines of separated fields")
     separator = reading.mark or (said[1] if said else None) or _separator(path, text, reading)
+    width = text.split("\n", 1)[0].count(separator) + 1
+    if width > MAX_COLUMNS:
+        raise DataError(f"{path}: {width:,} columns, expected at most {MAX_COLUMNS:,}; give so many as an array, npy")
     header = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
     numeric = all(_is_number(cell, separator) for cell in header) and not reading.named(header)
     names = _numbered(path, header, notices) if numeric else _named(path, header, notices, reading.known)
@@ -121,9 +126,7 @@ def check_names(names: list[str], what: str) -> None:
 
 def _text(path: Path, notices: list[str], encoding: str) -> tuple[str, str]:
     """The text and its encoding: UTF-8 or 16 where it can be, then that of the run's rows, then what Windows has."""
-    raw = path.read_bytes()
-    if raw[:2] == b"\x1f\x8b":
-        raw = gzip.decompress(raw)
+    raw = inflated(path, TEXT_COST)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return _whole(path, raw.decode("utf-16")), "utf-16"
     try:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
 from likely.data.source import Source
 from likely.data.sources.format import Format, Holds, Options
+from likely.data.sources.listing import names_in
 from likely.errors import DataError
 
 __all__ = ["FOREIGN", "advice", "cure"]
@@ -79,11 +79,7 @@ def advice(path: Path) -> str | None:
 
 
 def _zipped(path: Path) -> str | None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile:
-        return None
+    names = names_in(path)
     if any(name.endswith("data.pkl") for name in names):
         return PICKLED
     return SHEET if "[Content_Types].xml" in names else None

@@ -14,11 +14,13 @@ import numpy as np
 from likely.data.source import Rows, Source
 from likely.data.sources.format import Format
 from likely.errors import DataError
+from likely.files import inflated
 
 __all__ = ["IDX", "folders_below", "is_idx", "read_file", "read_folder"]
 
 GZIP = b"\x1f\x8b"
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+IDX_COST = 2  # bytes of memory that a byte takes: as it is read, and as it is used
 SPLITS = {"train": "train", "training": "train", "t10k": "test", "test": "test",
           "val": "val", "valid": "val", "validation": "val"}  # fmt: skip
 NAMED = re.compile(r"idx\d?-?ubyte")
@@ -85,8 +87,10 @@ def _is_copy(file: Path, files: list[Path]) -> bool:
     plain = file.with_suffix("")
     if file.suffix != ".gz" or plain not in files:
         return False
-    content = plain.read_bytes()
-    return file.read_bytes()[-8:] == struct.pack("<II", zlib.crc32(content), len(content) % 2**32)
+    content = inflated(plain)
+    with file.open("rb") as packed:
+        packed.seek(max(0, file.stat().st_size - 8))
+        return packed.read() == struct.pack("<II", zlib.crc32(content), len(content) % 2**32)
 
 
 def _placed(path: Path, files: list[Path]) -> tuple[dict[str, Path], dict[str, Path]]:
@@ -136,13 +140,16 @@ def _array(path: Path) -> np.ndarray:
     if given != wanted:
         what = "is truncated" if given < wanted else "is longer than its header says"
         raise DataError(f"{path} {what}: {given} bytes for shape {shape}, expected {wanted}; fetch it again")
-    return np.frombuffer(content, dtype, offset=start).reshape(shape).astype(dtype.newbyteorder("="))
+    try:
+        array = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    except ValueError as error:  # more axes, or longer ones, than numpy has
+        raise DataError(f"{path} has a shape that no array has ({error}); fetch it again") from error
+    return array.astype(dtype.newbyteorder("="))
 
 
 def _content(path: Path) -> bytes:
     try:
-        raw = path.read_bytes()
-        content = gzip.decompress(raw) if raw[:2] == GZIP else raw
+        content = inflated(path, IDX_COST)
     except (OSError, EOFError, zlib.error) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path} is truncated or damaged ({reason}); fetch it again") from error

@@ -18,6 +18,7 @@ from likely.data.sources.beside import TABLES, labels_beside
 from likely.data.sources.colours import WHITE
 from likely.data.sources.format import Format, Holds, Options, Writer
 from likely.errors import DataError
+from likely.files import demand_room
 
 if TYPE_CHECKING:
     from likely.data.sources.picture import Picture
@@ -26,6 +27,7 @@ __all__ = ["PICTURE", "SUFFIXES", "read_folder"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+CHANNELS, COPIES = 3, 2  # at most; as they are read, and as the rows that they become
 MAX_THREADS = 4  # that read pictures: decoding releases the interpreter
 
 
@@ -108,7 +110,8 @@ def _walk(root: Path) -> Iterator[Path]:
         kept = (name for name in below if not name.startswith(".") and name != "__MACOSX")
         below[:] = [] if real in seen else sorted(kept)
         if real not in seen:
-            yield from (Path(folder, name) for name in files if not name.startswith("."))
+            shown = (Path(folder, name) for name in files if not name.startswith("."))
+            yield from (file for file in shown if file.is_file())  # a pipe would be waited for
         seen.add(real)
 
 
@@ -119,6 +122,10 @@ def _read_all(
     pool = ThreadPoolExecutor(MAX_THREADS)
     try:
         for picture in pool.map(reader, files):
+            if not read:
+                height, width = picture.array.shape[:2]
+                needed = COPIES * len(files) * height * width * CHANNELS * picture.array.itemsize
+                demand_room(needed, f"{len(files):,} pictures", "scale them down with --resize HxW")
             read.append(picture)
             _check_alike(read[0], picture)
             if progress:

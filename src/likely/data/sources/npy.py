@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from likely.data.source import Rows, Source
-from likely.data.sources.arrays import checked, reading
+from likely.data.sources.arrays import checked, header_of, reading
 from likely.data.sources.format import Format, Writer, begins
+from likely.files import demand_room
 
 __all__ = ["NPY", "read_npy"]
 
@@ -20,6 +21,12 @@ ENDINGS = (".npy",)
 def read_npy(path: Path) -> Source:
     """The array of an npy file, as a source; its first axis is rows."""
     with reading(path, "npy"), path.open("rb") as file:
+        shape, needed = header_of(file)
+        held = path.stat().st_size - file.tell()
+        if needed > held:
+            raise ValueError(f"{held} bytes, expected {needed} for shape {shape}")
+        demand_room(needed, str(path), "give fewer rows, or a smaller type, such as float32 or uint8")
+        file.seek(0)
         array = np.lib.format.read_array(file, allow_pickle=False)
     return Source("array", {"all": Rows(checked(array, str(path)))}, path)
 

@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.lib import format as npy
 
 from likely.data.source import Rows, Source
-from likely.data.sources.arrays import checked, reading
+from likely.data.sources.arrays import checked, header_of, reading
 from likely.data.sources.format import Format, Writer
+from likely.data.sources.listing import names_in
 from likely.data.sources.sparse import is_sparse_npz, read_sparse_npz
 from likely.errors import DataError
+from likely.files import demand_room
 
 __all__ = ["NPZ", "holds_arrays", "read_npz"]
 
@@ -51,7 +52,7 @@ def read_npz(path: Path, name: str | None) -> Source:
 
     """
     with reading(path, "npz"):
-        held = _held(path)
+        held = _held(path, name)
         if name is None and is_sparse_npz(set(held)):
             return read_sparse_npz(path)
         with np.load(path, allow_pickle=False) as archive:
@@ -103,17 +104,21 @@ def _beside(
     return pd.DataFrame(columns, index=range(rows))
 
 
-def _held(path: Path) -> dict[str, str]:
-    """Name -> shape, as text, of every array, without loading any."""
-    held = {}
+def _held(path: Path, name: str | None) -> dict[str, str]:
+    """Name -> shape, as text, of every array, without loading any; refused where what is asked for is too much."""
+    held, asked = {}, 0
     with zipfile.ZipFile(path) as archive:
         for entry in archive.namelist():
             if not entry.endswith(".npy"):
                 continue
             with archive.open(entry) as file:
-                older = npy.read_magic(file) == (1, 0)
-                shape = npy.read_array_header_1_0(file)[0] if older else npy.read_array_header_2_0(file)[0]
-                held[entry.removesuffix(".npy")] = str(shape)
+                shape, needed = header_of(file)
+            key = entry.removesuffix(".npy")
+            held[key] = str(shape)
+            asked += needed if name in (None, key) else 0
+            if needed > archive.getinfo(entry).file_size:
+                raise ValueError(f"{entry} has fewer bytes than its shape {shape} needs")
+    demand_room(asked, f"{path}, unpacked,", f"take one array, {path}:NAME, or give fewer rows")
     return held
 
 
@@ -163,11 +168,7 @@ def _listing(held: Mapping[str, str]) -> str:
 
 def holds_arrays(path: Path) -> bool:
     """Whether a zip file holds nothing but npy files."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile:
-        return False
+    names = names_in(path)
     return bool(names) and all(name.endswith(".npy") for name in names)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import lzma
 import re
 import shutil
@@ -9,34 +11,26 @@ import stat
 import tarfile
 import tempfile
 import zipfile
-import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
 
 from likely.data.source import Source
 from likely.data.sources.format import Format, Holds, Options
 from likely.data.sources.npz import holds_arrays
-from likely.errors import DataError
+from likely.errors import DataError, InputError
+from likely.files import Counted
 
 __all__ = ["TAR", "ZIP", "is_tar", "unpacked"]
 
 TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
-BROKEN = (
-    zipfile.BadZipFile,
-    tarfile.TarError,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    OSError,
-    RuntimeError,
-    NotImplementedError,
-)
+COMPRESSED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 DRIVE = re.compile("[A-Za-z]:")
 MIN_LIMIT = 2**30  # bytes that any archive may unpack to, where the disk has them
 MAX_RATIO = 100  # of unpacked to packed bytes beyond that: no data compress so well, and bombs do
+HEADERS = 2  # times what may be unpacked may be read: headers and what is left out
 CHUNK_BYTES = 2**20  # that are written at once
 INSTEAD = "unpack it yourself, and give the folder"
 
@@ -68,9 +62,9 @@ def unpacked(path: Path) -> Iterator[Path]:
         most = min(shutil.disk_usage(folder).free // 2, max(MIN_LIMIT, MAX_RATIO * path.stat().st_size))
         try:
             _unpack(path, folder, most)
-        except DataError:
+        except InputError:
             raise
-        except BROKEN as error:
+        except Exception as error:  # a damaged file makes zipfile and tarfile raise almost anything
             reason = " ".join(str(error).split())[:120] or type(error).__name__
             raise DataError(f"{path} cannot be unpacked ({reason}); mend it, or {INSTEAD}") from error
         yield folder
@@ -78,7 +72,7 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 def _unpack(path: Path, folder: Path, most: int) -> None:
     left = most
-    for name, file in _tar(path) if is_tar(path) else _zip(path):
+    for name, file in _tar(path, most) if is_tar(path) else _zip(path):
         place = _place(path, name)
         if place is None:
             continue
@@ -90,7 +84,7 @@ def _unpack(path: Path, folder: Path, most: int) -> None:
             while part := file.read(CHUNK_BYTES):
                 left -= len(part)
                 if left < 0:
-                    raise DataError(f"{path} unpacks to more than {most / 2**30:.3g} GiB, which is refused; {INSTEAD}")
+                    raise DataError(_too_much(path, most))
                 out.write(part)
 
 
@@ -105,15 +99,25 @@ def _zip(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 yield member.filename, file
 
 
-def _tar(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(path) as archive:
-        for member in archive:
-            if member.isdir():
-                continue
-            file = archive.extractfile(member) if member.isreg() else None
-            if file is None:
-                raise _link(path, member.name)
-            yield member.name, file
+def _tar(path: Path, most: int) -> Iterator[tuple[str, IO[bytes]]]:
+    """Name and content of each member; all that is unpacked is counted, headers and what is left out too."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    opened = next((way for mark, way in COMPRESSED.items() if head.startswith(mark)), open)
+    with opened(path, "rb") as stream:
+        counted: Any = Counted(stream, HEADERS * most, _too_much(path, most))
+        with tarfile.open(fileobj=counted, mode="r|") as archive:
+            for member in archive:
+                if member.isdir():
+                    continue
+                content = archive.extractfile(member) if member.isreg() else None
+                if content is None:
+                    raise _link(path, member.name)
+                yield member.name, content
+
+
+def _too_much(path: Path, most: int) -> str:
+    return f"{path} unpacks to more than {most / 2**30:.3g} GiB, which is refused; {INSTEAD}"
 
 
 def _link(path: Path, name: str) -> DataError:

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from likely.data.sources.colours import WHITE
-from likely.errors import DataError
+from likely.errors import DataError, InputError
+from likely.files import demand_room
 
 __all__ = ["Picture", "is_picture", "picture_bytes", "read_picture"]
 
@@ -20,6 +21,7 @@ TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La")
 WIDE = re.compile(r";(16|32)[BLN]")
 MAX_GREY = 65535  # of 16 bits
+COST = 12  # bytes of memory for a pixel: of 4 channels, as it is stored, upright, and laid on the background
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
@@ -60,7 +62,9 @@ def is_picture(path: Path) -> bool:
     try:
         with Image.open(path, formats=FORMATS):
             return True
-    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        return True  # and too large, as its reader says
+    except Exception:  # a damaged picture makes Pillow raise almost anything
         return False
 
 
@@ -78,6 +82,8 @@ def read_picture(path: Path, resize: tuple[int, int] | None, background: tuple[i
     try:
         _check_whole(path)
         with Image.open(path, formats=FORMATS) as opened:
+            cure = "scale it down, or take it out"
+            demand_room(COST * opened.width * opened.height, f"picture {path}, {opened.width}x{opened.height},", cure)
             animated = bool(getattr(opened, "is_animated", False))
             wide = bool(WIDE.search(str(opened.tile)))
             image = ImageOps.exif_transpose(opened)
@@ -88,6 +94,8 @@ def read_picture(path: Path, resize: tuple[int, int] | None, background: tuple[i
         if resize is not None and image.size != (resize[1], resize[0]):
             image = image.resize((resize[1], resize[0]), Image.Resampling.LANCZOS)
         return Picture(path, np.array(image, dtype=np.uint8), transparent, scaled, animated)
+    except InputError:
+        raise
     except Exception as error:  # a damaged picture makes Pillow raise almost anything
         reason = " ".join(str(error).split())[:160] or type(error).__name__
         raise DataError(f"picture {path} cannot be read ({reason}); mend it or take it out") from error

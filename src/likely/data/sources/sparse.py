@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from likely.data.source import Rows, Source
 from likely.data.sources.arrays import checked, reading, tensor_source
 from likely.data.summary import percent
 from likely.errors import DataError
+from likely.files import demand_room
 
 __all__ = ["is_sparse", "is_sparse_npz", "read_sparse_npz", "sparse_source"]
 
@@ -24,7 +24,6 @@ COORDINATES = {"coords", "shape", "data"}
 COMPRESSED = {"indices", "indptr", "data"}
 TRIPLETS = {"row", "col", "data"}
 CHECKED = ("csr", "csc", "bsr")
-CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def is_sparse(data: Any) -> bool:
@@ -114,23 +113,6 @@ def _notice(what: str, shape: tuple[int, ...], array: np.ndarray) -> str:
 
 
 def _demand_room(shape: tuple[int, ...], itemsize: int, what: str) -> None:
-    have, needed = _memory(), math.prod(shape) * itemsize
-    if have is not None and needed > have / 3:
-        size = " x ".join(map(str, shape))
-        raise DataError(
-            f"{what} is sparse, {size}, and takes {needed / 2**30:.3g} GiB when dense, more than a third of this "
-            f"machine's {have / 2**30:.3g} GiB; keep fewer columns (those that vary most), or fewer rows"
-        )
-
-
-def _memory() -> int | None:
-    """Bytes of memory that this process may have; `None` where the system does not say."""
-    try:
-        have = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None
-    try:
-        limit = CGROUP.read_text().strip()
-    except OSError:
-        return have
-    return min(have, int(limit)) if limit.isdigit() else have
+    size = " x ".join(map(str, shape))
+    cure = "keep fewer columns (those that vary most), or fewer rows"
+    demand_room(math.prod(shape) * itemsize, f"{what}, {size}, made dense,", cure)

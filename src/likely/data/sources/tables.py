@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +13,13 @@ import pyarrow as pa
 from likely.data.source import Rows, Source
 from likely.data.sources.delimited import check_names
 from likely.data.sources.plain import plain
-from likely.errors import DataError
+from likely.errors import DataError, InputError, quoted
+from likely.files import demand_room
 
-__all__ = ["BROKEN", "broken", "checked", "frame_source", "table_source"]
+__all__ = ["FEWER", "checked", "demand_plain", "frame_source", "table_source", "whole"]
 
 INFERRED = ("integer", "boolean", "datetime", "datetime64", "timedelta", "timedelta64")
-BROKEN = (OSError, EOFError, ValueError, csv.Error, zlib.error, pa.ArrowException)
+FEWER = "give fewer rows or columns"
 NULLABLE = {getattr(pa, name.lower())(): getattr(pd, f"{name}Dtype")() for name in
             ("Int8", "Int16", "Int32", "Int64", "UInt8", "UInt16", "UInt32", "UInt64")}  # fmt: skip
 
@@ -68,6 +69,8 @@ def frame_source(frame: pd.DataFrame) -> Source:
 def table_source(table: pa.Table, path: Path) -> Source:
     """The rows of an arrow table that a file holds; integers beside missing values stay integers."""
     check_names(table.column_names, str(path))
+    table.validate(full=True)
+    demand_room(table.nbytes + 8 * table.num_rows * table.num_columns + _seen(table), str(path), FEWER)
     try:
         frame = table.to_pandas()
     except (KeyError, TypeError) as error:
@@ -78,6 +81,32 @@ def table_source(table: pa.Table, path: Path) -> Source:
     indices = [name for name in frame.index.names if name is not None]
     notices = (f"{path.name}: the index {', '.join(map(repr, indices))} is not modelled",) if indices else ()
     return Source("table", {"all": Rows(checked(frame, str(path)), given=frame)}, path, notices)
+
+
+def demand_plain(schema: pa.Schema, what: str) -> None:
+    """Refuse columns of lists or structs before they are read.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+
+    """
+    for one in schema:
+        kind = one.type.value_type if pa.types.is_dictionary(one.type) else one.type
+        if pa.types.is_nested(kind):
+            raise DataError(
+                f"{what}, column {quoted(one.name)} holds values of type {str(kind)[:60]}; expected one number or "
+                "string a cell, so expand it, or save arrays of one shape as npy"
+            )
+
+
+def _seen(table: pa.Table) -> int:
+    """Bytes of texts that are views of others, each counted as often as it is seen."""
+    views = [column for column in table.columns if column.type in (pa.string_view(), pa.binary_view())]
+    chunks = [chunk for column in views for chunk in column.chunks if len(chunk)]
+    lengths = [np.frombuffer(one.buffers()[1], np.int32)[4 * one.offset :][: 4 * len(one) : 4] for one in chunks]
+    return sum(int(length.clip(0).sum(dtype=np.int64)) for length in lengths)
 
 
 def _unplain(column: pd.Series) -> str | None:
@@ -103,7 +132,13 @@ def _numbers(column: pd.Series) -> pd.Series:
     return column.infer_objects() if kind in INFERRED else column
 
 
-def broken(path: Path, kind: str, error: Exception) -> DataError:
-    """What is raised for a file that cannot be read as the kind that it is."""
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
-    return DataError(f"{path} cannot be read as {kind}: {reason}; expected a whole, undamaged file")
+@contextmanager
+def whole(path: Path, kind: str) -> Iterator[None]:
+    """Turn what pyarrow and pandas raise at a bad file into a `DataError` about `path`."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:  # a damaged file makes pyarrow and pandas raise almost anything
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{path} cannot be read as {kind}: {reason}; expected a whole, undamaged file") from error

@@ -10,8 +10,7 @@ from likely.data.source import Rows, Source
 from likely.data.sources.delimited import read_delimited
 from likely.data.sources.format import Format, Writer
 from likely.data.sources.reading import Reading
-from likely.data.sources.tables import BROKEN, broken, checked
-from likely.errors import DataError
+from likely.data.sources.tables import checked, whole
 
 __all__ = ["TEXT", "read_text"]
 
@@ -22,12 +21,8 @@ OTHER_ENDINGS = ("", ".data", ".dat")  # endings of files that may be text
 def read_text(path: Path, reading: Reading | None = None) -> Source:
     """Read a csv, tsv or txt file: integers, floats and strings keep their types, or those of a run's schema."""
     notices: list[str] = []
-    try:
+    with whole(path, "separated text"):
         read = read_delimited(path, notices, reading or Reading())
-    except DataError:
-        raise
-    except BROKEN as error:
-        raise broken(path, "separated text", error) from error
     rows = Rows(checked(read.frame, str(path)), tokens=read.tokens, written=read.written, given=read.frame)
     return Source("table", {"all": rows}, path, tuple(notices), read.text)
 

@@ -30,7 +30,7 @@ BY_KIND = {
 }
 
 
-def paired(schema: Schema, told: Named | None) -> Pairs:
+def paired(schema: Schema, requested: Named | None) -> Pairs:
     """Every modelled column (or the one that describes all cells) with its likelihood.
 
     A likelihood told by name replaces that of all cells, or of each numeric column of a table that it fits.
@@ -43,27 +43,30 @@ def paired(schema: Schema, told: Named | None) -> Pairs:
     """
     columns = _columns(schema)
     open_to = [c for c in columns if schema.uniform or c.numeric]
-    refusals = [told.part.refuses(column) for column in open_to] if told else []
-    if told and all(refusals):
-        raise ConfigError(f"likelihood {told} {refusals[0] if refusals else 'needs numbers; the table has none'}")
+    refusals = [requested.part.refuses(column) for column in open_to] if requested else []
+    if requested and all(refusals):
+        raise ConfigError(f"likelihood {requested} {refusals[0] if refusals else 'needs numbers; the table has none'}")
     names = [default(schema, column) for column in columns]
     known = {name: parse("likelihood", name, PARTS["likelihood"]) for name in dict.fromkeys(names)}
     pairs = zip(columns, names, strict=True)
-    made = [(c, told if told and c in open_to and not told.part.refuses(c) else known[name]) for c, name in pairs]
-    for column, named in made:
+    pairs_chosen = [
+        (c, requested if requested and c in open_to and not requested.part.refuses(c) else known[name])
+        for c, name in pairs
+    ]
+    for column, named in pairs_chosen:
         if column.limits is not None and not schema.uniform and not named.has(Trait.ALL_FORMS):
             raise ConfigError(
                 f"column {column.name!r} has declared limits, which likelihood {named} does not keep; "
                 "leave the likelihood out, or the limits"
             )
     for i in schema.exposed:
-        column, named = made[i]
+        column, named = pairs_chosen[i]
         if not named.has(Trait.EXPOSED):
             raise ConfigError(
                 f"likelihood {named} takes no exposure, and column {column.name!r} is in proportion to "
                 f"{schema.exposure and schema.exposure.name!r}; choose {', '.join(COUNTS)} or zero-inflated"
             )
-    return made
+    return pairs_chosen
 
 
 def grouped(schema: Schema, pairs: Pairs) -> list[tuple[Named, Likelihood, list[int]]]:
@@ -72,19 +75,19 @@ def grouped(schema: Schema, pairs: Pairs) -> list[tuple[Named, Likelihood, list[
     together: dict[tuple[str, bool], list[int]] = {}
     for i, (_, named) in enumerate(pairs):
         together.setdefault((str(named), i in exposed), []).append(i)
-    made = []
+    groups = []
     for (_, counted), places in together.items():
         named, shape = pairs[places[0]][1], schema.event_shape if schema.uniform else (len(places),)
         likelihood = cast(Likelihood, named([pairs[i][0] for i in places], shape))
         likelihood.exposed = counted
-        made.append((named, likelihood, places))
-    return made
+        groups.append((named, likelihood, places))
+    return groups
 
 
 def fits(likelihood: str, schema: Schema) -> bool:
     """Whether a likelihood by name fits the cells of an array, or a numeric column of a table."""
-    told = parse("likelihood", likelihood, PARTS["likelihood"])
-    return any(not told.part.refuses(c) for c in _columns(schema) if schema.uniform or c.numeric)
+    requested = parse("likelihood", likelihood, PARTS["likelihood"])
+    return any(not requested.part.refuses(c) for c in _columns(schema) if schema.uniform or c.numeric)
 
 
 def _columns(schema: Schema) -> list[Column]:

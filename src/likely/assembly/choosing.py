@@ -26,7 +26,7 @@ def chosen(config: Config) -> Parts:
         If a name or an argument is not known.
 
     """
-    told = {
+    requested = {
         "model": config.model.kind,
         "prior": config.model.prior,
         "posterior": config.model.posterior,
@@ -34,13 +34,15 @@ def chosen(config: Config) -> Parts:
         "objective": config.training.objective,
         "network": config.model.network,
     }
-    return {room: _named(room, text) for room, text in told.items() if text is not None}
+    return {room: _named(room, text) for room, text in requested.items() if text is not None}
 
 
 def plainly(parts: Parts) -> Callable[[Column], bool] | None:
     """Whether a column's likelihood is the one told by name; `None` where none is told that gives few numbers mass."""
-    told = parts.get("likelihood")
-    return None if told is None or told.has(Trait.ALL_FORMS) else lambda column: not told.part.refuses(column)
+    requested = parts.get("likelihood")
+    if requested is None or requested.has(Trait.ALL_FORMS):
+        return None
+    return lambda column: not requested.part.refuses(column)
 
 
 def complete(parts: Parts, usual: str) -> dict[str, Named]:
@@ -56,31 +58,31 @@ def complete(parts: Parts, usual: str) -> dict[str, Named]:
         model has other ones.
 
     """
-    made = {room: parts[room] for room in ("prior", "posterior") if room in parts}
+    completed = {room: parts[room] for room in ("prior", "posterior") if room in parts}
     if "model" in parts:
-        made |= _of_hierarchy(parts["model"], made)
+        completed |= _of_hierarchy(parts["model"], completed)
     for room, other in (("prior", "posterior"), ("posterior", "prior")):
-        if room not in made:
+        if room not in completed:
             named = parts.get(other)
             alone = usual if room == "prior" and not parts["objective"].has(Trait.BY_DIMENSION) else "normal"
-            made[room] = _named(room, str(named) if named and named.has(Trait.PAIR) else alone)
-    prior, posterior = made["prior"], made["posterior"]
+            completed[room] = _named(room, str(named) if named and named.has(Trait.PAIR) else alone)
+    prior, posterior = completed["prior"], completed["posterior"]
     taken = prior.has(Trait.ANY_SPACE) and not posterior.has(Trait.HIERARCHY)
     free = not prior.has(Trait.PAIR) and (taken or not posterior.has(Trait.PAIR))
     if not free and str(prior) != str(posterior):
         raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
     if "model" not in parts:
-        made["model"] = _named("model", f"{prior.part.alias}:{prior.arguments[0]}" if prior.part.alias else "vae")
-    return {**parts, **made, "network": parts.get("network") or _named("network", "mlp")}
+        completed["model"] = _named("model", f"{prior.part.alias}:{prior.arguments[0]}" if prior.part.alias else "vae")
+    return {**parts, **completed, "network": parts.get("network") or _named("network", "mlp")}
 
 
-def _of_hierarchy(model: Named, told: Parts) -> dict[str, Named]:
+def _of_hierarchy(model: Named, requested: Parts) -> dict[str, Named]:
     """Prior and posterior of a hierarchy as parts of a pair; nothing for another model."""
     pair = f"{PAIRS[f'{model.name}:{model.arguments[0]}']}:{model.arguments[1]}" if model.has(Trait.HIERARCHY) else ""
-    for room, other in told.items():
+    for room, other in requested.items():
         if str(other) != pair if pair else other.has(Trait.HIERARCHY):
             raise ConfigError(f"model {model} and {room} {other} do not go together; tell one of them alone")
-    return {room: told.get(room) or _named(room, pair) for room in ("prior", "posterior")} if pair else {}
+    return {room: requested.get(room) or _named(room, pair) for room in ("prior", "posterior")} if pair else {}
 
 
 def _named(room: str, text: str) -> Named:

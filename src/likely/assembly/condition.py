@@ -17,8 +17,8 @@ def condition(schema: Schema) -> Features | None:
 
     They come after the features of x in the encoder, and after z in the decoder: each takes `outputs` more numbers.
     """
-    told = any(not column.exposure for column in schema.conditions)
-    return features(schema.conditions) if told else None
+    given = any(not column.exposure for column in schema.conditions)
+    return features(schema.conditions) if given else None
 
 
 def exposure(schema: Schema) -> Exposure | None:

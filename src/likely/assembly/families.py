@@ -45,8 +45,8 @@ def axis(columns: Columns) -> Warp:
 
 def _numbers(columns: Columns, number: Callable[[Column], float | None]) -> Tensor:
     """One number of each column: `(columns,)`, or without an axis where one column stands for all cells."""
-    made = torch.tensor([number(column) for column in columns], dtype=torch.float64)
-    return made[0] if len(columns) == 1 else made
+    numbers = torch.tensor([number(column) for column in columns], dtype=torch.float64)
+    return numbers[0] if len(columns) == 1 else numbers
 
 
 def _moments(columns: Columns) -> list[Tensor]:
@@ -222,7 +222,7 @@ def _apart(make: Callable[[Columns, Shape], Likelihood], columns: Columns, forms
     """A likelihood for each form, where the columns have several."""
     if len(set(forms)) == 1:
         return None
-    parts = [[i for i, found in enumerate(forms) if found == one] for one in dict.fromkeys(forms)]
+    parts = [[i for i, form in enumerate(forms) if form == one] for one in dict.fromkeys(forms)]
     return likelihoods.Columns([(make([columns[i] for i in places], (len(places),)), places) for places in parts])
 
 

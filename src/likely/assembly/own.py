@@ -54,7 +54,7 @@ class Own:
         for role in factories or {}:
             if role not in ROLES:
                 raise ConfigError(f"factories are for {', '.join(ROLES)}, not {role!r}")
-        return cls(**{role: _imported(role, told) for role, told in (factories or {}).items()})
+        return cls(**{role: _imported(role, factory) for role, factory in (factories or {}).items()})
 
     def apart(self) -> Own:
         """The same with copies of networks that are given as modules, so that no other run trains them.
@@ -69,18 +69,18 @@ class Own:
         """
         given = {"encoder": self.encoder, "decoder": self.decoder}
         try:
-            made = copy.deepcopy({role: part for role, part in given.items() if isinstance(part, nn.Module)})
+            copies = copy.deepcopy({role: part for role, part in given.items() if isinstance(part, nn.Module)})
         except Exception as error:
             raise ConfigError(
                 f"{' or '.join(given)} cannot be copied ({error}): give a function that makes it"
             ) from error
-        return replace(self, **made)
+        return replace(self, **copies)
 
     @property
     def by_role(self) -> dict[str, Factory]:
         """Role -> the part, of those that are here."""
-        told = {"encoder": self.encoder, "decoder": self.decoder, "model": self.model, "objective": self.objective}
-        return {role: part for role, part in told.items() if part is not None}
+        roles = {"encoder": self.encoder, "decoder": self.decoder, "model": self.model, "objective": self.objective}
+        return {role: part for role, part in roles.items() if part is not None}
 
     @property
     def names(self) -> dict[str, str]:
@@ -106,15 +106,15 @@ class Own:
             If it is no module, or the function that makes it raises; or a model that is no `likely` model.
 
         """
-        told = self.by_role.get(role)
-        made = told if isinstance(told, nn.Module) else _made(role, told)
+        factory = self.by_role.get(role)
+        own = factory if isinstance(factory, nn.Module) else _made(role, factory)
         wanted: type[nn.Module] = Model if role == "model" else nn.Module
-        if not isinstance(made, wanted):
+        if not isinstance(own, wanted):
             what = "a likely.VAE or HierarchicalVAE" if role == "model" else "a torch.nn.Module"
             raise ConfigError(
-                f"{role} must be {what}, or a function without arguments that makes one; got {type(made).__name__}"
+                f"{role} must be {what}, or a function without arguments that makes one; got {type(own).__name__}"
             )
-        return made
+        return own
 
     def whole(self, schema: Schema) -> Model:
         """The model that a user brings, if it is one of such rows.
@@ -148,11 +148,13 @@ class Own:
             If it is none, or the function that makes it raises.
 
         """
-        told = self.objective
-        made = told if isinstance(told, Objective) else _made("objective", told)
-        if made is None or isinstance(made, Objective):
-            return made
-        raise ConfigError(f"objective must be a likely.objectives.Objective, or its name; got {type(made).__name__}")
+        factory = self.objective
+        objective = factory if isinstance(factory, Objective) else _made("objective", factory)
+        if objective is None or isinstance(objective, Objective):
+            return objective
+        raise ConfigError(
+            f"objective must be a likely.objectives.Objective, or its name; got {type(objective).__name__}"
+        )
 
     def demanded(self, config: Config) -> Config:
         """The configuration with the names of these parts.
@@ -191,11 +193,11 @@ class Own:
         """
         needed = {role: name for role, name in config.factories.items() if role != "objective"}
         if any(role not in self.by_role for role in needed):
-            told = ", ".join(f"{role!r}: {_shown(role, name)}" for role, name in needed.items())
+            example = ", ".join(f"{role!r}: {_shown(role, name)}" for role, name in needed.items())
             hidden = next((name for name in needed.values() if _hidden(name)), None)
             names = " and ".join(f"{role} {name}" for role, name in needed.items())
             raise ConfigError(
-                f"{where} has {names} of its own, whose code is not stored: likely.load(path, factories={{{told}}}) "
+                f"{where} has {names} of its own, whose code is not stored: likely.load(path, factories={{{example}}}) "
                 "with functions that make them (on the command line likely --factory ROLE=MODULE:CALLABLE ...)"
                 + (f"; {hidden} cannot be imported: define a function that makes the same" if hidden else "")
             )
@@ -209,12 +211,12 @@ class Own:
 
     def _demand_same(self, role: str, name: str, stored: str, where: object) -> None:
         """Refuse a function of another name; a module itself, or a name that leads nowhere, tells too little."""
-        told = self.by_role[role]
-        if name == stored or isinstance(told, nn.Module) or any(_nowhere(one) for one in (name, stored)):
+        given = self.by_role[role]
+        if name == stored or isinstance(given, nn.Module) or any(_nowhere(one) for one in (name, stored)):
             return
         with torch.random.fork_rng(devices=[]):
-            made = told if isinstance(told, Objective) else _made(role, told)
-        if _name(made) != stored:
+            part = given if isinstance(given, Objective) else _made(role, given)
+        if _name(part) != stored:
             raise ConfigError(
                 f"{where} was fitted with {role} {stored}, and {name} is given: give the one that it was fitted with "
                 "(in Python the module itself, where it is the same under another name)"
@@ -224,19 +226,19 @@ class Own:
 NOTHING = Own()
 
 
-def _imported(role: str, told: Factory) -> Factory:
-    if not isinstance(told, str):
-        return told
-    module, _, name = told.partition(":")
+def _imported(role: str, factory: Factory) -> Factory:
+    if not isinstance(factory, str):
+        return factory
+    module, _, name = factory.partition(":")
     try:
         with _current_folder():
-            made: Any = importlib.import_module(module)
+            imported: Any = importlib.import_module(module)
         for part in name.split("."):
-            made = getattr(made, part)
+            imported = getattr(imported, part)
     except Exception as error:  # a module of the user's may raise anything
         why = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"{role}: {told!r} is no MODULE:CALLABLE that can be imported ({why})") from error
-    return cast(Factory, made)
+        raise ConfigError(f"{role}: {factory!r} is no MODULE:CALLABLE that can be imported ({why})") from error
+    return cast(Factory, imported)
 
 
 @contextmanager
@@ -252,17 +254,17 @@ def _current_folder() -> Iterator[None]:
             sys.path.remove("")
 
 
-def _made(role: str, told: Any) -> Any:
+def _made(role: str, part: Any) -> Any:
     """What a function without arguments makes; anything else as it is."""
-    if not callable(told):
-        return told
+    if not callable(part):
+        return part
     try:
-        return told()
+        return part()
     except InputError:
         raise
     except Exception as error:  # a function of the user's may raise anything
         raise ConfigError(
-            f"{role}: {_name(told)}, called without arguments, raised {type(error).__name__}: {error}"
+            f"{role}: {_name(part)}, called without arguments, raised {type(error).__name__}: {error}"
         ) from error
 
 
@@ -280,11 +282,11 @@ def _nowhere(name: str) -> bool:
 
 
 def _name(part: Any) -> str:
-    made = part if hasattr(part, "__qualname__") else type(part)
-    module = str(made.__module__)
+    named = part if hasattr(part, "__qualname__") else type(part)
+    module = str(named.__module__)
     if module == "__main__":  # a script is imported by the name of its file
         module = Path(getattr(sys.modules[module], "__file__", None) or module).stem
-    return f"{module}:{made.__qualname__}"
+    return f"{module}:{named.__qualname__}"
 
 
 def words(config: Config) -> dict[str, str]:

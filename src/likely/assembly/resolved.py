@@ -68,9 +68,9 @@ class Resolved:
         return Ensemble(members)
 
     def _member(self) -> Model:
-        named, told = self.parts["model"], self.config.model
-        made: Model = named.part.make(self.parts, self._likelihood(), self.schema, told, self.own, *named.arguments)
-        return made
+        named, sizes = self.parts["model"], self.config.model
+        model: Model = named.part.make(self.parts, self._likelihood(), self.schema, sizes, self.own, *named.arguments)
+        return model
 
     def _likelihood(self) -> Likelihood:
         groups = grouped(self.schema, self._pairs)
@@ -94,13 +94,13 @@ class Resolved:
         if "objective" not in self.config.factories:
             schema = self.schema if rows is None else replace(self.schema, rows=rows)
             return cast(Objective, self.parts["objective"](schema))
-        made = self.own.aim()
-        if made is None:
+        aim = self.own.aim()
+        if aim is None:
             name = self.config.factories["objective"]
             raise ConfigError(
                 f"the objective is {name}, whose code is not stored: likely.load(path, factories={{'objective': ...}})"
             )
-        return made
+        return aim
 
     @property
     def aim(self) -> str:
@@ -108,32 +108,34 @@ class Resolved:
         name = self.config.factories.get("objective")
         if name and self.own.objective is None:
             return name
-        made, relaxed = self.objective(), not name and self.parts["posterior"].has(Trait.CODES)
-        if not name and isinstance(made, ELBO) and not relaxed:
+        objective, relaxed = self.objective(), not name and self.parts["posterior"].has(Trait.CODES)
+        if not name and isinstance(objective, ELBO) and not relaxed:
             return ""
-        bound = "a lower bound on log P(x)" if made.is_bound and not relaxed else "no bound on log P(x)"
+        bound = "a lower bound on log P(x)" if objective.is_bound and not relaxed else "no bound on log P(x)"
         if relaxed:
             bound += " while z is relaxed"
-        coupled = ", which couples the rows of a batch" if made.couples_rows else ""
+        coupled = ", which couples the rows of a batch" if objective.couples_rows else ""
         return f"{name or self.parts['objective']}, {bound}{coupled}"
 
     @property
     def notices(self) -> tuple[str, ...]:
         """Where a likelihood told by name is not what one may take it for: columns without it, densities on a grid."""
-        told = self.parts.get("likelihood")
-        if told is None:
+        requested = self.parts.get("likelihood")
+        if requested is None:
             return ()
-        left = [column for column, named in self._pairs if named != told and column.numeric]
-        made = []
+        left = [column for column, named in self._pairs if named != requested and column.numeric]
+        sentences = []
         if left:
             kept = ", ".join(f"{column.name} ({default(self.schema, column)})" for column in left)
-            made.append(f"likelihood {told} {told.part.refuses(left[0])}; these columns keep their own: {kept}")
-        if any(column.per_unit for column, named in self._pairs if named == told):
+            sentences.append(
+                f"likelihood {requested} {requested.part.refuses(left[0])}; these columns keep their own: {kept}"
+            )
+        if any(column.per_unit for column, named in self._pairs if named == requested):
             groups = grouped(self.schema, self._pairs)
-            if any(named == told and likelihood.measure == "density" for named, likelihood, _ in groups):
+            if any(named == requested and likelihood.measure == "density" for named, likelihood, _ in groups):
                 said = "gives densities of values recorded on a grid: these are no probabilities"
-                made.append(f"likelihood {told} {said}")
-        return tuple(made)
+                sentences.append(f"likelihood {requested} {said}")
+        return tuple(sentences)
 
     def demand_support(self, rows: EncodedRows) -> None:
         """Check that the observed cells of rows lie where a likelihood told by name has any mass.
@@ -144,11 +146,11 @@ class Resolved:
             If one of them does not.
 
         """
-        told = self.parts.get("likelihood")
-        if told is None:
+        requested = self.parts.get("likelihood")
+        if requested is None:
             return
         for i, (column, named) in enumerate(self._pairs):
-            if named != told or column.low is None or column.high is None:
+            if named != requested or column.low is None or column.high is None:
                 continue
             cells = rows.column(None if self.schema.uniform else i)
             if not len(cells):
@@ -199,9 +201,9 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | N
     return Resolved(replace(config, model=settled, training=training), schema, own, parts)
 
 
-def _code_length(code: Named, told: int | None) -> int:
+def _code_length(code: Named, latent: int | None) -> int:
     """Length of z for discrete codes."""
     groups, classes = int(code.arguments[0]), int(code.arguments[1])
-    if told not in (None, groups * classes):
-        raise ConfigError(f"{groups} codes of {classes} make z of {groups * classes}, not {told}; leave latent out")
+    if latent not in (None, groups * classes):
+        raise ConfigError(f"{groups} codes of {classes} make z of {groups * classes}, not {latent}; leave latent out")
     return groups * classes

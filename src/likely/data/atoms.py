@@ -47,7 +47,7 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
     kept = [place for place, column in enumerate(columns) if not column.left_out]
     rows = pd.util.hash_pandas_object(frame.iloc[:, kept], index=False).to_numpy()
     usual = float(np.median(np.unique(rows, return_counts=True)[1]))
-    made = list(columns)
+    completed = list(columns)
     for place, values in candidates.items():
         numbers = _numbers(columns[place], frame.iloc[:, place], keep=True)
         atoms = []
@@ -56,8 +56,8 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
             if len(at) / usual >= least and (len(kept) == 1 or len(np.unique(at)) > 1):
                 atoms.append(value)
         if atoms:
-            made[place] = _with(columns[place], numbers[~np.isnan(numbers)], atoms)
-    return tuple(made)
+            completed[place] = _with(columns[place], numbers[~np.isnan(numbers)], atoms)
+    return tuple(completed)
 
 
 def _numbers(column: Column, values: pd.Series, *, keep: bool = False) -> np.ndarray:
@@ -65,9 +65,9 @@ def _numbers(column: Column, values: pd.Series, *, keep: bool = False) -> np.nda
     missing = missing_cells(values)[0]
     if not keep:
         return numbers_of(values[~missing], column.written)
-    made = np.full(len(values), np.nan)
-    made[~missing] = numbers_of(values[~missing], column.written)
-    return made
+    numbers = np.full(len(values), np.nan)
+    numbers[~missing] = numbers_of(values[~missing], column.written)
+    return numbers
 
 
 def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
@@ -86,7 +86,7 @@ def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
 
 def on_atoms(column: Column, numbers: np.ndarray) -> np.ndarray:
     """Numbers that are an atom but for the rounding of single precision, made the atom."""
-    made = numbers.copy()
+    snapped = numbers.copy()
     for atom in column.atoms:
-        made[np.abs(numbers - atom) <= SAME * abs(atom)] = atom
-    return made
+        snapped[np.abs(numbers - atom) <= SAME * abs(atom)] = atom
+    return snapped

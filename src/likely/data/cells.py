@@ -29,18 +29,18 @@ def missing_cells(values: pd.Series) -> tuple[np.ndarray, str | None]:
     missing: np.ndarray = values.isna().to_numpy()
     dtype = values.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        found = dtype.categories.tolist()
+        distinct = dtype.categories.tolist()
     elif dtype.kind in "OU":
-        found = list({value for value in values.tolist() if isinstance(value, str)})
+        distinct = list({value for value in values.tolist() if isinstance(value, str)})
     else:
         return missing, None
-    words = [word for word in found if isinstance(word, str) and word.strip() in TOKENS]
+    words = [word for word in distinct if isinstance(word, str) and word.strip() in TOKENS]
     if not words:
         return missing, None
     counts = {word: (values == word).to_numpy(dtype=bool, na_value=False) for word in words}
     missing = np.logical_or.reduce([missing, *counts.values()])
-    told = [word for word in words if word.strip() and counts[word].any()]
-    return missing, max(told, key=lambda word: int(counts[word].sum()), default=None)
+    named = [word for word in words if word.strip() and counts[word].any()]
+    return missing, max(named, key=lambda word: int(counts[word].sum()), default=None)
 
 
 def numbers_of(values: pd.Series, written: Written | None = None) -> np.ndarray:
@@ -52,9 +52,12 @@ def numbers_of(values: pd.Series, written: Written | None = None) -> np.ndarray:
         return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
     known = {value: _number(value) for value in values.unique()}
     if written is not None:
-        told = {value: written.number(value) if isinstance(value, str) else made for value, made in known.items()}
-        plainly = np.isnan(list(told.values())).any() and not np.isnan(list(known.values())).any()
-        known = known if plainly else told
+        as_written = {
+            value: written.number(value) if isinstance(value, str) else value_read
+            for value, value_read in known.items()
+        }
+        plainly = np.isnan(list(as_written.values())).any() and not np.isnan(list(known.values())).any()
+        known = known if plainly else as_written
     return np.array([known[value] for value in values.tolist()], dtype=np.float64)
 
 

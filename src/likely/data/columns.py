@@ -83,13 +83,13 @@ def column_of(
         return Column(name, kind="ignore", reason="no training row has a value", **beside)
     present = values[~missing] if count else values
     if wanted is None:
-        made = _identifier(name, present) if named and not count else None
-        return replace(made or _inferred(name, present, look), **beside)
-    found = _requested(name, present, wanted, look)
-    if found is None:
+        identifier = _identifier(name, present) if named and not count else None
+        return replace(identifier or _inferred(name, present, look), **beside)
+    requested = _requested(name, present, wanted, look)
+    if requested is None:
         reason = _inferred(name, present, look).reason
         raise ConfigError(f"column {name!r} cannot be {wanted}: its values do not fit ({reason})")
-    return replace(found, **beside)
+    return replace(requested, **beside)
 
 
 def _plain(values: pd.Series) -> bool:
@@ -130,9 +130,9 @@ def _inferred(name: str, values: pd.Series, look: Look) -> Column:
         return _dates(name, values, look.format)
     if len(distinct) > 1 and look.written is not None:
         read = pd.Series(numbers_of(values, look.written), index=values.index)
-        made = with_knots(numeric(name, read), read.to_numpy())
-        if not made.coded:
-            return replace(made, written=look.written, reason=f"{made.reason}; {look.written} in texts")
+        column = with_knots(numeric(name, read), read.to_numpy())
+        if not column.coded:
+            return replace(column, written=look.written, reason=f"{column.reason}; {look.written} in texts")
     left_out = _left_out(name, values)
     if left_out is not None:
         return replace(left_out, reason=f"{left_out.reason}; {look.hint}") if look.hint else left_out
@@ -153,8 +153,8 @@ def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column 
         if coded:
             return _categories(name, values, wanted)
         inner = pd.Series(values.to_numpy(), index=values.index)
-        found = _requested(name, inner, wanted, look)
-        return None if found is None else replace(found, inner=str(inner.dtype))
+        answer = _requested(name, inner, wanted, look)
+        return None if answer is None else replace(answer, inner=str(inner.dtype))
     if not _plain(values):
         _refuse_objects(name, values)
         if wanted == "ordered":
@@ -165,8 +165,8 @@ def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column 
         return _codes(name, values.unique().tolist(), len(values), wanted)
     numbers = values if _plain(values) else _to_numbers(name, values, look)
     column = requested_numeric(name, numbers, wanted)
-    if column is None and form is None and (found := _inferred(name, values, look)).kind == wanted:
-        return found
+    if column is None and form is None and (answer := _inferred(name, values, look)).kind == wanted:
+        return answer
     return None if column is None else with_knots(replace(column, written=look.written), numbers.to_numpy(np.float64))
 
 

@@ -43,25 +43,25 @@ def within(column: Column) -> str:
 
 def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
     """What is given, and the labels that came beside the rows where they are a condition that is not; no weights."""
-    told = {} if given is None else {str(name): given[name] for name in given}
+    values = {} if given is None else {str(name): given[name] for name in given}
     if schema.form != "table" and schema.weight is not None:
-        told.pop(schema.weight, None)
+        values.pop(schema.weight, None)
     for column in schema.beside:
         labels = rows.labels_named(column.name)
         if labels is not None:
-            told.setdefault(column.name, labels)
-    return told
+            values.setdefault(column.name, labels)
+    return values
 
 
 def condition_values(schema: Schema, rows: Rows) -> dict[str, Any]:
     """The values that the conditions have in some rows."""
-    told = with_labels(schema, rows)
+    values = with_labels(schema, rows)
     if isinstance(rows.values, pd.DataFrame):
         frame = rows.values.rename(columns=str)
-        return told | {column.name: frame[column.name].to_numpy() for column in schema.conditions}
+        return values | {column.name: frame[column.name].to_numpy() for column in schema.conditions}
     names = [column.name for column in schema.columns]
     own = [column.name for column in schema.conditions if column not in schema.beside]
-    return told | {name: rows.values[:, names.index(name)] for name in own}
+    return values | {name: rows.values[:, names.index(name)] for name in own}
 
 
 def series(
@@ -77,21 +77,23 @@ def series(
         If a condition has no values.
 
     """
-    told = {} if given is None else {str(name): given[name] for name in given}
-    _refuse_others(schema, told)
-    lacking = [c for c in schema.conditions if c.name not in told and (frame is None or c.name not in frame.columns)]
+    values_given = {} if given is None else {str(name): given[name] for name in given}
+    _refuse_others(schema, values_given)
+    lacking = [
+        c for c in schema.conditions if c.name not in values_given and (frame is None or c.name not in frame.columns)
+    ]
     if lacking:
         asked = ", ".join(f"--given {column.name}=VALUE ({span(column)})" for column in lacking)
         names = ", ".join(column.name for column in schema.conditions)
         raise DataError(f"this model is of P(x | {names}), and no value is given: say {asked}")
     for column in schema.conditions:
-        values = _a_row_each(column, told[column.name], rows) if column.name in told else None
+        values = _a_row_each(column, values_given[column.name], rows) if column.name in values_given else None
         yield column, frame[column.name] if values is None and frame is not None else values
 
 
-def _refuse_others(schema: Schema, told: dict[str, Any]) -> None:
+def _refuse_others(schema: Schema, given: dict[str, Any]) -> None:
     known = [column.name for column in schema.conditions]
-    for name in told:
+    for name in given:
         if name in known:
             continue
         if not known:
@@ -111,12 +113,12 @@ def _a_row_each(column: Column, value: Any, rows: int) -> pd.Series:
         raise ConfigError(
             f"condition {column.name!r} needs one value, or one for each of {rows} rows; got shape {values.shape}"
         )
-    made = pd.Series(values if values.dtype.kind == "M" else values.tolist(), dtype=object).infer_objects()
-    if is_duration(column.came) and made.dtype.kind not in "iuf":
-        made = made.map(seconds)
-    if column.dtype.startswith("bool") and made.dtype.kind not in "biuf":
-        made = made.map(lambda text: TRUTH.get(str(text).lower(), text)).infer_objects()
-    return made
+    series_of = pd.Series(values if values.dtype.kind == "M" else values.tolist(), dtype=object).infer_objects()
+    if is_duration(column.came) and series_of.dtype.kind not in "iuf":
+        series_of = series_of.map(seconds)
+    if column.dtype.startswith("bool") and series_of.dtype.kind not in "biuf":
+        series_of = series_of.map(lambda text: TRUTH.get(str(text).lower(), text)).infer_objects()
+    return series_of
 
 
 TRUTH = {"true": True, "false": False}

@@ -46,30 +46,30 @@ ZEROS = re.compile(r"(?<![\d.])0+(?=\d)")
 
 def candidates(text: str) -> list[str]:
     """The formats, for `strptime`, that a text of its shape may be written in (`%3f`: milliseconds)."""
-    made = []
+    formats = []
     for shape, forms in DAYS:
-        found = re.match(rf"{shape}(?![\d])", text, re.ASCII)
-        time = None if found is None else _time(text[found.end() :])
-        made += [form + time for form in forms] if time is not None else []
+        match = re.match(rf"{shape}(?![\d])", text, re.ASCII)
+        time = None if match is None else _time(text[match.end() :])
+        formats += [form + time for form in forms] if time is not None else []
     alone = _time(text) if text[:1].isdigit() else None
-    return made + ([alone] if alone else [])
+    return formats + ([alone] if alone else [])
 
 
 def _time(text: str) -> str | None:
     """The format of what stands behind a date, or of a time of day; `None` where it is no time."""
     if not text:
         return ""
-    found = TIME.fullmatch(text)
-    if found is None or (found["part"] and not found["seconds"]):
+    match = TIME.fullmatch(text)
+    if match is None or (match["part"] and not match["seconds"]):
         return None
-    made = (found["mark"] or "") + ("%I:%M" if found["half"] else "%H:%M")
-    made += ":%S" if found["seconds"] else ""
-    if found["part"]:
-        made += ".%3f" if len(found["part"]) == 4 else ".%f"
-    made += found["gap"] + "%p" if found["half"] else found["gap"] if found["zone"] else ""
-    if found["zone"]:
-        made += found["before"] + ("Z" if found["zone"] == "Z" else ZONED)
-    return made
+    format = (match["mark"] or "") + ("%I:%M" if match["half"] else "%H:%M")
+    format += ":%S" if match["seconds"] else ""
+    if match["part"]:
+        format += ".%3f" if len(match["part"]) == 4 else ".%f"
+    format += match["gap"] + "%p" if match["half"] else match["gap"] if match["zone"] else ""
+    if match["zone"]:
+        format += match["before"] + ("Z" if match["zone"] == "Z" else ZONED)
+    return format
 
 
 def parsed(texts: Sequence[str], form: str) -> pd.Series:
@@ -107,9 +107,9 @@ def best(texts: Sequence[str], counts: np.ndarray) -> list[tuple[str, np.ndarray
 
     """
     forms = list(dict.fromkeys(form for text in texts[:MAX_SAMPLE] for form in candidates(text)))
-    found = [LIKE_ISO.fullmatch(text) for text in texts] if len(forms) > 1 else [None]
-    if all(found):
-        zones = {bool(match and match["zone"]) for match in found}
+    matches = [LIKE_ISO.fullmatch(text) for text in texts] if len(forms) > 1 else [None]
+    if all(matches):
+        zones = {bool(match and match["zone"]) for match in matches}
         forms += [ISO + (ZONED if True in zones else "")] if len(zones) == 1 else []
     whole: list[tuple[str, np.ndarray, pd.Series]] = []
     most: tuple[str, np.ndarray] | None = None
@@ -129,13 +129,13 @@ def best(texts: Sequence[str], counts: np.ndarray) -> list[tuple[str, np.ndarray
 
 
 def _fits(dates: pd.Series, texts: Sequence[str], form: str) -> np.ndarray:
-    made = np.array(dates.notna())
-    if ZONED in form or form == ISO or not made.any():
-        return made
-    again = written(dates[made], form)
-    given = pd.Series(list(texts), dtype=object)[made]
-    made[made] = _bare(again) == _bare(given)
-    return made
+    fitting = np.array(dates.notna())
+    if ZONED in form or form == ISO or not fitting.any():
+        return fitting
+    again = written(dates[fitting], form)
+    given = pd.Series(list(texts), dtype=object)[fitting]
+    fitting[fitting] = _bare(again) == _bare(given)
+    return fitting
 
 
 def _bare(texts: pd.Series) -> np.ndarray:

@@ -39,8 +39,10 @@ def decode(
     array = values.detach().cpu().numpy()
     known = None if observed is None else observed.detach().cpu().numpy()
     if schema.uniform:
-        made = _decode_array(schema, array)
-        return outward(schema, made if known is None or known.all() else np.where(known, made, np.float32(np.nan)))
+        decoded = _decode_array(schema, array)
+        return outward(
+            schema, decoded if known is None or known.all() else np.where(known, decoded, np.float32(np.nan))
+        )
     columns = {
         c.name: _decode_column(c, array[:, i], None if known is None else known[:, i])
         for i, c in enumerate(schema.modelled)
@@ -78,9 +80,9 @@ def _decode_column(column: Column, values: np.ndarray, observed: np.ndarray | No
     missing = np.zeros(len(values), dtype=bool) if observed is None else ~observed
     if column.coded:
         missing = missing | (values < 0)
-        made = _decode_codes(column, np.where(missing, -1, values).astype(np.int64))
+        decoded = _decode_codes(column, np.where(missing, -1, values).astype(np.int64))
     elif column.kind == "date":
-        made = dates.decode(column, values)
+        decoded = dates.decode(column, values)
     else:
         rounded = values if column.per_unit is None else on_grid(column.per_unit, values)
         if pd.api.types.is_integer_dtype(_dtype(column.dtype)):
@@ -89,8 +91,8 @@ def _decode_column(column: Column, values: np.ndarray, observed: np.ndarray | No
         if column.written is not None and texts:
             rounded = np.array(column.written.texts(rounded, column.per_unit), dtype=object)
         numbers = pd.Series(rounded) if column.inner is None else pd.Series(rounded).astype(column.inner)
-        made = numbers.astype(_dtype(column.dtype))
-    return _masked(made, missing)
+        decoded = numbers.astype(_dtype(column.dtype))
+    return _masked(decoded, missing)
 
 
 def _decode_codes(column: Column, codes: np.ndarray) -> pd.Series:
@@ -103,13 +105,13 @@ def _decode_codes(column: Column, codes: np.ndarray) -> pd.Series:
     return dates.from_iso(column, categories) if is_date else pd.Series(categories).astype(_dtype(column.dtype))
 
 
-def _masked(made: pd.Series, missing: np.ndarray) -> pd.Series:
+def _masked(values: pd.Series, missing: np.ndarray) -> pd.Series:
     if not missing.any():
-        return made
-    dtype = made.dtype
+        return values
+    dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iub":
-        made = made.astype("boolean" if dtype.kind == "b" else dtype.name.replace("u", "U").replace("i", "I", 1))
-    return made.mask(missing)
+        values = values.astype("boolean" if dtype.kind == "b" else dtype.name.replace("u", "U").replace("i", "I", 1))
+    return values.mask(missing)
 
 
 def _dtype(text: str) -> str | pd.api.extensions.ExtensionDtype:

@@ -41,23 +41,23 @@ def dtype_of(text: str) -> Dtype:
     """
     if text.endswith("[pyarrow]"):
         return pd.ArrowDtype(_arrow_type(text.removesuffix("[pyarrow]")))
-    if found := SPARSE.fullmatch(text):
-        inner = np.dtype(found[1])
-        fill = found[2] == "True" if inner.kind == "b" else inner.type(found[2]).item()
+    if match := SPARSE.fullmatch(text):
+        inner = np.dtype(match[1])
+        fill = match[2] == "True" if inner.kind == "b" else inner.type(match[2]).item()
         return pd.SparseDtype(inner, fill)
     if text in ("float96", "float128"):
         return np.dtype(np.longdouble)
     if DECIMALS.fullmatch(text):
         return np.dtype(object)
-    made: Dtype = pd.api.types.pandas_dtype(text)
-    return made
+    dtype: Dtype = pd.api.types.pandas_dtype(text)
+    return dtype
 
 
 def _arrow_type(text: str) -> pa.DataType:
-    if found := DECIMAL.fullmatch(text):
-        return getattr(pa, f"decimal{found[1]}")(int(found[2]), int(found[3]))
-    if found := DICTIONARY.fullmatch(text):
-        return pa.dictionary(_arrow_type(found[2]), _arrow_type(found[1]), ordered=found[3] == "1")
+    if match := DECIMAL.fullmatch(text):
+        return getattr(pa, f"decimal{match[1]}")(int(match[2]), int(match[3]))
+    if match := DICTIONARY.fullmatch(text):
+        return pa.dictionary(_arrow_type(match[2]), _arrow_type(match[1]), ordered=match[3] == "1")
     if text.startswith("timestamp["):
         unit, _, zone = text.removeprefix("timestamp[").removesuffix("]").partition(", tz=")
         return pa.timestamp(unit, zone or None)
@@ -104,8 +104,8 @@ def restored(values: pd.Series, came: str | None) -> pd.Series:
     """
     if came is None:
         return values
-    if found := DECIMALS.fullmatch(came):
-        return _decimals(values, int(found[1]))
+    if match := DECIMALS.fullmatch(came):
+        return _decimals(values, int(match[1]))
     dtype = dtype_of(came)
     if is_duration(came):
         values = _durations(values, getattr(dtype, "numpy_dtype", dtype))
@@ -124,15 +124,15 @@ def _durations(values: pd.Series, dtype: np.dtype) -> pd.Series:
     per_second, most = PER_SECOND[np.datetime_data(dtype)[0]], 2.0**62
     rest = np.rint((np.nan_to_num(numbers) - whole) * per_second).astype(np.int64)
     inside = np.clip(whole, -most / per_second, most / per_second).astype(np.int64)
-    made = (inside * per_second + rest).view(dtype)
-    made[np.isnan(numbers)] = np.timedelta64("NaT")
-    return pd.Series(made, index=values.index, name=values.name)
+    durations = (inside * per_second + rest).view(dtype)
+    durations[np.isnan(numbers)] = np.timedelta64("NaT")
+    return pd.Series(durations, index=values.index, name=values.name)
 
 
 def _decimals(values: pd.Series, places: int) -> pd.Series:
     """Python's decimals, to so many places."""
-    made = [None if pd.isna(value) else decimal.Decimal(f"{float(value):.{places}f}") for value in values.tolist()]
-    return pd.Series(made, index=values.index, dtype=object, name=values.name)
+    decimals = [None if pd.isna(value) else decimal.Decimal(f"{float(value):.{places}f}") for value in values.tolist()]
+    return pd.Series(decimals, index=values.index, dtype=object, name=values.name)
 
 
 def _within(values: pd.Series, kind: pa.DataType) -> pd.Series:

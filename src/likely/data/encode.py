@@ -165,12 +165,12 @@ def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Te
 
 
 def _other_shape(schema: Schema, shape: tuple[int, ...]) -> DataError:
-    told = f"each row must have shape {schema.given_shape}, as in training; got {shape}"
+    message = f"each row must have shape {schema.given_shape}, as in training; got {shape}"
     if len(shape) == 3 and schema.given_shape == (*shape[1:], shape[0]):
-        told += ": its channels are first; np.moveaxis(x, 1, -1) puts them last"
+        message += ": its channels are first; np.moveaxis(x, 1, -1) puts them last"
     elif len(shape) == 3 and schema.given_shape == (shape[2], *shape[:2]):
-        told += ": its channels are last; np.moveaxis(x, -1, 1) puts them first"
-    return DataError(told)
+        message += ": its channels are last; np.moveaxis(x, -1, 1) puts them first"
+    return DataError(message)
 
 
 def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spare: bool) -> np.ndarray:
@@ -280,10 +280,10 @@ def _at_limits(column: Column, numbers: np.ndarray, values: pd.Series) -> np.nda
     """Numbers of single precision that are a declared limit but for rounding, made the limit."""
     if column.limits is None or values.dtype != np.float32:
         return numbers
-    made = numbers.copy()
+    snapped = numbers.copy()
     for limit in column.limits:
-        made[numbers == float(np.float32(limit))] = limit
-    return made
+        snapped[numbers == float(np.float32(limit))] = limit
+    return snapped
 
 
 def _check_declared(column: Column, numbers: np.ndarray, values: pd.Series) -> None:
@@ -355,10 +355,10 @@ def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
     """The listed number that each is but for rounding; for the others, one event, one number stands."""
     known = np.array(column.categories, dtype=np.float64)
     nearest = known[np.abs(numbers[:, None] - known).argmin(1)]
-    found = np.abs(numbers - nearest) <= LISTED_SLACK * np.abs(nearest)
-    if len(numbers) and not found.any():
+    near = np.abs(numbers - nearest) <= LISTED_SLACK * np.abs(nearest)
+    if len(numbers) and not near.any():
         warnings.warn(f"column {column.name!r}: none of the values was seen in training", stacklevel=2)
-    return np.asarray(np.where(found, nearest, known[-1] + np.ptp(known)))
+    return np.asarray(np.where(near, nearest, known[-1] + np.ptp(known)))
 
 
 def _numbers(column: Column, values: pd.Series) -> np.ndarray:

@@ -25,16 +25,16 @@ def shared(schema: Schema, rows: DividedRows) -> tuple[str, ...]:
     One sentence, or none where no row is.
     """
     known = _hashes(schema, rows.read("train"))
-    told = []
+    counts = []
     for kind in ("test", "validation"):
         own = _hashes(schema, rows.read(kind))
-        found = int(np.isin(own, known).sum())
-        if found:
-            told.append(f"{found:,} of {len(own):,} {kind} rows")
-    if not told:
+        equal = int(np.isin(own, known).sum())
+        if equal:
+            counts.append(f"{equal:,} of {len(own):,} {kind} rows")
+    if not counts:
         return ()
     return (
-        f"{' and '.join(told)} are equal to training rows; where these are copies, what is measured on them is memory "
+        f"{' and '.join(counts)} equal training rows; where these are copies, what is measured on them is memory "
         "in part: remove copies, or keep them in one part with --split group:COLUMN",
     )
 
@@ -60,7 +60,7 @@ def _hashes(schema: Schema, rows: Rows) -> np.ndarray:
     if not schema.uniform:
         own = [column for column in schema.columns if column not in schema.beside]
         values = values[:, [i for i, column in enumerate(own) if not column.left_out]]
-    told = [rows.labels_named(column.name) for column in schema.beside]
-    labels = zip(*(each.tolist() for each in told if each is not None), strict=True)
+    beside = [rows.labels_named(column.name) for column in schema.beside]
+    labels = zip(*(each.tolist() for each in beside if each is not None), strict=True)
     pairs = itertools.zip_longest(values, labels)
     return np.array([hash((row.tobytes(), label)) for row, label in pairs], dtype=np.int64).view(np.uint64)

@@ -84,17 +84,19 @@ def split_words(schema: Schema, words: Iterable[str]) -> list[tuple[Column, str,
 
 def _split(known: dict[str, Column], word: str, *, alone: bool) -> tuple[Column, str, str]:
     for name in sorted(known, key=len, reverse=True):
-        found = OPERATOR.fullmatch(word[len(name) :]) if word.startswith(name) else None
-        if found and found[2]:
-            return known[name], found[1], found[2]
-    told = re.split(r"[<>=!]", word, maxsplit=1)[0].strip()
-    if told in known or not re.search(r"[<>=]", word):
+        match = OPERATOR.fullmatch(word[len(name) :]) if word.startswith(name) else None
+        if match and match[2]:
+            return known[name], match[1], match[2]
+    column_name = re.split(r"[<>=!]", word, maxsplit=1)[0].strip()
+    if column_name in known or not re.search(r"[<>=]", word):
         raise ConfigError(f"a condition is COLUMN=VALUE, or has !=, <, <=, > or >= for =; got {word!r}")
     if alone:
-        raise ConfigError(f"this model is of P(x) alone; to be given {told!r}, fit with --condition {told}")
-    near = difflib.get_close_matches(told, list(known), n=1)
+        raise ConfigError(
+            f"this model is of P(x) alone; to be given {column_name!r}, fit with --condition {column_name}"
+        )
+    near = difflib.get_close_matches(column_name, list(known), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(list(known)[:20])}"
-    raise ConfigError(f"no column is called {told!r}; {hint}")
+    raise ConfigError(f"no column is called {column_name!r}; {hint}")
 
 
 def read_events(schema: Schema, words: Iterable[tuple[Column, str, str]]) -> list[Event]:
@@ -106,12 +108,12 @@ def read_events(schema: Schema, words: Iterable[tuple[Column, str, str]]) -> lis
         If a column is left out or has no order, a value is none of its, or no value can be meant.
 
     """
-    made: dict[str, Event] = {}
+    events: dict[str, Event] = {}
     for column, operator, value in words:
         event = _event(schema, column, operator, value)
-        before = made.get(column.name)
-        made[column.name] = event if before is None else _both(column, before, event)
-    return sorted(made.values(), key=lambda event: event.place)
+        before = events.get(column.name)
+        events[column.name] = event if before is None else _both(column, before, event)
+    return sorted(events.values(), key=lambda event: event.place)
 
 
 def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
@@ -165,14 +167,14 @@ def _listed(column: Column, operator: str, value: str) -> tuple[float, ...]:
     """Which of a column's numbers are meant."""
     known = [float(one) for one in column.categories]
     if operator in ("=", "!="):
-        told = [_known(column, known, number_of(column, part)) for part in value.split(OR)]
-        found = tuple(number for number in known if (number in told) == (operator == "="))
+        values = [_known(column, known, number_of(column, part)) for part in value.split(OR)]
+        numbers = tuple(number for number in known if (number in values) == (operator == "="))
     else:
         bound = number_of(column, value)
-        found = tuple(number for number in known if COMPARED[operator](number, bound))
-    if not found:
+        numbers = tuple(number for number in known if COMPARED[operator](number, bound))
+    if not numbers:
         raise ConfigError(f"{column.name}{operator}{value} is outside what training rows had: {span(column)}")
-    return found
+    return numbers
 
 
 def _known(column: Column, known: list[float], number: float) -> float:
@@ -250,23 +252,23 @@ def _of_date(column: Column, value: Any) -> np.ndarray:
 def _codes(column: Column, operator: str, value: str) -> tuple[int, ...]:
     names = [str(name).strip() for name in column.categories] or ["0", "1"]
     whole = names.index(value.strip()) if value.strip() in names else None
-    told = [value.strip()] if whole is not None else [part.strip() for part in value.split(OR)]
-    for one in told:
+    values = [value.strip()] if whole is not None else [part.strip() for part in value.split(OR)]
+    for one in values:
         if one not in names and not (one.lower() in ("true", "false") and column.kind == "binary"):
             near = difflib.get_close_matches(one, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {span(column)}"
             raise ConfigError(f"column {column.name!r} has no category {quoted(one)}; {hint}")
-    codes = [names.index(one) if one in names else int(one.lower() == "true") for one in told]
+    codes = [names.index(one) if one in names else int(one.lower() == "true") for one in values]
     if operator in ("=", "!="):
-        found = [code for code in range(len(names)) if (code in codes) == (operator == "=")]
+        inside = [code for code in range(len(names)) if (code in codes) == (operator == "=")]
     elif column.kind == "ordered" and len(codes) == 1:
         wanted = {">": codes[0] + 1, ">=": codes[0]}.get(operator)
-        found = list(range(wanted, len(names)) if wanted is not None else range(codes[0] + (operator == "<=")))
+        inside = list(range(wanted, len(names)) if wanted is not None else range(codes[0] + (operator == "<=")))
     else:
         raise ConfigError(f"column {column.name!r} has categories without an order: take = or !=, and {OR} for or")
-    if not found:
+    if not inside:
         raise ConfigError(f"no category of {column.name!r} is {operator} {value}")
-    return tuple(found)
+    return tuple(inside)
 
 
 def _both(column: Column, first: Event, second: Event) -> Event:

@@ -48,17 +48,17 @@ def with_exposure(schema: Schema, rows: Rows, name: str, requested: Collection[s
         columns = _given(schema, rows.values, name)
     else:
         columns = _beside(schema, rows, name, requested)
-    made = replace(schema, columns=columns)
+    exposed = replace(schema, columns=columns)
     if not schema.uniform:
-        made = replace(made, event_shape=(len(made.modelled),))
-    cells = made.columns[0]
+        exposed = replace(exposed, event_shape=(len(exposed.modelled),))
+    cells = exposed.columns[0]
     if schema.uniform and (cells.hard or cells.kind == "binary" or cells.per_unit != 1 or (cells.low or 0) < 0):
         raise ConfigError(f"an exposure is for counts 0, 1, 2, ...; the cells are {cells.kind} ({cells.reason})")
-    if not made.exposed:
-        whole = [column.name for column in made.modelled if _whole(column)]
+    if not exposed.exposed:
+        whole = [column.name for column in exposed.modelled if _whole(column)]
         cure = f"--column {whole[0]}=count makes one (of {', '.join(whole)})" if whole else "no integers from 0 on"
         raise ConfigError(f"an exposure is for counts, and no column is one; {cure}")
-    return made
+    return exposed
 
 
 def counted(schema: Schema) -> tuple[str, ...]:

@@ -51,27 +51,27 @@ def fill_cells(column: Column, given: pd.Series, new: pd.Series, missing: np.nda
         new = own
     if isinstance(dtype, pd.SparseDtype):
         dense, _ = fill_cells(column, given.sparse.to_dense(), new, missing)
-        made = dense.astype(pd.SparseDtype(dense.dtype, dtype.fill_value))
-        return made, _conversion(column, dtype, made.dtype) if made.dtype.kind != dtype.kind else None
+        filled = dense.astype(pd.SparseDtype(dense.dtype, dtype.fill_value))
+        return filled, _conversion(column, dtype, filled.dtype) if filled.dtype.kind != dtype.kind else None
     if _held_back(given[~missing], new.dtype):
         return _joined(given, new, missing, new.dtype), None
     if isinstance(dtype, pd.CategoricalDtype):
         added = [value for value in dict.fromkeys(new.tolist()) if value not in dtype.categories]
-        made = given.cat.add_categories(added) if added else given.copy()
-        made[missing] = new.tolist()
-        return made, f"column {column.name!r}: {added!r:.200} became categories of it" if added else None
+        filled = given.cat.add_categories(added) if added else given.copy()
+        filled[missing] = new.tolist()
+        return filled, f"column {column.name!r}: {added!r:.200} became categories of it" if added else None
     for wanted in (dtype, *_wider(dtype, new.dtype)):
         if wanted is not dtype and not _equal(given[~missing], _cast(given[~missing], wanted)):
             continue
         cast = _fitted(column, given[~missing], new, wanted)
         if cast is not None:
-            made = _joined(given, cast, missing, wanted)
-            return made, None if wanted == dtype else _conversion(column, dtype, wanted)
+            filled = _joined(given, cast, missing, wanted)
+            return filled, None if wanted == dtype else _conversion(column, dtype, wanted)
     return _joined(given, new, missing, np.dtype(object)), _conversion(column, dtype, np.dtype(object))
 
 
-def _conversion(column: Column, was: Any, made: Any) -> str:
-    return f"column {column.name!r}: {was} cannot hold what is put into missing cells; it became {made}"
+def _conversion(column: Column, was: Any, now: Any) -> str:
+    return f"column {column.name!r}: {was} cannot hold what is put into missing cells; it became {now}"
 
 
 def _says_nothing(dtype: Any) -> bool:
@@ -90,8 +90,8 @@ def _held_back(seen: pd.Series, dtype: Any) -> bool:
         known = (bool, np.bool_) if pd.api.types.is_bool_dtype(dtype) else (int, np.integer)
         if any(not isinstance(value, known) or (isinstance(value, bool) and int in known) for value in seen.tolist()):
             return False
-    made = _cast(seen, dtype)
-    return _equal(seen, made) and not np.signbit(seen.to_numpy(np.float64)[seen.to_numpy() == 0]).any()
+    again = _cast(seen, dtype)
+    return _equal(seen, again) and not np.signbit(seen.to_numpy(np.float64)[seen.to_numpy() == 0]).any()
 
 
 def _cast(values: pd.Series, dtype: Any) -> pd.Series | None:
@@ -102,12 +102,12 @@ def _cast(values: pd.Series, dtype: Any) -> pd.Series | None:
         return None
 
 
-def _equal(values: pd.Series, made: pd.Series | None) -> bool:
+def _equal(values: pd.Series, others: pd.Series | None) -> bool:
     """Python compares numbers of all types exactly."""
-    if made is None:
+    if others is None:
         return False
     try:
-        return all(bool(one == other) for one, other in zip(values.tolist(), made.tolist(), strict=True))
+        return all(bool(one == other) for one, other in zip(values.tolist(), others.tolist(), strict=True))
     except TypeError:
         return False
 
@@ -126,12 +126,12 @@ def _fitted(column: Column, seen: pd.Series, new: pd.Series, dtype: Any) -> pd.S
     if arrow is not None and pa.types.is_decimal(arrow) and pd.api.types.is_numeric_dtype(new.dtype):
         step = Decimal(1).scaleb(-arrow.scale)
         return _cast(pd.Series([Decimal(repr(float(v))).quantize(step) for v in new.tolist()], dtype=object), dtype)
-    made = _cast(new, dtype)
-    if made is None or made.isna().any():
+    cast = _cast(new, dtype)
+    if cast is None or cast.isna().any():
         return None
     if pd.api.types.is_float_dtype(dtype) and pd.api.types.is_numeric_dtype(new.dtype):
-        return made if np.isfinite(made.to_numpy(np.float64)).all() else None
-    return made if _equal(new, made) else None
+        return cast if np.isfinite(cast.to_numpy(np.float64)).all() else None
+    return cast if _equal(new, cast) else None
 
 
 def _texts(column: Column, new: pd.Series) -> pd.Series:
@@ -157,9 +157,9 @@ def _wider(dtype: Any, own: Any) -> list[Any]:
 def _joined(given: pd.Series, new: pd.Series, missing: np.ndarray, dtype: Any) -> pd.Series:
     """Observed cells and new ones in one type that holds both."""
     if given.dtype == dtype:
-        made = given.array.copy()
-        made[missing] = new.astype(dtype).array
-        return pd.Series(made, given.index, dtype, given.name)
+        values = given.array.copy()
+        values[missing] = new.astype(dtype).array
+        return pd.Series(values, given.index, dtype, given.name)
     order = np.argsort(np.concatenate([np.flatnonzero(~missing), np.flatnonzero(missing)]))
     seen = given[~missing].astype(dtype)
     parts = [part for part in (seen, new.astype(dtype)) if len(part)]

@@ -74,8 +74,8 @@ def bins(values: np.ndarray, *, dates: bool = False, most: int = BINS, cut: floa
     unit = _unit(values)
     if unit is None:
         return _spread(values, most, cut, whole=False)
-    found = _spread(np.rint(values * unit), most, cut, whole=True)
-    return Bins(found.edges / unit, found.scale, found.linear / unit)
+    whole_bins = _spread(np.rint(values * unit), most, cut, whole=True)
+    return Bins(whole_bins.edges / unit, whole_bins.scale, whole_bins.linear / unit)
 
 
 def _unit(values: np.ndarray) -> int | None:

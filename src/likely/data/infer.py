@@ -150,13 +150,13 @@ def _table(
             raise ConfigError(
                 f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}")
             )
-    made, given = [], set(conditions)
+    inferred, given = [], set(conditions)
     for name, (_, values) in zip(names, frame.items(), strict=True):
         make = _condition if name in given else column_of
         column = make(name, values, kinds.get(name), named=frame is rows.values, look=looks.get(name))
         token = rows.tokens.get(name, column.token)
-        made.append(replace(column, token=token, written=rows.written.get(name, column.written)))
-    columns = with_atoms(made, frame)
+        inferred.append(replace(column, token=token, written=rows.written.get(name, column.written)))
+    columns = with_atoms(inferred, frame)
     count = sum(not column.left_out and not column.condition for column in columns)
     if count == 0:
         raise DataError("no column is left to model")
@@ -184,14 +184,14 @@ def _condition(
 
 def _labels(rows: Rows, name: str, wanted: str | None) -> Column:
     """What the labels of one name that came beside the rows are."""
-    told = rows.labels_named(name)
-    if told is None:
+    labels = rows.labels_named(name)
+    if labels is None:
         others = f"; there are {', '.join(rows.label_names)}" if rows.label_names else ""
         raise DataError(
             "the data came without labels to condition on; expected class folders, a table beside the pictures, a file "
             f"of IDX labels, or an npz with y, label, labels or target{others}"
         )
-    values = pd.Series(told)
+    values = pd.Series(labels)
     if not pd.api.types.is_numeric_dtype(values.dtype):
         values = values.mask(values == "")  # a picture that lies in no class folder
     many = values.nunique() > min(MAX_CATEGORIES, max(50, len(values) // 2))

@@ -125,13 +125,13 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
     u = (1 - share) * (rows.below(places) + 0.5) / (rows.total + 1) + share * (x - x[0]) / span
     scores = np.array([NormalDist().inv_cdf(float(one)) for one in u])
     y = scores + MIN_RISE * np.arange(len(scores))
-    made = list(zip(places.tolist(), y.tolist(), strict=True))
+    knots = list(zip(places.tolist(), y.tolist(), strict=True))
     slope = MAX_RISE / span
     if y[1] - y[0] > slope * (x[1] - x[0]) and (far := rows.beyond(places[0], -span)) < places[0]:
-        made.insert(0, (far, float(y[0] - slope * (x[0] - rows.coordinate(far)))))
+        knots.insert(0, (far, float(y[0] - slope * (x[0] - rows.coordinate(far)))))
     if y[-1] - y[-2] > slope * (x[-1] - x[-2]) and (far := rows.beyond(places[-1], span)) > places[-1]:
-        made.append((far, float(y[-1] + slope * (rows.coordinate(far) - x[-1]))))
-    return tuple(made)
+        knots.append((far, float(y[-1] + slope * (rows.coordinate(far) - x[-1]))))
+    return tuple(knots)
 
 
 def _steps(rows: int) -> int:
@@ -187,14 +187,14 @@ class _Values:
         rest = self.counts.copy()
         rest[spikes] = 0
         ends = [self.edge(self.values[:1], -1), self.edge(self.values[-1:], 1)]
-        found = np.unique(
+        distinct = np.unique(
             np.concatenate([*ends, *(self.edge(self.values[spikes], side) for side in (-1, 1)), self._quantiles(rest)])
         )
         for _ in range(MAX_GAP_PASSES):
-            pairs = zip(found[:-1].tolist(), found[1:].tolist(), strict=True)
+            pairs = zip(distinct[:-1].tolist(), distinct[1:].tolist(), strict=True)
             gaps = [self._gap(low, high) for low, high in pairs]
-            found = np.unique(np.concatenate([found, *gaps]))
-        return found
+            distinct = np.unique(np.concatenate([distinct, *gaps]))
+        return distinct
 
     def spikes(self) -> np.ndarray:
         """Places of the values that hold more than a step of what is left when those more frequent are set aside."""

@@ -60,18 +60,18 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
         _limited(column, pairs[column.name], cells=schema.uniform) if column.name in pairs else column
         for column in schema.columns
     ]
-    made = replace(schema, columns=tuple(columns))
+    limited = replace(schema, columns=tuple(columns))
     bound = [column for column in columns if column.name in pairs]
     if schema.uniform:
-        encode(replace(made, columns=(columns[0],)), rows)
+        encode(replace(limited, columns=(columns[0],)), rows)
     elif bound:
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=names[: rows.shape[1]])
-        found = encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
+        encoded = encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
         kinds = {column.name: column.kind for column in schema.columns}
-        numbers = {column.name: found.column(i).numpy() for i, column in enumerate(bound)}
+        numbers = {column.name: encoded.column(i).numpy() for i, column in enumerate(bound)}
         moved = [with_knots(c, numbers[c.name]) if c.name in pairs and c.kind != kinds[c.name] else c for c in columns]
-        return replace(made, columns=tuple(moved))
-    return made
+        return replace(limited, columns=tuple(moved))
+    return limited
 
 
 def _limited(column: Column, limits: Any, *, cells: bool) -> Column:

@@ -85,14 +85,14 @@ def look(
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             raise ConfigError(f"date format: no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    made = {}
+    looks = {}
     for place, name in enumerate(names):
         parts = [frame.iloc[:, place] for frame in frames]
         values = parts[0] if len(parts) == 1 else pd.concat(parts)
-        found = look_at(name, values, kinds.get(name), decimal=decimal, form=formats.get(name))
-        if found is not None:
-            made[name] = found
-    return made
+        seen = look_at(name, values, kinds.get(name), decimal=decimal, form=formats.get(name))
+        if seen is not None:
+            looks[name] = seen
+    return looks
 
 
 def look_at(
@@ -120,8 +120,8 @@ def look_at(
     if not _texts(present):
         _refuse_strays(name, present, numbers_of(present), None)
         return None
-    found = _requested_dates(name, present, form) if form is not None else _found(name, present, wanted, decimal)
-    return Look(found.written, found.format, token, found.hint)
+    read = _requested_dates(name, present, form) if form is not None else _found(name, present, wanted, decimal)
+    return Look(read.written, read.format, token, read.hint)
 
 
 def _texts(values: pd.Series) -> bool:
@@ -160,7 +160,7 @@ def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | Non
         forms = " or ".join(form for form, _ in days)
         return Look(hint=f"they could be dates written {forms}: --date-format {name}={days[0][0]} chooses")
     ways = [] if wanted == "date" else numbers.best(texts, counts, decimal)
-    whole = [way for way, found in ways if not np.isnan(found).any()]
+    whole = [way for way, read in ways if not np.isnan(read).any()]
     if len(whole) > 1:
         marks = " or ".join(f"--decimal {way.decimal}" for way in whole)
         return Look(hint=f"they could be numbers of several ways of writing: {marks} chooses")

@@ -64,10 +64,10 @@ def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
     if pd.api.types.is_bool_dtype(values.dtype):
         return zero_one(name, dtype, numbers, "only 0 and 1")
     if len(distinct) == 1 or few == {0.0, 1.0}:
-        found = tuple(sorted(values.drop_duplicates().tolist()))
-        kind: Kind = "categorical" if len(found) == 2 else "constant"
-        reason = "only 0 and 1" if len(found) == 2 else f"always {found[0]}"
-        return Column(name, dtype, kind, reason, categories=found, reserve=1 / (len(numbers) + 1))
+        values_held = tuple(sorted(values.drop_duplicates().tolist()))
+        kind: Kind = "categorical" if len(values_held) == 2 else "constant"
+        reason = "only 0 and 1" if len(values_held) == 2 else f"always {values_held[0]}"
+        return Column(name, dtype, kind, reason, categories=values_held, reserve=1 / (len(numbers) + 1))
     low, high = float(numbers.min()), float(numbers.max())
     grid = per_unit(numbers, values.dtype, DECIMAL)
     stray = ""

@@ -45,13 +45,15 @@ def by_time(rows: Rows, column: str, wanted: Wanted) -> Parts:
 
     """
     values = _values(rows, column)
-    made = column_of(column, values, None, named=False)
-    if made.kind == "date":
-        times = dates.encode(made, values)
-    elif made.numeric or pd.api.types.is_numeric_dtype(values.dtype):
+    ordering = column_of(column, values, None, named=False)
+    if ordering.kind == "date":
+        times = dates.encode(ordering, values)
+    elif ordering.numeric or pd.api.types.is_numeric_dtype(values.dtype):
         times = numbers_of(values)
     else:
-        raise ConfigError(f"split time:{column}: rows have an order by numbers or dates; {column!r} is {made.reason}")
+        raise ConfigError(
+            f"split time:{column}: rows have an order by numbers or dates; {column!r} is {ordering.reason}"
+        )
     left = np.ones(len(times), dtype=bool)
     parts = {}
     for kind in ("test", "validation"):

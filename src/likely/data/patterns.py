@@ -35,10 +35,10 @@ class Patterns:
     def of(cls, observed: Tensor) -> Patterns:
         """Of rows `(rows, *event)`; where there are more than 10,000, those of 10,000 rows evenly spaced."""
         flat = observed.flatten(1).cpu().numpy()
-        found, counts = np.unique(np.packbits(flat, axis=1), axis=0, return_counts=True)
-        if len(found) > MAX_PATTERNS:
+        patterns, counts = np.unique(np.packbits(flat, axis=1), axis=0, return_counts=True)
+        if len(patterns) > MAX_PATTERNS:
             return cls.of(observed[torch.arange(MAX_PATTERNS, device=observed.device) * len(observed) // MAX_PATTERNS])
-        return cls.from_arrays({"patterns": found, "counts": counts}, observed.shape[1:])
+        return cls.from_arrays({"patterns": patterns, "counts": counts}, observed.shape[1:])
 
     def draw(self, count: int) -> Tensor:
         """Masks `(count, *event)`, each as often as rows have it, by torch's generator."""

@@ -70,8 +70,8 @@ def _plain(column: Column, values: pd.Series) -> Column:
     numbers = numbers_of(present, column.written)
     read = present if pd.api.types.is_numeric_dtype(present.dtype) else pd.Series(numbers, index=present.index)
     kept = column.kind if column.atoms and column.requested else None
-    made = None if kept is None else requested_numeric(column.name, read, kept)
-    made = with_knots(made or numeric(column.name, read, listing=False), numbers)
-    reason = made.reason if column.written is None else f"{made.reason}; {column.written} in texts"
+    read_column = None if kept is None else requested_numeric(column.name, read, kept)
+    read_column = with_knots(read_column or numeric(column.name, read, listing=False), numbers)
+    reason = read_column.reason if column.written is None else f"{read_column.reason}; {column.written} in texts"
     beside = {name: getattr(column, name) for name in ("dtype", "missing", "token", "written", "inner")}
-    return replace(made, reason=reason, **beside)
+    return replace(read_column, reason=reason, **beside)

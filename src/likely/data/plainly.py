@@ -24,6 +24,6 @@ def plainly(column: Column, values: pd.Series) -> pd.Series:
         if pd.api.types.is_datetime64_any_dtype(values.dtype):
             return values
         return pd.Series(pd.DatetimeIndex(dates.stamps(present, column.format)), present.index).reindex(values.index)
-    made = np.full(len(values), np.nan)
-    made[~missing] = numbers_of(present, column.written)
-    return pd.Series(made, values.index)
+    numbers = np.full(len(values), np.nan)
+    numbers[~missing] = numbers_of(present, column.written)
+    return pd.Series(numbers, values.index)

@@ -86,11 +86,11 @@ def _fitted(places: np.ndarray, multiples: Sequence[int]) -> tuple[float, np.nda
     return float((counts * np.log((boost * shares).sum(1))).sum()), shares
 
 
-def resolutions_in_words(per_unit: int | None, found: Found) -> str:
+def resolutions_in_words(per_unit: int | None, resolutions: Found) -> str:
     """The resolutions in words; empty where there is one."""
-    if per_unit is None or not found:
+    if per_unit is None or not resolutions:
         return ""
-    coarse = ", ".join(f"{100 * share:.3g}% to {m / per_unit:g}" for m, share in found if m > 1)
+    coarse = ", ".join(f"{100 * share:.3g}% to {m / per_unit:g}" for m, share in resolutions if m > 1)
     return f", about {coarse}"
 
 
@@ -109,8 +109,8 @@ def confirmed(schema: Schema, rows: Rows) -> Schema:
 
 
 def _without(column: Column) -> Column:
-    told = resolutions_in_words(column.per_unit, column.resolutions)
-    return replace(column, resolutions=(), reason=column.reason.replace(told, ""))
+    words = resolutions_in_words(column.per_unit, column.resolutions)
+    return replace(column, resolutions=(), reason=column.reason.replace(words, ""))
 
 
 def _gain(column: Column, values: pd.Series) -> float:

@@ -242,11 +242,11 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON: of limits an open side is `None`."""
-        made = dataclasses.asdict(self)
-        for column in made["columns"]:
+        plain = dataclasses.asdict(self)
+        for column in plain["columns"]:
             if column["limits"] is not None:
                 column["limits"] = tuple(end if math.isfinite(end) else None for end in column["limits"])
-        return made
+        return plain
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Schema:
@@ -274,11 +274,13 @@ class Schema:
                 )
                 for item in values["columns"]
             )
-            made: dict[str, Any] = {name: tuple(values.get(name) or ()) or None for name in ("resize", "background")}
-            made["text"] = Delimited(**values["text"]) if values.get("text") else None
-            rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", *made)}
+            optional: dict[str, Any] = {
+                name: tuple(values.get(name) or ()) or None for name in ("resize", "background")
+            }
+            optional["text"] = Delimited(**values["text"]) if values.get("text") else None
+            rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", *optional)}
             shape = tuple(int(size) for size in values["event_shape"])
-            return cls(columns=columns, event_shape=shape, **made, **rest)
+            return cls(columns=columns, event_shape=shape, **optional, **rest)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunError(f"the schema is not one that this version wrote ({error})") from error
 

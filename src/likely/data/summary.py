@@ -119,23 +119,23 @@ def summarise(column: Column, values: pd.Series) -> Summary:
     counted = present.value_counts()
     head = counted.head(MAX_SHOWN) if len(counted) and counted.iloc[0] > 1 else counted.head(0)
     dates = pd.api.types.is_datetime64_any_dtype(values.dtype)
-    made: dict[str, Any] = {
+    common: dict[str, Any] = {
         "present": len(present),
         "missing": len(values) - len(present),
         "distinct": len(counted),
         "top": tuple((_plain(value), int(count)) for value, count in head.items()),
         "dates": dates,
     }
-    found = None if column.coded or column.kind == "binary" else numbers(present)
-    if found is None or not found.size:
-        return Summary(column.name, **made)
-    spread = bins(found, dates=dates, most=FINE, cut=0.0)
-    inside = np.histogram(found, spread.edges)[0]
+    known = None if column.coded or column.kind == "binary" else numbers(present)
+    if known is None or not known.size:
+        return Summary(column.name, **common)
+    spread = bins(known, dates=dates, most=FINE, cut=0.0)
+    inside = np.histogram(known, spread.edges)[0]
     return Summary(
         column.name,
-        **made,
-        low=float(found.min()),
-        high=float(found.max()),
+        **common,
+        low=float(known.min()),
+        high=float(known.max()),
         edges=tuple(spread.edges.tolist()),
         counts=tuple(inside.tolist()),
         scale=spread.scale,

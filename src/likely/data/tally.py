@@ -42,15 +42,15 @@ def tally(array: np.ndarray, most: int = MAX_DISTINCT) -> Tally | None:
     """Count the values of an array `(rows, *event)`, NaN apart; `None` where more than `most` are different."""
     if array.dtype.kind in "biu" and array.dtype.itemsize <= 2:
         return _by_places(array, most)
-    found = Tally(np.empty(0, array.dtype), np.empty(0, np.int64))
+    counted = Tally(np.empty(0, array.dtype), np.empty(0, np.int64))
     for part in chunks(array):
         values, counts = np.unique(part, return_counts=True)
-        together, place = np.unique(np.concatenate([found.values, values]), return_inverse=True)
-        sums = np.bincount(place, np.concatenate([found.counts, counts]), minlength=len(together))
-        found = Tally(together, sums.astype(np.int64))
+        together, place = np.unique(np.concatenate([counted.values, values]), return_inverse=True)
+        sums = np.bincount(place, np.concatenate([counted.counts, counts]), minlength=len(together))
+        counted = Tally(together, sums.astype(np.int64))
         if len(together) > most:
             return None
-    return found
+    return counted
 
 
 def _by_places(array: np.ndarray, most: int) -> Tally | None:

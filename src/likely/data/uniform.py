@@ -74,22 +74,22 @@ def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
         near = difflib.get_close_matches(wanted, KINDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(f"the cells of an array can be {', '.join(KINDS)}, got {wanted!r}{hint}")
-    found = tally(array)
-    parts = [found.values] if found is not None else chunks(array)
+    counted = tally(array)
+    parts = [counted.values] if counted is not None else chunks(array)
     low, high = _range(parts)
-    common: dict[str, Any] = {"dtype": str(array.dtype), "missing": array.size - _count(array, found)}
+    common: dict[str, Any] = {"dtype": str(array.dtype), "missing": array.size - _count(array, counted)}
     bytes_ = array.dtype == np.uint8 and (form == "images" or high - low > HALF)
-    if found is not None and (made := _binary(found, wanted, common)):
-        return made
+    if counted is not None and (binary := _binary(counted, wanted, common)):
+        return binary
     if wanted == "binary":
-        held = "more than two values" if found is None or len(found.values) > 2 else f"nothing but {low:g}"
+        held = "more than two values" if counted is None or len(counted.values) > 2 else f"nothing but {low:g}"
         raise ConfigError(f"the cells cannot be binary: they hold {held}; --binarize makes levels 0/1")
     if low == high and not bytes_:
         raise DataError(f"every cell of the training rows is {array.dtype.type(low)}: there is nothing to learn")
-    grid = per_unit(found.values.astype(np.float64), array.dtype, GRIDS) if found is not None else _grid(array)
+    grid = per_unit(counted.values.astype(np.float64), array.dtype, GRIDS) if counted is not None else _grid(array)
     if wanted in ("levels", "grid") and grid is None:
         raise ConfigError(f"the cells cannot be {wanted}: they are {recorded_to(grid)}; they can be real")
-    common |= {"low": low, "high": high} | (_moments(array) if found is None else _weighed(found, grid))
+    common |= {"low": low, "high": high} | (_moments(array) if counted is None else _weighed(counted, grid))
     if wanted == "real" or grid is None:
         return Column(NAME, kind="real", reason=REQUESTED if wanted else recorded_to(grid), **common)
     if wanted == "grid":
@@ -123,8 +123,8 @@ def _demand_numbers(array: np.ndarray) -> None:
         raise DataError(f"row {row}, cell {cell} is infinite; expected a number, or NaN where nothing is known")
 
 
-def _two(found: Tally) -> bool:
-    return len(found.values) == 2 < int(found.counts.sum())
+def _two(counted: Tally) -> bool:
+    return len(counted.values) == 2 < int(counted.counts.sum())
 
 
 def _whole(part: np.ndarray) -> bool:
@@ -144,20 +144,20 @@ def _range(parts: Iterable[np.ndarray]) -> tuple[float, float]:
     return float(min(ends)), float(max(ends))
 
 
-def _count(array: np.ndarray, found: Tally | None) -> int:
-    return sum(part.size for part in chunks(array)) if found is None else int(found.counts.sum())
+def _count(array: np.ndarray, counted: Tally | None) -> int:
+    return sum(part.size for part in chunks(array)) if counted is None else int(counted.counts.sum())
 
 
-def _binary(found: Tally, wanted: str | None, common: dict[str, Any]) -> Column | None:
+def _binary(counted: Tally, wanted: str | None, common: dict[str, Any]) -> Column | None:
     """Two values, as 0 for the lower and 1 for the upper; 0 and 1 where the user says so and one of them is lacking."""
-    ends = found.values.astype(np.float64)
+    ends = counted.values.astype(np.float64)
     if wanted == "binary" and np.isin(ends, (0, 1)).all():
         low, high = 0.0, 1.0
-    elif _two(found) and wanted in (None, "binary"):
+    elif _two(counted) and wanted in (None, "binary"):
         low, high = ends.tolist()
     else:
         return None
-    share = float(found.counts[ends == high].sum() / found.counts.sum())
+    share = float(counted.counts[ends == high].sum() / counted.counts.sum())
     scale = float(np.sqrt(share * (1 - share))) or 1.0
     why = REQUESTED if wanted else f"only {low:.10g} and {high:.10g}"
     return Column(
@@ -172,9 +172,9 @@ def _grid(array: np.ndarray) -> int | None:
     )
 
 
-def _weighed(found: Tally, grid: int | None) -> dict[str, float]:
+def _weighed(counted: Tally, grid: int | None) -> dict[str, float]:
     """Mean and scale of values that were counted, on their grid: the same whatever type holds them."""
-    x, shares = _doubles(found.values), found.counts / found.counts.sum()
+    x, shares = _doubles(counted.values), counted.counts / counted.counts.sum()
     x = x if grid is None else np.round(x * grid) / grid
     mean = float(x @ shares)
     return {"mean": mean, "scale": float(np.sqrt((x - mean) ** 2 @ shares)) or 1.0}

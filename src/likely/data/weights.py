@@ -47,8 +47,8 @@ def with_weight(schema: Schema, rows: Rows, name: str) -> Schema:
         return replace(schema, weight=name)
     place = place_of((column.name for column in schema.columns), name)
     _numbers(name, rows.values.iloc[:, place])
-    made = Column(name, schema.columns[place].dtype, "ignore", REASON)
-    columns = (*schema.columns[:place], made, *schema.columns[place + 1 :])
+    weighing = Column(name, schema.columns[place].dtype, "ignore", REASON)
+    columns = (*schema.columns[:place], weighing, *schema.columns[place + 1 :])
     changed = replace(schema, columns=columns, weight=name)
     if not changed.modelled:
         raise DataError(f"no column is left to model but {name!r}, the weights")

@@ -87,11 +87,11 @@ class Written:
 
     def number(self, text: str) -> float:
         """The number that a text says; NaN where it says none in this way."""
-        found = self._pattern.fullmatch(text)
-        if found is None or (found[1] and found[2]):
+        match = self._pattern.fullmatch(text)
+        if match is None or (match[1] and match[2]):
             return float("nan")
-        digits = found[3].replace(self.thousands, "") if self.thousands else found[3]
-        return float(f"{found[1] or found[2]}{digits.replace(self.decimal, '.')}{found[4]}")
+        digits = match[3].replace(self.thousands, "") if self.thousands else match[3]
+        return float(f"{match[1] or match[2]}{digits.replace(self.decimal, '.')}{match[4]}")
 
     def numbers(self, texts: Iterable[str]) -> np.ndarray:
         """`(texts,)` float64; NaN where none is said."""
@@ -138,10 +138,10 @@ def readings(texts: Sequence[str], decimal: str | None = None, counts: np.ndarra
 
     """
     matches = [ANY.fullmatch(text) for text in texts[:MAX_SAMPLE]]
-    first = [found for found in matches if found]
+    first = [match for match in matches if match]
     if not first or (len(first) < MIN_FITTING * len(matches) and not _lone(matches, counts)):
         return []
-    before, after = Counter((found[1] or "", found[3] or "") for found in first).most_common(1)[0][0]
+    before, after = Counter((match[1] or "", match[3] or "") for match in first).most_common(1)[0][0]
     digits = [text for text in texts if any(mark in text for mark in GROUPS[1:])]
     marks = {mark for mark in GROUPS[1:] if any(mark in _body(text, before, after) for text in digits)}
     wanted = (".", ",") if decimal is None else (decimal,)
@@ -179,16 +179,16 @@ def best(texts: Sequence[str], counts: np.ndarray, decimal: str | None = None) -
         Of readings and their numbers, NaN where a text does not fit.
 
     """
-    made = [(way, way.numbers(texts)) for way in readings(texts, decimal, counts)]
+    ways = [(way, way.numbers(texts)) for way in readings(texts, decimal, counts)]
     whole: list[tuple[Written, np.ndarray]] = []
-    for way, numbers in made:
+    for way, numbers in ways:
         if not np.isnan(numbers).any() and not any(same_numbers(numbers, other) for _, other in whole):
             whole.append((way, numbers))
             if way.decimal == "." and not way.thousands:
                 break
-    if whole or not made:
+    if whole or not ways:
         return whole
-    most = max(made, key=lambda pair: int(counts[~np.isnan(pair[1])].sum()))
+    most = max(ways, key=lambda pair: int(counts[~np.isnan(pair[1])].sum()))
     return [most] if counts[~np.isnan(most[1])].sum() > MIN_FITTING * counts.sum() else []
 
 

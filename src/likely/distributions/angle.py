@@ -40,8 +40,8 @@ def invert(dim: int, kappa: Tensor, u: Tensor) -> tuple[Tensor, Tensor]:
 
     """
     pairs = zip(kappa.to(torch.float64).split(MAX_ROWS), u.to(torch.float64).split(MAX_ROWS), strict=True)
-    made = [_Panels(dim, part).invert(numbers) for part, numbers in pairs]
-    return torch.cat([theta for theta, _ in made]), torch.cat([slope for _, slope in made])
+    solved = [_Panels(dim, part).invert(numbers) for part, numbers in pairs]
+    return torch.cat([theta for theta, _ in solved]), torch.cat([slope for _, slope in solved])
 
 
 class _Panels:
@@ -66,8 +66,8 @@ class _Panels:
     def log_f(self, half_sine: Tensor, sine: Tensor, axes: int = 2) -> Tensor:
         """log f, 0 at the mode, from sin θ/2 and sin θ with this many axes; κ's own is the first."""
         kappa, mode = (number.view(-1, *[1] * (axes - 1)) for number in (self.kappa, self.mode))
-        made = 2 * kappa * (torch.sin(0.5 * mode).square() - half_sine.square())
-        return made + self.power * (sine / mode.sin()).log() if self.power else made
+        log_ratio = 2 * kappa * (torch.sin(0.5 * mode).square() - half_sine.square())
+        return log_ratio + self.power * (sine / mode.sin()).log() if self.power else log_ratio
 
     def _integrals(self, start: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
         """∫ f and ∫ f cos from `start` over `length`, both `(rows, any)`."""

@@ -116,8 +116,10 @@ class Atoms(Distribution):
             near = torch.stack(
                 [self.base.mode.to(torch.float64), *self.atoms.expand(*self.logits.shape[:-1], -1).unbind(-1)]
             )
-            found = torch.stack([self.log_prob(one.nan_to_num()) for one in near]).masked_fill(near.isnan(), -torch.inf)
-            return near.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
+            log_probs = torch.stack([self.log_prob(one.nan_to_num()) for one in near]).masked_fill(
+                near.isnan(), -torch.inf
+            )
+            return near.gather(0, log_probs.argmax(0, keepdim=True)).squeeze(0)
         best, place = torch.softmax(self.logits, -1).max(-1)
         every = torch.cat([self.base.mode.to(torch.float64).unsqueeze(-1), self.atoms.expand(*best.shape, -1)], -1)
         return every.gather(-1, place.unsqueeze(-1)).squeeze(-1)

@@ -69,19 +69,19 @@ def _large_order(n: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _polynomial(polynomial: Polynomial, x: Tensor) -> Tensor:
-    made = torch.zeros_like(x)
+    value = torch.zeros_like(x)
     for coefficient in reversed(polynomial.coef):
-        made = made * x + float(coefficient)
-    return made
+        value = value * x + float(coefficient)
+    return value
 
 
 def _debye(degrees: int) -> list[Polynomial]:
     """U_0, ..., U_degrees by their recurrence (DLMF 10.41.9)."""
-    made = [Polynomial([1.0])]
+    polynomials = [Polynomial([1.0])]
     for _ in range(degrees):
-        u = made[-1]
-        made.append(Polynomial([0, 0, 0.5, 0, -0.5]) * u.deriv() + (Polynomial([0.125, 0, -0.625]) * u).integ())
-    return made
+        u = polynomials[-1]
+        polynomials.append(Polynomial([0, 0, 0.5, 0, -0.5]) * u.deriv() + (Polynomial([0.125, 0, -0.625]) * u).integ())
+    return polynomials
 
 
 DEBYE = _debye(DEGREES)

@@ -59,8 +59,8 @@ class Mixture(Distribution):
     def mode(self) -> Tensor:
         """The components' mode that is most probable under the mixture."""
         modes = self.components.mode
-        found = self.log_prob(modes.movedim(-1, 0)).movedim(0, -1)
-        return modes.gather(-1, found.argmax(-1, keepdim=True)).squeeze(-1)
+        log_probs = self.log_prob(modes.movedim(-1, 0)).movedim(0, -1)
+        return modes.gather(-1, log_probs.argmax(-1, keepdim=True)).squeeze(-1)
 
     @property
     def variance(self) -> Tensor:
@@ -79,8 +79,8 @@ class Mixture(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         parts = self.log_weights + self.components.log_prob(value.unsqueeze(-1))
         least = torch.finfo(parts.dtype).min  # where no component has any mass the gradient is 0, not NaN
-        found = torch.logsumexp(parts.clamp_min(least), -1)
-        return torch.where(found <= least, -math.inf, found)
+        log_p = torch.logsumexp(parts.clamp_min(least), -1)
+        return torch.where(log_p <= least, -math.inf, log_p)
 
     def cdf(self, value: Tensor) -> Tensor:
         return (self.log_weights.exp() * self.components.cdf(value.unsqueeze(-1))).sum(-1)

@@ -54,14 +54,14 @@ class Poisson(Univariate):
 
     def log_prob(self, value: Tensor) -> Tensor:
         x, counted = _counts(value, self.dtype)
-        found = x * self.log_rate - self.log_rate.exp() - torch.lgamma(x + 1)
-        return torch.where(counted, found, -math.inf)
+        log_p = x * self.log_rate - self.log_rate.exp() - torch.lgamma(x + 1)
+        return torch.where(counted, log_p, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         x = value.double().floor()
         pair = torch.broadcast_tensors(x.clamp_min(0) + 1, self.log_rate.double().exp())
-        found = torch.special.gammaincc(*pair).to(self.dtype)
-        return torch.where(x < 0, torch.zeros_like(found), found)
+        below = torch.special.gammaincc(*pair).to(self.dtype)
+        return torch.where(x < 0, torch.zeros_like(below), below)
 
 
 class NegativeBinomial(Univariate):
@@ -112,16 +112,16 @@ class NegativeBinomial(Univariate):
         near = (x - mean) / (r + mean)
         exact = torch.log1p(near.clamp(-0.5, 0.5))
         ratio = torch.where(near.abs() < 0.5, exact, log_total - torch.logaddexp(log_r, self.log_mean))
-        found = (x + r) * ratio + x * self.log_mean - x - torch.lgamma(x + 1) - stirling(log_total) + stirling(log_r)
-        return torch.where(counted, found, -math.inf)
+        log_p = (x + r) * ratio + x * self.log_mean - x - torch.lgamma(x + 1) - stirling(log_total) + stirling(log_r)
+        return torch.where(counted, log_p, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         """I_{r/(r + m)}(r, x + 1), the regularised incomplete beta function."""
         x = value.double().floor()
         odds = (self.log_mean + self.log_dispersion).double()
         r = (-self.log_dispersion).double().exp()
-        found = betainc(r, x.clamp_min(0) + 1, torch.sigmoid(-odds), torch.sigmoid(odds)).to(self.dtype)
-        return torch.where(x < 0, torch.zeros_like(found), found)
+        below = betainc(r, x.clamp_min(0) + 1, torch.sigmoid(-odds), torch.sigmoid(odds)).to(self.dtype)
+        return torch.where(x < 0, torch.zeros_like(below), below)
 
 
 class ZeroInflated(Distribution):
@@ -181,5 +181,5 @@ class ZeroInflated(Distribution):
         return torch.where(value == 0, zero, counted)
 
     def cdf(self, value: Tensor) -> Tensor:
-        found = torch.sigmoid(self.logits) + torch.sigmoid(-self.logits) * self.base.cdf(value)
-        return torch.where(value < 0, torch.zeros_like(found), found)
+        below = torch.sigmoid(self.logits) + torch.sigmoid(-self.logits) * self.base.cdf(value)
+        return torch.where(value < 0, torch.zeros_like(below), below)

@@ -127,15 +127,15 @@ class CoupledLogisticMixture(Distribution):
         shape = (*chosen.shape[:-1], 3, self.loc.shape[-1])
         parts = (self.loc, self.log_scale, self.coefficients)
         loc, log_scale, coefficients = (part.expand(shape).gather(-1, picked).squeeze(-1) for part in parts)
-        found = torch.zeros(loc.shape, dtype=torch.float64, device=loc.device)
+        values = torch.zeros(loc.shape, dtype=torch.float64, device=loc.device)
         for channel in range(3):
-            y = self.grid.frame.inward(found, self.dtype)
+            y = self.grid.frame.inward(values, self.dtype)
             shifts = [torch.zeros_like(y[..., 0]), coefficients[..., 0] * y[..., 0]]
             shifts.append(coefficients[..., 1] * y[..., 0] + coefficients[..., 2] * y[..., 1])
             distribution = self.grid.distribution(loc + torch.stack(shifts, -1), log_scale)
             drawn = distribution.sample() if random else distribution.mode
-            found[..., channel] = drawn[..., channel]
-        return found
+            values[..., channel] = drawn[..., channel]
+        return values
 
     def _components(self, value: Tensor) -> DiscretisedLogistic:
         y = self.grid.frame.inward(value, self.dtype).unsqueeze(-1)

@@ -49,12 +49,12 @@ class Bernoulli(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         target = value.to(self.logits.dtype)
         if target.shape == self.logits.shape:
-            found = -F.binary_cross_entropy_with_logits(self.logits, target, reduction="none")
+            log_p = -F.binary_cross_entropy_with_logits(self.logits, target, reduction="none")
         else:
-            found = F.logsigmoid(self.logits * (2 * target - 1))
+            log_p = F.logsigmoid(self.logits * (2 * target - 1))
         if target.is_cpu and torch.equal(target, target.clamp(0, 1).ceil_()):
-            return found  # to look costs less than to choose cell by cell; on other devices it would wait for them
-        return torch.where((target == 0) | (target == 1), found, -math.inf)
+            return log_p  # to look costs less than to choose cell by cell; on other devices it would wait for them
+        return torch.where((target == 0) | (target == 1), log_p, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         below = torch.where(value < 1, torch.sigmoid(-self.logits), torch.ones_like(self.logits))
@@ -124,8 +124,8 @@ class Categorical(Distribution):
         known = self._at(self.logits, code)
         if self.levels is not None:
             return self.levels.log_prob(known, value)
-        found = torch.where(code < 0, self.reserve.log(), known + torch.log1p(-self.reserve))
-        return torch.where((code == value) & (code >= -1) & (code < self.logits.shape[-1]), found, -math.inf)
+        log_p = torch.where(code < 0, self.reserve.log(), known + torch.log1p(-self.reserve))
+        return torch.where((code == value) & (code >= -1) & (code < self.logits.shape[-1]), log_p, -math.inf)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(code <= value), codes in the schema's order, the unseen first."""

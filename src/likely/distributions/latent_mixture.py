@@ -86,8 +86,8 @@ class LatentMixture(LatentDistribution):
         diagonal = isinstance(self.components, DiagonalNormal)
         cells = self.logits.shape[-1] * (1 if diagonal else value.shape[-1])
         size = max(1, len(flat) if torch.is_grad_enabled() else MAX_CELLS // cells)
-        made = [torch.logsumexp(self.logits + self._each(part), -1) for part in flat.split(size)]
-        return (made[0] if len(made) == 1 else torch.cat(made)).view(value.shape[:-1])
+        parts = [torch.logsumexp(self.logits + self._each(part), -1) for part in flat.split(size)]
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(value.shape[:-1])
 
     def _each(self, z: Tensor) -> Tensor:
         """Log-density of each z `(rows, dim)` under each component: `(rows, components)`."""
@@ -163,5 +163,5 @@ def _products(parts: DiagonalNormal, z: Tensor) -> Tensor:
     mean, log_std = parts.loc.to(torch.float64), parts.log_std.to(torch.float64).expand_as(parts.loc)
     exact, inverse = z.to(torch.float64), (-2 * log_std).exp()
     constant = (-0.5 * mean.square() * inverse - log_std - HALF_LOG_TWO_PI).sum(-1)
-    found = torch.addmm(constant, exact.square(), inverse.mT, alpha=-0.5) + exact @ (mean * inverse).mT
-    return found.to(z.dtype)
+    log_densities = torch.addmm(constant, exact.square(), inverse.mT, alpha=-0.5) + exact @ (mean * inverse).mT
+    return log_densities.to(z.dtype)

@@ -50,16 +50,16 @@ class Levels:
     def log_prob(self, inside: Tensor, value: Tensor) -> Tensor:
         """log P(x), from the log-masses of a distribution whose outermost cells take the tails."""
         side, kept = (None, None) if self.reserve is None else self._kept(self.reserve)
-        found = inside if kept is None else inside + torch.log1p(-kept).to(inside.dtype)
+        log_p = inside if kept is None else inside + torch.log1p(-kept).to(inside.dtype)
         if self._plain(value):
-            return found
+            return log_p
         on_grid, distance = self._place(value)
         within = on_grid & (distance < 0.5)
         if side is None:
-            return torch.where(within, found, -math.inf)
+            return torch.where(within, log_p, -math.inf)
         far = distance.clamp_min(1)
         tail = torch.where(on_grid, torch.log(side / (far * (far + 1))), -math.inf)
-        return torch.where(within, found, tail.to(found.dtype))
+        return torch.where(within, log_p, tail.to(log_p.dtype))
 
     def last(self, value: Tensor) -> Tensor:
         """The last value of the grid that is not above this one."""

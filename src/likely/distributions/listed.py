@@ -125,8 +125,8 @@ class Listed(Distribution):
     def _below(self) -> Tensor:
         """F at the inner edges: `(*batch, columns, most − 1)`."""
         edges = self.numbers.edges
-        made = [self.mixture.below(edge.expand(self.batch_shape)) for edge in edges.unbind(-1)]
-        return torch.stack(made, -1) if made else edges.expand(*self.batch_shape, 0).to(self.dtype)
+        shares = [self.mixture.below(edge.expand(self.batch_shape)) for edge in edges.unbind(-1)]
+        return torch.stack(shares, -1) if shares else edges.expand(*self.batch_shape, 0).to(self.dtype)
 
     def _upto(self) -> Tensor:
         """P(X <= v_i)/(1 − ε) for all but the last: `(*batch, columns, most − 1)`."""

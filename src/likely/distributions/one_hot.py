@@ -131,8 +131,8 @@ class RelaxedOneHot(LatentDistribution):
 def _perturbed(log_p: Tensor, noise: Tensor) -> Tensor:
     """log π + G, float64, G = −log(−log Φ(ε)) for standard normal noise ε `(*sample, *batch, groups * classes)`."""
     gumbel = -torch.log(-torch.special.log_ndtr(noise.to(torch.float64)))
-    made: Tensor = log_p.to(torch.float64) + gumbel.unflatten(-1, log_p.shape[-2:])
-    return made
+    perturbed: Tensor = log_p.to(torch.float64) + gumbel.unflatten(-1, log_p.shape[-2:])
+    return perturbed
 
 
 def demand_code(groups: int, classes: int, temperature: float) -> None:

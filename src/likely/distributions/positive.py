@@ -56,13 +56,13 @@ class LogNormal(Univariate):
         inside = (value > 0) & (value < math.inf)
         log_x = torch.where(inside, value, torch.ones_like(value)).log()
         y = (log_x - self.loc) * (-self.log_scale).exp()
-        found = -0.5 * y.square() - self.log_scale - HALF_LOG_TWO_PI - log_x
-        return torch.where(inside, found, torch.full_like(found, -math.inf))
+        log_p = -0.5 * y.square() - self.log_scale - HALF_LOG_TWO_PI - log_x
+        return torch.where(inside, log_p, torch.full_like(log_p, -math.inf))
 
     def cdf(self, value: Tensor) -> Tensor:
         log_x = value.clamp_min(torch.finfo(self.dtype).tiny).log()
-        found = torch.special.ndtr((log_x - self.loc) * (-self.log_scale).exp())
-        return torch.where(value > 0, found, torch.zeros_like(found))
+        below = torch.special.ndtr((log_x - self.loc) * (-self.log_scale).exp())
+        return torch.where(value > 0, below, torch.zeros_like(below))
 
 
 class Gamma(Univariate):
@@ -106,14 +106,14 @@ class Gamma(Univariate):
         inside = (value > 0) & (value < math.inf)
         log_x = torch.where(inside, value, torch.ones_like(value)).log()
         u = log_x - self.log_mean
-        found = self.log_concentration.exp() * (u - torch.expm1(u)) + stirling(self.log_concentration) - log_x
-        return torch.where(inside, found, torch.full_like(found, -math.inf))
+        log_p = self.log_concentration.exp() * (u - torch.expm1(u)) + stirling(self.log_concentration) - log_x
+        return torch.where(inside, log_p, torch.full_like(log_p, -math.inf))
 
     def cdf(self, value: Tensor) -> Tensor:
         k = self.log_concentration.double().exp()
         x = value.double().clamp_min(0) * (self.log_concentration - self.log_mean).double().exp()
-        found: Tensor = torch.special.gammainc(*torch.broadcast_tensors(k, x))
-        return found.to(self.dtype)
+        below: Tensor = torch.special.gammainc(*torch.broadcast_tensors(k, x))
+        return below.to(self.dtype)
 
 
 class Beta(Univariate):
@@ -165,9 +165,9 @@ class Beta(Univariate):
         x = torch.where(inside, value, torch.full_like(value, 0.5))
         log_x, log_rest = x.log(), torch.log1p(-x)
         log_a, log_b = self.log_concentration + self._log_mean, self.log_concentration + self._log_rest
-        found = log_a.exp() * (log_x - self._log_mean) + log_b.exp() * (log_rest - self._log_rest) - log_x - log_rest
-        found = found + stirling(log_a) + stirling(log_b) - stirling(self.log_concentration)
-        return torch.where(inside, found, torch.full_like(found, -math.inf))
+        log_p = log_a.exp() * (log_x - self._log_mean) + log_b.exp() * (log_rest - self._log_rest) - log_x - log_rest
+        log_p = log_p + stirling(log_a) + stirling(log_b) - stirling(self.log_concentration)
+        return torch.where(inside, log_p, torch.full_like(log_p, -math.inf))
 
     def cdf(self, value: Tensor) -> Tensor:
         a, b = (self.log_concentration + self._log_mean).exp(), (self.log_concentration + self._log_rest).exp()

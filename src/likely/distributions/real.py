@@ -34,14 +34,14 @@ class Gaussian(LocationScale):
         far = y.clamp_max(-100)
         inverse = far.square().reciprocal()
         tail = -0.5 * far.square() - torch.log(-far) - HALF_LOG_TWO_PI + torch.log1p(-inverse * (1 - 3 * inverse))
-        found: Tensor = torch.where(y < -100, tail, torch.special.log_ndtr(y.clamp_min(-100)))
-        return found
+        tail_log: Tensor = torch.where(y < -100, tail, torch.special.log_ndtr(y.clamp_min(-100)))
+        return tail_log
 
     @staticmethod
     def quantile(u: Tensor) -> Tensor:
         """Φ⁻¹(u)."""
-        found: Tensor = torch.special.ndtri(u)
-        return found
+        x: Tensor = torch.special.ndtri(u)
+        return x
 
 
 class Laplace(LocationScale):

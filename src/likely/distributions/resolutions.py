@@ -118,5 +118,5 @@ class Resolutions(Distribution):
         grids = self._on_every_grid(len(self.batch_shape)).levels
         assert grids is not None
         near = torch.cat([places[0].unsqueeze(0), *(grids.snap(place) for place in places)])
-        found = torch.stack([self.log_prob(one) for one in near])
-        return near.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
+        log_probs = torch.stack([self.log_prob(one) for one in near])
+        return near.gather(0, log_probs.argmax(0, keepdim=True)).squeeze(0)

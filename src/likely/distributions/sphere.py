@@ -140,8 +140,8 @@ class VonMisesFisher(LatentDistribution):
         """θ, falling as the noise rises, of the noise's shape `(*sample, *batch)`; with its derivative in κ."""
         u = torch.special.ndtr(-noise).reshape(-1, self.batch_shape.numel()).T.contiguous()
         kappa = self.concentration
-        made = invert(self.loc.shape[-1], kappa.detach().reshape(-1), u)
-        theta, slope = (number.T.reshape(noise.shape) for number in made)
+        solved = invert(self.loc.shape[-1], kappa.detach().reshape(-1), u)
+        theta, slope = (number.T.reshape(noise.shape) for number in solved)
         if kappa.requires_grad and torch.is_grad_enabled():
             return theta + slope * (kappa - kappa.detach()).to(torch.float64)
         return theta
@@ -149,8 +149,8 @@ class VonMisesFisher(LatentDistribution):
     def log_prob(self, value: Tensor) -> Tensor:
         kappa = self.concentration.to(torch.float64)
         fall = 0.5 * (value.to(torch.float64) - self.loc).square().sum(-1)
-        found = kappa - self._log_m[0] - log_area(self.loc.shape[-1]) - kappa * fall
-        return found.to(value.dtype)
+        log_p = kappa - self._log_m[0] - log_area(self.loc.shape[-1]) - kappa * fall
+        return log_p.to(value.dtype)
 
     def entropy(self) -> Tensor:
         return (log_area(self.loc.shape[-1]) - _divergence(self)).to(self.loc.dtype)

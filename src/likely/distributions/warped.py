@@ -119,15 +119,15 @@ class Warped(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         if self.levels is None:
             y, slope = self.axis(value)
-            found = self.mixture.log_density(y) + (slope.log() - self.axis.log_jacobian(value)).to(self.dtype)
-            found, holds = self._normalised(found), self.axis.holds(value)
+            log_p = self.mixture.log_density(y) + (slope.log() - self.axis.log_jacobian(value)).to(self.dtype)
+            log_p, holds = self._normalised(log_p), self.axis.holds(value)
             if self.cut is not None:
-                found = torch.where((value < self.cut[0]) | (value > self.cut[1]), -math.inf, found)
+                log_p = torch.where((value < self.cut[0]) | (value > self.cut[1]), -math.inf, log_p)
             if self.outside is not None:
-                return self.outside.log_prob(found, value, holds)
-            return torch.where(holds, found, -math.inf)
-        found = self._normalised(self.mixture.log_mass(*self._edges(value, self.levels)))
-        return self.levels.log_prob(found, value)
+                return self.outside.log_prob(log_p, value, holds)
+            return torch.where(holds, log_p, -math.inf)
+        log_p = self._normalised(self.mixture.log_mass(*self._edges(value, self.levels)))
+        return self.levels.log_prob(log_p, value)
 
     def _edges(self, value: Tensor, levels: Levels) -> tuple[Tensor, Tensor, Tensor]:
         """Both edges of the value's cell on the warped axis, and its width; a tail is open."""
@@ -157,12 +157,12 @@ class Warped(Distribution):
         y: Tensor = self.axis(finite)[0]
         return y
 
-    def _normalised(self, found: Tensor) -> Tensor:
+    def _normalised(self, log_p: Tensor) -> Tensor:
         """Divided by the mass between the ends, where there are any."""
         if self.cut is None:
-            return found
+            return log_p
         lower, upper = self._ends()
-        return found - self.mixture.log_mass(lower, upper, upper - lower)
+        return log_p - self.mixture.log_mass(lower, upper, upper - lower)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""
@@ -206,8 +206,8 @@ class Warped(Distribution):
         for low, high in zip(ends[:, :-1].unbind(1), ends[:, 1:].unbind(1), strict=True):
             margin = 1e-9 * (high - low).clamp_max(1)
             for x in self.outward(torch.clamp(loc, low + margin, high - margin)).unbind(0):
-                found = self.log_prob(x)
-                at, best = torch.where(found > best, x, at), torch.maximum(found, best)
+                log_p = self.log_prob(x)
+                at, best = torch.where(log_p > best, x, at), torch.maximum(log_p, best)
         return at
 
     @property

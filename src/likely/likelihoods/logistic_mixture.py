@@ -85,8 +85,8 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
         floor = (self.step / self.scale / 3).expand(self.event_shape)
         if self.coupled:
             return self._initial_coupled(y, floor.flatten(0, 1))
-        found = start_mixture(y.flatten(1).unsqueeze(-1), self.count, floor.flatten()[:, None, None])
-        logits, loc, deviation = found[0], found[1][:, 0], found[2][:, 0]
+        start = start_mixture(y.flatten(1).unsqueeze(-1), self.count, floor.flatten()[:, None, None])
+        logits, loc, deviation = start[0], start[1][:, 0], start[2][:, 0]
         return gather(logits.T, loc.T, self._raw(deviation).T)
 
     @staticmethod

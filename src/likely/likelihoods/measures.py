@@ -18,10 +18,10 @@ def measured(likelihood: Likelihood, what: Measure) -> Tensor:
     """Which cells have this measure: `()` or `(columns,)`."""
     if not isinstance(likelihood, Columns):
         return torch.tensor(likelihood.measure == what)
-    made = torch.zeros(likelihood.event_shape, dtype=torch.bool)
+    cells = torch.zeros(likelihood.event_shape, dtype=torch.bool)
     for family, places in zip(likelihood.families, likelihood.places, strict=True):
-        made[places.cpu()] = measured(cast(Likelihood, family), what).cpu()
-    return made
+        cells[places.cpu()] = measured(cast(Likelihood, family), what).cpu()
+    return cells
 
 
 def atoms_of(likelihood: Likelihood) -> Tensor | None:
@@ -35,8 +35,8 @@ def atoms_of(likelihood: Likelihood) -> Tensor | None:
     most = max((part.shape[1] for part, _ in parts if part is not None), default=0)
     if not most:
         return None
-    made = torch.full((*likelihood.event_shape, most), torch.nan, dtype=torch.float64)
+    atoms = torch.full((*likelihood.event_shape, most), torch.nan, dtype=torch.float64)
     for part, place in parts:
         if part is not None:
-            made[place.cpu(), : part.shape[1]] = part.cpu()
-    return made
+            atoms[place.cpu(), : part.shape[1]] = part.cpu()
+    return atoms

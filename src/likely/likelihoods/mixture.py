@@ -124,7 +124,7 @@ class Truncated(Standardised):
         y = y[:: max(1, len(y) // 500)].unflatten(-1, tuple(self.event_shape))
         mean, deviation = y.mean(0), y.std(0, correction=0).clamp_min(1e-6)
         best = torch.full_like(mean, -math.inf)
-        found = [mean, mean]
+        start = [mean, mean]
         for move in (0.0, -0.25, 0.25, -0.5, 0.5, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0):
             for stretch in (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0):
                 loc, log_scale = mean + move * deviation, (deviation * stretch / self.family.unit_deviation).log()
@@ -132,5 +132,5 @@ class Truncated(Standardised):
                 values_in = self.forward(gather(loc, raw)).log_prob(self.frame.outward(y)).mean(0)
                 better = values_in.double() > best
                 best = torch.where(better, values_in.double(), best)
-                found = [torch.where(better, new, old) for new, old in zip((loc, raw), found, strict=True)]
-        return gather(*found)
+                start = [torch.where(better, new, old) for new, old in zip((loc, raw), start, strict=True)]
+        return gather(*start)

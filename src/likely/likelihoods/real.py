@@ -115,7 +115,7 @@ class StudentT(Standardised):
         """Of several degrees of freedom the best, with location and scale by EM (Lange, Little, Taylor 1989)."""
         y = self.inward(values)
         y = y[:: max(1, len(y) // 2000)]
-        found = []
+        candidates = []
         for df in (1.6, 2.5, 4.0, 8.0, 20.0, 100.0):
             loc = y.median(0).values
             square = (y - loc).square().median(0).values.clamp_min(1e-12)
@@ -126,11 +126,11 @@ class StudentT(Standardised):
             log_df = torch.full_like(loc, math.log(df))
             raw, raw_df = (0.5 * square.log()).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE), log_df
             fit = distributions.StudentT(loc, raw, log_df).log_prob(y).sum(0)
-            found.append(
+            candidates.append(
                 torch.stack(
                     [fit, loc, unbounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE), unbounded(raw_df, MIN_LOG_DF, MAX_LOG_DF)]
                 )
             )
-        table = torch.stack(found)
+        table = torch.stack(candidates)
         best = table[:, 0].argmax(0).expand(1, 4, -1)
         return gather(*table.gather(0, best)[0][1:])

@@ -142,8 +142,10 @@ class Resolutions(Likelihood):
             moved = torch.zeros_like(wanted)
             for _ in range(PASSES):
                 share = (components * torch.softmax(distribution.logits + moved.unsqueeze(-2), -1)).sum(-2)
-                found = (share.unsqueeze(-1) * chance).sum((0, -2))
-                gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (found / found.sum(-1, keepdim=True)).log()
+                drawn_shares = (share.unsqueeze(-1) * chance).sum((0, -2))
+                gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (
+                    drawn_shares / drawn_shares.sum(-1, keepdim=True)
+                ).log()
                 moved = moved + CAUTION * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
             self.offset = (self.offset + moved).clamp(-MAX_OFFSET, MAX_OFFSET)
 

@@ -156,11 +156,11 @@ class Model(nn.Module, ABC):
             raise ConfigError("this model is of P(x|y): give the covariates y")
         if self.condition is None:
             return None
-        made: Tensor = self.condition(covariates)
-        return made
+        encoded: Tensor = self.condition(covariates)
+        return encoded
 
 
-def apply(network: nn.Module, wanted: int, *inputs: Tensor, **told: Tensor) -> Tensor:
+def apply(network: nn.Module, wanted: int, *inputs: Tensor, **masks: Tensor) -> Tensor:
     """Apply a network; under autocast its output comes back in float32, so that log-probabilities are exact.
 
     A network without any float64 of its own, which could centre them, is given float64 numbers in its own type.
@@ -170,10 +170,12 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor, **told: Tensor) -> T
         if len(kinds) == 1:
             kind = kinds.pop()
             inputs = tuple(part.to(kind) for part in inputs)
-    made: Tensor = network(*inputs, **told)
-    if made.shape[-1] != wanted:
-        raise ConfigError(f"{type(network).__name__} gives {made.shape[-1]} numbers per row; {wanted} are needed here")
-    return made.float() if made.dtype in (torch.bfloat16, torch.float16) else made
+    output: Tensor = network(*inputs, **masks)
+    if output.shape[-1] != wanted:
+        raise ConfigError(
+            f"{type(network).__name__} gives {output.shape[-1]} numbers per row; {wanted} are needed here"
+        )
+    return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
 
 
 def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, exposure: Exposure | None = None) -> Tensor:

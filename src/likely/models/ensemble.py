@@ -98,12 +98,12 @@ class Ensemble(Model):
         lead, chosen = z.shape[:-1], member_of(z, len(self.parts)).flatten()
         codes = z[..., 1:].reshape(-1, self.latent - 1)
         known = None if covariates is None else covariates.expand(*lead, -1).reshape(len(codes), -1)
-        made, places = [], []
+        parts, places = [], []
         for number, member in enumerate(self._vaes):
             place = (chosen == number).nonzero().squeeze(1)
-            made.append(member.decoded(codes[place], None if known is None else known[place]))
+            parts.append(member.decoded(codes[place], None if known is None else known[place]))
             places.append(place)
-        return torch.cat(made)[torch.cat(places).argsort()].view(*lead, -1)
+        return torch.cat(parts)[torch.cat(places).argsort()].view(*lead, -1)
 
     def terms(
         self,

@@ -42,6 +42,6 @@ class Exposure(nn.Module):
         share = (-log_exposure).exp().view(-1, *[1] * (values.dim() - 1))
         if self.cells is None:
             return values * share
-        made = values.double().clone()
-        made[:, self.cells] *= share
-        return made
+        scaled = values.double().clone()
+        scaled[:, self.cells] *= share
+        return scaled

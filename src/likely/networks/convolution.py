@@ -72,9 +72,9 @@ class _Block(nn.Module):
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
     """A convolution that keeps the variance: the chain of levels has nothing between them that would restore it."""
-    made = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
-    nn.init.kaiming_normal_(made.weight, nonlinearity="linear")
-    return made
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    nn.init.kaiming_normal_(layer.weight, nonlinearity="linear")
+    return layer
 
 
 class _Up(nn.Module):
@@ -98,8 +98,8 @@ class _Up(nn.Module):
     def forward(self, h: Tensor) -> Tensor:
         """`(rows, inputs, ⌈H/2⌉, ⌈W/2⌉) -> (rows, outputs, H, W)`."""
         kernel = torch.einsum("pik,qjl,ockl->pqocij", self.falls, self.falls, self.weight)
-        made = F.conv2d(h, kernel.flatten(0, 2), padding=1).unflatten(1, (2, 2, self.outputs))
-        wide: Tensor = made.permute(0, 3, 4, 1, 5, 2).flatten(4, 5).flatten(2, 3)
+        blocks = F.conv2d(h, kernel.flatten(0, 2), padding=1).unflatten(1, (2, 2, self.outputs))
+        wide: Tensor = blocks.permute(0, 3, 4, 1, 5, 2).flatten(4, 5).flatten(2, 3)
         return wide[:, :, : self.size[0], : self.size[1]]
 
 
@@ -166,8 +166,8 @@ class ConvEncoder(Network):
         h = h.permute(0, 2, 3, 1).flatten(1)
         if self.condition is not None:
             h = h + self.condition(y)
-        made: Tensor = self.last(F.silu(h))
-        return made.reshape(*x.shape[:-1], self.outputs)
+        features: Tensor = self.last(F.silu(h))
+        return features.reshape(*x.shape[:-1], self.outputs)
 
 
 class ConvDecoder(Network):
@@ -223,8 +223,8 @@ class ConvDecoder(Network):
         rows = x.reshape(-1, x.shape[-1])
         h: Tensor = self.first(rows)
         h = self.levels(h.unflatten(1, self.smallest).permute(0, 3, 1, 2))
-        made: Tensor = self.last(F.silu(h)).unflatten(1, self.cell)
-        flat = made.permute(0, 1, 3, 4, 2).flatten(1) + self.bias
+        cells: Tensor = self.last(F.silu(h)).unflatten(1, self.cell)
+        flat = cells.permute(0, 1, 3, 4, 2).flatten(1) + self.bias
         return flat.reshape(*x.shape[:-1], self.outputs)
 
 

@@ -59,20 +59,24 @@ class Encoder(Network):
 
     def forward(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> Tensor:
         """Values `(batch, *event)`, covariates `(batch, covariates)`, mask as the values -> `(batch, outputs)`."""
-        made = self._features(values, observed)
+        features = self._features(values, observed)
         given = 0 if covariates is None else covariates.shape[-1]
         if given != self.covariates:
             raise ConfigError(f"the encoder takes {self.covariates} covariates per row, got {given}")
         if covariates is not None:
-            made = torch.cat([made, covariates.to(made.dtype)], -1)
-        encoded: Tensor = self.body(made)
+            features = torch.cat([features, covariates.to(features.dtype)], -1)
+        encoded: Tensor = self.body(features)
         return encoded
 
     def _features(self, values: Tensor, observed: Tensor | None) -> Tensor:
         """Of x and of what is missing of it: `(batch, features + marks)`."""
-        made: Tensor = self.first(values)
+        features: Tensor = self.first(values)
         if observed is None:
-            return torch.cat([made, made.new_zeros(len(made), len(self.missing))], 1) if len(self.missing) else made
+            return (
+                torch.cat([features, features.new_zeros(len(features), len(self.missing))], 1)
+                if len(self.missing)
+                else features
+            )
         seen = observed.flatten(1)
-        kept = torch.where(seen[:, self.first.cells], made, made.new_zeros(()))
-        return torch.cat([kept, (~seen[:, self.missing]).to(made.dtype)], 1)
+        kept = torch.where(seen[:, self.first.cells], features, features.new_zeros(()))
+        return torch.cat([kept, (~seen[:, self.missing]).to(features.dtype)], 1)

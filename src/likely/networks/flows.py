@@ -49,8 +49,8 @@ class Steps(nn.Module):
             raise ConfigError(f"unknown kind of flow {kind!r}; known: {', '.join(makers)}")
         if steps < 1:
             raise ConfigError(f"a flow needs at least one step, got {steps}")
-        made = makers[kind](dim, context, transforms=steps, hidden_features=tuple(hidden), activation=nn.ELU)
-        self.transform: nn.Module = made.transform
+        flow = makers[kind](dim, context, transforms=steps, hidden_features=tuple(hidden), activation=nn.ELU)
+        self.transform: nn.Module = flow.transform
         self._start()
 
     @torch.no_grad()
@@ -66,8 +66,8 @@ class Steps(nn.Module):
 
     def forward(self, context: Tensor | None = None) -> Transform:
         """The map; `.inv` is its inverse, `call_and_ladj(x)` the image and log|det| `(*batch,)`."""
-        made: Transform = self.transform(context)
-        return made
+        transform: Transform = self.transform(context)
+        return transform
 
 
 def _zuko() -> Any:

@@ -98,16 +98,16 @@ class Features(Network):
         self.register_buffer("cells", torch.tensor([*numeric, *coded], dtype=torch.int64), persistent=False)
 
     def forward(self, values: Tensor) -> Tensor:
-        made = []
+        features = []
         if self.axis is not None:
-            made.append(self.axis(values[:, self.places])[0].clamp(-MAX_FEATURE, MAX_FEATURE).to(self.limit.dtype))
+            features.append(self.axis(values[:, self.places])[0].clamp(-MAX_FEATURE, MAX_FEATURE).to(self.limit.dtype))
         for place, size in self.categories:
             codes = values[:, place].long() + 1
             if size > MAX_ONE_HOT:
-                made.append(self.embeddings[str(place)](codes))
+                features.append(self.embeddings[str(place)](codes))
             else:
-                made.append(F.one_hot(codes, size + 1)[:, 1:].to(self.limit.dtype))
-        return torch.cat(made, 1)
+                features.append(F.one_hot(codes, size + 1)[:, 1:].to(self.limit.dtype))
+        return torch.cat(features, 1)
 
 
 def _dimensions(categories: int) -> int:
@@ -117,7 +117,7 @@ def _dimensions(categories: int) -> int:
 def _embedding(categories: int) -> nn.Embedding:
     """A vector for each code from −1 on, about as long as a one-hot one."""
     size = _dimensions(categories)
-    made = nn.Embedding(categories + 1, size)
+    embedding = nn.Embedding(categories + 1, size)
     with torch.no_grad():
-        made.weight.div_(size**0.5)[0] = 0
-    return made
+        embedding.weight.div_(size**0.5)[0] = 0
+    return embedding

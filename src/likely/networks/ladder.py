@@ -93,11 +93,11 @@ class Ladder(TopDown[_State]):
 
     def bottom_up(self, encoded: Tensor) -> tuple[Tensor, ...]:
         """Features of x `(batch, width)` -> what each group reads, the top group's first."""
-        made = []
+        levels = []
         for block in self.path.up:
             encoded = block(encoded)
-            made.append(encoded)
-        return tuple(reversed(made))
+            levels.append(encoded)
+        return tuple(reversed(levels))
 
     def start(self, lead: torch.Size) -> _State:
         return _State(self.path.top.expand(*lead, -1))

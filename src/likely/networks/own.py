@@ -58,31 +58,31 @@ class OwnEncoder(Network):
         seen = torch.ones(2, *event, dtype=torch.bool, device=device)
         shape = tuple(self._shaped(rows).shape) if self.pictured else tuple(rows.shape)
         what = f"two rows of x, {shape}" + (f", and of y, {(2, covariates)}" if covariates else "")
-        made, held = trial(module, lambda: self._run(rows, y, seen), what)
-        self.outputs = made.shape[1]
+        output, held = trial(module, lambda: self._run(rows, y, seen), what)
+        self.outputs = output.shape[1]
         self.widest = max(first.outputs, *held)
 
     def forward(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> Tensor:
         """Values `(batch, *event)`, covariates `(batch, covariates)`, mask as the values -> `(batch, outputs)`."""
-        made: Tensor = self.first(values)
+        features: Tensor = self.first(values)
         if observed is not None:
-            made = torch.where(observed.flatten(1)[:, self.first.cells], made, made.new_zeros(()))
+            features = torch.where(observed.flatten(1)[:, self.first.cells], features, features.new_zeros(()))
         seen = torch.ones_like(values, dtype=torch.bool) if observed is None else observed
-        return self._run(made, covariates, seen)
+        return self._run(features, covariates, seen)
 
     def _run(self, features: Tensor, y: Tensor | None, seen: Tensor) -> Tensor:
         dtype = next((weight.dtype for weight in self.module.parameters()), features.dtype)
         shaped = self._shaped(features) if self.pictured else features
         inputs = [part.to(dtype) for part in (shaped, y) if part is not None]
-        told = {"observed": self._shaped(seen) if self.pictured else seen.flatten(1)} if self.masked else {}
-        made = self.module(*inputs, **told)
-        if not isinstance(made, Tensor) or made.dim() != 2 or len(made) != len(features):
-            got = tuple(made.shape) if isinstance(made, Tensor) else f"a {type(made).__name__}"
+        mask = {"observed": self._shaped(seen) if self.pictured else seen.flatten(1)} if self.masked else {}
+        output = self.module(*inputs, **mask)
+        if not isinstance(output, Tensor) or output.dim() != 2 or len(output) != len(features):
+            got = tuple(output.shape) if isinstance(output, Tensor) else f"a {type(output).__name__}"
             raise ConfigError(
                 f"encoder {type(self.module).__name__} gives {got} for {len(features)} rows; one tensor "
                 "(rows, numbers) is expected: Q's parameters end to end, torch.cat([mean, log_std], -1)"
             )
-        return made
+        return output
 
     def _shaped(self, flat: Tensor) -> Tensor:
         """Pictures with their channels in front."""
@@ -127,30 +127,30 @@ class OwnDecoder(Network):
         self.what = what
         device = next((weight.device for weight in module.parameters()), torch.device("cpu"))
         rows = torch.zeros(2, inputs, device=device)
-        made, held = trial(module, lambda: self(rows), f"two rows of z, {(2, inputs)} (latent= says how many)")
-        self.widest = max(made.shape[1], *held)
+        output, held = trial(module, lambda: self(rows), f"two rows of z, {(2, inputs)} (latent= says how many)")
+        self.widest = max(output.shape[1], *held)
 
     def forward(self, z: Tensor) -> Tensor:
         """Codes `(*batch, inputs)` -> parameters `(*batch, outputs)`."""
         lead = z.shape[:-1]
         dtype = next((weight.dtype for weight in self.module.parameters()), z.dtype)
-        made = self.module(z.reshape(-1, self.inputs).to(dtype))
-        return self._flat(made, lead.numel()).reshape(*lead, self.outputs)
+        output = self.module(z.reshape(-1, self.inputs).to(dtype))
+        return self._flat(output, lead.numel()).reshape(*lead, self.outputs)
 
-    def _flat(self, made: object, rows: int) -> Tensor:
+    def _flat(self, output: object, rows: int) -> Tensor:
         """Parameters `(rows, outputs)`, one parameter of all cells after the other, channels last."""
         name = type(self.module).__name__
-        if not isinstance(made, Tensor):
-            raise ConfigError(f"decoder {name} gives a {type(made).__name__}; one tensor is expected")
+        if not isinstance(output, Tensor):
+            raise ConfigError(f"decoder {name} gives a {type(output).__name__}; one tensor is expected")
         per_cell, rest = divmod(self.outputs, torch.Size(self.event).numel())
-        shape = tuple(made.shape[1:]) if made.shape[:1] == (rows,) else tuple(made.shape)
+        shape = tuple(output.shape[1:]) if output.shape[:1] == (rows,) else tuple(output.shape)
         if shape == (self.outputs,):
-            return made
+            return output
         if not rest:
             if shape == (per_cell, *self.event):
-                return made.flatten(1)
+                return output.flatten(1)
             if len(self.event) == 3 and shape == (per_cell * self.event[2], *self.event[:2]):
-                split: Tensor = made.unflatten(1, (per_cell, self.event[2]))
+                split: Tensor = output.unflatten(1, (per_cell, self.event[2]))
                 return split.movedim(2, -1).flatten(1)
         shapes = f"({self.outputs},)" + ("" if rest else f" or {self._shape(per_cell)}")
         raise ConfigError(f"decoder {name} gives rows of {shape}; {self.what} needs {shapes} for each row")

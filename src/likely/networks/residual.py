@@ -54,10 +54,10 @@ class ResidualMLP(Network):
 
     def layers(self, x: Tensor) -> list[Tensor]:
         """What each layer makes of x, in order; the last entry is the output."""
-        made = [self.first(x)]
+        outputs = [self.first(x)]
         for block in self.blocks:
-            made.append(block(made[-1]))
-        return [*made, self.last(F.silu(made[-1]))]
+            outputs.append(block(outputs[-1]))
+        return [*outputs, self.last(F.silu(outputs[-1]))]
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)[-1]

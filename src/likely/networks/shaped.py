@@ -80,10 +80,10 @@ class Shaped(Network):
         rows = x.reshape(-1, *self.takes)
         if self._moves(self.takes):
             rows = rows.movedim(-1, -3)
-        made = self._run(rows.to(next((weight.dtype for weight in self.parameters()), x.dtype)))
+        output = self._run(rows.to(next((weight.dtype for weight in self.parameters()), x.dtype)))
         if self._moves(self.gives):
-            made = made.movedim(-3, -1)
-        return made.reshape(*lead, self.outputs)
+            output = output.movedim(-3, -1)
+        return output.reshape(*lead, self.outputs)
 
     @property
     def _name(self) -> str:
@@ -96,15 +96,17 @@ class Shaped(Network):
         return (*shape[:-3], *shape[-2:], shape[-3]) if self._moves(shape) else shape
 
     def _run(self, rows: Tensor) -> Tensor:
-        made = self.module(rows)
-        if not isinstance(made, Tensor):
-            raise ConfigError(f"{self._name} gave a {type(made).__name__}; a tensor (rows, *{self._given}) is expected")
-        if made.shape != (len(rows), *self._given):
+        output = self.module(rows)
+        if not isinstance(output, Tensor):
             raise ConfigError(
-                f"{self._name} got {tuple(rows.shape)} and gave {tuple(made.shape)}; "
+                f"{self._name} gave a {type(output).__name__}; a tensor (rows, *{self._given}) is expected"
+            )
+        if output.shape != (len(rows), *self._given):
+            raise ConfigError(
+                f"{self._name} got {tuple(rows.shape)} and gave {tuple(output.shape)}; "
                 f"{(len(rows), *self._given)} is expected, because its outputs are stated as {self._given}"
             )
-        return made
+        return output
 
     def _try(self) -> list[int]:
         """Run two rows of zeros; the numbers per row that each module inside gives."""

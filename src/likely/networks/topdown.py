@@ -163,14 +163,14 @@ class TopDown(nn.Module, ABC, Generic[State]):
         if given is None:
             raise ConfigError("a way down needs noise or z")
         state = self.start(given.shape[:-1])
-        found: list[list[Tensor]] = []
+        parts: list[list[Tensor]] = []
         for level, (group, flat) in enumerate(zip(self.groups, given.split(self.sizes, -1), strict=True)):
             part, prior = group.shaped(flat), self.prior(level, state)
             moments = [prior] if features is None else [prior, self.posterior(level, state, features[level], prior)]
             mean, log_std = moments[-1]
             code = part if z is not None else mean + log_std.exp() * part
             state = self.advance(level, state, code)
-            found.append([group.flat(each) for each in (code, *(number for pair in moments for number in pair))])
-        code, p_mean, p_log_std, *q = (torch.cat(tensors, -1) for tensors in zip(*found, strict=True))
+            parts.append([group.flat(each) for each in (code, *(number for pair in moments for number in pair))])
+        code, p_mean, p_log_std, *q = (torch.cat(tensors, -1) for tensors in zip(*parts, strict=True))
         q_mean, q_log_std = q or (None, None)
         return Descent(code, self.output(state), p_mean, p_log_std, q_mean, q_log_std)

@@ -33,17 +33,17 @@ def trial(module: nn.Module, run: Callable[[], Tensor], what: str) -> tuple[Tens
         If the module does not take them.
 
     """
-    found: list[int] = []
+    widths: list[int] = []
 
-    def record(_: nn.Module, __: object, made: object) -> None:
-        if isinstance(made, Tensor):
-            found.append(made.numel() // 2)
+    def record(_: nn.Module, __: object, output: object) -> None:
+        if isinstance(output, Tensor):
+            widths.append(output.numel() // 2)
 
     device = next((weight.device for weight in module.parameters()), torch.device("cpu"))
     hooks = [part.register_forward_hook(record) for part in module.modules()]
     try:
         with _untouched(module, device):
-            return run(), found
+            return run(), widths
     except ConfigError:
         raise
     except Exception as error:

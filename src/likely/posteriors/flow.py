@@ -59,5 +59,5 @@ class Flow(Posterior):
         return Flowed(DiagonalNormal(mean, log_std.clamp(MIN_LOG_STD, MAX_LOG_STD)), self._map, context)
 
     def _map(self, context: Tensor | None) -> Map:
-        made: Map = self.steps(context)
-        return made
+        transform: Map = self.steps(context)
+        return transform

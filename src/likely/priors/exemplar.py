@@ -124,8 +124,8 @@ class Exemplar(FromPosterior):
         means = self._q(posterior, used).mean
         with torch.no_grad():
             self.centres[used] = means.to(self.centres.dtype)
-        found = self._kernels(means[place]).log_prob(z.unsqueeze(-2))
-        return torch.logsumexp(found, -1) - others.to(found.dtype).log()
+        log_kernels = self._kernels(means[place]).log_prob(z.unsqueeze(-2))
+        return torch.logsumexp(log_kernels, -1) - others.to(log_kernels.dtype).log()
 
 
 class _Nearest(LatentDistribution):
@@ -168,5 +168,5 @@ class _Nearest(LatentDistribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         lead = value.shape[:-1]
-        found = self.prior.log_nearest(value.reshape(-1, *value.shape[-2:]), self.posterior, self.rows)
-        return found.view(lead)
+        log_p = self.prior.log_nearest(value.reshape(-1, *value.shape[-2:]), self.posterior, self.rows)
+        return log_p.view(lead)

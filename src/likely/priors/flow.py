@@ -48,5 +48,5 @@ class Flow(Prior):
         return Flowed(DiagonalNormal(self.zeros, self.zeros), self._map)
 
     def _map(self, context: Tensor | None) -> Map:
-        made: Map = self.steps(context).inv
-        return made
+        transform: Map = self.steps(context).inv
+        return transform

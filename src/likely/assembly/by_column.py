@@ -1,4 +1,4 @@
-"""Which likelihood each column has: the one told by name where it fits, else that of its form."""
+"""Which likelihood each column has: the one requested by name where it fits, else that of its form."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ BY_KIND = {
 def paired(schema: Schema, requested: Named | None) -> Pairs:
     """Every modelled column (or the one that describes all cells) with its likelihood.
 
-    A likelihood told by name replaces that of all cells, or of each numeric column of a table that it fits.
+    A likelihood requested by name replaces that of all cells, or of each numeric column of a table that it fits.
 
     Raises
     ------
     ConfigError
-        If the one told fits no column, or a column's does not keep its limits or take its exposure.
+        If the one requested fits no column, or a column's does not keep its limits or take its exposure.
 
     """
     columns = _columns(schema)
@@ -95,7 +95,7 @@ def _columns(schema: Schema) -> list[Column]:
 
 
 def default(schema: Schema, column: Column) -> str:
-    """The likelihood of a column for which none is told."""
+    """The likelihood of a column for which none is requested."""
     if schema.exposure is not None and not counts(column) and (schema.uniform or column.kind == "count"):
         return "negative-binomial"
     return "warped" if column.numeric and not schema.uniform else BY_KIND[column.kind]

@@ -38,7 +38,7 @@ def chosen(config: Config) -> Parts:
 
 
 def plainly(parts: Parts) -> Callable[[Column], bool] | None:
-    """Whether a column's likelihood is the one told by name; `None` where none is told that gives few numbers mass."""
+    """Whether a column's likelihood is the requested one; `None` where none is requested, or it fits every form."""
     requested = parts.get("likelihood")
     if requested is None or requested.has(Trait.ALL_FORMS):
         return None

@@ -85,7 +85,7 @@ class Trait(Enum):
     CODES = auto()  # z is one-hot codes, whose number is the size of z
     HIERARCHY = auto()  # z has several groups
     BY_DIMENSION = auto()  # an objective that takes the KL by the dimensions of z
-    ONE_BLOCK = auto()  # a network of one residual block a level, unless told
+    ONE_BLOCK = auto()  # a network of one residual block a level, unless more are requested
     EXPOSED = auto()  # a likelihood of counts that are in proportion to an exposure
     ALL_FORMS = auto()  # a likelihood that keeps declared limits, and gives few numbers a mass of their own
 

@@ -55,7 +55,7 @@ def sized(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) 
     Raises
     ------
     ConfigError
-        If there is no such size, or it is not the one told.
+        If there is no such size, or it is not the one requested.
 
     """
     if own.model is None and own.encoder is None:

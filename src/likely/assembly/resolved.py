@@ -30,9 +30,9 @@ class Resolved:
     Attributes
     ----------
     config, schema, own
-        The configuration, every part and size told; what X is; what the user brought in the place of parts by name.
+        The configuration with every part and size; what X is; what the user brought in the place of parts by name.
     parts
-        Room -> part; no likelihood where none is told.
+        Room -> part; no likelihood where none is requested.
 
     """
 
@@ -83,7 +83,7 @@ class Resolved:
         return paired(self.schema, self.parts.get("likelihood"))
 
     def objective(self, rows: int | None = None) -> Objective:
-        """What training maximises, over so many rows; as many as the schema is of unless told.
+        """What training maximises, over so many rows; as many as the schema is of unless given.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Resolved:
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """Where a likelihood told by name is not what one may take it for: columns without it, densities on a grid."""
+        """Notices where a requested likelihood is not what one may expect: columns without it, densities on a grid."""
         requested = self.parts.get("likelihood")
         if requested is None:
             return ()
@@ -138,7 +138,7 @@ class Resolved:
         return tuple(sentences)
 
     def demand_support(self, rows: EncodedRows) -> None:
-        """Check that the observed cells of rows lie where a likelihood told by name has any mass.
+        """Check that the observed cells of rows lie where a requested likelihood has any mass.
 
         Raises
         ------
@@ -168,7 +168,7 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | N
     Parameters
     ----------
     config, schema, own
-        What was told, what X is, and what the user brought.
+        What was requested, what X is, and what the user brought.
     parts
         The parts that the configuration names, where they are known already (`chosen`).
 

@@ -44,5 +44,5 @@ def main(
     """Learn the distribution P(X) of a data set with a variational autoencoder, and use it."""
 
 
-for found in pkgutil.iter_modules(commands.__path__):
-    app.command()(getattr(importlib.import_module(f"likely.cli.commands.{found.name}"), found.name))
+for module in pkgutil.iter_modules(commands.__path__):
+    app.command()(getattr(importlib.import_module(f"likely.cli.commands.{module.name}"), module.name))

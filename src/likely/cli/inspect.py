@@ -41,41 +41,44 @@ def ready(path: Path | None, *, overwrite: bool) -> None:
     refuse_existing(path, overwrite=overwrite)
 
 
-def inspection(found: Inspection, *, name: str, output: Path | None, json: bool) -> None:
+def inspection(inspected: Inspection, *, name: str, output: Path | None, json: bool) -> None:
     """The inferred schema, printed or written."""
     if output is not None:
         from likely.report import render_inspection
 
-        write(output, render_inspection(found, Path(name).name))
+        write(output, render_inspection(inspected, Path(name).name))
         print(f"wrote {output}", file=sys.stderr)
     if json:
-        document(found.to_dict())
+        document(inspected.to_dict())
     elif output is None:
-        _printed(found)
+        _printed(inspected)
 
 
-def _printed(found: Inspection) -> None:
-    splits = ", ".join(f"{name}: {count}" for name, count in found.splits.items())
-    used = ", ".join(f"{name} {count}" for name, count in found.used.items())
-    say(f"{found.form} of rows of shape {found.schema.given_shape}; rows {splits}; used as {used}", _table(found))
-    left_out = [column.name for column in found.schema.columns if column.left_out]
+def _printed(inspected: Inspection) -> None:
+    splits = ", ".join(f"{name}: {count}" for name, count in inspected.splits.items())
+    used = ", ".join(f"{name} {count}" for name, count in inspected.used.items())
+    say(
+        f"{inspected.form} of rows of shape {inspected.schema.given_shape}; rows {splits}; used as {used}",
+        _table(inspected),
+    )
+    left_out = [column.name for column in inspected.schema.columns if column.left_out]
     if left_out:
         more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
         say(f"left out of the model: {', '.join(left_out[:NAMED])}{more}; --column NAME=KIND takes one in")
-    if len(found.summaries) < len(found.schema.columns):
-        say(f"pictures are of the first {len(found.summaries)} of {len(found.schema.columns)} columns")
-    sizes = found.sizes
+    if len(inspected.summaries) < len(inspected.schema.columns):
+        say(f"pictures are of the first {len(inspected.summaries)} of {len(inspected.schema.columns)} columns")
+    sizes = inspected.sizes
     say(f"a fit would take latent {sizes['latent']}, width {sizes['width']}, blocks {sizes['blocks']}")
-    for notice in found.notices:
+    for notice in inspected.notices:
         say(f"note: {notice}")
 
 
-def _table(found: Inspection) -> Any:
+def _table(inspected: Inspection) -> Any:
     """One line a column; two where the terminal is narrow, the second with the reason."""
     from rich.table import Table
 
-    terminal, columns = console(), found.schema.columns
-    summaries: list[Summary | None] = [*found.summaries, *[None] * len(columns)]
+    terminal, columns = console(), inspected.schema.columns
+    summaries: list[Summary | None] = [*inspected.summaries, *[None] * len(columns)]
     pairs = list(zip(columns, summaries, strict=False))
     gaps = [column.missing if summary is None else summary.missing for column, summary in pairs]
     wide, blocks = terminal.width >= WIDE, ASCII if terminal.options.ascii_only else BLOCKS
@@ -91,11 +94,11 @@ def _table(found: Inspection) -> Any:
     if wide:
         table.add_column("why")
     for (column, summary), missing in zip(pairs, gaps, strict=True):
-        name = "all cells" if found.schema.uniform and not column.condition else column.name
+        name = "all cells" if inspected.schema.uniform and not column.condition else column.name
         why = f"{column.kind}: {column.reason}" if column.condition else column.reason
         cells = [name, "condition" if column.condition else column.kind]
         cells += [column.dtype] if wide else []
-        cells += [_share(missing, summary, found.schema.rows)] if any(gaps) else []
+        cells += [_share(missing, summary, inspected.schema.rows)] if any(gaps) else []
         span = _span(column, summary)
         cells += [span if wide else f"{span}\n{why}".strip(), sparkline(summary, blocks) if summary else ""]
         table.add_row(*(plain(text) for text in [*cells, *([why] if wide else [])]))

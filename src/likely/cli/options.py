@@ -46,50 +46,50 @@ def checked_seed(seed: int | None) -> int | None:
 
 def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
     """`["a=b"]` to `{"a": "b"}`."""
-    made = {}
+    by_name = {}
     for word in words or ():
         name, mark, value = word.rpartition("=") if option in LAST else word.partition("=")
         if not mark or not name or not value:
             raise ConfigError(f"{option} takes NAME=VALUE, got {word!r}")
-        made[name] = value
-    return made
+        by_name[name] = value
+    return by_name
 
 
 def given_values(words: Sequence[str] | None) -> dict[str, str]:
     """`--given` words, each column once."""
-    made = pairs(words, "--given")
-    if len(made) < len(words or ()):
+    values = pairs(words, "--given")
+    if len(values) < len(words or ()):
         raise ConfigError(f"--given takes one value for each column, got {' '.join(words or ())}")
-    return made
+    return values
 
 
 def limits(words: Sequence[str] | None) -> dict[str, str] | str | None:
     """`--limits` words: `COLUMN=LOW:HIGH`, or `LOW:HIGH` alone for the cells of an array."""
     if words and len(words) == 1 and "=" not in words[0]:
         return words[0]
-    made = pairs(words, "--limits")
-    if len(made) < len(words or ()):
+    by_column = pairs(words, "--limits")
+    if len(by_column) < len(words or ()):
         raise ConfigError(f"--limits takes one LOW:HIGH for each column, got {' '.join(words or ())}")
-    return made or None
+    return by_column or None
 
 
 def settings(words: Sequence[str] | None) -> dict[str, str]:
     """`--set` words; what is no part of the configuration has an option or argument of its own."""
-    made = pairs(words, "--set")
-    for name in made:
+    assigned = pairs(words, "--set")
+    for name in assigned:
         if name in OWN:
             raise ConfigError(f"--set {name}: this is no option of the configuration; see likely fit --help")
-    return made
+    return assigned
 
 
 def size(text: str | None) -> tuple[int, int] | None:
     """`28x28` to `(28, 28)`."""
     if text is None:
         return None
-    found = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
-    if not found:
+    match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
+    if not match:
         raise ConfigError(f"--resize takes HEIGHTxWIDTH, such as 28x28; got {text!r}")
-    return int(found[1]), int(found[2])
+    return int(match[1]), int(match[2])
 
 
 def read_config(path: Path | None) -> Config | None:

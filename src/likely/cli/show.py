@@ -126,36 +126,36 @@ def plain(text: str) -> Any:
     return Text(text)
 
 
-def ledger(found: Ledger, *, json: bool) -> None:
+def ledger(measured: Ledger, *, json: bool) -> None:
     """The terms of the identity, one a line, and notices beside them."""
     if json:
-        document(found.to_dict())
+        document(measured.to_dict())
         return
     from likely.evaluation import given_y
 
-    apart = [name for name, entry in found.entries.items() if entry.rows != found.rows]
+    apart = [name for name, entry in measured.entries.items() if entry.rows != measured.rows]
     say(
-        found.headline,
+        measured.headline,
         "",
-        given_y(IDENTITY) if found.given else IDENTITY,
-        _terms({name: entry for name, entry in found.entries.items() if name not in apart}),
+        given_y(IDENTITY) if measured.given else IDENTITY,
+        _terms({name: entry for name, entry in measured.entries.items() if name not in apart}),
     )
     if apart:
-        say(f"on {found.entries[apart[0]].rows} of these rows, chosen by their content:")
-        say(_terms({name: found.entries[name] for name in apart}))
-    if found.given:
-        say(f"given: {', '.join(found.given)} (y; P(z) does not depend on it)")
-    if found.kl_groups:
-        say(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in found.kl_groups)}")
-    say(*(f"{name}: {verdict}" for name, verdict in found.verdicts.items()), *found.how_annealed)
-    if found.baselines:
-        say("", "baselines (plain models, compressors), on the same rows:", _baselines(found))
-    say("", *(f"- {sentence}" for sentence in found.diagnosis.get("sentences", ())))
-    seen = "" if found.cells == found.dims else f" ({found.cells:.2f} observed in the mean)"
+        say(f"on {measured.entries[apart[0]].rows} of these rows, chosen by their content:")
+        say(_terms({name: measured.entries[name] for name in apart}))
+    if measured.given:
+        say(f"given: {', '.join(measured.given)} (y; P(z) does not depend on it)")
+    if measured.kl_groups:
+        say(f"kl of each group, top first: {', '.join(f'{nats:.3f}' for nats in measured.kl_groups)}")
+    say(*(f"{name}: {verdict}" for name, verdict in measured.verdicts.items()), *measured.how_annealed)
+    if measured.baselines:
+        say("", "baselines (plain models, compressors), on the same rows:", _baselines(measured))
+    say("", *(f"- {sentence}" for sentence in measured.diagnosis.get("sentences", ())))
+    seen = "" if measured.cells == measured.dims else f" ({measured.cells:.2f} observed in the mean)"
     say(
         "",
-        f"{found.rows} rows ({found.split}), {found.dims} cells each{seen}, measure: {found.measure}, "
-        f"seed {found.seed}, {found.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given",
+        f"{measured.rows} rows ({measured.split}), {measured.dims} cells each{seen}, measure: {measured.measure}, "
+        f"seed {measured.seed}, {measured.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given",
     )
 
 
@@ -171,9 +171,9 @@ def _terms(entries: Mapping[str, Entry]) -> Any:
     return table
 
 
-def _baselines(found: Ledger) -> Any:
+def _baselines(measured: Ledger) -> Any:
     table = _table("model", "nats/row", "se", "bits/dim", "this model is better by", "se", last="what it is")
-    for line in found.baselines:
+    for line in measured.baselines:
         numbers = [_number(line.get(key), 3) for key in ("nats", "se")]
         numbers += [_number(line["bits_per_dim"], 4)]
         numbers += [_number(line.get(key), 3) for key in ("difference", "difference_se")]

@@ -38,6 +38,6 @@ def numbered(run: Run, data: Any, values: pd.DataFrame) -> pd.DataFrame:
     Without data the rows are the test rows of the run.
     """
     numbers = np.arange(len(values)) if data is not None else run.division.test
-    made = values.reset_index(drop=True)
-    made.insert(0, "row", numbers)
-    return made
+    frame = values.reset_index(drop=True)
+    frame.insert(0, "row", numbers)
+    return frame

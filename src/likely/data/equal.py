@@ -20,7 +20,7 @@ CHUNK_CELLS = 2**22  # cells that are hashed at once: 32 MiB in float64
 
 
 def shared(schema: Schema, rows: DividedRows) -> tuple[str, ...]:
-    """What is to be told of validation and test rows that are equal to training rows in all that is modelled or given.
+    """A notice on validation and test rows that are equal to training rows in all that is modelled or given.
 
     One sentence, or none where no row is.
     """
@@ -34,8 +34,8 @@ def shared(schema: Schema, rows: DividedRows) -> tuple[str, ...]:
     if not counts:
         return ()
     return (
-        f"{' and '.join(counts)} equal training rows; where these are copies, what is measured on them is memory "
-        "in part: remove copies, or keep them in one part with --split group:COLUMN",
+        f"{' and '.join(counts)} are equal to training rows; where these are copies, what is measured on them is "
+        "memory in part: remove copies, or keep them in one part with --split group:COLUMN",
     )
 
 

@@ -93,11 +93,11 @@ class Coordinates:
         rng = np.random.default_rng(seed)
         columns = {i: _numbers(rows, i) for i in self.scales}
         deviation = {i: np.nanstd(column) if np.isfinite(column).any() else 0.0 for i, column in columns.items()}
-        made = [rows]
+        copies = [rows]
         for _ in range(min(COPIES, max(1, MOST_ROWS // len(rows))) - 1):
             noise = {i: JITTER * deviation[i] * rng.standard_normal(len(rows)) for i in self.scales}
-            made.append(self._changed(rows, {i: column + noise[i] for i, column in columns.items()}))
-        return np.concatenate(made) if isinstance(rows, np.ndarray) else pd.concat(made, ignore_index=True)
+            copies.append(self._changed(rows, {i: column + noise[i] for i, column in columns.items()}))
+        return np.concatenate(copies) if isinstance(rows, np.ndarray) else pd.concat(copies, ignore_index=True)
 
     def _changed(self, rows: Rows, columns: Mapping[int, np.ndarray]) -> Rows:
         """The rows with other columns at these places."""
@@ -105,10 +105,10 @@ class Coordinates:
             return rows
         if isinstance(rows, np.ndarray):
             return np.column_stack(list(columns.values()))
-        made = rows.copy()
+        changed = rows.copy()
         for i, column in columns.items():
-            made.isetitem(i, column)
-        return made
+            changed.isetitem(i, column)
+        return changed
 
 
 def _is_number(kind: object) -> bool:

@@ -115,6 +115,6 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         """The rows with their missing cells filled, as they came."""
         rows, seed = self._rows(X), self.run_.config.seed
         draws = 1 if self.sample_posterior else None
-        made = self.run_.impute(rows, draws=draws, beyond_range=self.beyond_range, seed=seed)
-        filled: pd.DataFrame | np.ndarray = made if draws is None else made[0]
+        imputed = self.run_.impute(rows, draws=draws, beyond_range=self.beyond_range, seed=seed)
+        filled: pd.DataFrame | np.ndarray = imputed if draws is None else imputed[0]
         return filled

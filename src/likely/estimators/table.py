@@ -83,10 +83,10 @@ def weighted(rows: pd.DataFrame | np.ndarray, weights: np.ndarray | None) -> tup
         return rows, weights
     taken = {str(name) for name in rows.columns}
     name = next(one for i in range(len(taken) + 1) if (one := WEIGHT + "_" * i) not in taken)
-    made = rows.copy()
-    made.columns = pd.Index([str(column) for column in rows.columns])
-    made[name] = weights
-    return made, name
+    frame = rows.copy()
+    frame.columns = pd.Index([str(column) for column in rows.columns])
+    frame[name] = weights
+    return frame, name
 
 
 def quantile(values: np.ndarray, share: float, weights: np.ndarray | None) -> float:
@@ -96,12 +96,12 @@ def quantile(values: np.ndarray, share: float, weights: np.ndarray | None) -> fl
     return float(np.quantile(values, share, weights=weights, method="inverted_cdf"))
 
 
-def named(made: pd.DataFrame | np.ndarray, names: pd.Index | None) -> pd.DataFrame | np.ndarray:
+def named(values: pd.DataFrame | np.ndarray, names: pd.Index | None) -> pd.DataFrame | np.ndarray:
     """A result with all columns of the frame that was fitted, by their own names; those left out are missing."""
-    if names is None or not isinstance(made, pd.DataFrame):
-        return made
-    made = made.set_axis([str(name) for name in made.columns], axis=1)
-    return made.reindex(columns=[str(name) for name in names]).set_axis(names, axis=1)
+    if names is None or not isinstance(values, pd.DataFrame):
+        return values
+    values = values.set_axis([str(name) for name in values.columns], axis=1)
+    return values.reindex(columns=[str(name) for name in names]).set_axis(names, axis=1)
 
 
 def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:

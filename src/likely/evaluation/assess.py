@@ -107,9 +107,9 @@ class Assessment:
 
     def frame(self) -> pd.DataFrame:
         """Per-row values, in input order and with its index; NaN for rows that were not annealed."""
-        found = self.evidence
-        columns = {name: found.terms[name] for name in ("elbo", "iwae", "reconstruction", "kl")}
-        columns |= {"iwae_se_mc": found.se_mc["iwae"], "ess": found.ess, "pareto_k": found.pareto_k}
+        measured = self.evidence
+        columns = {name: measured.terms[name] for name in ("elbo", "iwae", "reconstruction", "kl")}
+        columns |= {"iwae_se_mc": measured.se_mc["iwae"], "ess": measured.ess, "pareto_k": measured.pareto_k}
         sides = self.sides
         if isinstance(sides, Sides):
             some = {sides.name: sides.log_px, f"{sides.name}_se_mc": sides.se_mc}
@@ -118,7 +118,7 @@ class Assessment:
             if sides.split is not None:
                 some |= {"approximation": sides.split.approximation, "amortisation": sides.split.amortisation}
             for name, values in some.items():
-                columns[name] = np.full(len(found.keys), np.nan)
+                columns[name] = np.full(len(measured.keys), np.nan)
                 columns[name][sides.place] = values
         columns |= {base.name: base.nats for base in self.baselines if base.nats is not None}
         return pd.DataFrame(columns, index=self.index)
@@ -170,16 +170,16 @@ def assess(
     options = options or AssessOptions()
     samples, seed, precise = options.samples, options.seed, options.precise
     with stage("evaluating") as tick:
-        found = evidence(model, rows, samples=samples, seed=seed, prior_sampling=True, progress=tick)
+        measured = evidence(model, rows, samples=samples, seed=seed, prior_sampling=True, progress=tick)
     with stage("annealing") as tick:
-        sides = both_sides(model, rows, found, most=options.anneal, precise=precise, seed=seed, progress=tick)
+        sides = both_sides(model, rows, measured, most=options.anneal, precise=precise, seed=seed, progress=tick)
     with stage("comparing"):
         scores = _scores(model, schema, baselines, rows)
-    diagnosis = diagnose(model, schema, train, validation, rows, found, seed=seed, held_out=origin.held_out)
-    headline = against(found, scores, sides)
+    diagnosis = diagnose(model, schema, train, validation, rows, measured, seed=seed, held_out=origin.held_out)
+    headline = against(measured, scores, sides)
     conditions = tuple(column.name for column in schema.conditions)
     averages = ledger(
-        found,
+        measured,
         dims=schema.dims,
         split=origin,
         measure=model.p_x_z.measure,
@@ -188,23 +188,23 @@ def assess(
         versions=dict(versions or {}),
         given=conditions,
     )
-    verdicts = {"iwae": of_importance(found, annealed=isinstance(sides, Sides))}
+    verdicts = {"iwae": of_importance(measured, annealed=isinstance(sides, Sides))}
     if isinstance(sides, Sides):
-        averages = replace(averages, entries=averages.entries | sides.entries(found, given=bool(conditions)))
-        verdicts[sides.name] = of_annealing(sides, found, precise=precise)
+        averages = replace(averages, entries=averages.entries | sides.entries(measured, given=bool(conditions)))
+        verdicts[sides.name] = of_annealing(sides, measured, precise=precise)
     with stage("calibrating") as tick:
         calibration = _calibration(model, rows, sides, seed, tick) if options.calibrate else {}
     averages = replace(
         averages,
         headline=_headline(schema, headline.text, baselines, scores, missing=rows.observed is not None),
         verdicts={name: given_y(str(verdict)) if conditions else str(verdict) for name, verdict in verdicts.items()},
-        annealing=_annealing(sides, len(found.keys)),
+        annealing=_annealing(sides, len(measured.keys)),
         calibration=calibration,
-        baselines=tuple(_line(base, found) for base in scores),
+        baselines=tuple(_line(base, measured) for base in scores),
         diagnosis=diagnosis.to_dict(),
     )
     index = pd.RangeIndex(len(rows)) if index is None else index
-    return Assessment(found, averages, sides, verdicts, scores, diagnosis, headline.beaten, index)
+    return Assessment(measured, averages, sides, verdicts, scores, diagnosis, headline.beaten, index)
 
 
 def _scores(model: Model, schema: Schema, baselines: Baselines | None, rows: EncodedRows) -> tuple[Baseline, ...]:
@@ -232,11 +232,11 @@ def _headline(
     )
 
 
-def _line(base: Baseline, found: Evidence) -> dict[str, Any]:
+def _line(base: Baseline, measured: Evidence) -> dict[str, Any]:
     """One line about a baseline, with the model's paired advantage in nats per row."""
     line: dict[str, Any] = {"name": base.name, "nats": None, "se": None, "bits_per_dim": base.bits_per_dim}
     if base.nats is not None:
-        counting, better = found.counting, found.terms["iwae"] - base.nats
+        counting, better = measured.counting, measured.terms["iwae"] - base.nats
         line |= {"nats": counting.mean(base.nats), "se": counting.se(base.nats)}
         line |= {"difference": counting.mean(better), "difference_se": counting.se(better), "rows": len(better)}
     return {**line, "kind": base.kind}

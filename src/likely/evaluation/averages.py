@@ -43,8 +43,8 @@ class LogMean:
         short = -len(w) % self.blocks
         if short:
             w = torch.cat([w, w.new_full((short, w.shape[1]), -math.inf)])
-        made = torch.logsumexp(w.view(-1, self.blocks, w.shape[1]), 0).roll(first % self.blocks, 0)
-        self.sums = torch.logaddexp(self.sums, made)
+        added = torch.logsumexp(w.view(-1, self.blocks, w.shape[1]), 0).roll(first % self.blocks, 0)
+        self.sums = torch.logaddexp(self.sums, added)
 
     @property
     def value(self) -> Tensor:

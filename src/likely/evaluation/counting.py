@@ -51,8 +51,10 @@ class Counting:
         w = np.ones(len(values)) if self.weights is None else self.weights
         with np.errstate(invalid="ignore"):
             each = np.bincount(self.sets, w * (values - self.mean(values)))[np.unique(self.sets)]
-            found = math.sqrt(float(np.square(each).sum()) * len(each) / (len(each) - 1)) if len(each) > 1 else math.nan
-        return found / float(w.sum())
+            of_total = (
+                math.sqrt(float(np.square(each).sum()) * len(each) / (len(each) - 1)) if len(each) > 1 else math.nan
+            )
+        return of_total / float(w.sum())
 
 
 def counting(model: Model, rows: EncodedRows, log_px: np.ndarray) -> Counting:
@@ -93,9 +95,9 @@ def _countable(model: Model, rows: EncodedRows) -> np.ndarray:
     if not isinstance(likelihood, Columns):
         return np.full(len(rows), likelihood.measure == "mass")
     values, atoms = rows.values.cpu(), atoms_of(likelihood)
-    found = measured(likelihood, "mass").expand(values.shape)
+    countable = measured(likelihood, "mass").expand(values.shape)
     if atoms is not None:
-        found = found | (values.unsqueeze(-1) == atoms.cpu()).any(-1)
+        countable = countable | (values.unsqueeze(-1) == atoms.cpu()).any(-1)
     if rows.observed is not None:
-        found = found | ~rows.observed.cpu()
-    return np.asarray(torch.all(found, 1).numpy())
+        countable = countable | ~rows.observed.cpu()
+    return np.asarray(torch.all(countable, 1).numpy())

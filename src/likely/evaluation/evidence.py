@@ -207,7 +207,7 @@ class _Estimates:
         sampled = self.joint if self.closed is None else self.reconstruction
         kl = self.divergence.value if self.closed is None else self.closed
         elbo = self.reconstruction.value - kl
-        found = {
+        estimates = {
             "reconstruction": (self.reconstruction.value, self.reconstruction.error),
             "kl": (kl, self.divergence.error if self.closed is None else torch.zeros_like(kl)),
             "elbo": (elbo, sampled.error),
@@ -216,8 +216,10 @@ class _Estimates:
             "unweighted": (self.unweighted.value, self.unweighted.error),
         }
         if self.with_prior:
-            found["prior_sampling"] = (self.simple.value, self.simple.error)
-        return {name: value for name, (value, _) in found.items()}, {name: error for name, (_, error) in found.items()}
+            estimates["prior_sampling"] = (self.simple.value, self.simple.error)
+        return {name: value for name, (value, _) in estimates.items()}, {
+            name: error for name, (_, error) in estimates.items()
+        }
 
 
 def _sample(

@@ -133,11 +133,11 @@ class _Pooled:
 
     def columns(self, real: np.ndarray) -> pd.Series:
         weights = _weights(real)
-        found = [
+        likeness = [
             1 - (_half_lines(values, weights) if ordered else _variation(values, weights))
             for values, ordered in zip(self.values, self.ordered, strict=True)
         ]
-        return pd.Series(found, self.names, dtype=np.float64)
+        return pd.Series(likeness, self.names, dtype=np.float64)
 
     def pairs(self, real: np.ndarray) -> pd.DataFrame:
         weights = _weights(real)
@@ -145,11 +145,11 @@ class _Pooled:
             1 + (_tenths(values, real) if ordered else values)
             for values, ordered in zip(self.values, self.ordered, strict=True)
         ]
-        found = np.full((len(coded), len(coded)), np.nan)
+        likeness = np.full((len(coded), len(coded)), np.nan)
         for i, first in enumerate(coded):
             for j, second in enumerate(coded[:i]):
-                found[i, j] = found[j, i] = 1 - _variation(first * (second.max() + 1) + second, weights)
-        return pd.DataFrame(found, self.names, self.names)
+                likeness[i, j] = likeness[j, i] = 1 - _variation(first * (second.max() + 1) + second, weights)
+        return pd.DataFrame(likeness, self.names, self.names)
 
 
 def _weights(real: np.ndarray) -> np.ndarray:

@@ -153,15 +153,15 @@ def _annealing(how: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _calibration(found: Mapping[str, Any]) -> list[str]:
-    if not found:
+def _calibration(facts: Mapping[str, Any]) -> list[str]:
+    if not facts:
         return []
-    if "reason" in found:
-        return [f"Not calibrated: {found['reason']}."]
+    if "reason" in facts:
+        return [f"Not calibrated: {facts['reason']}."]
     return [
-        f"Calibration on {found['rows']} more rows simulated from the model: lower {found['lower']:.3f} (se "
-        f"{found['lower_se']:.3f}), upper {found['upper']:.3f} (se {found['upper_se']:.3f}), upper - lower "
-        f"{found['pinch']:.3f} nats (se {found['pinch_se']:.3f}): {found['meaning']}."
+        f"Calibration on {facts['rows']} more rows simulated from the model: lower {facts['lower']:.3f} (se "
+        f"{facts['lower_se']:.3f}), upper {facts['upper']:.3f} (se {facts['upper_se']:.3f}), upper - lower "
+        f"{facts['pinch']:.3f} nats (se {facts['pinch_se']:.3f}): {facts['meaning']}."
     ]
 
 
@@ -172,7 +172,7 @@ def given_y(text: str) -> str:
 
 
 def ledger(
-    found: Evidence,
+    measured: Evidence,
     *,
     dims: int,
     split: str,
@@ -183,25 +183,25 @@ def ledger(
     given: tuple[str, ...] = (),
 ) -> Ledger:
     """Average per-row estimates over rows; rows that share their noise count as one draw in `se_mc`."""
-    entries, cells = {}, found.counting.mean(found.cells)
+    entries, cells = {}, measured.counting.mean(measured.cells)
     for name, kind in KINDS.items():
-        if name in found.terms:
-            told = (given_y(kind) if given else kind).format(kl_kind=found.kl_kind)
-            samples = None if name == "kl" and found.kl_kind is KLKind.CLOSED else found.samples
+        if name in measured.terms:
+            description = (given_y(kind) if given else kind).format(kl_kind=measured.kl_kind)
+            samples = None if name == "kl" and measured.kl_kind is KLKind.CLOSED else measured.samples
             divergence = name in ("kl", "gap")
             entries[name] = entry(
-                found.terms[name],
-                found.se_mc[name],
-                found.keys,
-                found.counting,
+                measured.terms[name],
+                measured.se_mc[name],
+                measured.keys,
+                measured.counting,
                 cells,
-                told,
+                description,
                 samples,
                 divergence=divergence,
             )
-    parts = found.kl_parts if found.part is Part.GROUP and found.kl_parts is not None else np.empty(0)
+    parts = measured.kl_parts if measured.part is Part.GROUP and measured.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
-    return Ledger(len(found.keys), dims, cells, split, measure, seed, seconds, versions, entries, given, groups)
+    return Ledger(len(measured.keys), dims, cells, split, measure, seed, seconds, versions, entries, given, groups)
 
 
 def entry(

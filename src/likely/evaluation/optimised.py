@@ -158,12 +158,12 @@ class _Ascent:
     def compare(self, start: Tensor, end: Tensor, stream: Stream, samples: int, block: int) -> dict[str, Mean]:
         """ELBO of both, and the difference, from the same noise."""
         names = ("elbo", "encoded_elbo", "amortisation")
-        found = {name: Mean(samples, len(start), start.device) for name in names}
+        means = {name: Mean(samples, len(start), start.device) for name in names}
         for first, size in first_samples(samples, block):
             before, after = (self._elbo(one, stream, first, size) for one in (start, end))
             for name, values in zip(names, (after, before, after - before), strict=True):
-                found[name].add(first, values)
-        return found
+                means[name].add(first, values)
+        return means
 
     def _elbo(self, encoded: Tensor, stream: Stream, first: int, size: int) -> Tensor:
         """ELBO under `posterior_from(encoded)` at each sample of z: `(sample, batch)`, float64."""
@@ -193,7 +193,7 @@ class GapSplit:
     amortisation_se_mc: np.ndarray
 
 
-def gap_split(log_px: np.ndarray, log_px_se: np.ndarray, found: Optimised) -> GapSplit:
+def gap_split(log_px: np.ndarray, log_px_se: np.ndarray, best: Optimised) -> GapSplit:
     """Split the gap into what Q's family cannot do and what the encoder does not (Cremer et al. 2018, section 3).
 
     The parts add up to the total row by row, and none is clipped: within its error a part may be negative.
@@ -203,15 +203,15 @@ def gap_split(log_px: np.ndarray, log_px_se: np.ndarray, found: Optimised) -> Ga
     log_px, log_px_se
         log P(x) per row, nats: exact, or an estimate that is a lower bound in expectation; and its standard error from
         noise that is independent of the ELBO's (of L_K, which shares it, the errors here are too large if anything).
-    found
+    best
         Of the same rows.
 
     """
     return GapSplit(
-        total=log_px - found.encoded_elbo,
-        total_se_mc=np.hypot(log_px_se, found.encoded_elbo_se_mc),
-        approximation=log_px - found.elbo,
-        approximation_se_mc=np.hypot(log_px_se, found.elbo_se_mc),
-        amortisation=found.amortisation,
-        amortisation_se_mc=found.amortisation_se_mc,
+        total=log_px - best.encoded_elbo,
+        total_se_mc=np.hypot(log_px_se, best.encoded_elbo_se_mc),
+        approximation=log_px - best.elbo,
+        approximation_se_mc=np.hypot(log_px_se, best.elbo_se_mc),
+        amortisation=best.amortisation,
+        amortisation_se_mc=best.amortisation_se_mc,
     )

@@ -64,14 +64,14 @@ def cell_marginals(baselines: Baselines, rows: EncodedRows) -> np.ndarray:
 
     """
     values = rows.values.cpu()
-    found = torch.zeros((len(values), baselines.schema.dims), dtype=torch.float64)
+    log_p = torch.zeros((len(values), baselines.schema.dims), dtype=torch.float64)
     cells = baselines.mixtures.cells
-    found[:, cells.places] = baselines.mixtures.per_cell(cells.read(values))
+    log_p[:, cells.places] = baselines.mixtures.per_cell(cells.read(values))
     places = baselines.frequencies.places
     for place in places.tolist():
-        found[:, place] = baselines.frequencies.take(places == place).log_prob(values)
+        log_p[:, place] = baselines.frequencies.take(places == place).log_prob(values)
     observed = None if rows.observed is None else rows.observed.cpu()
-    return _masked(found.view(values.shape), observed).flatten(1).numpy()
+    return _masked(log_p.view(values.shape), observed).flatten(1).numpy()
 
 
 def _masked(cells: Tensor, observed: Tensor | None) -> Tensor:

@@ -72,31 +72,31 @@ class Sides:
         """`ais` or `exact`."""
         return "ais" if self.annealed is not None else "exact"
 
-    def entries(self, found: Evidence, *, given: bool = False) -> dict[str, Entry]:
+    def entries(self, measured: Evidence, *, given: bool = False) -> dict[str, Entry]:
         """Lines for the ledger: log P(x), what it adds to the importance-weighted bound, and the gap."""
-        keys, name, counting = found.keys[self.place], self.name, found.counting.take(self.place)
-        cells = counting.mean(found.cells[self.place])
-        iwae, elbo = found.terms["iwae"][self.place], found.terms["elbo"][self.place]
+        keys, name, counting = measured.keys[self.place], self.name, measured.counting.take(self.place)
+        cells = counting.mean(measured.cells[self.place])
+        iwae, elbo = measured.terms["iwae"][self.place], measured.terms["elbo"][self.place]
         chains = None if self.annealed is None else self.annealed.path.chains
         kinds = {key: given_y(kind) if given else kind for key, kind in KINDS.items()}
-        made = {name: entry(self.log_px, self.se_mc, keys, counting, cells, kinds[name], chains)}
+        entries = {name: entry(self.log_px, self.se_mc, keys, counting, cells, kinds[name], chains)}
         differences = {
-            f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, found.se_mc["iwae"][self.place])),
-            f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, found.se_mc["elbo"][self.place])),
+            f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, measured.se_mc["iwae"][self.place])),
+            f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, measured.se_mc["elbo"][self.place])),
         }
         if self.split is not None:
             for part in ("approximation", "amortisation"):
                 differences[part] = getattr(self.split, part), getattr(self.split, f"{part}_se_mc")
         for part, (nats, se_mc) in differences.items():
-            samples = found.samples if part == "amortisation" else None
-            made[part] = entry(nats, se_mc, keys, counting, cells, kinds[part], samples, divergence=True)
-        return made
+            samples = measured.samples if part == "amortisation" else None
+            entries[part] = entry(nats, se_mc, keys, counting, cells, kinds[part], samples, divergence=True)
+        return entries
 
 
 def both_sides(
     model: Model,
     rows: EncodedRows,
-    found: Evidence,
+    measured: Evidence,
     *,
     most: int,
     precise: bool = False,
@@ -109,8 +109,8 @@ def both_sides(
     ----------
     model, rows
         As in `evidence`.
-    found
-        What `evidence` found for all of the rows with the same seed.
+    measured
+        The evidence of all of the rows, with the same seed.
     most
         Rows at most.
     precise
@@ -123,7 +123,7 @@ def both_sides(
     """
     if most < 1:
         return NotAnnealed("no rows were asked for")
-    place = np.sort(np.argsort(found.keys, kind="stable")[:most])
+    place = np.sort(np.argsort(measured.keys, kind="stable")[:most])
     chosen = rows.take(torch.from_numpy(place))
     codes = count_codes(model)
     if codes is not None and codes > MAX_CODES:
@@ -136,6 +136,6 @@ def both_sides(
         return Sides(place, exact, np.zeros_like(exact), None, None, None, codes)
     judged = tune(model, rows, precise=precise, seed=seed)
     annealed = anneal(model, chosen, judged.path, seed=seed, progress=progress)
-    best = optimised(model, chosen, samples=found.samples, seed=seed)
+    best = optimised(model, chosen, samples=measured.samples, seed=seed)
     split = gap_split(annealed.log_px, annealed.se_mc, best)
     return Sides(place, annealed.log_px, annealed.se_mc, annealed, judged, split, None)

@@ -94,5 +94,5 @@ def pareto_shape(excess: Tensor) -> Tensor:
     theta = torch.where(theta == 0, torch.finfo(x.dtype).eps, theta)
     k = torch.log1p(-theta[:, :, None] * x[:, None]).mean(-1)
     share = torch.softmax(n * (torch.log(-theta / k) - k - 1), 1)
-    found = torch.log1p(-(share * theta).sum(1, keepdim=True) * x).mean(-1)
-    return (n * found + 5) / (n + 10)
+    shape = torch.log1p(-(share * theta).sum(1, keepdim=True) * x).mean(-1)
+    return (n * shape + 5) / (n + 10)

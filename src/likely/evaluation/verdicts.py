@@ -50,26 +50,26 @@ class Headline:
     beaten: bool
 
 
-def of_importance(found: Evidence, *, annealed: bool) -> Verdict:
+def of_importance(measured: Evidence, *, annealed: bool) -> Verdict:
     """Of L_K, by the Pareto k-hat of its weights: above 0.7 an estimate and its error cannot be relied on.
 
     Parameters
     ----------
-    found
+    measured
         The estimates.
     annealed
         Whether there is an annealed estimate to turn to.
 
     """
-    impossible = int((~np.isfinite(found.terms["iwae"])).sum())
+    impossible = int((~np.isfinite(measured.terms["iwae"])).sum())
     if impossible:
         return Verdict(
             Stability.UNSTABLE,
             f"{impossible} of the rows get no probability from any sample of z; see -o FILE for which",
         )
-    if np.isnan(found.pareto_k).all():
+    if np.isnan(measured.pareto_k).all():
         return Verdict(Stability.UNKNOWN, "too few samples to tell; raise --samples to 25 at least")
-    share = float(np.mean(~(found.pareto_k <= MAX_PARETO_K)))
+    share = float(np.mean(~(measured.pareto_k <= MAX_PARETO_K)))
     if share <= MAX_SHARE:
         return Verdict(Stability.STABLE)
     other = ", or read ais" if annealed else ""
@@ -80,7 +80,7 @@ def of_importance(found: Evidence, *, annealed: bool) -> Verdict:
     )
 
 
-def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> Verdict:
+def of_annealing(sides: Sides, measured: Evidence, *, precise: bool) -> Verdict:
     """Of the annealed estimate: acceptance, weights, the pinch of simulated rows, and L_K, which it should not miss."""
     annealed, judged = sides.annealed, sides.judged
     if annealed is None or judged is None:
@@ -102,8 +102,8 @@ def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> Verdict:
     ess = float(np.median(annealed.ess))
     if not ess >= MIN_ESS:
         problems.append(f"the weights of its {annealed.path.chains} chains are worth {ess:.1f} chains")
-    below = sides.log_px - found.terms["iwae"][sides.place]
-    error = math.sqrt(float(np.sum(sides.se_mc**2 + found.se_mc["iwae"][sides.place] ** 2))) / len(below)
+    below = sides.log_px - measured.terms["iwae"][sides.place]
+    error = math.sqrt(float(np.sum(sides.se_mc**2 + measured.se_mc["iwae"][sides.place] ** 2))) / len(below)
     if below.mean() < -2 * error:
         problems.append(f"it lies {-below.mean():.2f} nats below the importance-weighted bound")
     if not problems:
@@ -112,7 +112,7 @@ def of_annealing(sides: Sides, found: Evidence, *, precise: bool) -> Verdict:
     return Verdict(Stability.UNSTABLE, f"{'; '.join(problems)}; {remedy}")
 
 
-def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAnnealed) -> Headline:
+def against(measured: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAnnealed) -> Headline:
     """How the model compares with the baseline or compressor that is best on these rows.
 
     L_K lies below log P(x). Where it is above the other the model is better; where it is not, the annealed (or exact)
@@ -120,7 +120,7 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAn
 
     Parameters
     ----------
-    found
+    measured
         L_K per row.
     baselines
         In the same base measure.
@@ -128,19 +128,19 @@ def against(found: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAn
         log P(x) of some rows, or why not.
 
     """
-    iwae = found.terms["iwae"]
+    iwae = measured.terms["iwae"]
     if not baselines or not np.isfinite(iwae).all():
         return Headline("", beaten=False)
     best = min(baselines, key=lambda baseline: baseline.bits_per_dim)
     name = best.name.replace("_", " ")
     wins = f"The model beats the best baseline, {name}, by"
-    other = -best.bits_per_dim * found.cells * math.log(2) if best.nats is None else best.nats
-    gain, error = _mean(iwae - other, found.counting)
+    other = -best.bits_per_dim * measured.cells * math.log(2) if best.nats is None else best.nats
+    gain, error = _mean(iwae - other, measured.counting)
     if gain > 2 * error:
         return Headline(f"{wins} {gain:.3f} nats per row (se {error:.3f}).", beaten=False)
     if isinstance(sides, Sides):
         what, rows = "annealed" if sides.annealed is not None else "exact", len(sides.place)
-        nearer, nearer_error = _mean(sides.log_px - other[sides.place], found.counting.take(sides.place))
+        nearer, nearer_error = _mean(sides.log_px - other[sides.place], measured.counting.take(sides.place))
         by = f"{abs(nearer):.3f} nats per row (se {nearer_error:.3f}; log P(x) {what}, {rows} rows)"
         if nearer > 2 * nearer_error:
             return Headline(f"{wins} {by}, though its bound L_K does not.", beaten=False)

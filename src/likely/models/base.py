@@ -179,7 +179,7 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor, **masks: Tensor) -> 
 
 
 def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, exposure: Exposure | None = None) -> Tensor:
-    """The encoder's output for some rows, with the features of y; the mask is told to an encoder that takes it.
+    """The encoder's output for some rows, with the features of y; the mask is given to an encoder that takes it.
 
     Where there is an exposure the encoder sees rates in place of counts, and its logarithm before y.
     """

@@ -38,7 +38,7 @@ class VAE(Model):
         Module that turns the encoder's output into Q(z|x).
     encoder
         `(batch, *event) -> (batch, posterior.parameter_shape.numel())`; with a condition it is also given y's features
-        `(batch, features)`. An encoder whose `forward` takes `observed` is told the mask of rows with missing cells,
+        `(batch, features)`. An encoder whose `forward` takes `observed` is given the mask of rows with missing cells,
         `(batch, *event)`; any other sees the numbers that fill them.
     decoder
         `(*batch, latent) -> (*batch, likelihood.parameter_shape.numel())`; with a condition y's features come after z.

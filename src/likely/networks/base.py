@@ -83,7 +83,7 @@ def stated(module: nn.Module | None) -> Stated:
 
 
 def takes_observed(module: nn.Module) -> bool:
-    """Whether a module is told the mask of observed cells: a `Network` states it, of others `forward` names it."""
+    """Whether a module is given the mask of observed cells: a `Network` states it, of others `forward` names it."""
     return module.takes_observed if isinstance(module, Network) else _names_observed(type(module).forward)
 
 

@@ -17,7 +17,7 @@ __all__ = ["Encoder"]
 class Encoder(Network):
     """`body([first(x), missing, y])`: rows in data units, and covariates if the model has any, to Q's parameters.
 
-    Features of a cell that is not observed are 0, and of the cells that may be missing the body is told which are.
+    Features of a cell that is not observed are 0, and the body is given which of the cells that may be missing are.
 
     Parameters
     ----------

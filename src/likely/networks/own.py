@@ -18,7 +18,7 @@ class OwnEncoder(Network):
 
     The module is given numbers of order one: `(rows, C, H, W)` of pictures, one channel of grey ones, and
     `(rows, features)` of all other rows. A cell that is missing is 0, and a module whose `forward` takes `observed` is
-    told the mask of cells, `(rows, C, H, W)` or `(rows, cells)`.
+    given the mask of cells, `(rows, C, H, W)` or `(rows, cells)`.
 
     Parameters
     ----------

@@ -34,20 +34,20 @@ def render(findings: Findings) -> str:
     return page(findings)
 
 
-def render_inspection(found: Inspection, name: str) -> str:
+def render_inspection(inspected: Inspection, name: str) -> str:
     """
     Write the inferred schema of a data set as one self-contained HTML document, with a picture of every column.
 
     Parameters
     ----------
-    found
+    inspected
         What `likely.inspect` gave.
     name
         Of the data, for the heading.
     """
     from likely.report.inspected import page
 
-    return page(found, name)
+    return page(inspected, name)
 
 
 def write_report(run: Run, path: str | Path | None = None, *, overwrite: bool = False) -> Path:

@@ -50,7 +50,7 @@ def collect(run: Run) -> Findings:
     """Evaluate the test rows, draw from the model, and gather everything that the report shows."""
     rows, _ = run.rows_of()
     assessed = run.assess()
-    found, ledger = assessed.evidence, assessed.ledger
+    measured, ledger = assessed.evidence, assessed.ledger
     encoded = run.encoded(rows)
     codes = posterior_means(run.model.members[0], encoded)
     plane, note = _plane(codes)
@@ -76,10 +76,10 @@ def collect(run: Run) -> Findings:
         codes=plane,
         codes_labels=rows.labels,
         codes_note=note,
-        kl_per_dim=found.kl_parts,
-        kl_part="latent dimension" if found.part is Part.DIMENSION else "latent group",
-        **_examples(run, rows, encoded, found.terms["iwae"]),
-        **_cells(run, encoded, found),
+        kl_per_dim=measured.kl_parts,
+        kl_part="latent dimension" if measured.part is Part.DIMENSION else "latent group",
+        **_examples(run, rows, encoded, measured.terms["iwae"]),
+        **_cells(run, encoded, measured),
     )
 
 
@@ -97,22 +97,24 @@ def _trust(assessed: Assessment) -> Mapping[str, Any]:
         "unstable": [name for name, one in assessed.verdicts.items() if one.stability is Stability.UNSTABLE],
         "baselines": ledger.baselines,
         "baselines_note": "" if ledger.baselines else ledger.headline,
-        "pit": [(found.name, found.histogram, found.verdict) for found in diagnosis.calibration],
-        "pit_counts": [found.numbers for found in diagnosis.calibration],
+        "pit": [
+            (calibration.name, calibration.histogram, calibration.verdict) for calibration in diagnosis.calibration
+        ],
+        "pit_counts": [calibration.numbers for calibration in diagnosis.calibration],
     }
 
 
 def _apart(assessed: Assessment) -> Mapping[str, Any] | None:
     """The bounds of the annealed rows, where these are not all of them."""
-    sides, found = assessed.sides, assessed.evidence
-    if not isinstance(sides, Sides) or sides.annealed is None or len(sides.place) == len(found.keys):
+    sides, measured = assessed.sides, assessed.evidence
+    if not isinstance(sides, Sides) or sides.annealed is None or len(sides.place) == len(measured.keys):
         return None
     rows = len(sides.place)
-    made: dict[str, Any] = {"rows": rows}
-    values = {name: (found.terms[name][sides.place], found.se_mc[name][sides.place]) for name in ("elbo", "iwae")}
+    terms: dict[str, Any] = {"rows": rows}
+    values = {name: (measured.terms[name][sides.place], measured.se_mc[name][sides.place]) for name in ("elbo", "iwae")}
     for name, (nats, se_mc) in (values | {"ais": (sides.log_px, sides.se_mc)}).items():
-        made |= {name: float(nats.mean()), f"se_{name}": float(np.sqrt(np.sum(se_mc**2)) / rows)}
-    return made
+        terms |= {name: float(nats.mean()), f"se_{name}": float(np.sqrt(np.sum(se_mc**2)) / rows)}
+    return terms
 
 
 def _name(run: Run) -> str:
@@ -122,8 +124,8 @@ def _name(run: Run) -> str:
 
 def _history(run: Run) -> pd.DataFrame:
     """Of an ensemble, its first member's."""
-    found = run.history.rename(columns={"kl_weight": "beta"})
-    return found[found["member"] == 0].drop(columns="member") if "member" in found else found
+    history = run.history.rename(columns={"kl_weight": "beta"})
+    return history[history["member"] == 0].drop(columns="member") if "member" in history else history
 
 
 def _facts(run: Run) -> dict[str, str]:
@@ -171,8 +173,8 @@ def _plane(codes: np.ndarray) -> tuple[np.ndarray | None, str]:
 def _principal(points: np.ndarray) -> np.ndarray:
     centred = points - points.mean(0)
     _, _, directions = np.linalg.svd(centred[:2000], full_matrices=False)
-    made = centred @ directions[:2].T
-    return made if made.shape[1] == 2 else np.column_stack([made, np.zeros(len(made))])
+    coordinates = centred @ directions[:2].T
+    return coordinates if coordinates.shape[1] == 2 else np.column_stack([coordinates, np.zeros(len(coordinates))])
 
 
 @torch.no_grad()
@@ -267,7 +269,7 @@ def _sampled(run: Run, count: int, **options: Any) -> Any:
         return run.sample(count, beyond_range=True, **options)
 
 
-def _cells(run: Run, encoded: EncodedRows, found: Evidence) -> Mapping[str, Any]:
+def _cells(run: Run, encoded: EncodedRows, measured: Evidence) -> Mapping[str, Any]:
     """What z explains of each column, and which cells make the least likely rows improbable."""
     if _pictured(run):
         return {}
@@ -277,7 +279,7 @@ def _cells(run: Run, encoded: EncodedRows, found: Evidence) -> Mapping[str, Any]
     alone = np.full(cells.shape, np.nan)
     if run.home.baselines is not None and comparable(run.schema, run.model.p_x_z):
         alone = cell_marginals(run.home.baselines, encoded)[:, : len(names)]
-    low = np.argsort(found.terms["iwae"])[:EXTREMES]
+    low = np.argsort(measured.terms["iwae"])[:EXTREMES]
     parts = contributions(run.model, encoded, samples=WEIGHTED, seed=run.config.seed)
     costs = pd.DataFrame(parts.cells[:, : len(names)], columns=names)
     excess = (costs.iloc[low] - costs.mean()).reset_index(drop=True)

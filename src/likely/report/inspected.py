@@ -20,10 +20,10 @@ _OFTEN = 0.1
 _LISTED = 2000
 
 
-def page(found: Inspection, name: str) -> str:
+def page(inspected: Inspection, name: str) -> str:
     """Write the page: facts about all rows, one card a column, and the names of those that have none."""
-    schema = found.schema
-    pairs = list(zip(schema.columns, found.summaries, strict=False))
+    schema = inspected.schema
+    pairs = list(zip(schema.columns, inspected.summaries, strict=False))
     cards = "".join(_card(column, summary, uniform=schema.uniform) for column, summary in pairs)
     rest = schema.columns[len(pairs) :]
     more = ""
@@ -41,23 +41,24 @@ def page(found: Inspection, name: str) -> str:
     title = escape(name)
     header = (
         '<p class="kicker">What the data are inferred as, before anything is fitted</p>'
-        f"<h1>{title}</h1>{''.join(f'<p class=notice>{escape(notice)}</p>' for notice in found.notices)}{_facts(found)}"
+        f"<h1>{title}</h1>{''.join(f'<p class=notice>{escape(notice)}</p>' for notice in inspected.notices)}"
+        f"{_facts(inspected)}"
     )
     return shell(f"Inspection of {title}", header, f'<section><div class="cards">{cards}</div></section>{more}')
 
 
-def _facts(found: Inspection) -> str:
-    schema = found.schema
-    rows = found.used
+def _facts(inspected: Inspection) -> str:
+    schema = inspected.schema
+    rows = inspected.used
     left_out = sum(column.left_out for column in schema.columns)
     cells = schema.rows * len(schema.columns)
     missing = sum(column.missing for column in schema.columns)
     facts = {
-        "form": f"{found.form}, rows of shape {' x '.join(map(str, schema.given_shape))}",
+        "form": f"{inspected.form}, rows of shape {' x '.join(map(str, schema.given_shape))}",
         "rows": f"{rows['train']:,} train, {rows['validation']:,} validation, {rows['test']:,} test",
         "columns": f"{len(schema.columns):,}, {left_out:,} of them left out",
         "missing": f"{missing:,} cells of the training rows ({100 * missing / cells:.2g} %)" if missing else "none",
-        "a fit would take": ", ".join(f"{name} {size}" for name, size in found.sizes.items()),
+        "a fit would take": ", ".join(f"{name} {size}" for name, size in inspected.sizes.items()),
         "shown": "training rows alone: all that a model may know",
     }
     pairs = "".join(f"<div><dt>{name}</dt><dd>{escape(text)}</dd></div>" for name, text in facts.items())

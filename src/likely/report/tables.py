@@ -65,10 +65,10 @@ def pairs(findings: Findings) -> str:
         return ""
     shown, whole = _worst(column_fidelity(real, sampled)), real.shape[1]
     real, sampled = real[shown], sampled[shown]
-    found, alone = pair_fidelity(real, sampled), column_fidelity(real, sampled)
+    fidelity, alone = pair_fidelity(real, sampled), column_fidelity(real, sampled)
     chance_alone, chance = chance_fidelity(real, sampled)
     lower = np.tril_indices(len(shown), -1)
-    mean, by_chance = found.to_numpy()[lower].mean(), chance.to_numpy()[lower].mean()
+    mean, by_chance = fidelity.to_numpy()[lower].mean(), chance.to_numpy()[lower].mean()
     which = f" Of the {len(shown)} columns drawn above." if whole > len(shown) else ""
     text = (
         "How columns go together: the fidelity of each pair, 1 − the total variation between the held-out and the "
@@ -77,9 +77,9 @@ def pairs(findings: Findings) -> str:
         f"{by_chance:.3f}. The colour shows how far a pair is short of that; on the diagonal are the columns alone. "
         f"<b>Mean of the pairs: {mean:.3f}</b>, {max(by_chance - mean, 0):.3f} short of chance.{which}"
     )
-    worst = sorted(zip(*lower, strict=True), key=lambda at: found.iat[at] - chance.iat[at])[:_WORST]
-    drawn = [(shown[i], shown[j], f"{found.iat[i, j]:.3f}, chance {chance.iat[i, j]:.3f}") for i, j in worst]
-    with_own = [matrix.to_numpy(copy=True) for matrix in (found, chance)]
+    worst = sorted(zip(*lower, strict=True), key=lambda at: fidelity.iat[at] - chance.iat[at])[:_WORST]
+    drawn = [(shown[i], shown[j], f"{fidelity.iat[i, j]:.3f}, chance {chance.iat[i, j]:.3f}") for i, j in worst]
+    with_own = [matrix.to_numpy(copy=True) for matrix in (fidelity, chance)]
     for matrix, own in zip(with_own, (alone, chance_alone), strict=True):
         np.fill_diagonal(matrix, own.to_numpy())
     frames = [pd.DataFrame(matrix, shown, shown) for matrix in with_own]
@@ -99,10 +99,10 @@ def explained(findings: Findings) -> str:
     """Tell which columns z explains."""
     if not given(findings.explained) or findings.explained is None:
         return ""
-    found = findings.explained[findings.explained["given_z"].notna()]
-    gain = found["given_z"] - found["alone"]
+    known_z = findings.explained[findings.explained["given_z"].notna()]
+    gain = known_z["given_z"] - known_z["alone"]
     known = gain.notna().any()
-    ordered = found.loc[(gain if known else -found["given_z"]).sort_values(ascending=False, kind="stable").index]
+    ordered = known_z.loc[(gain if known else -known_z["given_z"]).sort_values(ascending=False, kind="stable").index]
     text = (
         "The reconstruction term, column by column: the mean of log P(x<sub>j</sub>|z) with z from Q(z|x), over the "
         "cells that are observed. Columns that have a density can be above 0, the others cannot."

@@ -55,28 +55,28 @@ def anomalies(run: Run, data: Any, options: AnomalyOptions, *, given: Given | No
         _demand(others, false_alarms)
     test_missing = others is not None and others.observed is not None
     missing = encoded.observed is not None or test_missing
-    found = _scored(run, encoded, options, missing=missing)
-    cells, code = found.pop("cells"), found.pop("code")
+    scores = _scored(run, encoded, options, missing=missing)
+    cells, code = scores.pop("cells"), scores.pop("code")
     if others is not None:
         calm = _scored(run, others, options, missing=missing)
-        found["p_value"] = _p_values(_keys(found), _keys(calm))
+        scores["p_value"] = _p_values(_keys(scores), _keys(calm))
         if encoded.observed is not None and not test_missing:
             whole = encoded.observed.cpu().flatten(1).all(1).numpy()
-            found["p_value"][whole] = _p_values([-found["score"][whole]], [-calm["score"]])
+            scores["p_value"][whole] = _p_values([-scores["score"][whole]], [-calm["score"]])
     if false_alarms is not None:
-        found["anomaly"] = found["p_value"] <= false_alarms
-    frame = pd.DataFrame(found | {"code": code}, index=index_of(rows))
+        scores["anomaly"] = scores["p_value"] <= false_alarms
+    frame = pd.DataFrame(scores | {"code": code}, index=index_of(rows))
     if run.schema.uniform:
         cells = outward(run.schema, cells.reshape(-1, *run.schema.event_shape)).reshape(cells.shape)
     reasons = pd.DataFrame(cells, columns=_names(run, frame.columns), index=frame.index)
-    order = np.lexsort(_keys(found)[::-1])
+    order = np.lexsort(_keys(scores)[::-1])
     ranked = pd.concat([frame, reasons], axis=1).iloc[order]
     ranked.insert(0, "rank", np.arange(1, len(ranked) + 1))
     return packed(container_of(data), labelled(run, ranked))
 
 
 def _names(run: Run, taken: pd.Index) -> list[str]:
-    """A name for the contribution of each cell: that of its column, told apart from the other columns of the result."""
+    """A name for the contribution of each cell: that of its column, unlike those of the result's other columns."""
     if run.schema.uniform:
         return [f"x{i}" for i in range(run.schema.dims)]
     names = [column.name for column in run.schema.modelled]
@@ -113,20 +113,20 @@ def _demand(others: EncodedRows | None, rate: float) -> None:
 
 def _scored(run: Run, rows: EncodedRows, options: AnomalyOptions, *, missing: bool) -> dict[str, Any]:
     with bar("scoring", shown=run.progress) as tick:
-        found = contributions(run.model, rows, samples=options.samples, seed=options.seed, progress=tick)
-    made: dict[str, Any] = {"score": -found.log_px}
+        measured = contributions(run.model, rows, samples=options.samples, seed=options.seed, progress=tick)
+    scores: dict[str, Any] = {"score": -measured.log_px}
     if missing:
         with bar("comparing rows with the same missing cells", shown=run.progress) as tick:
-            made["tail"], made["depth"] = tails(
+            scores["tail"], scores["depth"] = tails(
                 run.model,
                 rows,
-                found.log_px,
+                measured.log_px,
                 samples=options.samples,
                 seed=options.seed,
                 covariates=_given(run),
                 progress=tick,
             )
-    return made | {"ess": found.ess, "cells": found.cells, "code": found.code}
+    return scores | {"ess": measured.ess, "cells": measured.cells, "code": measured.code}
 
 
 def _given(run: Run) -> Tensor | None:
@@ -140,9 +140,9 @@ def _given(run: Run) -> Tensor | None:
     return run.conditions.to(run.device)
 
 
-def _keys(found: dict[str, Any]) -> list[np.ndarray]:
+def _keys(scores: dict[str, Any]) -> list[np.ndarray]:
     """What rows are ranked by, rising: the first decides, the next where it is equal."""
-    return [found["tail"], -found["depth"]] if "tail" in found else [-found["score"]]
+    return [scores["tail"], -scores["depth"]] if "tail" in scores else [-scores["score"]]
 
 
 def _p_values(mine: list[np.ndarray], theirs: list[np.ndarray]) -> np.ndarray:

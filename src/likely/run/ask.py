@@ -61,9 +61,11 @@ def asked(run: Run, data: Any, events: str | Sequence[str], options: AskOptions,
     for word, each in wanted.items():
         with bar(f"asking {word}", shown=run.progress) as tick:
             encoded = _without(run, rows, {event.place for event in each} | absent, given)
-            found = ask(run.model, encoded, each, like=like, samples=options.samples, seed=options.seed, progress=tick)
-        columns |= _named(word, found)
-        poor = max(poor, int((found.ess < MIN_EFFECTIVE_DRAWS).sum()))
+            answers = ask(
+                run.model, encoded, each, like=like, samples=options.samples, seed=options.seed, progress=tick
+            )
+        columns |= _named(word, answers)
+        poor = max(poor, int((answers.ess < MIN_EFFECTIVE_DRAWS).sum()))
     if poor:
         warnings.warn(
             f"{poor} of {len(rows)} rows have fewer than {MIN_EFFECTIVE_DRAWS:g} effective draws of z even after more "
@@ -116,5 +118,5 @@ def _without(run: Run, rows: Rows, places: set[int], given: Given | None) -> Enc
     return encoded.to(run.device)
 
 
-def _named(word: str, found: Answers) -> dict[str, np.ndarray]:
-    return {word: found.probability.cpu().numpy(), f"{word} se_mc": found.se.cpu().numpy()}
+def _named(word: str, answers: Answers) -> dict[str, np.ndarray]:
+    return {word: answers.probability.cpu().numpy(), f"{word} se_mc": answers.se.cpu().numpy()}

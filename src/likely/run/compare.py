@@ -44,7 +44,7 @@ class Comparison:
     counting
         How rows count in every mean: once each, or by the weights that all runs have.
     given
-        The conditions of each run: log P(x|y) stands beside log P(x) where one run is told y and another is not.
+        The conditions of each run: log P(x|y) stands beside log P(x) where one run is given y and another is not.
     terms
         `reconstruction, kl, elbo, iwae, gap` -> one entry for each run.
     differences
@@ -68,8 +68,8 @@ class Comparison:
         """A line for each term and run: `term, run, nats, se, se_mc, difference, difference_se, difference_se_mc`."""
         lines = []
         for term, entries in self.terms.items():
-            for place, (name, found) in enumerate(zip(self.runs, entries, strict=True)):
-                line = {"term": term, "run": name, "nats": found.nats, "se": found.se, "se_mc": found.se_mc}
+            for place, (name, entry_of) in enumerate(zip(self.runs, entries, strict=True)):
+                line = {"term": term, "run": name, "nats": entry_of.nats, "se": entry_of.se, "se_mc": entry_of.se_mc}
                 less = self.differences[term][place - 1] if place else None
                 for part, key in (("nats", ""), ("se", "_se"), ("se_mc", "_se_mc")):
                     line[f"difference{key}"] = getattr(less, part) if less else float("nan")
@@ -78,8 +78,8 @@ class Comparison:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON."""
-        made: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return made
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return plain
 
 
 def compare(
@@ -117,8 +117,8 @@ def compare(
     >>> import numpy as np, likely
     >>> x = np.random.default_rng(0).normal(size=(150, 2)) @ [[2.0, 1.0], [0.0, 0.5]]
     >>> short, long = (likely.fit(x, latent=2, steps=steps) for steps in (3, 300))
-    >>> found = likely.compare([short, long], samples=50)
-    >>> bool(found.differences["iwae"][0].nats > 0)
+    >>> comparison = likely.compare([short, long], samples=50)
+    >>> bool(comparison.differences["iwae"][0].nats > 0)
     True
 
     """
@@ -136,7 +136,7 @@ def compare(
     strange = [name for name in given or {} if name not in known]
     if strange:
         raise ConfigError(f"{strange[0]!r} is a condition of none of the runs")
-    found, encoded, splits = list[Evidence](), list[EncodedRows](), list[str]()
+    measured, encoded, splits = list[Evidence](), list[EncodedRows](), list[str]()
     for run in loaded:
         rows, origin = run.rows_of(data)
         splits.append(origin())
@@ -146,41 +146,41 @@ def compare(
     _demand_known(names, loaded, encoded)
     for place, (name, run, part) in enumerate(zip(names, loaded, encoded, strict=True)):
         with bar(f"evaluating {name}", shown=run.progress) as tick:
-            found.append(evidence(run.model, part, samples=samples, seed=seed + place, progress=tick))
-    counting, said = _counting(found)
+            measured.append(evidence(run.model, part, samples=samples, seed=seed + place, progress=tick))
+    counting, said = _counting(measured)
     return Comparison(
         names,
-        len(found[0].keys),
+        len(measured[0].keys),
         tuple(splits),
         said,
         loaded[0].measure,
         samples,
         seed,
         tuple(tuple(column.name for column in run.schema.conditions) for run in loaded),
-        {term: tuple(_entry(term, counting, one) for one in found) for term in TERMS},
-        {term: tuple(_entry(term, counting, one, found[0]) for one in found[1:]) for term in TERMS},
+        {term: tuple(_entry(term, counting, one) for one in measured) for term in TERMS},
+        {term: tuple(_entry(term, counting, one, measured[0]) for one in measured[1:]) for term in TERMS},
     )
 
 
-def _counting(found: Sequence[Evidence]) -> tuple[Counting, str]:
+def _counting(measured: Sequence[Evidence]) -> tuple[Counting, str]:
     """How rows count for all runs, as for the first; once each where the runs weigh them differently; and in words."""
-    first = found[0].counting
-    told = [None if one.counting.weights is None else one.counting.weights.tolist() for one in found]
-    if any(weights != told[0] for weights in told):
+    first = measured[0].counting
+    weights_of = [None if one.counting.weights is None else one.counting.weights.tolist() for one in measured]
+    if any(weights != weights_of[0] for weights in weights_of):
         return replace(first, weights=None), "each row counts once: the runs have different weights of rows"
     return first, "each row counts once" if first.weights is None else "rows count by their weights"
 
 
-def _entry(term: str, counting: Counting, found: Evidence, less: Evidence | None = None) -> Entry:
+def _entry(term: str, counting: Counting, measured: Evidence, less: Evidence | None = None) -> Entry:
     """A term's mean over the rows; or that of what it is more than another's, row by row."""
-    nats, error = found.terms[term], found.se_mc[term]
-    kind = KINDS[term].format(kl_kind=found.kl_kind)
+    nats, error = measured.terms[term], measured.se_mc[term]
+    kind = KINDS[term].format(kl_kind=measured.kl_kind)
     if less is not None:
         with np.errstate(invalid="ignore"):
             nats = nats - less.terms[term]
         error, kind = np.hypot(error, less.se_mc[term]), f"{term} minus that of the first run"
-    cells, bound = counting.mean(found.cells), term in ("kl", "gap")
-    return entry(nats, error, found.keys, counting, cells, kind, found.samples, divergence=bound)
+    cells, bound = counting.mean(measured.cells), term in ("kl", "gap")
+    return entry(nats, error, measured.keys, counting, cells, kind, measured.samples, divergence=bound)
 
 
 def _loaded(path: str | Path) -> Run:
@@ -264,8 +264,8 @@ def _demand_known(names: Sequence[str], runs: Sequence[Run], encoded: Sequence[E
     named = next((run.schema.modelled for run in runs if not run.schema.uniform), ())
     for column in named:
         unknown = [_unknown(run, column.name, rows) for run, rows in zip(runs, encoded, strict=True)]
-        for other, found in zip(names[1:], unknown[1:], strict=True):
-            differs = unknown[0] != found
+        for other, theirs in zip(names[1:], unknown[1:], strict=True):
+            differs = unknown[0] != theirs
             if differs.any():
                 row = int(differs.nonzero()[0])
                 who = names[0] if unknown[0][row] else other
@@ -297,8 +297,8 @@ def _measure(run: Run, place: int) -> str:
     if holds("density"):
         return "a density" + _unit(column)
     if holds("mixed"):
-        found = atoms_of(likelihood)
-        atoms = [] if found is None else [f"{atom:g}" for atom in found[place].tolist() if not math.isnan(atom)]
+        held = atoms_of(likelihood)
+        atoms = [] if held is None else [f"{atom:g}" for atom in held[place].tolist() if not math.isnan(atom)]
         return f"a density with masses at {', '.join(atoms)}" + _unit(column)
     if column.coded:
         return "the mass of a category"

@@ -81,10 +81,10 @@ def _states(run: Run) -> Sequence[dict[str, Any]]:
         )
     if not run.states and run.directory is None:
         raise RunError("this run holds no state of its training, so it cannot be continued; fit again")
-    found = run.states or read_states(run.directory or Path())
-    if not are_of(found, run.record):
+    states = run.states or read_states(run.directory or Path())
+    if not are_of(states, run.record):
         raise RunError(f"{run.directory} has changed since it was loaded; load it again")
-    return found
+    return states
 
 
 def _source(run: Run, data: Any, given: Given | None) -> Source:

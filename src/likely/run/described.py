@@ -41,8 +41,8 @@ class Listing:
         """A table for notebooks."""
 
         def line(cells: Sequence[str], tag: str) -> str:
-            made = "".join(f'<{tag} style="text-align:left">{html.escape(_short(cell))}</{tag}>' for cell in cells)
-            return f"<tr>{made}</tr>"
+            tagged = "".join(f'<{tag} style="text-align:left">{html.escape(_short(cell))}</{tag}>' for cell in cells)
+            return f"<tr>{tagged}</tr>"
 
         head = line(self.header, "th") if self.header else ""
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
@@ -63,7 +63,7 @@ def described(run: Run) -> Listing:
     parts = {kind: len(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
     given = ", ".join(column.name for column in schema.conditions)
     what = f"{schema.form} of shape {schema.event_shape}" if schema.uniform else f"{schema.dims} columns"
-    told = {
+    facts = {
         "learned": f"P(x|{given})" if given else "P(x)",
         "x": f"{what}: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}",
         "left out": ", ".join(left_out),
@@ -79,17 +79,17 @@ def described(run: Run) -> Listing:
         "directory": str(run.directory or ""),
         "notices": f"{len(run.notices)}, in run.notices" if run.notices else "",
     }
-    return Listing("likely.Run", [(name, text) for name, text in told.items() if text])
+    return Listing("likely.Run", [(name, text) for name, text in facts.items() if text])
 
 
-def listed(found: Inspection) -> Listing:
+def listed(inspected: Inspection) -> Listing:
     """What the columns are inferred as."""
-    columns = found.schema.columns
-    used = ", ".join(f"{kind} {count:,}" for kind, count in found.used.items())
-    rows = [_line(column, uniform=found.schema.uniform) for column in columns[:LINES]]
+    columns = inspected.schema.columns
+    used = ", ".join(f"{kind} {count:,}" for kind, count in inspected.used.items())
+    rows = [_line(column, uniform=inspected.schema.uniform) for column in columns[:LINES]]
     notes = [f"{len(columns) - LINES:,} more columns, in .schema.columns"] if len(columns) > LINES else []
-    notes += [f"{len(found.notices)} notices, in .notices"] if found.notices else []
-    title = f"{found.form} of rows of shape {found.schema.event_shape}: {used}"
+    notes += [f"{len(inspected.notices)} notices, in .notices"] if inspected.notices else []
+    title = f"{inspected.form} of rows of shape {inspected.schema.event_shape}: {used}"
     return Listing(title, rows, ("column", "kind", "missing", "range", "why"), notes)
 
 

@@ -90,7 +90,7 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
     looks = look(source, kinds, decimal=reading.decimal, formats=reading.formats) if source.form == "table" else None
 
     def inferred(train: Rows) -> Schema:
-        made = infer_schema(
+        inferred = infer_schema(
             train,
             source.form,
             kinds=kinds,
@@ -101,7 +101,7 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
             background=options.colour,
             channels=options.channels,
         )
-        return made if plain is None else without_masses(made, train, plain, kinds or ())
+        return inferred if plain is None else without_masses(inferred, train, plain, kinds or ())
 
     schema = inferred(rows.read("train"))
     classes = with_classes(schema, source, rows.division) if isinstance(split, str) and split == "random" else None
@@ -117,9 +117,9 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
     schema = replace(_checked(schema, options.limits, train), text=source.text)
     left_out = {column.name for column in schema.columns if column.left_out}
     hints = tuple(
-        f"column {name!r} was left as strings: {found.hint}"
-        for name, found in (looks or {}).items()
-        if found.hint and name not in left_out
+        f"column {name!r} was left as strings: {one.hint}"
+        for name, one in (looks or {}).items()
+        if one.hint and name not in left_out
     )
     axis = channels_notice(schema, options.channels)
     said += (
@@ -139,22 +139,22 @@ def as_it_is(rows: DividedRows, options: DataOptions) -> Description:
 
     No column has listed numbers or atoms, and the cells of an array are levels, 0 and 1, or reals.
     """
-    found, kinds = describe(rows, options, lambda _: True), options.column
-    schema, cell = found.schema, found.schema.columns[0]
+    described, kinds = describe(rows, options, lambda _: True), options.column
+    schema, cell = described.schema, described.schema.columns[0]
     units = schema.binarize or cell.kind in ("levels", "grid", "real") or (cell.low, cell.high) == (0, 1)
     if schema.form != "table" and not kinds and not (schema.uniform and units) and schema.beside == schema.conditions:
-        found = describe(rows, replace(options, column={"x": "real"}), lambda _: True)
-    said = cells_notice(found.schema)
-    return replace(found, notices=tuple(notice for notice in found.notices if notice not in said))
+        described = describe(rows, replace(options, column={"x": "real"}), lambda _: True)
+    said = cells_notice(described.schema)
+    return replace(described, notices=tuple(notice for notice in described.notices if notice not in said))
 
 
 def placed(source: Source, exposure: Beside, weight: Beside) -> tuple[Source, str | None, str | None]:
     """The source with exposures and weights that are values beside its rows, and the names of the two columns."""
     names: list[str | None] = []
-    for told, name in ((exposure, EXPOSURE), (weight, WEIGHT)):
-        column = told if told is None or isinstance(told, str) else name
-        if column is not told:
-            source = beside_rows(source, told, name)
+    for given, name in ((exposure, EXPOSURE), (weight, WEIGHT)):
+        column = given if given is None or isinstance(given, str) else name
+        if column is not given:
+            source = beside_rows(source, given, name)
         names.append(column)
     return source, names[0], names[1]
 
@@ -177,12 +177,12 @@ def _checked(schema: Schema, limits: Limits | None, train: Rows) -> Schema:
 
 def _read(looks: Mapping[str, Look]) -> tuple[str, ...]:
     """How texts were read that could be something else; empty where none was."""
-    ways = {name: str(found.written) for name, found in looks.items() if found.written not in (None, PLAIN)}
-    forms = {name: found.format for name, found in looks.items() if found.format and not found.format.startswith(SURE)}
-    told = [
+    ways = {name: str(look.written) for name, look in looks.items() if look.written not in (None, PLAIN)}
+    forms = {name: look.format for name, look in looks.items() if look.format and not look.format.startswith(SURE)}
+    readings = [
         f"{kind} in {', '.join(f'{name} ({way})' for name, way in list(read.items())[:SHOWN])}"
         + (f" and {len(read) - SHOWN} more" if len(read) > SHOWN else "")
         for kind, read in (("numbers", ways), ("dates", forms))
         if read
     ]
-    return (f"texts were read as {', as '.join(told)}",) if told else ()
+    return (f"texts were read as {', as '.join(readings)}",) if readings else ()

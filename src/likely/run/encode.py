@@ -55,8 +55,8 @@ def decoded(run: Run, codes: np.ndarray, given: Given | None) -> Any:
     if z.ndim != 2 or z.shape[1] != latent or z.dtype.kind not in "iuf" or not np.isfinite(z).all():
         raise DataError(f"expected codes z, finite numbers (rows, {latent}); got {z.dtype} of shape {z.shape}")
     y = encode_given(run.schema, given, len(z))
-    made = means_at(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
-    return packed(run.record.data.container, named(run, made)) if isinstance(made, pd.DataFrame) else made
+    means = means_at(run, torch.from_numpy(z.astype(np.float64)), None if y is None else y.to(run.device))
+    return packed(run.record.data.container, named(run, means)) if isinstance(means, pd.DataFrame) else means
 
 
 @torch.no_grad()
@@ -64,5 +64,5 @@ def means_at(run: Run, z: torch.Tensor, y: torch.Tensor | None) -> pd.DataFrame 
     """Means of P(x|z, y), decoded; of an ensemble its first member's."""
     model = run.model.members[0]
     z = z.to(run.device, next(model.parameters()).dtype)
-    made = [model.likelihood(*part).mean.cpu() for part in parts(z, y)]
-    return decode(run.schema, torch.cat(made), y)
+    means = [model.likelihood(*part).mean.cpu() for part in parts(z, y)]
+    return decode(run.schema, torch.cat(means), y)

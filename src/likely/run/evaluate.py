@@ -35,7 +35,7 @@ def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | Non
     train, validation = (_split(run, kind) for kind in ("train", "validation"))
     with bar("fitting baselines", shown=run.progress):
         baselines = baselines_of(run, train)
-    found = assess(
+    assessment = assess(
         run.model,
         run.schema,
         encoded,
@@ -48,7 +48,7 @@ def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | Non
         versions=versions(),
         stage=partial(bar, shown=run.progress),
     )
-    return replace(found, ledger=replace(found.ledger, seconds=round(time.perf_counter() - started, 2)))
+    return replace(assessment, ledger=replace(assessment.ledger, seconds=round(time.perf_counter() - started, 2)))
 
 
 def baselines_of(run: Run, train: EncodedRows | None) -> Baselines | None:

@@ -55,11 +55,11 @@ def fit(
         Directory to store the run in; an existing one is refused unless it may be overwritten.
     init
         A run, or its directory: another fit of its model, from its (best) weights and on rows of its schema, over which
-        it is trained anew, without a warm-up of the KL unless told so; they are validated as step 0, and kept unless
-        others validate better. What says what X and the model are is the run's:
-        of a table the columns, their kinds and their categories must be the same, and at most a twentieth of a column's
-        cells may lie outside its range. Of the same data, and unless `split` is told, the same rows train, validate and
-        test; of other data a notice says that some may have trained the run already.
+        it is trained anew, without a warm-up of the KL unless one is requested; they are validated as step 0, and kept
+        unless others validate better. What says what X and the model are is the run's: of a table the columns, their
+        kinds and their categories must be the same, and at most a twentieth of a column's cells may lie outside its
+        range. Of the same data, and unless `split` is given, the same rows train, validate and test; of other data a
+        notice says that some may have trained the run already.
         `run.continue_training` lengthens a fit instead.
     config
         Where to start from; `options` are set on top of it.
@@ -89,12 +89,12 @@ def fit(
     exposure
         A column of positive numbers (the size factor of a cell, the years of a policy) that counts are in proportion
         to: P(x|exposure), given and not modelled. For an array or tensor in memory one number a row. Counts are columns
-        of the kind `count`, and all integers from 0 on of an array; their likelihood is negative-binomial unless told,
-        their rates do not depend on the exposure.
+        of the kind `count`, and all integers from 0 on of an array; their likelihood is negative-binomial unless one is
+        requested that takes an exposure too.
     weight
         A column of positive numbers (of an array in memory one number a row): a row of weight w counts as w rows in
         the objective, in what chooses the weights, in the baselines and in averages. What a column is, its range and
-        its resolutions are told by the rows, each once.
+        its resolutions are inferred from the rows, each counted once.
     split
         Which rows train, validate and test, where the data are not divided already. `random`: 80/10/10 by the seed.
         `time:COLUMN`: the last rows by that column are test rows, those before them validate. `group:COLUMN`: all rows
@@ -109,7 +109,7 @@ def fit(
         A `torch.nn.Module` of your own in the place of the named network's, or a function without arguments that makes
         one, which a stored run can be loaded with (`likely.load(path, factories=...)`). The encoder is given x in
         numbers of order one, pictures as `(rows, C, H, W)`, and gives Q's parameters, `(rows, numbers)`, by which the
-        size of z is told; the decoder is given z, and gives the parameters of P(x|z): docs/own/network.md.
+        size of z is given; the decoder is given z, and gives the parameters of P(x|z): docs/own/network.md.
     model
         By name, as `likely parts model` lists them: `hierarchy:mlp:3`. Or a whole `likely.VAE` or `HierarchicalVAE` of
         your own, or a function that makes one: it is trained as it is, in place, and sees x in data units, categories
@@ -117,7 +117,7 @@ def fit(
     objective
         What is maximised: by name, or an object of your own (docs/own/objective.md).
     monitors
-        Objects that are told of each step, each validation and the end (docs/own/monitor.md).
+        Objects that are called after each step, each validation and the end (docs/own/monitor.md).
     progress
         Whether this and the run's verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
     **options
@@ -144,17 +144,17 @@ def fit(
 
     """
     about, assignments = DataOptions.apart(options)
-    told = FitOptions(
+    chosen_options = FitOptions(
         about, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
     )
     rows = gathered(data, field)
-    return _fitted(rows, told) if init is None else started(init, rows, told)
+    return _fitted(rows, chosen_options) if init is None else started(init, rows, chosen_options)
 
 
 def _fitted(data: Any, options: FitOptions) -> Run:
     own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).apart()
     config = own.demanded((options.config or Config()).replace(options.assigned))
-    parts = chosen(config)  # a misspelt part is told before anything is read
+    parts = chosen(config)  # a misspelt part is refused before anything is read
     source, about = opened(data, options.data, progress=options.progress)
     rows = DividedRows(source, divide(source, config.seed, about.split))
     described = describe(rows, about, plainly(parts)) if own.model is None else as_it_is(rows, about)

@@ -51,10 +51,10 @@ def form_of(data: Any, source: Source) -> dict[str, Any]:
         If a column has a name that cannot be kept.
 
     """
-    made: dict[str, Any] = {"container": container_of(data)}
+    facts: dict[str, Any] = {"container": container_of(data)}
     frame = next(iter(source.splits.values())).read().given
     if frame is None:
-        return made
+        return facts
     labels = [_own(label) for label in frame.columns.tolist()]
     for label in labels:
         if not _kept(label):
@@ -64,10 +64,10 @@ def form_of(data: Any, source: Source) -> dict[str, Any]:
             )
     levels = [None if name is None else str(name) for name in frame.columns.names]
     if not all(isinstance(label, str) for label in labels) or levels != [None]:
-        made["names"] = {"labels": [_written(label) for label in labels], "levels": levels}
+        facts["names"] = {"labels": [_written(label) for label in labels], "levels": levels}
     if MARKS in frame.attrs:
-        made[MARKS] = frame.attrs[MARKS]
-    return made
+        facts[MARKS] = frame.attrs[MARKS]
+    return facts
 
 
 def _own(label: Any) -> Any:
@@ -105,23 +105,23 @@ def named(run: Run, result: Any) -> Any:
     """A decoded frame with the names and the types that columns had in the fit; an array as it is."""
     if not isinstance(result, pd.DataFrame):
         return result
-    made, marks = labelled(run, _typed(run.schema, result)), run.record.data.marks
-    made.attrs |= {MARKS: marks} if marks is not None else {}
-    return made
+    frame, marks = labelled(run, _typed(run.schema, result)), run.record.data.marks
+    frame.attrs |= {MARKS: marks} if marks is not None else {}
+    return frame
 
 
 def labelled(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose columns have the names that they had in the fit; others keep theirs."""
-    told = run.record.data.names
-    if told is None:
+    names_then = run.record.data.names
+    if names_then is None:
         return frame
-    labels = [_read(label) for label in told["labels"]]
+    labels = [_read(label) for label in names_then["labels"]]
     known = {str(label): label for label in labels}
     mine = [known.get(name, name) for name in frame.columns]
-    several = len(told["levels"]) > 1 and all(isinstance(label, tuple) for label in mine)
+    several = len(names_then["levels"]) > 1 and all(isinstance(label, tuple) for label in mine)
     if several:
-        return frame.set_axis(pd.MultiIndex.from_tuples(mine, names=told["levels"]), axis=1)
-    name = told["levels"][0] if len(told["levels"]) == 1 else None
+        return frame.set_axis(pd.MultiIndex.from_tuples(mine, names=names_then["levels"]), axis=1)
+    name = names_then["levels"][0] if len(names_then["levels"]) == 1 else None
     return frame.set_axis(pd.Index(mine, name=name, tupleize_cols=False), axis=1)
 
 
@@ -147,13 +147,15 @@ def packed(container: str | None, result: Any) -> Any:
 def _array(values: pd.Series) -> pa.ChunkedArray:
     """A column of an arrow table, which has none of several types: texts then."""
     try:
-        made = pa.array(values, from_pandas=True)
+        array = pa.array(values, from_pandas=True)
     except pa.ArrowException:
-        made = pa.array(values.map(str, na_action="ignore"), pa.string(), from_pandas=True)
-    return made if isinstance(made, pa.ChunkedArray) else pa.chunked_array([made])
+        array = pa.array(values.map(str, na_action="ignore"), pa.string(), from_pandas=True)
+    return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 
 
 def _typed(schema: Schema, frame: pd.DataFrame) -> pd.DataFrame:
     """Columns in the types that they came in, but those whose missing cells made them another."""
-    made = {column.name: restored(frame[column.name], column.came) for column in schema.columns if column.name in frame}
-    return frame.assign(**{name: values for name, values in made.items() if values.dtype != frame[name].dtype})
+    typed = {
+        column.name: restored(frame[column.name], column.came) for column in schema.columns if column.name in frame
+    }
+    return frame.assign(**{name: values for name, values in typed.items() if values.dtype != frame[name].dtype})

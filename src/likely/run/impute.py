@@ -54,7 +54,7 @@ def imputed(
     deviation
         Also return the standard deviation of each filled cell, NaN elsewhere; of a category p it is √(p(1 − p)).
     beyond_range
-        Draws of a table may lie outside the range of the training rows. Unless told so, they are those of
+        Draws of a table may lie outside the range of the training rows. Unless that is requested, they are those of
         P(x_missing|x_observed, every missing number is within its column's range), as in `sample`.
     samples, seed
         Draws of z a row, more where they have little weight; of the noise.
@@ -78,42 +78,42 @@ def imputed(
     container, within = container_of(data), None if beyond_range else Range.of(run.schema)
     tally = None
     if encoded.observed is None:
-        holes, found = torch.zeros((len(encoded), *encoded.event_shape), dtype=torch.bool), None
+        missing, imputation = torch.zeros((len(encoded), *encoded.event_shape), dtype=torch.bool), None
     else:
         some = (~encoded.observed.flatten(1)).any(1).nonzero().squeeze(1)
         with bar("imputing", shown=run.progress) as tick:
-            found = impute(run.model, encoded.take(some), options, within=within, progress=tick)
-        _tell(found, samples)
-        if (tally := found.tally) is not None and within is not None:
+            imputation = impute(run.model, encoded.take(some), options, within=within, progress=tick)
+        _tell(imputation, samples)
+        if (tally := imputation.tally) is not None and within is not None:
             label = rows.values.index if isinstance(rows.values, pd.DataFrame) else range(len(encoded))
             demand(within, tally, lambda group: f"row {label[int(some[group])]}: ")
-        found, holes = _spread(found, some, len(encoded)), ~encoded.observed.cpu()
+        imputation, missing = _spread(imputation, some, len(encoded)), ~encoded.observed.cpu()
 
     came = data if isinstance(data, pd.DataFrame) else rows.values if rows.given is None else rows.given
-    told = list[str]()
+    conversions = list[str]()
 
     def whole(values: Tensor | None) -> Any:
-        return came.copy() if values is None else _filled(run.schema, came, values, holes, told)
+        return came.copy() if values is None else _filled(run.schema, came, values, missing, conversions)
 
     if draws is not None:
-        made = [whole(None if found is None else found.draws[i]) for i in range(draws)]
-        _tell_types(told)
+        results = [whole(None if imputation is None else imputation.draws[i]) for i in range(draws)]
+        _tell_types(conversions)
         if tally is not None:
             share = share_outside([tally])
-            for one in made:
+            for one in results:
                 one.attrs["range"] = dict(share)
-        return [packed(container, one) for one in made]
-    filled = whole(None if found is None else found.value)
-    _tell_types(told)
+        return [packed(container, one) for one in results]
+    filled = whole(None if imputation is None else imputation.value)
+    _tell_types(conversions)
     if not deviation:
         return packed(container, filled)
-    spread = torch.full(holes.shape, torch.nan, dtype=torch.float64)
-    if found is not None:
-        spread = torch.where(holes, found.deviation * _unit(run.schema), torch.nan)
+    spread = torch.full(missing.shape, torch.nan, dtype=torch.float64)
+    if imputation is not None:
+        spread = torch.where(missing, imputation.deviation * _unit(run.schema), torch.nan)
     if not isinstance(filled, pd.DataFrame):
         errors = outward(run.schema, spread.numpy())
-        made = packed(container, filled)
-        return made, torch.from_numpy(errors).to(made.dtype) if container == "tensor" else errors
+        results = packed(container, filled)
+        return results, torch.from_numpy(errors).to(results.dtype) if container == "tensor" else errors
     place = {str(name): i for i, name in enumerate(filled.columns)}
     names = filled.columns[[place[column.name] for column in run.schema.modelled]]
     errors = pd.DataFrame(spread.numpy(), columns=names, index=filled.index)
@@ -127,57 +127,64 @@ def _unit(schema: Schema) -> float:
     return (column.high or 0.0) - (column.low or 0.0) if two else 1.0
 
 
-def _tell(found: Imputed, samples: int) -> None:
-    low = int((found.ess < MIN_EFFECTIVE_DRAWS).sum())
+def _tell(imputation: Imputed, samples: int) -> None:
+    low = int((imputation.ess < MIN_EFFECTIVE_DRAWS).sum())
     if low:
         warnings.warn(
-            f"{low} of {len(found.ess)} rows with missing cells have fewer than {MIN_EFFECTIVE_DRAWS:g} effective "
+            f"{low} of {len(imputation.ess)} rows with missing cells have fewer than {MIN_EFFECTIVE_DRAWS:g} effective "
             f"draws of z even after more were taken: imputed values rest on few draws; raise samples above {samples}",
             stacklevel=4,
         )
 
 
-def _tell_types(told: list[str]) -> None:
-    for line in dict.fromkeys(told):
+def _tell_types(conversions: list[str]) -> None:
+    for line in dict.fromkeys(conversions):
         warnings.warn(line, stacklevel=4)
 
 
-def _spread(found: Imputed, place: Tensor, count: int) -> Imputed:
+def _spread(imputation: Imputed, place: Tensor, count: int) -> Imputed:
     """Back to all rows; rows without holes hold zeros, which nobody reads."""
 
     def all_of(part: Tensor, axis: int) -> Tensor:
         shape = (*part.shape[:axis], count, *part.shape[axis + 1 :])
         return torch.zeros(shape, dtype=part.dtype).index_copy(axis, place.cpu(), part.cpu())
 
-    return Imputed(all_of(found.value, 0), all_of(found.deviation, 0), all_of(found.draws, 1), all_of(found.ess, 0))
+    return Imputed(
+        all_of(imputation.value, 0),
+        all_of(imputation.deviation, 0),
+        all_of(imputation.draws, 1),
+        all_of(imputation.ess, 0),
+    )
 
 
 def _filled(
-    schema: Schema, given: pd.DataFrame | np.ndarray, values: Tensor, holes: Tensor, told: list[str]
+    schema: Schema, given: pd.DataFrame | np.ndarray, values: Tensor, missing: Tensor, conversions: list[str]
 ) -> pd.DataFrame | np.ndarray:
     """The rows as they came, with values of the model in their missing cells."""
     if schema.uniform:
-        return np.where(outward(schema, holes.numpy()), decode(schema, values), given).astype(given.dtype)
-    some = holes.any(1)
+        return np.where(outward(schema, missing.numpy()), decode(schema, values), given).astype(given.dtype)
+    some = missing.any(1)
     decoded = decode(replace(schema, form="table"), values[some])
     if not isinstance(given, pd.DataFrame):
-        made, names = given.copy(), [column.name for column in schema.columns]
+        filled, names = given.copy(), [column.name for column in schema.columns]
         for place, column in enumerate(schema.modelled):
-            made[holes[:, place].numpy(), names.index(column.name)] = decoded[column.name][holes[some, place].numpy()]
-        return made
+            filled[missing[:, place].numpy(), names.index(column.name)] = decoded[column.name][
+                missing[some, place].numpy()
+            ]
+        return filled
     series = [part for _, part in given.items()]
     places = {str(name): i for i, name in enumerate(given.columns)}
     for place, column in enumerate(schema.modelled):
-        hole, i = holes[:, place].numpy(), places[column.name]
-        if hole.any():
-            series[i], line = fill_cells(column, series[i], decoded[column.name][holes[some, place].numpy()], hole)
-            told += [] if line is None else [line]
+        absent, i = missing[:, place].numpy(), places[column.name]
+        if absent.any():
+            series[i], line = fill_cells(column, series[i], decoded[column.name][missing[some, place].numpy()], absent)
+            conversions += [] if line is None else [line]
     return _framed(series, given)
 
 
 def _framed(series: list[pd.Series], given: pd.DataFrame) -> pd.DataFrame:
     """Columns as a frame with the index, the names and the attributes of another."""
-    made = pd.DataFrame(dict(enumerate(series)), index=given.index).copy()
-    made.columns = given.columns
-    made.attrs = dict(given.attrs)
-    return made
+    frame = pd.DataFrame(dict(enumerate(series)), index=given.index).copy()
+    frame.columns = given.columns
+    frame.attrs = dict(given.attrs)
+    return frame

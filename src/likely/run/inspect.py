@@ -54,16 +54,16 @@ class Inspection:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON."""
-        made = {**asdict(self), "schema": self.schema.to_dict()}
-        del made["summaries"]
-        told = [*self.summaries, *[None] * len(self.schema.columns)]
-        pairs = zip(self.schema.columns, told, strict=False)
-        return made | {"columns": [_column(column, summary, self.schema.rows) for column, summary in pairs]}
+        plain = {**asdict(self), "schema": self.schema.to_dict()}
+        del plain["summaries"]
+        summaries = [*self.summaries, *[None] * len(self.schema.columns)]
+        pairs = zip(self.schema.columns, summaries, strict=False)
+        return plain | {"columns": [_column(column, summary, self.schema.rows) for column, summary in pairs]}
 
 
 def _column(column: Column, summary: Summary | None, rows: int) -> dict[str, Any]:
     """All about one column; what needs its values only where it is summarised."""
-    made: dict[str, Any] = {
+    described: dict[str, Any] = {
         "name": column.name,
         "dtype": column.dtype,
         "kind": column.kind,
@@ -76,11 +76,11 @@ def _column(column: Column, summary: Summary | None, rows: int) -> dict[str, Any
         "missing": column.missing,
     }
     if summary is not None:
-        found = summary.to_dict()
+        known = summary.to_dict()
         if summary.low is None:
-            del found["low"], found["high"]
-        made |= found | {"missing": summary.missing}
-    return made | {"missing_share": made["missing"] / rows}
+            del known["low"], known["high"]
+        described |= known | {"missing": summary.missing}
+    return described | {"missing_share": described["missing"] / rows}
 
 
 def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpack[DataKeywords]) -> Inspection:

@@ -51,8 +51,8 @@ def joined(rows: Any, held: Any) -> Any:
             return torch.cat([rows, _tensor(held, rows)])
         return np.concatenate([rows, _array(held, rows)])
     except (RuntimeError, TypeError, ValueError) as error:
-        told = f"{kinds[0]}, got {kinds[1]}: {str(error).splitlines()[0]}"
-        raise DataError(f"validation rows must be of the form of the data, {told}") from error
+        sizes = f"{kinds[0]}, got {kinds[1]}: {str(error).splitlines()[0]}"
+        raise DataError(f"validation rows must be of the form of the data, {sizes}") from error
 
 
 def _columns(mine: Sequence[Any], theirs: Sequence[Any]) -> list[Any]:
@@ -71,19 +71,19 @@ def _tables(rows: Any, held: Any) -> Any:
     mine, theirs = (part.to_arrow() if hasattr(part, "to_arrow") else pa.table(part) for part in (rows, held))
     names = _columns(mine.column_names, theirs.column_names)
     try:
-        made = pa.concat_tables([mine, theirs.select(names)], promote_options="permissive").unify_dictionaries()
+        table = pa.concat_tables([mine, theirs.select(names)], promote_options="permissive").unify_dictionaries()
     except pa.ArrowException as error:
         raise DataError(f"validation rows have a column of another type than the data: {error}") from error
-    return importlib.import_module("polars").from_arrow(made) if container_of(rows) == "polars" else made
+    return importlib.import_module("polars").from_arrow(table) if container_of(rows) == "polars" else table
 
 
 def _tensor(held: Any, rows: torch.Tensor) -> torch.Tensor:
     """Validation rows in the type of the data."""
     given = torch.as_tensor(held, device=rows.device)
-    made = given.to(rows.dtype)
-    if not rows.dtype.is_floating_point and not torch.equal(made.to(given.dtype), given):
+    cast = given.to(rows.dtype)
+    if not rows.dtype.is_floating_point and not torch.equal(cast.to(given.dtype), given):
         raise ValueError(f"{given.dtype} holds numbers that {rows.dtype} does not")
-    return made
+    return cast
 
 
 def _array(held: Any, rows: Any) -> Any:
@@ -91,7 +91,7 @@ def _array(held: Any, rows: Any) -> Any:
     if kind is None or kind == given.dtype or not all(np.issubdtype(one, np.number) for one in (kind, given.dtype)):
         return given
     with np.errstate(invalid="ignore"):
-        made = given.astype(kind)
-    if not np.issubdtype(kind, np.inexact) and not np.array_equal(made, given):
+        cast = given.astype(kind)
+    if not np.issubdtype(kind, np.inexact) and not np.array_equal(cast, given):
         raise ValueError(f"{given.dtype} holds numbers that {kind} does not")
-    return made
+    return cast

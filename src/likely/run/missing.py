@@ -1,4 +1,4 @@
-"""What a user is told of missing cells."""
+"""Notices about missing cells."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def note_new_holes(schema: Schema, rows: EncodedRows, *, but: Collection[int] = 
     """The networks learnt nothing of cells that are missing where none was in training (`but`: places let be)."""
     if rows.observed is None:
         return
-    holes = (~rows.observed.flatten(1)).any(0).tolist()
-    pairs = zip(schema.modelled, [any(holes)] if schema.uniform else holes, strict=True)
-    new = [c.name for place, (c, hole) in enumerate(pairs) if hole and not c.missing and place not in but]
+    missing = (~rows.observed.flatten(1)).any(0).tolist()
+    pairs = zip(schema.modelled, [any(missing)] if schema.uniform else missing, strict=True)
+    new = [c.name for place, (c, lacks) in enumerate(pairs) if lacks and not c.missing and place not in but]
     if new:
         warnings.warn(
             f"cells are missing in {', '.join(new)}, where no training row misses any: log P(x) is that of the "

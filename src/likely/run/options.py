@@ -141,7 +141,7 @@ class FitOptions:
     encoder, decoder, model, objective
         Parts of the user's own, or by name.
     out, overwrite, monitors, progress
-        Where the run is stored, who is told of training, whether bars are drawn.
+        Where the run is stored, which monitors are called, whether bars are drawn.
 
     """
 

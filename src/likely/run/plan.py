@@ -22,7 +22,7 @@ class Plan:
     Attributes
     ----------
     resolved, model
-        What was told and chosen and what X is, with the objective; and the model to be trained in place.
+        What was requested and chosen and what X is, with the objective; and the model to be trained in place.
     rows
         Training, validation and test rows as they came; the training rows are there until they are encoded.
     data
@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def config(self) -> Config:
-        """What was told and chosen."""
+        """The configuration: what was requested and what was chosen for it."""
         return self.resolved.config
 
     @property

@@ -128,15 +128,15 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
 
 def weighed(schema: Schema, source: Source) -> str | None:
     """SHA-256 of the weights beside an array; `None` where there are none. Those of a table are among its columns."""
-    told = (
+    weights_of_parts = (
         []
         if source.form == "table"
         else [weights_of(schema, source.splits[name].read()) for name in sorted(source.splits)]
     )
     sha = hashlib.sha256()
-    for weights in told:
+    for weights in weights_of_parts:
         sha.update(b"" if weights is None else weights.numpy().tobytes())
-    return None if all(weights is None for weights in told) else sha.hexdigest()
+    return None if all(weights is None for weights in weights_of_parts) else sha.hexdigest()
 
 
 def beside(source: Source, given: Given) -> Source:
@@ -150,13 +150,13 @@ def beside(source: Source, given: Given) -> Source:
     """
     if not given or list(source.splits) != ["all"] or source.form == "table":
         raise ConfigError(f"values of a condition are for one array or tensor: {{{LABEL!r}: values}}")
-    rows, told = source.splits["all"].read(), {}
+    rows, columns = source.splits["all"].read(), {}
     for name, values in given.items():
         labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
         if labels.shape != (len(rows),):
             raise ConfigError(f"{name}: expected one label for each of {len(rows)} rows, got shape {labels.shape}")
-        told[str(name)] = labels
-    first, others = told.pop(LABEL, None), pd.DataFrame(told) if told else None
+        columns[str(name)] = labels
+    first, others = columns.pop(LABEL, None), pd.DataFrame(columns) if columns else None
     return replace(source, splits={"all": Rows(rows.values, first, beside=others)})
 
 

@@ -26,7 +26,8 @@ class DataRecord:
     weights
         SHA-256 of weights beside an array; `None` where there are none; `unknown` of a run of an earlier version.
     split
-        How the rows were divided: `random`, `time:COLUMN`, `group:COLUMN`, a path, or `told`.
+        How the rows were divided: `random`, `time:COLUMN`, `group:COLUMN`, a path, or `given`, which earlier
+        versions stored as `told`.
     container
         `tensor`, `arrow`, `polars`, or the name of another type; `None` of a run of an earlier version.
     names
@@ -120,12 +121,12 @@ class FitRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """The same in one flat dictionary, ready for JSON: of an ensemble the first member's, and `members`."""
-        told = {name: value for name, value in asdict(self.data).items() if value is not None and value != UNKNOWN}
+        facts = {name: value for name, value in asdict(self.data).items() if value is not None and value != UNKNOWN}
         known = {"path": self.data.path} | ({"weights": self.data.weights} if self.data.weighed else {})
         members = [asdict(member) for member in self.members]
         return {
             **known,
-            **told,
+            **facts,
             **({} if self.init is None else {"init": self.init}),
             "interrupted": self.interrupted,
             **members[0],
@@ -136,7 +137,7 @@ class FitRecord:
         }
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> FitRecord:
+    def from_dict(cls, facts: Mapping[str, Any]) -> FitRecord:
         """The record that `to_dict` gave.
 
         Raises
@@ -145,16 +146,16 @@ class FitRecord:
             If something is missing.
 
         """
-        data = {name: told[name] for name in DataRecord.__dataclass_fields__ if name in told}
+        data = {name: facts[name] for name in DataRecord.__dataclass_fields__ if name in facts}
         members = [
             MemberRecord(**{name: one[name] for name in MemberRecord.__dataclass_fields__ if name in one})
-            for one in told.get("members", [told])
+            for one in facts.get("members", [facts])
         ]
         return cls(
             DataRecord(**data),
             tuple(members),
-            float(told["seconds"]),
-            bool(told["interrupted"]),
-            told.get("init"),
-            tuple(Stage(**stage) for stage in told.get("continued", ())),
+            float(facts["seconds"]),
+            bool(facts["interrupted"]),
+            facts.get("init"),
+            tuple(Stage(**stage) for stage in facts.get("continued", ())),
         )

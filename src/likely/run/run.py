@@ -57,7 +57,7 @@ class Run:
     Attributes
     ----------
     config, schema, model
-        What was told, what X is, and the VAE with the selected weights.
+        The configuration, what X is, and the VAE with the selected weights.
     history
         One row per validation.
     record
@@ -170,8 +170,8 @@ class Run:
         _at_least_one("samples", samples)
         rows, _ = self.rows_of(data)
         with bar("scoring", shown=self.progress) as tick:
-            found = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
-        columns = {"log_px": found.terms["iwae"], "se_mc": found.se_mc["iwae"], "elbo": found.terms["elbo"]}
+            measured = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
+        columns = {"log_px": measured.terms["iwae"], "se_mc": measured.se_mc["iwae"], "elbo": measured.terms["elbo"]}
         return packed(container_of(data), pd.DataFrame(columns, index=index_of(rows)))
 
     def anomalies(
@@ -340,8 +340,8 @@ class Run:
 
         """
         options = SampleOptions(given, mean, with_missing, beyond_range, temperature, seed)
-        made = drawn(self, n, options)
-        return packed(self.record.data.container, made)
+        draws = drawn(self, n, options)
+        return packed(self.record.data.container, draws)
 
     save = save_as
     interpolate = interpolate
@@ -399,7 +399,7 @@ class Run:
         return continued(self, data, options, given=given)
 
     def report(self, path: str | Path | None = None, *, overwrite: bool = False) -> Path:
-        """Write the report, one self-contained HTML file; into the run directory unless told otherwise.
+        """Write the report, one self-contained HTML file; into the run directory unless another place is given.
 
         Raises
         ------
@@ -460,13 +460,13 @@ class Run:
         return self.model.p_x_z.measure
 
     def encoded(self, rows: Rows, given: Given | None = None, seed: int | None = None) -> EncodedRows:
-        """Rows checked, encoded, binarised once where that applies (by the run's seed unless told), on its device."""
-        made = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
-        if not len(made):
+        """Rows checked, encoded, binarised once where that applies (by the run's seed unless given), on its device."""
+        encoded = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
+        if not len(encoded):
             raise DataError("there are no rows")
-        note_new_holes(self.schema, made)
-        made = made.weighted(weights_of(self.schema, rows, given))
-        return made.fixed(self.config.seed if seed is None else seed).to(self.device)
+        note_new_holes(self.schema, encoded)
+        encoded = encoded.weighted(weights_of(self.schema, rows, given))
+        return encoded.fixed(self.config.seed if seed is None else seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
         """The rows that a verb is about, and a function that says what they are to the fit."""

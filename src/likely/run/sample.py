@@ -63,13 +63,13 @@ def drawn(run: Run, n: int, options: SampleOptions) -> Any:
     if events and mean:
         raise ConfigError("a mean of P(x|z) does not keep to a condition on modelled columns; leave mean out")
     y = encode_given(run.schema, _exposed(run, values, n, seed), n)
-    y, found = None if y is None else y.to(run.device), list[Conditional]()
+    y, conditionals = None if y is None else y.to(run.device), list[Conditional]()
     within = None if mean or options.beyond_range else Range.of(run.schema, free=[event.place for event in events])
     with torch.random.fork_rng(devices=[run.device] if run.device.type == "cuda" else []):
         torch.manual_seed(seed)
         if events:
-            x, found = _given_events(run, n, events, y, within)
-            tallies = [one.tally for one in found if one.tally is not None]
+            x, conditionals = _given_events(run, n, events, y, within)
+            tallies = [one.tally for one in conditionals if one.tally is not None]
         else:
             x = _plainly(run, n, y, temperature, mean=mean)
             tallies = []
@@ -81,7 +81,7 @@ def drawn(run: Run, n: int, options: SampleOptions) -> Any:
         seen[:, [event.place for event in events]] = True
     result = named(run, decode(run.schema, x, y, seen))
     if isinstance(result, pd.DataFrame):
-        result.attrs |= {"given": _told(found, n)} if found else {}
+        result.attrs |= {"given": _facts_of(conditionals, n)} if conditionals else {}
         result.attrs |= {"range": share_outside(tallies)} if tallies else {}
     tell_temperature(result, temperature)
     return result
@@ -97,15 +97,15 @@ def _exposed(run: Run, values: dict[str, Any] | None, n: int, seed: int) -> dict
 
 
 def _plainly(run: Run, n: int, y: Tensor | None, temperature: float, *, mean: bool = False) -> Tensor:
-    z, made = tempered(run.model.prior(), n, temperature), []
+    z, parts_drawn = tempered(run.model.prior(), n, temperature), []
     for part in parts(z, y):
-        law = run.model.likelihood(*part)
-        made.append((law.mean if mean else law.sample()).cpu())
-    return torch.cat(made)
+        distribution = run.model.likelihood(*part)
+        parts_drawn.append((distribution.mean if mean else distribution.sample()).cpu())
+    return torch.cat(parts_drawn)
 
 
 def _within(run: Run, x: Tensor, y: Tensor | None, within: Range, temperature: float) -> tuple[Tensor, Tally]:
-    """Rows of P(x|y, x is within the range), from rows of P(x|y); those of one y have one law."""
+    """Rows of P(x|y, x is within the range), from rows of P(x|y); those of one y have one distribution."""
     group = None if y is None else torch.unique(y, dim=0, return_inverse=True)[1].cpu()
 
     def again(rows: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ def _within(run: Run, x: Tensor, y: Tensor | None, within: Range, temperature: f
 
 
 def _apart(run: Run, given: Asked | None) -> tuple[dict[str, Any] | None, list[Event]]:
-    """The values of conditions, which the model is told, and the events on modelled columns."""
+    """The values of conditions, which the model is given, and the events on modelled columns."""
     if given is None:
         return None, []
     if isinstance(given, str):
@@ -126,18 +126,18 @@ def _apart(run: Run, given: Asked | None) -> tuple[dict[str, Any] | None, list[E
     modelled = [column.name for column in run.schema.modelled]
     if isinstance(given, Mapping):
         asked = {str(name): value for name, value in given.items()}
-        told = {name: value for name, value in asked.items() if name not in modelled or run.schema.uniform}
-        events = [(names[name], "=", _text(value)) for name, value in asked.items() if name not in told]
+        values = {name: value for name, value in asked.items() if name not in modelled or run.schema.uniform}
+        events = [(names[name], "=", _text(value)) for name, value in asked.items() if name not in values]
     else:
-        words, told, events = split_words(run.schema, given), {}, []
+        words, values, events = split_words(run.schema, given), {}, []
         for column, operator, value in words:
             if not column.condition:
                 events.append((column, operator, value))
-            elif operator != "=" or column.name in told:
+            elif operator != "=" or column.name in values:
                 raise ConfigError(f"{column.name!r} is a condition of the model: give it one value, by =")
             else:
-                told[column.name] = value
-    return told or None, read_events(run.schema, events)
+                values[column.name] = value
+    return values or None, read_events(run.schema, events)
 
 
 def _text(value: Any) -> str:
@@ -151,26 +151,26 @@ def _given_events(
     like = torch.tensor([fill(column) for column in run.schema.modelled], dtype=torch.float64).to(run.device)
     if y is None:
         with bar("drawing", shown=run.progress) as tick:
-            found = conditional(run.model, events, n, None, like=like, within=within, progress=tick)
-        return found.values.cpu(), [found]
+            drawn = conditional(run.model, events, n, None, like=like, within=within, progress=tick)
+        return drawn.values.cpu(), [drawn]
     each, which = torch.unique(y, dim=0, return_inverse=True)
     if len(each) > MOST_GIVEN:
         raise ConfigError(
             f"conditions on modelled columns go with at most {MOST_GIVEN} different values of what the model is given; "
             f"got {len(each)}"
         )
-    x, made = torch.empty((n, len(like)), dtype=torch.float64), []
+    x, drawn_by_y = torch.empty((n, len(like)), dtype=torch.float64), []
     for number, one in enumerate(each):
         place = (which == number).nonzero().squeeze(1).cpu()
-        made.append(conditional(run.model, events, len(place), one.unsqueeze(0), like=like, within=within))
-        x[place] = made[-1].values.cpu()
-    return x, made
+        drawn_by_y.append(conditional(run.model, events, len(place), one.unsqueeze(0), like=like, within=within))
+        x[place] = drawn_by_y[-1].values.cpu()
+    return x, drawn_by_y
 
 
-def _told(found: list[Conditional], n: int) -> dict[str, Any]:
+def _facts_of(conditionals: list[Conditional], n: int) -> dict[str, Any]:
     """What is known of the condition; few effective draws are warned of. Where y differs, that of the rarest."""
-    rarest = min(found, key=lambda one: one.probability)
-    few = [one for one in found if one.effective is not None and one.effective < FEW]
+    rarest = min(conditionals, key=lambda one: one.probability)
+    few = [one for one in conditionals if one.effective is not None and one.effective < FEW]
     if few:
         worst = min(few, key=lambda one: one.effective or 0.0)
         warnings.warn(

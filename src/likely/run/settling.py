@@ -37,13 +37,13 @@ def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataReco
         digest(source) if schema.beside else None,
         None if source.path is None else _absolute(data),
         weighed(schema, source),
-        str(split) if isinstance(split, str | Path) else "told",
+        str(split) if isinstance(split, str | Path) else "given",
         **form_of(data, source),
     )
 
 
 def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | None = None) -> Run:
-    """The run that a plan becomes, trained from fresh weights or from these, and stored where it is told to be."""
+    """The run that a plan becomes, trained from fresh weights or from these, and stored where an output is given."""
     out = options.out
     place = nullcontext() if out is None else claim(Path(out), overwrite=options.overwrite, data=plan.rows.source.path)
     with place as directory:

@@ -48,9 +48,9 @@ def rows_of_part(run: Run, part: str) -> Rows:
 
 def _taken(frame: pd.DataFrame, index: np.ndarray) -> pd.DataFrame:
     """Rows by their numbers, of any byte order."""
-    made = pd.DataFrame({i: column.array[index] for i, (_, column) in enumerate(frame.items())}, frame.index[index])
-    made.columns, made.attrs = frame.columns, dict(frame.attrs)
-    return made
+    taken = pd.DataFrame({i: column.array[index] for i, (_, column) in enumerate(frame.items())}, frame.index[index])
+    taken.columns, taken.attrs = frame.columns, dict(frame.attrs)
+    return taken
 
 
 def part_of(run: Run, part: str) -> Any:

@@ -71,22 +71,22 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
 
 
 def _config(begun: Run, own: Own, options: FitOptions) -> Config:
-    """The run's model, trained as it is told now: without a warm-up unless told, as z is in use already."""
+    """The run's model, trained by the options given now: without a warm-up unless requested, as z is in use already."""
     base = options.config or Config(training=TrainingConfig(warmup=0.0))
     mine, known = base.model, begun.config.model
     if mine not in (ModelConfig(), known):
         raise ConfigError("the configuration is of another model than that of the run that the fit starts from")
     base = replace(base, model=known, factories={})
-    made = base.replace(options.assigned)
+    config = base.replace(options.assigned)
     for item in fields(ModelConfig):
-        asked, has = getattr(made.model, item.name), getattr(known, item.name)
+        asked, has = getattr(config.model, item.name), getattr(known, item.name)
         if asked != has:
             raise ConfigError(f"{item.name} is {has} in the run that the fit starts from, not {asked}; leave it out")
-    return own.demanded(made)
+    return own.demanded(config)
 
 
 def _placed(source: Source, schema: Schema, options: DataOptions) -> tuple[Source, str | None]:
-    """The source with what is given beside an array in memory, and the name of the weights that are told.
+    """The source with what is given beside an array in memory, and the name of the weights that are given.
 
     Columns that are named are those of the schema.
     """

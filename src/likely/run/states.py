@@ -26,8 +26,8 @@ State = dict[str, Any]
 
 def on_cpu(state: State) -> State:
     """The state with its tensors in the main memory."""
-    made: State = _mapped(state, lambda leaf, _: leaf.cpu() if isinstance(leaf, Tensor) else leaf)
-    return made
+    moved: State = _mapped(state, lambda leaf, _: leaf.cpu() if isinstance(leaf, Tensor) else leaf)
+    return moved
 
 
 def write_states(directory: Path, states: Sequence[State]) -> None:
@@ -49,10 +49,10 @@ def write_states(directory: Path, states: Sequence[State]) -> None:
             return {"tensor": path}
         return {"number": str(leaf)} if isinstance(leaf, float) and not math.isfinite(leaf) else leaf
 
-    told = [_mapped(state, plain, str(number)) for number, state in enumerate(states)]
+    plain_states = [_mapped(state, plain, str(number)) for number, state in enumerate(states)]
     folder, step = directory / CHECKPOINTS, str(sum(state["outcome"]["steps"] for state in states))
     with filled_folder(folder / step) as half:
-        write(half / STATE[0], json.dumps(told, allow_nan=False) + "\n")
+        write(half / STATE[0], json.dumps(plain_states, allow_nan=False) + "\n")
         write(half / STATE[1], save_tensors(tensors))
         for earlier in folder.iterdir():
             if earlier != half:
@@ -93,7 +93,7 @@ def are_of(states: Sequence[State], record: FitRecord) -> bool:
 
 
 def _mapped(value: Any, leaf: Callable[[Any, str], Any], path: str = "") -> Any:
-    """The same nest of dictionaries and lists with each leaf, told its path, replaced."""
+    """The same nest of dictionaries and lists with each leaf replaced by a function of the leaf and its path."""
     if isinstance(value, dict):
         return {name: _mapped(part, leaf, f"{path}/{name}") for name, part in value.items()}
     if isinstance(value, list):

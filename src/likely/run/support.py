@@ -43,8 +43,8 @@ def demand_mass(model: Model, rows: EncodedRows, numbers: np.ndarray) -> None:
     size = max(1, CELLS // max(1, parameters))
     for first in range(0, len(rows), size):
         batch = rows.evaluation_batch(torch.arange(first, min(first + size, len(rows)), device=device))
-        law = model.likelihood_from(torch.zeros(len(batch), parameters, device=device), batch.covariates)
-        outside = ~(law.log_prob(batch.values) > -torch.inf)
+        distribution = model.likelihood_from(torch.zeros(len(batch), parameters, device=device), batch.covariates)
+        outside = ~(distribution.log_prob(batch.values) > -torch.inf)
         if batch.observed is not None:
             outside &= batch.observed
         if outside.any():

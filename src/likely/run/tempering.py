@@ -65,9 +65,9 @@ def statement(temperature: float) -> dict[str, Any]:
 
 def tell_temperature(result: Any, temperature: float) -> None:
     """Say that rows are no draws of P(x): in a warning, and a frame in its attributes."""
-    told = statement(temperature)
-    if not told:
+    facts = statement(temperature)
+    if not facts:
         return
     if hasattr(result, "attrs"):
-        result.attrs[TEMPERATURE] = told
-    warnings.warn(told["meaning"], stacklevel=4)
+        result.attrs[TEMPERATURE] = facts
+    warnings.warn(facts["meaning"], stacklevel=4)

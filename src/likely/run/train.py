@@ -35,7 +35,7 @@ def train(
     config: TrainingConfig | None = None,
     seed: int = 0,
     monitors: Sequence[Monitor] = (),
-    **told: Any,
+    **keywords: Any,
 ) -> Run:
     """Maximise an objective over some rows; the model is left with the best weights by validation ELBO.
 
@@ -52,13 +52,13 @@ def train(
         Of a data set whose items hold several things: the place or the name of x in an item.
     validation
         Rows that choose weights and stopping, in the form of the data, in memory. Then all of the data trains, and no
-        test rows are kept back; what is given beside an array (`condition`, `weight`, `exposure`) is told for the rows
+        test rows are kept back; what is given beside an array (`condition`, `weight`, `exposure`) is given for the rows
         of the data, then for these. Unless given, the data are divided as in `likely.fit`: 80/10/10, by the seed.
     objective, config, seed
         The ELBO, the defaults (128 rows a step, at rate 0.002) and 0 unless given.
     monitors
-        Objects that are told of each step, each validation and the end.
-    **told
+        Objects that are called after each step, each validation and the end.
+    **keywords
         What else `likely.fit` takes: `out`, `condition`, `column`, `weight`, `exposure`, `binarize`, `split`, ...
 
     Returns
@@ -72,7 +72,7 @@ def train(
         If there are too few rows, or the likelihood gives a value no mass whatever its parameters; or validation rows
         are of another form, with other columns or of another shape.
     ConfigError
-        If the model is of rows of another shape, or does not take them; or `split` is told besides validation rows.
+        If the model is of rows of another shape, or does not take them; or `split` is given besides validation rows.
 
     Examples
     --------
@@ -89,13 +89,13 @@ def train(
     """
     rows = gathered(data, field)
     if validation is not None:
-        if "split" in told:
+        if "split" in keywords:
             raise ConfigError("validation rows and split both say which rows validate: give one of them")
         held = gathered(validation, field if isinstance(validation, Dataset) else None)
         whole = joined(rows, held)
-        told["split"] = Division.of(np.arange(len(rows)), np.arange(len(rows), len(whole)))
+        keywords["split"] = Division.of(np.arange(len(rows)), np.arange(len(rows), len(whole)))
         rows = whole
     chosen = config or TrainingConfig()
     chosen = replace(chosen, batch_size=chosen.batch_size or BATCH, learning_rate=chosen.learning_rate or DEFAULT_RATE)
     base = Config(training=chosen, seed=seed)
-    return fit(rows, model=model, objective=objective, config=base, monitors=monitors, **told)
+    return fit(rows, model=model, objective=objective, config=base, monitors=monitors, **keywords)

@@ -37,7 +37,7 @@ class Traverse:
     Attributes
     ----------
     dimensions
-        Which numbers of z were moved, the one that changes x most first, unless they were told.
+        Which numbers of z were moved, the one that changes x most first, unless they were given.
     z
         Their values, `(dimensions, steps)`.
     rows
@@ -82,8 +82,10 @@ def interpolate(run: Run, a: int, b: int, n: int = 8, *, data: Any = None, given
         raise ConfigError("z is discrete codes here, and nothing lies between two of them; decode codes of your own")
     ends, y = _codes(run, [a, b], data, given)
     t = torch.linspace(0, 1, n, dtype=ends.dtype).unsqueeze(1)
-    made = means_at(run, _arc(ends, t) if space == "sphere" else ends[:1] + t * (ends[1:] - ends[:1]), _same(run, y, n))
-    return packed(run.record.data.container, named(run, made))
+    means = means_at(
+        run, _arc(ends, t) if space == "sphere" else ends[:1] + t * (ends[1:] - ends[:1]), _same(run, y, n)
+    )
+    return packed(run.record.data.container, named(run, means))
 
 
 def traverse(
@@ -128,30 +130,30 @@ def traverse(
     if n < 2 or not isinstance(span, Real) or not 0 < span < math.inf:
         raise ConfigError(f"n must be at least 2 and span a number above 0; got {n} and {span}")
     model = run.model.members[0]
-    told = tuple(range(model.latent)) if count is not None else tuple(_whole("dimensions", one) for one in asked)
-    if any(not 0 <= one < model.latent for one in told) or not told or (count is not None and count < 1):
+    walked = tuple(range(model.latent)) if count is not None else tuple(_whole("dimensions", one) for one in asked)
+    if any(not 0 <= one < model.latent for one in walked) or not walked or (count is not None and count < 1):
         raise ConfigError(f"z has the dimensions 0 to {model.latent - 1}; got {dimensions}")
     if row is None:
         start, known = None, encode_given(run.schema, given, 1)
         y = None if known is None else known.to(run.device)
     else:
         start, y = _codes(run, [_whole("row", row)], data, given)
-    z, values = _lines(run, start, list(told), n, float(span))
+    z, values = _lines(run, start, list(walked), n, float(span))
     if not np.isfinite(values).all():
         raise ConfigError(f"span {span:g} leads to numbers of z that are infinite; take a smaller one")
     moved = means_at(run, z, _same(run, y, len(z)))
     if count is not None:
-        order = np.argsort(-_change(moved, len(told), n), kind="stable")[:count]
+        order = np.argsort(-_change(moved, len(walked), n), kind="stable")[:count]
         kept = (order[:, None] * n + np.arange(n)).ravel()
         moved = moved.iloc[kept].reset_index(drop=True) if isinstance(moved, pd.DataFrame) else moved[kept]
-        told, values = tuple(int(one) for one in order), values[order]
+        walked, values = tuple(int(one) for one in order), values[order]
     if isinstance(moved, pd.DataFrame):
         result = named(run, moved)
-        for name, column in (("z", values.ravel()), ("dimension", np.repeat(told, n))):
+        for name, column in (("z", values.ravel()), ("dimension", np.repeat(walked, n))):
             result.insert(0, _free(name, result), column)
     else:
-        result = moved.reshape(len(told), n, *moved.shape[1:])
-    return Traverse(tuple(told), values, packed(run.record.data.container, result))
+        result = moved.reshape(len(walked), n, *moved.shape[1:])
+    return Traverse(tuple(walked), values, packed(run.record.data.container, result))
 
 
 def _free(name: str, frame: pd.DataFrame) -> str:
@@ -194,8 +196,8 @@ def _arc(ends: Tensor, t: Tensor) -> Tensor:
     angle = torch.arccos((ends[0] @ ends[1]).clamp(-1, 1))
     if angle < 1e-6:
         return ends[:1].expand(len(t), -1)
-    made: Tensor = torch.sin((1 - t) * angle) * ends[:1] + torch.sin(t * angle) * ends[1:]
-    return torch.nn.functional.normalize(made, dim=-1)
+    between: Tensor = torch.sin((1 - t) * angle) * ends[:1] + torch.sin(t * angle) * ends[1:]
+    return torch.nn.functional.normalize(between, dim=-1)
 
 
 @torch.no_grad()

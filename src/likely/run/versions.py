@@ -10,5 +10,5 @@ __all__ = ["versions"]
 
 def versions() -> dict[str, str]:
     """Versions of what numbers depend on."""
-    found = {name: version(name) for name in ("likely", "torch", "numpy")}
-    return {**found, "python": platform.python_version()}
+    versions_of = {name: version(name) for name in ("likely", "torch", "numpy")}
+    return {**versions_of, "python": platform.python_version()}

@@ -127,10 +127,10 @@ def tails(
         place = (which == number).nonzero().squeeze(1)
         like = rows.stored(int(place[0]), int(place[0]) + 1).values[0]
         drawn = _drawn(model, like, mask.view(seen.shape[1:]), covariates, seed)
-        found = evidence(model, drawn, samples=samples, seed=seed).terms["iwae"]
+        drawn_log_px = evidence(model, drawn, samples=samples, seed=seed).terms["iwae"]
         mine = log_px[place.cpu().numpy()]
-        tail[place.cpu().numpy()] = (1 + (found[:, None] <= mine + 1e-9).sum(0)) / (1 + SIMULATED)
-        depth[place.cpu().numpy()] = (found.mean() - mine) / max(float(found.std()), 1e-9)
+        tail[place.cpu().numpy()] = (1 + (drawn_log_px[:, None] <= mine + 1e-9).sum(0)) / (1 + SIMULATED)
+        depth[place.cpu().numpy()] = (drawn_log_px.mean() - mine) / max(float(drawn_log_px.std()), 1e-9)
         if progress:
             progress(number + 1, len(masks))
     return tail, depth

@@ -69,13 +69,13 @@ def ask(
 
     """
     events = recorded(events, model.p_x_z)
-    found = _once(model, rows, events, like, samples, seed, progress)
-    while samples * DRAWS_FACTOR <= MAX_DRAWS and len(poor := (found.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)):
+    answers = _once(model, rows, events, like, samples, seed, progress)
+    while samples * DRAWS_FACTOR <= MAX_DRAWS and len(poor := (answers.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)):
         samples *= DRAWS_FACTOR
         again = _once(model, rows.take(poor), events, like, samples, seed, None)
         for name in ("probability", "se", "ess"):
-            getattr(found, name)[poor] = getattr(again, name)
-    return found
+            getattr(answers, name)[poor] = getattr(again, name)
+    return answers
 
 
 def _once(

@@ -117,12 +117,12 @@ def _modes(model: Model, draws: Draws) -> Tensor:
     best = draws.weights.topk(min(MAX_CANDIDATES, len(draws.z)), 0).indices
     z = draws.z.gather(0, best.unsqueeze(-1).expand(*best.shape, draws.z.shape[-1]))
     candidates = model.likelihood(z, draws.batch.covariates).mode.to(torch.float64)
-    found, atoms = _log_prob(model, draws, candidates), atoms_of(model.p_x_z)
+    log_p, atoms = _log_prob(model, draws, candidates), atoms_of(model.p_x_z)
     if atoms is None:
-        return candidates.gather(0, found.argmax(0, keepdim=True)).squeeze(0)
+        return candidates.gather(0, log_p.argmax(0, keepdim=True)).squeeze(0)
     points = atoms.T.to(candidates).unsqueeze(1).expand(-1, *candidates.shape[1:])
     held = (candidates.unsqueeze(1) == points).any(1)
-    smooth = candidates.gather(0, found.masked_fill(held, -torch.inf).argmax(0, keepdim=True)).squeeze(0)
+    smooth = candidates.gather(0, log_p.masked_fill(held, -torch.inf).argmax(0, keepdim=True)).squeeze(0)
     mass = torch.where(points.isnan(), 0.0, _log_prob(model, draws, points.nan_to_num()).exp())
     share, place = mass.max(0)
     return torch.where(share > 1 - mass.sum(0), points.gather(0, place.unsqueeze(0)).squeeze(0), smooth)
@@ -130,10 +130,10 @@ def _modes(model: Model, draws: Draws) -> Tensor:
 
 def _log_prob(model: Model, draws: Draws, candidates: Tensor) -> Tensor:
     """log Σ_k w_k P(x_j|z_k) of each candidate: `(candidates, rows, *event)`, float64."""
-    found = torch.full_like(candidates, -torch.inf)
+    log_p = torch.full_like(candidates, -torch.inf)
     for weight, p_x_z in _weighed(model, draws):
         wide = weight.log().view(*weight.shape, *[1] * (candidates.dim() - 2))
         for number, candidate in enumerate(candidates):
             each = torch.logsumexp(wide + p_x_z.log_prob(candidate).to(torch.float64), 0)
-            found[number] = torch.logaddexp(found[number], each)
-    return found
+            log_p[number] = torch.logaddexp(log_p[number], each)
+    return log_p

@@ -46,14 +46,14 @@ def probability(p_x_z: Distribution, event: Event, like: Tensor) -> Tensor:
 def recorded(events: Sequence[Event], likelihood: Likelihood) -> list[Event]:
     """The events; where a grid's numbers have densities, the intervals that are recorded as what is asked for."""
     dense = measured(likelihood, "density").expand(likelihood.event_shape)
-    made = []
+    wider = []
     for event in events:
         if event.step is not None and dense[event.place]:
             half = event.step / 2
-            made.append(replace(event, low=event.low - half, high=event.high + half, step=None))
+            wider.append(replace(event, low=event.low - half, high=event.high + half, step=None))
         else:
-            made.append(event)
-    return made
+            wider.append(event)
+    return wider
 
 
 def codes(p_x_z: Distribution, place: int) -> Tensor:

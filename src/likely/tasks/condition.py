@@ -123,25 +123,25 @@ class _Asked:
     def weighed(self, count: int) -> tuple[Tensor, Tensor]:
         """Draws of z ~ P(z), and P(c|z), float64."""
         z = self.model.prior().sample(torch.Size((count,)))
-        found = []
+        weights = []
         for part in z.split(CHUNK_ROWS):
             p_x_z = self.p_x_z(part)
             p = torch.ones(len(part), dtype=torch.float64, device=z.device)
             for event in self.events:
                 p = p * probability(p_x_z, event, self.like.expand(len(part), -1))
-            found.append(p)
-        return z, torch.cat(found)
+            weights.append(p)
+        return z, torch.cat(weights)
 
     def finished(self, z: Tensor) -> Tensor:
         """x ~ P(x|z, c): `(rows, columns)`, float64."""
-        made = []
+        parts = []
         for part in z.split(CHUNK_ROWS):
             p_x_z = self.p_x_z(part)
             x = p_x_z.sample().to(torch.float64)
             for event in self.events:
                 x[:, event.place] = _truncated(p_x_z, event, self.like.expand(len(x), -1))
-            made.append(x)
-        return torch.cat(made)
+            parts.append(x)
+        return torch.cat(parts)
 
 
 class _Accepted:
@@ -218,18 +218,18 @@ class _Chosen:
 
 
 def _chosen(asked: _Asked, z: Tensor, p: Tensor, n: int, progress: Progress | None) -> _Chosen:
-    wanted, found = min(MAX_DRAWS, max(MIN_DRAWS, 20 * n)), _Chosen(z, p)
-    while found.tried < wanted or (found.effective < MIN_EFFECTIVE and found.tried < MAX_DRAWS):
+    wanted, chosen = min(MAX_DRAWS, max(MIN_DRAWS, 20 * n)), _Chosen(z, p)
+    while chosen.tried < wanted or (chosen.effective < MIN_EFFECTIVE and chosen.tried < MAX_DRAWS):
         z, p = asked.weighed(MIN_DRAWS)
-        found = _Chosen(torch.cat([found.z, z]), torch.cat([found.p, p]))
+        chosen = _Chosen(torch.cat([chosen.z, z]), torch.cat([chosen.p, p]))
         if progress:
-            progress(min(n, int(n * found.tried / MAX_DRAWS)), n)
-    if not found.effective >= 2:
+            progress(min(n, int(n * chosen.tried / MAX_DRAWS)), n)
+    if not chosen.effective >= 2:
         raise DataError(
-            f"the condition is practically impossible under the model: of {found.tried:,} draws of z "
-            f"{'none makes' if found.effective == 0 else 'one alone makes'} it possible"
+            f"the condition is practically impossible under the model: of {chosen.tried:,} draws of z "
+            f"{'none makes' if chosen.effective == 0 else 'one alone makes'} it possible"
         )
-    return found
+    return chosen
 
 
 def _truncated(p_x_z: Distribution, event: Event, like: Tensor) -> Tensor:

@@ -115,21 +115,23 @@ def impute(
     """
     asked, samples = _Asked(options, within), options.samples
     final = samples * DRAWS_FACTOR > MAX_DRAWS
-    found = _once(model, rows, asked, samples, final, progress)
+    imputed = _once(model, rows, asked, samples, final, progress)
     while not final:
         samples *= DRAWS_FACTOR
         final = samples * DRAWS_FACTOR > MAX_DRAWS
-        poor = (found.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
+        poor = (imputed.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
         if not len(poor):
             break
         again = _once(model, rows.take(poor), asked, samples, final, None)
-        pairs = [(getattr(found, name), getattr(again, name)) for name in ("value", "deviation", "ess")]
-        if found.tally is not None and again.tally is not None:
-            pairs += [(getattr(found.tally, name), getattr(again.tally, name)) for name in ("tried", "inside", "worst")]
+        pairs = [(getattr(imputed, name), getattr(again, name)) for name in ("value", "deviation", "ess")]
+        if imputed.tally is not None and again.tally is not None:
+            pairs += [
+                (getattr(imputed.tally, name), getattr(again.tally, name)) for name in ("tried", "inside", "worst")
+            ]
         for whole, part in pairs:
             whole[poor] = part
-        found.draws[:, poor] = again.draws
-    return found
+        imputed.draws[:, poor] = again.draws
+    return imputed
 
 
 @dataclass(frozen=True)
@@ -141,14 +143,14 @@ class _Asked:
 def _once(
     model: Model, rows: EncodedRows, asked: _Asked, samples: int, final: bool, progress: Progress | None
 ) -> Imputed:
-    made: list[tuple[Tensor, ...]] = []
+    parts: list[tuple[Tensor, ...]] = []
     tallies: list[Tally] = []
     for known in posterior_draws(model, rows, samples=samples, seed=asked.options.seed, progress=progress):
         cells, count = _summary(model, known, asked), known.chunk.count
-        drawn, tally = _drawn(model, known, asked, asked.options.seed + len(made), final)
-        made.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
+        drawn, tally = _drawn(model, known, asked, asked.options.seed + len(parts), final)
+        parts.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
         tallies += [] if tally is None else [tally]
-    value, deviation, drawn, ess = (torch.cat(part) for part in zip(*made, strict=True))
+    value, deviation, drawn, ess = (torch.cat(part) for part in zip(*parts, strict=True))
     whole = [torch.cat([getattr(one, name) for one in tallies]) for name in ("tried", "inside", "worst") if tallies]
     return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), Tally(*whole) if whole else None)
 
@@ -183,8 +185,10 @@ def _drawn(model: Model, known: Draws, asked: _Asked, seed: int, final: bool) ->
             of = row[items]
             z = known.z[torch.multinomial(weights[of], 1).squeeze(1), of]
             parts = zip(z.split(CHUNK_ROWS), of.split(CHUNK_ROWS), strict=True)
-            made = [model.likelihood(z, None if (y := batch.covariates) is None else y[i]).sample() for z, i in parts]
-            return torch.cat(made).to(torch.float64)
+            parts_drawn = [
+                model.likelihood(z, None if (y := batch.covariates) is None else y[i]).sample() for z, i in parts
+            ]
+            return torch.cat(parts_drawn).to(torch.float64)
 
         kept, tally = keep(x[:, :count].flatten(0, 1), again, asked.within, group=row, drawn=bound[row])
     x[:, :count] = kept.unflatten(0, (draws, count))

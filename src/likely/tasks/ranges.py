@@ -145,10 +145,10 @@ def keep(
         inside.index_add_(0, group[of], good.long())
         outside.index_add_(0, group[of], beyond.long())
         good, each = good.view(-1, len(open_)), x.view(-1, len(open_), x.shape[1])
-        found, place = good.any(0), good.int().argmax(0)
-        values[open_[found]] = each[place, torch.arange(len(open_), device=x.device)][found]
+        kept, place = good.any(0), good.int().argmax(0)
+        values[open_[kept]] = each[place, torch.arange(len(open_), device=x.device)][kept]
         tally = Tally(tried, inside, outside.argmax(1))
-        open_ = open_[~found]
+        open_ = open_[~kept]
         open_ = open_[~tally.hopeless[group[open_]]]
         if not len(open_):
             return values, tally

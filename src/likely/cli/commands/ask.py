@@ -43,5 +43,5 @@ def ask(
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    found = fitted.ask(data, events, given=given_values(given), samples=samples, seed=seed)
-    deliver(fitted.schema, numbered(fitted, data, found), output, overwrite=overwrite, json=json)
+    answers = fitted.ask(data, events, given=given_values(given), samples=samples, seed=seed)
+    deliver(fitted.schema, numbered(fitted, data, answers), output, overwrite=overwrite, json=json)

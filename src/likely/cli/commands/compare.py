@@ -36,27 +36,28 @@ def compare(
     from likely.cli.loading import opened
     from likely.cli.options import given_values
 
-    found = likely.compare(
+    comparison = likely.compare(
         [opened(run, device) for run in runs], data, given=given_values(given) or None, samples=samples, seed=seed
     )
     if json:
-        show.document(found.to_dict())
+        show.document(comparison.to_dict())
         return
-    show.say(show.IDENTITY, _table(found))
-    for name, given_ in zip(found.runs, found.given, strict=True):
+    show.say(show.IDENTITY, _table(comparison))
+    for name, given_ in zip(comparison.runs, comparison.given, strict=True):
         if given_:
             show.say(f"{name} is of P(x|{', '.join(given_)})")
-    alike = len(set(found.split)) == 1
-    for name, split in () if alike else zip(found.runs, found.split, strict=True):
+    alike = len(set(comparison.split)) == 1
+    for name, split in () if alike else zip(comparison.runs, comparison.split, strict=True):
         show.say(f"to {name} the rows are: {split}")
-    what = f"{found.rows} rows ({found.split[0]})" if alike else f"{found.rows} rows"
+    what = f"{comparison.rows} rows ({comparison.split[0]})" if alike else f"{comparison.rows} rows"
     show.say(
-        f"{what}, measure: {found.measure}, K {found.samples}, seed {found.seed}; {found.counting}; differences are "
+        f"{what}, measure: {comparison.measure}, K {comparison.samples}, "
+        f"seed {comparison.seed}; {comparison.counting}; differences are "
         "row by row: se over rows, se_mc from sampling z"
     )
 
 
-def _table(found: Comparison) -> Any:
+def _table(comparison: Comparison) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -64,7 +65,7 @@ def _table(found: Comparison) -> Any:
         table.add_column(name)
     for name in ("nats/row", "se", "se_mc", "more than the first", "se", "se_mc"):
         table.add_column(name, justify="right")
-    for _, line in found.frame().iterrows():
+    for _, line in comparison.frame().iterrows():
         less = line["difference"] == line["difference"]
         numbers = [f"{line['nats']:.3f}", f"{line['se']:.3f}", f"{line['se_mc']:.4f}"]
         parts = (("difference", "+.3f"), ("difference_se", ".3f"), ("difference_se_mc", ".4f"))

@@ -41,9 +41,9 @@ def evaluate(
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    found = fitted.assess(
+    assessment = fitted.assess(
         data, given=given_values(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
     )
     if output is not None:
-        save_frame(numbered(fitted, data, found.frame()), output, overwrite=overwrite)
-    show.ledger(found.ledger, json=json)
+        save_frame(numbered(fitted, data, assessment.frame()), output, overwrite=overwrite)
+    show.ledger(assessment.ledger, json=json)

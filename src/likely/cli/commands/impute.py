@@ -38,7 +38,7 @@ def impute(
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    made = fitted.impute(
+    filled = fitted.impute(
         data,
         given=given_values(given),
         draws=draws,
@@ -48,5 +48,5 @@ def impute(
         samples=samples,
         seed=seed,
     )
-    deliver(fitted.schema, one_document(made), output, overwrite=overwrite, json=json)
-    tell_range(made[0] if draws else made)
+    deliver(fitted.schema, one_document(filled), output, overwrite=overwrite, json=json)
+    tell_range(filled[0] if draws else filled)

@@ -57,7 +57,7 @@ def inspect(
     from likely.cli.options import pairs, size
 
     ready(output, overwrite=overwrite)
-    found = likely.inspect(
+    inspected = likely.inspect(
         data,
         column=pairs(column, "--column"),
         condition=condition or (),
@@ -74,4 +74,4 @@ def inspect(
         split=split,
         seed=seed,
     )
-    inspection(found, name=data, output=output, json=json)
+    inspection(inspected, name=data, output=output, json=json)

@@ -30,5 +30,5 @@ def interpolate(
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    made = fitted.interpolate(a, b, n, data=data, given=given_values(given) or None)
-    deliver(fitted.schema, made, output, overwrite=overwrite, json=json, columns=n)
+    rows = fitted.interpolate(a, b, n, data=data, given=given_values(given) or None)
+    deliver(fitted.schema, rows, output, overwrite=overwrite, json=json, columns=n)

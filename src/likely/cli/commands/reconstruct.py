@@ -23,5 +23,5 @@ def reconstruct(
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
-    made = fitted.reconstruct(data, given=given_values(given))
-    deliver(fitted.schema, made, output, overwrite=overwrite, json=json)
+    rows = fitted.reconstruct(data, given=given_values(given))
+    deliver(fitted.schema, rows, output, overwrite=overwrite, json=json)

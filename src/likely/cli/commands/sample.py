@@ -51,8 +51,10 @@ def sample(
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
     options = SampleOptions(given or None, mean, with_missing or with_holes, beyond_range, temperature, seed)
-    made = drawn(fitted, n, options)
-    tell_given(made)
+    draws = drawn(fitted, n, options)
+    tell_given(draws)
     said = statement(temperature)
-    deliver(fitted.schema, made, output, overwrite=overwrite, json=json, beside={"temperature": said} if said else None)
-    tell_range(made)
+    deliver(
+        fitted.schema, draws, output, overwrite=overwrite, json=json, beside={"temperature": said} if said else None
+    )
+    tell_range(draws)

@@ -38,9 +38,9 @@ def traverse(
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
     which = _dimensions(dimensions)
-    found = fitted.traverse(n=n, dimensions=which, span=span, row=row, data=data, given=given_values(given) or None)
-    print(f"dimensions of z, a line each: {', '.join(map(str, found.dimensions))}", file=sys.stderr)
-    deliver(fitted.schema, _lines(found.rows, output), output, overwrite=overwrite, json=json, columns=n)
+    walk = fitted.traverse(n=n, dimensions=which, span=span, row=row, data=data, given=given_values(given) or None)
+    print(f"dimensions of z, a line each: {', '.join(map(str, walk.dimensions))}", file=sys.stderr)
+    deliver(fitted.schema, _lines(walk.rows, output), output, overwrite=overwrite, json=json, columns=n)
 
 
 def _dimensions(text: str) -> int | list[int]:

@@ -151,23 +151,23 @@ def tune(
     chains = 2 * CHAINS if precise else CHAINS
 
     def judge(path: AnnealingPath) -> Bidirectional:
-        found = bidirectional(model, judged, path.spread(temperatures, chains), seed=seed)
+        bounds = bidirectional(model, judged, path.spread(temperatures, chains), seed=seed)
         if progress:
             progress(temperatures, most)
-        return found
+        return bounds
 
     path = _path(model, pilot, seed, from_prior=False)
-    found = judge(path)
-    if found.excess(wanted) > 1:
+    bounds = judge(path)
+    if bounds.excess(wanted) > 1:
         other = _path(model, pilot, seed, from_prior=True)
         tried = judge(other)
-        if tried.pinch < found.pinch:
-            path, found = other, tried
-    while found.excess(wanted) > 1 and temperatures < most:
-        factor = min(8.0, max(1.5, 1.2 * found.excess(wanted)))
+        if tried.pinch < bounds.pinch:
+            path, bounds = other, tried
+    while bounds.excess(wanted) > 1 and temperatures < most:
+        factor = min(8.0, max(1.5, 1.2 * bounds.excess(wanted)))
         temperatures = min(most, math.ceil(temperatures * factor))
-        found = judge(path)
-    return found
+        bounds = judge(path)
+    return bounds
 
 
 @torch.no_grad()

@@ -262,11 +262,11 @@ class NumericCells:
             return self._log_mass(seen, u, deviation)
         each = deviation.dim() > 1 and deviation.shape[-2] == rows
         parts = [slice(first, first + size) for first in range(0, rows, size)]
-        made = [
+        masses = [
             self._log_mass(seen.take(part), u[..., part, :], deviation[..., part, :] if each else deviation)
             for part in parts
         ]
-        return torch.cat(made, -2)
+        return torch.cat(masses, -2)
 
     def _log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
         density = torch.where(self.continuous, 1 / (deviation * self.scale), 0.0)

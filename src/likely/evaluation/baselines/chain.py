@@ -172,19 +172,22 @@ def adjusted(chains: Sequence[Chain], held: Sequence[Seen]) -> tuple[Adjustment,
     cells, seen = chains[0].cells, Seen.joined(held)
     parts = [chain.likeliest(rows) for chain, rows in zip(chains, held, strict=True)]
     u, deviations = (torch.cat(part) for part in zip(*parts, strict=True))
-    found, mixed = Adjustment.none(len(cells)), cells.atoms.some
+    adjustment, mixed = Adjustment.none(len(cells)), cells.atoms.some
     if mixed.any():
         beside = seen.beside.to(u.dtype)
         count, enough = beside.sum(0).clamp_min(1), mixed & (beside.sum(0) > 1)
         offset = torch.where(enough, (beside * u).sum(0) / count, 0.0)
         variance = ((beside * (u - offset).square()).sum(0) + MIN_SQUARES) / count
-        found = Adjustment(offset, torch.where(enough, variance.sqrt(), 1.0))
-    score = found.log_mass(cells, seen, u, deviations).sum(0)
+        adjustment = Adjustment(offset, torch.where(enough, variance.sqrt(), 1.0))
+    score = adjustment.log_mass(cells, seen, u, deviations).sum(0)
     if cells.continuous.all():
-        return found, float(score.sum())
+        return adjustment, float(score.sum())
     fits = torch.stack([cells.log_mass(seen, u / f, deviations * f).sum(0) for f in STRETCHES])
     choices = torch.tensor(STRETCHES, dtype=torch.float64)
     best, number = (fits - RELUCTANCE * choices.log().square()[:, None]).max(0)
     moved = cells.continuous | (mixed & (score > best))
-    offset, stretch = torch.where(moved, found.offset, 0.0), torch.where(moved, found.stretch, choices[number])
+    offset, stretch = (
+        torch.where(moved, adjustment.offset, 0.0),
+        torch.where(moved, adjustment.stretch, choices[number]),
+    )
     return Adjustment(offset, stretch), float(torch.where(moved, score, best).sum())

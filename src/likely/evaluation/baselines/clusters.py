@@ -87,22 +87,22 @@ def _full(training: Training, seed: int) -> tuple[Chain, str]:
     choices += [(n, floor) for n in COUNTS if len(y) >= n * (len(cells) + 2) for floor in FLOORS]
 
     def fitted(rows: np.ndarray, count: int, floor: float, start: Chain | None = None) -> Chain:
-        found = _em(rows, count, "full", floor, seed, start)
-        numbers = (found.weights_, found.means_, found.covariances_)
+        mixture = _em(rows, count, "full", floor, seed, start)
+        numbers = (mixture.weights_, mixture.means_, mixture.covariances_)
         return Chain.of(cells, *(torch.as_tensor(np.asarray(number), dtype=torch.float64) for number in numbers))
 
     chosen, number = _best((fitted(y, *choice).calibrated(held) for choice in choices), held)
-    made = fitted(np.concatenate([y, held.y.numpy()]), *choices[number], chosen)
+    chain = fitted(np.concatenate([y, held.y.numpy()]), *choices[number], chosen)
     count = choices[number][0]
-    return replace(made, adjustment=chosen.adjustment), f"{count} components with full covariances"
+    return replace(chain, adjustment=chosen.adjustment), f"{count} components with full covariances"
 
 
 def _tied(training: Training, single: Chain, ridge: float, seed: int) -> tuple[Chain, str]:
-    found, y = training.without[0], _some(training)
-    vectors = leading(found.covariance, FULL_DIMS)[1]
+    moments, y = training.without[0], _some(training)
+    vectors = leading(moments.covariance, FULL_DIMS)[1]
 
     def scores(rows: Tensor) -> np.ndarray:
-        return np.asarray(((rows - found.mean) @ vectors).numpy())
+        return np.asarray(((rows - moments.mean) @ vectors).numpy())
 
     counts = [count for count in TIED_COUNTS if count <= len(y) // 5]
     groups = [None, *(_em(scores(y), count, "diag", 1e-4, seed) for count in counts)]
@@ -113,23 +113,23 @@ def _tied(training: Training, single: Chain, ridge: float, seed: int) -> tuple[C
                 return torch.ones((len(rows), 1), dtype=torch.float64)
             return torch.from_numpy(group.predict_proba(scores(rows)))
 
-        total = training.moments if all_rows else found
-        made = _one_step(training.parts(all_rows=all_rows), total, response, ridge, training.cells)
-        return replace(made, adjustment=single.adjustment)
+        total = training.moments if all_rows else moments
+        chain = _one_step(training.parts(all_rows=all_rows), total, response, ridge, training.cells)
+        return replace(chain, adjustment=single.adjustment)
 
     _, number = _best((fitted(group, all_rows=False) for group in groups), training.folds[0])
     what = f"{(1, *counts)[number]} components with one covariance for all"
     return fitted(groups[number], all_rows=True), what
 
 
-def _one_step(parts: Iterable[Seen], found: Moments, response: Response, ridge: float, cells: NumericCells) -> Chain:
+def _one_step(parts: Iterable[Seen], moments: Moments, response: Response, ridge: float, cells: NumericCells) -> Chain:
     """The maximisation step of means, one row at the common mean added to each, and of the covariance within."""
     count, total = torch.zeros(1, dtype=torch.float64), torch.zeros((1, len(cells)), dtype=torch.float64)
     for part in parts:
         share = response(part.y)
-        count, total = count + share.sum(0), total + share.T @ (part.y - found.mean)
+        count, total = count + share.sum(0), total + share.T @ (part.y - moments.mean)
     centres, kept = total / count.clamp_min(1e-12)[:, None], count / (count + 1)
-    lost = (count / found.rows * kept * (2 - kept))[:, None] * centres
-    within = found.covariance - centres.T @ lost + ridge * torch.eye(len(cells), dtype=torch.float64)
+    lost = (count / moments.rows * kept * (2 - kept))[:, None] * centres
+    within = moments.covariance - centres.T @ lost + ridge * torch.eye(len(cells), dtype=torch.float64)
     weights = (count + 1) / (count + 1).sum()
-    return Chain.of(cells, weights, found.mean + kept[:, None] * centres, within[None])
+    return Chain.of(cells, weights, moments.mean + kept[:, None] * centres, within[None])

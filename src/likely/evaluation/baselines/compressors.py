@@ -48,7 +48,7 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
     codes, cells = _codes(schema, rows), len(rows) * schema.dims
     data = _bytes(schema, codes)
     how = "as one string of bytes, " + ("row by row" if schema.uniform else "column by column")
-    found = {
+    sizes = {
         "gzip": (len(gzip.compress(data, 9, mtime=0)), f"gzip -9 of all rows {how}, header included"),
         "xz": (len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)), f"xz -9e of all rows {how}, header included"),
     }
@@ -56,10 +56,10 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
     if pictures is not None:
         from PIL import features
 
-        found["png"] = _smaller(pictures, "PNG")
+        sizes["png"] = _smaller(pictures, "PNG")
         if features.check("webp"):
-            found["webp"] = _smaller(pictures, "WEBP")
-    return [Baseline(name, None, 8 * size / cells, kind) for name, (size, kind) in found.items()]
+            sizes["webp"] = _smaller(pictures, "WEBP")
+    return [Baseline(name, None, 8 * size / cells, kind) for name, (size, kind) in sizes.items()]
 
 
 def _codes(schema: Schema, rows: EncodedRows) -> np.ndarray:
@@ -133,9 +133,9 @@ def _split(pictures: np.ndarray, size: int) -> list[np.ndarray]:
 def _size(picture: np.ndarray, kind: str) -> int:
     from PIL import Image
 
-    made = Image.fromarray(picture)
+    image = Image.fromarray(picture)
     if kind == "WEBP":
-        made = made.convert("RGB")
+        image = image.convert("RGB")
     held = io.BytesIO()
-    made.save(held, kind, **OPTIONS[kind])
+    image.save(held, kind, **OPTIONS[kind])
     return len(held.getvalue())

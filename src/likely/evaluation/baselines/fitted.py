@@ -98,31 +98,32 @@ class Baselines:
         """
         rows = rows.to("cpu")
         parts = [self._log_prob(*part) for part in in_parts(rows.values, rows.observed, PART)]
-        found = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+        log_probs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         cells = float(rows.cells.to(torch.float64).mean())
         scale = cells * math.log(2) if cells else math.nan
         return [
-            Baseline(name, nats.numpy(), -float(nats.mean()) / scale, self.kinds[name]) for name, nats in found.items()
+            Baseline(name, nats.numpy(), -float(nats.mean()) / scale, self.kinds[name])
+            for name, nats in log_probs.items()
         ]
 
     def _log_prob(self, values: Tensor, observed: Tensor | None) -> dict[str, Tensor]:
         alone = self.frequencies.log_prob(values, observed) + self.mixtures.log_prob(values, observed)
-        found = {"marginals": alone}
+        log_probs = {"marginals": alone}
         if not self.gaussians:
-            return found
+            return log_probs
         seen = self.cells.read(values, observed)
         rest = self.frequencies.take(~torch.isin(self.frequencies.places, self.cells.places))
         apart = rest.log_prob(values, observed)
-        return found | {name: chain.log_prob(seen) + apart for name, chain in self.gaussians.items()}
+        return log_probs | {name: chain.log_prob(seen) + apart for name, chain in self.gaussians.items()}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but the schema, as named arrays of numbers."""
-        made = {"frequencies.log_p": self.frequencies.log_p.numpy(), "cells.log_pi": self.cells.log_pi.numpy()}
-        made |= {f"mixtures.{name}": getattr(self.mixtures, name).numpy() for name in MIXTURE}
+        arrays = {"frequencies.log_p": self.frequencies.log_p.numpy(), "cells.log_pi": self.cells.log_pi.numpy()}
+        arrays |= {f"mixtures.{name}": getattr(self.mixtures, name).numpy() for name in MIXTURE}
         for name, chain in self.gaussians.items():
-            made |= {f"{name}.{part}": array for part, array in chain.stored()[1].items()}
+            arrays |= {f"{name}.{part}": array for part, array in chain.stored()[1].items()}
         text = json.dumps(dict(self.kinds)).encode()
-        return made | {"kinds": np.frombuffer(text, np.uint8).copy()}
+        return arrays | {"kinds": np.frombuffer(text, np.uint8).copy()}
 
     @classmethod
     def from_arrays(cls, schema: Schema, arrays: Mapping[str, np.ndarray]) -> Baselines:

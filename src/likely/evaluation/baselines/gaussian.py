@@ -80,12 +80,12 @@ def full(training: Training) -> tuple[Chain, float]:
     cells = training.cells
     eye, one = torch.eye(len(cells), dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 
-    def fitted(found: Moments, ridge: float) -> Chain:
-        return Chain.of(cells, one, found.mean[None], (found.covariance + ridge * eye)[None])
+    def fitted(moments: Moments, ridge: float) -> Chain:
+        return Chain.of(cells, one, moments.mean[None], (moments.covariance + ridge * eye)[None])
 
     scored = []
     for ridge in RIDGES:
-        adjustment, score = adjusted([fitted(found, ridge) for found in training.without], training.folds)
+        adjustment, score = adjusted([fitted(moments, ridge) for moments in training.without], training.folds)
         scored.append((score, ridge, adjustment))
     _, ridge, adjustment = max(scored, key=lambda entry: entry[0])
     return replace(fitted(training.moments, ridge), adjustment=adjustment), ridge
@@ -114,12 +114,12 @@ def ppca(training: Training, latent: int) -> Chain:
     cells, kept = training.cells, min(latent, len(training.cells) - 1)
     eye, one = torch.eye(len(cells), dtype=torch.float64), torch.ones(1, dtype=torch.float64)
 
-    def fitted(found: Moments) -> Chain:
-        covariance = found.covariance
+    def fitted(moments: Moments) -> Chain:
+        covariance = moments.covariance
         values, vectors = leading(covariance, kept)
         noise = ((covariance.trace() - values.sum()) / (len(cells) - kept)).clamp_min(RIDGES[0])
         w = vectors * (values - noise).clamp_min(0).sqrt()
-        return Chain.of(cells, one, found.mean[None], (w @ w.T + noise * eye)[None])
+        return Chain.of(cells, one, moments.mean[None], (w @ w.T + noise * eye)[None])
 
-    adjustment, _ = adjusted([fitted(found) for found in training.without], training.folds)
+    adjustment, _ = adjusted([fitted(moments) for moments in training.without], training.folds)
     return replace(fitted(training.moments), adjustment=adjustment)

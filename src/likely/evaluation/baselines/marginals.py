@@ -56,8 +56,10 @@ class Frequencies:
         """Count the observed cells of the training rows `(rows, *event)`, or take up what was counted."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if counted(column)]
         places = torch.tensor([place for place, _ in chosen], dtype=torch.long)
-        made = cls(places, Support.of([column for _, column in chosen]), torch.empty(0) if log_p is None else log_p)
-        return made if log_p is not None else replace(made, log_p=made._count(values, observed))
+        frequencies = cls(
+            places, Support.of([column for _, column in chosen]), torch.empty(0) if log_p is None else log_p
+        )
+        return frequencies if log_p is not None else replace(frequencies, log_p=frequencies._count(values, observed))
 
     def take(self, keep: Tensor) -> Frequencies:
         """Some of the cells."""
@@ -105,8 +107,8 @@ class Frequencies:
         x = self._own(values).to(torch.float64)
         outside = self.support.outside(x)
         known = self.log_p[torch.arange(len(self.places)), self._index(x)]
-        found = self.support.log_share(x, outside) + torch.where(outside, 0.0, known)
-        return (found if observed is None else torch.where(self._own(observed), found, 0.0)).sum(1)
+        log_p = self.support.log_share(x, outside) + torch.where(outside, 0.0, known)
+        return (log_p if observed is None else torch.where(self._own(observed), log_p, 0.0)).sum(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,29 +143,29 @@ class Mixtures:
         def candidates(first: int, counts: tuple[int, ...]) -> list[Mixtures]:
             rows = completed(values[first:], None if beside is None else beside[first:])
             y = cells.read(rows).y.unsqueeze(-1)
-            found = [start_mixture(y, min(count, len(y)), floor) for count in counts]
-            return [cls(cells, w, means[:, 0], deviations[:, 0]) for w, means, deviations in found]
+            mixtures = [start_mixture(y, min(count, len(y)), floor) for count in counts]
+            return [cls(cells, w, means[:, 0], deviations[:, 0]) for w, means, deviations in mixtures]
 
         if not len(cells):
             return cls(cells, *(torch.zeros((0, 1), dtype=torch.float64) for _ in range(3)))
         held = cells.read(values[:size], None if observed is None else observed[:size])
         scores = torch.stack([one.per_cell(held).mean(0) for one in candidates(size, COMPONENTS)])
         chosen, everything = scores.argmax(0), candidates(0, COMPONENTS)
-        made = []
+        chosen_parts = []
         for name, blank in (("log_weights", -torch.inf), ("means", 0.0), ("deviations", 1.0)):
             wide = torch.full((len(COMPONENTS), len(cells), COMPONENTS[-1]), blank, dtype=torch.float64)
             for table, one in zip(wide, everything, strict=True):
                 table[:, : one.means.shape[1]] = getattr(one, name)
-            made.append(wide[chosen, torch.arange(len(cells))])
-        return cls(cells, *made)
+            chosen_parts.append(wide[chosen, torch.arange(len(cells))])
+        return cls(cells, *chosen_parts)
 
     def per_cell(self, seen: Seen) -> Tensor:
         """log P(x_j), `(rows, cells)`, in nats; 0 of a cell that is not observed."""
-        found = torch.full_like(seen.y, -torch.inf)
+        log_mass = torch.full_like(seen.y, -torch.inf)
         for log_weight, mean, deviation in zip(self.log_weights.T, self.means.T, self.deviations.T, strict=True):
             mass = self.cells.log_mass(seen, (seen.y - mean) / deviation, deviation)
-            found = torch.logaddexp(found, log_weight + mass)
-        return torch.where(seen.silent, 0.0, found) + seen.log_support
+            log_mass = torch.logaddexp(log_mass, log_weight + mass)
+        return torch.where(seen.silent, 0.0, log_mass) + seen.log_support
 
     def log_prob(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
         """Σ_j log P(x_j) over the observed cells, `(rows,)`, in nats."""

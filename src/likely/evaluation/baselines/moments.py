@@ -42,11 +42,11 @@ class Moments:
 
 def moments(seen: Iterable[Seen]) -> Moments:
     """Of rows that come in parts."""
-    found = [Moments(len(part.y), part.y.sum(0), part.y.T @ part.y) for part in seen]
-    made = found[0]
-    for other in found[1:]:
-        made = made + other
-    return made
+    parts = [Moments(len(part.y), part.y.sum(0), part.y.T @ part.y) for part in seen]
+    total = parts[0]
+    for other in parts[1:]:
+        total = total + other
+    return total
 
 
 def moments_of_observed(seen: Seen, *, steps: int = MAX_STEPS, tolerance: float = 1e-3) -> Moments:
@@ -73,19 +73,19 @@ def moments_of_observed(seen: Seen, *, steps: int = MAX_STEPS, tolerance: float 
     rows = observed.sum(0).clamp_min(1)
     mean = y.sum(0) / rows
     covariance = torch.diag((y.square().sum(0) / rows - mean.square()).clamp_min(MIN_VARIANCE))
-    found = Moments(0, mean, covariance)
+    now = Moments(0, mean, covariance)
     for _ in range(steps):
         slopes, left = _regressions(covariance, patterns)
         away = torch.where(observed, y - mean, 0.0)
         guessed = mean + (slopes[place] @ away.unsqueeze(-1)).squeeze(-1)
         full = torch.where(observed, y, guessed)
         outer = full.T @ full + torch.einsum("p,pij->ij", count.to(full.dtype), left)
-        found = Moments(len(y), full.sum(0), outer)
-        moved = max(float((found.mean - mean).abs().max()), float((found.covariance - covariance).abs().max()))
-        mean, covariance = found.mean, found.covariance
+        now = Moments(len(y), full.sum(0), outer)
+        moved = max(float((now.mean - mean).abs().max()), float((now.covariance - covariance).abs().max()))
+        mean, covariance = now.mean, now.covariance
         if moved < tolerance:
             break
-    return found
+    return now
 
 
 def _regressions(covariance: Tensor, patterns: Tensor) -> tuple[Tensor, Tensor]:

@@ -107,8 +107,8 @@ class Support:
         far = (torch.maximum(self.low - x, x - self.high) / step).clamp_min(1)
         tail = torch.where(x < self.low, below, above).log() - far.log() - far.log1p()
         tail = torch.where(self.single, self.reserve.log(), tail)
-        found = torch.where(outside, tail, torch.log1p(-self.reserve)) - self._left(below, above, step).log()
-        return torch.where(self._forbidden(x), -torch.inf, found)
+        log_share = torch.where(outside, tail, torch.log1p(-self.reserve)) - self._left(below, above, step).log()
+        return torch.where(self._forbidden(x), -torch.inf, log_share)
 
     def _forbidden(self, x: Tensor) -> Tensor:
         slack = 0.25 * self.step

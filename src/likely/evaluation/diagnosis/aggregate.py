@@ -157,5 +157,5 @@ def _moments(z: Tensor, p: LatentDistribution) -> float | None:
     y = ((z - p.loc) * (-p.log_std).exp()).to(torch.float64).flatten(0, 1)
     mean = y.mean(0)
     covariance = (y - mean).T @ (y - mean) / (draws * rows - 1)
-    found = 0.5 * (covariance.trace() + mean.square().sum() - d - torch.logdet(covariance))
-    return float(found) - d * (d + 3) / (4 * rows)
+    divergence = 0.5 * (covariance.trace() + mean.square().sum() - d - torch.logdet(covariance))
+    return float(divergence) - d * (d + 3) / (4 * rows)

@@ -79,8 +79,8 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and numbers, ready for JSON; what is not finite is `None`."""
-        made: dict[str, Any] = _plain(dataclasses.asdict(self))
-        return made | {"active_units": self.units.active}
+        plain: dict[str, Any] = _plain(dataclasses.asdict(self))
+        return plain | {"active_units": self.units.active}
 
 
 def diagnose(

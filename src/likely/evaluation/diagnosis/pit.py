@@ -154,10 +154,10 @@ def _proposed(model: Model, chunk: Chunk, p: LatentDistribution, block: int) -> 
     return z, torch.softmax(log_weight.nan_to_num(nan=-1e30, neginf=-1e30), 0)
 
 
-def calibrations(schema: Schema, found: Uniforms) -> tuple[Calibration, ...]:
+def calibrations(schema: Schema, uniforms: Uniforms) -> tuple[Calibration, ...]:
     """One per column of a table that has a value; one for all cells of an array or picture together."""
-    u = found.u
-    seen = np.ones(u.shape, bool) if found.observed is None else found.observed
+    u = uniforms.u
+    seen = np.ones(u.shape, bool) if uniforms.observed is None else uniforms.observed
     if schema.uniform:
         parts = [(ALL_CELLS, schema.columns[0], u, seen)]
     else:

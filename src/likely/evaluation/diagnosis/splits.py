@@ -126,8 +126,8 @@ def compare(
     parts = {}
     for name, some in rows.items():
         if some is not None and len(some):
-            found = evidence(model, some, samples=DRAWS, seed=seed)
-            elbo, counting = found.terms["elbo"], found.counting
+            measured = evidence(model, some, samples=DRAWS, seed=seed)
+            elbo, counting = measured.terms["elbo"], measured.counting
             deviation = float(elbo.std(ddof=1)) if len(elbo) > 1 else math.nan
             parts[name] = SplitElbo(len(elbo), whole[name], counting.mean(elbo), counting.se(elbo), deviation)
     if "train" not in parts or not held_out:
@@ -158,7 +158,7 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
 
     Hard limits are checked when rows are encoded.
     """
-    found: dict[str, np.ndarray] = {}
+    beyond_by_column: dict[str, np.ndarray] = {}
     x, seen = rows.values.flatten(1), None if rows.observed is None else rows.observed.flatten(1)
     parts: list[tuple[Column, Tensor, Tensor | None]] = []
     if schema.uniform:
@@ -167,10 +167,12 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
         parts = [(c, x[:, [i]], None if seen is None else seen[:, [i]]) for i, c in enumerate(schema.modelled)]
     if rows.covariates is not None:
         parts += [(c, rows.covariates[:, [i]], None) for i, c in enumerate(schema.conditions)]
-    expected = sum(_add(found, part, schema) for part in parts)
-    counts = {name: int((cells > 0).sum()) for name, cells in found.items()}
+    expected = sum(_add(beyond_by_column, part, schema) for part in parts)
+    counts = {name: int((cells > 0).sum()) for name, cells in beyond_by_column.items()}
     codes = {column.name for column in schema.columns if _known_alone(column)}
-    some = np.any([cells > 0 for cells in found.values()], axis=0) if found else np.zeros(len(rows), bool)
+    some = np.zeros(len(rows), bool)
+    for cells in beyond_by_column.values():
+        some |= cells > 0
     return Outside(
         rows=int(some.sum()),
         of=len(rows),
@@ -181,7 +183,7 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
     )
 
 
-def _add(found: dict[str, np.ndarray], part: tuple[Column, Tensor, Tensor | None], schema: Schema) -> float:
+def _add(beyond_by_column: dict[str, np.ndarray], part: tuple[Column, Tensor, Tensor | None], schema: Schema) -> float:
     """Count each row's cells that are outside; how many rows chance takes beyond a range that was inferred, at most."""
     column, cells, seen = part
     alone = _known_alone(column)
@@ -196,7 +198,7 @@ def _add(found: dict[str, np.ndarray], part: tuple[Column, Tensor, Tensor | None
         slack = 0.5 * (column.step or 0.0)
         beyond = (cells < (column.low or 0.0) - slack) | (cells > (column.high or 0.0) + slack)
     beyond = beyond if seen is None else beyond & seen
-    found[column.name] = beyond.sum(1).cpu().numpy()
+    beyond_by_column[column.name] = beyond.sum(1).cpu().numpy()
     rows = len(cells) if seen is None else int(seen.any(1).sum())
     known = schema.rows if schema.uniform else schema.rows - column.missing
     return 0.0 if alone else 2 / (known + 1) * rows

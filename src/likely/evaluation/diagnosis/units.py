@@ -21,7 +21,7 @@ __all__ = ["Collapse", "Method", "Units", "Usage", "active_units", "collapse"]
 DRAWS = 16  # of z for each of the two means
 MIN_ACTIVITY = 0.01  # of the variance under P(z) (Burda, Grosse, Salakhutdinov 2016, section 5.2)
 MIN_KL = 0.01  # nats that a part of z that is used carries
-FEW = 0.25  # of the parts: fewer that are used are told as few
+FEW = 0.25  # of the parts: fewer that are used are reported as few
 
 
 class Method(StrEnum):
@@ -99,8 +99,8 @@ def _means(q: LatentDistribution, chunk: Chunk) -> Tensor:
     if not isinstance(q, Hierarchy | Flowed):
         return q.mean.unsqueeze(0)
     z = q.from_noise(chunk.noise(Stream.ACTIVITY, q, 0, 2 * DRAWS))
-    made: Tensor = z.unflatten(0, (2, DRAWS)).mean(1)
-    return made
+    means: Tensor = z.unflatten(0, (2, DRAWS)).mean(1)
+    return means
 
 
 @dataclass(frozen=True)

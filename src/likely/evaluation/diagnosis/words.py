@@ -48,65 +48,65 @@ class Finding:
     options: tuple[str, ...] = ()
 
 
-def of_collapse(found: Collapse, units: Units, latent: int) -> Iterator[Finding]:
+def of_collapse(collapse: Collapse, units: Units, latent: int) -> Iterator[Finding]:
     """Whether z is used."""
-    used = found.parts - len(found.unused)
-    by = "carry 0.01 nats or more" if found.part is not Part.UNIT else "are active"
-    counted = f"{used} of {found.parts} {'units' if found.part is Part.UNIT else found.part + 's'} of z {by}"
-    counted += f"; KL {found.kl:.2f} nats; {units.active} of {len(units.variance)} {units.unit}s are active"
-    if found.is_problem:
-        options = (FREE_BITS[found.part], WARM)
-        what = "z is not used" if found.verdict is Usage.UNUSED else "most of z is not used"
+    used = collapse.parts - len(collapse.unused)
+    by = "carry 0.01 nats or more" if collapse.part is not Part.UNIT else "are active"
+    counted = f"{used} of {collapse.parts} {'units' if collapse.part is Part.UNIT else collapse.part + 's'} of z {by}"
+    counted += f"; KL {collapse.kl:.2f} nats; {units.active} of {len(units.variance)} {units.unit}s are active"
+    if collapse.is_problem:
+        options = (FREE_BITS[collapse.part], WARM)
+        what = "z is not used" if collapse.verdict is Usage.UNUSED else "most of z is not used"
         yield Finding(
             True,
             f"posterior collapse: {what} although cells depend on each other in ways that P(x|z) leaves out "
             f"({counted}); {_try(options)}",
             options,
         )
-    elif found.verdict is Usage.UNUSED:
+    elif collapse.verdict is Usage.UNUSED:
         yield Finding(False, f"z is not used, and the cells show no dependence that it could carry ({counted})")
-    elif found.verdict is Usage.MOSTLY_UNUSED and used < latent and found.part is Part.DIMENSION:
+    elif collapse.verdict is Usage.MOSTLY_UNUSED and used < latent and collapse.part is Part.DIMENSION:
         option = (f"--latent {max(2, used)}",)
         yield Finding(False, f"{counted}; nothing is lost by it, and {_try(option)[4:]} is as good and faster", option)
     else:
-        yield Finding(False, counted + ("; a few unused ones are normal" if found.unused else ""))
+        yield Finding(False, counted + ("; a few unused ones are normal" if collapse.unused else ""))
 
 
-def of_fit(found: Overfitting) -> Iterator[Finding]:
+def of_fit(fit: Overfitting) -> Iterator[Finding]:
     """Whether training rows are better known than test rows."""
-    if found.verdict is Fit.NOT_JUDGED:
+    if fit.verdict is Fit.NOT_JUDGED:
         yield Finding(
             False,
             "over-fitting was not judged: training rows are gone, are among these rows, or the rows are too few",
         )
         return
-    parts = ", ".join(
-        f"{name} {part.elbo:.2f} ± {part.se:.2f} ({part.rows} rows)" for name, part in found.parts.items()
-    )
-    chose = "; validation rows chose the weights, test rows chose nothing" if "validation" in found.parts else ""
+    parts = ", ".join(f"{name} {part.elbo:.2f} ± {part.se:.2f} ({part.rows} rows)" for name, part in fit.parts.items())
+    chose = "; validation rows chose the weights, test rows chose nothing" if "validation" in fit.parts else ""
     parts = f"ELBO {parts}{chose}"
-    gap = f"training rows are {found.difference:.2f} ± {found.difference_se:.2f} nats better than test rows"
-    if found.verdict is Fit.OVER:
+    gap = f"training rows are {fit.difference:.2f} ± {fit.difference_se:.2f} nats better than test rows"
+    if fit.verdict is Fit.OVER:
         yield Finding(True, f"over-fitting: {gap} ({parts}); more rows help most; else {_try(SMALLER)}", SMALLER)
-    elif found.verdict is Fit.OTHER_ROWS:
+    elif fit.verdict is Fit.OTHER_ROWS:
         yield Finding(
             True, f"test rows are of another kind than training rows: {gap}, validation rows are not ({parts})"
         )
-    elif found.verdict is Fit.SLIGHT:
+    elif fit.verdict is Fit.SLIGHT:
         yield Finding(False, f"slight over-fitting: {gap} ({parts})")
     else:
         yield Finding(False, f"no over-fitting seen ({parts})")
 
 
-def of_aggregate(found: Aggregate | None, priors: Sequence[str]) -> Iterator[Finding]:
+def of_aggregate(aggregate: Aggregate | None, priors: Sequence[str]) -> Iterator[Finding]:
     """What the distance of Q(z) from P(z) means for samples; options for a prior that would fit better."""
-    if found is None:
+    if aggregate is None:
         return
-    bounds = f"D[Q(z)‖P(z)] is at least {found.least:.2f} and at most {found.divergence_most:.2f} nats"
-    informed = f"z tells rows apart by {found.information_least:.2f} nats at least"
-    if found.information_limit - found.information_least < 0.5:
-        informed += f" (log {found.rows} = {found.information_limit:.2f}, the most that {found.rows} rows can show)"
-    if found.least > MIN_DIVERGENCE:
+    bounds = f"D[Q(z)‖P(z)] is at least {aggregate.least:.2f} and at most {aggregate.divergence_most:.2f} nats"
+    informed = f"z tells rows apart by {aggregate.information_least:.2f} nats at least"
+    if aggregate.information_limit - aggregate.information_least < 0.5:
+        informed += (
+            f" (log {aggregate.rows} = {aggregate.information_limit:.2f}, the most that {aggregate.rows} rows can show)"
+        )
+    if aggregate.least > MIN_DIVERGENCE:
         advice = f"; {_try(priors)}" if priors else ""
         yield Finding(
             True,
@@ -114,20 +114,20 @@ def of_aggregate(found: Aggregate | None, priors: Sequence[str]) -> Iterator[Fin
             f"by as much, were nothing else changed{advice}",
             tuple(priors),
         )
-    elif found.divergence_most > MIN_DIVERGENCE:
+    elif aggregate.divergence_most > MIN_DIVERGENCE:
         yield Finding(
             False,
-            f"{bounds}, {informed}: {found.rows} rows cannot say whether samples fall where rows lie",
+            f"{bounds}, {informed}: {aggregate.rows} rows cannot say whether samples fall where rows lie",
         )
     else:
         yield Finding(False, f"{bounds}: draws of P(z) fall where rows lie; {informed}")
 
 
 def of_calibration(
-    found: Sequence[Calibration], columns: Mapping[str, Column], fixed: bool, effective: float
+    calibrations: Sequence[Calibration], columns: Mapping[str, Column], fixed: bool, effective: float
 ) -> Iterator[Finding]:
     """Which columns P(x|z) gets wrong, and how; what each column is, and whether σ is a number that was given."""
-    wrong = sorted((c for c in found if c.verdict), key=lambda c: -c.distance)
+    wrong = sorted((c for c in calibrations if c.verdict), key=lambda c: -c.distance)
     doubt = "" if effective >= MIN_DRAWS else f" (z is nearer Q(z|x) than P(z|x): {effective:.1f} effective draws)"
     if not wrong:
         yield Finding(False, f"P(x|z) is calibrated as far as the rows can tell{doubt}")
@@ -146,25 +146,25 @@ def _shapes(kind: Kind, *, cells: bool) -> tuple[str, ...]:
     return SHAPES.get(kind, ()) if cells else WARPED if kind in NUMERIC else ()
 
 
-def _width(found: Calibration, column: Column) -> str:
+def _width(calibration: Calibration, column: Column) -> str:
     """How many times too wide or too narrow a density is; beside atoms the spread does not tell."""
-    if column.kind != "real" or column.measure != "density" or not found.is_width_off:
+    if column.kind != "real" or column.measure != "density" or not calibration.is_width_off:
         return ""
-    return f", about {max(found.spread, 1 / found.spread):.2f} times"
+    return f", about {max(calibration.spread, 1 / calibration.spread):.2f} times"
 
 
-def of_outside(found: Outside) -> Iterator[Finding]:
+def of_outside(outside: Outside) -> Iterator[Finding]:
     """Rows with values that training never saw."""
-    if not found.rows:
+    if not outside.rows:
         return
-    most = sorted(found.columns.items(), key=lambda pair: -pair[1])
+    most = sorted(outside.columns.items(), key=lambda pair: -pair[1])
     named = ", ".join(f"{name} {count}" for name, count in most[:MAX_NAMED]) + (
         ", ..." if len(most) > MAX_NAMED else ""
     )
-    chance = f"; beyond a range {found.beyond} times, of which chance explains up to about {found.expected:.1f}"
-    chance = chance if found.beyond else ""
-    alarm = found.is_more_than_chance
-    yield Finding(alarm, f"{found.rows} of {found.of} rows have values that training rows lack ({named}){chance}")
+    chance = f"; beyond a range {outside.beyond} times, of which chance explains up to about {outside.expected:.1f}"
+    chance = chance if outside.beyond else ""
+    alarm = outside.is_more_than_chance
+    yield Finding(alarm, f"{outside.rows} of {outside.of} rows have values that training rows lack ({named}){chance}")
 
 
 def _try(options: Sequence[str]) -> str:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
+from kept import Keep, equal
 from likely import likelihoods, networks, posteriors, priors
 from likely.config import TrainingConfig
 from likely.data import EncodedRows, ResidentRows
 from likely.models import VAE, HierarchicalVAE, Model
 from likely.objectives import IWAE, MMD, Objective
-from likely.training import Monitor, Schedule, Trainer, TrainingState
+from likely.training import Schedule, Trainer, TrainingState
 from likely.training.validate import validate
 
 CELLS, LATENT, STEPS = 6, 4, 12
@@ -78,42 +78,14 @@ def started(shape: str, schedule: Schedule, **told: Any) -> tuple[Trainer, Train
     return trainer, trainer.state(model)
 
 
-class Stop(Monitor):
-    def __init__(self, step: int) -> None:
-        self.step, self.kept = step, dict[str, Any]()
-        self.state: TrainingState | None = None
-
-    def on_step(self, step: int, total: int) -> None:
-        del total
-        if step == self.step and self.state is not None:
-            self.kept = self.state.state_dict()
-            raise KeyboardInterrupt
-
-
-def equal(a: Any, b: Any, path: str = "") -> None:
-    if isinstance(a, Tensor):
-        assert torch.equal(a, b), path
-    elif isinstance(a, dict):
-        assert a.keys() == b.keys(), path
-        for name in a:
-            if name != "seconds":
-                equal(a[name], b[name], f"{path}/{name}")
-    elif isinstance(a, list):
-        assert len(a) == len(b), path
-        for place, pair in enumerate(zip(a, b, strict=True)):
-            equal(*pair, f"{path}/{place}")
-    else:
-        assert a == b or (isinstance(a, float) and math.isnan(a) and math.isnan(b)), path
-
-
 def stopped_and_gone_on(shape: str, schedule: Schedule, step: int, **told: Any) -> TrainingState:
-    stop = Stop(step)
-    trainer, state = started(shape, schedule, monitors=[stop], **told)
-    stop.state = state
+    trainer, state = started(shape, schedule, **told)
+    keep = Keep(state, step)
+    trainer.monitors = (keep,)
     trainer.run(state)
     torch.manual_seed(99)
     trainer, state = started(shape, schedule, **told)
-    state.load_state_dict(stop.kept)
+    state.load_state_dict(keep.kept[step])
     trainer.run(state)
     return state
 
@@ -161,7 +133,7 @@ def test_training_asks_torch_for_no_random_number_of_its_own() -> None:
         state._seed = seed
         trainer.run(state)
         ends.append(state.model.state_dict())
-    equal(*ends)
+    equal(ends[0], ends[1])
 
 
 def test_after_its_end_training_goes_on_from_the_last_weights_under_a_schedule_of_its_own() -> None:

@@ -216,9 +216,10 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
         for scale in (1.0, 300.0):
             torch.manual_seed(1)
             optimiser.zero_grad()
-            (scale * Loss(model, ELBO())(Batch(rows().values[:16]))[0]).backward()
+            loss = scale * Loss(model, ELBO())(Batch(rows().values[:16]))[0]
+            loss.backward()
             if ours:
-                clip(optimiser, weights, 2.0)
+                clip(optimiser, weights, 2.0, loss.detach())
             else:
                 torch.nn.utils.clip_grad_norm_(weights, 2.0)
             optimiser.step()
@@ -226,12 +227,14 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
     torch.testing.assert_close(steps[0], steps[1], rtol=1e-4, atol=1e-5)
 
 
-def test_a_gradient_that_is_not_finite_is_left_out() -> None:
+@pytest.mark.parametrize("bad", ["loss", "gradient"])
+def test_a_step_that_is_not_finite_is_left_out(bad: str) -> None:
     from likely.training.trainer import clip
 
     weight = torch.ones(3, requires_grad=True)
     optimiser = torch.optim.AdamW([weight], lr=0.1, fused=True)
-    (weight * torch.nan).sum().backward()
-    clip(optimiser, [weight], 1.0)
+    loss = (weight * torch.nan if bad == "gradient" else weight).sum()
+    loss.backward()
+    assert clip(optimiser, [weight], 1.0, torch.tensor(torch.inf if bad == "loss" else 1.0)) == 1
     optimiser.step()
     assert torch.equal(weight, torch.ones(3))

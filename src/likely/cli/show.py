@@ -51,6 +51,7 @@ def say(*lines: Any) -> None:
 def fitted(run: Run, *, json: bool) -> None:
     """What a fit did, and what to do next."""
     from likely.assembly import words
+    from likely.run.described import doubt
 
     record, where = run.record, run.directory
     if json:
@@ -82,7 +83,7 @@ def fitted(run: Run, *, json: bool) -> None:
         f"kept the {run.selected} of step {run.selected_step}",
         "no validation yet: the weights are those of the last step"
         if record.members[0].validation_elbo is None
-        else f"validation ELBO {run.best:.3f} nats per row (these rows chose the weights)",
+        else f"validation ELBO {run.best:.3f} nats per row{doubt(run)} (these rows chose the weights)",
         *([f"training maximised {run.aim}; what is called ELBO here is always the ELBO"] if run.aim else []),
     )
     commands = (f"evaluate {where}", f"sample {where} -n 100{_given(run)}", f"report {where}")

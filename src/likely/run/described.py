@@ -75,11 +75,18 @@ def described(run: Run) -> Listing:
         "members": str(model.members) if model.members > 1 else "",
         "objective": named["objective"],
         "training": f"{run.steps} steps in {record.seconds:.1f} s",
-        "validation ELBO": f"{run.best:.3f} nats a row" if math.isfinite(run.best) else "",
+        "validation ELBO": f"{run.best:.3f} nats a row{doubt(run)}" if math.isfinite(run.best) else "",
         "directory": str(run.directory or ""),
         "notices": f"{len(run.notices)}, in run.notices" if run.notices else "",
     }
     return Listing("likely.Run", [(name, text) for name, text in facts.items() if text])
+
+
+def doubt(run: Run) -> str:
+    """What to add to a validation ELBO that no probability can have; empty where one can."""
+    if run.measure != "mass" or run.best <= 0:
+        return ""
+    return " by one sample a row, which is chance: log P(x) of a mass is at most 0"
 
 
 def listed(inspected: Inspection) -> Listing:

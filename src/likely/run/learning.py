@@ -193,6 +193,7 @@ def _trained(
                 seed=plan.config.seed + number,
                 monitors=[Progress(tick), *monitors],
                 start_counts=plan.init is not None and not earlier,
+                columns=() if plan.schema.uniform else [column.name for column in plan.schema.modelled],
             )
             state = trainer.state(member)
             if earlier:
@@ -200,7 +201,7 @@ def _trained(
             if interrupted:
                 state.finish()
             else:
-                with _normalised():
+                with _told(plan.config):
                     interrupted = trainer.run(state).interrupted
         states.append(state)
         if interrupted and not earlier:
@@ -209,10 +210,16 @@ def _trained(
 
 
 @contextmanager
-def _normalised() -> Iterator[None]:
-    """Within it a batch of one row that a batch normalisation cannot take is refused in one line."""
+def _told(config: Config) -> Iterator[None]:
+    """Within it a batch size that does not go is told in one line: too large for memory, or one row to normalise."""
     try:
         yield
+    except torch.OutOfMemoryError as error:
+        size = config.training.batch_size or 0
+        raise ConfigError(
+            f"{config.device} has too little memory for batches of {size} rows; take a smaller one, as by --set "
+            f"batch_size={max(1, size // 4)}, or --device cpu"
+        ) from error
     except ValueError as error:
         if "more than 1 value per channel" not in str(error):
             raise
@@ -248,8 +255,7 @@ def _outcome(plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, 
         config = replace(config, model=replace(config.model, members=len(kept)))
         model = model.members[0] if len(kept) == 1 else Ensemble(model.members[: len(kept)])
     outcomes = [state.outcome for state in kept]
-    diverged = [outcome.steps for outcome in outcomes if outcome.diverged]
-    said += [f"training diverged after step {steps}; the best weights until then are kept" for steps in diverged]
+    said += [_told_of(outcome) for outcome in outcomes if outcome.left_out]
     return Trained(
         config,
         model,
@@ -270,7 +276,19 @@ def _history(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         for number, outcome in enumerate(outcomes)
         for record in outcome.history
     ]
-    return pd.DataFrame(records, columns=None if records else ["step", "val_elbo"])
+    history = pd.DataFrame(records, columns=None if records else ["step", "val_elbo"])
+    failed = {name: history[name].fillna(0).astype(int) for name in ("left_out", "returns") if name in history}
+    return history.assign(**failed)
+
+
+def _told_of(outcome: Outcome) -> str:
+    """What there is to say of training some of whose steps were left out."""
+    said = f"{outcome.left_out} of {outcome.steps} steps were left out, as their loss or gradient was not finite"
+    if outcome.returns:
+        said += f"; training went back to its best weights {outcome.returns} time(s), each time at a tenth of the rate"
+    if outcome.diverged:
+        said += f", and diverged after step {outcome.steps}; the best weights until then are kept: {outcome.cause}"
+    return said
 
 
 def _member(outcome: Outcome) -> MemberRecord:
@@ -300,6 +318,6 @@ def _schedule(plan: Plan, rows: _Prepared, budget: TrainingConfig | None = None)
         return Schedule.make(config, len(rows.train)), config
     members = plan.model.members
     minutes = config.minutes / len(members)
-    with _normalised():
+    with _told(plan.config):
         steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
     return Schedule.make(config, len(rows.train), steps), replace(config, minutes=None, steps=steps)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -28,9 +29,9 @@ class Meter:
             self._fold()
 
     def means(self) -> Tensor:
-        """The three means since the last call."""
+        """The three means since the last call; NaN where no step was taken in."""
         self._fold()
-        means = self.sums / max(1, self.count)
+        means = self.sums / (self.count or math.nan)
         self.sums, self.count = torch.zeros_like(self.sums), 0
         return means
 

@@ -50,6 +50,8 @@ class Progress(Monitor):
 class CSV(Monitor):
     """Appends a line to a csv file after each validation, so that it can be followed while training runs.
 
+    What is counted once steps are left out (`left_out`, `returns`) is in the run's history alone.
+
     Parameters
     ----------
     path
@@ -63,7 +65,8 @@ class CSV(Monitor):
     def on_validation(self, record: Mapping[str, float]) -> None:
         new = not self.path.exists()
         with self.path.open("a", newline="") as file:
-            lines = csv.DictWriter(file, list(record))
+            always = [name for name in record if name not in ("left_out", "returns")]
+            lines = csv.DictWriter(file, always, extrasaction="ignore")
             if new:
                 lines.writeheader()
             lines.writerow(record)

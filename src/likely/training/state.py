@@ -14,9 +14,11 @@ from likely.models import Model
 from likely.training.meter import Meter
 from likely.training.sampler import Sampler
 
-__all__ = ["Outcome", "TrainingState"]
+__all__ = ["BURST", "RETURNS", "Outcome", "TrainingState"]
 
 Tensors = dict[str, Tensor]
+BURST = 10  # steps left out in a row: where chance spoils each fourth, ten in a row come once in a million steps
+SLOWER, RETURNS = 0.1, 3  # what the rate is multiplied by at a return; all returns undo a rate 1,000 times too high
 
 
 @dataclass
@@ -35,6 +37,11 @@ class Outcome:
         By the clock.
     interrupted, diverged
         Whether training was ended before its end, by whom it was called or by an objective that was not finite.
+    left_out, returns
+        Steps whose loss or gradient was not finite, which changed nothing; how often that led back to the best weights
+        and a tenth of the rate.
+    cause
+        Why training diverged, in words.
 
     """
 
@@ -46,6 +53,14 @@ class Outcome:
     seconds: float = 0.0
     interrupted: bool = False
     diverged: bool = False
+    left_out: int = 0
+    returns: int = 0
+    cause: str = ""
+
+    @property
+    def failed(self) -> dict[str, float]:
+        """`left_out` and `returns` until now, for the history; empty where no step was left out."""
+        return {"left_out": self.left_out, "returns": self.returns} if self.left_out else {}
 
 
 class TrainingState:
@@ -71,6 +86,8 @@ class TrainingState:
         The step at which the schedule began; of an open budget the step of the schedule at which the decay began.
     since_best
         Validations since the best one.
+    failures
+        Steps left out in a row.
     outcome
         What training did so far.
 
@@ -91,7 +108,7 @@ class TrainingState:
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(rows, batch, seed)
         self.meter = Meter(device)
-        self.start, self.since_best = 0, 0
+        self.start, self.since_best, self.failures = 0, 0, 0
         self.decay_from: int | None = None
         self.outcome = Outcome()
         self._torch, self._running, self._seed = None, False, seed
@@ -102,6 +119,29 @@ class TrainingState:
     def step(self) -> int:
         """Steps taken."""
         return self.outcome.steps
+
+    @property
+    def slowed(self) -> float:
+        """What the rate is multiplied by after the returns so far."""
+        return SLOWER**self.outcome.returns
+
+    def leave_out(self) -> None:
+        """A step changed no weights; count it, and take back what it may have left in buffers, as means of batches."""
+        self.outcome.left_out += 1
+        self.failures += 1
+        for name, buffer in self.model.named_buffers():
+            best = self.best_weights.get(name)
+            if best is not None and best.isfinite().all() and not buffer.isfinite().all():
+                buffer.copy_(best)
+
+    def go_back(self) -> None:
+        """Take the best weights and buffers again, or those of the start; moments and the average begin anew there."""
+        self.model.load_state_dict(self.best_weights)
+        for average, weight in zip(self.ema_weights, self.weights, strict=True):
+            average.copy_(weight.detach())
+        self.optimiser.state.clear()
+        self.failures = 0
+        self.outcome.returns += 1
 
     def keep(self, weights: list[Tensor]) -> None:
         """These weights, and the buffers as they are, are the best so far."""
@@ -126,7 +166,7 @@ class TrainingState:
         if self.last_weights is not None:
             self.model.load_state_dict(self.last_weights)
             self.last_weights = None
-        self.start, self.decay_from, self.since_best = self.step, None, 0
+        self.start, self.decay_from, self.since_best, self.failures = self.step, None, 0, 0
 
     @contextmanager
     def generators(self) -> Iterator[None]:
@@ -157,6 +197,7 @@ class TrainingState:
             "generator": self.generator.get_state(),
             **({} if chance is None else {"torch": chance}),
             "schedule": {"start": self.start, "decay_from": self.decay_from, "since_best": self.since_best},
+            "failures": self.failures,
             "outcome": asdict(self.outcome),
         }
 
@@ -182,7 +223,7 @@ class TrainingState:
             self.generator.manual_seed(self._seed + state["outcome"]["steps"])
         self._torch = state.get("torch")
         self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
-        self.decay_from = state["schedule"]["decay_from"]
+        self.decay_from, self.failures = state["schedule"]["decay_from"], state.get("failures", 0)
         self.outcome = Outcome(**state["outcome"])
         self.last_weights = None
 

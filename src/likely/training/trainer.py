@@ -11,17 +11,20 @@ import torch
 from torch import Tensor
 
 from likely.config import TrainingConfig
-from likely.data import EncodedRows
-from likely.errors import LikelyError
+from likely.data import Batch, EncodedRows
+from likely.errors import ConfigError, InputError
 from likely.models import Model
 from likely.networks.precision import autocast
 from likely.objectives import ELBO, Loss, Objective
+from likely.training.causes import cause_of
 from likely.training.monitors import Monitor
 from likely.training.schedule import DEFAULT_RATE, Schedule
-from likely.training.state import Outcome, TrainingState
+from likely.training.state import BURST, RETURNS, Outcome, TrainingState
 from likely.training.validate import validate
 
 __all__ = ["Trainer", "bound_of", "clip", "train"]
+
+CHECKED = 1000  # validation rows that are looked at for why there is no bound
 
 
 class Trainer:
@@ -41,6 +44,13 @@ class Trainer:
         Called after every step, every validation and the end.
     start_counts
         Whether the weights before the first step are validated too, and kept until others are better.
+    columns
+        Names of the cells of a row, where they have names, for messages.
+
+    Raises
+    ------
+    ConfigError
+        If a step would decay weights by more than all that they are.
 
     """
 
@@ -55,12 +65,19 @@ class Trainer:
         seed: int = 0,
         monitors: Sequence[Monitor] = (),
         start_counts: bool = False,
+        columns: Sequence[str] = (),
     ) -> None:
         self.rows, self.validation, self.config, self.schedule = rows, validation, config, schedule
         self.objective, self.seed, self.monitors = objective or ELBO(), seed, tuple(monitors)
-        self.start_counts = start_counts
+        self.start_counts, self.columns = start_counts, columns
         self.rate = config.learning_rate or DEFAULT_RATE
         self.precision = "float32" if config.precision == "auto" else config.precision
+        if self.rate * schedule.peak * config.weight_decay >= 1:
+            raise ConfigError(
+                f"weight_decay={config.weight_decay:g} at learning_rate={self.rate:g} takes weights "
+                f"{self.rate * config.weight_decay:g} times away in each step; make the product of the two less than 1 "
+                f"(weight_decay is {TrainingConfig.weight_decay:g} unless told)"
+            )
 
     def state(self, model: Model) -> TrainingState:
         """The state before the first step."""
@@ -70,37 +87,38 @@ class Trainer:
     def run(self, state: TrainingState) -> Outcome:
         """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.
 
+        A step whose loss or gradient is not finite is left out. After some of them in a row the best weights are gone
+        back to, at a smaller rate; where that has not helped training stops, and the best weights are kept
+        (`Outcome.diverged`).
+
         Raises
         ------
-        LikelyError
-            If the validation ELBO never was finite. If the objective stops being finite later, training stops there
-            and the best weights are kept (`Outcome.diverged`).
+        InputError
+            If the validation ELBO never was finite; it names the likely cause.
 
         """
         outcome, started = state.outcome, time.perf_counter() - state.outcome.seconds
-        outcome.interrupted = outcome.diverged = False
+        outcome.interrupted = False
         state.model.train()
         loss = Loss(state.model, self.objective)
         with state.generators():
             try:
-                if self.start_counts:
+                if self.start_counts and not outcome.history:
                     self._validate_start(state)
-                while state.step - state.start < self.schedule.end(state.decay_from):
+                while not outcome.diverged and state.step - state.start < self.schedule.end(state.decay_from):
                     relaxed = self._step(state, loss)
                     outcome.seconds = time.perf_counter() - started
                     if self._validates(state):
                         self._validate(state, relaxed)
-                    if outcome.diverged:
-                        break
                     end = state.start + self.schedule.end(state.decay_from)
                     for monitor in self.monitors:
                         monitor.on_step(state.step, end)
             except KeyboardInterrupt:
                 outcome.interrupted = True
         if not outcome.selected and not outcome.interrupted:
-            raise LikelyError(
-                f"training diverged before step {outcome.steps}: no finite bound on the validation rows; "
-                f"look for extreme values, or try --set learning_rate={self.rate / 3:g}"
+            raise InputError(
+                f"training diverged before step {outcome.steps}, with no finite bound on the validation rows: "
+                f"{self._cause(state)}; look for extreme values, or try --set learning_rate={self.rate / 3:g}"
             )
         state.finish()
         outcome.seconds = time.perf_counter() - started
@@ -113,20 +131,42 @@ class Trainer:
         """Take one step; whether its z was relaxed codes."""
         position = state.step - state.start
         for group in state.optimiser.param_groups:
-            group["lr"] = self.rate * self.schedule.rate(position, state.decay_from)
+            group["lr"] = self.rate * self.schedule.rate(position, state.decay_from) * state.slowed
         batch = self.rows.training_batch(state.sampler.next().to(state.generator.device), state.generator)
         with autocast(self.precision, state.generator.device):
             value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
         state.optimiser.zero_grad()
         value.backward()
-        clip(state.optimiser, state.weights, self.config.clip)
+        failed = clip(state.optimiser, state.weights, self.config.clip, value.detach())
         state.optimiser.step()
-        with torch.no_grad():
-            keep = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
-            torch._foreach_lerp_(state.ema_weights, state.weights, 1 - keep)
-        state.meter.add(value, terms)
+        if failed.item():  # the one sync of a step: without it the next one's row numbers would wait as long
+            self._leave_out(state, batch)
+        else:
+            with torch.no_grad():
+                keep = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
+                torch._foreach_lerp_(state.ema_weights, state.weights, 1 - keep)
+            state.meter.add(value, terms)
+            state.failures = 0
         state.outcome.steps += 1
         return bool(terms.relaxed)
+
+    def _leave_out(self, state: TrainingState, batch: Batch) -> None:
+        """A step changed nothing, as its loss or gradient was not finite: count it, and go back after a burst."""
+        state.leave_out()
+        if state.failures < BURST:
+            return
+        if state.outcome.returns == RETURNS:
+            state.outcome.diverged = True
+            state.outcome.cause = cause_of(state.model, batch, self.columns, self.rate * state.slowed)
+        else:
+            state.go_back()
+
+    def _cause(self, state: TrainingState) -> str:
+        if state.outcome.cause:
+            return state.outcome.cause
+        state.model.eval()
+        some = torch.arange(min(CHECKED, len(self.validation)), device=self.validation.device)
+        return cause_of(state.model, self.validation.evaluation_batch(some), self.columns, self.rate * state.slowed)
 
     def _validates(self, state: TrainingState) -> bool:
         position = state.step - state.start
@@ -137,9 +177,6 @@ class Trainer:
         outcome, record = state.outcome, self._record(state)
         if relaxed:
             record["train_elbo"] = math.nan
-        if not math.isfinite(record["objective"]):
-            outcome.diverged = True
-            return
         with autocast(self.precision, state.generator.device):
             record["val_elbo"] = validate(state.model, self.validation, self.seed)[0]
             current = [weight.detach().clone() for weight in state.weights]
@@ -198,18 +235,22 @@ class Trainer:
             "reconstruction": reconstruction,
             "kl": kl,
             "kl_weight": self.schedule.kl_weight(position),
-            "learning_rate": self.rate * self.schedule.rate(position, state.decay_from),
+            "learning_rate": self.rate * self.schedule.rate(position, state.decay_from) * state.slowed,
+            **state.outcome.failed,
         }
 
 
-def clip(optimiser: Any, weights: list[Tensor], largest: float) -> None:
+def clip(optimiser: Any, weights: list[Tensor], largest: float, loss: Tensor) -> Tensor:
     """Hand the fused optimiser what to divide the gradients by, so that their joint norm is at most `largest`.
 
-    It divides while it steps: no pass over the gradients of its own. A step whose gradient is not finite is left out.
+    It divides while it steps: no pass over the gradients of its own. A step whose loss or gradient is not finite is
+    left out; whether it is comes back, 1 or 0.
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
     optimiser.grad_scale = (norm / largest).clamp_min(1.0)
-    optimiser.found_inf = norm.isfinite().logical_not().to(torch.float32)
+    failed = (norm + 0 * loss).isfinite().logical_not().to(torch.float32)
+    optimiser.found_inf = failed
+    return failed
 
 
 def _settle(model: Model) -> None:

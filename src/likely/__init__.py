@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from likely.hooks import set_report_writer
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _WHERE = {
     "Batch": "likely.data",

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from likely.run.sealed import Sealed
 from refusals import STEPS, Capture, idx, pictures, refused, table
 
 
@@ -215,27 +216,30 @@ def test_a_run_that_is_none(stored: Path, tmp_path: Path, capsys: Capture) -> No
     assert "no run directory" in refused(capsys, "sample", stored / "t.csv")
     assert "is not a run directory" in refused(capsys, "sample", tmp_path)
     (tmp_path / "config.json").write_text('{"architectures": ["Bert"], "hidden_size": 3}')
-    assert "architectures" in refused(capsys, "evaluate", tmp_path)
+    assert "is not a run directory" in refused(capsys, "evaluate", tmp_path)
 
 
 def test_an_unfinished_run(run: Path, capsys: Capture) -> None:
     for name in ("weights.safetensors", "history.csv"):
         (run / name).unlink()
-    (run / "run.json").write_text('{"finished": false}')
+    sealed = Sealed.of(run)
+    sealed.write({}, {**sealed.facts, "finished": False})
     assert "did not finish" in refused(capsys, "sample", run)
 
 
 def test_weights_of_another_shape(run: Path, capsys: Capture) -> None:
     values = json.loads((run / "config.json").read_text())
     values["model"]["latent"] += 5
-    (run / "config.json").write_text(json.dumps(values))
+    sealed = Sealed.of(run)
+    sealed.write({"config.json": json.dumps(values)}, sealed.facts)
     assert "do not fit the model that this version makes" in refused(capsys, "sample", run)
 
 
 @pytest.mark.parametrize("device", ["auto", "toaster"])
 def test_a_run_whose_device_is_none(device: str, run: Path, capsys: Capture) -> None:
     values = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**values, "device": device}))
+    sealed = Sealed.of(run)
+    sealed.write({"config.json": json.dumps({**values, "device": device})}, sealed.facts)
     assert str(run) in refused(capsys, "sample", run)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 import likely
 from likely.cli import main
+from likely.files import half_written
 from refusals import STEPS, Capture, refused, snapshot, table
 
 
@@ -97,13 +98,21 @@ def full_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
     monkeypatch.setattr(os, "fsync", fsync)
 
 
-@pytest.mark.parametrize("files", range(8))
+AT_THE_END = 6  # files that are written before training, and the two of its state
+
+
+@pytest.mark.parametrize("files", range(10))
 def test_a_full_disk_leaves_nothing_half_written(
     files: int, stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     full_after(monkeypatch, files)
-    assert "No space left" in refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "new", *STEPS)
-    assert not list(tmp_path.iterdir())
+    message = refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "new", *STEPS)
+    assert "No space left" in message
+    trained = "--resume" in message
+    assert trained == (tmp_path / "new" / "checkpoints").exists() == (tmp_path / "new").exists()
+    assert trained == (files > AT_THE_END)
+    for file in tmp_path.rglob("*"):
+        assert not half_written(file.name)
 
 
 @pytest.mark.parametrize("files", [0, 4])
@@ -210,18 +219,18 @@ def test_our_own_faults_have_code_one_and_debug_shows_them(
         main(["inspect", str(stored / "t.csv"), "--debug"])
 
 
-def test_training_that_diverges_says_what_to_do(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_training_that_diverges_ends_in_a_model_and_says_so(stored: Path, tmp_path: Path, capsys: Capture) -> None:
     words = ["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), "--set", "learning_rate=1e6", *STEPS]
-    assert main(words) == 1
-    err = capsys.readouterr().err
-    assert "learning_rate" in err
-    assert err.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+    assert main([*words, "--set", "weight_decay=0"]) == 0
+    assert "as their loss or gradient was not finite" in capsys.readouterr().err
+    assert "weight_decay" in refused(capsys, *words, "--overwrite")
+    assert np.isfinite(likely.load(tmp_path / "run").score(table())["elbo"]).all()
 
 
 HELP = """
 import sys, time
 from likely.cli import main
+from likely.files import half_written
 started = time.perf_counter()
 assert main({words}) == 0
 heavy = {{"torch", "pandas", "numpy", "sklearn", "pyarrow", "matplotlib", "PIL", "safetensors"}} & set(sys.modules)

@@ -9,6 +9,7 @@ import pytest
 
 import likely
 from likely.cli import main, show
+from likely.files import LOCK
 from likely.run.directory import CHECKPOINTS, WRITTEN
 from refusals import STEPS, Capture, refused, snapshot, table
 
@@ -34,15 +35,17 @@ def test_all_that_likely_writes_into_a_run_is_its_own(tmp_path: Path) -> None:
     run = likely.fit(frame, condition="group", out=tmp_path / "run", steps=3)
     run.evaluate(samples=2, anneal=0)
     run.report()
-    assert {file.name for file in (tmp_path / "run").iterdir()} == {*WRITTEN, CHECKPOINTS}
+    assert {file.name for file in (tmp_path / "run").iterdir()} == {*WRITTEN, CHECKPOINTS} - {LOCK}
     likely.fit(frame, out=tmp_path / "run", steps=3, overwrite=True)
 
 
 def test_a_run_of_the_version_before_is_replaced(stored: Path, run: Path) -> None:
     facts = json.loads((run / "run.json").read_text())
-    assert facts.pop("finished") is True
-    (run / "run.json").write_text(json.dumps(facts))
-    assert len(likely.load(run).sample(2)) == 2
+    told = {name: facts[name] for name in ("digest", "origin", "notices", "versions")}
+    (run / "run.json").write_text(json.dumps(told))
+    with pytest.raises(likely.errors.RunError, match=r"written by likely 0.*, whose runs this version does not read"):
+        likely.load(run)
+    (run / "holes.safetensors").write_bytes(b"")
     assert main(["fit", str(stored / "t.csv"), "-o", str(run), "--overwrite", *STEPS]) == 0
 
 
@@ -53,6 +56,7 @@ def test_an_unfinished_run_is_replaced(stored: Path, run: Path, monkeypatch: pyt
 
     def stop(*_: object) -> None:
         stopped.update(snapshot(run.parent / "other"))
+        stopped.pop(LOCK)
         raise RuntimeError
 
     monkeypatch.setattr(settling, "learn", stop)
@@ -61,7 +65,7 @@ def test_an_unfinished_run_is_replaced(stored: Path, run: Path, monkeypatch: pyt
     monkeypatch.undo()
     shutil.rmtree(run)
     run.mkdir()
-    for name, content in {**stopped, ".weights.safetensors.k3x_9abz": b"half"}.items():
+    for name, content in {**stopped, ".likely-0123abcd": b"half"}.items():
         (run / name).write_bytes(content)
     with pytest.raises(likely.errors.RunError, match="did not finish"):
         likely.load(run)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +16,31 @@ import pytest
 import likely
 from likely.cli import main
 from likely.errors import OutputError, RunError
-from likely.files import left_beside
+from likely.files import release, take
 from likely.run.directory import renewed
+from likely.run.sealed import Sealed
+from likely.training import Monitor, Outcome
 from small import table
 
 KILLED = """
 import os, sys
 from pathlib import Path
-from likely.files import copied_folder
+import likely
 
-real, done = Path.replace, []
+real, done = Path.rename, []
 
-def replace(self, other):
-    if len(done) == int(sys.argv[2]):
-        os._exit(9)
-    done.append(self)
+def rename(self, other):
+    if self.parent == Path(sys.argv[1]).parent:
+        if len(done) == int(sys.argv[3]):
+            os._exit(9)
+        done.append(self)
     return real(self, other)
 
-Path.replace = replace
-with copied_folder(Path(sys.argv[1]), without=()) as folder:
-    (folder / "new.txt").touch()
+Path.rename = rename
+if sys.argv[2] == "continue":
+    likely.load(sys.argv[1]).continue_training(steps=2, out=sys.argv[1])
+else:
+    likely.fit(Path(sys.argv[1]).with_name("t.csv"), out=sys.argv[1], overwrite=True, latent=2, width=8, steps=7)
 """
 
 
@@ -49,6 +54,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def place(fitted: Path, tmp_path: Path) -> Path:
+    shutil.copy(fitted.with_name("t.csv"), tmp_path)
     return Path(shutil.copytree(fitted, tmp_path / "run"))
 
 
@@ -58,45 +64,99 @@ def held(place: Path) -> dict[str, object]:
     return {name: json.loads(content) if name == "run.json" else content for name, content in made.items()}
 
 
-def killed(place: Path, at: int) -> None:
-    """Renew a run in a process that ends at once at its nth rename."""
-    words = [sys.executable, "-c", KILLED, str(place), str(at)]
+def killed(place: Path, what: str, at: int) -> None:
+    """Replace a run in a process that ends at once at its nth rename of a folder."""
+    words = [sys.executable, "-c", KILLED, str(place), what, str(at)]
     path = {**os.environ, "PYTHONPATH": str(Path(likely.__file__).parents[1])}
     assert subprocess.run(words, check=False, env=path).returncode == 9
 
 
-def test_after_a_kill_between_the_renames_the_next_command_says_how_each_run_comes_back(
-    place: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("what", "steps"), [("fit", 7), ("continue", 5)])
+def test_a_kill_between_the_renames_is_mended_by_the_next_command(
+    what: str, steps: int, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    killed(place, 1)
+    killed(place, what, 1)
     assert not place.exists()
-    assert main(["sample", str(place), "-n", "2"]) == 2
-    said = capsys.readouterr().err
-    before, after = re.findall(r"mv (\S+) " + re.escape(str(place)), said)
-    assert ".run.replaced-" in before
-    assert (Path(after) / "new.txt").exists()
-    with pytest.warns(UserWarning, match=r"the run that stood at .*run before lies in"):
-        likely.fit(table(), out=place, steps=1, width=8, latent=2)
-    with pytest.warns(UserWarning, match="else remove it"):
-        assert likely.load(place).steps == 1
-    shutil.rmtree(place)
-    Path(before).rename(place)
-    shutil.rmtree(after)
-    assert likely.load(place).steps == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert main(["sample", str(place), "-n", "2"]) == 0
+    assert "a command was killed while it replaced" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match=r"\.run\.old holds a run .* a kill kept it from being removed"):
+        assert likely.load(place).steps == steps
+    shutil.rmtree(place.with_name(".run.old"))
+    assert likely.load(place).steps == steps
+    assert sorted(entry.name for entry in place.parent.iterdir()) == ["run", "t.csv"]
 
 
-def test_a_kill_before_the_first_rename_changes_nothing(place: Path) -> None:
-    killed(place, 0)
-    assert likely.load(place).steps == 3
+@pytest.mark.parametrize("what", ["fit", "continue"])
+def test_a_kill_before_the_first_rename_leaves_the_run_and_what_was_to_replace_it_is_named(
+    what: str, place: Path
+) -> None:
+    killed(place, what, 0)
+    with pytest.warns(UserWarning, match=r"was killed that was to replace .*; what it wrote lies in .*\.run\.new"):
+        assert likely.load(place).steps == 3
+    with pytest.warns(UserWarning, match="it is removed"):
+        likely.fit(place.with_name("t.csv"), out=place, overwrite=True, latent=2, width=8, steps=4)
+    assert likely.load(place).steps == 4
+    assert sorted(entry.name for entry in place.parent.iterdir()) == ["run", "t.csv"]
 
 
-def test_an_unfinished_fit_names_the_run_that_it_was_to_replace(place: Path) -> None:
-    place.rename(place.with_name(".run.replaced-7"))
-    place.mkdir()
-    with pytest.raises(RunError, match=r"not a run directory.*; the run that stood at .* lies in .*\.run\.replaced-7"):
+def test_what_is_not_ours_beside_a_run_is_not_removed(place: Path) -> None:
+    aside = place.with_name(".run.new")
+    aside.mkdir()
+    (aside / "thesis.tex").write_text("mine")
+    with pytest.raises(OutputError, match=r"\.run\.new is not a run directory, .*: it holds 'thesis.tex'"):
+        likely.fit(table(), out=place, overwrite=True, steps=1)
+    assert (aside / "thesis.tex").exists()
+    assert len(held(place)) > 5
+
+
+def test_a_folder_that_is_removed_or_filled_with_other_things_during_a_fit_is_an_error(place: Path) -> None:
+    class Meddler(Monitor):
+        def on_end(self, _: Outcome) -> None:
+            if what == "remove":
+                shutil.rmtree(place.with_name("fresh"), ignore_errors=True)
+            else:
+                (place / "notes.txt").write_text("mine")
+
+    what = "remove"
+    with pytest.raises(OutputError, match=r"cannot write .*fresh|was removed or replaced"):
+        likely.fit(table(), out=place.with_name("fresh"), steps=2, latent=2, width=8, monitors=[Meddler()])
+    assert not place.with_name("fresh").exists()
+    what = "meddle"
+    with pytest.raises(OutputError, match=r"it holds 'notes.txt'.* the new run is complete and lies in .*\.run\.new"):
+        likely.fit(table(), out=place, overwrite=True, steps=2, latent=2, width=8, monitors=[Meddler()])
+    assert (place / "notes.txt").read_text() == "mine"
+    with pytest.warns(UserWarning, match="what it wrote lies in"):
+        assert likely.load(place).steps == 3
+    assert likely.load(place.with_name(".run.new")).steps == 2
+
+
+def test_two_fits_into_one_place_are_not_begun(place: Path) -> None:
+    class Second(Monitor):
+        def on_end(self, _: Outcome) -> None:
+            for out in (place, place.with_name("fresh")):
+                with pytest.raises(OutputError, match=r"belongs to process \d+, which still runs"):
+                    likely.fit(table(), out=out, overwrite=True, steps=1)
+
+    for out in (place, place.with_name("fresh")):
+        monitors = [Second()] if out == place else []
+        if monitors:
+            place.with_name("fresh").mkdir()
+            take(place.with_name("fresh"))
+        likely.fit(table(), out=out, overwrite=True, steps=1, latent=2, width=8, monitors=monitors)
+        if monitors:
+            release(place.with_name("fresh"))
+    assert likely.load(place).steps == 1
+
+
+def test_an_unfinished_fit_is_named_as_such(place: Path) -> None:
+    Sealed.of(place).write({}, {**Sealed.of(place).facts, "finished": False})
+    with pytest.raises(RunError, match=r"its fit did not finish; likely fit --resume \S+ finishes it"):
         likely.load(place)
-    assert left_beside(place.with_name("other")) == ""
-    assert left_beside(place.with_name(".run.replaced-7")) == ""
+    with pytest.raises(OutputError, match="holds a fit that was not finished"):
+        likely.fit(table(), out=place, steps=1)
+    likely.fit(table(), out=place, overwrite=True, steps=1, latent=2, width=8)
 
 
 def test_a_run_saved_over_itself_keeps_what_was_made_of_it(place: Path) -> None:

@@ -46,7 +46,7 @@ def inspection(inspected: Inspection, *, name: str, output: Path | None, json: b
     if output is not None:
         from likely.report import render_inspection
 
-        write(output, render_inspection(inspected, Path(name).name))
+        write(output, render_inspection(inspected, Path(name).name), parents=True)
         print(f"wrote {output}", file=sys.stderr)
     if json:
         document(inspected.to_dict())

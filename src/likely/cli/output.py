@@ -17,7 +17,7 @@ from likely.data.pictures import grid, pictures, stored
 from likely.data.sources.format import Writer
 from likely.data.sources.formats import writer_of, writers
 from likely.errors import OutputError
-from likely.files import filled_folder, refuse_existing, write
+from likely.files import filled_folder, refuse_existing, refuse_unwritable, write
 
 __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
 
@@ -36,6 +36,7 @@ def ready(path: Path | None, *, overwrite: bool) -> None:
     if path is None:
         return
     refuse_existing(path, overwrite=overwrite)
+    refuse_unwritable(path)
     if path.suffix:
         writer_of(path)
 
@@ -109,7 +110,7 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
     """
     refuse_existing(path, overwrite=overwrite)
     names = [str(name) for name in frame.columns]
-    write(path, _frame_bytes(frame.set_axis(names, axis=1), path))
+    write(path, _frame_bytes(frame.set_axis(names, axis=1), path), parents=True)
     print(f"wrote {len(frame)} rows to {path}", file=sys.stderr)
 
 
@@ -161,12 +162,13 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | N
     if not ending:
         _write_folder(schema, array, path.absolute())
     elif writer.array is not None:
-        write(path, writer.array(array))
+        write(path, writer.array(array), parents=True)
     elif writer.picture is not None:
         shown = array if columns else array[:IN_GRID]
-        write(path, writer.picture(grid(pictures(schema, shown), columns=columns), ending))
+        write(path, writer.picture(grid(pictures(schema, shown), columns=columns), ending), parents=True)
     elif writer.frame is not None and array.ndim == 2:
-        write(path, writer.frame(pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])]), ending))
+        frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
+        write(path, writer.frame(frame, ending), parents=True)
     else:
         arrays = ", ".join(name for name, one in writers().items() if one.array is not None)
         raise OutputError(
@@ -175,15 +177,19 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | N
 
 
 def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
-    """All pictures or none; a folder that holds anything but such pictures is not replaced."""
+    """All pictures or none; a folder that holds anything but pictures which likely wrote is not replaced."""
     from PIL import Image
 
-    from likely.data.sources.picture import picture_bytes
+    from likely.data.sources.picture import is_ours, picture_bytes
 
-    if path.is_file() or (path.exists() and not all(re.fullmatch(r"\d{5,}\.png", e.name) for e in path.iterdir())):
-        raise OutputError(
-            f"{path} holds other things than drawn pictures, so it is not overwritten; choose another name"
-        )
+    if path.is_file():
+        raise OutputError(f"{path} is a file, so it is not overwritten; choose another name")
+    for entry in path.iterdir() if path.exists() else ():
+        if not re.fullmatch(r"\d{5,}\.png", entry.name) or not is_ours(entry):
+            raise OutputError(
+                f"{path} holds {entry.name!r}, which is no picture that likely drew, so it is not overwritten; choose "
+                "another name"
+            )
     with filled_folder(path) as half:
         for i, picture in enumerate(stored(schema, array)):
             write(half / f"{i:05d}.png", picture_bytes(Image.fromarray(picture), ".png"))

@@ -28,7 +28,7 @@ def deliver_part(run: Run, part: str, path: Path | None, *, overwrite: bool, jso
         return
     buffer = io.BytesIO()
     np.savez_compressed(buffer, x=np.asarray(rows.values), y=rows.labels)
-    write(path, buffer.getvalue())
+    write(path, buffer.getvalue(), parents=True)
     print(f"wrote {len(rows)} rows to {path}", file=sys.stderr)
 
 

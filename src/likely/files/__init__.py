@@ -1,27 +1,36 @@
 """Files and folders that are written whole or not at all, and never over something that was not asked for."""
 
-from likely.files.folders import copied_folder, filled_folder, left_beside, replaced_folder
+from likely.files.folders import filled_folder, finish_swap, new_beside, old_beside, swap
+from likely.files.locks import LOCK, demand_held, demand_unowned, held, release, take
 from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place
 from likely.files.reading import Counted, inflated, read_regular
 from likely.files.room import MAX_BYTES, demand_room, gib, most_bytes, no_room
-from likely.files.whole import write
+from likely.files.whole import half_written, write
 
 __all__ = [
+    "LOCK",
     "MAX_BYTES",
     "Counted",
     "contains",
-    "copied_folder",
+    "demand_held",
     "demand_room",
+    "demand_unowned",
     "filled_folder",
+    "finish_swap",
     "gib",
+    "half_written",
+    "held",
     "inflated",
-    "left_beside",
     "most_bytes",
+    "new_beside",
     "no_room",
+    "old_beside",
     "read_regular",
     "refuse_existing",
     "refuse_unwritable",
-    "replaced_folder",
+    "release",
     "same_place",
+    "swap",
+    "take",
     "write",
 ]

@@ -1,66 +1,70 @@
-"""Whole folders: what stood there stays until the new one is complete, or comes back where that fails."""
+"""Whole folders: what stands at a place stays until what replaces it is complete."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import tempfile
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from likely.errors import OutputError
+from likely.files.whole import unused
 
-__all__ = ["copied_folder", "filled_folder", "left_beside", "replaced_folder"]
+__all__ = ["filled_folder", "finish_swap", "new_beside", "old_beside", "swap"]
 
 
-@contextmanager
-def replaced_folder(folder: Path) -> Iterator[Path]:
-    """A new, empty folder at a place; on failure it is removed, and what stood there before is put back.
+def new_beside(place: Path) -> Path:
+    """Where what is to replace a folder is made."""
+    return place.with_name(f".{place.name}.new")
+
+
+def old_beside(place: Path) -> Path:
+    """Where a folder that is being replaced lies until its successor has its place."""
+    return place.with_name(f".{place.name}.old")
+
+
+def swap(new: Path, place: Path, remove: Callable[[Path], object]) -> None:
+    """Put a complete folder in the place of what stands there, which is then removed.
+
+    It takes two renames. After a kill between them the old folder lies beside its place, and so does the new one:
+    `finish_swap` takes the second.
 
     Parameters
     ----------
-    folder
-        Where to; behind a link, the folder that it leads to.
+    new, place
+        Folders on one file system.
+    remove
+        How the old folder is removed.
 
     Raises
     ------
-    OutputError
-        If it cannot be made.
+    OSError
+        If the disk refuses; the old folder is back then.
 
     """
-    place = Path(os.path.realpath(folder))
-    aside = _beside(place, "replaced")
+    old = old_beside(place)
+    if old.exists():
+        remove(old)
+    if place.exists():
+        place.rename(old)
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if place.exists():
-            place.replace(aside)
-        place.mkdir()
-    except OSError as error:
-        if aside.exists() and not place.exists():
-            aside.replace(place)
-        raise OutputError(f"cannot make {folder}: {error.strerror or error}") from error
-    try:
-        yield folder
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        if aside.exists():
-            aside.replace(place)
+        new.rename(place)
+    except FileNotFoundError:
+        if new.exists() or not place.exists():  # else another process has finished the swap
+            raise
+    except OSError:
+        if old.exists():
+            old.rename(place)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    if old.exists():
+        remove(old)
 
 
-@contextmanager
-def copied_folder(folder: Path, *, without: Collection[str]) -> Iterator[Path]:
-    """A copy of a folder to write to, which takes the folder's place at the end; on failure nothing has changed.
+def finish_swap(place: Path) -> str:
+    """Finish a swap that was cut between its renames; the name of the folder that now has the place, or an empty one.
 
-    Parameters
-    ----------
-    folder
-        What is copied; behind a link, the folder that it leads to.
-    without
-        Names in it that are not copied.
+    A swap begins only when the new folder is complete, so it is this one that takes the place if it is there.
 
     Raises
     ------
@@ -68,71 +72,47 @@ def copied_folder(folder: Path, *, without: Collection[str]) -> Iterator[Path]:
         If the disk refuses.
 
     """
-    place = Path(os.path.realpath(folder))
-    copy, aside = _beside(place, "renewed"), _beside(place, "replaced")
-
-    def left_out(inside: str, names: list[str]) -> list[str]:
-        return [name for name in names if Path(inside) == place and name in without]
-
+    place = Path(os.path.realpath(place))
+    new, old = new_beside(place), old_beside(place)
     try:
-        shutil.copytree(place, copy, symlinks=True, ignore=left_out)
-        yield copy
-        place.replace(aside)
-        copy.replace(place)
-    except BaseException as error:
-        if aside.exists() and not place.exists():
-            aside.replace(place)
-        shutil.rmtree(copy, ignore_errors=True)
-        if isinstance(error, (OSError, shutil.Error)):
-            raise OutputError(f"cannot write {folder}: {getattr(error, 'strerror', None) or error}") from error
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
-
-
-def left_beside(directory: Path) -> str:
-    """Where the run lies that stood here before a command was killed while it replaced it; empty where none was."""
-    place = Path(os.path.realpath(directory))
-    try:
-        hidden = re.compile(rf"\.{re.escape(place.name)}\.(replaced|renewed)-\d+")
-        folders = sorted(entry for entry in place.parent.iterdir() if hidden.fullmatch(entry.name))
-    except OSError:
-        return ""
-    before, after = ([str(one) for one in folders if f".{word}-" in one.name[-20:]] for word in ("replaced", "renewed"))
-    if not before:
-        return ""
-    lies = f"the run that stood at {directory} before lies in {' and '.join(before)}: what replaced it was killed"
-    if place.exists():
-        return f"{lies}, or runs still; to have it back, remove {directory} and rename it to that, else remove it"
-    new = f", and mv {after[-1]} {directory} the one that was to replace it" if after else ""
-    return f"{lies}; mv {before[-1]} {directory} brings it back{new}"
+        if place.exists() or not old.exists():
+            return ""
+        folder = new if new.exists() else old
+        folder.rename(place)
+    except OSError as error:
+        raise OutputError(
+            f"a command was killed while it replaced {place}: {new} is to take its place, and cannot be renamed to it "
+            f"({error.strerror or error}); rename it yourself"
+        ) from error
+    return folder.name
 
 
 @contextmanager
-def filled_folder(folder: Path) -> Iterator[Path]:
+def filled_folder(folder: Path, remove: Callable[[Path], object] = shutil.rmtree) -> Iterator[Path]:
     """A hidden folder to fill, which takes a place at its end, and that of what stands there; on failure it is removed.
 
+    Parameters
+    ----------
+    folder
+        Where to; behind a link, the folder that it leads to. Folders above it are made.
+    remove
+        How what stands there is removed.
+
     Raises
     ------
     OutputError
         If the disk refuses.
 
     """
-    half: Path | None = None
+    place = Path(os.path.realpath(folder))
+    half = unused(place)
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        half = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-        half.chmod(0o755)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        half.mkdir()
         yield half
-        if folder.exists():
-            shutil.rmtree(folder)
-        half.replace(folder)
+        swap(half, place, remove)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}; free some space") from error
     finally:
-        if half is not None:
-            shutil.rmtree(half, ignore_errors=True)
-
-
-def _beside(place: Path, word: str) -> Path:
-    """A hidden name of this process's own beside a place."""
-    return place.with_name(f".{place.name}.{word}-{os.getpid()}")
+        with suppress(OSError):
+            shutil.rmtree(half)

@@ -3,37 +3,66 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import re
+import secrets
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 from likely.errors import OutputError
 
-__all__ = ["write"]
+__all__ = ["half_written", "unused", "write"]
+
+HALF = ".likely-"
 
 
-def write(path: Path, content: bytes | str) -> None:
-    """Write a file whole: under a hidden name beside its place, then renamed; folders above it are made.
+def write(path: Path, content: bytes | str, *, parents: bool = False) -> None:
+    """Write a file whole: under a hidden name beside its place, then renamed.
+
+    Behind a link the file that it leads to is written. A new file has the mode that the umask leaves; one that is
+    replaced keeps its own.
+
+    Parameters
+    ----------
+    path, content
+        Where to, and what.
+    parents
+        Whether folders above it are made.
 
     Raises
     ------
     OutputError
-        If the disk refuses; nothing is left behind.
+        If the disk refuses, or the folder is gone; nothing is left behind.
 
     """
     data = content.encode() if isinstance(content, str) else content
-    temporary = ""
+    place = Path(os.path.realpath(path))
+    half = unused(place)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = file.name
+        if parents:
+            place.parent.mkdir(parents=True, exist_ok=True)
+        with half.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
-        ) from error
+        with suppress(FileNotFoundError):
+            half.chmod(stat.S_IMODE(place.stat().st_mode))
+        half.replace(place)
+    except BaseException as error:
+        with suppress(OSError):
+            half.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
+            ) from error
+        raise
+
+
+def unused(place: Path) -> Path:
+    """A hidden name beside a place that nothing has yet."""
+    return place.with_name(f"{HALF}{secrets.token_hex(4)}")
+
+
+def half_written(name: str) -> bool:
+    """Whether a file or folder of this name is what a kill left of one that `write` or `filled_folder` had begun."""
+    return re.fullmatch(rf"{re.escape(HALF)}[0-9a-f]{{8}}", name) is not None

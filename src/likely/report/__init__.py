@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likely.errors import OutputError
-from likely.files import refuse_existing, write
+from likely.files import refuse_existing, refuse_unwritable, write
 from likely.report.findings import Findings
 
 if TYPE_CHECKING:
@@ -76,5 +77,8 @@ def write_report(run: Run, path: str | Path | None = None, *, overwrite: bool = 
     if target.is_dir():
         target = target / "report.html"
     refuse_existing(target, overwrite=overwrite)
-    write(target, render(collect(run)))
+    refuse_unwritable(target)
+    page = render(collect(run))
+    seal = f"<!-- of run {run.record.id}; SHA-256 of all before this line: {sha256(page.encode()).hexdigest()} -->\n"
+    write(target, page + seal, parents=True)
     return target

@@ -4,56 +4,84 @@ from __future__ import annotations
 
 import json
 import os
-import re
+import shutil
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from likely.errors import OutputError
-from likely.files import contains, copied_folder, left_beside, refuse_existing, refuse_unwritable, replaced_folder
+from likely.errors import OutputError, RunError
+from likely.files import (
+    LOCK,
+    contains,
+    demand_held,
+    demand_unowned,
+    finish_swap,
+    half_written,
+    held,
+    new_beside,
+    old_beside,
+    refuse_existing,
+    refuse_unwritable,
+    release,
+    swap,
+    take,
+)
 
 __all__ = [
     "CHECKPOINTS",
-    "EARLIER_MISSING",
     "MISSING",
     "REPORT",
+    "RUN",
     "STATE",
     "WRITTEN",
+    "beside",
     "claim",
     "demand_claimable",
     "demand_renewable",
+    "reclaim",
+    "recover",
     "renewed",
+    "unfinished",
 ]
 
-MISSING, EARLIER_MISSING = "missing.safetensors", "holes.safetensors"
+RUN, REPORT, MISSING = "run.json", "report.html", "missing.safetensors"
+EARLIER_MISSING = "holes.safetensors"  # of version 0.1
 WRITTEN = (
     "baselines.safetensors",
     "conditions.safetensors",
     "config.json",
     "history.csv",
+    LOCK,
     MISSING,
-    "report.html",
+    REPORT,
     "rows.safetensors",
-    "run.json",
+    RUN,
     "schema.json",
     "weights.safetensors",
 )
 CHECKPOINTS, STATE = "checkpoints", ("state.json", "state.safetensors")
-REPORT = "report.html"
+
+
+def _ours_and_foreign(directory: Path) -> tuple[list[Path], list[Path]]:
+    """What likely writes into a run, a folder after what it holds; and all else: other names, links, other folders."""
+    ours: list[Path] = []
+    foreign: list[Path] = []
+    for entry in directory.iterdir():
+        if entry.name != CHECKPOINTS or not _is_folder(entry):
+            (ours if _written(entry, (*WRITTEN, EARLIER_MISSING)) else foreign).append(entry)
+            continue
+        for step in entry.iterdir():
+            known = (step.name.isdecimal() or half_written(step.name)) and _is_folder(step)
+            for one in step.iterdir() if known else ():
+                (ours if _written(one, STATE) else foreign).append(one)
+            (ours if known else foreign).append(step)
+        ours.append(entry)
+    return ours, foreign
 
 
 def _foreign(directory: Path) -> list[str]:
-    """What lies in a folder that no run of ours writes: any other name, any link, any folder but of checkpoints."""
-    strangers = []
-    for entry in directory.iterdir():
-        steps = list(entry.iterdir()) if entry.name == CHECKPOINTS and _is_folder(entry) else None
-        if steps is None:
-            strangers += [] if _written(entry, (*WRITTEN, EARLIER_MISSING)) else [entry]
-        for step in steps or ():
-            known = re.fullmatch(r"\d+|\.\d+\.\w{8}", step.name) and _is_folder(step)
-            strangers += [one for one in step.iterdir() if not _written(one, STATE)] if known else [step]
-    return sorted(str(entry.relative_to(directory)) for entry in strangers)
+    return sorted(str(entry.relative_to(directory)) for entry in _ours_and_foreign(directory)[1])
 
 
 def _is_folder(place: Path) -> bool:
@@ -62,22 +90,36 @@ def _is_folder(place: Path) -> bool:
 
 def _written(entry: Path, names: tuple[str, ...]) -> bool:
     """Whether it is a file of one of these names, or half of one."""
-    half = re.compile("|".join(rf"\.{re.escape(name)}\.\w{{8}}" for name in names))
-    known = entry.name in names or half.fullmatch(entry.name) is not None
-    return known and entry.is_file() and not entry.is_symlink()
+    return (entry.name in names or half_written(entry.name)) and entry.is_file() and not entry.is_symlink()
+
+
+def _remove(directory: Path) -> None:
+    """Remove what likely wrote into a run, and the folder if nothing else is in it."""
+    with suppress(OSError):
+        for entry in _ours_and_foreign(directory)[0]:
+            with suppress(OSError):
+                entry.rmdir() if entry.is_dir() else entry.unlink()
+        directory.rmdir()
+
+
+def _says(directory: Path, name: str) -> object:
+    """What `run.json` says of something; `None` where it says nothing, or cannot be read."""
+    try:
+        return json.loads((directory / RUN).read_bytes())[name]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _ours(directory: Path) -> bool:
-    """Whether `run.json` says that likely wrote the folder."""
-    try:
-        facts = json.loads((directory / "run.json").read_bytes())
-        return isinstance(facts["versions"]["likely"], str)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    """Whether `run.json` says that likely wrote the folder, or a fit was killed before it wrote that."""
+    versions = _says(directory, "versions")
+    if isinstance(versions, dict) and isinstance(versions.get("likely"), str):
+        return True
+    return all(entry.name == LOCK or half_written(entry.name) for entry in directory.iterdir())
 
 
 def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
-    """Refuse to replace anything but an empty folder or a run of ours that holds nothing else."""
+    """Refuse to replace anything but an empty folder or a run of ours that holds nothing else and nobody fills."""
     if not directory.is_dir():
         raise OutputError(f"{given} is not a run directory but a file, so it is not overwritten; choose another name")
     foreign = _foreign(directory)
@@ -87,15 +129,33 @@ def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
             f"{given} is not a run directory, or not that alone: it holds {named}; so it is not overwritten; move what "
             "you need out of it, or choose another name"
         )
-    if any(directory.iterdir()) and not _ours(directory):
+    if not _ours(directory):
         raise OutputError(
             f"{given} is not a run directory: no run.json in it says that likely wrote it; so it is not overwritten; "
             "choose another name"
         )
     if data is not None and contains(directory, data):
         raise OutputError(f"{given} holds the data of this fit, {data}; so it is not overwritten; choose another name")
-    if contains(directory, Path.cwd()):
+    if not _empty(directory) and contains(directory, Path.cwd()):
         raise OutputError(f"{given} is or holds the current folder, so it is not overwritten; choose another name")
+    demand_unowned(directory)
+
+
+def _holds_checkpoint(directory: Path) -> bool:
+    """Whether a whole checkpoint is there: one that has its name."""
+    folder = directory / CHECKPOINTS
+    return folder.is_dir() and any(step.name.isdecimal() for step in folder.iterdir())
+
+
+def _empty(place: Path) -> bool:
+    return place.is_dir() and next(place.iterdir(), None) is None
+
+
+def unfinished(directory: Path) -> Path | None:
+    """Where the fit that is to become a run was left: its own folder, or the one beside it that is to replace it."""
+    place = Path(os.path.realpath(directory))
+    candidates = [folder for folder in (new_beside(place), place) if _says(folder, "finished") is False]
+    return candidates[0] if candidates else None
 
 
 def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
@@ -105,25 +165,35 @@ def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = No
     ------
     OutputError
         If the directory exists and may not be replaced, holds something that is not a run, the data, or the current
-        folder, or cannot be made.
+        folder, is being filled by another process, or cannot be made.
 
     """
+    refuse_existing(directory, overwrite=True)
     try:
-        refuse_existing(directory, overwrite=overwrite)
         place = Path(os.path.realpath(directory))
-        if place.exists():
-            _replaceable(directory, place, data)
-        refuse_unwritable(directory)
+        if not overwrite and place.is_dir() and _says(place, "finished") is False:
+            demand_unowned(place)
+            raise OutputError(
+                f"{directory} holds a fit that was not finished; likely fit --resume {directory} finishes it, and "
+                "--overwrite starts anew"
+            )
+        if not _empty(place):
+            refuse_existing(directory, overwrite=overwrite)
+        for folder in (place, new_beside(place)):
+            if folder.exists():
+                _replaceable(directory if folder == place else folder, folder, data)
+        refuse_unwritable(place if not _empty(place) else place / RUN)
     except OSError as error:
         raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
 
 
 @contextmanager
 def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iterator[Path]:
-    """A new directory for a run; on failure it is removed and what stood there before is put back.
+    """A folder to write a run to, which is at its place at the end; what stood there before stays until then.
 
-    What stands there is replaced only if it is an empty folder, or a run: its `run.json` says that likely wrote it, and
-    it holds nothing but the files that likely writes.
+    Where nothing stands, or an empty folder, it is the directory itself; else a hidden one beside it. Only a run is
+    replaced: its `run.json` says that likely wrote it, and it holds nothing but the files that likely writes. On
+    failure what was written is removed, unless it holds checkpoints, from which a fit can be resumed.
 
     Parameters
     ----------
@@ -137,16 +207,110 @@ def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iter
     Raises
     ------
     OutputError
-        If the directory exists and may not be replaced, or holds something that is not a run, the data, or the current
-        folder; nothing has been touched then.
+        As `demand_claimable` has it, before anything is touched; or if the folder is removed meanwhile.
 
     """
     demand_claimable(directory, overwrite=overwrite, data=data)
-    left = left_beside(directory)
-    if left:
-        warnings.warn(left, stacklevel=2)
-    with replaced_folder(directory):
-        yield directory
+    place = Path(os.path.realpath(directory))
+    recover(place)
+    folder = _cleared(new_beside(place), place) if place.exists() and not _empty(place) else place
+    with _filling(directory, folder):
+        yield folder
+    _replace(directory, folder, place, data)
+
+
+@contextmanager
+def reclaim(directory: Path) -> Iterator[Path]:
+    """The folder in which a fit was left unfinished, to go on in; at the end it is at its place, as with `claim`.
+
+    Raises
+    ------
+    RunError
+        If there is none.
+    OutputError
+        If another process fills it, or it cannot be written, or it is removed meanwhile.
+
+    """
+    place = Path(os.path.realpath(directory))
+    folder = unfinished(place)
+    if folder is None:
+        raise RunError(f"{directory} holds no fit that was not finished")
+    with _filling(directory, folder):
+        yield folder
+    _replace(directory, folder, place, None)
+
+
+@contextmanager
+def _filling(given: Path, folder: Path) -> Iterator[None]:
+    """A folder is this process's own while it is filled."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        take(folder)
+    except OSError as error:
+        raise OutputError(f"cannot make {given}: {error.strerror or error}") from error
+    try:
+        yield
+        demand_held(folder)
+    except BaseException as error:
+        if held(folder) and _holds_checkpoint(folder):
+            release(folder)
+            if isinstance(error, OutputError):
+                raise OutputError(f"{error}; likely fit --resume {given} then finishes the fit") from error
+        elif held(folder):
+            _remove(folder)
+            if not made:
+                folder.mkdir(exist_ok=True)
+        raise
+    release(folder)
+
+
+def _replace(given: Path, folder: Path, place: Path, data: Path | None) -> None:
+    """A complete run takes the place of what stands there, unless this may not be replaced any more."""
+    if folder == place:
+        return
+    try:
+        if place.exists():
+            _replaceable(given, place, data)
+        swap(folder, place, _remove)
+    except OutputError as error:
+        raise OutputError(f"{error}; the new run is complete and lies in {folder}") from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot replace {given}: {error.strerror or error}; the new run is complete and lies in {folder}"
+        ) from error
+
+
+def recover(directory: Path) -> None:
+    """Finish what a kill cut short between the two renames that replace a run, and say so.
+
+    Raises
+    ------
+    OutputError
+        If the disk refuses.
+
+    """
+    name = finish_swap(directory)
+    if name:
+        which = "the new run has its place now" if name.endswith(".new") else "the earlier run is back"
+        warnings.warn(f"a command was killed while it replaced {directory}: {which}", stacklevel=3)
+
+
+def beside(directory: Path) -> str:
+    """What killed commands left beside a run, and what can be done with it; empty where there is nothing."""
+    place = Path(os.path.realpath(directory))
+    new, old = new_beside(place), old_beside(place)
+    try:
+        if new.exists():
+            demand_unowned(new)
+            begun = f"a command was killed that was to replace {directory}; what it wrote lies in {new}"
+            more = _holds_checkpoint(new) and _says(new, "finished") is False
+            return begun + (f"; likely fit --resume {directory} finishes it" if more else "")
+        if old.exists():
+            return f"{old} holds a run that was replaced by {directory}; a kill kept it from being removed"
+    except (OSError, OutputError):
+        pass
+    return ""
 
 
 def demand_renewable(directory: Path) -> None:
@@ -155,8 +319,8 @@ def demand_renewable(directory: Path) -> None:
     Raises
     ------
     OutputError
-        If something that likely does not write lies where what is of the earlier weights is removed, if the directory
-        is or holds the current folder, or if it cannot be written.
+        If something that likely does not write lies in the run, which would be lost, if the directory is or holds the
+        current folder, if another process fills it, or if it cannot be written.
 
     """
     place = Path(os.path.realpath(directory))
@@ -172,7 +336,9 @@ def demand_renewable(directory: Path) -> None:
                 f"{directory} is or holds the current folder, so it cannot be replaced; go to another folder, or "
                 "choose another place: -o OTHER"
             )
-        refuse_unwritable(directory)
+        for folder in (place, new_beside(place)):
+            demand_unowned(folder)
+        refuse_unwritable(place)
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
 
@@ -180,8 +346,6 @@ def demand_renewable(directory: Path) -> None:
 @contextmanager
 def renewed(directory: Path) -> Iterator[Path]:
     """A copy of a run's directory to write to, which takes its place at the end; on failure nothing has changed.
-
-    It takes it by two renames: of a process that is killed between them `left_beside` tells.
 
     What is of the earlier weights is not copied: the report and the checkpoints.
 
@@ -192,5 +356,30 @@ def renewed(directory: Path) -> Iterator[Path]:
 
     """
     demand_renewable(directory)
-    with copied_folder(directory, without=(CHECKPOINTS, REPORT)) as copy:
-        yield copy
+    place = Path(os.path.realpath(directory))
+    new = _cleared(new_beside(place), place)
+    with _filling(directory, new):
+        try:
+            shutil.copytree(place, new, symlinks=True, dirs_exist_ok=True, ignore=_of_these_weights)
+        except (OSError, shutil.Error) as error:
+            raise OutputError(f"cannot write {directory}: {error}") from error
+        yield new
+    try:
+        swap(new, place, lambda old: shutil.rmtree(old, ignore_errors=True))
+    except OSError as error:
+        raise OutputError(
+            f"cannot replace {directory}: {error.strerror or error}; the new run lies in {new}"
+        ) from error
+
+
+def _of_these_weights(_: str, names: list[str]) -> list[str]:
+    return [name for name in names if name in (CHECKPOINTS, REPORT, LOCK)]
+
+
+def _cleared(new: Path, place: Path) -> Path:
+    """The name beside a run of what is to replace it, without what a killed command left there."""
+    if new.exists():
+        _replaceable(new, new, None)
+        warnings.warn(f"{beside(place)}; it is removed", stacklevel=3)
+        _remove(new)
+    return new

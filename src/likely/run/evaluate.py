@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
-from safetensors.torch import save as save_tensors
 
 from likely.data import EncodedRows, Given
-from likely.errors import DataError, OutputError, RunError
+from likely.errors import DataError, OutputError
 from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_baselines
-from likely.files import write
 from likely.run.progress import bar
 from likely.run.reading import index_of
+from likely.run.sealed import read_added, write_added
 from likely.run.versions import versions
 
 if TYPE_CHECKING:
@@ -56,20 +55,23 @@ def baselines_of(run: Run, train: EncodedRows | None) -> Baselines | None:
     if run.home.baselines is None:
         path = None if run.directory is None else run.directory / "baselines.safetensors"
         if path is not None and path.exists():
-            try:
-                arrays = {name: tensor.numpy() for name, tensor in load_tensors(path.read_bytes()).items()}
-            except (OSError, SafetensorError) as error:
-                raise RunError(f"{path} is damaged ({error}); remove it, and it will be made again") from error
+            arrays = {name: tensor.numpy() for name, tensor in read_added(path, _fitted_to(run)).items()}
             run.home.baselines = Baselines.from_arrays(run.schema, arrays)
         elif train is not None:
             run.home.baselines = fit_baselines(
                 run.schema, train, latent=run.model.members[0].latent, seed=run.config.seed
             )
             if path is not None:
-                arrays = run.home.baselines.to_arrays()
+                tensors = {name: torch.tensor(array) for name, array in run.home.baselines.to_arrays().items()}
                 with suppress(OutputError):  # a run that may only be read is evaluated all the same
-                    write(path, save_tensors({name: torch.tensor(array) for name, array in arrays.items()}))
+                    write_added(path, tensors, _fitted_to(run))
     return run.home.baselines
+
+
+def _fitted_to(run: Run) -> str:
+    """What decides the baselines of a run: its schema, its training rows, and what they draw."""
+    parts = json.dumps(run.schema.to_dict(), sort_keys=True), run.record.data.digest, str(run.config.seed)
+    return sha256(b"".join((*(part.encode() for part in parts), run.division.train.tobytes()))).hexdigest()
 
 
 def _split(run: Run, kind: str) -> EncodedRows | None:

@@ -15,6 +15,7 @@ from likely.data import DividedRows, demand_channels, divide
 from likely.models import Model
 from likely.run.datasets import gathered
 from likely.run.describing import as_it_is, describe, opened
+from likely.run.directory import demand_claimable
 from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
 from likely.run.run import Run
@@ -147,6 +148,8 @@ def fit(
     chosen_options = FitOptions(
         about, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
     )
+    if out is not None:
+        demand_claimable(Path(out), overwrite=overwrite)
     rows = gathered(data, field)
     return _fitted(rows, chosen_options) if init is None else started(init, rows, chosen_options)
 

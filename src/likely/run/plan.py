@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -10,7 +10,7 @@ from likely.assembly import Own, Resolved
 from likely.config import Config
 from likely.data import DividedRows, Division, Schema
 from likely.models import Model
-from likely.run.record import DataRecord
+from likely.run.record import DataRecord, new_id
 
 __all__ = ["Plan"]
 
@@ -33,6 +33,8 @@ class Plan:
         The run whose weights it starts from.
     progress
         Whether to draw a bar.
+    id
+        Of the run that it becomes.
 
     """
 
@@ -43,6 +45,7 @@ class Plan:
     notices: tuple[str, ...] = ()
     init: str | None = None
     progress: bool = True
+    id: str = field(default_factory=new_id)
 
     @property
     def config(self) -> Config:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
+from uuid import uuid4
 
-__all__ = ["DataRecord", "FitRecord", "MemberRecord", "Stage"]
+__all__ = ["DataRecord", "FitRecord", "MemberRecord", "Stage", "new_id"]
 
 UNKNOWN = "unknown"
+
+
+def new_id() -> str:
+    """A random number of 32 hexadecimal digits, by which a run is told from all others."""
+    return uuid4().hex
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,8 @@ class FitRecord:
         The run whose weights it started from.
     continued
         How it was lengthened.
+    id
+        By which a run is told from all others.
 
     """
 
@@ -113,6 +121,7 @@ class FitRecord:
     interrupted: bool = False
     init: str | None = None
     continued: tuple[Stage, ...] = ()
+    id: str = field(default_factory=new_id)
 
     @property
     def diverged(self) -> bool:
@@ -121,13 +130,9 @@ class FitRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """The same in one flat dictionary, ready for JSON: of an ensemble the first member's, and `members`."""
-        facts = {name: value for name, value in asdict(self.data).items() if value is not None and value != UNKNOWN}
-        known = {"path": self.data.path} | ({"weights": self.data.weights} if self.data.weighed else {})
         members = [asdict(member) for member in self.members]
         return {
-            **known,
-            **facts,
-            **({} if self.init is None else {"init": self.init}),
+            **self.begun(),
             "interrupted": self.interrupted,
             **members[0],
             "diverged": self.diverged,
@@ -135,6 +140,12 @@ class FitRecord:
             **({"members": members} if len(members) > 1 else {}),
             **({"continued": [asdict(stage) for stage in self.continued]} if self.continued else {}),
         }
+
+    def begun(self) -> dict[str, Any]:
+        """What is known of it before training, ready for JSON."""
+        facts = {name: value for name, value in asdict(self.data).items() if value is not None and value != UNKNOWN}
+        known = {"path": self.data.path} | ({"weights": self.data.weights} if self.data.weighed else {})
+        return {"id": self.id, **known, **facts, **({} if self.init is None else {"init": self.init})}
 
     @classmethod
     def from_dict(cls, facts: Mapping[str, Any]) -> FitRecord:
@@ -158,4 +169,5 @@ class FitRecord:
             bool(facts["interrupted"]),
             facts.get("init"),
             tuple(Stage(**stage) for stage in facts.get("continued", ())),
+            str(facts["id"]),
         )

@@ -52,13 +52,14 @@ def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | No
         run = finished(plan, learn(plan, options.monitors, weights))
         if directory is not None:
             save(directory, run)
-            run.home.directory = directory
+    if out is not None:
+        run.home.directory = Path(out)
     return run
 
 
 def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) -> Run:
     """The run of a plan that was carried out."""
-    record = FitRecord(plan.data, trained.members, trained.seconds, trained.interrupted, plan.init, continued)
+    record = FitRecord(plan.data, trained.members, trained.seconds, trained.interrupted, plan.init, continued, plan.id)
     return Run(
         trained.config,
         plan.schema,

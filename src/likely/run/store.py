@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 from collections.abc import Mapping
@@ -18,12 +19,13 @@ from likely.assembly import Factory, Own, resolve
 from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import ConfigError, InputError, RunError
-from likely.files import left_beside, write
-from likely.run.directory import EARLIER_MISSING, MISSING
+from likely.files import demand_held
+from likely.run.directory import MISSING, beside, recover
 from likely.run.home import Home
 from likely.run.plan import Plan
 from likely.run.record import FitRecord
 from likely.run.run import Run
+from likely.run.sealed import Sealed
 from likely.run.states import write_states
 from likely.run.versions import versions
 
@@ -34,35 +36,39 @@ CONDITIONS = "conditions.safetensors"
 
 def save_plan(directory: Path, plan: Plan | Run) -> None:
     """Write what is known before training: that this is a run, configuration, schema and the division of the rows."""
+    demand_held(directory)
     for said in plan.own.unreachable:
         warnings.warn(said, stacklevel=2)
-    write(directory / "run.json", _json({"finished": False, "versions": versions()}))
-    write(directory / "config.json", _json(plan.config.to_dict()))
-    write(directory / "schema.json", _json(plan.schema.to_dict()))
+    record = plan.record if isinstance(plan, Run) else FitRecord(plan.data, (), init=plan.init, id=plan.id)
     index = {kind: torch.from_numpy(getattr(plan.division, kind)) for kind in ("train", "validation", "test")}
-    write(directory / "rows.safetensors", save_tensors(index, {"origin": json.dumps(plan.division.origin)}))
+    facts = {"finished": False, **record.begun(), **_beside(plan)}
+    Sealed(directory, facts, {}).write({}, facts).write(
+        {
+            "config.json": _json(plan.config.to_dict()),
+            "schema.json": _json(plan.schema.to_dict()),
+            "rows.safetensors": save_tensors(index, {"origin": json.dumps(plan.division.origin)}),
+        },
+        facts,
+    )
 
 
 def save(directory: Path, run: Run) -> None:
     """Write what training came to: configuration with its steps, selected weights, its state, history and record."""
-    write(directory / "config.json", _json(run.config.to_dict()))
-    write(directory / "history.csv", run.history.to_csv(index=False))
+    demand_held(directory)
+    files = {"config.json": _json(run.config.to_dict()), "history.csv": run.history.to_csv(index=False)}
+    tensors = {"weights.safetensors": _unshared(run.model)}
     if run.patterns is not None:
-        arrays = {name: torch.from_numpy(array) for name, array in run.patterns.to_arrays().items()}
-        write(directory / MISSING, save_tensors(arrays))
+        tensors[MISSING] = {name: torch.from_numpy(array) for name, array in run.patterns.to_arrays().items()}
     if run.conditions is not None:
-        write(directory / CONDITIONS, save_tensors({"y": run.conditions.contiguous()}))
+        tensors[CONDITIONS] = {"y": run.conditions.contiguous()}
     if run.states:
         write_states(directory, run.states)
-    write(directory / "weights.safetensors", save_tensors(_unshared(run.model)))
-    facts = {
-        "finished": True,
-        **run.record.to_dict(),
-        "origin": run.division.origin,
-        "notices": list(run.notices),
-        "versions": versions(),
-    }
-    write(directory / "run.json", _json(facts))
+    facts = {"finished": True, **run.record.to_dict(), **_beside(run)}
+    Sealed.of(directory).write({**files, **{name: save_tensors(one) for name, one in tensors.items()}}, facts)
+
+
+def _beside(plan: Plan | Run) -> dict[str, Any]:
+    return {"origin": plan.division.origin, "notices": list(plan.notices), "versions": versions()}
 
 
 def _unshared(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -103,14 +109,16 @@ def load(
     Raises
     ------
     RunError
-        If the directory is missing, not a run, unfinished or damaged.
+        If the directory is missing, not a run, unfinished, damaged, or of another version's format.
     ConfigError
         If the run has parts of the user's own that are not given, or the device cannot be used.
 
     """
-    left = left_beside(Path(path))
+    directory = Path(path)
+    recover(directory)
+    left = beside(directory)
     try:
-        run = _loaded(Path(path), device, factories, progress=progress)
+        run = _loaded(directory, device, factories, progress=progress)
     except RunError as error:
         raise RunError(f"{error}; {left}" if left else str(error)) from error
     if left:
@@ -119,21 +127,23 @@ def load(
 
 
 def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory] | None, *, progress: bool) -> Run:
-    if not directory.is_dir():
-        raise RunError(f"no run directory at {directory}; make one with: likely fit DATA -o {directory}")
+    sealed = Sealed.of(directory)
+    facts = dict(sealed.facts)
+    if facts.pop("finished", None) is not True:
+        raise RunError(
+            f"{directory} has no weights: its fit did not finish; likely fit --resume {directory} finishes it, or fit "
+            "again with --overwrite"
+        )
     try:
-        config = Config.from_dict(_read(directory / "config.json"))
+        config = Config.from_dict(_object(sealed, "config.json"))
         wanted = torch.device(device or config.device)
     except (ConfigError, RuntimeError) as error:
         if device is not None:
             raise ConfigError(f"device {device!r} is not one that torch knows; try --device cpu") from error
         raise RunError(f"{directory / 'config.json'} is not one that this version wrote ({error})") from error
-    schema = Schema.from_dict(_read(directory / "schema.json"))
-    facts = _read(directory / "run.json")
-    if not facts.pop("finished", True) or not (directory / "weights.safetensors").exists():
-        raise RunError(f"{directory} has no weights: its fit did not finish; fit again with --overwrite")
+    schema = Schema.from_dict(_object(sealed, "schema.json"))
     own = Own.of(factories).apart().restored(config, directory)
-    weights = _tensors(directory / "weights.safetensors")
+    weights = _tensors(sealed, "weights.safetensors")
     try:
         with torch.random.fork_rng(devices=[]):
             model = resolve(config, schema, own).build()
@@ -141,14 +151,17 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     except (RuntimeError, InputError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RunError(_unfit(config, directory) + f" ({reason})") from error
-    index = _tensors(directory / "rows.safetensors")
+    index = _tensors(sealed, "rows.safetensors")
     try:
         parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
         division = Division(**parts, origin=facts.pop("origin"))
         notices = tuple(facts.pop("notices"))
-        history = pd.read_csv(directory / "history.csv")
+        history = pd.read_csv(io.BytesIO(sealed.read("history.csv")))
         record = FitRecord.from_dict(facts)
-    except (KeyError, OSError, ValueError, TypeError) as error:
+        patterns = _patterns(sealed, schema)
+    except RunError:
+        raise
+    except (KeyError, ValueError, TypeError) as error:
         raise RunError(f"{directory} is damaged ({type(error).__name__}: {error}); fit again") from error
     _place(model, wanted, given=device is not None)
     return Run(
@@ -159,8 +172,8 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         record,
         division,
         notices,
-        _patterns(directory, schema),
-        _conditions(directory / CONDITIONS),
+        patterns,
+        _tensors(sealed, CONDITIONS).get("y") if CONDITIONS in sealed else None,
         own,
         progress=progress,
         home=Home(directory),
@@ -177,23 +190,12 @@ def _unfit(config: Config, directory: Path) -> str:
     )
 
 
-def _conditions(path: Path) -> torch.Tensor | None:
-    """y of the training rows; `None` where there is none, or an earlier version did not write it."""
-    return _tensors(path).get("y") if path.exists() else None
-
-
-def _patterns(directory: Path, schema: Schema) -> Patterns | None:
-    """How cells of the training rows are missing together, where they are; earlier versions named the file `holes`."""
+def _patterns(sealed: Sealed, schema: Schema) -> Patterns | None:
+    """How cells of the training rows are missing together, where they are."""
     if not any(column.missing for column in schema.modelled):
         return None
-    path, earlier = directory / MISSING, directory / EARLIER_MISSING
-    if earlier.exists() and not path.exists():
-        path = earlier
-    try:
-        arrays = {name: tensor.numpy() for name, tensor in _tensors(path).items()}
-        return Patterns.from_arrays(arrays, schema.event_shape)
-    except (KeyError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({type(error).__name__}: {error}); fit again") from error
+    arrays = {name: tensor.numpy() for name, tensor in _tensors(sealed, MISSING).items()}
+    return Patterns.from_arrays(arrays, schema.event_shape)
 
 
 def _place(model: torch.nn.Module, device: torch.device, *, given: bool) -> None:
@@ -209,22 +211,19 @@ def _json(values: dict[str, Any]) -> str:
     return json.dumps(values, indent=1) + "\n"
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _object(sealed: Sealed, name: str) -> dict[str, Any]:
+    content = sealed.read(name)
     try:
-        values = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise RunError(f"{path.parent} is not a run directory: it has no {path.name}") from error
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} cannot be read ({error})") from error
+        values = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise RunError(f"{sealed.directory / name} cannot be read ({error})") from error
     if not isinstance(values, dict):
-        raise RunError(f"{path} does not hold a JSON object")
+        raise RunError(f"{sealed.directory / name} does not hold a JSON object")
     return values
 
 
-def _tensors(path: Path) -> dict[str, torch.Tensor]:
+def _tensors(sealed: Sealed, name: str) -> dict[str, torch.Tensor]:
     try:
-        return dict(load_tensors(path.read_bytes()))
-    except FileNotFoundError as error:
-        raise RunError(f"{path.parent} is damaged: it has no {path.name}") from error
-    except (OSError, SafetensorError) as error:
-        raise RunError(f"{path} is damaged ({error}); fit again") from error
+        return dict(load_tensors(sealed.read(name)))
+    except SafetensorError as error:
+        raise RunError(f"{sealed.directory / name} is damaged ({error}); fit again") from error

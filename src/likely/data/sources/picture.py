@@ -10,18 +10,20 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 from likely.data.sources.colours import WHITE
 from likely.errors import DataError, InputError
 from likely.files import demand_room
 
-__all__ = ["Picture", "is_picture", "picture_bytes", "read_picture"]
+__all__ = ["Picture", "is_ours", "is_picture", "picture_bytes", "read_picture"]
 
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La")
 WIDE = re.compile(r";(16|32)[BLN]")
 MAX_GREY = 65535  # of 16 bits
 COST = 12  # bytes of memory for a pixel: of 4 channels, as it is stored, upright, and laid on the background
+WRITTEN_BY = ("Software", "likely")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
 
 
@@ -102,10 +104,22 @@ def read_picture(path: Path, resize: tuple[int, int] | None, background: tuple[i
 
 
 def picture_bytes(image: Any, ending: str) -> bytes:
-    """A picture of Pillow's as the bytes of a file whose name ends so."""
-    buffer = io.BytesIO()
-    image.save(buffer, format=Image.registered_extensions()[ending])
+    """A picture of Pillow's as the bytes of a file whose name ends so; a PNG says that likely wrote it."""
+    buffer, form = io.BytesIO(), Image.registered_extensions()[ending]
+    mark = PngInfo()
+    mark.add_text(*WRITTEN_BY)
+    image.save(buffer, format=form, **({"pnginfo": mark} if form == "PNG" else {}))
     return buffer.getvalue()
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a file is a PNG that says that likely wrote it."""
+    name, writer = WRITTEN_BY
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return path.is_file() and not path.is_symlink() and image.info.get(name) == writer
+    except (OSError, ValueError):
+        return False
 
 
 def _check_whole(path: Path) -> None:

@@ -1,0 +1,136 @@
+"""Which process a folder belongs to while it is being filled."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from likely.errors import OutputError
+from likely.files.whole import unused
+
+__all__ = ["LOCK", "demand_held", "demand_unowned", "held", "release", "take"]
+
+LOCK = "lock.json"
+EMPTY_FOR = 10.0  # seconds after which a lock without content is what a kill left: it is written right after it is made
+
+
+def take(folder: Path) -> None:
+    """Make a folder this process's own, by a file in it with the host, the process and when this started.
+
+    Raises
+    ------
+    OutputError
+        If it belongs to a process that lives, or may live on another host.
+    OSError
+        If the disk refuses.
+
+    """
+    demand_unowned(folder)
+    lock = folder / LOCK
+    if lock.exists():
+        stale = unused(lock)
+        with suppress(FileNotFoundError):  # another process takes it over at this moment, and the next line refuses
+            lock.rename(stale)
+            stale.unlink()
+    try:
+        with lock.open("x") as file:
+            json.dump(_me(), file)
+    except FileExistsError as error:
+        raise OutputError(f"{folder} was taken by another process at this moment; choose another place") from error
+
+
+def demand_unowned(folder: Path) -> None:
+    """Refuse a folder that another process fills.
+
+    Raises
+    ------
+    OutputError
+        If that process lives, or may live on another host; it is named.
+
+    """
+    lock = folder / LOCK
+    try:
+        age, content = time.time() - lock.stat().st_mtime, lock.read_text()
+    except OSError:
+        return
+    try:
+        owner = json.loads(content)
+        host, pid, started = owner["host"], int(owner["pid"]), owner["started"]
+    except (ValueError, KeyError, TypeError, OverflowError):
+        if age < EMPTY_FOR:
+            raise OutputError(f"{folder} is being taken by another process; choose another place") from None
+        return
+    if host != platform.node():
+        raise OutputError(
+            f"{folder} belongs to process {pid} on host {host}, which this one cannot see; if it no longer runs, "
+            f"remove {lock}"
+        )
+    if _lives(pid, started):
+        raise OutputError(f"{folder} belongs to process {pid}, which still runs; wait for it, or choose another place")
+
+
+def held(folder: Path) -> bool:
+    """Whether a folder is this process's own."""
+    try:
+        return bool(json.loads((folder / LOCK).read_text()) == _me())
+    except (OSError, ValueError):
+        return False
+
+
+def demand_held(folder: Path) -> None:
+    """Refuse to go on in a folder that is no longer this process's.
+
+    Raises
+    ------
+    OutputError
+        If it was removed or replaced.
+
+    """
+    if not held(folder):
+        raise OutputError(f"{folder} was removed or replaced while it was being filled; nothing is stored there")
+
+
+def release(folder: Path) -> None:
+    """Let go of a folder; one that is not held is left as it is."""
+    if held(folder):
+        with suppress(OSError):
+            (folder / LOCK).unlink()
+
+
+def _me() -> dict[str, Any]:
+    return {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def _lives(pid: int, started: object) -> bool:
+    """Whether a process is there, and not another one with its number; what cannot be seen lives."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        pass
+    now = _started(pid)
+    return now is None or now == started
+
+
+def _started(pid: int) -> str | None:
+    """When a process started, as the system counts it; `None` where it does not tell, `ended` of a zombie."""
+    if sys.platform == "linux":
+        try:
+            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return "ended" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+    try:
+        told = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return told.stdout.strip()

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution, Normal
 
 from families import LEVEL, both, levels, t
-from likely.distributions import Bernoulli, Categorical, Columns, DiagonalNormal, Rescaled
+from likely.distributions import Bernoulli, Categorical, CellsByFamily, DiagonalNormal, Rescaled
 from likely.distributions.rescaled import Frame
 
 
@@ -69,7 +69,7 @@ def test_rescaled_counts_the_log_determinant_and_keeps_float64_centres() -> None
 
 def test_columns_puts_every_cell_in_its_place() -> None:
     normal = Rescaled(Normal(t(1.0, 2.0), t(1.0, 1.0), validate_args=False), Frame(t(0.0, 0.0), t(1.0, 1.0)))
-    law = Columns([normal, Bernoulli(t(3.0))], [torch.tensor([0, 2]), torch.tensor([1])])
+    law = CellsByFamily([normal, Bernoulli(t(3.0))], [torch.tensor([0, 2]), torch.tensor([1])])
     x = t(1.0, 1.0, 2.0)
     expected = torch.stack(
         [normal.log_prob(t(1.0, 2.0))[0], Bernoulli(t(3.0)).log_prob(t(1.0))[0], normal.log_prob(t(1.0, 2.0))[1]]

@@ -16,7 +16,7 @@ from likely.distributions import (
     Bernoulli,
     Beta,
     Categorical,
-    Columns,
+    CellsByFamily,
     CoupledLogisticMixture,
     Gamma,
     Gaussian,
@@ -120,7 +120,7 @@ EXTREME: dict[str, tuple[Callable[[Tensor, Tensor], Distribution], Tensor]] = {
     "rescaled": (lambda a, b: Rescaled(Gaussian(a, b), Frame(t(3.0), t(1e-6))), t(2.999, 3.0, 3.001)),
     "coupled": (coupled, t(0.0, 3.0, 16.0)),
     "columns": (
-        lambda a, b: Columns([Gaussian(a[:2], b[:2]), Poisson(b[2:])], [torch.tensor([0, 2]), torch.tensor([1])]),
+        lambda a, b: CellsByFamily([Gaussian(a[:2], b[:2]), Poisson(b[2:])], [torch.tensor([0, 2]), torch.tensor([1])]),
         t(-5.0, 1e6, 300.0),
     ),
 }

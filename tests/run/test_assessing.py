@@ -42,8 +42,8 @@ def test_both_sides_are_told_and_add_up(stored: Path) -> None:
     frame = found.frame()
     assert len(frame) == 179
     assert frame["ais"].notna().sum() == 60
-    np.testing.assert_allclose(frame["ais"].to_numpy()[sides.place], sides.log_px)
-    part = frame.loc[sides.place]
+    np.testing.assert_allclose(frame["ais"].to_numpy()[sides.indices], sides.log_px)
+    part = frame.loc[sides.indices]
     np.testing.assert_allclose(part["ais"] - part["elbo"], part["approximation"] + part["amortisation"], atol=1e-3)
     json.dumps(ledger.to_dict(), allow_nan=False)
 

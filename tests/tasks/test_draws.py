@@ -17,7 +17,7 @@ def test_draws_give_the_evidence_whatever_the_blocks() -> None:
     run = likely.fit(frame, steps=50, seed=0)
     rows = run.encoded(Rows(frame.head(70)))
     found = list(posterior_draws(run.model, rows, samples=40, seed=3))
-    log_px = torch.cat([part.log_px[: part.chunk.count] for part in found])
+    log_px = torch.cat([part.log_px_estimate[: part.chunk.count] for part in found])
     expected = evidence(run.model, rows, samples=40, seed=3)
     np.testing.assert_allclose(log_px, expected.terms["iwae"], atol=1e-4)
     ess = torch.cat([part.ess[: part.chunk.count] for part in found])

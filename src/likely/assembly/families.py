@@ -15,9 +15,8 @@ from likely.data.schema import CODED, NUMERIC
 from likely.distributions import LocationScale
 from likely.likelihoods import Likelihood
 
-__all__ = ["Columns", "Shape", "axis"]
+__all__ = ["Shape", "axis"]
 
-Columns = Sequence[Column]
 Shape = tuple[int, ...]
 Refusal = Callable[[Column], str]
 
@@ -32,7 +31,7 @@ COUNTS: dict[str, type[likelihoods.Poisson | likelihoods.NegativeBinomial]] = {
 }
 
 
-def axis(columns: Columns) -> Warp:
+def axis(columns: Sequence[Column]) -> Warp:
     """The columns' warped axes; a straight one, by mean and scale, where the training rows left no knots."""
 
     def knots(column: Column) -> Sequence[tuple[float, float]]:
@@ -43,21 +42,21 @@ def axis(columns: Columns) -> Warp:
     return Warp([knots(column) for column in columns], [column.kind == "positive" for column in columns])
 
 
-def _numbers(columns: Columns, number: Callable[[Column], float | None]) -> Tensor:
+def _numbers(columns: Sequence[Column], number: Callable[[Column], float | None]) -> Tensor:
     """One number of each column: `(columns,)`, or without an axis where one column stands for all cells."""
     numbers = torch.tensor([number(column) for column in columns], dtype=torch.float64)
     return numbers[0] if len(columns) == 1 else numbers
 
 
-def _moments(columns: Columns) -> list[Tensor]:
+def _moments(columns: Sequence[Column]) -> list[Tensor]:
     return [_numbers(columns, lambda column: column.mean), _numbers(columns, lambda column: column.scale)]
 
 
-def _reserve(columns: Columns) -> Tensor:
+def _reserve(columns: Sequence[Column]) -> Tensor:
     return _numbers(columns, lambda column: column.reserve)
 
 
-def _limits(columns: Columns, limit: Callable[[Column], tuple[float, float]]) -> list[Tensor]:
+def _limits(columns: Sequence[Column], limit: Callable[[Column], tuple[float, float]]) -> list[Tensor]:
     pairs = torch.tensor([limit(column) for column in columns], dtype=torch.float64)
     return list((pairs[0] if len(columns) == 1 else pairs.T).unbind(0))
 
@@ -122,14 +121,14 @@ def _has(column: Column) -> str:
     return f"{column.name!r} is {column.kind}, from {column.low:g} to {column.high:g}"
 
 
-def bernoulli(_: Columns, shape: Shape) -> Likelihood:
+def bernoulli(_: Sequence[Column], shape: Shape) -> Likelihood:
     """One logit per cell."""
     return likelihoods.Bernoulli(shape)
 
 
-def categorical(columns: Columns, shape: Shape) -> Likelihood:
+def categorical(columns: Sequence[Column], shape: Shape) -> Likelihood:
     """As many categories as the column has, or as many levels from 0 on."""
-    if split := _apart(categorical, columns, ["codes" if column.coded else "numbers" for column in columns]):
+    if split := _by_form(categorical, columns, ["codes" if column.coded else "numbers" for column in columns]):
         return split
     sizes = [len(c.categories) if c.coded else int((c.high or 0) + 1) for c in columns]
     reserve = [column.reserve for column in columns]
@@ -141,30 +140,30 @@ def categorical(columns: Columns, shape: Shape) -> Likelihood:
     )
 
 
-def gaussian(columns: Columns, shape: Shape, sigma: float | str) -> Likelihood:
+def gaussian(columns: Sequence[Column], shape: Shape, sigma: float | str) -> Likelihood:
     """σ in data units, or how it is learned."""
     return likelihoods.Gaussian(shape, sigma, *_moments(columns))  # type: ignore[arg-type]
 
 
-def kernel(columns: Columns, shape: Shape, width: float) -> Likelihood:
+def kernel(columns: Sequence[Column], shape: Shape, width: float) -> Likelihood:
     """σ in units of each cell's scale."""
     return likelihoods.Gaussian(shape, width, *_moments(columns), relative=True)
 
 
-def laplace(columns: Columns, shape: Shape) -> Likelihood:
+def laplace(columns: Sequence[Column], shape: Shape) -> Likelihood:
     """Location and scale of every cell."""
     return likelihoods.Laplace(shape, *_moments(columns))
 
 
-def student(columns: Columns, shape: Shape) -> Likelihood:
+def student(columns: Sequence[Column], shape: Shape) -> Likelihood:
     """Location, scale and degrees of freedom of every cell."""
     return likelihoods.StudentT(shape, *_moments(columns))
 
 
-def logistic(columns: Columns, shape: Shape) -> Likelihood:
+def logistic(columns: Sequence[Column], shape: Shape) -> Likelihood:
     """Masses of the columns on a grid, densities of the real ones."""
     forms = ["density" if column.per_unit is None else "mass" for column in columns]
-    if split := _apart(logistic, columns, forms):
+    if split := _by_form(logistic, columns, forms):
         return split
     if columns[0].per_unit is None:
         return likelihoods.Logistic(shape, *_moments(columns))
@@ -172,18 +171,18 @@ def logistic(columns: Columns, shape: Shape) -> Likelihood:
     return likelihoods.DiscretisedLogistic(shape, *numbers)
 
 
-def logistic_mixture(columns: Columns, shape: Shape, count: int, coupled: str) -> Likelihood:
+def logistic_mixture(columns: Sequence[Column], shape: Shape, count: int, coupled: str) -> Likelihood:
     """A mixture of masses per cell, the colours of a pixel coupled or not."""
     numbers = [*_grid(columns), *_moments(columns), _reserve(columns)]
     return likelihoods.DiscretisedLogisticMixture(shape, count, bool(coupled), *numbers)
 
 
-def warped(columns: Columns, shape: Shape, count: int) -> Likelihood:
+def warped(columns: Sequence[Column], shape: Shape, count: int) -> Likelihood:
     """On the warped axes: masses of listed numbers and of grids, densities of real columns, masses at their atoms."""
     forms = [_form(column) for column in columns]
     if "resolutions" in forms:  # one distribution for all columns on a grid costs less than two
         forms = ["resolutions" if form == "mass" else form for form in forms]
-    if split := _apart(partial(warped, count=count), columns, forms):
+    if split := _by_form(partial(warped, count=count), columns, forms):
         return split
     form, bent = forms[0], axis(columns)
     if form == "listed":
@@ -218,7 +217,9 @@ def _pair(limits: list[Tensor]) -> tuple[Tensor, Tensor]:
     return limits[0], limits[1]
 
 
-def _apart(make: Callable[[Columns, Shape], Likelihood], columns: Columns, forms: Sequence[str]) -> Likelihood | None:
+def _by_form(
+    make: Callable[[Sequence[Column], Shape], Likelihood], columns: Sequence[Column], forms: Sequence[str]
+) -> Likelihood | None:
     """A likelihood for each form, where the columns have several."""
     if len(set(forms)) == 1:
         return None
@@ -226,7 +227,7 @@ def _apart(make: Callable[[Columns, Shape], Likelihood], columns: Columns, forms
     return likelihoods.Columns([(make([columns[i] for i in places], (len(places),)), places) for places in parts])
 
 
-def _grid(columns: Columns) -> list[Tensor]:
+def _grid(columns: Sequence[Column]) -> list[Tensor]:
     """Step and range: limits, or where levels end in training; counts begin at 0, positive values at the first step."""
 
     def span(column: Column) -> tuple[float, float]:
@@ -242,42 +243,42 @@ def _grid(columns: Columns) -> list[Tensor]:
     return [_numbers(columns, lambda column: column.step), *_limits(columns, span)]
 
 
-def mixture(columns: Columns, shape: Shape, count: int, family: str) -> Likelihood:
+def mixture(columns: Sequence[Column], shape: Shape, count: int, family: str) -> Likelihood:
     """A mixture density per cell."""
     return likelihoods.Mixture(shape, count, FAMILY[family], *_moments(columns))
 
 
-def lognormal(columns: Columns, shape: Shape) -> Likelihood:
+def lognormal(columns: Sequence[Column], shape: Shape) -> Likelihood:
     """In units of the column's mean."""
     return likelihoods.LogNormal(shape, _numbers(columns, lambda column: column.mean))
 
 
-def gamma(columns: Columns, shape: Shape) -> Likelihood:
+def gamma(columns: Sequence[Column], shape: Shape) -> Likelihood:
     """In units of the column's mean."""
     return likelihoods.Gamma(shape, _numbers(columns, lambda column: column.mean))
 
 
-def beta(_: Columns, shape: Shape) -> Likelihood:
+def beta(_: Sequence[Column], shape: Shape) -> Likelihood:
     """On (0, 1)."""
     return likelihoods.Beta(shape)
 
 
-def poisson(_: Columns, shape: Shape) -> Likelihood:
+def poisson(_: Sequence[Column], shape: Shape) -> Likelihood:
     """On 0, 1, ..."""
     return likelihoods.Poisson(shape)
 
 
-def negative_binomial(_: Columns, shape: Shape) -> Likelihood:
+def negative_binomial(_: Sequence[Column], shape: Shape) -> Likelihood:
     """On 0, 1, ..."""
     return likelihoods.NegativeBinomial(shape)
 
 
-def zero_inflated(_: Columns, shape: Shape, base: str) -> Likelihood:
+def zero_inflated(_: Sequence[Column], shape: Shape, base: str) -> Likelihood:
     """On 0, 1, ..., zeros in excess."""
     return likelihoods.ZeroInflated(COUNTS[base](shape))
 
 
-def truncated(columns: Columns, shape: Shape, family: str) -> Likelihood:
+def truncated(columns: Sequence[Column], shape: Shape, family: str) -> Likelihood:
     """Between hard limits, or on the column's side of 0: a range seen in training is no hard limit."""
 
     def support(column: Column) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from likely.distributions.atoms import Atoms
 from likely.distributions.cell_mixture import Mixture
-from likely.distributions.columns import Columns
+from likely.distributions.cells_by_family import CellsByFamily
 from likely.distributions.counts import NegativeBinomial, Poisson, ZeroInflated
 from likely.distributions.coupled import CoupledLogisticMixture
 from likely.distributions.discrete import Bernoulli, Categorical
@@ -30,7 +30,7 @@ __all__ = [
     "Bernoulli",
     "Beta",
     "Categorical",
-    "Columns",
+    "CellsByFamily",
     "CoupledLogisticMixture",
     "DiagonalNormal",
     "DiscretisedLogistic",

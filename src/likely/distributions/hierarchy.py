@@ -12,10 +12,10 @@ from likely.distributions.latent import Draws, Index, LatentDistribution, fixed_
 from likely.distributions.normal import DiagonalNormal
 from likely.distributions.shapes import broadcast_shapes
 
-__all__ = ["Descend", "Descent", "Hierarchy"]
+__all__ = ["Descend", "Hierarchy", "HierarchyDraw"]
 
 
-class Descent(Protocol):
+class HierarchyDraw(Protocol):
     """Codes z of all groups, with the moments of their priors and, where x was given, of their posteriors."""
 
     @property
@@ -44,7 +44,7 @@ class Descend(Protocol):
 
     def __call__(
         self, *, noise: Tensor | None = None, z: Tensor | None = None, features: Sequence[Tensor] | None = None
-    ) -> Descent:
+    ) -> HierarchyDraw:
         """Draw from noise, or take z as given."""
 
 
@@ -116,7 +116,7 @@ class Hierarchy(LatentDistribution):
         noise = self.noise(torch.Size((k,)), generator) if noise is None else noise
         return self.draws_of(self.descend(noise=noise, features=self.features))
 
-    def draws_of(self, descent: Descent) -> Draws:
+    def draws_of(self, descent: HierarchyDraw) -> Draws:
         """The codes of a way down with their log-probabilities under this distribution."""
         return Draws(descent.z, lambda: self._log_prob(descent))
 
@@ -129,7 +129,7 @@ class Hierarchy(LatentDistribution):
         shape = broadcast_shapes(value.shape, (*self.batch_shape, 1))
         return self._log_prob(self.descend(z=value.expand(shape), features=self.features))
 
-    def _log_prob(self, known: Descent) -> Tensor:
+    def _log_prob(self, known: HierarchyDraw) -> Tensor:
         if self.features is None:
             return DiagonalNormal(known.p_mean, known.p_log_std).log_prob(known.z)
         if known.q_mean is None or known.q_log_std is None:

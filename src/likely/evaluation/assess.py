@@ -119,7 +119,7 @@ class Assessment:
                 some |= {"approximation": sides.split.approximation, "amortisation": sides.split.amortisation}
             for name, values in some.items():
                 columns[name] = np.full(len(measured.keys), np.nan)
-                columns[name][sides.place] = values
+                columns[name][sides.indices] = values
         columns |= {base.name: base.nats for base in self.baselines if base.nats is not None}
         return pd.DataFrame(columns, index=self.index)
 
@@ -250,7 +250,7 @@ def _annealing(sides: Sides | NotAnnealed, of: int) -> dict[str, Any]:
     """How log P(x) was annealed, for the ledger."""
     if isinstance(sides, NotAnnealed):
         return {"rows": 0, "of": of, "reason": sides.reason}
-    line: dict[str, Any] = {"rows": len(sides.place), "of": of}
+    line: dict[str, Any] = {"rows": len(sides.indices), "of": of}
     if sides.annealed is None or sides.judged is None:
         return {**line, "codes": sides.codes}
     path = sides.annealed.path

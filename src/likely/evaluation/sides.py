@@ -44,7 +44,7 @@ class Sides:
 
     Attributes
     ----------
-    place
+    indices
         Numbers of these rows, rising: those with the least keys, so that the choice depends on the rows alone.
     log_px, se_mc
         log P(x), annealed or exact: `(rows,)`, nats.
@@ -59,7 +59,7 @@ class Sides:
 
     """
 
-    place: np.ndarray
+    indices: np.ndarray
     log_px: np.ndarray
     se_mc: np.ndarray
     annealed: Annealed | None
@@ -74,15 +74,15 @@ class Sides:
 
     def entries(self, measured: Evidence, *, given: bool = False) -> dict[str, Entry]:
         """Lines for the ledger: log P(x), what it adds to the importance-weighted bound, and the gap."""
-        keys, name, counting = measured.keys[self.place], self.name, measured.counting.take(self.place)
-        cells = counting.mean(measured.cells[self.place])
-        iwae, elbo = measured.terms["iwae"][self.place], measured.terms["elbo"][self.place]
+        keys, name, counting = measured.keys[self.indices], self.name, measured.counting.take(self.indices)
+        cells = counting.mean(measured.cells[self.indices])
+        iwae, elbo = measured.terms["iwae"][self.indices], measured.terms["elbo"][self.indices]
         chains = None if self.annealed is None else self.annealed.path.chains
         kinds = {key: given_y(kind) if given else kind for key, kind in KINDS.items()}
         entries = {name: entry(self.log_px, self.se_mc, keys, counting, cells, kinds[name], chains)}
         differences = {
-            f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, measured.se_mc["iwae"][self.place])),
-            f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, measured.se_mc["elbo"][self.place])),
+            f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, measured.se_mc["iwae"][self.indices])),
+            f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, measured.se_mc["elbo"][self.indices])),
         }
         if self.split is not None:
             for part in ("approximation", "amortisation"):

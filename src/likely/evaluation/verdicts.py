@@ -102,8 +102,8 @@ def of_annealing(sides: Sides, measured: Evidence, *, precise: bool) -> Verdict:
     ess = float(np.median(annealed.ess))
     if not ess >= MIN_ESS:
         problems.append(f"the weights of its {annealed.path.chains} chains are worth {ess:.1f} chains")
-    below = sides.log_px - measured.terms["iwae"][sides.place]
-    error = math.sqrt(float(np.sum(sides.se_mc**2 + measured.se_mc["iwae"][sides.place] ** 2))) / len(below)
+    below = sides.log_px - measured.terms["iwae"][sides.indices]
+    error = math.sqrt(float(np.sum(sides.se_mc**2 + measured.se_mc["iwae"][sides.indices] ** 2))) / len(below)
     if below.mean() < -2 * error:
         problems.append(f"it lies {-below.mean():.2f} nats below the importance-weighted bound")
     if not problems:
@@ -139,8 +139,8 @@ def against(measured: Evidence, baselines: Sequence[Baseline], sides: Sides | No
     if gain > 2 * error:
         return Headline(f"{wins} {gain:.3f} nats per row (se {error:.3f}).", beaten=False)
     if isinstance(sides, Sides):
-        what, rows = "annealed" if sides.annealed is not None else "exact", len(sides.place)
-        nearer, nearer_error = _mean(sides.log_px - other[sides.place], measured.counting.take(sides.place))
+        what, rows = "annealed" if sides.annealed is not None else "exact", len(sides.indices)
+        nearer, nearer_error = _mean(sides.log_px - other[sides.indices], measured.counting.take(sides.indices))
         by = f"{abs(nearer):.3f} nats per row (se {nearer_error:.3f}; log P(x) {what}, {rows} rows)"
         if nearer > 2 * nearer_error:
             return Headline(f"{wins} {by}, though its bound L_K does not.", beaten=False)

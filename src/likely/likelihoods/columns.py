@@ -50,7 +50,7 @@ class Columns(Likelihood):
             family(piece, log_exposure) if family.exposed else family(piece)
             for family, piece in zip(self.families, pieces, strict=True)
         ]
-        return distributions.Columns(parts, self.places)
+        return distributions.CellsByFamily(parts, self.places)
 
     def initial(self, values: Tensor) -> Tensor:
         """The families' own, side by side."""

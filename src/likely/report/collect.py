@@ -107,11 +107,13 @@ def _trust(assessed: Assessment) -> Mapping[str, Any]:
 def _apart(assessed: Assessment) -> Mapping[str, Any] | None:
     """The bounds of the annealed rows, where these are not all of them."""
     sides, measured = assessed.sides, assessed.evidence
-    if not isinstance(sides, Sides) or sides.annealed is None or len(sides.place) == len(measured.keys):
+    if not isinstance(sides, Sides) or sides.annealed is None or len(sides.indices) == len(measured.keys):
         return None
-    rows = len(sides.place)
+    rows = len(sides.indices)
     terms: dict[str, Any] = {"rows": rows}
-    values = {name: (measured.terms[name][sides.place], measured.se_mc[name][sides.place]) for name in ("elbo", "iwae")}
+    values = {
+        name: (measured.terms[name][sides.indices], measured.se_mc[name][sides.indices]) for name in ("elbo", "iwae")
+    }
     for name, (nats, se_mc) in (values | {"ais": (sides.log_px, sides.se_mc)}).items():
         terms |= {name: float(nats.mean()), f"se_{name}": float(np.sqrt(np.sum(se_mc**2)) / rows)}
     return terms

@@ -16,7 +16,7 @@ from likely.data.encode import fill
 from likely.data.events import Event, apart, read_events, split_words
 from likely.errors import ConfigError, DataError
 from likely.run.forms import container_of, packed
-from likely.run.missing import note_new_holes
+from likely.run.missing import note_new_missing
 from likely.run.progress import bar
 from likely.run.reading import index_of
 from likely.tasks.ask import Answers, ask
@@ -114,7 +114,7 @@ def _without(run: Run, rows: Rows, places: set[int], given: Given | None) -> Enc
     encoded = encode(run.schema, values, with_labels(run.schema, rows, given))
     if not len(encoded):
         raise DataError("there are no rows")
-    note_new_holes(run.schema, encoded, but=places)
+    note_new_missing(run.schema, encoded, but=places)
     return encoded.to(run.device)
 
 

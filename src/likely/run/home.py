@@ -22,7 +22,7 @@ class Home:
     source
         The data that the run was fitted on.
     baselines
-        Simpler models of the same data.
+        The baselines fitted on the same training rows, once a verb has needed them.
 
     """
 

@@ -7,11 +7,14 @@ from collections.abc import Collection
 
 from likely.data import EncodedRows, Schema
 
-__all__ = ["note_new_holes"]
+__all__ = ["note_new_missing"]
 
 
-def note_new_holes(schema: Schema, rows: EncodedRows, *, but: Collection[int] = ()) -> None:
-    """The networks learnt nothing of cells that are missing where none was in training (`but`: places let be)."""
+def note_new_missing(schema: Schema, rows: EncodedRows, *, but: Collection[int] = ()) -> None:
+    """Warn of columns with missing cells that had none in training, of which the networks learnt nothing.
+
+    Places of columns in `but` are left out.
+    """
     if rows.observed is None:
         return
     missing = (~rows.observed.flatten(1)).any(0).tolist()

@@ -37,7 +37,7 @@ from likely.run.evaluate import evaluated
 from likely.run.forms import container_of, packed
 from likely.run.home import Home
 from likely.run.impute import imputed
-from likely.run.missing import note_new_holes
+from likely.run.missing import note_new_missing
 from likely.run.progress import bar
 from likely.run.reading import index_of, rows_of, training_source
 from likely.run.record import FitRecord
@@ -114,9 +114,9 @@ class Run:
     ) -> Ledger:
         """The ledger: log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)], term by term, in nats per row.
 
-        Beside it: log P(x) annealed (or exact, of few discrete codes) for some of the rows, with the gap split; simpler
-        models of the same rows in the same base measure; and a diagnosis of the fit. In every verb of a run that was
-        fitted with a condition, P(x) is P(x|y).
+        Beside it: log P(x) annealed (or exact, of few discrete codes) for some of the rows, with the gap split;
+        baselines on the same rows in the same base measure; and a diagnosis of the fit. In every verb of a run that
+        was fitted with a condition, P(x) is P(x|y).
 
         Parameters
         ----------
@@ -464,7 +464,7 @@ class Run:
         encoded = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
         if not len(encoded):
             raise DataError("there are no rows")
-        note_new_holes(self.schema, encoded)
+        note_new_missing(self.schema, encoded)
         encoded = encoded.weighted(weights_of(self.schema, rows, given))
         return encoded.fixed(self.config.seed if seed is None else seed).to(self.device)
 

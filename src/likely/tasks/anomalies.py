@@ -65,7 +65,7 @@ def contributions(
     """
     per_row = PerRow()
     for draws in posterior_draws(model, rows, samples=samples, seed=seed, progress=progress):
-        cells, log_px = _cells(model, draws), draws.log_px
+        cells, log_px = _cells(model, draws), draws.log_px_estimate
         code = (-log_px - cells.nansum(1)).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
         per_row.add(draws.chunk, log_px=log_px, cells=cells, code=code, ess=draws.ess)
     return Contributions(**{name: per_row.array(name) for name in per_row.parts})

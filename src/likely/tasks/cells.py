@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from likely.distributions import Bernoulli, Categorical, Columns
+from likely.distributions import Bernoulli, Categorical, CellsByFamily
 from likely.likelihoods.measures import atoms_of
 from likely.models import Model
 from likely.tasks.draws import Draws
@@ -85,7 +85,7 @@ def _categories(p_x_z: Distribution, event: torch.Size) -> Iterator[tuple[Catego
     """The distributions of categories, and the cells that they are of, along the last axis."""
     pairs = (
         zip(p_x_z.parts, p_x_z.places, strict=True)
-        if isinstance(p_x_z, Columns)
+        if isinstance(p_x_z, CellsByFamily)
         else [(p_x_z, torch.arange(event[-1]))]
     )
     for part, place in pairs:
@@ -94,7 +94,7 @@ def _categories(p_x_z: Distribution, event: torch.Size) -> Iterator[tuple[Catego
 
 
 def _truths(p_x_z: Distribution) -> Iterator[Tensor | slice]:
-    pairs = zip(p_x_z.parts, p_x_z.places, strict=True) if isinstance(p_x_z, Columns) else [(p_x_z, slice(None))]
+    pairs = zip(p_x_z.parts, p_x_z.places, strict=True) if isinstance(p_x_z, CellsByFamily) else [(p_x_z, slice(None))]
     for part, place in pairs:
         if isinstance(part, Bernoulli):
             yield place

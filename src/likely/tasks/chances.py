@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from likely.data.events import Event
-from likely.distributions import Bernoulli, Categorical, Columns
+from likely.distributions import Bernoulli, Categorical, CellsByFamily
 from likely.likelihoods import Likelihood
 from likely.likelihoods.measures import measured
 
@@ -58,7 +58,7 @@ def recorded(events: Sequence[Event], likelihood: Likelihood) -> list[Event]:
 
 def codes(p_x_z: Distribution, place: int) -> Tensor:
     """P(x_j = code|z) of a cell of categories: `(..., codes)`, float64."""
-    pairs = zip(p_x_z.parts, p_x_z.places, strict=True) if isinstance(p_x_z, Columns) else []
+    pairs = zip(p_x_z.parts, p_x_z.places, strict=True) if isinstance(p_x_z, CellsByFamily) else []
     for part, places in pairs:
         at = (places == place).nonzero().flatten().tolist()
         if at and isinstance(part, Categorical):

@@ -56,7 +56,7 @@ class Draws:
         return torch.softmax(self.log_weight, 0)
 
     @property
-    def log_px(self) -> Tensor:
+    def log_px_estimate(self) -> Tensor:
         """The importance-weighted bound on log P(x), log (1/K) Σ w_k: `(rows,)`, nats."""
         return torch.logsumexp(self.log_weight, 0) - torch.log(torch.tensor(float(len(self.z))))
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-__all__ = ["Columns"]
+__all__ = ["CellsByFamily"]
 
 
-class Columns(Distribution):
+class CellsByFamily(Distribution):
     """Cells of different families side by side: `log_prob` is per cell, `(*batch, cells)`, in nats.
 
     Parameters
@@ -48,10 +48,10 @@ class Columns(Distribution):
     def variance(self) -> Tensor:
         return self._gather([part.variance.to(torch.float64) for part in self.parts])
 
-    def expand(self, batch_shape: Any, _instance: Any = None) -> Columns:
+    def expand(self, batch_shape: Any, _instance: Any = None) -> CellsByFamily:
         lead = torch.Size(batch_shape)[:-1]
         parts = [part.expand(torch.Size((*lead, part.batch_shape[-1]))) for part in self.parts]
-        return Columns(parts, self.places)
+        return CellsByFamily(parts, self.places)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return self._gather([part.sample(torch.Size(sample_shape)).to(torch.float64) for part in self.parts])

@@ -15,7 +15,7 @@ __all__ = [
     "visible",
 ]
 
-LONGEST = 60
+MAX_SHOWN = 60  # characters of a value in a message
 MESSAGE, END = 300, 100  # characters of a message about files, and of its end, where it says what to do
 JOINERS = "\u200c\u200d\u00ad"  # of letters: they change nothing but how these look
 BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
@@ -25,7 +25,7 @@ ODD = re.compile(r"[^\x20-\x7e\u00a1-\u00ac\u00ae-\u034f]")
 def quoted(value: object) -> str:
     """A value of the user's as a message shows it: its `repr`, at most about 60 characters of it."""
     text = repr(value)
-    return text if len(text) <= LONGEST else f"{text[: LONGEST - 4]}...{text[-1]} ({len(str(value)):,} characters)"
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 4]}...{text[-1]} ({len(str(value)):,} characters)"
 
 
 def visible(text: str, *, kept: str = "") -> str:

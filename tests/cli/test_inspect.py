@@ -18,7 +18,7 @@ from likely.cli.inspect import ASCII, BLOCKS, inspection, sparkline
 from likely.data import Column
 from likely.data.summary import Summary, summarise
 from likely.run import Inspection
-from likely.run.inspect import SUMMARISED
+from likely.run.inspect import MAX_SUMMARISED
 from refusals import Capture, pictures, refused
 
 ROWS = 400
@@ -125,15 +125,15 @@ def test_a_page_is_written_once_and_only_as_html(tmp_path: Path, capsys: Capture
 
 
 def test_of_very_many_columns_the_first_have_pictures(capsys: Capture) -> None:
-    values = np.random.default_rng(0).normal(size=(12, SUMMARISED + 30))
-    found = likely.inspect(pd.DataFrame(values, columns=[f"c{i}" for i in range(SUMMARISED + 30)]))
-    assert len(found.summaries) == SUMMARISED
+    values = np.random.default_rng(0).normal(size=(12, MAX_SUMMARISED + 30))
+    found = likely.inspect(pd.DataFrame(values, columns=[f"c{i}" for i in range(MAX_SUMMARISED + 30)]))
+    assert len(found.summaries) == MAX_SUMMARISED
     inspection(found, name="wide", output=None, json=False)
     out = capsys.readouterr().out
-    assert f"pictures are of the first {SUMMARISED} of {SUMMARISED + 30} columns" in out
-    assert f"\nc{SUMMARISED + 29} " in out
+    assert f"pictures are of the first {MAX_SUMMARISED} of {MAX_SUMMARISED + 30} columns" in out
+    assert f"\nc{MAX_SUMMARISED + 29} " in out
     columns = found.to_dict()["columns"]
-    assert len(columns) == SUMMARISED + 30
+    assert len(columns) == MAX_SUMMARISED + 30
     assert "top" not in columns[-1]
 
 

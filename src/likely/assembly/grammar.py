@@ -17,7 +17,7 @@ __all__ = ["Argument", "Named", "Part", "Trait", "Value", "known", "parse"]
 
 Value = int | float | str
 
-MAX_NUMBER = 10_000
+MAX_NUMBER = 10_000  # of parts, groups, samples: a larger argument is a slip of the pen
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from likely.data import Schema
 
 __all__ = ["Usual", "usual_sizes"]
 
-BY_ROWS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))
-FEW_ROWS, MANY_ROWS = 150, 5000
-MAX_COMPONENTS = 50
+WIDTHS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))  # (training rows below, width of the networks)
+FEW_ROWS, MANY_ROWS = 150, 5000  # of a table: fewer are learnt at twice the rate; as many need one block only
+MAX_COMPONENTS = 50  # of a mixture prior; fewer where there are not ten rows for each
 MIN_EPOCHS = 4  # of very many rows
 MANY_MISSING = 0.05  # share of the cells
 
@@ -41,7 +41,7 @@ def usual_sizes(schema: Schema) -> Usual:
     the rate, at most 2 n steps or 200.
     """
     n, d = schema.rows, schema.dims
-    by_rows = next(width for limit, width in BY_ROWS if n < limit)
+    by_rows = next(width for limit, width in WIDTHS if n < limit)
     batch = min(512, max(32, _power(max(n, 2) / 16)))
     most = default_max_steps(n)
     if schema.uniform:

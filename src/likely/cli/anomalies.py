@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["anomalous"]
 
-REASONS, COSTLY = 4, 1.0
+MAX_REASONS, MIN_REASON = 4, 1.0  # columns named for a row, each from so many nats above its mean
 
 
 def anomalous(
@@ -60,9 +60,9 @@ def _table(run: Run, data: Any, ranked: pd.DataFrame, n: int) -> Any:
 
 def _why(excess: pd.Series, cells: pd.Series | None) -> str:
     """The parts that cost most above their mean, the values of columns beside them."""
-    most = excess.dropna().sort_values(ascending=False, kind="stable").head(REASONS)
+    most = excess.dropna().sort_values(ascending=False, kind="stable").head(MAX_REASONS)
     named = []
-    for name, nats in most[most >= COSTLY].items():
+    for name, nats in most[most >= MIN_REASON].items():
         known = cells is not None and name in cells.index and not isinstance(cells[name], pd.Series)
         named.append(f"{name}={cells[name]} +{nats:.1f}" if known and cells is not None else f"{name} +{nats:.1f}")
     return ", ".join(named) or "no part by itself"

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["inspection", "ready", "sparkline"]
 
 BLOCKS, ASCII = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
-PICTURE, NAME = 16, 24
-WIDE = 120
-SHOWN, NAMED, OFTEN = 4, 12, 0.3
+PICTURE, NAME = 16, 24  # characters of a histogram, and of a column's name where the terminal is narrow
+WIDE = 120  # characters of a line from which names stand whole
+MAX_VALUES, MAX_NAMES = 4, 12  # frequent values shown of a column, columns named that are left out
+MIN_OFTEN = 0.3  # share of the rows from which one value is named beside the range
 
 
 def ready(path: Path | None, *, overwrite: bool) -> None:
@@ -63,8 +64,8 @@ def _printed(inspected: Inspection) -> None:
     )
     left_out = [column.name for column in inspected.schema.columns if column.left_out]
     if left_out:
-        more = f" and {len(left_out) - NAMED} more" if len(left_out) > NAMED else ""
-        say(f"left out of the model: {', '.join(left_out[:NAMED])}{more}; --column NAME=KIND takes one in")
+        more = f" and {len(left_out) - MAX_NAMES} more" if len(left_out) > MAX_NAMES else ""
+        say(f"left out of the model: {', '.join(left_out[:MAX_NAMES])}{more}; --column NAME=KIND takes one in")
     if len(inspected.summaries) < len(inspected.schema.columns):
         say(f"pictures are of the first {len(inspected.summaries)} of {len(inspected.schema.columns)} columns")
     sizes = inspected.sizes
@@ -118,10 +119,10 @@ def _span(column: Column, summary: Summary | None) -> str:
 
     if column.categories:
         often = column.categories if summary is None or not summary.top else [value for value, _ in summary.top]
-        more = f", ... ({len(column.categories)})" if len(column.categories) > SHOWN else ""
-        return ", ".join(str(value).strip() for value in often[:SHOWN]) + more
+        more = f", ... ({len(column.categories)})" if len(column.categories) > MAX_VALUES else ""
+        return ", ".join(str(value).strip() for value in often[:MAX_VALUES]) + more
     if summary is not None and summary.span is not None:
-        return "; ".join(text for text in (" .. ".join(summary.span), summary.often(OFTEN)) if text)
+        return "; ".join(text for text in (" .. ".join(summary.span), summary.often(MIN_OFTEN)) if text)
     if column.low is not None and column.high is not None and column.kind != "date":
         return f"{short(column.low)} {'or' if column.kind == 'binary' else '..'} {short(column.high)}"
     return "" if summary is None else f"{summary.distinct} different"

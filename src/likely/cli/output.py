@@ -21,7 +21,7 @@ from likely.files import filled_folder, refuse_existing, refuse_unwritable, writ
 
 __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
 
-IN_GRID = 100
+MAX_IN_GRID = 100  # pictures drawn into one file: ten rows of ten
 
 
 def ready(path: Path | None, *, overwrite: bool) -> None:
@@ -164,7 +164,7 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | N
     elif writer.array is not None:
         write(path, writer.array(array), parents=True)
     elif writer.picture is not None:
-        shown = array if columns else array[:IN_GRID]
+        shown = array if columns else array[:MAX_IN_GRID]
         write(path, writer.picture(grid(pictures(schema, shown), columns=columns), ending), parents=True)
     elif writer.frame is not None and array.ndim == 2:
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])

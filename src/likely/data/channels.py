@@ -14,7 +14,7 @@ from likely.errors import ConfigError
 __all__ = ["Channels", "channels_notice", "channels_of", "demand_channels", "inward", "outward"]
 
 Channels = Literal["first", "last"]
-USUAL = (1, 3, 4)
+USUAL = (1, 3, 4)  # numbers of channels: grey, colour, colour with transparency
 
 
 def channels_of(shape: Sequence[int], form: Form, requested: Channels | None = None) -> Channels | None:

@@ -21,7 +21,7 @@ from likely.errors import DataError, quoted
 
 __all__ = ["encode", "encode_given", "is_byte", "on_grid"]
 
-MAX_BYTE = 255
+MAX_BYTE = 255  # whole numbers up to here are stored as uint8
 CHUNK_CELLS = 2**17  # cells that are encoded at once: 1 MiB in float64
 
 LISTED_SLACK = 2.5e-7  # rounding of single precision

@@ -25,7 +25,7 @@ __all__ = ["Event", "apart", "number_of", "read_events", "split_words"]
 
 OPERATOR = re.compile(r"\s*(>=|<=|!=|=|>|<)\s*(.*)", re.DOTALL)
 OR = "|"
-SAME = 1e-9
+SAME = 1e-9  # relative: numbers nearer than that are the same after they are written and read
 COMPARED = {"<": lt, "<=": le, ">": gt, ">=": ge}
 
 

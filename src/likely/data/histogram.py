@@ -12,12 +12,12 @@ import pandas as pd
 __all__ = ["Bins", "bins", "ceiling", "numbers"]
 
 Scale = Literal["linear", "log", "symlog"]
-BINS = 30
-CUT = 0.005
-UNITS = (1, 10, 100, 1000)
-HUGE, EXACT = 1e300, 2**50
-HEAVY, APART = 6.0, 30.0
-DWARFED, LEAST_BINS = 5.0, 8
+DEFAULT_BINS = 30  # of a histogram
+DEFAULT_CUT = 0.005  # share of the values left out at either end
+UNITS = (1, 10, 100, 1000)  # steps per 1 of integers and of decimals, on which bins may end
+MAX_DRAWN, MAX_EXACT = 1e300, 2**50  # sizes: differences stay finite; decimals are told from their neighbours
+HEAVY, APART = 6.0, 30.0  # times the inner 80% that all values span, times the middle: a logarithmic axis from there
+DWARFED, MIN_FILLED = 5.0, 8  # times the next bar from which one is cut; filled bins below which none is
 
 
 def numbers(values: pd.Series) -> np.ndarray | None:
@@ -58,7 +58,7 @@ class Bins:
         return np.histogram(values, self.edges)[0] / max(len(values), 1)
 
 
-def bins(values: np.ndarray, *, dates: bool = False, most: int = BINS, cut: float = CUT) -> Bins:
+def bins(values: np.ndarray, *, dates: bool = False, most: int = DEFAULT_BINS, cut: float = DEFAULT_CUT) -> Bins:
     """Bins for values, none of them missing.
 
     Linear bins cover all values but the share `cut` at either end, and, if something is cut, a margin for others like
@@ -66,7 +66,7 @@ def bins(values: np.ndarray, *, dates: bool = False, most: int = BINS, cut: floa
     where positive values have a heavy tail, and `symlog` where there are zeros or both signs too: these cover all
     values.
     """
-    values = values[np.abs(values) < HUGE]
+    values = values[np.abs(values) < MAX_DRAWN]
     if not values.size:
         return Bins(np.array([0.0, 1.0]))
     if dates:
@@ -82,7 +82,7 @@ def _unit(values: np.ndarray) -> int | None:
     """1 where all values are integers, 10, 100 or 1000 where they have 1, 2 or 3 decimals, else `None`."""
     for unit in UNITS:
         scaled = values * unit
-        if np.abs(scaled).max() < EXACT and np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-6):
+        if np.abs(scaled).max() < MAX_EXACT and np.allclose(scaled, np.rint(scaled), rtol=0, atol=1e-6):
             return unit
     return None
 
@@ -135,7 +135,7 @@ def ceiling(*shares: np.ndarray) -> float:
     heights = np.max(shares, axis=0)
     order = np.argsort(-heights, kind="stable")
     tops = heights[order]
-    if np.count_nonzero(tops) >= LEAST_BINS:
+    if np.count_nonzero(tops) >= MIN_FILLED:
         apart = len(shares) > 1 or abs(order[0] - order[1]) > 1
         for place in (1, 0) if apart else (0,):
             if tops[place] > DWARFED * tops[place + 1]:

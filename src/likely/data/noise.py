@@ -10,6 +10,7 @@ from torch import Tensor
 
 __all__ = ["Stream", "normal", "row_keys", "uniform"]
 
+# Constants of SplitMix64 as signed integers: 2^64 over the golden ratio, and two multipliers.
 _GOLDEN = -7046029254386353131
 _MIX1 = -4658895280553007687
 _MIX2 = -7723592293110705685

@@ -23,15 +23,16 @@ __all__ = [
     "zero_one",
 ]
 
-MAX_LEVELS = 256
-DECIMAL = tuple(10**decimals for decimals in range(7))
-SCALED = (1, 15, 16, 255, 256)
-MAX_INTEGER = 2**53
-MAX_REAL = 1e150
-TAIL_LEVELS = 50
-SPAN = 100.0
+MAX_LEVELS = 256  # integers that a column of levels spans: those of a byte
+DECIMAL = tuple(10**decimals for decimals in range(7))  # steps per 1 of a grid: none to six decimals
+SCALED = (1, 15, 16, 255, 256)  # steps per 1 of levels that were divided into 0..1
+MAX_INTEGER = 2**53  # the next integer is no float64
+MAX_REAL = 1e150  # its square is a float64
+MIN_TAIL_LEVELS = 50  # integers that levels span from which a long tail makes them a count
+MIN_RATIO = 100.0  # of the largest to the least value from which positive numbers may be even in their logarithm
 MAX_LISTED = 32  # distinct numbers of a listed column: each has a mass of its own
 MIN_LISTED_ROWS = 5  # rows for each of them on average
+# A grid holds though one row in 200 and one number in 20 is off it (a slip, a converted unit), of at most 3 decimals.
 STRAY_ROWS, STRAY_NUMBERS, STRAY_DECIMALS = 200, 20, 4
 
 
@@ -115,7 +116,7 @@ def listed(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
 def skewed(numbers: np.ndarray) -> bool:
     """Whether numbers above 0 are more even in the logarithm: of the kind `positive`."""
     low, high = float(numbers.min()), float(numbers.max())
-    return low > 0 and high > SPAN * low and _even_in_logarithm(numbers)
+    return low > 0 and high > MIN_RATIO * low and _even_in_logarithm(numbers)
 
 
 def _checked(name: str, values: pd.Series) -> np.ndarray:
@@ -153,7 +154,7 @@ def _counts(numbers: np.ndarray, low: float, high: float) -> str:
         return f"integers from {low:.10g} to {high:.10g}, more than {MAX_LEVELS} levels"
     half = float(np.median(numbers))
     seldom = (numbers == high).sum() <= max(1, len(numbers) // 200)
-    if high - low >= TAIL_LEVELS and half <= low + (high - low) / 8 and seldom:
+    if high - low >= MIN_TAIL_LEVELS and half <= low + (high - low) / 8 and seldom:
         return f"integers from {low:.10g} to {high:.10g} that trail off: half of them are at most {half:.10g}"
     return ""
 

@@ -17,7 +17,7 @@ from likely.data.source import Rows
 __all__ = ["confirmed", "resolutions", "resolutions_in_words"]
 
 MULTIPLES = (2, 4, 8, 12, 15, 30, 60, *(base * 10**power // 4 for power in range(1, 7) for base in (2, 4, 8, 10, 20)))
-CELLS, FEWEST, STEPS = 4, 40, 100
+MIN_CELLS, MIN_NUMBERS, MAX_STEPS = 4, 40, 100  # multiples within the range, numbers, steps of EM
 MAX_STEPS_FROM_ZERO = 2.0**62  # of a grid: steps are counted in int64
 
 Found = tuple[tuple[int, float], ...]
@@ -46,10 +46,10 @@ def resolutions(numbers: np.ndarray, per_unit: int | None) -> Found:
     if per_unit is None:
         return ()
     places = _places(numbers, per_unit)
-    if len(places) < FEWEST:
+    if len(places) < MIN_NUMBERS:
         return ()
     span = int(places.max() - places.min())
-    left = [m for m in sorted(set(MULTIPLES)) if m * CELLS <= span and (places % m == 0).any()]
+    left = [m for m in sorted(set(MULTIPLES)) if m * MIN_CELLS <= span and (places % m == 0).any()]
     chosen: list[int] = [1]
     best, shares = 0.0, np.ones(1)
     least = 1.5 * math.log(len(places))
@@ -79,7 +79,7 @@ def _fitted(places: np.ndarray, multiples: Sequence[int]) -> tuple[float, np.nda
     boost = np.where(places[:, None] % np.array(multiples) == 0, np.array(multiples, dtype=np.float64), 0.0)
     boost, counts = np.unique(boost, axis=0, return_counts=True)
     shares = np.full(len(multiples), 1 / len(multiples))
-    for _ in range(STEPS):
+    for _ in range(MAX_STEPS):
         parts = boost * shares
         total = (counts[:, None] * parts / parts.sum(1, keepdims=True)).sum(0) + 0.5
         shares = total / total.sum()

@@ -15,8 +15,8 @@ from likely.data.schema import Column
 __all__ = ["Summary", "moment", "percent", "short", "summarise"]
 
 MAX_SHOWN = 12  # categories of a summary
-FINE = 48
-MONTH = 31 * 86400
+FINE_BINS = 48  # of a histogram that is drawn as a line of blocks
+MONTH = 31 * 86400  # seconds: dates that span more are shown without their time of day
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def summarise(column: Column, values: pd.Series) -> Summary:
     known = None if column.coded or column.kind == "binary" else numbers(present)
     if known is None or not known.size:
         return Summary(column.name, **common)
-    spread = bins(known, dates=dates, most=FINE, cut=0.0)
+    spread = bins(known, dates=dates, most=FINE_BINS, cut=0.0)
     inside = np.histogram(known, spread.edges)[0]
     return Summary(
         column.name,

@@ -19,7 +19,7 @@ __all__ = ["NAME", "cells_notice", "cells_of", "is_uniform"]
 NAME = "x"
 KINDS: tuple[Kind, ...] = ("levels", "binary", "real", "grid")
 GRIDS = (*SCALED, *DECIMAL)
-BYTE, HALF = 255, 127
+BYTE, HALF = 255, 127  # the range of a byte's levels; half of it, from which levels are taken for the whole
 MIN_COLUMNS = 16  # of an array of whole numbers whose cells are of one kind: narrower ones have kinds of their own
 
 

@@ -10,9 +10,9 @@ from torch import Tensor
 
 __all__ = ["invert"]
 
-PANELS, NODES, STEPS = 20, 8, 4
-BELOW, ABOVE = 8.5, 15.0
-MAX_RISE = 50.0
+PANELS, NODES, STEPS = 20, 8, 4  # of the integral over the angle, Gauss nodes in each, of Newton's method
+BELOW, ABOVE = 8.5, 15.0  # deviations of the mode: beyond lies less than float64 resolves
+MAX_RISE = 50.0  # nats between the ends of a panel, whose exponential stays finite
 MAX_ROWS = 2**12  # inverted at once
 
 

@@ -14,7 +14,7 @@ from likely.distributions.univariate import uniform
 
 __all__ = ["Listed", "Numbers"]
 
-SAME = 1e-9
+SAME = 1e-9  # relative: numbers nearer than that are the same after a change of units and back
 
 
 class Numbers:

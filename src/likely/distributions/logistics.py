@@ -15,7 +15,7 @@ from likely.distributions.univariate import uniform
 __all__ = ["OPEN", "Logistics"]
 
 OPEN = 1e20  # where an open edge lies on the axis: its logistic functions are 0 and 1, with finite gradients
-MIN_SHARE = 1e-300
+MIN_SHARE = 1e-300  # whose logit is finite
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ from torch import Tensor
 __all__ = ["HALF_LOG_TWO_PI", "betainc", "stirling"]
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
-MIN_SIZE = 1e-300
+MIN_SIZE = 1e-300  # in the place of 0 in a continued fraction (Lentz)
 
 
 def stirling(log_k: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from likely.distributions.logistics import OPEN, Logistics
 
 __all__ = ["Outside", "Warped"]
 
-PARTS, NODES = 16, 64
+PARTS, NODES = 16, 64  # of an interval between knots, for the mean; quantiles at which a mixture is averaged
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,8 +14,8 @@ from likely.errors import DataError
 
 __all__ = ["Coordinates"]
 
-QUANTILES = 1000
-COPIES, JITTER, MOST_ROWS = 5, 0.1, 50_000
+MAX_QUANTILES = 1000  # of a column, on which its axis goes
+MAX_COPIES, MAX_ROWS, JITTER = 5, 50_000, 0.1  # of each row, rows in all; deviations of the noise on a copy
 
 Rows: TypeAlias = pd.DataFrame | np.ndarray
 
@@ -34,8 +34,8 @@ class _Scale:
         if not len(known):
             return cls(0.0, 1.0, np.zeros(1))
         mean, deviation = float(known.mean()), float(known.std()) or 1.0
-        if len(known) > QUANTILES:
-            known = np.quantile(known, np.linspace(0, 1, QUANTILES), method="inverted_cdf")
+        if len(known) > MAX_QUANTILES:
+            known = np.quantile(known, np.linspace(0, 1, MAX_QUANTILES), method="inverted_cdf")
         return cls(mean, deviation, known)
 
     def __call__(self, column: np.ndarray) -> np.ndarray:
@@ -94,7 +94,7 @@ class Coordinates:
         columns = {i: _numbers(rows, i) for i in self.scales}
         deviation = {i: np.nanstd(column) if np.isfinite(column).any() else 0.0 for i, column in columns.items()}
         copies = [rows]
-        for _ in range(min(COPIES, max(1, MOST_ROWS // len(rows))) - 1):
+        for _ in range(min(MAX_COPIES, max(1, MAX_ROWS // len(rows))) - 1):
             noise = {i: JITTER * deviation[i] * rng.standard_normal(len(rows)) for i in self.scales}
             copies.append(self._changed(rows, {i: column + noise[i] for i, column in columns.items()}))
         return np.concatenate(copies) if isinstance(rows, np.ndarray) else pd.concat(copies, ignore_index=True)

@@ -22,7 +22,7 @@ __all__ = ["VAEOutlierDetector"]
 
 
 COARSE, FIRST, SECOND, DROPPED = "kernel:0.25", "trimmed:0.4", "trimmed:0.2", 0.2
-STARTS, FEW_ROWS = 3, 500
+STARTS, FEW_ROWS = 3, 500  # models that are averaged where there are fewer rows than that
 
 
 @final

@@ -18,7 +18,7 @@ from likely.errors import DataError
 __all__ = ["MIN_ROWS", "checked", "division_of", "likelier", "named", "quantile", "seed_of", "weighed", "weighted"]
 
 MIN_ROWS = 3  # rows: two to train on and one to validate with
-FEW = 5
+MIN_VALIDATION_ROWS = 5  # where a quarter of the rows allows it
 
 
 def checked(estimator: Any, X: Any, names: pd.Index | None, *, fitting: bool = False) -> pd.DataFrame | np.ndarray:
@@ -112,7 +112,7 @@ def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
     """
     count = len(rows)
     missing = _missing(rows)
-    held = min(max(1, count // 10, min(FEW, count // 4)), MAX_VALIDATION_ROWS)
+    held = min(max(1, count // 10, min(MIN_VALIDATION_ROWS, count // 4)), MAX_VALIDATION_ROWS)
     order = np.random.default_rng(seed).permutation(count)
     needed = np.isin(order, order[missing[order].argmax(0)[missing.any(0)]])
     order = np.concatenate([order[~needed], order[needed]])

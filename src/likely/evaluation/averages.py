@@ -9,7 +9,7 @@ from torch import Tensor
 
 __all__ = ["LogMean", "Mean", "jackknife"]
 
-BLOCKS = 20
+BLOCKS = 20  # of samples: leaving one out after the other gives the standard error (jackknife)
 
 
 def jackknife(without: Tensor) -> Tensor:

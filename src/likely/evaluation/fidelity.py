@@ -12,8 +12,8 @@ from likely.errors import DataError
 
 __all__ = ["chance_fidelity", "column_fidelity", "pair_fidelity"]
 
-TENTHS = np.arange(1, 10) / 10
-SHUFFLES = 5
+TENTHS = np.arange(1, 10) / 10  # quantiles of the real rows, between which shares are compared
+SHUFFLES = 5  # divisions of all rows into two, whose mean is what chance alone gives
 
 
 def column_fidelity(real: pd.DataFrame, sampled: pd.DataFrame) -> pd.Series:

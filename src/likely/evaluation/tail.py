@@ -9,8 +9,8 @@ from torch import Tensor
 
 __all__ = ["Tail", "pareto_shape"]
 
-FEWEST = 25
-FLOOR = -690.0
+MIN_SAMPLES = 25  # of a row, for a tail of five weights
+MIN_LOG = -690.0  # whose exponential is a float64 above 0
 
 
 class Tail:
@@ -29,7 +29,7 @@ class Tail:
     """
 
     def __init__(self, samples: int, rows: int, device: torch.device) -> None:
-        self.size = math.ceil(min(samples / 5, 3 * math.sqrt(samples))) if samples >= FEWEST else 0
+        self.size = math.ceil(min(samples / 5, 3 * math.sqrt(samples))) if samples >= MIN_SAMPLES else 0
         self.sums, self.squares = (torch.full((rows,), -math.inf, dtype=torch.float64, device=device) for _ in range(2))
         self.top = torch.empty((rows, 0), dtype=torch.float64, device=device)
         self.rounding = 0.0
@@ -62,8 +62,8 @@ class Tail:
         top, cut = self.top[:, :-1], self.top[:, -1:]
         best = top[:, :1]
         equal = top - cut <= self.rounding * best.abs().clamp_min(1)
-        log_x = torch.where(top.isneginf(), FLOOR, top - best + torch.log(-torch.expm1(cut - top)))
-        x = (log_x - log_x[:, :1]).clamp_min(FLOOR).exp().masked_fill(equal, 0)
+        log_x = torch.where(top.isneginf(), MIN_LOG, top - best + torch.log(-torch.expm1(cut - top)))
+        x = (log_x - log_x[:, :1]).clamp_min(MIN_LOG).exp().masked_fill(equal, 0)
         k = pareto_shape(x.flip(1))
         k = torch.where(equal.all(1), -math.inf, k)
         return torch.where(best[:, 0].isfinite(), k, math.nan)

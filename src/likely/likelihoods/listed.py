@@ -19,7 +19,8 @@ from likely.likelihoods.warped import log_scale, spread, start
 
 __all__ = ["Listed"]
 
-MAX_PASSES, MAX_OFFSET, MIN_MASS = 20, 3.0, 1e-300
+MAX_PASSES, MAX_OFFSET = 20, 3.0  # over the draws; nats by which the mass of a number is moved
+MIN_MASS = 1e-300  # in the place of 0 where it divides
 
 
 class Listed(Likelihood):

@@ -19,8 +19,11 @@ from likely.likelihoods.warped import Warped, log_scale
 
 __all__ = ["Resolutions"]
 
-MAX_STEPS, ABSENT, MIN_SHARE = 20, -1e4, 1e-6
-ROUNDS, PASSES, CAUTION, MAX_OFFSET = 3, 20, 0.7, 3.0
+MAX_STEPS, MIN_SHARE = 20, 1e-6  # of EM; of a resolution, so that its logarithm is finite
+NO_WEIGHT = -1e4  # logit of a resolution that a column does not have: its share is 0 in float32, with finite gradients
+# `match`: rounds, each with the draws of the last one's offsets; passes of a round; share of the gap moved in a pass,
+# as classes overlap and whole moves overshoot; the most nats that an offset comes to.
+ROUNDS, PASSES, STEP, MAX_OFFSET = 3, 20, 0.7, 3.0
 MAX_SHIFT = 1.0  # of what z adds to the logarithm of a share
 
 
@@ -110,7 +113,7 @@ class Resolutions(Likelihood):
         distribution = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
         known = self.shares.clamp_min(MIN_SHARE).log().unsqueeze(-2)
         weights = known + bounded(weights - known, -MAX_SHIFT, MAX_SHIFT) + self.offset.unsqueeze(-2)
-        weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), ABSENT)
+        weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), NO_WEIGHT)
         return distributions.Resolutions(weights, distribution, self._grids(), levels.reserve)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -146,7 +149,7 @@ class Resolutions(Likelihood):
                 gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (
                     drawn_shares / drawn_shares.sum(-1, keepdim=True)
                 ).log()
-                moved = moved + CAUTION * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
+                moved = moved + STEP * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
             self.offset = (self.offset + moved).clamp(-MAX_OFFSET, MAX_OFFSET)
 
     def _classes(self, values: Tensor, counted: Tensor) -> Tensor:

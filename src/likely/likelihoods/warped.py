@@ -21,7 +21,7 @@ __all__ = ["Warped", "log_scale", "spread", "start"]
 
 # Least deviation of a starting component on the warped axis, where the column's own is 1.
 FLOOR = 0.1
-GOLDEN = (math.sqrt(5) - 1) / 2
+GOLDEN = (math.sqrt(5) - 1) / 2  # its multiples modulo 1 spread evenly, however many are taken
 
 
 class Warped(Likelihood):

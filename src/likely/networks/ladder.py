@@ -15,7 +15,7 @@ from likely.networks.topdown import MAX_LOG_STD, MIN_LOG_STD, Group, Moments, To
 
 __all__ = ["MAX_GROUPS", "Ladder"]
 
-MAX_GROUPS = 20
+MAX_GROUPS = 20  # of z: more is a slip, as each has networks of its own
 
 
 class _State:

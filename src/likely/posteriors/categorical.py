@@ -11,7 +11,7 @@ from likely.posteriors.base import Posterior
 
 __all__ = ["Categorical"]
 
-MAX_LOGIT = 10.0
+MAX_LOGIT = 10.0  # either way: no class has less than e^-20 of the mass of another
 
 
 class Categorical(Posterior):

@@ -14,8 +14,8 @@ from likely.posteriors.base import Posterior
 
 __all__ = ["VonMisesFisher"]
 
-MIN_LOG_KAPPA, MAX_LOG_KAPPA = math.log(1e-3), math.log(1e5)
-NUDGE = 1e-6
+MIN_LOG_KAPPA, MAX_LOG_KAPPA = math.log(1e-3), math.log(1e5)  # within what the distribution is made for
+DIRECTION_SHIFT = 1e-6  # of the first number, so that a direction of zeros has a length to divide by
 
 
 class VonMisesFisher(Posterior):
@@ -50,6 +50,6 @@ class VonMisesFisher(Posterior):
         """`(batch, dim + 1)`: direction and log κ/dim -> the distribution, over unit vectors `(dim,)`."""
         dim = self.event_shape[0]
         direction = parameters[..., :dim].to(torch.float64)
-        direction = torch.cat([direction[..., :1] + NUDGE, direction[..., 1:]], -1)
+        direction = torch.cat([direction[..., :1] + DIRECTION_SHIFT, direction[..., 1:]], -1)
         log_kappa = F.hardtanh(parameters[..., dim] + math.log(dim), MIN_LOG_KAPPA, MAX_LOG_KAPPA)
         return distributions.VonMisesFisher(F.normalize(direction, dim=-1).to(parameters.dtype), log_kappa.exp())

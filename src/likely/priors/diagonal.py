@@ -12,7 +12,7 @@ from likely.priors.base import Prior
 
 __all__ = ["DiagonalNormal", "Mixture"]
 
-SPREAD = 0.5
+SPREAD = 0.5  # deviation of the components' first means; their own variances make the rest of 1
 
 
 class DiagonalNormal(Prior):

@@ -14,7 +14,7 @@ from likely.priors.base import Encode, FromPosterior
 
 __all__ = ["Exemplar"]
 
-CHUNK = 1000
+CHUNK_ROWS = 1000  # encoded at once
 
 
 class Exemplar(FromPosterior):
@@ -93,7 +93,7 @@ class Exemplar(FromPosterior):
     @torch.no_grad()
     def _renew(self, posterior: Encode) -> None:
         places = torch.arange(len(self.centres), device=self.centres.device)
-        self.centres = torch.cat([self._q(posterior, part).mean for part in places.split(CHUNK)]).to(self.centres)
+        self.centres = torch.cat([self._q(posterior, part).mean for part in places.split(CHUNK_ROWS)]).to(self.centres)
         self._stale = False
 
     def _q(self, posterior: Encode, places: Tensor) -> LatentDistribution:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = ["amount", "date_axis", "named_rows", "note_spikes", "number_axis", "percent", "short"]
 
 Along = Literal["x", "y"]
-YEAR = 366 * 86400
-TICKS = 4
-SPIKE_DECADES = 0.08
+YEAR = 366 * 86400  # seconds: dates that span more are written as months, a sixtieth of it as days
+MAX_TICKS = 4  # of an axis, whose numbers then do not touch
+SPIKE_DECADES = 0.08  # room of the values about zero on a symlog axis
 
 
 def number_axis(axes: Axes, spread: Bins, along: Along = "x") -> None:
@@ -30,7 +30,7 @@ def number_axis(axes: Axes, spread: Bins, along: Along = "x") -> None:
     axis: Axis = getattr(axes, f"{along}axis")
     if spread.scale == "linear":
         axes.set(**{f"{along}lim": (low, high)})
-        axes.locator_params(axis=along, nbins=TICKS)
+        axes.locator_params(axis=along, nbins=MAX_TICKS)
         if max(abs(low), abs(high)) >= 1e5:
             axis.set_major_formatter(lambda value, _: amount(value))
         return
@@ -50,7 +50,7 @@ def _powers(low: float, high: float) -> list[float]:
     if high <= low:
         return []
     exponents = np.arange(math.ceil(math.log10(low) - 1e-9), math.floor(math.log10(high) + 1e-9) + 1)
-    return [float(10.0**exponent) for exponent in exponents[:: math.ceil(len(exponents) / TICKS) or 1]]
+    return [float(10.0**exponent) for exponent in exponents[:: math.ceil(len(exponents) / MAX_TICKS) or 1]]
 
 
 def amount(value: float) -> str:

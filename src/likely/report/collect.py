@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
 __all__ = ["collect"]
 
-SHOWN = 42
-EXTREMES = 10
-TABLE_ROWS = 8
-DRAWS = 1500
-MAP = 20
-SAMPLED, WIDE = 4000, 60
-WEIGHTED = 100
+MAX_PICTURES = 42  # of rows and as many of their reconstructions: six lines of seven
+EXTREMES = 10  # least and most probable rows that are shown
+TABLE_ROWS = 8  # shown of the data and of samples
+DRAWS = 1500  # of z from the prior, as dots of a figure
+MAP_SIDE = 20  # pictures along each side of the map of a z of two dimensions
+MIN_SAMPLED, MAX_COLUMNS = 4000, 60  # rows drawn to compare columns with the data; columns compared
+SAMPLES = 100  # of z for each row whose cells are scored
 
 
 def collect(run: Run) -> Findings:
@@ -206,12 +206,12 @@ def _latent_map(run: Run, encoded: EncodedRows) -> np.ndarray | None:
     prior = run.model.prior()
     if run.model.latent != 2 or prior.noise_size != 2 or not prior.has_rsample or not _pictured(run):
         return None
-    ticks = torch.tensor([NormalDist().inv_cdf((i + 0.5) / MAP) for i in range(MAP)])
+    ticks = torch.tensor([NormalDist().inv_cdf((i + 0.5) / MAP_SIDE) for i in range(MAP_SIDE)])
     first, second = torch.meshgrid(ticks, ticks.flip(0), indexing="xy")
     z = prior.from_noise(torch.stack([first.flatten(), second.flatten()], 1).to(prior.like))
     y = None if encoded.covariates is None else encoded.covariates[:1].expand(len(z), -1)
     means = pictures(run.schema, np.asarray(decode(run.schema, run.model.likelihood(z, y).mean)))
-    return means.reshape(MAP, MAP, *means.shape[1:])
+    return means.reshape(MAP_SIDE, MAP_SIDE, *means.shape[1:])
 
 
 def _pictured(run: Run) -> bool:
@@ -226,7 +226,7 @@ def _pictured(run: Run) -> bool:
 
 def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) -> Mapping[str, Any]:
     pictured = _pictured(run)
-    count = min(SHOWN if pictured else TABLE_ROWS, len(rows))
+    count = min(MAX_PICTURES if pictured else TABLE_ROWS, len(rows))
     first = rows.read(np.arange(count))
     order = np.argsort(log_px)
     low, high = order[:EXTREMES], order[::-1][:EXTREMES]
@@ -236,18 +236,18 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
     }
     if pictured:
         x = np.asarray(decode(run.schema, encoded.stored().values))
-        y = _given(run, rows, SHOWN)
+        y = _given(run, rows, MAX_PICTURES)
         return shown | {
             "originals": pictures(run.schema, x[:count]),
             "reconstructions": pictures(
                 run.schema, run.reconstruct(first.values, given=condition_values(run.schema, first))
             ),
-            "samples": pictures(run.schema, run.sample(SHOWN, given=y)),
-            "sample_means": pictures(run.schema, run.sample(SHOWN, given=y, mean=True)),
+            "samples": pictures(run.schema, run.sample(MAX_PICTURES, given=y)),
+            "sample_means": pictures(run.schema, run.sample(MAX_PICTURES, given=y, mean=True)),
             "least_likely": pictures(run.schema, x[low]),
             "most_likely": pictures(run.schema, x[high]),
         }
-    draws = max(len(rows), SAMPLED)
+    draws = max(len(rows), MIN_SAMPLED)
     y = _given(run, rows, draws)
     sampled = _frame(run, _sampled(run, draws, given=y))
     compared = _frame(run, _sampled(run, draws, given=y, with_missing=True)) if run.patterns else sampled
@@ -282,7 +282,7 @@ def _cells(run: Run, encoded: EncodedRows, measured: Evidence) -> Mapping[str, A
     if run.home.baselines is not None and comparable(run.schema, run.model.p_x_z):
         alone = cell_marginals(run.home.baselines, encoded)[:, : len(names)]
     low = np.argsort(measured.terms["iwae"])[:EXTREMES]
-    parts = contributions(run.model, encoded, samples=WEIGHTED, seed=run.config.seed)
+    parts = contributions(run.model, encoded, samples=SAMPLES, seed=run.config.seed)
     costs = pd.DataFrame(parts.cells[:, : len(names)], columns=names)
     excess = (costs.iloc[low] - costs.mean()).reset_index(drop=True)
     return {
@@ -296,7 +296,7 @@ def _names(run: Run) -> list[str]:
     """Of the cells that are shown."""
     if run.schema.form == "table":
         return [column.name for column in run.schema.modelled]
-    return [f"x{i}" for i in range(min(run.schema.dims, WIDE))]
+    return [f"x{i}" for i in range(min(run.schema.dims, MAX_COLUMNS))]
 
 
 def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
@@ -315,5 +315,5 @@ def _frame(run: Run, values: Any) -> pd.DataFrame:
         plain = next(iter(sources.open_source(values).splits.values())).read().values
         kept = [column.name for column in run.schema.columns if not column.left_out]
         return pd.DataFrame(plain)[kept].reset_index(drop=True)
-    flat = np.asarray(values).reshape(len(values), -1)[:, :WIDE]
+    flat = np.asarray(values).reshape(len(values), -1)[:, :MAX_COLUMNS]
     return pd.DataFrame(flat, columns=[f"x{i}" for i in range(flat.shape[1])])

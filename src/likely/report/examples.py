@@ -15,10 +15,10 @@ from likely.report.theme import picture
 
 __all__ = ["MARKED", "captioned", "frame", "given", "marked_frame", "paired_frame", "paired_pictures", "pictures"]
 
-_PAGE_PIXELS = 960
-_MAX_ROWS = 12
-_MAX_COLUMNS = 14
-_COSTLY, _STRONG = 1.0, 6.0
+_PAGE_PIXELS = 960  # width of a grid of pictures
+_MAX_ROWS = 12  # of a table of examples
+_MAX_COLUMNS = 14  # of such a table, those that cost most
+_COSTLY, _STRONG = 1.0, 6.0  # nats from which a cell is marked, and at which it is marked most strongly
 MARKED = (
     "−log P(x) is a sum: what each cell costs given the codes that the row could have, E<sub>P(z|x)</sub>[−log "
     "P(x<sub>j</sub>|z)], and what the code costs, D[P(z|x)‖P(z)]. Marked are the parts that cost at least 1 nat more "

@@ -12,7 +12,7 @@ from likely.report.theme import DATA, INK, MODEL, MUTED, WIDTH, themed
 
 __all__ = ["MAX_LINES", "explained"]
 
-MAX_LINES = 40
+MAX_LINES = 40  # of the figure, one a column
 
 
 @themed

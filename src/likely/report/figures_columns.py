@@ -9,18 +9,18 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from likely.data.histogram import HUGE, bins, ceiling, numbers
+from likely.data.histogram import MAX_DRAWN, bins, ceiling, numbers
 from likely.report.axes import date_axis, named_rows, note_spikes, number_axis, percent, short
 from likely.report.theme import DATA, MODEL, MUTED, WIDTH, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MAX_COLUMNS", "TOP", "marginals"]
+__all__ = ["MAX_CATEGORIES", "MAX_COLUMNS", "marginals"]
 
-MAX_COLUMNS = 24
-TOP = 12
-_ACROSS = 4
+MAX_COLUMNS = 24  # with a histogram: six lines of four
+MAX_CATEGORIES = 12  # with a bar of their own
+_ACROSS = 4  # panels in a line
 
 
 @themed
@@ -57,7 +57,7 @@ def _panel(axes: Axes, real: pd.Series, sampled: pd.Series) -> None:
     if first is None or second is None:
         _bars(axes, real.dropna(), sampled.dropna())
     else:
-        kept = [values[np.abs(values) < HUGE] for values in (first, second)]
+        kept = [values[np.abs(values) < MAX_DRAWN] for values in (first, second)]
         notes += _histogram(axes, *kept, dates=pd.api.types.is_datetime64_any_dtype(real.dtype))
     if notes:
         axes.set_xlabel(" · ".join(notes), fontsize=7)
@@ -82,7 +82,7 @@ def _bars(axes: Axes, real: pd.Series, sampled: pd.Series) -> None:
     """Draw the shares of the most frequent categories, and of all others together."""
     shares = [column.astype(str).value_counts(normalize=True) for column in (real, sampled)]
     total = shares[0].add(shares[1], fill_value=0.0).sort_values(ascending=False, kind="stable")
-    top = list(total.index[: TOP if len(total) > TOP + 1 else TOP + 1])
+    top = list(total.index[: MAX_CATEGORIES if len(total) > MAX_CATEGORIES + 1 else MAX_CATEGORIES + 1])
     names = [*top, f"{len(total) - len(top)} others"] if len(total) > len(top) else top
     place = np.arange(len(names))
     for offset, share, colour, alpha in ((-0.2, shares[0], DATA, 0.55), (0.2, shares[1], MODEL, 1.0)):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ACTIVE_NATS", "bounds", "kl_per_dim", "learning"]
 
-ACTIVE_NATS = 0.01
+ACTIVE_NATS = 0.01  # KL from which a dimension of z counts as used
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 

@@ -12,8 +12,8 @@ from likely.report.theme import DATA, EXTRA, themed
 
 __all__ = ["column"]
 
-_SIZE = (3.1, 1.5)
-_TOP = 8
+_SIZE = (3.1, 1.5)  # inches
+_MAX_CATEGORIES = 8  # with a bar of their own
 
 
 @themed
@@ -25,8 +25,8 @@ def column(summary: Summary) -> Figure | None:
     axes = figure.subplots()
     axes.tick_params(length=0, labelsize=7)
     if not summary.counts:
-        shares = [count / summary.present for _, count in summary.top[:_TOP]]
-        names = [str(value).strip() for value, _ in summary.top[:_TOP]]
+        shares = [count / summary.present for _, count in summary.top[:_MAX_CATEGORIES]]
+        names = [str(value).strip() for value, _ in summary.top[:_MAX_CATEGORIES]]
         others = summary.distinct - len(names)
         if others:
             names, shares = [*names, f"{others:,} others"], [*shares, 1 - sum(shares)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["codes", "polar_colours", "prior_walk"]
 
-_ACROSS = 4
+_ACROSS = 4  # panels in a line
 _OTHER = "other"
 
 

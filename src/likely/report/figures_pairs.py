@@ -12,16 +12,17 @@ from matplotlib.collections import PatchCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from likely.data.histogram import HUGE, Bins, bins, numbers
+from likely.data.histogram import MAX_DRAWN, Bins, bins, numbers
 from likely.report.axes import date_axis, number_axis, percent, short
 from likely.report.theme import DATA, INK, MODEL, MUTED, RULE, WIDTH, themed
 
 __all__ = ["FULL", "heat_map", "joints"]
 
+# What a pair lacks in fidelity where its square is darkest; how dark that is; the share outside a panel that is named.
 FULL, STRONGEST, HIDDEN = 0.2, 0.75, 0.02
-_NUMBERED = 16
-_BINS, _TOP = 18, 8
-_ACROSS = 2
+_MAX_NUMBERED = 16  # columns up to which squares have their number in them
+_BINS, _MAX_CATEGORIES = 18, 8  # of a panel's axis; with a place of their own
+_ACROSS = 2  # panels in a line
 
 
 @themed
@@ -39,13 +40,13 @@ def heat_map(fidelity: pd.DataFrame, chance: pd.DataFrame) -> Figure:
             value, lacking = fidelity.iat[i, j], max(chance.iat[i, j] - fidelity.iat[i, j], 0.0)
             alpha = STRONGEST * min(lacking / FULL, 1.0)
             axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, facecolor=MODEL, alpha=alpha, linewidth=0))
-            if count <= _NUMBERED:
+            if count <= _MAX_NUMBERED:
                 size = 7.5 if count <= 12 else 6
                 axes.text(j, i, f"{value:.2f}".lstrip("0"), ha="center", va="center", fontsize=size, color=INK)
     axes.set(xlim=(-0.6, count - 0.4), ylim=(count - 0.4, -0.6))
     axes.set_yticks(range(count), names)
     axes.set_xticks(range(count), names, rotation=50, ha="right", rotation_mode="anchor")
-    axes.tick_params(length=0, labelsize=8 if count <= _NUMBERED else 7, labelcolor=INK)
+    axes.tick_params(length=0, labelsize=8 if count <= _MAX_NUMBERED else 7, labelcolor=INK)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
     _key(axes, count)
@@ -102,13 +103,13 @@ def joints(real: pd.DataFrame, sampled: pd.DataFrame, pairs: list[tuple[str, str
 def _side(real: pd.Series, sampled: pd.Series) -> _Side:
     first, second = numbers(real), numbers(sampled)
     if first is not None and second is not None:
-        seen = first[np.abs(first) < HUGE]
+        seen = first[np.abs(first) < MAX_DRAWN]
         dates = pd.api.types.is_datetime64_any_dtype(real.dtype)
         spread = bins(seen, dates=dates, most=_BINS)
         places = [_within(np.searchsorted(spread.edges, v, "right") - 1, v, spread) for v in (first, second)]
         return _Side(places[0], places[1], spread.edges, spread, [], dates)
     words = [column.astype(object).where(column.notna(), "missing").astype(str) for column in (real, sampled)]
-    top = words[0].value_counts().index[:_TOP].tolist()
+    top = words[0].value_counts().index[:_MAX_CATEGORIES].tolist()
     index = pd.Index(top)
     codes = [index.get_indexer(pd.Index(each)) for each in words]
     if any((code < 0).any() for code in codes):

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PANELS", "Bar", "beside", "gap_split", "pit"]
 
-MAX_PANELS = 24
-ERRORS = 4
-_ACROSS = 4
+MAX_PANELS = 24  # columns with a histogram of u: six lines of four
+ERRORS = 4  # standard errors, half the height of the band in which bars may lie by chance
+_ACROSS = 4  # panels in a line
 
 Bar = tuple[str, float, float]
 

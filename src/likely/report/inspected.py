@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["page"]
 
-_OFTEN = 0.1
-_LISTED = 2000
+_MIN_OFTEN = 0.1  # share of the rows from which one value is named
+_MAX_LISTED = 2000  # columns without a picture that have a line
 
 
 def page(inspected: Inspection, name: str) -> str:
@@ -30,9 +30,9 @@ def page(inspected: Inspection, name: str) -> str:
     if rest:
         listed = "".join(
             f"<tr><td>{escape(column.name)}</td><td>{column.kind}</td><td>{escape(column.reason)}</td></tr>"
-            for column in rest[:_LISTED]
+            for column in rest[:_MAX_LISTED]
         )
-        hidden = f" The last {len(rest) - _LISTED:,} of them are not listed." if len(rest) > _LISTED else ""
+        hidden = f" The last {len(rest) - _MAX_LISTED:,} of them are not listed." if len(rest) > _MAX_LISTED else ""
         more = (
             f"<section><h2>Columns without a picture</h2><p>Pictures are of the first {len(pairs):,} of "
             f"{len(schema.columns):,} columns.{hidden}</p><div class='scroll'><table class='rows'><thead><tr>"
@@ -85,7 +85,7 @@ def _content(column: Column, summary: Summary) -> str:
     if summary.span is None:
         count = len(column.categories) or summary.distinct
         return f"{count:,} {'categories' if column.categories else 'different values'}"
-    parts = (" to ".join(summary.span), f"{summary.distinct:,} different", summary.often(_OFTEN))
+    parts = (" to ".join(summary.span), f"{summary.distinct:,} different", summary.often(_MIN_OFTEN))
     return "; ".join(part for part in parts if part)
 
 

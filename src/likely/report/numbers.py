@@ -13,7 +13,7 @@ import pandas as pd
 __all__ = ["cell", "coded", "error", "nats", "optional", "signed"]
 
 _NONE = "–"
-_LONG = 40
+_MAX_TEXT = 40  # characters of a text in a table
 
 
 def optional(value: Any) -> float:
@@ -62,4 +62,4 @@ def cell(value: Any) -> str:
     if isinstance(value, (float, np.floating)):
         return f"{float(value):.6g}"
     text = value.isoformat(sep=" ").removesuffix(" 00:00:00") if isinstance(value, pd.Timestamp) else str(value)
-    return escape(text if len(text) <= _LONG else text[: _LONG - 1] + "…")
+    return escape(text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…")

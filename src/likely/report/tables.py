@@ -17,7 +17,7 @@ from likely.report.theme import svg
 __all__ = ["columns", "explained", "pairs"]
 
 _KEY = '<span class="swatch data"></span>held-out rows <span class="swatch model"></span>rows sampled from the model'
-_NAMED, _WORST = 100, 4
+_MAX_NAMED, _WORST = 100, 4  # columns in a sentence; pairs of columns that are drawn
 
 
 def columns(findings: Findings) -> str:
@@ -53,8 +53,8 @@ def _worst(fidelity: pd.Series) -> list[str]:
 def _rest(fidelity: pd.Series) -> str:
     if fidelity.empty:
         return ""
-    named = ", ".join(f"{escape(str(name))}&nbsp;{value:.3f}" for name, value in fidelity.iloc[:_NAMED].items())
-    more = f" and {len(fidelity) - _NAMED} more" if len(fidelity) > _NAMED else ""
+    named = ", ".join(f"{escape(str(name))}&nbsp;{value:.3f}" for name, value in fidelity.iloc[:_MAX_NAMED].items())
+    more = f" and {len(fidelity) - _MAX_NAMED} more" if len(fidelity) > _MAX_NAMED else ""
     return f'<p class="note">Not drawn, as they are no worse than these: {named}{more}.</p>'
 
 

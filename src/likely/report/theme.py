@@ -31,8 +31,8 @@ CLASSES = (
     *("#4c7fb8", "#e0812f", "#3f9a57", "#cf4f55", "#8b6bc0"),
     *("#94694f", "#d573b4", "#848b93", "#b3aa2e", "#2fa7b8"),
 )
-WIDTH = 9.6
-_PIXELS_PER_INCH = 100
+WIDTH = 9.6  # inches of a figure as wide as the page
+_PIXELS_PER_INCH = 100  # of the page, at which 960 pixels are that width
 _VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", DATA: "data", MODEL: "model", EXTRA: "extra"}
 _STYLE = {
     "font.family": "sans-serif",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Listing", "described", "listed"]
 
-LINES, WIDE = 18, 60
+MAX_LINES, MAX_CELL = 18, 60  # columns listed; characters of a cell
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Listing:
 
 def _short(text: str) -> str:
     flat = " ".join(text.split())
-    return flat if len(flat) <= WIDE else f"{flat[: WIDE - 3]}..."
+    return flat if len(flat) <= MAX_CELL else f"{flat[: MAX_CELL - 3]}..."
 
 
 def described(run: Run) -> Listing:
@@ -93,8 +93,8 @@ def listed(inspected: Inspection) -> Listing:
     """What the columns are inferred as."""
     columns = inspected.schema.columns
     used = ", ".join(f"{kind} {count:,}" for kind, count in inspected.used.items())
-    rows = [_line(column, uniform=inspected.schema.uniform) for column in columns[:LINES]]
-    notes = [f"{len(columns) - LINES:,} more columns, in .schema.columns"] if len(columns) > LINES else []
+    rows = [_line(column, uniform=inspected.schema.uniform) for column in columns[:MAX_LINES]]
+    notes = [f"{len(columns) - MAX_LINES:,} more columns, in .schema.columns"] if len(columns) > MAX_LINES else []
     notes += [f"{len(inspected.notices)} notices, in .notices"] if inspected.notices else []
     title = f"{inspected.form} of rows of shape {inspected.schema.event_shape}: {used}"
     return Listing(title, rows, ("column", "kind", "missing", "range", "why"), notes)

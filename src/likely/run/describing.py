@@ -42,7 +42,7 @@ from likely.run.reading import beside
 __all__ = ["Description", "as_it_is", "describe", "opened", "placed"]
 
 SURE = ("%Y-%m-%d", "ISO8601")
-SHOWN = 8
+MAX_SHOWN = 8  # columns named in a notice
 
 
 @dataclass(frozen=True)
@@ -180,8 +180,8 @@ def _read(looks: Mapping[str, Look]) -> tuple[str, ...]:
     ways = {name: str(look.written) for name, look in looks.items() if look.written not in (None, PLAIN)}
     forms = {name: look.format for name, look in looks.items() if look.format and not look.format.startswith(SURE)}
     readings = [
-        f"{kind} in {', '.join(f'{name} ({way})' for name, way in list(read.items())[:SHOWN])}"
-        + (f" and {len(read) - SHOWN} more" if len(read) > SHOWN else "")
+        f"{kind} in {', '.join(f'{name} ({way})' for name, way in list(read.items())[:MAX_SHOWN])}"
+        + (f" and {len(read) - MAX_SHOWN} more" if len(read) > MAX_SHOWN else "")
         for kind, read in (("numbers", ways), ("dates", forms))
         if read
     ]

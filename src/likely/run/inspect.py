@@ -15,10 +15,10 @@ from likely.run.described import listed
 from likely.run.describing import describe, opened
 from likely.run.options import DataKeywords, DataOptions
 
-__all__ = ["SUMMARISED", "Inspection", "inspect"]
+__all__ = ["MAX_SUMMARISED", "Inspection", "inspect"]
 
-SUMMARISED = 200
-CELLS = 2**20
+MAX_SUMMARISED = 200  # columns with a histogram
+MAX_CELLS = 2**20  # of an array that its histogram is of: 8 MiB in float64
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,7 +103,7 @@ def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpac
         described.notices,
         schema,
         {"latent": model.latent, "width": model.width, "blocks": model.blocks},
-        tuple(summarise(column, _values(schema, column, train)) for column in schema.columns[:SUMMARISED]),
+        tuple(summarise(column, _values(schema, column, train)) for column in schema.columns[:MAX_SUMMARISED]),
     )
 
 
@@ -114,5 +114,5 @@ def _values(schema: Schema, column: Column, rows: Rows) -> pd.Series:
     if isinstance(rows.values, pd.DataFrame):
         return rows.values[column.name]
     if schema.uniform:
-        return pd.Series(rows.values[: max(1, CELLS // schema.dims)].ravel())
+        return pd.Series(rows.values[: max(1, MAX_CELLS // schema.dims)].ravel())
     return pd.Series(rows.values[:, [each.name for each in schema.columns].index(column.name)])

@@ -13,7 +13,7 @@ from typing import Any, final
 __all__ = ["bar"]
 
 Tick = Callable[..., None]
-PATIENCE, OFTEN = 2.0, 0.5
+PATIENCE, PERIOD = 2.0, 0.5  # seconds before a bar is drawn, and between two drawings
 
 
 @contextmanager
@@ -94,7 +94,7 @@ class _Notebook(_Bar):
 
     def draw(self, done: int, total: int, note: str) -> None:
         now = time.perf_counter()
-        if now - self.drawn < OFTEN:
+        if now - self.drawn < PERIOD:
             return
         self.drawn, spent = now, now - self.started
         left = f", {spent * (total - done) / done:.0f} s left" if done else ""

@@ -27,16 +27,16 @@ if TYPE_CHECKING:
 
 __all__ = ["Asked", "SampleOptions", "drawn", "parts"]
 
-CHUNK = 1000
-FEW, MOST_GIVEN = 100, 100
+CHUNK_ROWS = 1000  # whose P(x|z) is held at once
+MIN_EFFECTIVE, MAX_GIVEN = 100, 100  # draws of z behind rows that keep to a condition; values of y with conditions on x
 
 Asked = Mapping[str, Any] | Sequence[str]
 
 
 def parts(z: Tensor, y: Tensor | None) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Codes, and the covariates of the same rows, in chunks."""
-    for first in range(0, len(z), CHUNK):
-        part = slice(first, first + CHUNK)
+    for first in range(0, len(z), CHUNK_ROWS):
+        part = slice(first, first + CHUNK_ROWS)
         yield z[part], None if y is None else y[part]
 
 
@@ -154,9 +154,9 @@ def _given_events(
             drawn = conditional(run.model, events, n, None, like=like, within=within, progress=tick)
         return drawn.values.cpu(), [drawn]
     each, which = torch.unique(y, dim=0, return_inverse=True)
-    if len(each) > MOST_GIVEN:
+    if len(each) > MAX_GIVEN:
         raise ConfigError(
-            f"conditions on modelled columns go with at most {MOST_GIVEN} different values of what the model is given; "
+            f"conditions on modelled columns go with at most {MAX_GIVEN} different values of what the model is given; "
             f"got {len(each)}"
         )
     x, drawn_by_y = torch.empty((n, len(like)), dtype=torch.float64), []
@@ -170,7 +170,7 @@ def _given_events(
 def _facts_of(conditionals: list[Conditional], n: int) -> dict[str, Any]:
     """What is known of the condition; few effective draws are warned of. Where y differs, that of the rarest."""
     rarest = min(conditionals, key=lambda one: one.probability)
-    few = [one for one in conditionals if one.effective is not None and one.effective < FEW]
+    few = [one for one in conditionals if one.effective is not None and one.effective < MIN_EFFECTIVE]
     if few:
         worst = min(few, key=lambda one: one.effective or 0.0)
         warnings.warn(

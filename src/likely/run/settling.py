@@ -27,7 +27,7 @@ from likely.run.store import save, save_plan
 
 __all__ = ["carried_out", "data_of", "finished", "settle"]
 
-WIDE = 256
+MIN_WIDE = 256  # units and rows of a batch from which bfloat16 is faster: docs/decisions/022-bfloat16.md
 
 
 def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataRecord:
@@ -94,6 +94,6 @@ def settle(config: Config) -> Config:
         raise ConfigError(f"device {device!r} cannot be used here; try --device cpu") from error
     precision = config.training.precision
     if precision == "auto":
-        wide = min(config.model.width or 0, config.training.batch_size or 0) >= WIDE and not config.factories
+        wide = min(config.model.width or 0, config.training.batch_size or 0) >= MIN_WIDE and not config.factories
         precision = "bfloat16" if wide and kind == "cpu" and native_bfloat16() else "float32"
     return replace(config, device=device, training=replace(config.training, precision=precision))

@@ -27,7 +27,7 @@ from likely.run.store import load
 
 __all__ = ["started"]
 
-BEYOND = 0.05
+MAX_BEYOND = 0.05  # share of a column's cells outside the range of the run that a fit starts from
 SEEN = "rows of this data may have trained the run that the fit starts from; of those log P(x) is no test"
 
 
@@ -156,7 +156,7 @@ def _column(schema: Schema, place: int, rows: EncodedRows) -> tuple[str, ...]:
         return ()
     outside = float(((cells < column.low) | (cells > column.high)).double().mean())
     span = f"{column.low:g} to {column.high:g}"
-    if outside > BEYOND:
+    if outside > MAX_BEYOND:
         raise DataError(
             f"column {column.name!r}: {outside:.1%} of the training cells lie outside {span}, the range of the run "
             "that the fit starts from; fit without init"

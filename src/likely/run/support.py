@@ -11,7 +11,7 @@ from likely.models import Model
 
 __all__ = ["demand_mass"]
 
-CELLS = 2**21
+MAX_NUMBERS = 2**21  # parameters of P(x|z) held at once: 8 MiB in float32
 
 
 @torch.no_grad()
@@ -40,7 +40,7 @@ def demand_mass(model: Model, rows: EncodedRows, numbers: np.ndarray) -> None:
     likelihood, device = model.p_x_z, rows.device
     _demand_taken(model, rows.evaluation_batch(torch.arange(min(2, len(rows)), device=device)))
     parameters = likelihood.parameter_shape.numel()
-    size = max(1, CELLS // max(1, parameters))
+    size = max(1, MAX_NUMBERS // max(1, parameters))
     for first in range(0, len(rows), size):
         batch = rows.evaluation_batch(torch.arange(first, min(first + size, len(rows)), device=device))
         distribution = model.likelihood_from(torch.zeros(len(batch), parameters, device=device), batch.covariates)

@@ -22,7 +22,7 @@ from likely.training.schedule import DEFAULT_RATE
 
 __all__ = ["train"]
 
-BATCH = 128
+DEFAULT_BATCH = 128  # rows a step, for models of one's own whose size says nothing
 
 
 def train(
@@ -96,6 +96,8 @@ def train(
         keywords["split"] = Division.of(np.arange(len(rows)), np.arange(len(rows), len(whole)))
         rows = whole
     chosen = config or TrainingConfig()
-    chosen = replace(chosen, batch_size=chosen.batch_size or BATCH, learning_rate=chosen.learning_rate or DEFAULT_RATE)
+    chosen = replace(
+        chosen, batch_size=chosen.batch_size or DEFAULT_BATCH, learning_rate=chosen.learning_rate or DEFAULT_RATE
+    )
     base = Config(training=chosen, seed=seed)
     return fit(rows, model=model, objective=objective, config=base, monitors=monitors, **keywords)

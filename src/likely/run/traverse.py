@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Traverse", "interpolate", "traverse"]
 
-MOST = 10
+DEFAULT_DIMENSIONS = 10  # of z that are moved, a line each: those that change x most
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +92,7 @@ def traverse(
     run: Run,
     *,
     n: int = 8,
-    dimensions: int | Sequence[int] = MOST,
+    dimensions: int | Sequence[int] = DEFAULT_DIMENSIONS,
     span: float = 2.5,
     row: int | None = None,
     data: Any = None,

@@ -9,7 +9,7 @@ from likely.errors import ConfigError
 
 __all__ = ["WHITE", "colour_of"]
 
-WHITE = (255, 255, 255)
+WHITE = (255, 255, 255)  # red, green, blue
 
 
 def colour_of(colour: str | Sequence[int] | None) -> tuple[int, int, int] | None:

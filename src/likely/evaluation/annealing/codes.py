@@ -13,7 +13,7 @@ from likely.models import Model
 
 __all__ = ["MAX_CODES", "count_codes", "enumerated"]
 
-MAX_CODES = 4096
+MAX_CODES = 4096  # over which log P(x) is summed exactly
 
 
 def count_codes(model: Model) -> int | None:

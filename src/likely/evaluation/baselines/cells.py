@@ -16,7 +16,7 @@ from likely.evaluation.baselines.support import Support, two_valued
 
 __all__ = ["NumericCells", "Seen", "columns_of", "in_parts"]
 
-NARROW = 1e-3
+MAX_NARROW = 1e-3  # half of a cell in deviations, below which its mass is width times density
 # Numbers at once, few enough for what is computed on the way to stay in the processor's cache.
 BLOCK = 2**16
 
@@ -312,4 +312,4 @@ def _log_between(u: Tensor, below: Tensor, above: Tensor, density: Tensor) -> Te
     half, middle = (above + below) / 2, u + (above - below) / 2
     width = torch.where(density > 0, density, above + below)
     near = width.log() - HALF_LOG_TWO_PI - 0.5 * middle.square() + half.square() * (middle.square() - 1) / 6
-    return torch.where((half * (1 + middle.abs()) < NARROW) | (density > 0), near, wide)
+    return torch.where((half * (1 + middle.abs()) < MAX_NARROW) | (density > 0), near, wide)

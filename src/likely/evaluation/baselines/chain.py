@@ -13,8 +13,8 @@ from likely.evaluation.baselines.cells import NumericCells, Seen
 
 __all__ = ["Adjustment", "Chain", "adjusted", "alone"]
 
-CHUNK = 2**21
-STRETCHES = tuple(2.0 ** (power / 2) for power in range(-2, 7))
+CHUNK = 2**21  # numbers held at once: 16 MiB in float64
+STRETCHES = tuple(2.0 ** (power / 2) for power in range(-2, 7))  # of conditional deviations, tried on rows held out
 # A stretch other than 1 must gain this many nats per squared unit of its logarithm.
 RELUCTANCE = 2.0
 # Added to the sum of squared innovations beside atoms, which may be few.

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["mixture"]
 
-FULL_DIMS = 32
-ROWS = 10_000
+FULL_DIMS = 32  # cells up to which components have full covariances; leading directions in which more are grouped
+MAX_ROWS = 10_000  # of training that the components are fitted on
+# Numbers of components and floors of their variances, among which rows held out choose.
 COUNTS = (2, 4, 8, 16)
 TIED_COUNTS = (2, 4, 10)
 FLOORS = (1e-6, 1e-4, 1e-2, 1e-1)
@@ -64,7 +65,7 @@ def _best(candidates: Iterable[Chain], held: Seen) -> tuple[Chain, int]:
 def _some(training: Training) -> Tensor:
     """At most 10,000 of the rows that are not held out, in standardised units."""
     first = len(training.folds[0].y)
-    return training.cells.read(training.values[first : first + ROWS]).y
+    return training.cells.read(training.values[first : first + MAX_ROWS]).y
 
 
 def _em(y: np.ndarray, count: int, kind: str, floor: float, seed: int, start: Chain | None = None) -> GaussianMixture:

@@ -26,9 +26,10 @@ __all__ = ["Baseline", "Baselines", "comparable", "fit_baselines"]
 
 GAUSSIANS = ("gaussian", "gaussian_mixture", "ppca")
 MIXTURE = ("log_weights", "means", "deviations")
+# Numeric cells up to which Gaussians are fitted: their covariance is held whole, and EM inverts a part of it for each row.
 MAX_CELLS, MAX_CELLS_WITH_MISSING = 4096, 64
-PART = 4096
-MIXTURE_ROWS = 5000
+CHUNK_ROWS = 4096  # that are scored at once
+MAX_MIXTURE_ROWS = 5000  # of training that the mixtures of single columns are fitted on
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,7 @@ class Baselines:
 
         """
         rows = rows.to("cpu")
-        parts = [self._log_prob(*part) for part in in_parts(rows.values, rows.observed, PART)]
+        parts = [self._log_prob(*part) for part in in_parts(rows.values, rows.observed, CHUNK_ROWS)]
         log_probs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         cells = float(rows.cells.to(torch.float64).mean())
         scale = cells * math.log(2) if cells else math.nan
@@ -200,7 +201,7 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     rows = rows.take(torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)))
     values, observed = rows.values, rows.observed
     frequencies = Frequencies.fit(schema, values, observed)
-    some = rows.take(torch.arange(min(MIXTURE_ROWS, len(rows))))
+    some = rows.take(torch.arange(min(MAX_MIXTURE_ROWS, len(rows))))
     cells = _numeric(schema).with_atoms(values, observed)
     mixtures = Mixtures.fit(_uncounted(schema, cells), some.values, some.observed)
     gaussians, kinds = {}, {"marginals": _marginals(schema)}

@@ -14,12 +14,12 @@ from likely.evaluation.baselines.moments import Moments, moments, moments_of_obs
 
 __all__ = ["Training", "full", "leading", "ppca"]
 
-RIDGES = (1e-6, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1)
-# NumericCells held out in all; more cells a row than MANY are held out once.
-HELD, MANY_CELLS = 2**20, 1024
-PART = 4096
+RIDGES = (1e-6, 1e-4, 1e-3, 1e-2, 3e-2, 1e-1)  # added to variances of order one; rows held out choose
+# Numbers held out in all; rows of more cells than that are held out once.
+MAX_HELD, MANY_CELLS = 2**20, 1024
+CHUNK_ROWS = 4096  # whose moments are added at once
 # Of rows with missing cells so many at least, and more as far as the work (rows x cells^3) allows; folds of them.
-FEWEST, WORK, FOLDS = 1000, 5e7, 3
+MIN_ROWS, MAX_WORK, FOLDS = 1000, 5e7, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,14 +53,14 @@ class Training:
         if observed is not None:
             return cls._of_observed(cells, values, observed)
         count = min(5, len(values)) if len(cells) <= MANY_CELLS else 1
-        size = max(1, min(len(values) // max(2, count), HELD // (count * len(cells))))
+        size = max(1, min(len(values) // max(2, count), MAX_HELD // (count * len(cells))))
         folds = [cells.read(values[size * fold : size * (fold + 1)]) for fold in range(count)]
-        total = moments(cells.read(part) for part in values.split(PART))
+        total = moments(cells.read(part) for part in values.split(CHUNK_ROWS))
         return cls(cells, values, folds, total, [total - moments([fold]) for fold in folds])
 
     @classmethod
     def _of_observed(cls, cells: NumericCells, values: Tensor, observed: Tensor) -> Training:
-        most = max(FEWEST, int(WORK / len(cells) ** 3))
+        most = max(MIN_ROWS, int(MAX_WORK / len(cells) ** 3))
         seen = cells.read(values[:most], observed[:most])
         count = min(FOLDS, len(seen.y))
         size = max(1, len(seen.y) // max(2, count))
@@ -72,7 +72,7 @@ class Training:
     def parts(self, *, all_rows: bool) -> Iterator[Seen]:
         """All rows, or all but the first fold, a part at a time."""
         first = 0 if all_rows else len(self.folds[0].y)
-        return (self.cells.read(part) for part in self.values[first:].split(PART))
+        return (self.cells.read(part) for part in self.values[first:].split(CHUNK_ROWS))
 
 
 def full(training: Training) -> tuple[Chain, float]:

@@ -15,16 +15,16 @@ from likely.likelihoods.standardised import start_mixture
 
 __all__ = ["Frequencies", "Mixtures", "counted"]
 
-SMOOTHING = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)
-COMPONENTS = (1, 2, 3, 5, 8, 12)
-CHUNK = 2**21
-LEVELS = 1024
+SMOOTHING = (0.01, 0.03, 0.1, 0.3, 0.5, 1.0)  # rows added to each value's count; rows left out choose
+COMPONENTS = (1, 2, 3, 5, 8, 12)  # of a column's mixture; rows held out choose
+CHUNK_CELLS = 2**21  # scored at once: 16 MiB in float64
+MAX_LEVELS = 1024  # integers that a column spans up to which each has a frequency of its own
 
 
 def counted(column: Column) -> bool:
     """Whether the cell has a finite set of known values, and not too many to be counted one by one."""
     if column.kind == "levels":
-        return ((column.high or 0.0) - (column.low or 0.0)) * (column.per_unit or 1) < LEVELS
+        return ((column.high or 0.0) - (column.low or 0.0)) * (column.per_unit or 1) < MAX_LEVELS
     return column.kind in ("binary", "listed") or column.coded
 
 
@@ -100,7 +100,7 @@ class Frequencies:
 
     def log_prob(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
         """Σ_j log P(x_j) over the observed cells, `(rows,)`, in nats."""
-        size = max(1, CHUNK // max(1, len(self.places)))
+        size = max(1, CHUNK_CELLS // max(1, len(self.places)))
         return torch.cat([self._log_prob(*part) for part in in_parts(values, observed, size)])
 
     def _log_prob(self, values: Tensor, observed: Tensor | None) -> Tensor:
@@ -169,5 +169,5 @@ class Mixtures:
 
     def log_prob(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
         """Σ_j log P(x_j) over the observed cells, `(rows,)`, in nats."""
-        size = max(1, CHUNK // max(1, len(self.cells)))
+        size = max(1, CHUNK_CELLS // max(1, len(self.cells)))
         return torch.cat([self.per_cell(self.cells.read(*part)).sum(1) for part in in_parts(values, observed, size)])

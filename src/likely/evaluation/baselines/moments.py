@@ -13,7 +13,7 @@ from likely.evaluation.baselines.chain import alone
 
 __all__ = ["Moments", "moments", "moments_of_observed"]
 
-MAX_STEPS = 60
+MAX_STEPS = 60  # of EM, which ends sooner where the moments stand still
 MIN_VARIANCE = 1e-6  # of standardised values, so that a matrix can be inverted
 
 

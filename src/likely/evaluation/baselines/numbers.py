@@ -11,7 +11,7 @@ from torch import Tensor
 
 __all__ = ["Numbers"]
 
-SAME = 1e-9
+SAME = 1e-9  # relative: numbers nearer than that are the same after a change of units and back
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ __all__ = ["Aggregate", "aggregate"]
 
 DRAWS = 4  # of z for each row
 MAX_COSTLY_ROWS = 200  # where a density of Q(z|x) takes a network
-MAX_CHUNK_ROWS = 200
+MAX_CHUNK_ROWS = 200  # whose Q are compared with all z at once
 MIN_ROWS_PER_DIMENSION = 4  # for the covariance of Q(z)
 
 

@@ -25,7 +25,7 @@ ERRORS, MAX_P_VALUE = 4.0, 6e-5  # standard errors from which a number is off; t
 MIN_EFFECT, MIN_DISTANCE = 0.05, 0.03  # in deviations, in probability: less than this is no matter
 MIN_U = 1e-6  # u is kept so far from 0 and 1, that its normal score is finite
 MEASURES: tuple[Measure, Measure] = ("mass", "mixed")
-MAX_COMPARED_CELLS = 128
+MAX_COMPARED_CELLS = 128  # of a picture, between which u is correlated: pairs grow with the square
 ALL_CELLS = "all cells"
 
 

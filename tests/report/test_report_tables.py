@@ -17,7 +17,7 @@ from likely.report import Findings, render
 from likely.report.axes import amount
 from likely.report.examples import marked_frame
 from likely.report.figures_cells import MAX_LINES, explained
-from likely.report.figures_columns import MAX_COLUMNS, TOP, marginals
+from likely.report.figures_columns import MAX_CATEGORIES, MAX_COLUMNS, marginals
 from likely.report.figures_inspected import column
 from likely.report.figures_pairs import FULL, heat_map, joints
 from likely.report.tables import columns, pairs
@@ -69,7 +69,7 @@ def test_bars_add_up_and_the_rest_is_one_bar() -> None:
     real = pd.DataFrame({"c": rng.choice([f"v{i}" for i in range(40)], 500)})
     axes = marginals(real, real, column_fidelity(real, real)).axes[0]
     assert sum(patch.get_width() for patch in axes.patches) == pytest.approx(2)
-    assert len(axes.patches) == 2 * (TOP + 1)
+    assert len(axes.patches) == 2 * (MAX_CATEGORIES + 1)
     assert [label.get_text() for label in axes.get_yticklabels()][-1] == "28 others"
 
 

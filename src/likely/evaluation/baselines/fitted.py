@@ -26,7 +26,7 @@ __all__ = ["Baseline", "Baselines", "comparable", "fit_baselines"]
 
 GAUSSIANS = ("gaussian", "gaussian_mixture", "ppca")
 MIXTURE = ("log_weights", "means", "deviations")
-# Numeric cells up to which Gaussians are fitted: their covariance is held whole, and EM inverts a part of it for each row.
+# Numeric cells up to which Gaussians are fitted: their covariance is held whole, and EM inverts a part of it a row.
 MAX_CELLS, MAX_CELLS_WITH_MISSING = 4096, 64
 CHUNK_ROWS = 4096  # that are scored at once
 MAX_MIXTURE_ROWS = 5000  # of training that the mixtures of single columns are fitted on

@@ -16,7 +16,8 @@ __all__ = [
 ]
 
 MAX_SHOWN = 60  # characters of a value in a message
-MESSAGE, END = 300, 100  # characters of a message about files, and of its end, where it says what to do
+MESSAGE, MESSAGE_ON_FILES, END = 600, 300, 100  # characters of a message, and of its end, where it says what to do
+LONG_WORD = re.compile(r"\S{256,}")  # what no file can be called
 JOINERS = "\u200c\u200d\u00ad"  # of letters: they change nothing but how these look
 BREAKS = re.compile(r"\s*[\r\n\v\f\x85\u2028\u2029]\s*")
 ODD = re.compile(r"[^\x20-\x7e\u00a1-\u00ac\u00ae-\u034f]")
@@ -24,7 +25,7 @@ ODD = re.compile(r"[^\x20-\x7e\u00a1-\u00ac\u00ae-\u034f]")
 
 def quoted(value: object) -> str:
     """A value of the user's as a message shows it: its `repr`, at most about 60 characters of it."""
-    text = repr(value)
+    text = repr(value) if isinstance(value, str) else " ".join(repr(value).split())
     return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 4]}...{text[-1]} ({len(str(value)):,} characters)"
 
 
@@ -48,14 +49,17 @@ def visible(text: str, *, kept: str = "") -> str:
     return ODD.sub(shown, text)
 
 
-def brief(message: str) -> str:
-    """The message in one line of at most 300 characters: of a longer one the start, and the end with what to do."""
-    line = BREAKS.sub(" ", message)
-    return line if len(line) <= MESSAGE else f"{line[: MESSAGE - END - 5]} ... {line[-END:]}"
+def brief(message: str, most: int = MESSAGE) -> str:
+    """The message in one line of at most so many characters: of a longer one the start, and the end with what to do."""
+    line = LONG_WORD.sub(lambda word: f"{word[0][:60]}...{word[0][-20:]}", BREAKS.sub(" ", message))
+    return line if len(line) <= most else f"{line[: most - END - 5]} ... {line[-END:]}"
 
 
 class LikelyError(Exception):
     """Base of every error this package raises on purpose."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(brief(message))
 
 
 class InputError(LikelyError, ValueError):
@@ -66,7 +70,7 @@ class DataError(InputError):
     """The data cannot be read, or cannot be modelled as they are."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(brief(message))
+        super().__init__(brief(message, MESSAGE_ON_FILES))
 
 
 class ConfigError(InputError):

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from likely import load
+from likely.errors import RunError
 from likely.run.sealed import Sealed
 from refusals import STEPS, Capture, idx, pictures, refused, table
 
@@ -265,3 +267,46 @@ def test_rows_that_do_not_fit_the_run(stored: Path, tmp_path: Path, capsys: Capt
         refused(capsys, "sample", stored / "run", *words)
     refused(capsys, "score", stored / "run", stored / "t.csv", "--samples", 0)
     refused(capsys, "evaluate", stored / "run", stored / "gone.csv")
+
+
+LONG = "long " * 1000
+TOLD_LONG = {
+    "kind": ["--column", f"a={LONG}"],
+    "column": ["--column", f"{LONG}=real"],
+    "condition": ["--condition", LONG],
+    "split": ["--split", LONG],
+    "split by a column": ["--split", f"time:{LONG}"],
+    "limits": ["--limits", f"{LONG}=0:1"],
+    "weight": ["--weight", LONG],
+    "option": ["--set", f"{LONG}=1"],
+    "value": ["--set", f"width={LONG}"],
+    "prior": ["--prior", f"mixture:{LONG}"],
+    "separator": ["--separator", LONG],
+    "date format": ["--date-format", f"a={LONG}"],
+    "device": ["--device", LONG],
+    "background": ["--background", LONG],
+    "configuration": ["--config", LONG],
+    "initial run": ["--init", LONG],
+    "no option": ["--" + "x" * 5000],
+}
+
+
+@pytest.mark.parametrize("what", TOLD_LONG)
+def test_long_texts_of_options_are_shortened(what: str, stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    said = refused(capsys, "fit", stored / "t.csv", "-o", tmp_path / "run", *TOLD_LONG[what])
+    assert len(said) < 1100
+    assert "Errno" not in said
+
+
+def test_names_that_no_file_can_have(stored: Path, capsys: Capture) -> None:
+    name = "x" * 5000
+    for words in (
+        ["sample", name],
+        ["sample", stored / "run", "-n", 2, "-o", f"{name}.csv"],
+        ["inspect", f"{name}.npz:x"],
+    ):
+        said = refused(capsys, *words)
+        assert len(said) < 600
+        assert "Errno" not in said
+    with pytest.raises(RunError, match=r"no run directory at x+\.\.\.x+;"):
+        load(name)

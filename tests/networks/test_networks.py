@@ -227,7 +227,7 @@ def test_a_module_that_does_not_fit_is_named_with_its_shapes() -> None:
         Shaped(linear, (5,), (4,))
     with pytest.raises(ConfigError, match=r"Linear got \(2, 6\) and gave \(2, 4\); \(2, 3\) is expected"):
         Shaped(linear, (6,), (3,))
-    with pytest.raises(ConfigError, match=r"LSTM gave a tuple; a tensor"):
+    with pytest.raises(ConfigError, match=r"LSTM gave a tuple; one tensor \(rows, 4\) is expected: torch.cat"):
         Shaped(nn.LSTM(6, 4), (6,), (4,))
     with pytest.raises(ConfigError, match=r"positive sizes, got \(6, 0\) and \(4,\)"):
         Shaped(linear, (6, 0), (4,))

@@ -122,6 +122,14 @@ def test_the_other_axes_are_refused_with_the_cure(runs: tuple[Run, Run]) -> None
         last.score(front(x))
 
 
+def test_one_row_alone_and_an_axis_of_one_are_told_how_to_become_rows(runs: tuple[Run, Run]) -> None:
+    last, x = runs[0], blobs()
+    with pytest.raises(likely.DataError, match=r"this is one row alone; x\[None\] makes it rows"):
+        last.encode(x[0])
+    with pytest.raises(likely.DataError, match=r"got \(1, 8, 6, 3\): x\.reshape\(-1, 8, 6, 3\) gives it its axes"):
+        last.score(x[:, None])
+
+
 @pytest.mark.parametrize("shape", [(3, 5, 4), (8, 8, 8), (9, 7, 12)])
 def test_convolutions_ask_where_the_sizes_do_not_say(shape: tuple[int, ...]) -> None:
     x = np.random.default_rng(0).integers(0, 256, (20, *shape), dtype=np.uint8)

@@ -138,6 +138,10 @@ def test_digits_drawn_for_a_label_are_that_digit() -> None:
         run.score(x[:30])
     with pytest.raises(likely.ConfigError, match="one for each of 30 rows; got shape"):
         run.score(x[:30], given={"label": labels[:5]})
+    with pytest.raises(
+        likely.ConfigError, match=r"shape \(1797, 2\); give each its name, condition=\{'a': label\[:, 0\]"
+    ):
+        likely.fit(x, condition={"label": np.zeros((len(x), 2))}, steps=1)
 
 
 @pytest.mark.parametrize("form", ["classes", "columns"])

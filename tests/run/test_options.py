@@ -7,6 +7,7 @@ from typing import get_type_hints
 
 import numpy as np
 import pytest
+import torch
 
 import likely
 from likely.config import Config, ModelConfig, TrainingConfig
@@ -29,3 +30,10 @@ def test_a_misspelt_keyword_is_told_with_the_nearest() -> None:
         likely.fit(np.zeros((20, 2)), latnt=2)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="colum"):
         likely.inspect(np.zeros((20, 2)), colum={})  # type: ignore[call-arg]
+
+
+def test_parts_given_for_names_are_told_where_they_go() -> None:
+    cures = {"network": "encoder= and decoder=", "prior": "model=likely", "likelihood": "model=likely"}
+    for name, cure in cures.items():
+        with pytest.raises(ConfigError, match=rf"{name} takes a name .*; one of your own goes in as {cure}"):
+            likely.fit(np.zeros((20, 2)), **{name: torch.nn.Linear(2, 2)})  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from typing import Any
 
 from likely.data import Column
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 __all__ = ["Argument", "Named", "Part", "Trait", "Value", "known", "parse"]
 
@@ -180,11 +180,11 @@ def parse(room: str, text: str, parts: Mapping[str, Part]) -> Named:
     """
     name, *given = text.split(":")
     part = parts[known(room, name, parts)]
-    where = f"{room} {text!r}"
+    where = f"{room} {quoted(text)}"
     written = part.written(name)
     if len(given) > len(part.arguments):
         takes = f"is written {written}" if part.arguments else "takes no argument"
-        raise ConfigError(f"{where}: {name} {takes}; there is no place for {given[len(part.arguments)]!r}")
+        raise ConfigError(f"{where}: {name} {takes}; there is no place for {quoted(given[len(part.arguments)])}")
     values: list[Value] = []
     for i, argument in enumerate(part.arguments):
         if i < len(given):
@@ -202,7 +202,7 @@ def _read(argument: Argument, text: str, where: str, written: str) -> Value:
     except ValueError:
         near = difflib.get_close_matches(text.lower(), argument.words, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"write {written}"
-        raise ConfigError(f"{where}: {argument} must be {argument.expected}, got {text!r}; {hint}") from None
+        raise ConfigError(f"{where}: {argument} must be {argument.expected}, got {quoted(text)}; {hint}") from None
 
 
 def known(what: str, name: str, among: Mapping[str, Any]) -> str:
@@ -222,7 +222,7 @@ def known(what: str, name: str, among: Mapping[str, Any]) -> str:
         parts = {other: part for other, part in among.items() if isinstance(part, Part)}
         near = [other for other, part in parts.items() if _letters(name) in _letters(part.what)]
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(among)}"
-    raise ConfigError(f"unknown {what} {name!r}; {hint}")
+    raise ConfigError(f"unknown {what} {quoted(name)}; {hint}")
 
 
 def _letters(text: str) -> str:

@@ -16,7 +16,7 @@ from torch import nn
 
 from likely.config import ROLES, Config
 from likely.data import Schema
-from likely.errors import ConfigError, InputError
+from likely.errors import ConfigError, InputError, quoted
 from likely.models import Model
 from likely.objectives import Objective
 
@@ -53,7 +53,7 @@ class Own:
         """
         for role in factories or {}:
             if role not in ROLES:
-                raise ConfigError(f"factories are for {', '.join(ROLES)}, not {role!r}")
+                raise ConfigError(f"factories are for {', '.join(ROLES)}, not {quoted(role)}")
         return cls(**{role: _imported(role, factory) for role, factory in (factories or {}).items()})
 
     def apart(self) -> Own:
@@ -237,7 +237,7 @@ def _imported(role: str, factory: Factory) -> Factory:
             imported = getattr(imported, part)
     except Exception as error:  # a module of the user's may raise anything
         why = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"{role}: {factory!r} is no MODULE:CALLABLE that can be imported ({why})") from error
+        raise ConfigError(f"{role}: {quoted(factory)} is no MODULE:CALLABLE that can be imported ({why})") from error
     return cast(Factory, imported)
 
 

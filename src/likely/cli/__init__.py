@@ -50,9 +50,9 @@ def _note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -
 
 
 def _explain(error: Exception) -> int:
-    from likely.errors import InputError, LikelyError
+    from likely.errors import InputError, LikelyError, brief
 
-    text = " ".join(str(error).split())
+    text = brief(str(error))
     if isinstance(error, InputError):
         print(f"likely: {text}", file=sys.stderr)
         return 2
@@ -63,7 +63,7 @@ def _explain(error: Exception) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
         else:
-            print(f"likely: {' '.join(error.format_message().split())}", file=sys.stderr)
+            print(f"likely: {brief(error.format_message())}", file=sys.stderr)
         return 2
     if type(error).__name__ in ("Abort", "Exit"):
         return getattr(error, "exit_code", 130)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 if TYPE_CHECKING:
     import typer
@@ -68,5 +68,5 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
 
 def _whole(text: str) -> int:
     if not text.isdecimal():
-        raise ConfigError(f"--set steps takes a whole number, got {text!r}")
+        raise ConfigError(f"--set steps takes a whole number, got {quoted(text)}")
     return int(text)

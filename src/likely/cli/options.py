@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from likely.config import Config
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 __all__ = ["checked_seed", "given_values", "limits", "pairs", "read_config", "settings", "size"]
 
@@ -50,7 +50,7 @@ def pairs(words: Sequence[str] | None, option: str) -> dict[str, str]:
     for word in words or ():
         name, mark, value = word.rpartition("=") if option in LAST else word.partition("=")
         if not mark or not name or not value:
-            raise ConfigError(f"{option} takes NAME=VALUE, got {word!r}")
+            raise ConfigError(f"{option} takes NAME=VALUE, got {quoted(word)}")
         by_name[name] = value
     return by_name
 
@@ -88,7 +88,7 @@ def size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"([1-9]\d*)[xX]([1-9]\d*)", text)
     if not match:
-        raise ConfigError(f"--resize takes HEIGHTxWIDTH, such as 28x28; got {text!r}")
+        raise ConfigError(f"--resize takes HEIGHTxWIDTH, such as 28x28; got {quoted(text)}")
     return int(match[1]), int(match[2])
 
 
@@ -101,4 +101,5 @@ def read_config(path: Path | None) -> Config | None:
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise
-        raise ConfigError(f"{path} cannot be read as a configuration ({error})") from error
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{path} cannot be read as a configuration ({reason})") from error

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 __all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig", "default_max_steps"]
 
@@ -142,7 +142,8 @@ class Config:
     def __post_init__(self) -> None:
         for role, name in self.factories.items():
             if role not in ROLES or not isinstance(name, str):
-                raise ConfigError(f"factories map {', '.join(ROLES)} to module:callable, got {role!r}: {name!r}")
+                got = f"{quoted(role)}: {quoted(name)}"
+                raise ConfigError(f"factories map {', '.join(ROLES)} to module:callable, got {got}")
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON."""
@@ -208,7 +209,7 @@ def _locate(key: str) -> tuple[str, str]:
     if key not in known:
         near = difflib.get_close_matches(key, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"options: {', '.join(sorted(k for k in known if '.' in k))}"
-        raise ConfigError(f"unknown option {key!r}; {hint}")
+        raise ConfigError(f"unknown option {quoted(key)}; {hint}")
     return known[key]
 
 
@@ -220,7 +221,8 @@ def _build(cls: type, values: Mapping[str, Any], where: str) -> Any:
     hints = get_type_hints(cls)
     unknown = sorted(set(values) - set(fields))
     if unknown:
-        raise ConfigError(f"unknown option {unknown[0]!r} in the configuration{where}; known: {', '.join(fields)}")
+        known = ", ".join(fields)
+        raise ConfigError(f"unknown option {quoted(unknown[0])} in the configuration{where}; known: {known}")
     arguments = {}
     for name, value in values.items():
         if name in _GROUPS:
@@ -234,11 +236,11 @@ def _build(cls: type, values: Mapping[str, Any], where: str) -> Any:
 def _check_type(name: str, value: Any, declared: Any) -> None:
     if get_origin(declared) is Literal:
         if value not in get_args(declared):
-            raise ConfigError(f"{name} must be one of {', '.join(get_args(declared))}, got {value!r}")
+            raise ConfigError(f"{name} must be one of {', '.join(get_args(declared))}, got {quoted(value)}")
         return
     allowed = {get_origin(declared)} if get_origin(declared) is dict else set(get_args(declared) or (declared,))
     if float in allowed:
         allowed.add(int)
     if type(value) not in allowed:
         names = " or ".join(sorted(kind.__name__ for kind in allowed - {type(None)}))
-        raise ConfigError(f"{name} must be {names}, got {value!r}")
+        raise ConfigError(f"{name} must be {names}, got {quoted(value)}")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from likely.data.cells import missing_cells, numbers_of
 from likely.data.source import Rows, Source
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["beside_rows", "came_beside", "place_of", "positive"]
 
@@ -48,7 +48,8 @@ def came_beside(rows: Rows, name: str, what: str) -> pd.Series:
     values = rows.labels_named(name)
     if values is None:
         known = f"what came beside it: {', '.join(rows.label_names)}" if rows.label_names else "nothing came beside it"
-        raise ConfigError(f"no {what} {name!r} beside the array ({known}); in Python give {what}=values, one a row")
+        cure = f"in Python give {what}=values, one a row"
+        raise ConfigError(f"no {what} {quoted(name)} beside the array ({known}); {cure}")
     return pd.Series(values)
 
 
@@ -64,7 +65,9 @@ def place_of(names: Iterable[str], name: str) -> int:
     known = list(names)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
-        raise ConfigError(f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {known}"))
+        raise ConfigError(
+            f"no column {quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {known}")
+        )
     return known.index(name)
 
 
@@ -83,6 +86,6 @@ def positive(values: pd.Series, what: str, cure: str) -> np.ndarray:
     if wrong.any():
         place = int(wrong.argmax())
         raise DataError(
-            f"{what}, row {values.index[place]}: {values.tolist()[place]!r} is not a number above 0; {cure}"
+            f"{what}, row {values.index[place]}: {quoted(values.tolist()[place])} is not a number above 0; {cure}"
         )
     return np.asarray(numbers, dtype=np.float64)

@@ -9,7 +9,7 @@ import numpy as np
 
 from likely.data.schema import Schema
 from likely.data.source import Form
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 __all__ = ["Channels", "channels_notice", "channels_of", "demand_channels", "inward", "outward"]
 
@@ -30,7 +30,7 @@ def channels_of(shape: Sequence[int], form: Form, requested: Channels | None = N
 
     """
     if requested not in (None, "first", "last"):
-        raise ConfigError(f"channels must be first or last, got {requested!r}")
+        raise ConfigError(f"channels must be first or last, got {quoted(requested)}")
     if len(shape) != 3:
         if requested is not None:
             raise ConfigError(

@@ -70,7 +70,7 @@ def column_of(
     if wanted is not None and wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(known)}"
-        raise ConfigError(f"column {name!r}: unknown kind {wanted!r}{hint}")
+        raise ConfigError(f"column {name!r}: unknown kind {quoted(wanted)}{hint}")
     dtype, (missing, token) = str(values.dtype), missing_cells(values)
     count = int(missing.sum())
     look = look or look_at(name, values, wanted) or Look()

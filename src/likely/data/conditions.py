@@ -97,12 +97,12 @@ def _refuse_others(schema: Schema, given: dict[str, Any]) -> None:
         if name in known:
             continue
         if not known:
-            raise ConfigError(f"this model is of P(x) alone; to be given {name!r}, fit with --condition {name}")
+            raise ConfigError(f"this model is of P(x) alone; to be given {quoted(name)}, fit with --condition {name}")
         if name in [column.name for column in schema.modelled] and not schema.uniform:
             raise ConfigError(f"column {name!r} is modelled, not given; to be given it, fit with --condition {name}")
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"conditions: {', '.join(known)}"
-        raise ConfigError(f"{name!r} is no condition of this model; {hint}")
+        raise ConfigError(f"{quoted(name)} is no condition of this model; {hint}")
 
 
 def _a_row_each(column: Column, value: Any, rows: int) -> pd.Series:

@@ -149,7 +149,7 @@ def fill(column: Column) -> float:
 def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Tensor, Tensor | None]:
     column = schema.columns[0]
     if array.shape[1:] != schema.given_shape:
-        raise _other_shape(schema, array.shape[1:])
+        raise _other_shape(schema, array.shape)
     if array.dtype == object or array.dtype.kind not in "biuf":
         raise DataError(f"expected numbers, got an array of dtype {array.dtype}")
     observed = None
@@ -164,9 +164,14 @@ def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Te
     return torch.from_numpy(_owned(numbers)), observed
 
 
-def _other_shape(schema: Schema, shape: tuple[int, ...]) -> DataError:
+def _other_shape(schema: Schema, rows: tuple[int, ...]) -> DataError:
+    shape, wanted = rows[1:], ", ".join(map(str, schema.given_shape))
     message = f"each row must have shape {schema.given_shape}, as in training; got {shape}"
-    if len(shape) == 3 and schema.given_shape == (*shape[1:], shape[0]):
+    if rows == schema.given_shape:
+        message += ": this is one row alone; x[None] makes it rows"
+    elif [axis for axis in shape if axis > 1] == [axis for axis in schema.given_shape if axis > 1]:
+        message += f": x.reshape(-1, {wanted}) gives it its axes"
+    elif len(shape) == 3 and schema.given_shape == (*shape[1:], shape[0]):
         message += ": its channels are first; np.moveaxis(x, 1, -1) puts them last"
     elif len(shape) == 3 and schema.given_shape == (shape[2], *shape[:2]):
         message += ": its channels are last; np.moveaxis(x, -1, 1) puts them first"

@@ -89,14 +89,14 @@ def _split(known: dict[str, Column], word: str, *, alone: bool) -> tuple[Column,
             return known[name], match[1], match[2]
     column_name = re.split(r"[<>=!]", word, maxsplit=1)[0].strip()
     if column_name in known or not re.search(r"[<>=]", word):
-        raise ConfigError(f"a condition is COLUMN=VALUE, or has !=, <, <=, > or >= for =; got {word!r}")
+        raise ConfigError(f"a condition is COLUMN=VALUE, or has !=, <, <=, > or >= for =; got {quoted(word)}")
     if alone:
         raise ConfigError(
-            f"this model is of P(x) alone; to be given {column_name!r}, fit with --condition {column_name}"
+            f"this model is of P(x) alone; to be given {quoted(column_name)}, fit with --condition {column_name}"
         )
     near = difflib.get_close_matches(column_name, list(known), n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(list(known)[:20])}"
-    raise ConfigError(f"no column is called {column_name!r}; {hint}")
+    raise ConfigError(f"no column is called {quoted(column_name)}; {hint}")
 
 
 def read_events(schema: Schema, words: Iterable[tuple[Column, str, str]]) -> list[Event]:

@@ -17,7 +17,7 @@ from likely.data.looks import Look, look
 from likely.data.schema import LABEL, Binarize, Column, Schema
 from likely.data.source import Form, Rows, Source
 from likely.data.uniform import NAME, cells_of, is_uniform
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["infer_schema"]
 
@@ -87,7 +87,8 @@ def infer_schema(
     if conditions:
         known = ", ".join(map(repr, rows.label_names or [LABEL]))
         raise ConfigError(
-            f"no column {conditions[0]!r}: the data is an array of shape {array.shape}; its condition can be {known}"
+            f"no column {quoted(conditions[0])}: the data is an array of shape {array.shape}; its condition can be "
+            f"{known}"
         )
     axis = channels_of(array.shape[1:], form, channels)
     column = _cells(array, form, kinds, binarize)
@@ -111,7 +112,7 @@ def _cells(array: np.ndarray, form: Form, kinds: Mapping[str, str], binarize: Bi
         raise ConfigError(f"{LABEL}={kinds[LABEL]} is for P(x|{LABEL}): make it a condition, or leave it out")
     if other is not None:
         raise ConfigError(
-            f"no column {other!r}: the cells of an array of shape {array.shape} are of one kind, told by "
+            f"no column {quoted(other)}: the cells of an array of shape {array.shape} are of one kind, told by "
             f"{NAME}={kinds[other]}"
         )
     column = cells_of(array, form, kinds.get(NAME))
@@ -148,7 +149,7 @@ def _table(
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
             raise ConfigError(
-                f"no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}")
+                f"no column {quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else f"; columns: {names}")
             )
     inferred, given = [], set(conditions)
     for name, (_, values) in zip(names, frame.items(), strict=True):

@@ -17,7 +17,7 @@ from likely.data.events import number_of
 from likely.data.knots import MIN_POSITIVE, with_knots
 from likely.data.schema import NUMERIC, REQUESTED, Column, Schema
 from likely.data.uniform import NAME
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 __all__ = ["Limits", "with_limits"]
 
@@ -54,7 +54,7 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
         if str(name) not in names:
             near = difflib.get_close_matches(str(name), names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"columns: {', '.join(names[:20])}"
-            raise ConfigError(f"limits are of a column, COLUMN=LOW:HIGH, and none is called {name!r}; {hint}")
+            raise ConfigError(f"limits are of a column, COLUMN=LOW:HIGH, and none is called {quoted(name)}; {hint}")
     pairs = {str(name): pair for name, pair in given.items()}
     columns = [
         _limited(column, pairs[column.name], cells=schema.uniform) if column.name in pairs else column
@@ -110,10 +110,12 @@ def _pair(column: Column, limits: Any) -> tuple[float, float]:
     if isinstance(limits, str):
         splits = [(limits[:i], limits[i + 1 :]) for i, letter in enumerate(limits) if letter == ":"]
         if not splits:
-            raise ConfigError(f"limits of {column.name!r} are LOW:HIGH, one of them may be empty; got {limits!r}")
+            raise ConfigError(f"limits of {column.name!r} are LOW:HIGH, one of them may be empty; got {quoted(limits)}")
         return _first_that_reads(column, [tuple(part.strip() or None for part in pair) for pair in splits])
     if not isinstance(limits, Sequence) or len(limits) != 2:
-        raise ConfigError(f"limits of {column.name!r} are a pair (low, high), None for an open side; got {limits!r}")
+        raise ConfigError(
+            f"limits of {column.name!r} are a pair (low, high), None for an open side; got {quoted(limits)}"
+        )
     return _first_that_reads(column, [tuple(limits)])
 
 

@@ -84,7 +84,9 @@ def look(
     for name in formats:
         if name not in names:
             near = difflib.get_close_matches(name, names, n=1)
-            raise ConfigError(f"date format: no column {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+            raise ConfigError(
+                f"date format: no column {quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else "")
+            )
     looks = {}
     for place, name in enumerate(names):
         parts = [frame.iloc[:, place] for frame in frames]
@@ -101,7 +103,7 @@ def look_at(
     """Look at one column; `None` where its type says all. Arguments and errors are those of `look`."""
     if form is not None and (not _texts(values) or wanted not in (None, "date")):
         other = f"it is requested as {wanted}" if wanted not in (None, "date") else f"its type is {values.dtype}"
-        raise ConfigError(f"column {name!r} has no dates to be read by {form!r}: {other}; expected texts")
+        raise ConfigError(f"column {name!r} has no dates to be read by {quoted(form)}: {other}; expected texts")
     if wanted in LEFT_OUT or wanted in CODED:
         return None
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
@@ -142,11 +144,11 @@ def _requested_dates(name: str, present: pd.Series, form: str) -> Look:
     try:
         known = date_formats.parsed(present.tolist(), form).notna().to_numpy()
     except ValueError as error:
-        raise ConfigError(f"column {name!r}: {form!r} is no format such as %d/%m/%Y ({error})") from error
+        raise ConfigError(f"column {name!r}: {quoted(form)} is no format such as %d/%m/%Y ({error})") from error
     if not known.all():
         place = int((~known).argmax())
         row, text = present.index[place], present.iloc[place]
-        raise DataError(f"column {name!r}, row {row}: {quoted(text)} is no date written {form}")
+        raise DataError(f"column {name!r}, row {row}: {quoted(text)} is no date written {quoted(form)}")
     return Look(format=form)
 
 

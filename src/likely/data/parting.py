@@ -15,7 +15,7 @@ from likely.data.cells import missing_cells, numbers_of
 from likely.data.columns import column_of
 from likely.data.schema import Schema
 from likely.data.source import Rows
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["by_group", "by_name", "by_time", "read_parts", "ungrouped"]
 
@@ -124,7 +124,7 @@ def by_name(names: Sequence[str], rows: int) -> Parts:
     words = [str(name).strip().lower() for name in names]
     odd = next((place for place, word in enumerate(words) if word not in NAMES), None)
     if odd is not None:
-        raise DataError(f"the split has {names[odd]!r} for row {odd}; expected train, val or test")
+        raise DataError(f"the split has {quoted(names[odd])} for row {odd}; expected train, val or test")
     parts = np.array([NAMES[word] for word in words])
     return {kind: np.flatnonzero(parts == kind) for kind in ("train", "validation", "test")}
 
@@ -178,7 +178,7 @@ def _values(rows: Rows, column: str) -> pd.Series:
     if column not in known:
         near = difflib.get_close_matches(column, known, n=1)
         cure = f"did you mean {near[0]!r}?" if near else "give a file with the part of each row"
-        raise ConfigError(f"the split is by column {column!r}, which the data lacks; {cure}")
+        raise ConfigError(f"the split is by column {quoted(column)}, which the data lacks; {cure}")
     if (labels := rows.labels_named(column)) is not None:
         values = pd.Series(labels)
     elif isinstance(rows.values, pd.DataFrame):

@@ -12,7 +12,8 @@ import pandas as pd
 
 from likely.data.parting import by_group, by_name, by_time, read_parts
 from likely.data.source import Rows, Source
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
+from likely.files import stands
 
 __all__ = ["MAX_VALIDATION_ROWS", "DividedRows", "Division", "Split", "digest", "divide"]
 
@@ -190,8 +191,10 @@ def _named(source: Source, split: str | Path | Sequence[str], seed: int) -> Divi
     if "all" not in source.splits:
         raise DataError(f"the data is divided already, into {', '.join(source.splits)}; leave the split out")
     if isinstance(split, (str, Path)):
-        if not Path(split).is_file():
-            raise ConfigError(f"split must be random, time:COLUMN, group:COLUMN or a file of parts; got {str(split)!r}")
+        if not stands(Path(split)) or not Path(split).is_file():
+            raise ConfigError(
+                f"split must be random, time:COLUMN, group:COLUMN or a file of parts; got {quoted(str(split))}"
+            )
         split = read_parts(Path(split))
     parts = by_name(list(split), len(source.splits["all"]))
     train, validation = parts["train"], parts["validation"]

@@ -12,7 +12,7 @@ from likely.data.numeric import DECIMAL, MAX_INTEGER, MAX_REAL, SCALED, per_unit
 from likely.data.schema import REQUESTED, Column, Kind, Schema
 from likely.data.source import Form
 from likely.data.tally import Tally, chunks, tally
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["NAME", "cells_notice", "cells_of", "is_uniform"]
 
@@ -73,7 +73,7 @@ def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
     if wanted is not None and wanted not in KINDS:
         near = difflib.get_close_matches(wanted, KINDS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ConfigError(f"the cells of an array can be {', '.join(KINDS)}, got {wanted!r}{hint}")
+        raise ConfigError(f"the cells of an array can be {', '.join(KINDS)}, got {quoted(wanted)}{hint}")
     counted = tally(array)
     parts = [counted.values] if counted is not None else chunks(array)
     low, high = _range(parts)

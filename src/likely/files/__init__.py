@@ -2,7 +2,7 @@
 
 from likely.files.folders import filled_folder, finish_swap, new_beside, old_beside, swap
 from likely.files.locks import LOCK, demand_held, demand_unowned, held, release, take
-from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place
+from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, stands
 from likely.files.reading import Counted, inflated, read_regular
 from likely.files.room import MAX_BYTES, demand_room, gib, most_bytes, no_room
 from likely.files.whole import half_written, write
@@ -30,6 +30,7 @@ __all__ = [
     "refuse_unwritable",
     "release",
     "same_place",
+    "stands",
     "swap",
     "take",
     "write",

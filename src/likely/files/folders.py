@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from likely.errors import OutputError
+from likely.files.places import stands
 from likely.files.whole import unused
 
 __all__ = ["filled_folder", "finish_swap", "new_beside", "old_beside", "swap"]
@@ -75,7 +76,7 @@ def finish_swap(place: Path) -> str:
     place = Path(os.path.realpath(place))
     new, old = new_beside(place), old_beside(place)
     try:
-        if place.exists() or not old.exists():
+        if stands(place) or not stands(old):
             return ""
         folder = new if new.exists() else old
         folder.rename(place)

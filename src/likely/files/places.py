@@ -7,7 +7,7 @@ from pathlib import Path
 
 from likely.errors import OutputError, quoted
 
-__all__ = ["contains", "refuse_existing", "refuse_unwritable", "same_place"]
+__all__ = ["contains", "refuse_existing", "refuse_unwritable", "same_place", "stands"]
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -49,6 +49,14 @@ def refuse_unwritable(path: Path) -> None:
         raise OutputError(f"cannot make {quoted(str(path))}: {error.strerror or error}") from error
     if not writable:
         raise OutputError(f"cannot make {path}: {above} is no folder that you may write to; choose another place")
+
+
+def stands(place: Path) -> bool:
+    """Whether a file or folder stands at a place; where the disk cannot hold such a name, none does."""
+    try:
+        return place.exists()
+    except OSError:
+        return False
 
 
 def contains(folder: Path, place: Path) -> bool:

@@ -98,9 +98,9 @@ class Shaped(Network):
     def _run(self, rows: Tensor) -> Tensor:
         output = self.module(rows)
         if not isinstance(output, Tensor):
-            raise ConfigError(
-                f"{self._name} gave a {type(output).__name__}; a tensor (rows, *{self._given}) is expected"
-            )
+            shape = ", ".join(map(str, ("rows", *self._given)))
+            kind = type(output).__name__
+            raise ConfigError(f"{self._name} gave a {kind}; one tensor ({shape}) is expected: torch.cat joins several")
         if output.shape != (len(rows), *self._given):
             raise ConfigError(
                 f"{self._name} got {tuple(rows.shape)} and gave {tuple(output.shape)}; "

@@ -105,7 +105,7 @@ def _demand(others: EncodedRows | None, rate: float) -> None:
     if have < least:
         raise DataError(
             f"a rate of {rate:g} false alarms needs at least {least} rows that chose nothing, and the run has "
-            f"{have} test rows; ask for a rate of at least {1 / (have + 1):.3g}"
+            f"{have} test row(s); ask for a rate of at least {1 / (have + 1):.3g}"
             if have
             else f"a rate of false alarms needs the run's test rows ({least} at least), and they are gone"
         )

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from likely.data import Column, EncodedRows, Given, Rows, digest
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 from likely.evaluation import Entry, Evidence, evidence
 from likely.evaluation.counting import Counting
 from likely.evaluation.ledger import KINDS, entry
@@ -135,7 +135,7 @@ def compare(
     known = {column.name for run in loaded for column in run.schema.conditions}
     strange = [name for name in given or {} if name not in known]
     if strange:
-        raise ConfigError(f"{strange[0]!r} is a condition of none of the runs")
+        raise ConfigError(f"{quoted(strange[0])} is a condition of none of the runs")
     measured, encoded, splits = list[Evidence](), list[EncodedRows](), list[str]()
     for run in loaded:
         rows, origin = run.rows_of(data)

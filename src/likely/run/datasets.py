@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
 from likely.data import EncodedRows
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["gathered"]
 
@@ -80,7 +80,7 @@ def _x(item: Any, field: int | str | None) -> Any:
         if field is None:
             raise ConfigError(f"an item of the data set holds {parts}: say which is x, field={names[0]!r}")
         if field not in names:
-            raise ConfigError(f"field {field!r} is not in an item of the data set, which holds {parts}")
+            raise ConfigError(f"field {quoted(field)} is not in an item of the data set, which holds {parts}")
         item = item[field]
     elif field is not None:
         raise ConfigError(f"an item of the data set is one {type(item).__name__}: leave field out")

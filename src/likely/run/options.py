@@ -12,12 +12,18 @@ from likely.config import Config
 from likely.data import Binarize, Channels, Limits, Split
 from likely.data.sources.colours import colour_of
 from likely.data.sources.reading import Reading
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 from likely.training import Monitor
 
 __all__ = ["Beside", "ConfigKeywords", "DataKeywords", "DataOptions", "FitKeywords", "FitOptions"]
 
 Beside = str | Sequence[float] | None
+OWN_PARTS = {
+    "network": "encoder= and decoder=",
+    "prior": "model=likely.VAE(...)",
+    "posterior": "model=likely.VAE(...)",
+    "likelihood": "model=likely.VAE(...)",
+}
 
 
 class DataKeywords(TypedDict, total=False):
@@ -96,7 +102,7 @@ class DataOptions:
 
     def __post_init__(self) -> None:
         if self.binarize is not None and self.binarize not in get_args(Binarize):
-            raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {self.binarize!r}")
+            raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {quoted(self.binarize)}")
 
     @classmethod
     def apart(cls, options: Mapping[str, Any]) -> tuple[DataOptions, dict[str, Any]]:
@@ -172,4 +178,7 @@ class FitOptions:
         """What is set on top of the configuration, the model and the objective by name among it."""
         named = {"kind": self.model, "objective": self.objective}
         texts = {name: value for name, value in named.items() if isinstance(value, str)}
+        for name, cure in OWN_PARTS.items():
+            if not isinstance(self.assignments.get(name) or "", str):
+                raise ConfigError(f"{name} takes a name (likely parts {name}); one of your own goes in as {cure}")
         return {name: value for name, value in self.assignments.items() if value is not None} | texts

@@ -154,7 +154,10 @@ def beside(source: Source, given: Given) -> Source:
     for name, values in given.items():
         labels = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
         if labels.shape != (len(rows),):
-            raise ConfigError(f"{name}: expected one label for each of {len(rows)} rows, got shape {labels.shape}")
+            several = f"; give each its name, condition={{'a': {name}[:, 0], ...}}" if labels.ndim > 1 else ""
+            raise ConfigError(
+                f"{name}: expected one label for each of {len(rows)} rows, got shape {labels.shape}{several}"
+            )
         columns[str(name)] = labels
     first, others = columns.pop(LABEL, None), pd.DataFrame(columns) if columns else None
     return replace(source, splits={"all": Rows(rows.values, first, beside=others)})

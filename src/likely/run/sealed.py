@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from likely.errors import RunError
-from likely.files import most_bytes, read_regular, write
+from likely.files import most_bytes, read_regular, stands, write
 from likely.run.directory import RUN
 
 __all__ = ["FORMAT", "Sealed", "read_added", "write_added"]
@@ -51,7 +51,7 @@ class Sealed:
             If it is not there, no run, damaged, or of another format.
 
         """
-        if not directory.is_dir():
+        if not stands(directory) or not directory.is_dir():
             raise RunError(f"no run directory at {directory}; make one with: likely fit DATA -o {directory}")
         path = directory / RUN
         if not path.exists():

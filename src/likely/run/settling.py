@@ -12,7 +12,7 @@ from torch import Tensor
 
 from likely.config import Config
 from likely.data import Schema, Source, Split, digest, sources
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 from likely.networks.precision import native_bfloat16
 from likely.run.directory import claim
 from likely.run.forms import form_of
@@ -91,7 +91,7 @@ def settle(config: Config) -> Config:
         kind = torch.device(device).type
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"device {device!r} cannot be used here; try --device cpu") from error
+        raise ConfigError(f"device {quoted(device)} cannot be used here; try --device cpu") from error
     precision = config.training.precision
     if precision == "auto":
         wide = min(config.model.width or 0, config.training.batch_size or 0) >= MIN_WIDE and not config.factories

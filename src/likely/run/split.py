@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data import Rows
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 from likely.run.forms import packed
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def rows_of_part(run: Run, part: str) -> Rows:
 
     """
     if part not in PARTS:
-        raise ConfigError(f"part must be train, val or test, got {part!r}")
+        raise ConfigError(f"part must be train, val or test, got {quoted(part)}")
     kind = PARTS[part]
     if not len(getattr(run.division, kind)):
         raise DataError(f"this run has no {kind} rows: all rows trained or validated")

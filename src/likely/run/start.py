@@ -15,7 +15,7 @@ from likely.assembly import Own, resolve
 from likely.config import Config, ModelConfig, TrainingConfig
 from likely.data import DividedRows, EncodedRows, Schema, Source, divide, encode, sources, with_labels, with_weight
 from likely.data.sources.reading import Reading
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, quoted
 from likely.run.describing import placed
 from likely.run.options import DataOptions, FitOptions
 from likely.run.plan import Plan
@@ -98,14 +98,15 @@ def _placed(source: Source, schema: Schema, options: DataOptions) -> tuple[Sourc
         other = [name for name in names if name not in known]
         if other:
             raise ConfigError(
-                f"condition {other[0]!r}: in the run that the fit starts from {', '.join(known) or 'nothing'} is given"
+                f"condition {quoted(other[0])}: in the run that the fit starts from {', '.join(known) or 'nothing'} is "
+                "given"
             )
     source, exposed, weighted = placed(source, options.exposure, options.weight)
     exposure = schema.exposure and schema.exposure.name
     for what, name, has in (("exposure", exposed, exposure), ("weight", weighted, schema.weight)):
         beside_array = what == "weight" and schema.form != "table"
         if name is not None and name != has and not beside_array:
-            raise ConfigError(f"{what} {name!r}: in the run that the fit starts from it is {has or 'not there'}")
+            raise ConfigError(f"{what} {quoted(name)}: in the run that the fit starts from it is {has or 'not there'}")
     return source, weighted
 
 

@@ -18,7 +18,7 @@ from safetensors.torch import save as save_tensors
 from likely.assembly import Factory, Own, resolve
 from likely.config import Config
 from likely.data import Division, Patterns, Schema
-from likely.errors import ConfigError, InputError, RunError
+from likely.errors import ConfigError, InputError, RunError, quoted
 from likely.files import demand_held
 from likely.run.directory import MISSING, beside, recover
 from likely.run.home import Home
@@ -139,7 +139,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         wanted = torch.device(device or config.device)
     except (ConfigError, RuntimeError) as error:
         if device is not None:
-            raise ConfigError(f"device {device!r} is not one that torch knows; try --device cpu") from error
+            raise ConfigError(f"device {quoted(device)} is not one that torch knows; try --device cpu") from error
         raise RunError(f"{directory / 'config.json'} is not one that this version wrote ({error})") from error
     schema = Schema.from_dict(_object(sealed, "schema.json"))
     own = Own.of(factories).apart().restored(config, directory)
@@ -204,7 +204,7 @@ def _place(model: torch.nn.Module, device: torch.device, *, given: bool) -> None
         model.to(device)
     except (RuntimeError, AssertionError) as error:
         if given:
-            raise ConfigError(f"device {str(device)!r} cannot be used here; try --device cpu") from error
+            raise ConfigError(f"device {quoted(str(device))} cannot be used here; try --device cpu") from error
 
 
 def _json(values: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from likely.data import Given, Rows, encode_given
 from likely.distributions import Hierarchy
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 from likely.evaluation import posterior_centres
 from likely.models import VAE
 from likely.run.encode import means_at
@@ -164,7 +164,7 @@ def _whole(name: str, value: Any) -> int:
     try:
         return operator.index(value)
     except TypeError as error:
-        raise ConfigError(f"{name} must be a whole number, got {value!r}") from error
+        raise ConfigError(f"{name} must be a whole number, got {quoted(value)}") from error
 
 
 def _space(run: Run) -> str:

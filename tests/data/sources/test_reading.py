@@ -261,7 +261,7 @@ def test_options_that_cannot_be_are_refused(tmp_path: Path) -> None:
         look(source, formats={"e": "%Y"})
     with pytest.raises(ConfigError, match=r"'x' has no dates to be read by .*: its type is int64"):
         look(source, formats={"x": "%Y"})
-    with pytest.raises(DataError, match=r"column 'd', row 1: '2024-13-05' is no date written %Y-%m-%d"):
+    with pytest.raises(DataError, match=r"column 'd', row 1: '2024-13-05' is no date written '%Y-%m-%d'"):
         look(source, formats={"d": "%Y-%m-%d"})
 
 

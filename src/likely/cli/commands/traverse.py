@@ -44,14 +44,14 @@ def traverse(
 
 
 def _dimensions(text: str) -> int | list[int]:
-    from likely.errors import ConfigError
+    from likely.errors import ConfigError, quoted
 
     try:
         numbers = [int(word) for word in text.split(",") if word]
     except ValueError:
         numbers = []
     if not numbers:
-        raise ConfigError(f"--dimensions takes a number of them, or which: 0,3,5; got {text!r}")
+        raise ConfigError(f"--dimensions takes a number of them, or which: 0,3,5; got {quoted(text)}")
     return numbers if "," in text else numbers[0]
 
 

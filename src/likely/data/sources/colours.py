@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 __all__ = ["WHITE", "colour_of"]
 
@@ -33,7 +33,7 @@ def colour_of(colour: str | Sequence[int] | None) -> tuple[int, int, int] | None
             raise ValueError
     except ValueError as error:
         raise ConfigError(
-            f"background {text!r} is no colour; expected a name such as white, R,G,B of 0 to 255, or #rrggbb"
+            f"background {quoted(text)} is no colour; expected a name such as white, R,G,B of 0 to 255, or #rrggbb"
         ) from error
     red, green, blue = channels
     return red, green, blue

@@ -18,6 +18,7 @@ from likely.data.sources.format import Holds, Options
 from likely.data.sources.formats import FORMATS, format_of, readable
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
+from likely.files import stands
 
 __all__ = ["open_source", "place_of"]
 
@@ -105,7 +106,7 @@ def place_of(text: str) -> tuple[Path, str | None]:
     """The file that a path names, and NAME of `FILE.npz:NAME`; `None` where it names the whole file."""
     for ending in (ending for one in FORMATS if one.members for ending in one.endings):
         file, mark, name = text.rpartition(ending + ":")
-        if mark and not Path(text).exists():
+        if mark and not stands(Path(text)):
             return Path(file + ending), name
     return Path(text), None
 

@@ -18,7 +18,7 @@ from likely.data.sources.arrays import checked, header_of, reading
 from likely.data.sources.format import Format, Writer
 from likely.data.sources.listing import names_in
 from likely.data.sources.sparse import is_sparse_npz, read_sparse_npz
-from likely.errors import DataError
+from likely.errors import DataError, quoted
 from likely.files import demand_room
 
 __all__ = ["NPZ", "holds_arrays", "read_npz"]
@@ -58,7 +58,7 @@ def read_npz(path: Path, name: str | None) -> Source:
         with np.load(path, allow_pickle=False) as archive:
             if name is not None:
                 if name not in held:
-                    raise DataError(f"{path} has no array {name!r}; it holds {_listing(held)}")
+                    raise DataError(f"{path} has no array {quoted(name)}; it holds {_listing(held)}")
                 return Source("array", {"all": Rows(_load(archive, path, name))}, path)
             return _by_name(archive, path, held)
 

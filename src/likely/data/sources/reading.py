@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from likely.data.schema import Column, Schema
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 
 __all__ = ["Reading"]
 
@@ -37,9 +37,9 @@ class Reading:
 
     def __post_init__(self) -> None:
         if self.separator is not None and (len(self.mark or "") != 1 or self.mark in ('"', "\n", "\r")):
-            raise ConfigError(f"separator must be one character, such as ; or tab; got {self.separator!r}")
+            raise ConfigError(f"separator must be one character, such as ; or tab; got {quoted(self.separator)}")
         if self.decimal not in (None, ".", ","):
-            raise ConfigError(f"decimal must be . or , (a comma); got {self.decimal!r}")
+            raise ConfigError(f"decimal must be . or , (a comma); got {quoted(self.decimal)}")
         if self.decimal is not None and self.decimal == self.mark:
             raise ConfigError(f"separator and decimal are both {self.decimal!r}; they must differ")
 

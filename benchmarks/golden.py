@@ -5,7 +5,8 @@
 OLD and NEW are revisions, or paths of checkouts. Each version fits, in one process with one thread, every shape of
 `golden_fits.py` for few steps: a table with missing cells, pictures by convolutions, a condition, a mixture prior, a
 flow, a ladder, a sphere, codes, an ensemble, exemplars, objectives of several samples, an open budget. Compared, byte
-by byte: the weights, the history but for seconds, and ten scores. The exit code is 1 if anything differs.
+by byte: each weight, the history but for seconds, and ten scores. The exit code is 1 if anything differs that the old
+version has.
 
 Where a change means to draw other random numbers, `--seeds` asks instead for the best validation ELBO of 300 steps with
 that many seeds: the difference of the means, and its standard error over seeds (two samples: other numbers are drawn).
@@ -76,7 +77,9 @@ def compared(found: dict[str, dict[str, Any]]) -> int:
     for shape, old in found["old"].items():
         apart = [what for what, digest in old.items() if found["new"].get(shape, {}).get(what) != digest]
         differing += bool(apart)
-        print(f"{shape}: {'differs: ' + ', '.join(apart) if apart else 'equal'}")
+        added = sorted(set(found["new"].get(shape, {})) - set(old))
+        more = f" (only the new one has {', '.join(added)})" if added else ""
+        print(f"{shape}: {'differs: ' + ', '.join(apart) if apart else 'equal'}{more}")
     print(f"{differing} of {len(found['old'])} differ")
     return min(1, differing)
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from safetensors.numpy import load_file
 from sklearn.datasets import load_digits
 
 import likely
@@ -93,8 +94,9 @@ def fitted(name: str, folder: Path) -> dict[str, str]:
     history = run.history.drop(columns="seconds").to_csv(index=False)
     given = {"condition": options["condition"]} if "condition" in options else {}
     scores = "" if given else run.score(rows[:10], samples=20).to_csv(index=False)
+    weights = load_file(folder / name / "weights.safetensors")
     return {
-        "weights": digest((folder / name / "weights.safetensors").read_bytes()),
+        **{f"weight {key}": digest(tensor.tobytes()) for key, tensor in weights.items()},
         "history": digest(history.encode()),
         "scores": digest(scores.encode()),
     }

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-__all__ = ["Likelihood", "Measure", "bounded", "unbounded"]
+__all__ = ["Likelihood", "Measure"]
 
 Measure = Literal["mass", "density", "mixed"]
 
@@ -72,20 +72,3 @@ class Likelihood(nn.Module, ABC):
         """The decoder's output, cut into one tensor `(*batch, *event)` per parameter of a cell."""
         shaped = parameters.unflatten(-1, (self.parameter_shape[-1], *self.event_shape))
         return tuple(shaped.unbind(-1 - len(self.event_shape)))
-
-
-def bounded(raw: Tensor, low: float | Tensor, high: float) -> Tensor:
-    """A smooth bound: the identity near the middle for `high − low` wide, never outside [low, high]."""
-    middle, half = (low + high) / 2, (high - low) / 2
-    return middle + half * torch.tanh((raw - middle) / half)
-
-
-def unbounded(value: Tensor, low: float | Tensor, high: float) -> Tensor:
-    """The inverse of `bounded`, for values kept clear of the bounds."""
-    middle, half = (low + high) / 2, (high - low) / 2
-    return middle + half * torch.atanh(((value - middle) / half).clamp(-0.95, 0.95))
-
-
-def as_trained(likelihood: Likelihood, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
-    """A hook before weights are loaded: those that were stored before there were offsets have none."""
-    weights.setdefault(f"{prefix}offset", torch.zeros_like(likelihood.get_buffer("offset")))

@@ -12,7 +12,8 @@ from torch.distributions import Distribution
 
 from likely import distributions
 from likely.distributions import Univariate
-from likely.likelihoods.base import Likelihood, bounded, unbounded
+from likely.likelihoods.base import Likelihood
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import gather
 
 __all__ = ["Counts", "NegativeBinomial", "Poisson", "ZeroInflated"]
@@ -39,6 +40,7 @@ class Counts(Likelihood):
         super().__init__()
         self.event_shape = torch.Size(event_shape)
         self.parameter_shape = torch.Size((*event_shape, self.numbers))
+        self.log_mean = Bound(-MAX_LOG_MEAN, MAX_LOG_MEAN)
 
     @abstractmethod
     def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
@@ -72,11 +74,11 @@ class Poisson(Counts):
 
     def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Poisson of the bounded log-rate."""
-        return distributions.Poisson(bounded(parts[0], -MAX_LOG_MEAN, MAX_LOG_MEAN) + log_exposure)
+        return distributions.Poisson(self.log_mean(parts[0]) + log_exposure)
 
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:  # noqa: ARG002
         """The log-rate."""
-        return (unbounded(mean.log(), -MAX_LOG_MEAN, MAX_LOG_MEAN),)
+        return (self.log_mean.inverse(mean.log()),)
 
 
 class NegativeBinomial(Counts):
@@ -88,17 +90,19 @@ class NegativeBinomial(Counts):
 
     numbers = 2
 
+    def __init__(self, event_shape: Sequence[int]) -> None:
+        super().__init__(event_shape)
+        self.log_dispersion = Bound(MIN_LOG_DISPERSION, MAX_LOG_DISPERSION)
+
     def distribution(self, parts: Sequence[Tensor], log_exposure: Tensor | float = 0.0) -> Univariate:
         """Negative binomial of the bounded log-mean and log-dispersion."""
-        log_mean = bounded(parts[0], -MAX_LOG_MEAN, MAX_LOG_MEAN) + log_exposure
-        return distributions.NegativeBinomial(log_mean, bounded(parts[1], MIN_LOG_DISPERSION, MAX_LOG_DISPERSION))
+        log_mean = self.log_mean(parts[0]) + log_exposure
+        return distributions.NegativeBinomial(log_mean, self.log_dispersion(parts[1]))
 
     def matched(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, ...]:
         """Log-mean and log-dispersion by moments."""
         dispersion = ((variance - mean) / mean.square()).clamp(1e-5, 1e3)
-        return unbounded(mean.log(), -MAX_LOG_MEAN, MAX_LOG_MEAN), unbounded(
-            dispersion.log(), MIN_LOG_DISPERSION, MAX_LOG_DISPERSION
-        )
+        return self.log_mean.inverse(mean.log()), self.log_dispersion.inverse(dispersion.log())
 
 
 class ZeroInflated(Likelihood):

@@ -12,7 +12,8 @@ from torch.distributions import Distribution, Normal
 from likely.distributions import Rescaled
 from likely.distributions.rescaled import Frame
 from likely.errors import ConfigError
-from likely.likelihoods.base import Likelihood, bounded, unbounded
+from likely.likelihoods.base import Likelihood
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE
 
 __all__ = ["Gaussian"]
@@ -65,6 +66,7 @@ class Gaussian(Likelihood):
         self.register_buffer("shift", torch.as_tensor(shift, dtype=torch.float64))
         self.register_buffer("scale", torch.as_tensor(scale, dtype=torch.float64))
         shape = {"shared": (), "column": tuple(event_shape)}.get(str(sigma))
+        self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
         self.raw = None if shape is None else nn.Parameter(torch.zeros(shape))
 
     def forward(self, parameters: Tensor) -> Distribution:
@@ -72,9 +74,9 @@ class Gaussian(Likelihood):
         mean, *rest = self.split(parameters)
         frame = Frame(self.shift, self.scale)
         if self.sigma == "predicted":
-            deviation = bounded(rest[0], MIN_LOG_SCALE, MAX_LOG_SCALE).exp()
+            deviation = self.log_scale(rest[0]).exp()
         elif self.raw is not None:
-            deviation = bounded(self.raw, MIN_LOG_SCALE, MAX_LOG_SCALE).exp().expand_as(mean)
+            deviation = self.log_scale(self.raw).exp().expand_as(mean)
         else:
             units = torch.ones_like(self.scale) if self.relative else self.scale
             deviation = (float(self.sigma) / units).to(mean.dtype).expand_as(mean)
@@ -87,4 +89,4 @@ class Gaussian(Likelihood):
         if self.sigma != "predicted":
             return mean.to(torch.float32)
         log_std = y.std(0, correction=0).flatten().clamp_min(1e-6).log()
-        return torch.cat([mean, unbounded(log_std, MIN_LOG_SCALE, MAX_LOG_SCALE)]).to(torch.float32)
+        return torch.cat([mean, self.log_scale.inverse(log_std)]).to(torch.float32)

@@ -13,9 +13,9 @@ from likely.data import Warp
 from likely.distributions.listed import Numbers
 from likely.distributions.logistics import OPEN
 from likely.errors import ConfigError
-from likely.likelihoods.base import Likelihood, as_trained
+from likely.likelihoods.base import Likelihood
 from likely.likelihoods.standardised import components
-from likely.likelihoods.warped import log_scale, spread, start
+from likely.likelihoods.warped import scale_bound, spread, start
 
 __all__ = ["Listed"]
 
@@ -65,6 +65,7 @@ class Listed(Likelihood):
     ) -> None:
         super().__init__()
         self.event_shape, self.axis, self.count = torch.Size(event_shape), axis, count
+        self.log_scale = scale_bound()
         self.parameter_shape = torch.Size((*event_shape, 3 * count))
         table = torch.full((len(numbers), max(map(len, numbers))), torch.inf, dtype=torch.float64)
         for row, column in zip(table, numbers, strict=True):
@@ -88,7 +89,7 @@ class Listed(Likelihood):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 3 * count * columns)` -> Listed, `(*batch, columns)`."""
         logits, loc, raw = components(self, parameters, 3)
-        return distributions.Listed(logits, loc, log_scale(raw), self.numbers)
+        return distributions.Listed(logits, loc, self.log_scale(raw), self.numbers)
 
     def initial(self, values: Tensor) -> Tensor:
         """Each cell's mixture by EM, rows of the same number spread evenly between its edges."""
@@ -97,7 +98,7 @@ class Listed(Likelihood):
         inner = torch.minimum(torch.maximum(self.edges, ends[0]), ends[1])
         edges = torch.cat([ends[0], inner, ends[1]], 1).expand(*place.shape, -1)
         lower, upper = (edges.gather(-1, (place + more).unsqueeze(-1)).squeeze(-1) for more in (0, 1))
-        return start(spread(lower, upper - lower), self.count)
+        return start(spread(lower, upper - lower), self.count, self.log_scale)
 
     def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
         """Offsets with which each number is as frequent among the draws as among the rows.
@@ -122,5 +123,4 @@ class Listed(Likelihood):
 
 
 def _loaded(likelihood: Listed, weights: dict[str, Tensor], prefix: str, *_: object) -> None:
-    as_trained(likelihood, weights, prefix)
-    likelihood._matched = bool(weights[f"{prefix}offset"].any())
+    likelihood._matched = bool(weights.get(f"{prefix}offset", likelihood.offset).any())

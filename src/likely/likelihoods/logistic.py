@@ -11,7 +11,8 @@ from torch.distributions import Distribution
 
 from likely import distributions
 from likely.distributions.rescaled import Frame
-from likely.likelihoods.base import Likelihood, bounded, unbounded
+from likely.likelihoods.base import Likelihood
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import MAX_LOG_SCALE
 
 __all__ = ["DiscretisedLogistic"]
@@ -47,7 +48,6 @@ class DiscretisedLogistic(Likelihood):
     low: Tensor
     high: Tensor
     reserve: Tensor
-    lowest: Tensor
 
     def __init__(
         self,
@@ -67,14 +67,14 @@ class DiscretisedLogistic(Likelihood):
             self.register_buffer(name, torch.as_tensor(value, dtype=torch.float64))
         self._reserves = bool((self.reserve > 0).any())
         least = torch.minimum(torch.as_tensor(1e-3, dtype=torch.float64), 0.1 * self.step / self.scale)
-        self.register_buffer("lowest", least.log().to(torch.float32), persistent=False)
+        self.log_scale = Bound(least.log().to(torch.float32), MAX_LOG_SCALE)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> DiscretisedLogistic, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
         return distributions.DiscretisedLogistic(
             loc,
-            bounded(raw, self.lowest, MAX_LOG_SCALE),
+            self.log_scale(raw),
             Frame(self.shift, self.scale),
             self.step,
             self.low,
@@ -88,6 +88,5 @@ class DiscretisedLogistic(Likelihood):
         floor = (self.step / self.scale / 3).expand(self.event_shape).flatten()
         deviation = torch.maximum(y.std(0, correction=0).flatten(), floor)
         log_scale = (deviation * math.sqrt(3) / math.pi).log()
-        return torch.cat(
-            [y.mean(0).flatten(), unbounded(log_scale, self.lowest.expand(self.event_shape).flatten(), MAX_LOG_SCALE)]
-        ).to(torch.float32)
+        raw = self.log_scale.inverse(log_scale.unflatten(0, self.event_shape))
+        return torch.cat([y.mean(0).flatten(), raw.flatten()]).to(torch.float32)

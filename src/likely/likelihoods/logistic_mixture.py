@@ -13,7 +13,7 @@ from likely import distributions
 from likely.distributions.coupled import Grid
 from likely.distributions.rescaled import Frame
 from likely.errors import ConfigError
-from likely.likelihoods.base import bounded, unbounded
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.logistic import DiscretisedLogistic
 from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, components, gather, start_mixture
 
@@ -62,6 +62,9 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
         if coupled and (len(self.event_shape) != 3 or self.event_shape[-1] != 3):
             raise ConfigError(f"logistic mixture: coupled channels need (H, W, 3), got {tuple(self.event_shape)}")
         self.count, self.coupled = count, coupled
+        self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
+        if coupled:
+            self.slope = Bound(-MAX_SLOPE, MAX_SLOPE)
         self.parameter_shape = torch.Size((*event_shape, (4 if coupled else 3) * count))
 
     @property
@@ -73,10 +76,10 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, numbers)` -> the mixture, `(*batch, *event)`."""
         logits, loc, raw, *rest = components(self, parameters, 4 if self.coupled else 3)
-        log_scale = bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)
+        log_scale = self.log_scale(raw)
         if not self.coupled:
             return distributions.Mixture(logits, self.grid.spread().distribution(loc, log_scale))
-        slope = bounded(rest[0], -MAX_SLOPE, MAX_SLOPE)
+        slope = self.slope(rest[0])
         return distributions.CoupledLogisticMixture(logits.sum(-2), loc, log_scale, slope, self.grid)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -89,9 +92,8 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
         logits, loc, deviation = start[0], start[1][:, 0], start[2][:, 0]
         return gather(logits.T, loc.T, self._raw(deviation).T)
 
-    @staticmethod
-    def _raw(deviation: Tensor) -> Tensor:
-        return unbounded((deviation * math.sqrt(3) / math.pi).log(), MIN_LOG_SCALE, MAX_LOG_SCALE)
+    def _raw(self, deviation: Tensor) -> Tensor:
+        return self.log_scale.inverse((deviation * math.sqrt(3) / math.pi).log())
 
     def _initial_coupled(self, y: Tensor, floor: Tensor) -> Tensor:
         y = y.flatten(1, 2)
@@ -105,5 +107,5 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
         logits, loc, deviation = start_mixture(left, self.count, floor.unsqueeze(-1))
         coefficients = torch.stack([alpha, slopes[:, 0], slopes[:, 1]], -1).unsqueeze(-1).expand_as(loc)
         shared = (logits / 3).unsqueeze(1).expand_as(loc)
-        parts = (shared, loc, self._raw(deviation), unbounded(coefficients, -MAX_SLOPE, MAX_SLOPE))
+        parts = (shared, loc, self._raw(deviation), self.slope.inverse(coefficients))
         return gather(*(part.permute(2, 0, 1) for part in parts))

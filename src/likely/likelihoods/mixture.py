@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 from likely import distributions
 from likely.distributions import LocationScale, Rescaled
 from likely.errors import ConfigError
-from likely.likelihoods.base import bounded, unbounded
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import (
     MAX_LOG_SCALE,
     MIN_LOG_SCALE,
@@ -57,19 +57,18 @@ class Mixture(Standardised):
             raise ConfigError(f"mixture: the number of components must be positive, got {count}")
         super().__init__(event_shape, 3 * count, shift, scale)
         self.count, self.family = count, family
+        self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 3 * count * cells)` -> the mixture in data units, `(*batch, *event)`."""
         logits, loc, raw = components(self, parameters, 3)
-        return Rescaled(
-            distributions.Mixture(logits, self.family(loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE))), self.frame
-        )
+        return Rescaled(distributions.Mixture(logits, self.family(loc, self.log_scale(raw))), self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
         """Each cell's mixture of normals by EM, its deviations turned into scales."""
         y = self.inward(values).unsqueeze(-1)
         logits, loc, deviation = start_mixture(y, self.count, torch.full((1,), 2e-3, dtype=torch.float64))
-        raw = unbounded((deviation / self.family.unit_deviation).log(), MIN_LOG_SCALE, MAX_LOG_SCALE)
+        raw = self.log_scale.inverse((deviation / self.family.unit_deviation).log())
         return gather(logits.T, loc[:, 0].T, raw[:, 0].T)
 
 
@@ -110,12 +109,13 @@ class Truncated(Standardised):
         if not (self.low < self.high).all():
             raise ConfigError("truncated: low must be below high")
         self.family = family
+        self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> the truncated distribution in data units, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
         low, high = ((limit - self.shift) / self.scale for limit in (self.low, self.high))
-        distribution = self.family(loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE))
+        distribution = self.family(loc, self.log_scale(raw))
         return Rescaled(distributions.Truncated(distribution, low, high), self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class Truncated(Standardised):
         for move in (0.0, -0.25, 0.25, -0.5, 0.5, -1.0, 1.0, -2.0, 2.0, -4.0, 4.0):
             for stretch in (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0):
                 loc, log_scale = mean + move * deviation, (deviation * stretch / self.family.unit_deviation).log()
-                raw = unbounded(log_scale, MIN_LOG_SCALE, MAX_LOG_SCALE)
+                raw = self.log_scale.inverse(log_scale)
                 values_in = self.forward(gather(loc, raw)).log_prob(self.frame.outward(y)).mean(0)
                 better = values_in.double() > best
                 best = torch.where(better, values_in.double(), best)

@@ -11,7 +11,7 @@ from torch.distributions import Distribution
 
 from likely import distributions
 from likely.distributions import Rescaled
-from likely.likelihoods.base import bounded, unbounded
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, Standardised, gather
 
 __all__ = ["Beta", "Gamma", "LogNormal"]
@@ -41,17 +41,18 @@ class LogNormal(Standardised):
 
     def __init__(self, event_shape: Sequence[int], scale: float | Tensor = 1.0, low: float | Tensor = 0.0) -> None:
         super().__init__(event_shape, 2, low, scale)
+        self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> LogNormal in data units, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
-        return Rescaled(distributions.LogNormal(loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)), self.frame)
+        return Rescaled(distributions.LogNormal(loc, self.log_scale(raw)), self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
         """Mean and deviation of the logarithms: the maximum of the likelihood."""
         log_y = self.inward(values).clamp_min(1e-30).log()
         deviation = log_y.std(0, correction=0).clamp_min(1e-6)
-        return gather(log_y.mean(0), unbounded(deviation.log(), MIN_LOG_SCALE, MAX_LOG_SCALE))
+        return gather(log_y.mean(0), self.log_scale.inverse(deviation.log()))
 
 
 class Gamma(Standardised):
@@ -74,13 +75,12 @@ class Gamma(Standardised):
 
     def __init__(self, event_shape: Sequence[int], scale: float | Tensor = 1.0, low: float | Tensor = 0.0) -> None:
         super().__init__(event_shape, 2, low, scale)
+        self.log_mean, self.log_shape = Bound(-MAX_LOG_MEAN, MAX_LOG_MEAN), Bound(MIN_LOG_SHAPE, MAX_LOG_SHAPE)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> Gamma in data units, `(*batch, *event)`; it is scored in float64."""
         log_mean, raw = self.split(parameters.double())
-        distribution = distributions.Gamma(
-            bounded(log_mean, -MAX_LOG_MEAN, MAX_LOG_MEAN), bounded(raw, MIN_LOG_SHAPE, MAX_LOG_SHAPE)
-        )
+        distribution = distributions.Gamma(self.log_mean(log_mean), self.log_shape(raw))
         return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -89,9 +89,7 @@ class Gamma(Standardised):
         mean = y.mean(0)
         s = (mean.log() - y.log().mean(0)).clamp_min(1e-9)
         k = (3 - s + ((s - 3).square() + 24 * s).sqrt()) / (12 * s)
-        return gather(
-            unbounded(mean.log(), -MAX_LOG_MEAN, MAX_LOG_MEAN), unbounded(k.log(), MIN_LOG_SHAPE, MAX_LOG_SHAPE)
-        )
+        return gather(self.log_mean.inverse(mean.log()), self.log_shape.inverse(k.log()))
 
 
 class Beta(Standardised):
@@ -113,13 +111,12 @@ class Beta(Standardised):
     def __init__(self, event_shape: Sequence[int], low: float | Tensor = 0.0, high: float | Tensor = 1.0) -> None:
         width = torch.as_tensor(high, dtype=torch.float64) - torch.as_tensor(low, dtype=torch.float64)
         super().__init__(event_shape, 2, low, width)
+        self.logit, self.log_shape = Bound(-MAX_LOG_MEAN, MAX_LOG_MEAN), Bound(MIN_LOG_SHAPE, MAX_LOG_SHAPE)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> Beta in data units, `(*batch, *event)`; it is scored in float64."""
         logit, raw = self.split(parameters.double())
-        distribution = distributions.Beta(
-            bounded(logit, -MAX_LOG_MEAN, MAX_LOG_MEAN), bounded(raw, MIN_LOG_SHAPE, MAX_LOG_SHAPE)
-        )
+        distribution = distributions.Beta(self.logit(logit), self.log_shape(raw))
         return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -128,6 +125,6 @@ class Beta(Standardised):
         mean, variance = y.mean(0).clamp(1e-9, 1 - 1e-9), y.var(0, correction=0).clamp_min(1e-12)
         concentration = (mean * (1 - mean) / variance - 1).clamp_min(1e-2)
         return gather(
-            unbounded(torch.logit(mean), -MAX_LOG_MEAN, MAX_LOG_MEAN),
-            unbounded(concentration.log(), MIN_LOG_SHAPE, MAX_LOG_SHAPE),
+            self.logit.inverse(torch.logit(mean)),
+            self.log_shape.inverse(concentration.log()),
         )

@@ -12,7 +12,7 @@ from torch.distributions import Distribution
 
 from likely import distributions
 from likely.distributions import LocationScale, Rescaled
-from likely.likelihoods.base import bounded, unbounded
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, Standardised, gather
 
 __all__ = ["Laplace", "Logistic", "StudentT"]
@@ -29,11 +29,12 @@ class _LocationScale(Standardised):
 
     def __init__(self, event_shape: Sequence[int], shift: float | Tensor = 0.0, scale: float | Tensor = 1.0) -> None:
         super().__init__(event_shape, 2, shift, scale)
+        self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 2 * cells)` -> the distribution in data units, `(*batch, *event)`."""
         loc, raw = self.split(parameters)
-        return Rescaled(self.family(loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)), self.frame)
+        return Rescaled(self.family(loc, self.log_scale(raw)), self.frame)
 
 
 class Laplace(_LocationScale):
@@ -57,7 +58,7 @@ class Laplace(_LocationScale):
         y = self.inward(values)
         median = y.median(0).values
         scale = (y - median).abs().mean(0).clamp_min(1e-6)
-        return gather(median, unbounded(scale.log(), MIN_LOG_SCALE, MAX_LOG_SCALE))
+        return gather(median, self.log_scale.inverse(scale.log()))
 
 
 class Logistic(_LocationScale):
@@ -80,7 +81,7 @@ class Logistic(_LocationScale):
         """The logistic distribution with each cell's mean and deviation."""
         y = self.inward(values)
         scale = y.std(0, correction=0).clamp_min(1e-6) / self.family.unit_deviation
-        return gather(y.mean(0), unbounded(scale.log(), MIN_LOG_SCALE, MAX_LOG_SCALE))
+        return gather(y.mean(0), self.log_scale.inverse(scale.log()))
 
 
 class StudentT(Standardised):
@@ -102,13 +103,12 @@ class StudentT(Standardised):
 
     def __init__(self, event_shape: Sequence[int], shift: float | Tensor = 0.0, scale: float | Tensor = 1.0) -> None:
         super().__init__(event_shape, 3, shift, scale)
+        self.log_scale, self.log_df = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE), Bound(MIN_LOG_DF, MAX_LOG_DF)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, 3 * cells)` -> Student's t in data units, `(*batch, *event)`."""
         loc, raw, raw_df = self.split(parameters)
-        distribution = distributions.StudentT(
-            loc, bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE), bounded(raw_df, MIN_LOG_DF, MAX_LOG_DF)
-        )
+        distribution = distributions.StudentT(loc, self.log_scale(raw), self.log_df(raw_df))
         return Rescaled(distribution, self.frame)
 
     def initial(self, values: Tensor) -> Tensor:
@@ -124,13 +124,9 @@ class StudentT(Standardised):
                 loc = (weight * y).sum(0) / weight.sum(0)
                 square = (weight * (y - loc).square()).mean(0).clamp_min(1e-12)
             log_df = torch.full_like(loc, math.log(df))
-            raw, raw_df = (0.5 * square.log()).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE), log_df
+            raw = (0.5 * square.log()).clamp(MIN_LOG_SCALE, MAX_LOG_SCALE)
             fit = distributions.StudentT(loc, raw, log_df).log_prob(y).sum(0)
-            candidates.append(
-                torch.stack(
-                    [fit, loc, unbounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE), unbounded(raw_df, MIN_LOG_DF, MAX_LOG_DF)]
-                )
-            )
+            candidates.append(torch.stack([fit, loc, self.log_scale.inverse(raw), self.log_df.inverse(log_df)]))
         table = torch.stack(candidates)
         best = table[:, 0].argmax(0).expand(1, 4, -1)
         return gather(*table.gather(0, best)[0][1:])

@@ -6,16 +6,17 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import Distribution
 
 from likely import distributions
 from likely.data import Warp
 from likely.distributions.levels import Levels
 from likely.errors import ConfigError
-from likely.likelihoods.base import Likelihood, as_trained, bounded, unbounded
+from likely.likelihoods.base import Likelihood
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import components
-from likely.likelihoods.warped import Warped, log_scale
+from likely.likelihoods.warped import Warped
 
 __all__ = ["Resolutions"]
 
@@ -77,7 +78,7 @@ class Resolutions(Likelihood):
         self.register_buffer("multiples", table[..., 0].clone())
         self.register_buffer("shares", table[..., 1].clone())
         self.register_buffer("offset", torch.zeros_like(table[..., 1]))
-        nn.Module.register_load_state_dict_pre_hook(self, as_trained)
+        self.shift = Bound(-MAX_SHIFT, MAX_SHIFT)
         if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._fit():
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
@@ -110,9 +111,9 @@ class Resolutions(Likelihood):
         finest, levels = self.finest, self.levels
         logits, loc, raw = components(finest, parameters, 3)
         plain = Levels(levels.step, levels.low, levels.high)
-        distribution = distributions.Warped(logits, loc, log_scale(raw), finest.axis, plain, cut=finest.cut)
+        distribution = distributions.Warped(logits, loc, finest.log_scale(raw), finest.axis, plain, cut=finest.cut)
         known = self.shares.clamp_min(MIN_SHARE).log().unsqueeze(-2)
-        weights = known + bounded(weights - known, -MAX_SHIFT, MAX_SHIFT) + self.offset.unsqueeze(-2)
+        weights = known + self.shift(weights - known) + self.offset.unsqueeze(-2)
         weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), NO_WEIGHT)
         return distributions.Resolutions(weights, distribution, self._grids(), levels.reserve)
 
@@ -124,7 +125,7 @@ class Resolutions(Likelihood):
             held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
             shares = held / held.sum(-1, keepdim=True)
         known = self.shares.clamp_min(MIN_SHARE).log()
-        raw = known + unbounded(shares.clamp_min(MIN_SHARE).log() - known, -MAX_SHIFT, MAX_SHIFT)
+        raw = known + self.shift.inverse(shares.clamp_min(MIN_SHARE).log() - known)
         logits = raw.movedim(-1, 0).expand(self.finest.count, -1, *self.event_shape)
         return torch.cat([base, logits.flatten().to(torch.float32)])
 

@@ -14,10 +14,11 @@ from likely.data import Warp
 from likely.distributions.levels import Levels
 from likely.distributions.warped import Outside
 from likely.errors import ConfigError
-from likely.likelihoods.base import Likelihood, bounded, unbounded
+from likely.likelihoods.base import Likelihood
+from likely.likelihoods.bounds import Bound
 from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE, components, gather, start_mixture
 
-__all__ = ["Warped", "log_scale", "spread", "start"]
+__all__ = ["Warped", "scale_bound", "spread", "start"]
 
 # Least deviation of a starting component on the warped axis, where the column's own is 1.
 FLOOR = 0.1
@@ -86,7 +87,7 @@ class Warped(Likelihood):
             raise ConfigError(f"warped: the number of components must be positive, got {count}")
         self.event_shape = torch.Size(event_shape)
         self.parameter_shape = torch.Size((*event_shape, 3 * count))
-        self.axis, self.count = axis, count
+        self.axis, self.count, self.log_scale = axis, count, scale_bound()
         self.measure = "density" if step is None else "mass"
         numbers = {"step": math.nan if step is None else step, "low": low, "high": high, "reserve": reserve}
         numbers |= {"scale": scale, "cut_low": cut[0], "cut_high": cut[1]}
@@ -113,7 +114,9 @@ class Warped(Likelihood):
         """`(*batch, 3 * count * cells)` -> Warped, `(*batch, *event)`."""
         logits, loc, raw = components(self, parameters, 3)
         outside = Outside(self.reserve, self.scale) if self._reserves and self.measure == "density" else None
-        return distributions.Warped(logits, loc, log_scale(raw), self.axis, self.levels, cut=self.cut, outside=outside)
+        return distributions.Warped(
+            logits, loc, self.log_scale(raw), self.axis, self.levels, cut=self.cut, outside=outside
+        )
 
     def initial(self, values: Tensor) -> Tensor:
         """Each cell's mixture by EM on the warped axis, rows of the same value spread evenly over its cell."""
@@ -122,12 +125,12 @@ class Warped(Likelihood):
         else:
             lower, _, width = self.axis.cell(values.to(torch.float64).clamp(self.low, self.high), self.step)
             y = spread(lower, width)
-        return start(y, self.count)
+        return start(y, self.count, self.log_scale)
 
 
-def log_scale(raw: Tensor) -> Tensor:
-    """The decoder's number as log s: s within 0.001 and 10 on the warped axis."""
-    return bounded(raw, MIN_LOG_SCALE, MAX_LOG_SCALE)
+def scale_bound() -> Bound:
+    """The bound of log s: s within 0.001 and 10 on the warped axis."""
+    return Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
 
 
 def spread(lower: Tensor, width: Tensor) -> Tensor:
@@ -136,9 +139,9 @@ def spread(lower: Tensor, width: Tensor) -> Tensor:
     return lower + width * place.view(-1, *[1] * (lower.dim() - 1))
 
 
-def start(y: Tensor, count: int) -> Tensor:
+def start(y: Tensor, count: int, log_scale: Bound) -> Tensor:
     """Each cell's mixture by EM, from places `(rows, *event)` on the warped axis: logits, locations, raw log-scales."""
     y = y.flatten(1).unsqueeze(-1)
     logits, loc, deviation = start_mixture(y, count, torch.full_like(y[:1, :1], FLOOR))
-    raw = unbounded((deviation * math.sqrt(3) / math.pi).log(), MIN_LOG_SCALE, MAX_LOG_SCALE)
+    raw = log_scale.inverse((deviation * math.sqrt(3) / math.pi).log())
     return gather(logits.T, loc[:, 0].T, raw[:, 0].T)

@@ -77,8 +77,8 @@ def compared(found: dict[str, dict[str, Any]]) -> int:
     for shape, old in found["old"].items():
         apart = [what for what, digest in old.items() if found["new"].get(shape, {}).get(what) != digest]
         differing += bool(apart)
-        added = sorted(set(found["new"].get(shape, {})) - set(old))
-        more = f" (only the new one has {', '.join(added)})" if added else ""
+        added = len(set(found["new"].get(shape, {})) - set(old))
+        more = f" (the new one has {added} more)" if added else ""
         print(f"{shape}: {'differs: ' + ', '.join(apart) if apart else 'equal'}{more}")
     print(f"{differing} of {len(found['old'])} differ")
     return min(1, differing)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import likely
 from likely.cli import main
@@ -83,6 +84,23 @@ def test_a_folder_of_pictures_is_replaced_whole(stored: Path, tmp_path: Path) ->
     assert main(["sample", str(stored / "pics"), "-n", "5", "-o", str(out)]) == 0
     assert main(["sample", str(stored / "pics"), "-n", "2", "-o", str(out), "--overwrite"]) == 0
     assert sorted(file.name for file in tmp_path.rglob("*")) == ["00000.png", "00001.png", "drawn"]
+
+
+def test_pictures_that_likely_did_not_draw_are_kept(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "drawn"
+    assert main(["sample", str(stored / "pics"), "-n", "2", "-o", str(out)]) == 0
+    Image.open(out / "00001.png").save(out / "00007.png")
+    before = snapshot(tmp_path)
+    words = ("sample", stored / "pics", "-n", 2, "-o", out, "--overwrite")
+    assert "'00007.png', which is no picture that likely drew" in refused(capsys, *words)
+    (out / "00007.png").unlink()
+    (out / "00008.png").symlink_to(out / "00001.png")
+    assert "'00008.png'" in refused(capsys, *words)
+    (out / "00008.png").unlink()
+    (out / "00009.png").write_bytes(b"")
+    assert "'00009.png'" in refused(capsys, *words)
+    (out / "00009.png").unlink()
+    assert before.keys() - snapshot(tmp_path).keys() == {"drawn/00007.png"}
 
 
 def full_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -104,3 +105,26 @@ def test_an_integer_of_hundreds_of_digits_is_refused_in_one_line(beside: float) 
     with pytest.raises(DataError, match=r"column 'x', row 0: 10{50}.* is not a finite number") as told:
         run.score(given)
     assert len(str(told.value)) < 200
+
+
+@pytest.mark.filterwarnings("ignore:cells are missing", "ignore:.*more digits than float64")
+def test_a_decimal_that_is_filled_has_the_places_of_the_column() -> None:
+    """Also where float64 tells no decimals, and the rows given have fewer than those of the fit."""
+    rng = np.random.default_rng(0)
+    texts = [f"{12345678901234567 + 1000 * i}.{i % 100:02d}" for i in range(60)]
+    frame = pd.DataFrame({"paid": pd.Series([Decimal(text) for text in texts], dtype=object), "x": rng.normal(size=60)})
+    run = likely.fit(frame, steps=5)
+    given = frame.head(4).assign(paid=[Decimal("7.5"), None, frame["paid"][2], None])
+    filled = run.impute(given)["paid"]
+    assert filled.tolist()[::2] == [Decimal("7.5"), frame["paid"][2]]
+    assert [one.as_tuple().exponent for one in filled] == [-1, -2, -2, -2]
+
+
+def test_a_signalling_nan_is_refused_with_its_row() -> None:
+    numbers = [Decimal("1.25"), Decimal("2.5"), Decimal("0.75")] * 10
+    frame = pd.DataFrame({"paid": pd.Series(numbers, dtype=object)})
+    run = likely.fit(frame, steps=2)
+    frame.loc[4, "paid"] = Decimal("sNaN")
+    for refused in (likely.fit, likely.inspect, run.score, run.impute):
+        with pytest.raises(likely.DataError, match=r"column 'paid', row 4: a signalling NaN .*; give None"):
+            refused(frame)

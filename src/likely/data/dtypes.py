@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-__all__ = ["PER_SECOND", "came_as", "dtype_of", "is_duration", "name_of", "restored", "seconds"]
+__all__ = ["PER_SECOND", "came_as", "dtype_of", "is_decimals", "is_duration", "name_of", "restored", "seconds"]
 
 Dtype: TypeAlias = np.dtype | pd.api.extensions.ExtensionDtype
 
@@ -76,6 +76,11 @@ def came_as(given: pd.Series, plain: pd.Series) -> str | None:
         return None
     exponents = [-int(one.as_tuple().exponent) for one in given.dropna() if one.is_finite()]
     return f"object of decimals to {max(0, *exponents)}"
+
+
+def is_decimals(name: str | None) -> bool:
+    """Whether that is the name of a type of Python's decimals."""
+    return name is not None and DECIMALS.fullmatch(name) is not None
 
 
 def is_duration(name: str | None) -> bool:

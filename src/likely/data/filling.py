@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from likely.data.dtypes import is_duration, name_of, restored
+from likely.data.dtypes import came_as, is_decimals, is_duration, name_of, restored
 from likely.data.schema import Column
 
 __all__ = ["fill_cells"]
@@ -118,7 +118,8 @@ def _fitted(column: Column, seen: pd.Series, new: pd.Series, dtype: Any) -> pd.S
         decimals = len(seen) and all(isinstance(value, Decimal) for value in seen.tolist())
         texts = len(seen) and all(isinstance(value, str) for value in seen.tolist())
         if decimals and pd.api.types.is_numeric_dtype(new.dtype):
-            return pd.Series([Decimal(repr(value)) for value in new.tolist()], dtype=object)
+            numbers = new.astype(np.float64)
+            return restored(numbers, column.came if is_decimals(column.came) else came_as(seen, numbers))
         return _texts(column, new).astype(object) if texts else new.astype(object)
     if pd.api.types.is_string_dtype(dtype):
         return _texts(column, new).astype(dtype)

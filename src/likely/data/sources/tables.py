@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -37,7 +38,7 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If names are doubled, there are no rows or columns, or a column holds lists or complex numbers.
+        If names are doubled, there are no rows or columns, or a column holds lists, complex numbers or signalling NaN.
 
     """
     names = [str(name) for name in frame.columns]
@@ -56,6 +57,10 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
                 f"{what}, column {name!r} holds {kind}; expected one number or string a cell, so expand it: arrays of "
                 f"one shape go in as np.stack(frame[{name!r}])"
             )
+        signalling = next((i for i, v in enumerate(named[name]) if isinstance(v, Decimal) and v.is_snan()), None)
+        if signalling is not None:
+            where = f"{what}, column {name!r}, row {named.index[signalling]}"
+            raise DataError(f"{where}: a signalling NaN cannot be compared; give None where nothing is known")
     named = named.assign(**{name: _numbers(named[name]) for name in objects})
     plain_columns = {name: plain(column) for name, column in named.items()}
     return named.assign(**{name: column for name, column in plain_columns.items() if column.dtype != named[name].dtype})

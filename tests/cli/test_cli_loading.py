@@ -61,4 +61,4 @@ def test_a_factory_is_named_before_the_command_and_looked_for_in_the_current_fol
     config = Path("run/config.json")
     config.write_text(json.dumps(json.loads(config.read_text()) | {"factories": 5}))
     assert main([*told, "score", "run", "x.npy"]) == 2
-    assert "factories must be dict, got 5" in capsys.readouterr().err
+    assert "config.json is damaged" in capsys.readouterr().err

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from likely.data import Column, Rows, Schema, decode, encode, infer_schema, span
+from likely.data import Column, Rows, Schema, SchemaOptions, decode, encode, infer_schema, span
 from likely.errors import ConfigError, DataError
 
 N = 400
@@ -73,7 +73,7 @@ KINDS: dict[str, tuple[Any, str, str]] = {
 
 def one(values: Any, name: str = "a", wanted: str | None = None) -> tuple[Column, Schema, pd.DataFrame]:
     frame = pd.DataFrame({name: values}).reset_index(drop=True).assign(other=RNG.normal(size=len(values)))
-    schema = infer_schema(Rows(frame), "table", kinds={name: wanted} if wanted else {})
+    schema = infer_schema(Rows(frame), "table", SchemaOptions(kinds={name: wanted} if wanted else {}))
     return schema.columns[0], schema, frame
 
 

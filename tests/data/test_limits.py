@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import likely
-from likely.data import Rows, Schema, encode, infer_schema, with_limits
+from likely.data import Rows, Schema, SchemaOptions, encode, infer_schema, with_limits
 from likely.data.events import read_events, split_words
 from likely.errors import ConfigError, DataError
 from likely.evaluation.baselines.fitted import fit_baselines
@@ -37,7 +37,7 @@ def table() -> pd.DataFrame:
 
 
 def inferred(**options: Any) -> Schema:
-    return infer_schema(Rows(table()), "table", **options)
+    return infer_schema(Rows(table()), "table", SchemaOptions(**options))
 
 
 def limited(limits: Any, **options: Any) -> Schema:

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
-from likely.data import Rows, decode, encode, infer_schema
+from likely.data import Rows, SchemaOptions, decode, encode, infer_schema
 from likely.errors import ConfigError, DataError
 
 N = 120
@@ -130,7 +130,7 @@ def test_a_value_never_seen_is_observed_all_the_same() -> None:
 
 def test_numbers_as_text_beside_words_for_nothing() -> None:
     texts = [f"{i}.5" for i in range(30)] + ["?"]
-    column = infer_schema(Rows(pd.DataFrame({"a": texts})), "table", kinds={"a": "grid"}).columns[0]
+    column = infer_schema(Rows(pd.DataFrame({"a": texts})), "table", SchemaOptions(kinds={"a": "grid"})).columns[0]
     assert (column.kind, column.missing, column.high) == ("grid", 1, 29.5)
     with pytest.raises(DataError, match="numeric but for 1 of 31"):
         infer_schema(Rows(pd.DataFrame({"a": [*texts, "many"]})), "table")
@@ -143,7 +143,7 @@ def test_columns_without_any_value_are_left_out() -> None:
     assert {column.reason for column in schema.columns if column.left_out} == {"no training row has a value"}
     assert [column.missing for column in schema.columns] == [9, 0, 9, 9]
     with pytest.raises(ConfigError, match="column 'a' has no values at all, so it cannot be real"):
-        infer_schema(Rows(given), "table", kinds={"a": "real"})
+        infer_schema(Rows(given), "table", SchemaOptions(kinds={"a": "real"}))
     with pytest.raises(DataError, match="no column is left"):
         infer_schema(Rows(given[["a", "c"]]), "table")
 
@@ -203,10 +203,10 @@ def test_matrices_of_unlike_columns_keep_their_shape() -> None:
 @pytest.mark.parametrize("word", [None, "?", "NA"])
 def test_conditions_have_no_holes(word: Any) -> None:
     given = pd.DataFrame({"s": ["x", "y"] * 9, "n": range(18)})
-    schema = infer_schema(Rows(given), "table", conditions=["s"])
+    schema = infer_schema(Rows(given), "table", SchemaOptions(conditions=["s"]))
     given.loc[3, "s"] = word
     with pytest.raises(DataError, match=r"P\(x\|y\) needs every one"):
-        infer_schema(Rows(given), "table", conditions=["s"])
+        infer_schema(Rows(given), "table", SchemaOptions(conditions=["s"]))
     with pytest.raises(DataError, match="condition 's', row 3: the value is missing"):
         encode(schema, given)
     with pytest.raises(DataError, match="condition 's', row 0: the value is missing"):
@@ -215,7 +215,7 @@ def test_conditions_have_no_holes(word: Any) -> None:
 
 def test_dates_may_be_given() -> None:
     whole = frame()
-    schema = infer_schema(Rows(whole), "table", conditions=["day"])
+    schema = infer_schema(Rows(whole), "table", SchemaOptions(conditions=["day"]))
     y = encode(schema, whole).covariates
     assert y is not None
     for value in ("2020-01-05", pd.Timestamp("2020-01-05"), np.datetime64("2020-01-05")):

@@ -10,8 +10,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from likely.data import Rows, Schema, decode, divide, encode, infer_schema
-from likely.data.source import Form, Source
+from likely.data import Rows, Schema, SchemaOptions, decode, divide, encode, infer_schema
+from likely.data.kinds import Form
+from likely.data.source import Source
 from likely.errors import ConfigError, DataError, RunError
 
 N = 40
@@ -44,7 +45,7 @@ COLUMNS: dict[str, tuple[Any, str, str]] = {
 
 
 def schema_of(values: Any, form: Form = "table", **options: Any) -> Schema:
-    return infer_schema(Rows(values), form, **options)
+    return infer_schema(Rows(values), form, SchemaOptions(**options))
 
 
 @pytest.mark.parametrize("name", COLUMNS)

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from likely.data import Schema, Source, cells_notice, decode, digest, divide, encode, infer_schema
-from likely.data.source import Form, Rows
+from likely.data import Schema, SchemaOptions, Source, cells_notice, decode, digest, divide, encode, infer_schema
+from likely.data.kinds import Form
+from likely.data.source import Rows
 from likely.data.sources.colours import colour_of
 from likely.data.tally import tally
 from likely.errors import ConfigError, DataError
@@ -22,7 +23,7 @@ DIGITS = RNG.integers(0, 17, (50, 8, 8))
 
 
 def schema_of(array: np.ndarray, form: Form = "array", **options: Any) -> Schema:
-    return infer_schema(Rows(array), form, **options)
+    return infer_schema(Rows(array), form, SchemaOptions(**options))
 
 
 @pytest.mark.parametrize("shape", [(50, 8, 8), (50, 64)])

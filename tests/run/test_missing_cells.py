@@ -81,11 +81,9 @@ def test_samples_have_the_holes_of_training_rows_where_they_are_asked_for(tmp_pa
         likely.load(tmp_path / "run")
 
 
-def test_a_run_whose_patterns_lie_under_their_earlier_name_loads_and_may_be_replaced(tmp_path: Path) -> None:
-    run = fitted(tmp_path, holed())
+def test_a_run_whose_patterns_lie_under_their_earlier_name_may_be_replaced(tmp_path: Path) -> None:
+    fitted(tmp_path, holed())
     (tmp_path / "run" / "missing.safetensors").rename(tmp_path / "run" / "holes.safetensors")
-    earlier = likely.load(tmp_path / "run")
-    pd.testing.assert_frame_equal(earlier.sample(50, with_missing=True), run.sample(50, with_missing=True))
     demand_claimable(tmp_path / "run", overwrite=True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -11,12 +11,17 @@ import torch
 
 import likely
 from likely.config import Config, ModelConfig, TrainingConfig
+from likely.data import Binarize, Channels
 from likely.errors import ConfigError
 from likely.run.options import ConfigKeywords, DataKeywords, DataOptions, FitKeywords
 
 
 def test_the_keywords_are_those_of_the_dataclasses() -> None:
-    assert get_type_hints(DataKeywords) == get_type_hints(DataOptions)
+    words, stored = get_type_hints(DataKeywords), get_type_hints(DataOptions)
+    for name, values in (("binarize", Binarize), ("channels", Channels)):
+        assert stored.pop(name) == values | None
+        assert set(get_args(get_args(words.pop(name))[0])) == set(values)
+    assert words == stored
     named = {item.name for group in (ModelConfig, TrainingConfig) for item in fields(group)} | {"seed", "device"}
     assert set(get_type_hints(ConfigKeywords)) == named - {"objective"}
     hints = {**get_type_hints(ModelConfig), **get_type_hints(TrainingConfig), **get_type_hints(Config)}

@@ -8,7 +8,7 @@ from typing import cast
 from likely.assembly.families import COUNTS, counts
 from likely.assembly.grammar import Named, Trait, parse
 from likely.assembly.parts import PARTS
-from likely.data import Column, Schema
+from likely.data import Column, Kind, Schema
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 
@@ -17,16 +17,16 @@ __all__ = ["Pairs", "default", "fits", "grouped", "paired"]
 Pairs = list[tuple[Column, Named]]
 
 BY_KIND = {
-    "binary": "bernoulli",
-    "categorical": "categorical",
-    "ordered": "categorical",
-    "constant": "categorical",
-    "levels": "logistic",
-    "count": "logistic",
-    "grid": "logistic",
-    "date": "logistic",
-    "real": "gaussian",
-    "positive": "gaussian",
+    Kind.BINARY: "bernoulli",
+    Kind.CATEGORICAL: "categorical",
+    Kind.ORDERED: "categorical",
+    Kind.CONSTANT: "categorical",
+    Kind.LEVELS: "logistic",
+    Kind.COUNT: "logistic",
+    Kind.GRID: "logistic",
+    Kind.DATE: "logistic",
+    Kind.REAL: "gaussian",
+    Kind.POSITIVE: "gaussian",
 }
 
 
@@ -91,11 +91,11 @@ def fits(likelihood: str, schema: Schema) -> bool:
 
 
 def _columns(schema: Schema) -> list[Column]:
-    return [replace(c, low=0.0, high=1.0, per_unit=1) if c.kind == "binary" else c for c in schema.modelled]
+    return [replace(c, low=0.0, high=1.0, per_unit=1) if c.kind == Kind.BINARY else c for c in schema.modelled]
 
 
 def default(schema: Schema, column: Column) -> str:
     """The likelihood of a column for which none is requested."""
-    if schema.exposure is not None and not counts(column) and (schema.uniform or column.kind == "count"):
+    if schema.exposure is not None and not counts(column) and (schema.uniform or column.kind == Kind.COUNT):
         return "negative-binomial"
     return "warped" if column.numeric and not schema.uniform else BY_KIND[column.kind]

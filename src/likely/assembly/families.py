@@ -11,7 +11,7 @@ from torch import Tensor
 
 from likely import distributions, likelihoods
 from likely.data import Column, Kind, Warp
-from likely.data.schema import CODED, NUMERIC
+from likely.data.kinds import CODED, NUMERIC
 from likely.distributions import LocationScale
 from likely.likelihoods import Likelihood
 
@@ -36,10 +36,10 @@ def axis(columns: Sequence[Column]) -> Warp:
 
     def knots(column: Column) -> Sequence[tuple[float, float]]:
         mean, scale = column.mean, column.scale
-        straight = ((mean, 0.0), (mean * math.e if column.kind == "positive" else mean + scale, 1.0))
+        straight = ((mean, 0.0), (mean * math.e if column.kind == Kind.POSITIVE else mean + scale, 1.0))
         return column.knots or straight
 
-    return Warp([knots(column) for column in columns], [column.kind == "positive" for column in columns])
+    return Warp([knots(column) for column in columns], [column.kind == Kind.POSITIVE for column in columns])
 
 
 def _numbers(columns: Sequence[Column], number: Callable[[Column], float | None]) -> Tensor:
@@ -68,33 +68,35 @@ def kinds(*known: Kind) -> Refusal:
         if column.kind in known:
             return ""
         cure = (
-            "--binarize makes them 0 and 1" if column.kind == "levels" else "without one it is chosen by the form of x"
+            "--binarize makes them 0 and 1"
+            if column.kind == Kind.LEVELS
+            else "without one it is chosen by the form of x"
         )
         return f"needs {' or '.join(known)} values; {column.name!r} is {column.kind}; {cure}"
 
     return refusal
 
 
-numeric = kinds("binary", *NUMERIC)
+numeric = kinds(Kind.BINARY, *NUMERIC)
 
 
 def on_grid(column: Column) -> str:
     """Numbers on a grid."""
-    known = kinds("binary", "levels", "count", "grid", "date")(column)
+    known = kinds(Kind.BINARY, Kind.LEVELS, Kind.COUNT, Kind.GRID, Kind.DATE)(column)
     return known or ("" if column.per_unit else f"needs values on a grid; {_has(column)}")
 
 
 def codes(column: Column) -> str:
     """Categories, or levels 0, 1, 2, ..."""
     if column.coded or (column.per_unit == 1 and (column.low or 0) >= 0):
-        return kinds(*CODED, "binary", "levels")(column)
-    return kinds(*CODED, "binary", "levels")(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
+        return kinds(*CODED, Kind.BINARY, Kind.LEVELS)(column)
+    return kinds(*CODED, Kind.BINARY, Kind.LEVELS)(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
 
 
 def counts(column: Column) -> str:
     """Integers from 0 on."""
     if column.per_unit == 1 and (column.low or 0) >= 0:
-        return kinds("levels", "count", "grid")(column)
+        return kinds(Kind.LEVELS, Kind.COUNT, Kind.GRID)(column)
     return f"needs counts 0, 1, 2, ...; {_has(column)}"
 
 
@@ -208,7 +210,7 @@ def warped(columns: Sequence[Column], shape: Shape, count: int) -> Likelihood:
 
 def _form(column: Column) -> str:
     """Which distribution of the warped axis a column has."""
-    if column.kind == "listed":
+    if column.kind == Kind.LISTED:
         return "listed"
     return "resolutions" if len(column.resolutions) > 1 else column.measure
 
@@ -232,11 +234,11 @@ def _grid(columns: Sequence[Column]) -> list[Tensor]:
 
     def span(column: Column) -> tuple[float, float]:
         first, last = column.limits or (-math.inf, math.inf)
-        if column.kind in ("count", "positive"):
-            return max(first, 0.0 if column.kind == "count" else column.step or 0.0), last
+        if column.kind in (Kind.COUNT, Kind.POSITIVE):
+            return max(first, 0.0 if column.kind == Kind.COUNT else column.step or 0.0), last
         if column.limits is not None:
             return first, last
-        if column.kind in ("grid", "date") or column.low is None or column.high is None:
+        if column.kind in (Kind.GRID, Kind.DATE) or column.low is None or column.high is None:
             return -math.inf, math.inf
         return column.low, column.high
 

@@ -14,7 +14,7 @@ import torch
 from likely import objectives, posteriors, priors
 from likely.assembly import families, models, networks
 from likely.assembly.grammar import Argument, Part, Trait
-from likely.data import Schema
+from likely.data import Kind, Schema
 from likely.data.encode import is_byte
 from likely.errors import ConfigError
 from likely.networks.ladder import MAX_GROUPS
@@ -151,7 +151,7 @@ POSTERIORS = {
 }
 
 LIKELIHOODS = {
-    "bernoulli": Part(families.bernoulli, "0 or 1", "Kingma and Welling 2014", refuses=families.kinds("binary")),
+    "bernoulli": Part(families.bernoulli, "0 or 1", "Kingma and Welling 2014", refuses=families.kinds(Kind.BINARY)),
     "categorical": Part(
         families.categorical, "unordered codes, or levels 0, 1, 2, ...", "Bridle 1990", refuses=families.codes
     ),

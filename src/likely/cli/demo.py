@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from likely.data.kinds import Form
+
 __all__ = ["run_demo"]
 
 
@@ -18,7 +20,7 @@ def run_demo(output: Path, *, seed: int, overwrite: bool) -> int:
 
     digits = load_digits()
     print(f"{len(digits.images)} handwritten digits, 8x8 pixels, levels 0 to 16 (Alpaydin and Kaynak 1998)")
-    source = Source("images", {"all": Rows(digits.images, digits.target)})
+    source = Source(Form.IMAGES, {"all": Rows(digits.images, digits.target)})
     run = likely.fit(source, out=output, overwrite=overwrite, seed=seed)
     show.fitted(run, json=False)
     if run.record.interrupted:

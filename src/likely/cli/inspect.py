@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from likely.cli.show import console, document, plain, say
+from likely.data.kinds import Kind
 from likely.errors import OutputError
 from likely.files import refuse_existing, write
 
@@ -123,8 +124,8 @@ def _span(column: Column, summary: Summary | None) -> str:
         return ", ".join(str(value).strip() for value in often[:MAX_VALUES]) + more
     if summary is not None and summary.span is not None:
         return "; ".join(text for text in (" .. ".join(summary.span), summary.often(MIN_OFTEN)) if text)
-    if column.low is not None and column.high is not None and column.kind != "date":
-        return f"{short(column.low)} {'or' if column.kind == 'binary' else '..'} {short(column.high)}"
+    if column.low is not None and column.high is not None and column.kind != Kind.DATE:
+        return f"{short(column.low)} {'or' if column.kind == Kind.BINARY else '..'} {short(column.high)}"
     return "" if summary is None else f"{summary.distinct} different"
 
 

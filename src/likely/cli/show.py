@@ -106,11 +106,11 @@ def _given(run: Run) -> str:
 
 def _example(column: Column) -> Any:
     """A value that a condition may be given."""
-    from likely.data import shown
+    from likely.data import Kind, shown
 
     if column.categories:
         return column.categories[0]
-    if column.kind == "date":
+    if column.kind == Kind.DATE:
         return shown(column, column.mean)
     return round(column.mean) if column.per_unit == 1 else f"{column.mean:.3g}"
 

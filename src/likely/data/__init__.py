@@ -2,7 +2,7 @@
 
 from likely.data.apart import beside_rows
 from likely.data.batch import Batch
-from likely.data.channels import Channels, channels_notice, demand_channels, inward, outward
+from likely.data.channels import channels_notice, demand_channels, inward, outward
 from likely.data.classes import with_classes
 from likely.data.conditions import Given, condition_values, span, with_labels
 from likely.data.dates import shown
@@ -11,14 +11,15 @@ from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows, ResidentRows
 from likely.data.equal import equal_sets, shared
 from likely.data.exposure import counted, with_exposure
-from likely.data.infer import infer_schema
+from likely.data.infer import SchemaOptions, infer_schema
+from likely.data.kinds import Binarize, Channels, Form, Kind
 from likely.data.limits import Limits, with_limits
 from likely.data.parting import ungrouped
 from likely.data.patterns import Patterns
 from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
-from likely.data.schema import Binarize, Column, Kind, Schema
-from likely.data.source import Form, Rows, RowStore, Source
+from likely.data.schema import Column, Schema
+from likely.data.source import Rows, RowStore, Source
 from likely.data.split import DividedRows, Division, Split, digest, divide
 from likely.data.uniform import cells_notice
 from likely.data.warp import Warp
@@ -42,6 +43,7 @@ __all__ = [
     "RowStore",
     "Rows",
     "Schema",
+    "SchemaOptions",
     "Source",
     "Split",
     "Warp",

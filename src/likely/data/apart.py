@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import missing_cells, numbers_of
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError, quoted
 
@@ -26,7 +27,7 @@ def beside_rows(source: Source, values: Any, name: str) -> Source:
         If the data are a table, or divided already, or there is not one number a row.
 
     """
-    if list(source.splits) != ["all"] or source.form == "table":
+    if list(source.splits) != ["all"] or source.form == Form.TABLE:
         raise ConfigError(f"values of {name} are for one array or tensor; of a table name the column")
     rows = source.splits["all"].read()
     numbers = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)

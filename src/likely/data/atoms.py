@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import missing_cells, numbers_of
+from likely.data.kinds import Kind
 from likely.data.knots import with_knots
 from likely.data.numeric import skewed
 from likely.data.schema import Column
@@ -38,7 +39,7 @@ def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, 
     least = max(MIN_ATOM_ROWS, MIN_ATOM_SHARE * len(frame))
     candidates: dict[int, np.ndarray] = {}
     for place, column in enumerate(columns):
-        if column.kind in ("real", "positive") and column.per_unit is None:
+        if column.kind in (Kind.REAL, Kind.POSITIVE) and column.per_unit is None:
             values, counts = np.unique(_numbers(column, frame.iloc[:, place]), return_counts=True)
             if (counts >= least).any():
                 candidates[place] = values[counts >= least]
@@ -77,7 +78,9 @@ def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
         positive = skewed(rest)
         above = ", the others above 0" if positive else ""
         reason = f"real numbers on no grid from {numbers.min():g} to {numbers.max():g}{above}"
-        column = replace(column, kind="positive" if positive else "real", reserve=1 / (len(numbers) + 1) * positive)
+        column = replace(
+            column, kind=Kind.POSITIVE if positive else Kind.REAL, reserve=1 / (len(numbers) + 1) * positive
+        )
     shown = ", ".join(f"{one:g} ({(numbers == one).mean():.1%})" for one in atoms[:MAX_SHOWN])
     more = f" and {len(atoms) - MAX_SHOWN} more" if len(atoms) > MAX_SHOWN else ""
     reason += f"; mass of its own at {shown}{more}"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 
+from likely.data.kinds import Channels, Form
 from likely.data.schema import Schema
-from likely.data.source import Form
 from likely.errors import ConfigError, quoted
 
-__all__ = ["Channels", "channels_notice", "channels_of", "demand_channels", "inward", "outward"]
+__all__ = ["channels_notice", "channels_of", "demand_channels", "inward", "outward"]
 
-Channels = Literal["first", "last"]
 USUAL = (1, 3, 4)  # numbers of channels: grey, colour, colour with transparency
 
 
@@ -29,7 +27,7 @@ def channels_of(shape: Sequence[int], form: Form, requested: Channels | None = N
         If it is requested of rows that have no channels, or first of picture files.
 
     """
-    if requested not in (None, "first", "last"):
+    if requested is not None and requested not in tuple(Channels):
         raise ConfigError(f"channels must be first or last, got {quoted(requested)}")
     if len(shape) != 3:
         if requested is not None:
@@ -38,16 +36,16 @@ def channels_of(shape: Sequence[int], form: Form, requested: Channels | None = N
                 f"{tuple(shape)}"
             )
         return None
-    if form == "images":
-        if requested == "first":
+    if form == Form.IMAGES:
+        if requested == Channels.FIRST:
             raise ConfigError("pictures that are read from files have their channels last; leave channels out")
-        return "last"
+        return Channels.LAST
     if requested is not None:
-        return requested
+        return Channels(requested)
     first, middle, last = shape
     front = first in USUAL and first < min(middle, last)
     back = last in USUAL or last < min(first, middle)
-    return None if front == back else "first" if front else "last"
+    return None if front == back else Channels.FIRST if front else Channels.LAST
 
 
 def channels_notice(schema: Schema, requested: Channels | None) -> tuple[str, ...]:
@@ -55,7 +53,7 @@ def channels_notice(schema: Schema, requested: Channels | None) -> tuple[str, ..
     if requested is not None or not schema.uniform or len(schema.event_shape) != 3:
         return ()
     given = schema.given_shape
-    if schema.channels == "first":
+    if schema.channels == Channels.FIRST:
         height, width, count = schema.event_shape
         return (
             f"rows of shape {given} were inferred as pictures {height} x {width} with {count} "
@@ -87,9 +85,9 @@ def demand_channels(schema: Schema, network: str | None) -> None:
 
 def inward(schema: Schema, array: np.ndarray) -> np.ndarray:
     """Rows as they were given -> channels last."""
-    return np.moveaxis(array, -3, -1) if schema.channels == "first" else array
+    return np.moveaxis(array, -3, -1) if schema.channels == Channels.FIRST else array
 
 
 def outward(schema: Schema, array: np.ndarray) -> np.ndarray:
     """Rows with channels last -> as they were given; in one piece."""
-    return np.ascontiguousarray(np.moveaxis(array, -1, -3)) if schema.channels == "first" else array
+    return np.ascontiguousarray(np.moveaxis(array, -1, -3)) if schema.channels == Channels.FIRST else array

@@ -6,17 +6,18 @@ import datetime
 import difflib
 import re
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from likely.data import dates
 from likely.data.cells import missing_cells, numbers_of
+from likely.data.kinds import LEFT_OUT, Kind
 from likely.data.knots import with_knots
 from likely.data.looks import Look, look_at
 from likely.data.numeric import numeric, requested_numeric
-from likely.data.schema import LEFT_OUT, REQUESTED, Column, Kind
+from likely.data.schema import REQUESTED, Column
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["MAX_CATEGORIES", "column_of"]
@@ -66,21 +67,21 @@ def column_of(
         If the values do not fit the kind that is wanted.
 
     """
-    known = get_args(Kind)
+    known = tuple(Kind)
     if wanted is not None and wanted not in known:
         near = difflib.get_close_matches(wanted, known, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; kinds: {', '.join(known)}"
+        hint = f"; did you mean '{near[0]}'?" if near else f"; kinds: {', '.join(known)}"
         raise ConfigError(f"column {name!r}: unknown kind {quoted(wanted)}{hint}")
     dtype, (missing, token) = str(values.dtype), missing_cells(values)
     count = int(missing.sum())
     look = look or look_at(name, values, wanted) or Look()
     beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token or look.token}
     if wanted in LEFT_OUT:
-        return Column(name, kind=wanted, reason=REQUESTED, **beside)
+        return Column(name, kind=Kind(wanted), reason=REQUESTED, **beside)
     if count == len(values):
         if wanted is not None:
             raise ConfigError(f"column {name!r} has no values at all, so it cannot be {wanted}")
-        return Column(name, kind="ignore", reason="no training row has a value", **beside)
+        return Column(name, kind=Kind.IGNORE, reason="no training row has a value", **beside)
     present = values[~missing] if count else values
     if wanted is None:
         identifier = _identifier(name, present) if named and not count else None
@@ -109,9 +110,9 @@ def _identifier(name: str, values: pd.Series) -> Column | None:
         return None
     numbers = values.to_numpy()
     if numbers[0] >= 0 and numbers[-1] < 1.5 * len(numbers) + 10 and (numbers[1:] > numbers[:-1]).all():
-        return Column(name, "", "identifier", "rising row numbers, which say nothing of a row")
+        return Column(name, "", Kind.IDENTIFIER, "rising row numbers, which say nothing of a row")
     if NAMED_ID.fullmatch(name.lower() if name.isupper() else name) and values.is_unique:
-        return Column(name, "", "identifier", "different in every row, and named like an identifier")
+        return Column(name, "", Kind.IDENTIFIER, "different in every row, and named like an identifier")
     return None
 
 
@@ -141,12 +142,12 @@ def _inferred(name: str, values: pd.Series, look: Look) -> Column:
 
 def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column | None:
     """The column as the kind it was requested to be; `None` where its values do not fit it."""
-    if wanted == "constant" and values.nunique() > 1:
+    if wanted == Kind.CONSTANT and values.nunique() > 1:
         return None
     form = _form(values, look)
-    if wanted == "date":
+    if wanted == Kind.DATE:
         return replace(_dates(name, values, form), reason=REQUESTED) if form is not None else None
-    coded = wanted in ("categorical", "ordered", "constant")
+    coded = wanted in (Kind.CATEGORICAL, Kind.ORDERED, Kind.CONSTANT)
     if form in ("", "date"):
         return _coded_dates(name, values, wanted, form) if coded else None
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -157,7 +158,7 @@ def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column 
         return None if answer is None else replace(answer, inner=str(inner.dtype))
     if not _plain(values):
         _refuse_objects(name, values)
-        if wanted == "ordered":
+        if wanted == Kind.ORDERED:
             raise ConfigError(
                 f"column {name!r} cannot be ordered: its strings do not say how; make it an ordered pandas categorical"
             )
@@ -207,8 +208,10 @@ def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
     missing = missing_cells(pd.Series(values.cat.categories))[0]
     kept = values.cat.categories[~missing]
     _refuse_objects(name, pd.Series(kept))
-    kind: Any = wanted or ("ordered" if values.cat.ordered else "constant" if len(kept) == 1 else "categorical")
-    reason = f"{len(kept)} different categories" + (", in order" if kind == "ordered" else "")
+    kind: Any = wanted or (
+        Kind.ORDERED if values.cat.ordered else Kind.CONSTANT if len(kept) == 1 else Kind.CATEGORICAL
+    )
+    reason = f"{len(kept)} different categories" + (", in order" if kind == Kind.ORDERED else "")
     return Column(
         name,
         "category",
@@ -222,7 +225,7 @@ def _categories(name: str, values: pd.Series, wanted: str | None) -> Column:
 
 def _codes(name: str, distinct: list[Any], rows: int, wanted: str | None) -> Column:
     distinct = sorted(distinct, key=lambda value: (str(type(value)), value))
-    kind: Any = wanted or ("constant" if len(distinct) == 1 else "categorical")
+    kind = Kind(wanted) if wanted else Kind.CONSTANT if len(distinct) == 1 else Kind.CATEGORICAL
     reason = f"always {quoted(distinct[0])}" if len(distinct) == 1 else f"{len(distinct)} different strings"
     return Column(
         name,
@@ -242,8 +245,8 @@ def _left_out(name: str, values: pd.Series) -> Column | None:
         return None
     words = sum(len(text.split()) for text in distinct) / len(distinct)
     length = sum(map(len, distinct)) / len(distinct)
-    kind: Any = "text" if words >= MIN_TEXT_WORDS or length >= MIN_TEXT_LENGTH else "identifier"
-    what = f"free text, {words:.0f} words on average" if kind == "text" else "an identifier"
+    kind = Kind.TEXT if words >= MIN_TEXT_WORDS or length >= MIN_TEXT_LENGTH else Kind.IDENTIFIER
+    what = f"free text, {words:.0f} words on average" if kind == Kind.TEXT else "an identifier"
     return Column(name, "", kind, f"{len(distinct)} different strings in {rows} rows: {what}")
 
 

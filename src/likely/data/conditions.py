@@ -12,6 +12,7 @@ import pandas as pd
 
 from likely.data.dates import shown
 from likely.data.dtypes import is_duration, seconds
+from likely.data.kinds import Form
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError, quoted
@@ -44,7 +45,7 @@ def within(column: Column) -> str:
 def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
     """What is given, and the labels that came beside the rows where they are a condition that is not; no weights."""
     values = {} if given is None else {str(name): given[name] for name in given}
-    if schema.form != "table" and schema.weight is not None:
+    if schema.form != Form.TABLE and schema.weight is not None:
         values.pop(schema.weight, None)
     for column in schema.beside:
         labels = rows.labels_named(column.name)

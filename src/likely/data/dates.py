@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.date_formats import ZONED, parsed, written
+from likely.data.kinds import Kind
 from likely.data.knots import with_knots
 from likely.data.schema import Column
 from likely.errors import DataError
@@ -66,7 +67,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
     column = Column(
         name,
         dtype,
-        "date",
+        Kind.DATE,
         reason,
         mean=float(numbers.mean()),
         scale=float(numbers.std()),
@@ -181,7 +182,7 @@ def from_iso(column: Column, texts: np.ndarray) -> pd.Series:
 
 def shown(column: Column, number: float) -> str:
     """A number of a column as people read it, and may give it: dates as they are written, other numbers short."""
-    if column.kind != "date":
+    if column.kind != Kind.DATE:
         return f"{number:g}" if column.per_unit is None else f"{number:.10g}"
     if column.format not in (None, "date") or _zoned(column.dtype):
         date = decode(column, np.array([number])).iloc[0]

@@ -12,6 +12,7 @@ from torch import Tensor
 from likely.data import dates
 from likely.data.channels import outward
 from likely.data.encode import on_grid
+from likely.data.kinds import Form, Kind
 from likely.data.schema import Column, Schema
 
 __all__ = ["decode"]
@@ -51,7 +52,7 @@ def decode(
         given = covariates.detach().cpu().numpy()
         free = [replace(c, per_unit=None) for c in schema.conditions]  # a number that is given lies on no grid
         columns |= {c.name: _decode_column(c, given[:, i], None) for i, c in enumerate(free)}
-    if schema.form == "table":
+    if schema.form == Form.TABLE:
         return pd.DataFrame({c.name: columns[c.name] for c in schema.columns if c.name in columns})
     nothing = pd.Series(np.full(len(array), np.nan))
     columns |= {c.name: nothing for c in schema.columns if c.left_out}
@@ -62,7 +63,7 @@ def decode(
 def _decode_array(schema: Schema, array: np.ndarray) -> np.ndarray:
     column = schema.columns[0]
     dtype = np.dtype(np.uint8 if schema.binarize else column.dtype)
-    if column.kind == "binary" and not schema.binarize and (column.low, column.high) != (0, 1):
+    if column.kind == Kind.BINARY and not schema.binarize and (column.low, column.high) != (0, 1):
         share = array.astype(np.float64)
         array = (column.low or 0.0) * (1 - share) + (column.high or 0.0) * share
     if dtype.kind in "iub" and not (array == np.round(array)).all():
@@ -81,7 +82,7 @@ def _decode_column(column: Column, values: np.ndarray, observed: np.ndarray | No
     if column.coded:
         missing = missing | (values < 0)
         decoded = _decode_codes(column, np.where(missing, -1, values).astype(np.int64))
-    elif column.kind == "date":
+    elif column.kind == Kind.DATE:
         decoded = dates.decode(column, values)
     else:
         rounded = values if column.per_unit is None else on_grid(column.per_unit, values)
@@ -99,7 +100,7 @@ def _decode_codes(column: Column, codes: np.ndarray) -> pd.Series:
     """Categories; anything stands where the code is −1."""
     if column.dtype == "category":
         known = pd.Index(list(column.categories), dtype=column.inner)
-        return pd.Series(pd.Categorical.from_codes(codes, categories=known, ordered=column.kind == "ordered"))
+        return pd.Series(pd.Categorical.from_codes(codes, categories=known, ordered=column.kind == Kind.ORDERED))
     categories = np.array(column.categories, dtype=object)[codes]
     is_date = column.format is not None or pd.api.types.is_datetime64_any_dtype(_dtype(column.dtype))
     return dates.from_iso(column, categories) if is_date else pd.Series(categories).astype(_dtype(column.dtype))

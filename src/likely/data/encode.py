@@ -15,6 +15,7 @@ from likely.data.cells import missing_cells, numbers_of
 from likely.data.channels import inward
 from likely.data.conditions import Given, series, span, within
 from likely.data.encoded import EncodedRows, ResidentRows
+from likely.data.kinds import Kind
 from likely.data.numeric import MAX_INTEGER
 from likely.data.schema import Column, Schema
 from likely.errors import DataError, quoted
@@ -138,9 +139,9 @@ def fill(column: Column) -> float:
     """What an unobserved cell holds."""
     if column.coded:
         return -1.0
-    if column.kind == "binary":
+    if column.kind == Kind.BINARY:
         return 0.0
-    if column.kind == "listed":
+    if column.kind == Kind.LISTED:
         return float(min(column.categories, key=lambda number: abs(number - column.mean)))
     mean = column.mean if column.per_unit is None else float(on_grid(column.per_unit, np.float64(column.mean)))
     return min(max(mean, column.low or 0.0), column.high or 0.0) if column.low is not None else mean
@@ -158,7 +159,7 @@ def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Te
             where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
             raise DataError(f"cell {where} is infinite; expected a number, or NaN where nothing is known")
         observed = torch.from_numpy(_owned(inward(schema, ~np.isnan(array))))
-        empty = column.low if column.kind == "binary" else fill(column)
+        empty = column.low if column.kind == Kind.BINARY else fill(column)
         array = np.where(np.isnan(array), array.dtype.type(empty), array)
     numbers = _numbers_of_array(schema, column, inward(schema, array), spare=spare)
     return torch.from_numpy(_owned(numbers)), observed
@@ -179,7 +180,7 @@ def _other_shape(schema: Schema, rows: tuple[int, ...]) -> DataError:
 
 
 def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spare: bool) -> np.ndarray:
-    if column.kind == "binary" and not schema.binarize:
+    if column.kind == Kind.BINARY and not schema.binarize:
         reused = spare and array.dtype.itemsize == 1 and array.flags.c_contiguous and array.flags.writeable
         return _two_valued(column, array, array.view(np.uint8) if reused else np.empty(array.shape, np.uint8))
     if schema.binarize and column.high != 1 and array.size and array.max() <= 1 and np.isin(array, (0, 1)).all():
@@ -218,10 +219,13 @@ def _two_valued(column: Column, array: np.ndarray, codes: np.ndarray) -> np.ndar
 
 def is_byte(column: Column) -> bool:
     """Whether cells of an array are kept as bytes: two values, or whole numbers from 0 to at most 255."""
-    if column.kind == "binary" and column.per_unit == 1:
+    if column.kind == Kind.BINARY and column.per_unit == 1:
         return column.high is not None and column.high <= MAX_BYTE
     return (
-        column.kind == "levels" and column.per_unit == 1 and (column.low or 0) >= 0 and (column.high or 0) <= MAX_BYTE
+        column.kind == Kind.LEVELS
+        and column.per_unit == 1
+        and (column.low or 0) >= 0
+        and (column.high or 0) <= MAX_BYTE
     )
 
 
@@ -300,7 +304,7 @@ def _check_declared(column: Column, numbers: np.ndarray, values: pd.Series) -> N
     beyond = (cells < low) | (cells > high)
     if beyond.any():
         place = int(beyond.argmax())
-        value = dates.shown(column, numbers[place]) if column.kind == "date" else f"{numbers[place]:.10g}"
+        value = dates.shown(column, numbers[place]) if column.kind == Kind.DATE else f"{numbers[place]:.10g}"
         raise DataError(
             f"column {column.name!r}: row {values.index[place]} holds {value}, beyond its declared limits: "
             f"{within(column)}"
@@ -337,7 +341,7 @@ def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
         return codes
     numbers = _at_limits(column, _numbers(column, values), values)
     _check_declared(column, numbers, values)
-    if column.kind == "listed":
+    if column.kind == Kind.LISTED:
         return _listed(column, numbers)
     if column.per_unit is None:
         return on_atoms(column, numbers)
@@ -368,11 +372,11 @@ def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
 
 def _numbers(column: Column, values: pd.Series) -> np.ndarray:
     """Finite numbers, within the hard limits."""
-    numbers = dates.encode(column, values) if column.kind == "date" else numbers_of(values, column.written)
+    numbers = dates.encode(column, values) if column.kind == Kind.DATE else numbers_of(values, column.written)
     if not np.isfinite(numbers).all():
         place = int((~np.isfinite(numbers)).argmax())
         value, row = values.tolist()[place], values.index[place]
-        needed = "not a finite number" if column.kind != "date" else f"no date such as {dates.shown(column, 0)}"
+        needed = "not a finite number" if column.kind != Kind.DATE else f"no date such as {dates.shown(column, 0)}"
         raise DataError(f"column {column.name!r}, row {row}: {quoted(value)} is {needed}")
     if pd.api.types.is_integer_dtype(values.dtype) and len(values):
         largest = max(int(values.min()), int(values.max()), key=abs)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from likely.data.batch import Batch
+from likely.data.kinds import Binarize
 from likely.data.noise import Stream, row_keys, uniform
-from likely.data.schema import Binarize
 
 __all__ = ["EncodedRows", "ResidentRows"]
 
@@ -192,7 +192,7 @@ class ResidentRows(EncodedRows):
         if self.binarize is None:
             return self
         high = self.high or 1.0
-        if self.binarize == "threshold":
+        if self.binarize == Binarize.THRESHOLD:
             return replace(self, _values=(self._values >= high / 2).to(torch.uint8), binarize=None)
         parts = []
         for chunk in self._values.split(max(1, CHUNK_CELLS // max(1, self.row_size))):
@@ -202,7 +202,7 @@ class ResidentRows(EncodedRows):
 
     def training_batch(self, index: Tensor, generator: torch.Generator | None = None) -> Batch:
         values = self._values.index_select(0, index)
-        if self.binarize == "dynamic":
+        if self.binarize == Binarize.DYNAMIC:
             draws = torch.rand(values.shape, generator=generator, device=values.device)
             values = draws.mul_(self.high or 1.0) < values
         return replace(self._beside(_floating(values), index), rows=index)

@@ -18,6 +18,7 @@ import pandas as pd
 from likely.data import dates
 from likely.data.conditions import span
 from likely.data.dtypes import is_duration, seconds
+from likely.data.kinds import Kind
 from likely.data.schema import Column, Schema
 from likely.errors import ConfigError, quoted
 
@@ -122,9 +123,9 @@ def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
     if column.left_out:
         raise ConfigError(f"column {column.name!r} is left out of the model ({column.reason})")
     place = [one.name for one in schema.modelled].index(column.name)
-    if column.coded or column.kind == "binary":
+    if column.coded or column.kind == Kind.BINARY:
         return Event(place, _codes(column, operator, value))
-    if column.kind == "listed":
+    if column.kind == Kind.LISTED:
         return Event(place, numbers=_listed(column, operator, value))
     if operator == "!=":
         raise ConfigError(f"column {column.name!r} holds numbers: take <, <=, =, >= or > ")
@@ -146,10 +147,10 @@ def _support(column: Column) -> tuple[float, float]:
     """Where the column's distribution has its mass, but for what is kept for values never met."""
     if column.limits is not None:
         return _before(column, column.limits[0]), column.limits[1]
-    if column.kind == "levels" or column.hard:
+    if column.kind == Kind.LEVELS or column.hard:
         return float(column.low or 0), float(column.high or 0)
-    if column.kind in ("count", "positive") and column.reserve:
-        first = 0.0 if column.kind == "count" else column.step or min((0.0, *column.atoms))
+    if column.kind in (Kind.COUNT, Kind.POSITIVE) and column.reserve:
+        first = 0.0 if column.kind == Kind.COUNT else column.step or min((0.0, *column.atoms))
         return _before(column, first), math.inf
     return -math.inf, math.inf
 
@@ -215,7 +216,7 @@ def number_of(column: Column, value: Any) -> float:
         If it is none.
 
     """
-    if column.kind == "date":
+    if column.kind == Kind.DATE:
         numbers = _of_date(column, value)
         if np.isfinite(numbers).all():
             return float(numbers[0])
@@ -254,14 +255,14 @@ def _codes(column: Column, operator: str, value: str) -> tuple[int, ...]:
     whole = names.index(value.strip()) if value.strip() in names else None
     values = [value.strip()] if whole is not None else [part.strip() for part in value.split(OR)]
     for one in values:
-        if one not in names and not (one.lower() in ("true", "false") and column.kind == "binary"):
+        if one not in names and not (one.lower() in ("true", "false") and column.kind == Kind.BINARY):
             near = difflib.get_close_matches(one, names, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"it has {span(column)}"
             raise ConfigError(f"column {column.name!r} has no category {quoted(one)}; {hint}")
     codes = [names.index(one) if one in names else int(one.lower() == "true") for one in values]
     if operator in ("=", "!="):
         inside = [code for code in range(len(names)) if (code in codes) == (operator == "=")]
-    elif column.kind == "ordered" and len(codes) == 1:
+    elif column.kind == Kind.ORDERED and len(codes) == 1:
         wanted = {">": codes[0] + 1, ">=": codes[0]}.get(operator)
         inside = list(range(wanted, len(names)) if wanted is not None else range(codes[0] + (operator == "<=")))
     else:

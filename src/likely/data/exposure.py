@@ -10,6 +10,7 @@ import pandas as pd
 
 from likely.data.apart import came_beside, place_of, positive
 from likely.data.columns import column_of
+from likely.data.kinds import Kind
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError
@@ -52,7 +53,7 @@ def with_exposure(schema: Schema, rows: Rows, name: str, requested: Collection[s
     if not schema.uniform:
         exposed = replace(exposed, event_shape=(len(exposed.modelled),))
     cells = exposed.columns[0]
-    if schema.uniform and (cells.hard or cells.kind == "binary" or cells.per_unit != 1 or (cells.low or 0) < 0):
+    if schema.uniform and (cells.hard or cells.kind == Kind.BINARY or cells.per_unit != 1 or (cells.low or 0) < 0):
         raise ConfigError(f"an exposure is for counts 0, 1, 2, ...; the cells are {cells.kind} ({cells.reason})")
     if not exposed.exposed:
         whole = [column.name for column in exposed.modelled if _whole(column)]
@@ -77,7 +78,7 @@ def _some(names: list[str]) -> str:
 
 def _whole(column: Column) -> bool:
     """Integers from 0 on."""
-    return column.numeric and column.kind != "date" and column.per_unit == 1 and (column.low or 0) >= 0
+    return column.numeric and column.kind != Kind.DATE and column.per_unit == 1 and (column.low or 0) >= 0
 
 
 def _beside(schema: Schema, rows: Rows, name: str, requested: Collection[str]) -> tuple[Column, ...]:
@@ -93,7 +94,7 @@ def _beside(schema: Schema, rows: Rows, name: str, requested: Collection[str]) -
 
 def _count(column: Column, place: int, rows: Rows, requested: Collection[str]) -> Column:
     """The column of an array as counts, where it can be."""
-    if column.name in requested or column.condition or column.kind == "count":
+    if column.name in requested or column.condition or column.kind == Kind.COUNT:
         return column
     values = pd.Series(np.asarray(rows.values)[:, place])
     try:
@@ -120,7 +121,7 @@ def _column(name: str, values: pd.Series) -> Column:
     return Column(
         name,
         str(values.dtype),
-        "positive",
+        Kind.POSITIVE,
         "the exposure: counts are in proportion to it",
         mean=float(numbers.mean()),
         scale=float(numbers.std()) or 1.0,

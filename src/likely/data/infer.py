@@ -4,42 +4,31 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from likely.data.atoms import with_atoms
 from likely.data.cells import missing_cells
-from likely.data.channels import Channels, channels_of
+from likely.data.channels import channels_of
 from likely.data.columns import MAX_CATEGORIES, column_of
+from likely.data.kinds import Binarize, Channels, Form, Kind
 from likely.data.looks import Look, look
-from likely.data.schema import LABEL, Binarize, Column, Schema
-from likely.data.source import Form, Rows, Source
+from likely.data.schema import LABEL, Column, Schema
+from likely.data.source import Rows, Source
 from likely.data.uniform import NAME, cells_of, is_uniform
 from likely.errors import ConfigError, DataError, quoted
 
-__all__ = ["infer_schema"]
+__all__ = ["SchemaOptions", "infer_schema"]
 
 
-def infer_schema(
-    rows: Rows,
-    form: Form,
-    *,
-    kinds: Mapping[str, str] | None = None,
-    conditions: Sequence[str] = (),
-    binarize: Binarize | None = None,
-    resize: tuple[int, int] | None = None,
-    background: tuple[int, int, int] | None = None,
-    looks: Mapping[str, Look] | None = None,
-    channels: Channels | None = None,
-) -> Schema:
-    """Infer the form of x from the training rows.
+@dataclass(frozen=True)
+class SchemaOptions:
+    """What the user, or the reader, says of the form of x.
 
-    Parameters
+    Attributes
     ----------
-    rows, form
-        The training rows as they came, and the form of their source.
     kinds
         Column name -> kind, where the user knows better; `x` for all cells of an array (`uniform.cells_of`).
     conditions
@@ -50,9 +39,30 @@ def infer_schema(
     resize, background
         Kept in the schema, so that later pictures are scaled and laid on it alike.
     looks
-        How each column is read, where all rows were looked at (`looks.look`); else these rows are.
+        How each column is read, where all rows were looked at (`looks.look`); else the training rows are.
     channels
         Which axis of pictures in an array holds channels, `first` or `last`, where the sizes do not say it.
+
+    """
+
+    kinds: Mapping[str, str] | None = None
+    conditions: Sequence[str] = ()
+    binarize: Binarize | None = None
+    resize: tuple[int, int] | None = None
+    background: tuple[int, int, int] | None = None
+    looks: Mapping[str, Look] | None = None
+    channels: Channels | None = None
+
+
+def infer_schema(rows: Rows, form: Form, options: SchemaOptions = SchemaOptions()) -> Schema:
+    """The form of x, inferred from the training rows.
+
+    Parameters
+    ----------
+    rows, form
+        The training rows as they came, and the form of their source.
+    options
+        What is said of x: what is requested is not inferred.
 
     Raises
     ------
@@ -64,13 +74,14 @@ def infer_schema(
     """
     if len(rows) < 2:
         raise DataError(f"a distribution cannot be learned from {len(rows)} row(s); give at least two training rows")
-    kinds, conditions = dict(kinds or {}), list(conditions)
+    kinds, conditions = dict(options.kinds or {}), list(options.conditions)
+    binarize, channels = options.binarize, options.channels
     if isinstance(rows.values, pd.DataFrame):
         if binarize:
             raise ConfigError("binarize is for arrays and images; the data is a table")
         if channels:
             raise ConfigError("channels is for arrays of pictures; the data is a table")
-        looks = look(Source("table", {"all": rows}), kinds) if looks is None else looks
+        looks = look(Source(Form.TABLE, {"all": rows}), kinds) if options.looks is None else options.looks
         return _table(rows, rows.values, kinds, conditions, looks)
     array = np.asarray(rows.values)
     beside = [name for name in conditions if name == LABEL or name in rows.label_names]
@@ -80,7 +91,7 @@ def infer_schema(
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         if both := next((name for name in beside if name in frame), None):
             raise ConfigError(f"{both!r} is the name of labels and of a column of the array; give the labels another")
-        schema = _table(rows, frame, kinds, conditions, look(Source("table", {"all": Rows(frame)}), kinds))
+        schema = _table(rows, frame, kinds, conditions, look(Source(Form.TABLE, {"all": Rows(frame)}), kinds))
         if binarize:
             raise ConfigError("binarize needs cells of one kind; these columns differ in kind or range")
         return replace(schema, form=form, columns=(*schema.columns, *labels))
@@ -95,13 +106,13 @@ def infer_schema(
     first, *others = array.shape[1:]
     return Schema(
         form,
-        (*others, first) if axis == "first" else array.shape[1:],
+        (*others, first) if axis == Channels.FIRST else array.shape[1:],
         (column, *labels),
         len(array),
         uniform=True,
         binarize=binarize,
-        resize=resize,
-        background=background,
+        resize=options.resize,
+        background=options.background,
         channels=axis,
     )
 
@@ -118,9 +129,9 @@ def _cells(array: np.ndarray, form: Form, kinds: Mapping[str, str], binarize: Bi
     column = cells_of(array, form, kinds.get(NAME))
     if not binarize:
         return column
-    if column.kind == "binary" and (column.low, column.high) == (0, 1):
+    if column.kind == Kind.BINARY and (column.low, column.high) == (0, 1):
         raise ConfigError(f"binarize={binarize}: the data is 0/1 already")
-    return _binarized(cells_of(array, form, "levels") if column.kind == "binary" else column, binarize)
+    return _binarized(cells_of(array, form, Kind.LEVELS) if column.kind == Kind.BINARY else column, binarize)
 
 
 def _binarized(column: Column, how: Binarize) -> Column:
@@ -129,7 +140,7 @@ def _binarized(column: Column, how: Binarize) -> Column:
     high = max(column.high, 1.0)
     return replace(
         column,
-        kind="binary",
+        kind=Kind.BINARY,
         reason=f"levels 0 to {high:g}, made 0/1 ({how})",
         mean=column.mean / high,
         scale=0.5,
@@ -161,13 +172,13 @@ def _table(
     count = sum(not column.left_out and not column.condition for column in columns)
     if count == 0:
         raise DataError("no column is left to model")
-    return Schema("table", (count,), columns, len(frame), uniform=False)
+    return Schema(Form.TABLE, (count,), columns, len(frame), uniform=False)
 
 
 def _condition(
     name: str, values: pd.Series, wanted: str | None, *, named: bool = True, look: Look | None = None
 ) -> Column:
-    if wanted == "ignore":
+    if wanted == Kind.IGNORE:
         raise ConfigError(f"column {name!r} cannot be ignored and be a condition; choose one")
     missing = int(missing_cells(values)[0].sum())
     if missing:
@@ -197,5 +208,5 @@ def _labels(rows: Rows, name: str, wanted: str | None) -> Column:
         values = values.mask(values == "")  # a picture that lies in no class folder
     many = values.nunique() > min(MAX_CATEGORIES, max(50, len(values) // 2))
     classes = wanted is None and pd.api.types.is_integer_dtype(values.dtype) and not many
-    column = _condition(name, values, "categorical" if classes else wanted, named=False)
+    column = _condition(name, values, Kind.CATEGORICAL if classes else wanted, named=False)
     return replace(column, reason=f"{len(column.categories)} classes") if classes else column

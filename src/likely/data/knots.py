@@ -8,7 +8,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from likely.data.schema import Column, Kind
+from likely.data.kinds import Kind
+from likely.data.schema import Column
 
 __all__ = ["Knots", "listed_knots", "spikes", "warp_knots", "with_knots"]
 
@@ -33,11 +34,11 @@ def with_knots(column: Column, numbers: np.ndarray) -> Column:
     """
     if not column.numeric:
         return column
-    if column.kind == "listed":
+    if column.kind == Kind.LISTED:
         return replace(column, knots=listed_knots(numbers))
     if column.per_unit is None:
         return replace(column, knots=warp_knots(numbers[~np.isin(numbers, column.atoms)], None, column.kind))
-    held = np.empty(0) if column.kind == "date" else _standing_out(numbers, column.per_unit)
+    held = np.empty(0) if column.kind == Kind.DATE else _standing_out(numbers, column.per_unit)
     rest = numbers[~np.isin(np.round(numbers * column.per_unit), np.round(held * column.per_unit))]
     if len(np.unique(rest)) < 2:
         held, rest = np.empty(0), numbers
@@ -114,7 +115,7 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
     Both coordinates strictly rising, x in data units; none for reals that are all the same, or within 1e-300.
 
     """
-    rows = _Values.of(np.asarray(numbers, dtype=np.float64), per_unit, kind == "positive")
+    rows = _Values.of(np.asarray(numbers, dtype=np.float64), per_unit, kind == Kind.POSITIVE)
     places = rows.places()
     if len(places) < 2:
         return ()

@@ -14,8 +14,9 @@ import pandas as pd
 from likely.data.conditions import within
 from likely.data.encode import encode
 from likely.data.events import number_of
+from likely.data.kinds import NUMERIC, Form, Kind
 from likely.data.knots import MIN_POSITIVE, with_knots
-from likely.data.schema import NUMERIC, REQUESTED, Column, Schema
+from likely.data.schema import REQUESTED, Column, Schema
 from likely.data.uniform import NAME
 from likely.errors import ConfigError, quoted
 
@@ -66,7 +67,7 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
         encode(replace(limited, columns=(columns[0],)), rows)
     elif bound:
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=names[: rows.shape[1]])
-        encoded = encode(Schema("table", (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
+        encoded = encode(Schema(Form.TABLE, (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
         kinds = {column.name: column.kind for column in schema.columns}
         numbers = {column.name: encoded.column(i).numpy() for i, column in enumerate(bound)}
         moved = [with_knots(c, numbers[c.name]) if c.name in pairs and c.kind != kinds[c.name] else c for c in columns]
@@ -79,7 +80,7 @@ def _limited(column: Column, limits: Any, *, cells: bool) -> Column:
     if column.condition:
         raise ConfigError(f"{what} is a condition, given and not modelled: it has no limits")
     if column.kind not in NUMERIC:
-        other = ", or --column x=levels first" if cells and column.kind == "binary" else ""
+        other = ", or --column x=levels first" if cells and column.kind == Kind.BINARY else ""
         raise ConfigError(f"{what} is {column.kind} ({column.reason}): limits are for numbers and dates{other}")
     low, high = _on_grid(column, *_pair(column, limits))
     if math.isinf(low) and math.isinf(high):
@@ -89,7 +90,7 @@ def _limited(column: Column, limits: Any, *, cells: bool) -> Column:
     if not cells:
         bound = replace(_reaching(column, low), limits=(low, high))
         return replace(bound, reason=f"{column.reason}; {within(bound)} by declaration")
-    if column.kind != "levels" or math.isinf(high - low):
+    if column.kind != Kind.LEVELS or math.isinf(high - low):
         raise ConfigError(
             f"limits of an array are both ends of its levels, such as 0:255; got {_in_words(limits)} for cells of the "
             f"kind {column.kind} ({column.reason})"
@@ -100,9 +101,9 @@ def _limited(column: Column, limits: Any, *, cells: bool) -> Column:
 
 def _reaching(column: Column, low: float) -> Column:
     """A kind whose support has all that is allowed: of counts and positive numbers what is below their own end too."""
-    if column.kind not in ("count", "positive") or low >= (0 if column.kind == "count" else MIN_POSITIVE):
+    if column.kind not in (Kind.COUNT, Kind.POSITIVE) or low >= (0 if column.kind == Kind.COUNT else MIN_POSITIVE):
         return column
-    return replace(column, kind="real" if column.per_unit is None else "grid")
+    return replace(column, kind=Kind.REAL if column.per_unit is None else Kind.GRID)
 
 
 def _pair(column: Column, limits: Any) -> tuple[float, float]:

@@ -16,7 +16,7 @@ import pandas as pd
 from likely.data import date_formats
 from likely.data import written as numbers
 from likely.data.cells import missing_cells, numbers_of
-from likely.data.schema import CODED, LEFT_OUT
+from likely.data.kinds import CODED, LEFT_OUT, Kind
 from likely.data.source import Source
 from likely.data.written import Written
 from likely.errors import ConfigError, DataError, quoted
@@ -101,8 +101,8 @@ def look_at(
     name: str, values: pd.Series, wanted: str | None = None, *, decimal: str | None = None, form: str | None = None
 ) -> Look | None:
     """Look at one column; `None` where its type says all. Arguments and errors are those of `look`."""
-    if form is not None and (not _texts(values) or wanted not in (None, "date")):
-        other = f"it is requested as {wanted}" if wanted not in (None, "date") else f"its type is {values.dtype}"
+    if form is not None and (not _texts(values) or wanted not in (None, Kind.DATE)):
+        other = f"it is requested as {wanted}" if wanted not in (None, Kind.DATE) else f"its type is {values.dtype}"
         raise ConfigError(f"column {name!r} has no dates to be read by {quoted(form)}: {other}; expected texts")
     if wanted in LEFT_OUT or wanted in CODED:
         return None
@@ -155,13 +155,13 @@ def _requested_dates(name: str, present: pd.Series, form: str) -> Look:
 def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> Look:
     codes, distinct = pd.factorize(present)
     counts, texts = np.bincount(codes), distinct.tolist()
-    days = date_formats.best(texts, counts) if wanted in (None, "date") else []
+    days = date_formats.best(texts, counts) if wanted in (None, Kind.DATE) else []
     if days and all(fits.all() for _, fits in days):
         if len(days) == 1:
             return Look(format=days[0][0])
         forms = " or ".join(form for form, _ in days)
         return Look(hint=f"they could be dates written {forms}: --date-format {name}={days[0][0]} chooses")
-    ways = [] if wanted == "date" else numbers.best(texts, counts, decimal)
+    ways = [] if wanted == Kind.DATE else numbers.best(texts, counts, decimal)
     whole = [way for way, read in ways if not np.isnan(read).any()]
     if len(whole) > 1:
         marks = " or ".join(f"--decimal {way.decimal}" for way in whole)

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely.data.kinds import Kind
 from likely.data.resolution import resolutions, resolutions_in_words
-from likely.data.schema import REQUESTED, Column, Kind
+from likely.data.schema import REQUESTED, Column
 from likely.errors import DataError
 
 __all__ = [
@@ -66,7 +67,7 @@ def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
         return zero_one(name, dtype, numbers, "only 0 and 1")
     if len(distinct) == 1 or few == {0.0, 1.0}:
         values_held = tuple(sorted(values.drop_duplicates().tolist()))
-        kind: Kind = "categorical" if len(values_held) == 2 else "constant"
+        kind: Kind = Kind.CATEGORICAL if len(values_held) == 2 else Kind.CONSTANT
         reason = "only 0 and 1" if len(values_held) == 2 else f"always {values_held[0]}"
         return Column(name, dtype, kind, reason, categories=values_held, reserve=1 / (len(numbers) + 1))
     low, high = float(numbers.min()), float(numbers.max())
@@ -85,14 +86,14 @@ def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
     common["resolutions"] = resolutions(numbers, grid)
     coarse = resolutions_in_words(grid, common["resolutions"])
     if grid == 1 and (reason := _counts(numbers, low, high)):
-        return Column(name, dtype, "count", reason + coarse, reserve=1 / (len(numbers) + 1), **common)
+        return Column(name, dtype, Kind.COUNT, reason + coarse, reserve=1 / (len(numbers) + 1), **common)
     if grid == 1 and high - low < MAX_LEVELS:
         reason = f"{recorded} from {low:.10g} to {high:.10g}{coarse}"
-        return Column(name, dtype, "levels", reason, reserve=1 / (len(numbers) + 1), **common)
+        return Column(name, dtype, Kind.LEVELS, reason, reserve=1 / (len(numbers) + 1), **common)
     if skewed(numbers):
         reason = f"{recorded} above 0, from {low:g} to {high:g}{coarse}"
-        return Column(name, dtype, "positive", reason, reserve=1 / (len(numbers) + 1), **common)
-    return Column(name, dtype, "real" if grid is None else "grid", recorded + coarse, **common)
+        return Column(name, dtype, Kind.POSITIVE, reason, reserve=1 / (len(numbers) + 1), **common)
+    return Column(name, dtype, Kind.REAL if grid is None else Kind.GRID, recorded + coarse, **common)
 
 
 def listed(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
@@ -102,7 +103,7 @@ def listed(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
     return Column(
         name,
         dtype,
-        "listed",
+        Kind.LISTED,
         reason,
         low=float(distinct[0]),
         high=float(distinct[-1]),
@@ -172,7 +173,7 @@ def _skewness(low: float, middle: float, high: float) -> float:
 
 def zero_one(name: str, dtype: str, numbers: np.ndarray, reason: str) -> Column:
     """A column in which any value but 0 and 1 is an error."""
-    return Column(name, dtype, "binary", reason, low=0.0, high=1.0, per_unit=1, hard=True, **moments(numbers))
+    return Column(name, dtype, Kind.BINARY, reason, low=0.0, high=1.0, per_unit=1, hard=True, **moments(numbers))
 
 
 def per_unit(numbers: np.ndarray, dtype: Any, candidates: tuple[int, ...] = DECIMAL) -> int | None:
@@ -231,20 +232,20 @@ def requested_numeric(name: str, values: pd.Series, wanted: str) -> Column | Non
     low, high = float(numbers.min()), float(numbers.max())
     common: dict[str, Any] = {"low": low, "high": high, **moments(numbers)}
     reserve = 1 / (len(numbers) + 1)
-    if wanted == "listed" and 1 < len(np.unique(numbers)) <= MAX_LEVELS:
+    if wanted == Kind.LISTED and 1 < len(np.unique(numbers)) <= MAX_LEVELS:
         return listed(name, dtype, numbers, REQUESTED)
-    if wanted in ("positive", "grid", "count", "levels"):
+    if wanted in (Kind.POSITIVE, Kind.GRID, Kind.COUNT, Kind.LEVELS):
         common["resolutions"] = resolutions(numbers, grid)
-    if wanted == "real":
-        return Column(name, dtype, "real", REQUESTED, **common)
-    if wanted == "positive" and low > 0:
-        return Column(name, dtype, "positive", REQUESTED, per_unit=grid, reserve=reserve, **common)
-    if wanted == "grid" and grid is not None:
-        return Column(name, dtype, "grid", REQUESTED, per_unit=grid, **common)
-    if wanted == "count" and grid == 1 and low >= 0:
-        return Column(name, dtype, "count", REQUESTED, per_unit=1, reserve=reserve, **common)
-    if wanted == "levels" and grid == 1:
-        return Column(name, dtype, "levels", REQUESTED, per_unit=1, reserve=reserve, **common)
-    if wanted == "binary" and np.isin(numbers, (0, 1)).all():
+    if wanted == Kind.REAL:
+        return Column(name, dtype, Kind.REAL, REQUESTED, **common)
+    if wanted == Kind.POSITIVE and low > 0:
+        return Column(name, dtype, Kind.POSITIVE, REQUESTED, per_unit=grid, reserve=reserve, **common)
+    if wanted == Kind.GRID and grid is not None:
+        return Column(name, dtype, Kind.GRID, REQUESTED, per_unit=grid, **common)
+    if wanted == Kind.COUNT and grid == 1 and low >= 0:
+        return Column(name, dtype, Kind.COUNT, REQUESTED, per_unit=1, reserve=reserve, **common)
+    if wanted == Kind.LEVELS and grid == 1:
+        return Column(name, dtype, Kind.LEVELS, REQUESTED, per_unit=1, reserve=reserve, **common)
+    if wanted == Kind.BINARY and np.isin(numbers, (0, 1)).all():
         return zero_one(name, dtype, numbers, REQUESTED)
     return None

@@ -13,6 +13,7 @@ import pandas as pd
 from likely.data import dates
 from likely.data.cells import missing_cells, numbers_of
 from likely.data.columns import column_of
+from likely.data.kinds import Kind
 from likely.data.schema import Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError, quoted
@@ -46,7 +47,7 @@ def by_time(rows: Rows, column: str, wanted: Wanted) -> Parts:
     """
     values = _values(rows, column)
     ordering = column_of(column, values, None, named=False)
-    if ordering.kind == "date":
+    if ordering.kind == Kind.DATE:
         times = dates.encode(ordering, values)
     elif ordering.numeric or pd.api.types.is_numeric_dtype(values.dtype):
         times = numbers_of(values)
@@ -167,7 +168,7 @@ def ungrouped(schema: Schema, split: object, requested: Collection[str]) -> Sche
         return schema
     if schema.dims == 1:
         raise DataError(f"no column is left to model but {name!r}, whose groups divide the rows")
-    out = replace(schema.columns[place], kind="ignore", reason="its groups divide the rows")
+    out = replace(schema.columns[place], kind=Kind.IGNORE, reason="its groups divide the rows")
     columns = (*schema.columns[:place], out, *schema.columns[place + 1 :])
     return replace(schema, event_shape=(schema.dims - 1,), columns=columns)
 

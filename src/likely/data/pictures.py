@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from likely.data.channels import inward
+from likely.data.kinds import Form, Kind
 from likely.data.schema import Schema
 from likely.errors import OutputError
 
@@ -49,9 +50,9 @@ def _ends(schema: Schema, values: np.ndarray) -> tuple[float, float]:
     low, high = column.low or 0.0, 1.0 if column.high is None else column.high
     if schema.binarize:
         return 0.0, 1.0
-    if column.kind == "binary":
+    if column.kind == Kind.BINARY:
         return low, high
-    if column.kind == "levels":
+    if column.kind == Kind.LEVELS:
         return min(0.0, low), high
     return float(values.min()), float(values.max())
 
@@ -71,11 +72,15 @@ def stored(schema: Schema, array: np.ndarray) -> np.ndarray:
     if own.size == shaped.size:
         own = own.reshape(shaped.shape)
     low, high = column.low or 0.0, column.high or 0.0
-    files = schema.form == "images" and not schema.binarize
+    files = schema.form == Form.IMAGES and not schema.binarize
     if files and column.dtype == "uint8":
         return own.clip(0, MAX_BYTE).astype(np.uint8)
     deep = (
-        column.kind == "levels" and column.per_unit == 1 and low >= 0 and MAX_BYTE < high <= MAX_DEEP and own.ndim == 3
+        column.kind == Kind.LEVELS
+        and column.per_unit == 1
+        and low >= 0
+        and MAX_BYTE < high <= MAX_DEEP
+        and own.ndim == 3
     )
     if deep or (files and column.dtype == "uint16"):
         return own.clip(0, MAX_DEEP).astype(np.uint16)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.cells import missing_cells, numbers_of
+from likely.data.kinds import Kind
 from likely.data.knots import with_knots
 from likely.data.numeric import numeric, requested_numeric
 from likely.data.schema import Column, Schema
@@ -45,12 +46,12 @@ def without_masses(
         return schema
     columns = list(schema.columns)
     for place, column in enumerate(columns):
-        if column.condition or not (column.kind == "listed" or column.atoms):
+        if column.condition or not (column.kind == Kind.LISTED or column.atoms):
             continue
         plain = _plain(column, _values(rows, place))
         if not takes(plain):
             continue
-        if column.kind == "listed" and column.name in requested:
+        if column.kind == Kind.LISTED and column.name in requested:
             raise ConfigError(
                 f"column {column.name!r} is requested as listed, and this likelihood knows no listed numbers; "
                 f"give --column {column.name}={plain.kind}, or leave the likelihood out"

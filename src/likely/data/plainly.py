@@ -7,6 +7,7 @@ import pandas as pd
 
 from likely.data import dates
 from likely.data.cells import missing_cells, numbers_of
+from likely.data.kinds import Kind
 from likely.data.schema import Column
 
 __all__ = ["plainly"]
@@ -20,7 +21,7 @@ def plainly(column: Column, values: pd.Series) -> pd.Series:
     if missing.all():
         return values
     present = values[~missing]
-    if column.kind == "date":
+    if column.kind == Kind.DATE:
         if pd.api.types.is_datetime64_any_dtype(values.dtype):
             return values
         return pd.Series(pd.DatetimeIndex(dates.stamps(present, column.format)), present.index).reindex(values.index)

@@ -6,24 +6,18 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from enum import StrEnum
+from typing import Any, Literal
 
-from likely.data.source import LABEL, Delimited, Form
+from likely.data.kinds import CODED, LEFT_OUT, NUMERIC, Binarize, Channels, Form, Kind
+from likely.data.source import LABEL, Delimited
 from likely.data.written import Written
 from likely.errors import ConfigError, RunError
 
-__all__ = ["CODED", "EXPOSURE", "LABEL", "LEFT_OUT", "REQUESTED", "Binarize", "Column", "Kind", "Schema"]
+__all__ = ["EXPOSURE", "LABEL", "REQUESTED", "Column", "Schema"]
 
-Kind = Literal[
-    "binary", "categorical", "ordered", "constant", "listed", "levels", "count", "grid", "real", "positive", "date",
-    "identifier", "text", "ignore",
-]  # fmt: skip
-Binarize = Literal["dynamic", "static", "threshold"]
 EXPOSURE = "exposure"
 REQUESTED = "as requested"  # the reason of a kind that the user requested
-CODED: tuple[Kind, ...] = ("categorical", "ordered", "constant")
-NUMERIC: tuple[Kind, ...] = ("listed", "levels", "count", "grid", "real", "positive", "date")
-LEFT_OUT: tuple[Kind, ...] = ("identifier", "text", "ignore")
 
 
 @dataclass(frozen=True)
@@ -116,10 +110,9 @@ class Column:
     came: str | None = None
 
     def __post_init__(self) -> None:
-        if self.kind not in get_args(Kind):
-            raise ConfigError(
-                f"column {self.name!r}: kind must be one of {', '.join(get_args(Kind))}, got {self.kind!r}"
-            )
+        if self.kind not in tuple(Kind):
+            raise ConfigError(f"column {self.name!r}: kind must be one of {', '.join(Kind)}, got {self.kind!r}")
+        object.__setattr__(self, "kind", Kind(self.kind))
 
     @property
     def step(self) -> float | None:
@@ -149,7 +142,7 @@ class Column:
     @property
     def measure(self) -> Literal["mass", "density", "mixed"]:
         """What log P of a cell is the logarithm of; `mixed`: a mass at atoms, a density elsewhere."""
-        if not self.numeric or self.kind == "listed" or self.per_unit is not None:
+        if not self.numeric or self.kind == Kind.LISTED or self.per_unit is not None:
             return "mass"
         return "mixed" if self.atoms else "density"
 
@@ -194,13 +187,18 @@ class Schema:
     resize: tuple[int, int] | None = None
     background: tuple[int, int, int] | None = None
     text: Delimited | None = None
-    channels: Literal["first", "last"] | None = None
+    channels: Channels | None = None
     weight: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "form", Form(self.form))
+        object.__setattr__(self, "binarize", Binarize(self.binarize) if self.binarize else None)
+        object.__setattr__(self, "channels", Channels(self.channels) if self.channels else None)
 
     @property
     def given_shape(self) -> tuple[int, ...]:
         """Shape of one row as it was given."""
-        if self.channels != "first":
+        if self.channels != Channels.FIRST:
             return self.event_shape
         return (*self.event_shape[:-3], self.event_shape[-1], *self.event_shape[-3:-1])
 
@@ -218,7 +216,7 @@ class Schema:
     def beside(self) -> tuple[Column, ...]:
         """The conditions whose values are not in the rows but came beside them; none of a table."""
         own = [] if self.uniform else [f"x{i}" for i in range(len(self.columns))]
-        return () if self.form == "table" else tuple(c for c in self.conditions if c.name not in own)
+        return () if self.form == Form.TABLE else tuple(c for c in self.conditions if c.name not in own)
 
     @property
     def exposure(self) -> Column | None:
@@ -230,7 +228,7 @@ class Schema:
         """Places of the modelled columns that are in proportion to the exposure: counts, or all cells of an array."""
         if self.exposure is None:
             return ()
-        return tuple(i for i, column in enumerate(self.modelled) if self.uniform or column.kind == "count")
+        return tuple(i for i, column in enumerate(self.modelled) if self.uniform or column.kind == Kind.COUNT)
 
     @property
     def dims(self) -> int:
@@ -242,7 +240,7 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dictionaries, ready for JSON: of limits an open side is `None`."""
-        plain = dataclasses.asdict(self)
+        plain = dataclasses.asdict(self, dict_factory=_plain)
         for column in plain["columns"]:
             if column["limits"] is not None:
                 column["limits"] = tuple(end if math.isfinite(end) else None for end in column["limits"])
@@ -283,6 +281,10 @@ class Schema:
             return cls(columns=columns, event_shape=shape, **optional, **rest)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunError(f"the schema is not one that this version wrote ({error})") from error
+
+
+def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, StrEnum) else value for name, value in pairs}
 
 
 def _limits(stored: Any) -> tuple[float, float] | None:

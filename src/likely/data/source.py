@@ -6,18 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
+from likely.data.kinds import Form
 from likely.data.written import Written
 
-__all__ = ["LABEL", "Delimited", "Form", "RowStore", "Rows", "Source"]
+__all__ = ["LABEL", "Delimited", "RowStore", "Rows", "Source"]
 
 LABEL = "label"
-
-Form = Literal["table", "array", "images"]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.histogram import Scale, bins, numbers
+from likely.data.kinds import Kind
 from likely.data.plainly import plainly
 from likely.data.schema import Column
 
@@ -126,7 +127,7 @@ def summarise(column: Column, values: pd.Series) -> Summary:
         "top": tuple((_plain(value), int(count)) for value, count in head.items()),
         "dates": dates,
     }
-    known = None if column.coded or column.kind == "binary" else numbers(present)
+    known = None if column.coded or column.kind == Kind.BINARY else numbers(present)
     if known is None or not known.size:
         return Summary(column.name, **common)
     spread = bins(known, dates=dates, most=FINE_BINS, cut=0.0)

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from likely.data.kinds import Form, Kind
 from likely.data.numeric import DECIMAL, MAX_INTEGER, MAX_REAL, SCALED, per_unit, recorded_to
-from likely.data.schema import REQUESTED, Column, Kind, Schema
-from likely.data.source import Form
+from likely.data.schema import REQUESTED, Column, Schema
 from likely.data.tally import Tally, chunks, tally
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["NAME", "cells_notice", "cells_of", "is_uniform"]
 
 NAME = "x"
-KINDS: tuple[Kind, ...] = ("levels", "binary", "real", "grid")
+KINDS: tuple[Kind, ...] = (Kind.LEVELS, Kind.BINARY, Kind.REAL, Kind.GRID)
 GRIDS = (*SCALED, *DECIMAL)
 BYTE, HALF = 255, 127  # the range of a byte's levels; half of it, from which levels are taken for the whole
 MIN_COLUMNS = 16  # of an array of whole numbers whose cells are of one kind: narrower ones have kinds of their own
@@ -72,42 +72,42 @@ def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
     _demand_numbers(array)
     if wanted is not None and wanted not in KINDS:
         near = difflib.get_close_matches(wanted, KINDS, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean '{near[0]}'?" if near else ""
         raise ConfigError(f"the cells of an array can be {', '.join(KINDS)}, got {quoted(wanted)}{hint}")
     counted = tally(array)
     parts = [counted.values] if counted is not None else chunks(array)
     low, high = _range(parts)
     common: dict[str, Any] = {"dtype": str(array.dtype), "missing": array.size - _count(array, counted)}
-    bytes_ = array.dtype == np.uint8 and (form == "images" or high - low > HALF)
+    bytes_ = array.dtype == np.uint8 and (form == Form.IMAGES or high - low > HALF)
     if counted is not None and (binary := _binary(counted, wanted, common)):
         return binary
-    if wanted == "binary":
+    if wanted == Kind.BINARY:
         held = "more than two values" if counted is None or len(counted.values) > 2 else f"nothing but {low:g}"
         raise ConfigError(f"the cells cannot be binary: they hold {held}; --binarize makes levels 0/1")
     if low == high and not bytes_:
         raise DataError(f"every cell of the training rows is {array.dtype.type(low)}: there is nothing to learn")
     grid = per_unit(counted.values.astype(np.float64), array.dtype, GRIDS) if counted is not None else _grid(array)
-    if wanted in ("levels", "grid") and grid is None:
+    if wanted in (Kind.LEVELS, Kind.GRID) and grid is None:
         raise ConfigError(f"the cells cannot be {wanted}: they are {recorded_to(grid)}; they can be real")
     common |= {"low": low, "high": high} | (_moments(array) if counted is None else _weighed(counted, grid))
-    if wanted == "real" or grid is None:
-        return Column(NAME, kind="real", reason=REQUESTED if wanted else recorded_to(grid), **common)
-    if wanted == "grid":
-        return Column(NAME, kind="grid", reason=REQUESTED, per_unit=grid, **common)
+    if wanted == Kind.REAL or grid is None:
+        return Column(NAME, kind=Kind.REAL, reason=REQUESTED if wanted else recorded_to(grid), **common)
+    if wanted == Kind.GRID:
+        return Column(NAME, kind=Kind.GRID, reason=REQUESTED, per_unit=grid, **common)
     requested = f"{REQUESTED}: " if wanted else ""
     if bytes_:
         common |= {"low": 0.0, "high": float(BYTE)}
-        return Column(NAME, kind="levels", reason=f"{requested}8 bits, 0 to 255", per_unit=1, hard=True, **common)
+        return Column(NAME, kind=Kind.LEVELS, reason=f"{requested}8 bits, 0 to 255", per_unit=1, hard=True, **common)
     why = f"{requested}{recorded_to(grid)} from {low:.10g} to {high:.10g}"
-    return Column(NAME, kind="levels", reason=why, per_unit=grid, reserve=1 / (len(array) + 1), **common)
+    return Column(NAME, kind=Kind.LEVELS, reason=why, per_unit=grid, reserve=1 / (len(array) + 1), **common)
 
 
 def cells_notice(schema: Schema) -> tuple[str, ...]:
     """What the cells of an array were inferred as, and the option that says otherwise; nothing if requested."""
     column = schema.columns[0]
-    if not schema.uniform or schema.binarize or column.requested or column.kind == "real":
+    if not schema.uniform or schema.binarize or column.requested or column.kind == Kind.REAL:
         return ()
-    if column.kind == "binary":
+    if column.kind == Kind.BINARY:
         what = f"every cell is {column.low:.10g} or {column.high:.10g}: any other value is an error"
         return (f"{what}; --column {NAME}=levels says otherwise",)
     beyond = "any other value is an error" if column.hard else f"others have mass {column.reserve:.2g} together"
@@ -151,9 +151,9 @@ def _count(array: np.ndarray, counted: Tally | None) -> int:
 def _binary(counted: Tally, wanted: str | None, common: dict[str, Any]) -> Column | None:
     """Two values, as 0 for the lower and 1 for the upper; 0 and 1 where the user says so and one of them is lacking."""
     ends = counted.values.astype(np.float64)
-    if wanted == "binary" and np.isin(ends, (0, 1)).all():
+    if wanted == Kind.BINARY and np.isin(ends, (0, 1)).all():
         low, high = 0.0, 1.0
-    elif _two(counted) and wanted in (None, "binary"):
+    elif _two(counted) and wanted in (None, Kind.BINARY):
         low, high = ends.tolist()
     else:
         return None
@@ -161,7 +161,7 @@ def _binary(counted: Tally, wanted: str | None, common: dict[str, Any]) -> Colum
     scale = float(np.sqrt(share * (1 - share))) or 1.0
     why = REQUESTED if wanted else f"only {low:.10g} and {high:.10g}"
     return Column(
-        NAME, kind="binary", reason=why, low=low, high=high, per_unit=1, hard=True, mean=share, scale=scale, **common
+        NAME, kind=Kind.BINARY, reason=why, low=low, high=high, per_unit=1, hard=True, mean=share, scale=scale, **common
     )
 
 

@@ -10,6 +10,7 @@ import torch
 
 from likely.data.apart import came_beside, place_of, positive
 from likely.data.conditions import Given
+from likely.data.kinds import Form, Kind
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
@@ -47,7 +48,7 @@ def with_weight(schema: Schema, rows: Rows, name: str) -> Schema:
         return replace(schema, weight=name)
     place = place_of((column.name for column in schema.columns), name)
     _numbers(name, rows.values.iloc[:, place])
-    weighing = Column(name, schema.columns[place].dtype, "ignore", REASON)
+    weighing = Column(name, schema.columns[place].dtype, Kind.IGNORE, REASON)
     columns = (*schema.columns[:place], weighing, *schema.columns[place + 1 :])
     changed = replace(schema, columns=columns, weight=name)
     if not changed.modelled:
@@ -85,7 +86,7 @@ def weights_of(schema: Schema, rows: Rows, given: Given | None = None) -> torch.
 
 def weighing(schema: Schema, rows: Rows) -> tuple[str, ...]:
     """What there is to say of weights that came beside an array; those of a table are a column that is left out."""
-    if schema.form == "table":
+    if schema.form == Form.TABLE:
         return ()
     if schema.weight is not None:
         return (f"each row counts as {schema.weight!r} says",)

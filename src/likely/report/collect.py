@@ -14,6 +14,7 @@ import torch
 
 from likely.assembly import words
 from likely.data import EncodedRows, Rows, condition_values, decode, sources
+from likely.data.kinds import Form
 from likely.data.pictures import pictures
 from likely.data.plainly import plainly
 from likely.errors import DataError, OutputError
@@ -215,7 +216,7 @@ def _latent_map(run: Run, encoded: EncodedRows) -> np.ndarray | None:
 
 
 def _pictured(run: Run) -> bool:
-    if run.schema.form == "table" or not run.schema.uniform:
+    if run.schema.form == Form.TABLE or not run.schema.uniform:
         return False
     try:
         pictures(run.schema, np.zeros((1, *run.schema.given_shape)))
@@ -294,7 +295,7 @@ def _cells(run: Run, encoded: EncodedRows, measured: Evidence) -> Mapping[str, A
 
 def _names(run: Run) -> list[str]:
     """Of the cells that are shown."""
-    if run.schema.form == "table":
+    if run.schema.form == Form.TABLE:
         return [column.name for column in run.schema.modelled]
     return [f"x{i}" for i in range(min(run.schema.dims, MAX_COLUMNS))]
 
@@ -306,12 +307,12 @@ def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
 
 def _counted(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """Texts that say numbers or dates as these."""
-    columns = [column for column in run.schema.columns if column.name in frame and run.schema.form == "table"]
+    columns = [column for column in run.schema.columns if column.name in frame and run.schema.form == Form.TABLE]
     return frame.assign(**{column.name: plainly(column, frame[column.name]) for column in columns})
 
 
 def _frame(run: Run, values: Any) -> pd.DataFrame:
-    if run.schema.form == "table":
+    if run.schema.form == Form.TABLE:
         plain = next(iter(sources.open_source(values).splits.values())).read().values
         kept = [column.name for column in run.schema.columns if not column.left_out]
         return pd.DataFrame(plain)[kept].reset_index(drop=True)

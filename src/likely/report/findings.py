@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+
+from likely.data import Form
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["Findings", "Form"]
-
-Form = Literal["table", "array", "images"]
+__all__ = ["Findings"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

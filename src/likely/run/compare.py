@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from likely.data import Column, EncodedRows, Given, Rows, digest
+from likely.data.kinds import Binarize, Kind
 from likely.errors import ConfigError, DataError, quoted
 from likely.evaluation import Entry, Evidence, evidence
 from likely.evaluation.counting import Counting
@@ -141,7 +142,7 @@ def compare(
         rows, origin = run.rows_of(data)
         splits.append(origin())
         mine = {c.name: given[c.name] for c in run.schema.conditions if c.name in given} if given else None
-        pixels = seed if run.schema.binarize == "dynamic" else run.config.seed
+        pixels = seed if run.schema.binarize == Binarize.DYNAMIC else run.config.seed
         encoded.append(run.encoded(rows, mine, pixels))
     _demand_known(names, loaded, encoded)
     for place, (name, run, part) in enumerate(zip(names, loaded, encoded, strict=True)):
@@ -232,7 +233,7 @@ def _demand_same_measure(name: str, first: Run, other: str, run: Run) -> None:
     if first.schema.event_shape != run.schema.event_shape or first.schema.binarize != run.schema.binarize:
         shapes = " and ".join(f"{one.schema.event_shape} {one.schema.binarize or ''}".strip() for one in (first, run))
         raise ConfigError(f"column {mine[0]!r}: rows are {shapes}: they are of different x")
-    if first.schema.binarize == "static" and first.config.seed != run.config.seed:
+    if first.schema.binarize == Binarize.STATIC and first.config.seed != run.config.seed:
         raise ConfigError(
             f"column {mine[0]!r}: {name} and {other} are binarised once, by the seeds {first.config.seed} and "
             f"{run.config.seed}: they are of different x; fit both with one seed"
@@ -281,7 +282,7 @@ def _unknown(run: Run, name: str, rows: EncodedRows) -> Tensor:
     column, values = run.schema.modelled[place], rows.stored().values[:, place].cpu()
     if column.coded:
         return values < 0
-    if column.kind != "listed":
+    if column.kind != Kind.LISTED:
         return torch.zeros(len(values), dtype=torch.bool)
     known = torch.tensor([float(number) for number in column.categories], dtype=values.dtype)
     return (values.unsqueeze(1) != known).all(1)
@@ -302,7 +303,7 @@ def _measure(run: Run, place: int) -> str:
         return f"a density with masses at {', '.join(atoms)}" + _unit(column)
     if column.coded:
         return "the mass of a category"
-    if column.kind == "binary":
+    if column.kind == Kind.BINARY:
         return f"the mass of {column.low:g} or {column.high:g}"
     return "the mass of a number" + ("" if column.step is None else f" recorded to {column.step:g}") + _unit(column)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from likely.assembly import words
 from likely.data import Column, shown
+from likely.data.kinds import Kind
 
 if TYPE_CHECKING:
     from likely.run.inspect import Inspection
@@ -102,7 +103,7 @@ def listed(inspected: Inspection) -> Listing:
 
 def _line(column: Column, *, uniform: bool) -> tuple[str, ...]:
     span = ""
-    if column.categories and column.kind != "listed":
+    if column.categories and column.kind != Kind.LISTED:
         span = ", ".join(str(value).strip() for value in column.categories[:4])
     elif column.low is not None and column.high is not None:
         span = f"{shown(column, column.low)} .. {shown(column, column.high)}"

@@ -12,6 +12,7 @@ from likely.data import (
     Limits,
     Rows,
     Schema,
+    SchemaOptions,
     Source,
     beside_rows,
     cells_notice,
@@ -29,6 +30,7 @@ from likely.data import (
     with_limits,
     with_weight,
 )
+from likely.data.kinds import Form, Kind
 from likely.data.looks import Look, look
 from likely.data.plain import without_masses
 from likely.data.returns import rounded_in, with_types
@@ -85,31 +87,31 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
 
     """
     source, reading, kinds, split = rows.source, options.reading, options.column, options.split
-    if source.form != "table" and reading.formats:
+    if source.form != Form.TABLE and reading.formats:
         raise ConfigError(f"date formats are for columns of tables; the data is of the form {source.form}")
-    looks = look(source, kinds, decimal=reading.decimal, formats=reading.formats) if source.form == "table" else None
+    looks = look(source, kinds, decimal=reading.decimal, formats=reading.formats) if source.form == Form.TABLE else None
 
-    def inferred(train: Rows) -> Schema:
-        inferred = infer_schema(
-            train,
-            source.form,
-            kinds=kinds,
-            conditions=options.conditions,
-            looks=looks,
-            binarize=options.binarize,
-            resize=options.resize,
-            background=options.colour,
-            channels=options.channels,
-        )
+    requested = SchemaOptions(
+        kinds,
+        options.conditions,
+        options.binarize,
+        options.resize,
+        options.colour,
+        looks,
+        options.channels,
+    )
+
+    def schema_of(train: Rows) -> Schema:
+        inferred = infer_schema(train, source.form, requested)
         return inferred if plain is None else without_masses(inferred, train, plain, kinds or ())
 
-    schema = inferred(rows.read("train"))
+    schema = schema_of(rows.read("train"))
     classes = with_classes(schema, source, rows.division) if isinstance(split, str) and split == "random" else None
-    said: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
     if classes is not None:
-        division, said = classes
+        division, notices = classes
         rows = rows.divided_as(division)
-        schema = inferred(rows.read("train"))
+        schema = schema_of(rows.read("train"))
     train = rows.read("train")
     schema = _apart(ungrouped(schema, split, kinds or ()), train, options)
     schema = confirmed(schema, rows.read("validation"))
@@ -122,7 +124,7 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
         if one.hint and name not in left_out
     )
     axis = channels_notice(schema, options.channels)
-    said += (
+    notices += (
         *_read(looks or {}),
         *hints,
         *axis,
@@ -130,8 +132,8 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
         *counted(schema),
         *shared(schema, rows),
     )
-    said += (*weighing(schema, train), *rounded_in(schema, source))
-    return Description(schema, rows, source.notices + said)
+    notices += (*weighing(schema, train), *rounded_in(schema, source))
+    return Description(schema, rows, source.notices + notices)
 
 
 def as_it_is(rows: DividedRows, options: DataOptions) -> Description:
@@ -141,8 +143,13 @@ def as_it_is(rows: DividedRows, options: DataOptions) -> Description:
     """
     described, kinds = describe(rows, options, lambda _: True), options.column
     schema, cell = described.schema, described.schema.columns[0]
-    units = schema.binarize or cell.kind in ("levels", "grid", "real") or (cell.low, cell.high) == (0, 1)
-    if schema.form != "table" and not kinds and not (schema.uniform and units) and schema.beside == schema.conditions:
+    units = schema.binarize or cell.kind in (Kind.LEVELS, Kind.GRID, Kind.REAL) or (cell.low, cell.high) == (0, 1)
+    if (
+        schema.form != Form.TABLE
+        and not kinds
+        and not (schema.uniform and units)
+        and schema.beside == schema.conditions
+    ):
         described = describe(rows, replace(options, column={"x": "real"}), lambda _: True)
     said = cells_notice(described.schema)
     return replace(described, notices=tuple(notice for notice in described.notices if notice not in said))

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 
 from likely.data import Given, decode, encode_given
+from likely.data.kinds import Form
 from likely.errors import DataError
 from likely.evaluation import posterior_centres, posterior_means
 from likely.run.forms import container_of, named, packed
@@ -25,7 +26,7 @@ def encoded(run: Run, data: Any, given: Given | None) -> Any:
     """Means of Q(z|x); see `Run.encode`."""
     rows, _ = run.rows_of(data)
     means, tensor = posterior_means(run.model.members[0], run.encoded(rows, given)), isinstance(data, torch.Tensor)
-    if run.schema.form == "table" and not tensor:
+    if run.schema.form == Form.TABLE and not tensor:
         frame = pd.DataFrame(means, columns=[f"z{i}" for i in range(means.shape[1])], index=index_of(rows))
         return packed(container_of(data), frame)
     return torch.from_numpy(means) if tensor else means

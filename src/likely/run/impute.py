@@ -13,6 +13,7 @@ from torch import Tensor
 
 from likely.data import Given, Schema, decode, outward
 from likely.data.filling import fill_cells
+from likely.data.kinds import Form, Kind
 from likely.errors import ConfigError
 from likely.run.forms import container_of, packed
 from likely.run.progress import bar
@@ -123,7 +124,7 @@ def imputed(
 def _unit(schema: Schema) -> float:
     """How far apart two codes of an array of two values are in data units; 1 for all else."""
     column = schema.columns[0]
-    two = schema.uniform and column.kind == "binary" and not schema.binarize
+    two = schema.uniform and column.kind == Kind.BINARY and not schema.binarize
     return (column.high or 0.0) - (column.low or 0.0) if two else 1.0
 
 
@@ -164,7 +165,7 @@ def _filled(
     if schema.uniform:
         return np.where(outward(schema, missing.numpy()), decode(schema, values), given).astype(given.dtype)
     some = missing.any(1)
-    decoded = decode(replace(schema, form="table"), values[some])
+    decoded = decode(replace(schema, form=Form.TABLE), values[some])
     if not isinstance(given, pd.DataFrame):
         filled, names = given.copy(), [column.name for column in schema.columns]
         for place, column in enumerate(schema.modelled):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import pandas as pd
 
@@ -92,7 +92,7 @@ def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpac
         If the data cannot be read or modelled as they are.
 
     """
-    source, about = opened(data, DataOptions(**options), progress=progress)
+    source, about = opened(data, DataOptions(**cast(dict[str, Any], options)), progress=progress)
     described = describe(DividedRows(source, divide(source, seed, about.split)), about)
     schema, division, train = described.schema, described.rows.division, described.rows.take("train")
     model = resolve(Config(), schema).config.model

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from likely.config import Config, TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
+from likely.data.kinds import Binarize
 from likely.errors import ConfigError, DataError, RunError
 from likely.models import VAE, Ensemble, Model
 from likely.objectives import Objective
@@ -152,7 +153,7 @@ class _Prepared:
 def _prepared(plan: Plan) -> _Prepared:
     encoded = _encoded(plan)
     validation = encoded["validation"].fixed(plan.config.seed).to(plan.device)
-    rows = encoded["train"] if plan.schema.binarize == "dynamic" else encoded["train"].fixed(plan.config.seed)
+    rows = encoded["train"] if plan.schema.binarize == Binarize.DYNAMIC else encoded["train"].fixed(plan.config.seed)
     aim = plan.resolved.objective(len(rows))
     return _Prepared(rows.to(plan.device), validation, aim)
 

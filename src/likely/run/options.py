@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, TypedDict
 
 from likely.assembly import Factory
 from likely.config import Config
@@ -31,10 +31,10 @@ class DataKeywords(TypedDict, total=False):
 
     column: Mapping[str, str] | None
     condition: str | Sequence[str] | Mapping[str, Any]
-    binarize: Binarize | None
+    binarize: Literal["dynamic", "static", "threshold"] | None
     resize: tuple[int, int] | None
     background: str | Sequence[int] | None
-    channels: Channels | None
+    channels: Literal["first", "last"] | None
     limits: Limits | None
     exposure: Beside
     weight: Beside
@@ -101,8 +101,10 @@ class DataOptions:
     date_format: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
-        if self.binarize is not None and self.binarize not in get_args(Binarize):
-            raise ConfigError(f"binarize must be one of {', '.join(get_args(Binarize))}, got {quoted(self.binarize)}")
+        if self.binarize is not None:
+            if self.binarize not in tuple(Binarize):
+                raise ConfigError(f"binarize must be one of {', '.join(Binarize)}, got {quoted(self.binarize)}")
+            object.__setattr__(self, "binarize", Binarize(self.binarize))
 
     @classmethod
     def apart(cls, options: Mapping[str, Any]) -> tuple[DataOptions, dict[str, Any]]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from likely.data import WEIGHT, Given, Rows, Source, digest, sources, weights_of
 from likely.data.dtypes import is_duration, name_of
+from likely.data.kinds import Form
 from likely.data.returns import rounded_in
 from likely.data.schema import LABEL, Schema
 from likely.data.sources.reading import Reading
@@ -40,10 +41,10 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
         if not len(run.division.test):
             raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
         return run.division.rows(training_source(run), "test"), lambda: Origin.TEST
-    pictured = run.schema.form == "images" and isinstance(data, (str, Path))
+    pictured = run.schema.form == Form.IMAGES and isinstance(data, (str, Path))
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
     source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
-    for notice in (*source.notices, *rounded_in(run.schema, source)) if source.form == "table" else ():
+    for notice in (*source.notices, *rounded_in(run.schema, source)) if source.form == Form.TABLE else ():
         warnings.warn(notice, stacklevel=4)
     for one in source.splits.values():
         _demand_numbers(run, one.read())
@@ -102,7 +103,7 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
         If they are not, or are gone.
 
     """
-    pictured = run.schema.form == "images"
+    pictured = run.schema.form == Form.IMAGES
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
     source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
     if given:
@@ -130,7 +131,7 @@ def weighed(schema: Schema, source: Source) -> str | None:
     """SHA-256 of the weights beside an array; `None` where there are none. Those of a table are among its columns."""
     weights_of_parts = (
         []
-        if source.form == "table"
+        if source.form == Form.TABLE
         else [weights_of(schema, source.splits[name].read()) for name in sorted(source.splits)]
     )
     sha = hashlib.sha256()
@@ -148,7 +149,7 @@ def beside(source: Source, given: Given) -> Source:
         If the data are no array in memory, or there is not one value a row.
 
     """
-    if not given or list(source.splits) != ["all"] or source.form == "table":
+    if not given or list(source.splits) != ["all"] or source.form == Form.TABLE:
         raise ConfigError(f"values of a condition are for one array or tensor: {{{LABEL!r}: values}}")
     rows, columns = source.splits["all"].read(), {}
     for name, values in given.items():
@@ -164,7 +165,7 @@ def beside(source: Source, given: Given) -> Source:
 
 
 def _reading(run: Run) -> Reading:
-    return Reading(schema=run.schema) if run.schema.form == "table" else Reading()
+    return Reading(schema=run.schema) if run.schema.form == Form.TABLE else Reading()
 
 
 def _digest(run: Run, source: Source) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from likely.assembly import Own, resolve
 from likely.config import Config, ModelConfig, TrainingConfig
 from likely.data import DividedRows, EncodedRows, Schema, Source, divide, encode, sources, with_labels, with_weight
+from likely.data.kinds import Form, Kind
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError, quoted
 from likely.run.describing import placed
@@ -41,14 +42,14 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
     own = replace(begun.own, objective=options.own_objective)
     asked = _config(begun, own, options)
     schema = begun.schema
-    reading = Reading(schema=schema) if schema.form == "table" else Reading()
+    reading = Reading(schema=schema) if schema.form == Form.TABLE else Reading()
     with bar("reading", shown=options.progress) as tick:
         source = sources.open_source(
             data, resize=schema.resize, background=schema.background, progress=tick, reading=reading
         )
     source, weight = _placed(source, schema, about)
     rows = DividedRows(source, divide(source, asked.seed, about.split))
-    if weight is not None and schema.form != "table":
+    if weight is not None and schema.form != Form.TABLE:
         schema = with_weight(schema, rows.read("train"), weight)
     record = data_of(data, source, schema, about.split)
     kept = isinstance(about.split, str) and about.split == "random" and record.digest == begun.record.data.digest
@@ -104,7 +105,7 @@ def _placed(source: Source, schema: Schema, options: DataOptions) -> tuple[Sourc
     source, exposed, weighted = placed(source, options.exposure, options.weight)
     exposure = schema.exposure and schema.exposure.name
     for what, name, has in (("exposure", exposed, exposure), ("weight", weighted, schema.weight)):
-        beside_array = what == "weight" and schema.form != "table"
+        beside_array = what == "weight" and schema.form != Form.TABLE
         if name is not None and name != has and not beside_array:
             raise ConfigError(f"{what} {quoted(name)}: in the run that the fit starts from it is {has or 'not there'}")
     return source, weighted
@@ -145,7 +146,7 @@ def _column(schema: Schema, place: int, rows: EncodedRows) -> tuple[str, ...]:
             raise DataError(
                 f"column {column.name!r} has missing cells, and had none in the run that the fit starts from"
             )
-    if column.coded or column.kind == "listed":
+    if column.coded or column.kind == Kind.LISTED:
         new = (cells < 0).sum() if column.coded else (cells > max(column.categories)).sum()
         if new:
             raise DataError(
@@ -153,7 +154,7 @@ def _column(schema: Schema, place: int, rows: EncodedRows) -> tuple[str, ...]:
                 "fit starts from never met; leave these rows out, or fit without init"
             )
         return ()
-    if column.low is None or column.high is None or column.kind == "binary" or not cells.numel():
+    if column.low is None or column.high is None or column.kind == Kind.BINARY or not cells.numel():
         return ()
     outside = float(((cells < column.low) | (cells > column.high)).double().mean())
     span = f"{column.low:g} to {column.high:g}"

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from likely.data import Column, Schema, shown
+from likely.data.kinds import Form, Kind
 from likely.errors import DataError
 
 __all__ = ["Range", "Tally", "demand", "keep", "share_outside"]
@@ -40,13 +41,13 @@ class Range:
 
         Counts that are in proportion to an exposure are free: what they span in training is that of other exposures.
         """
-        if schema.form != "table":
+        if schema.form != Form.TABLE:
             return None
         free = {*free, *schema.exposed}
         bound = [
             (column, place)
             for place, column in enumerate(schema.modelled)
-            if column.numeric and column.kind != "listed" and column.low is not None and place not in free
+            if column.numeric and column.kind != Kind.LISTED and column.low is not None and place not in free
         ]
         return cls(*map(tuple, zip(*bound, strict=True))) if bound else None
 

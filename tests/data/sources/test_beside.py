@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from likely.data import infer_schema
+from likely.data import SchemaOptions, infer_schema
 from likely.data.sources import open_source
 from likely.errors import ConfigError, DataError
 
@@ -47,12 +47,14 @@ def test_labels_are_conditions(folder: Path) -> None:
     lines = [f"{i:03d}.png,{'ab'[i % 2]},{i // 4}" for i in range(8)]
     (folder / "labels.csv").write_text("\n".join(["file,kind,half", *lines]) + "\n")
     source = open_source(folder)
-    schema = infer_schema(source.splits["all"], source.form, conditions=["half", "kind"], kinds={"half": "real"})
+    schema = infer_schema(
+        source.splits["all"], source.form, SchemaOptions(conditions=["half", "kind"], kinds={"half": "real"})
+    )
     assert [(column.name, column.kind) for column in schema.beside] == [("half", "real"), ("kind", "categorical")]
     with pytest.raises(ConfigError, match=r"no column 'sex': .* its condition can be 'kind', 'half'"):
-        infer_schema(source.splits["all"], source.form, conditions=["sex"])
+        infer_schema(source.splits["all"], source.form, SchemaOptions(conditions=["sex"]))
     with pytest.raises(DataError, match=r"without labels to condition on.*; there are kind, half"):
-        infer_schema(source.splits["all"], source.form, conditions=["label"])
+        infer_schema(source.splits["all"], source.form, SchemaOptions(conditions=["label"]))
 
 
 def test_pictures_that_are_not_named_have_no_label(folder: Path) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import torch
 
-from likely.data import Rows, Schema, Source, decode, digest, encode, infer_schema
+from likely.data import Rows, Schema, SchemaOptions, Source, decode, digest, encode, infer_schema
 from likely.data.date_formats import best, written
 from likely.data.looks import Look, look
 from likely.data.sources import open_source
@@ -37,7 +37,8 @@ def table(source: Source) -> pd.DataFrame:
 
 def schema_of(source: Source, **kinds: str) -> Schema:
     return replace(
-        infer_schema(source.splits["all"], "table", kinds=kinds, looks=look(source, kinds)), text=source.text
+        infer_schema(source.splits["all"], "table", SchemaOptions(kinds=kinds, looks=look(source, kinds))),
+        text=source.text,
     )
 
 
@@ -112,14 +113,14 @@ def test_what_can_be_read_in_two_ways_is_left_and_the_option_named(tmp_path: Pat
     assert table(told)["v"].tolist() == [float(row.partition(";")[0].replace(",", ".")) for row in rows]
     assert table(opened(tmp_path, text, decimal="."))["v"].tolist()[:2] == [1100, 2101]
     looks = look(told, formats={"d": "%d/%m/%Y"})
-    assert infer_schema(told.splits["all"], "table", looks=looks).columns[1].format == "%d/%m/%Y"
+    assert infer_schema(told.splits["all"], "table", SchemaOptions(looks=looks)).columns[1].format == "%d/%m/%Y"
 
 
 def test_digits_are_dates_where_the_user_says_so(tmp_path: Path) -> None:
     text = "\n".join(["d,x", *(f"202401{1 + i % 28:02d},{i}" for i in range(N))])
     assert table(opened(tmp_path, text))["d"].dtype == "int64"
     source = opened(tmp_path, text, formats={"d": "%Y%m%d"})
-    schema = infer_schema(source.splits["all"], "table", looks=look(source, formats={"d": "%Y%m%d"}))
+    schema = infer_schema(source.splits["all"], "table", SchemaOptions(looks=look(source, formats={"d": "%Y%m%d"})))
     assert (schema.columns[0].kind, schema.columns[0].format) == ("date", "%Y%m%d")
     assert digest(opened(tmp_path, text, schema=schema)) == digest(source)
 

@@ -15,7 +15,7 @@ import scipy.stats
 import torch
 from PIL import Image, features
 
-from likely.data import Column, EncodedRows, Form, ResidentRows, Rows, Schema, encode, infer_schema
+from likely.data import Column, EncodedRows, Form, ResidentRows, Rows, Schema, SchemaOptions, encode, infer_schema
 from likely.evaluation import Baselines, compress, fit_baselines
 from likely.evaluation.baselines.cells import NumericCells
 from likely.evaluation.baselines.gaussian import Training, full, ppca
@@ -29,7 +29,7 @@ def rows_of(values: np.ndarray) -> EncodedRows:
 
 def fitted(values: pd.DataFrame | np.ndarray, form: Form = "table", latent: int = 1) -> tuple[Schema, Baselines]:
     kinds = {"level": "levels"} if isinstance(values, pd.DataFrame) and "level" in values.columns else {}
-    schema = infer_schema(Rows(values), form, kinds=kinds)
+    schema = infer_schema(Rows(values), form, SchemaOptions(kinds=kinds))
     return schema, fit_baselines(schema, encode(schema, values), latent=latent)
 
 
@@ -92,7 +92,7 @@ def test_masses_of_grids_and_a_density_sum_to_one(rng: np.random.Generator) -> N
     frame = pd.DataFrame(
         {"grid": np.round(3 * z + rng.standard_normal(200)).astype(int), "real": z + 0.5 * rng.standard_normal(200)}
     )
-    schema = infer_schema(Rows(frame), "table", kinds={"grid": "grid"})
+    schema = infer_schema(Rows(frame), "table", SchemaOptions(kinds={"grid": "grid"}))
     baselines = fit_baselines(schema, encode(schema, frame), latent=1)
     assert [column.kind for column in schema.modelled] == ["grid", "real"]
     edges = np.linspace(-10, 10, 1601)
@@ -229,7 +229,7 @@ def test_two_rows_are_enough(rng: np.random.Generator) -> None:
 
 def test_levels_made_bits_are_scored_as_bits(rng: np.random.Generator) -> None:
     levels = rng.integers(0, 256, (200, 5, 5)).astype(np.uint8)
-    schema = infer_schema(Rows(levels), "images", binarize="dynamic")
+    schema = infer_schema(Rows(levels), "images", SchemaOptions(binarize="dynamic"))
     rows = encode(schema, levels)
     found = nats(fit_baselines(schema, rows, latent=2), rows.fixed(1))
     assert all(scores.mean() == pytest.approx(-25 * math.log(2), abs=3) for scores in found.values())
@@ -237,7 +237,7 @@ def test_levels_made_bits_are_scored_as_bits(rng: np.random.Generator) -> None:
 
 def test_a_condition_is_left_out_and_said(rng: np.random.Generator) -> None:
     frame = mixed(rng)
-    schema = infer_schema(Rows(frame), "table", conditions=["colour"])
+    schema = infer_schema(Rows(frame), "table", SchemaOptions(conditions=["colour"]))
     made = fit_baselines(schema, encode(schema, frame), latent=1).score(encode(schema, frame))
     assert all("without y" in baseline.kind for baseline in made)
     without = nats(fitted(frame.drop(columns="colour"))[1], encode(schema, frame))
@@ -290,7 +290,7 @@ def test_bits_are_packed_and_tables_go_column_by_column(rng: np.random.Generator
     assert all(1 <= found[name] < 1.2 for name in ("gzip", "xz"))
     assert 1 <= found["png"] < 2.5  # every line of eight bits has a byte that names its filter
     frame = mixed(rng)[["level", "flag", "grid"]]
-    schema = infer_schema(Rows(frame), "table", kinds={"level": "levels"})
+    schema = infer_schema(Rows(frame), "table", SchemaOptions(kinds={"level": "levels"}))
     found = {made.name: made.bits_per_dim for made in compress(schema, encode(schema, frame))}
     packed = np.packbits((frame["flag"] == "yes").to_numpy()).tobytes()
     tenths = np.round(frame["grid"].to_numpy() * 10).astype(np.int16).tobytes()

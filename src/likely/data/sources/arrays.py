@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.errors import DataError, InputError
 
@@ -51,7 +52,7 @@ def checked(array: np.ndarray, what: str) -> np.ndarray:
 
 def array_source(array: np.ndarray) -> Source:
     """A copy of an array in memory, as a source: what the caller does to it later changes nothing."""
-    return Source("array", {"all": Rows(checked(array, "the array").copy())})
+    return Source(Form.ARRAY, {"all": Rows(checked(array, "the array").copy())})
 
 
 def tensor_source(tensor: Any) -> Source:
@@ -62,7 +63,7 @@ def tensor_source(tensor: Any) -> Source:
     except (TypeError, RuntimeError) as error:
         kind = f"{tensor.layout} tensor of {tensor.dtype}"
         raise DataError(f"the {kind} cannot be made an array; expected a tensor of real numbers") from error
-    return Source("array", {"all": Rows(checked(array, "the tensor").copy())})
+    return Source(Form.ARRAY, {"all": Rows(checked(array, "the tensor").copy())})
 
 
 def header_of(file: Any) -> tuple[tuple[int, ...], int]:

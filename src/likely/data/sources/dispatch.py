@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely.data.kinds import Form
 from likely.data.source import Source
 from likely.data.sources import arrays, foreign, held, idx, images, sparse, tables
 from likely.data.sources.format import Holds, Options
@@ -70,9 +71,9 @@ def open_source(
     if resize is not None and any(one.read().values.shape[1:3] != tuple(resize) for one in source.splits.values()):
         notices.append("resize is for folders of pictures; these data were not scaled")
     written = reading is not None and (reading.separator or reading.decimal)
-    if written and source.form != "table":
+    if written and source.form != Form.TABLE:
         notices.append("separator and decimal are for tables; these data were taken as they are")
-    if background is not None and source.form != "images":
+    if background is not None and source.form != Form.IMAGES:
         notices.append("background is for folders of pictures; these data were taken as they are")
     return replace(source, notices=(*source.notices, *notices))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.data.sources.format import Format
 from likely.errors import DataError
@@ -121,7 +122,7 @@ def _rows(file: Path, labels: Path | None) -> Rows:
 def _source(splits: dict[str, Rows], path: Path, notices: tuple[str, ...] = ()) -> Source:
     arrays = [np.asarray(rows.values) for rows in splits.values()]
     pictures = all(array.dtype == np.uint8 and array.ndim == 3 for array in arrays)
-    return Source("images" if pictures else "array", splits, path, notices)
+    return Source(Form.IMAGES if pictures else Form.ARRAY, splits, path, notices)
 
 
 def _array(path: Path) -> np.ndarray:

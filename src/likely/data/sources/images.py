@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from likely.data.kinds import Form
 from likely.data.source import LABEL, Rows, Source
 from likely.data.sources.beside import TABLES, labels_beside
 from likely.data.sources.colours import WHITE
@@ -82,7 +83,7 @@ def read_folder(
         chosen = [i for i, (own, _) in enumerate(placed) if own == split]
         rows = _rows([read[i] for i in chosen], [placed[i][1] for i in chosen], colour)
         splits[split] = rows if beside is None else _with_labels(rows, beside.iloc[chosen])
-    return Source("images", splits, path, (*notices, *labelled, *_notices(read, placed, background)))
+    return Source(Form.IMAGES, splits, path, (*notices, *labelled, *_notices(read, placed, background)))
 
 
 def _base(root: Path, files: list[Path]) -> Path:

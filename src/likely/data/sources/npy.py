@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.data.sources.arrays import checked, header_of, reading
 from likely.data.sources.format import Format, Writer, begins
@@ -28,7 +29,7 @@ def read_npy(path: Path) -> Source:
         demand_room(needed, str(path), "give fewer rows, or a smaller type, such as float32 or uint8")
         file.seek(0)
         array = np.lib.format.read_array(file, allow_pickle=False)
-    return Source("array", {"all": Rows(checked(array, str(path)))}, path)
+    return Source(Form.ARRAY, {"all": Rows(checked(array, str(path)))}, path)
 
 
 def _written(array: np.ndarray) -> bytes:

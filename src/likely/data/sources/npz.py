@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.data.sources.arrays import checked, header_of, reading
 from likely.data.sources.format import Format, Writer
@@ -59,7 +60,7 @@ def read_npz(path: Path, name: str | None) -> Source:
             if name is not None:
                 if name not in held:
                     raise DataError(f"{path} has no array {quoted(name)}; it holds {_listing(held)}")
-                return Source("array", {"all": Rows(_load(archive, path, name))}, path)
+                return Source(Form.ARRAY, {"all": Rows(_load(archive, path, name))}, path)
             return _by_name(archive, path, held)
 
 
@@ -88,7 +89,7 @@ def _by_name(archive: Mapping[str, np.ndarray], path: Path, held: dict[str, str]
     unused = {key: shape for key, shape in held.items() if key not in used}
     if unused:
         notices.append(f"{path.name}: arrays left out: {_listing(unused)}")
-    return Source("array", splits, path, tuple(notices))
+    return Source(Form.ARRAY, splits, path, tuple(notices))
 
 
 def _beside(

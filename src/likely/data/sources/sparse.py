@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.data.sources.arrays import checked, reading, tensor_source
 from likely.data.summary import percent
@@ -88,7 +89,7 @@ def _source(matrix: Any, what: str, path: Path | None) -> Source:
     shape = tuple(int(size) for size in matrix.shape)
     _demand_room(shape, np.dtype(matrix.dtype).itemsize, what)
     array = checked(matrix.toarray(), what)
-    return Source("array", {"all": Rows(array)}, path, (_notice(what if path is None else path.name, shape, array),))
+    return Source(Form.ARRAY, {"all": Rows(array)}, path, (_notice(what if path is None else path.name, shape, array),))
 
 
 def _coordinates(archive: Mapping[str, np.ndarray], path: Path) -> Source:
@@ -103,7 +104,7 @@ def _coordinates(archive: Mapping[str, np.ndarray], path: Path) -> Source:
     array = np.full(shape, empty.reshape(()), dtype=np.result_type(data, empty))
     array[tuple(coords)] = 0
     np.add.at(array, tuple(coords), data)
-    return Source("array", {"all": Rows(checked(array, str(path)))}, path, (_notice(path.name, shape, array),))
+    return Source(Form.ARRAY, {"all": Rows(checked(array, str(path)))}, path, (_notice(path.name, shape, array),))
 
 
 def _notice(what: str, shape: tuple[int, ...], array: np.ndarray) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.data.sources.delimited import check_names
 from likely.data.sources.plain import plain
@@ -68,7 +69,7 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
 
 def frame_source(frame: pd.DataFrame) -> Source:
     """A frame in memory, as a source."""
-    return Source("table", {"all": Rows(checked(frame, "the frame"), given=frame)})
+    return Source(Form.TABLE, {"all": Rows(checked(frame, "the frame"), given=frame)})
 
 
 def table_source(table: pa.Table, path: Path) -> Source:
@@ -85,7 +86,7 @@ def table_source(table: pa.Table, path: Path) -> Source:
             frame[name] = pd.Series(column.to_pandas(types_mapper=NULLABLE.get).array, index=frame.index)
     indices = [name for name in frame.index.names if name is not None]
     notices = (f"{path.name}: the index {', '.join(map(repr, indices))} is not modelled",) if indices else ()
-    return Source("table", {"all": Rows(checked(frame, str(path)), given=frame)}, path, notices)
+    return Source(Form.TABLE, {"all": Rows(checked(frame, str(path)), given=frame)}, path, notices)
 
 
 def demand_plain(schema: pa.Schema, what: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.data.sources.delimited import read_delimited
 from likely.data.sources.format import Format, Writer
@@ -24,7 +25,7 @@ def read_text(path: Path, reading: Reading | None = None) -> Source:
     with whole(path, "separated text"):
         read = read_delimited(path, notices, reading or Reading())
     rows = Rows(checked(read.frame, str(path)), tokens=read.tokens, written=read.written, given=read.frame)
-    return Source("table", {"all": rows}, path, tuple(notices), read.text)
+    return Source(Form.TABLE, {"all": rows}, path, tuple(notices), read.text)
 
 
 def _recognises(path: Path, head: bytes) -> bool:

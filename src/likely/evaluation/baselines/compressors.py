@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from likely.data import Column, EncodedRows, Schema
+from likely.data.kinds import Kind
 from likely.evaluation.baselines.cells import columns_of
 from likely.evaluation.baselines.fitted import Baseline, measure
 from likely.evaluation.baselines.numbers import Numbers
@@ -71,11 +72,11 @@ def _codes(schema: Schema, rows: EncodedRows) -> np.ndarray:
 
 
 def _integers(column: Column, values: np.ndarray) -> np.ndarray:
-    if column.kind == "binary":
+    if column.kind == Kind.BINARY:
         return values.astype(np.uint8)
     if column.coded:
         return values.astype(np.int64) + (0 if two_valued(column) and (values >= 0).all() else 1)
-    if column.kind == "listed":
+    if column.kind == Kind.LISTED:
         flat = torch.from_numpy(values.reshape(-1, 1).astype(np.float64))
         place, known = Numbers.of([column.categories]).find(flat)
         return torch.where(known, place + 1, 0).view(values.shape).numpy()
@@ -108,8 +109,8 @@ def _pictures(schema: Schema, codes: np.ndarray) -> np.ndarray | None:
         return None
     if codes.min() < 0 or codes.max() > 255:
         return None
-    bits = schema.columns[0].kind == "binary" and len(shape) == 2
-    scaled = codes * 255 if schema.columns[0].kind == "binary" and not bits else codes
+    bits = schema.columns[0].kind == Kind.BINARY and len(shape) == 2
+    scaled = codes * 255 if schema.columns[0].kind == Kind.BINARY and not bits else codes
     return np.asarray(scaled.reshape(len(codes), *shape).astype(np.bool_ if bits else np.uint8))
 
 

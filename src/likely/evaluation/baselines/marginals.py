@@ -9,6 +9,7 @@ from torch import Tensor
 
 from likely.data import Column, Schema
 from likely.data.batch import completed
+from likely.data.kinds import Kind
 from likely.evaluation.baselines.cells import NumericCells, Seen, columns_of, in_parts
 from likely.evaluation.baselines.support import Support
 from likely.likelihoods.standardised import start_mixture
@@ -23,9 +24,9 @@ MAX_LEVELS = 1024  # integers that a column spans up to which each has a frequen
 
 def counted(column: Column) -> bool:
     """Whether the cell has a finite set of known values, and not too many to be counted one by one."""
-    if column.kind == "levels":
+    if column.kind == Kind.LEVELS:
         return ((column.high or 0.0) - (column.low or 0.0)) * (column.per_unit or 1) < MAX_LEVELS
-    return column.kind in ("binary", "listed") or column.coded
+    return column.kind in (Kind.BINARY, Kind.LISTED) or column.coded
 
 
 @dataclass(frozen=True, eq=False)

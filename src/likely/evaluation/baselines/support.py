@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from likely.data import Column
+from likely.data.kinds import Kind
 from likely.evaluation.baselines.numbers import Numbers
 
 __all__ = ["Support", "two_valued"]
@@ -17,25 +18,25 @@ __all__ = ["Support", "two_valued"]
 
 def two_valued(column: Column) -> bool:
     """Whether a column has two values, coded 0 and 1."""
-    return column.kind == "binary" or (column.coded and len(column.categories) == 2)
+    return column.kind == Kind.BINARY or (column.coded and len(column.categories) == 2)
 
 
 def _range(column: Column) -> tuple[float, float, float]:
     """Step, least and greatest value of a column: step 0 where it has no grid, ∓inf where it has no range."""
-    if column.kind == "binary":
+    if column.kind == Kind.BINARY:
         return 1.0, 0.0, 1.0
     if column.coded:
         return 1.0, 0.0, len(column.categories) - 1.0
-    step = 0.0 if column.kind == "listed" else column.step or 0.0
-    if column.kind == "levels" and column.low is not None and column.high is not None:
+    step = 0.0 if column.kind == Kind.LISTED else column.step or 0.0
+    if column.kind == Kind.LEVELS and column.low is not None and column.high is not None:
         return step or 1.0, column.low, column.high
-    if column.kind == "count" or (column.kind == "positive" and step):
-        return step or 1.0, 0.0 if column.kind == "count" else step, math.inf
+    if column.kind == Kind.COUNT or (column.kind == Kind.POSITIVE and step):
+        return step or 1.0, 0.0 if column.kind == Kind.COUNT else step, math.inf
     return step, -math.inf, math.inf
 
 
 def _limits(column: Column) -> tuple[float, float]:
-    declared = column.limits if column.numeric and column.kind != "listed" else None
+    declared = column.limits if column.numeric and column.kind != Kind.LISTED else None
     return declared or (-math.inf, math.inf)
 
 
@@ -77,9 +78,9 @@ class Support:
         """One column per cell."""
         rows = [(*_range(column), column.reserve, *_limits(column)) for column in columns]
         step, low, high, reserve, first, last = torch.tensor(rows, dtype=torch.float64).view(-1, 6).unbind(1)
-        single = torch.tensor([column.coded or column.kind == "listed" for column in columns], dtype=torch.bool)
+        single = torch.tensor([column.coded or column.kind == Kind.LISTED for column in columns], dtype=torch.bool)
         ranged = torch.isfinite(low) | torch.isfinite(high) | single
-        listed = Numbers.of([column.categories if column.kind == "listed" else () for column in columns])
+        listed = Numbers.of([column.categories if column.kind == Kind.LISTED else () for column in columns])
         return cls(step, low, high, torch.where(ranged, reserve, 0.0), single, first, last, listed)
 
     def take(self, keep: Tensor) -> Support:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from likely.data import Column, EncodedRows, Schema
+from likely.data.kinds import Kind
 from likely.evaluation.baselines.numbers import Numbers
 from likely.evaluation.evidence import evidence
 from likely.models import Model
@@ -189,7 +190,7 @@ def _add(beyond_by_column: dict[str, np.ndarray], part: tuple[Column, Tensor, Te
     alone = _known_alone(column)
     if not alone and (column.hard or column.low is None or column.high is None):
         return 0.0
-    if column.kind == "listed":
+    if column.kind == Kind.LISTED:
         x = cells.cpu().to(torch.float64)
         beyond = ~Numbers.of([column.categories] * x.shape[1]).find(x)[1].to(cells.device)
     elif column.coded:
@@ -206,4 +207,4 @@ def _add(beyond_by_column: dict[str, np.ndarray], part: tuple[Column, Tensor, Te
 
 def _known_alone(column: Column) -> bool:
     """Whether all values that training rows lack are one event."""
-    return column.coded or column.kind == "listed"
+    return column.coded or column.kind == Kind.LISTED

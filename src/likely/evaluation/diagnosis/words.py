@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from likely.data import Column, Kind
-from likely.data.schema import NUMERIC
+from likely.data.kinds import NUMERIC
 from likely.evaluation.diagnosis.aggregate import Aggregate
 from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration
 from likely.evaluation.diagnosis.splits import Fit, Outside, Overfitting
@@ -33,9 +33,9 @@ SMALLER = ("--set weight_decay=1", "--set blocks=1")
 PREDICTED = "--likelihood gaussian"
 WARPED = ("--likelihood warped:10",)
 SHAPES = {
-    "real": ("--likelihood mixture:5", "--likelihood student"),
-    "levels": ("--likelihood logistic-mixture:5",),
-    "grid": ("--likelihood logistic-mixture:5",),
+    Kind.REAL: ("--likelihood mixture:5", "--likelihood student"),
+    Kind.LEVELS: ("--likelihood logistic-mixture:5",),
+    Kind.GRID: ("--likelihood logistic-mixture:5",),
 }
 
 
@@ -148,7 +148,7 @@ def _shapes(kind: Kind, *, cells: bool) -> tuple[str, ...]:
 
 def _width(calibration: Calibration, column: Column) -> str:
     """How many times too wide or too narrow a density is; beside atoms the spread does not tell."""
-    if column.kind != "real" or column.measure != "density" or not calibration.is_width_off:
+    if column.kind != Kind.REAL or column.measure != "density" or not calibration.is_width_off:
         return ""
     return f", about {max(calibration.spread, 1 / calibration.spread):.2f} times"
 

@@ -149,3 +149,16 @@ def test_a_run_in_memory_is_saved(tmp_path: Path) -> None:
     with pytest.raises(likely.OutputError, match="exists already"):
         run.save(tmp_path / "b")
     run.save(tmp_path / "b", overwrite=True)
+
+
+def test_a_model_that_was_trained_never_comes_back_worse() -> None:
+    torch.manual_seed(0)
+    model = mine.vae()
+    first = likely.train(model, ON, config=TrainingConfig(steps=100))
+    weights = {name: weight.clone() for name, weight in model.state_dict().items()}
+    again = likely.train(model, ON, config=TrainingConfig(steps=5, learning_rate=0.5))
+    assert again.history["step"].tolist()[:2] == [0, 1]
+    assert (again.best, again.selected_step) == (first.best, 0)
+    assert again.history["val_elbo"][1:].max() < first.best
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, weights[name]), name

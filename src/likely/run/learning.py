@@ -193,7 +193,7 @@ def _trained(
                 objective=rows.objective,
                 seed=plan.config.seed + number,
                 monitors=[Progress(tick), *monitors],
-                start_counts=plan.init is not None and not earlier,
+                start_counts=(plan.init is not None or plan.own.model is not None) and not earlier,
                 columns=() if plan.schema.uniform else [column.name for column in plan.schema.modelled],
             )
             state = trainer.state(member)

@@ -43,7 +43,8 @@ def train(
     ----------
     model
         A `likely.VAE` or `likely.HierarchicalVAE`, or a function without arguments that makes one. It is trained in
-        place, from the weights that it has (`model.initialise(batch)` starts it from rows).
+        place, from the weights that it has (`model.initialise(batch)` starts it from rows): these are validated first,
+        as step 0, and kept unless training finds better ones.
     data
         An array or a tensor `(rows, *event)`, a frame, whatever `likely.fit` reads, or a map-style
         `torch.utils.data.Dataset`, whose items are read once. In data units, NaN where a cell is missing; categories of

@@ -13,7 +13,10 @@ RARELY = (700, 10, 1000)  # of cyclic garbage: what modules hold is never free, 
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; its exit code is 0 (done), 2 (the user's input), 130 (interrupted) or 1 (our fault)."""
+    """Run one command; its exit code is 0 (done), 2 (the user's input), 130 (interrupted) or 1 (our fault).
+
+    A fit that SIGTERM or SIGHUP stops exits with 143 or 129, after a checkpoint.
+    """
     words = sys.argv[1:] if arguments is None else arguments
     usual = gc.get_threshold()
     gc.set_threshold(*RARELY)
@@ -33,9 +36,13 @@ def _run(words: list[str]) -> int:
             warnings.showwarning = _note
             result = app(words, prog_name="likely", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except KeyboardInterrupt:
-        print("likely: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        print(f"likely: {interrupt or 'interrupted'}", file=sys.stderr)
         return 130
+    except SystemExit as stopped:
+        if hasattr(stopped, "text"):
+            print(f"likely: {stopped.text}", file=sys.stderr)
+        raise
     except BrokenPipeError:
         return 0
     except Exception as error:

@@ -28,6 +28,7 @@ __all__ = [
     "Output",
     "Overwrite",
     "Resize",
+    "Resumed",
     "RowsData",
     "ScoreSamples",
     "Seed",
@@ -43,6 +44,10 @@ FitData = Annotated[str | None, typer.Argument(help=FORMS)]
 Continued = Annotated[
     Path | None,
     typer.Option("--continue", metavar="RUN", help="Lengthen this finished fit by --minutes, --epochs or steps=N."),
+]
+Resumed = Annotated[
+    Path | None,
+    typer.Option("--resume", metavar="RUN", help="Finish this fit, which was killed, stopped or interrupted."),
 ]
 Init = Annotated[
     Path | None, typer.Option("--init", metavar="RUN", help="Start from the model and the weights of this run.")

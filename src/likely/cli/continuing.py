@@ -1,4 +1,4 @@
-"""`fit --continue`: a finished fit, lengthened."""
+"""`fit --continue`, a finished fit lengthened, and `fit --resume`, one that was stopped, finished."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from likely.errors import ConfigError, quoted
 if TYPE_CHECKING:
     import typer
 
-__all__ = ["demanded", "lengthened"]
+__all__ = ["demanded", "lengthened", "resumed"]
 
 TAKEN = ("data", "output", "overwrite", "continue_", "minutes", "epochs", "set_", "device", "json")
 
@@ -44,10 +44,9 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
     from likely.cli.loading import opened
     from likely.cli.options import settings
 
-    given = {name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"}
-    chosen: dict[str, Any] = {name: ctx.params[name] for name in given}
+    chosen = _chosen(ctx)
     options = settings(chosen.get("set_"))
-    words = [f"--{name.rstrip('_').replace('_', '-')}" for name in sorted(given - set(TAKEN))]
+    words = _words(set(chosen) - set(TAKEN))
     words += [f"--set {name}" for name in options if name not in ("steps", "training.steps")]
     if words:
         raise ConfigError(
@@ -64,6 +63,47 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
     )
     show.fitted(longer, json=json)
     return 130 if longer.record.interrupted else 0
+
+
+def resumed(ctx: typer.Context, run: Path, *, json: bool) -> int:
+    """Finish a fit that was stopped and say what came of it; the exit code.
+
+    Raises
+    ------
+    ConfigError
+        If any other option is given.
+
+    """
+    import likely
+    from likely.assembly import Own
+    from likely.cli import show
+    from likely.cli.loading import brought
+
+    chosen = _chosen(ctx)
+    words = _words(set(chosen) - {"data", "resume", "json"})
+    if words:
+        raise ConfigError(f"{words[0]} is set by the fit that is resumed; leave it out: likely fit --resume {run}")
+    own = Own.of(brought())
+    done = likely.fit(
+        chosen.get("data"),
+        resume=run,
+        encoder=own.encoder,
+        decoder=own.decoder,
+        model=own.model,
+        objective=own.objective,
+    )
+    show.fitted(done, json=json)
+    return 130 if done.record.interrupted else 0
+
+
+def _chosen(ctx: typer.Context) -> dict[str, Any]:
+    """The options that are on the command line."""
+    given = [name for name in ctx.params if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    return {name: ctx.params[name] for name in given}
+
+
+def _words(names: set[str]) -> list[str]:
+    return [f"--{name.rstrip('_').replace('_', '-')}" for name in sorted(names)]
 
 
 def _whole(text: str) -> int:

@@ -28,7 +28,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            print("likely: interrupted", file=sys.stderr)
+            print(f"likely: {interrupt or 'interrupted'}", file=sys.stderr)
             raise typer.Exit(130) from interrupt
 
 

@@ -71,7 +71,8 @@ def fitted(run: Run, *, json: bool) -> None:
     for notice in run.notices:
         print(f"note: {notice}", file=sys.stderr)
     if record.interrupted:
-        print("interrupted: the best weights so far are kept", file=sys.stderr)
+        further = "" if where is None else f"; likely fit --resume {where} finishes the fit"
+        print(f"interrupted: the best weights so far are kept{further}", file=sys.stderr)
     say(
         f"fitted {len(run.division.train)} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",

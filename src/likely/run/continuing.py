@@ -84,7 +84,7 @@ def _states(run: Run) -> Sequence[dict[str, Any]]:
     states = run.states or read_states(run.directory or Path())
     if not are_of(states, run.record):
         raise RunError(f"{run.directory} has changed since it was loaded; load it again")
-    return states
+    return states[: len(run.record.members)]
 
 
 def _source(run: Run, data: Any, given: Given | None) -> Source:

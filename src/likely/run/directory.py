@@ -33,6 +33,7 @@ __all__ = [
     "MISSING",
     "REPORT",
     "RUN",
+    "START",
     "STATE",
     "WRITTEN",
     "beside",
@@ -45,7 +46,7 @@ __all__ = [
     "unfinished",
 ]
 
-RUN, REPORT, MISSING = "run.json", "report.html", "missing.safetensors"
+RUN, REPORT, MISSING, START = "run.json", "report.html", "missing.safetensors", "start.safetensors"
 EARLIER_MISSING = "holes.safetensors"  # of version 0.1
 WRITTEN = (
     "baselines.safetensors",
@@ -58,9 +59,10 @@ WRITTEN = (
     "rows.safetensors",
     RUN,
     "schema.json",
+    START,
     "weights.safetensors",
 )
-CHECKPOINTS, STATE = "checkpoints", ("state.json", "state.safetensors")
+CHECKPOINTS, STATE = "checkpoints", ("state.json", "state.safetensors", "SHA256SUMS")
 
 
 def _ours_and_foreign(directory: Path) -> tuple[list[Path], list[Path]]:
@@ -152,10 +154,14 @@ def _empty(place: Path) -> bool:
 
 
 def unfinished(directory: Path) -> Path | None:
-    """Where the fit that is to become a run was left: its own folder, or the one beside it that is to replace it."""
+    """Where a fit was left before its end: in its own folder, or in the one beside it that is to replace it.
+
+    One that has ended and is to replace it still is among them, and one that was interrupted.
+    """
     place = Path(os.path.realpath(directory))
-    candidates = [folder for folder in (new_beside(place), place) if _says(folder, "finished") is False]
-    return candidates[0] if candidates else None
+    if _says(new_beside(place), "finished") is not None:
+        return new_beside(place)
+    return place if _says(place, "finished") is False or _says(place, "interrupted") is True else None
 
 
 def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
@@ -223,6 +229,8 @@ def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iter
 def reclaim(directory: Path) -> Iterator[Path]:
     """The folder in which a fit was left unfinished, to go on in; at the end it is at its place, as with `claim`.
 
+    On failure it stays as it is.
+
     Raises
     ------
     RunError
@@ -235,14 +243,14 @@ def reclaim(directory: Path) -> Iterator[Path]:
     folder = unfinished(place)
     if folder is None:
         raise RunError(f"{directory} holds no fit that was not finished")
-    with _filling(directory, folder):
+    with _filling(directory, folder, kept=True):
         yield folder
     _replace(directory, folder, place, None)
 
 
 @contextmanager
-def _filling(given: Path, folder: Path) -> Iterator[None]:
-    """A folder is this process's own while it is filled."""
+def _filling(given: Path, folder: Path, *, kept: bool = False) -> Iterator[None]:
+    """A folder is this process's own while it is filled; on failure it is kept if it is told so, or has checkpoints."""
     made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -253,7 +261,7 @@ def _filling(given: Path, folder: Path) -> Iterator[None]:
         yield
         demand_held(folder)
     except BaseException as error:
-        if held(folder) and _holds_checkpoint(folder):
+        if held(folder) and (kept or _holds_checkpoint(folder)):
             release(folder)
             if isinstance(error, OutputError):
                 raise OutputError(f"{error}; likely fit --resume {given} then finishes the fit") from error

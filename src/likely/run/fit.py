@@ -7,19 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-import torch
-
-from likely.assembly import Factory, Own, Resolved, chosen, plainly, resolve
+from likely.assembly import Factory, Own, chosen, plainly, resolve
 from likely.config import Config
 from likely.data import DividedRows, demand_channels, divide
-from likely.models import Model
+from likely.errors import ConfigError
 from likely.run.datasets import gathered
 from likely.run.describing import as_it_is, describe, opened
 from likely.run.directory import demand_claimable
 from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
+from likely.run.resuming import resumed
 from likely.run.run import Run
-from likely.run.settling import carried_out, data_of, settle
+from likely.run.settling import carried_out, data_of, fresh, settle
 from likely.run.start import started
 from likely.training import Monitor
 
@@ -27,12 +26,13 @@ __all__ = ["fit"]
 
 
 def fit(
-    data: Any,
+    data: Any = None,
     *,
     field: int | str | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     init: Run | str | Path | None = None,
+    resume: str | Path | None = None,
     config: Config | None = None,
     encoder: Factory | None = None,
     decoder: Factory | None = None,
@@ -62,6 +62,12 @@ def fit(
         range. Of the same data, and unless `split` is given, the same rows train, validate and test; of other data a
         notice says that some may have trained the run already.
         `run.continue_training` lengthens a fit instead.
+    resume
+        The directory of a fit that was killed, stopped or interrupted: it goes on from its last checkpoint, with its
+        data and options, and ends with the weights and the history (but for seconds) that it would have had, on the
+        same machine with the same number of threads. Rows that came from a path are read there again; rows from memory
+        are given again, with what was given beside an array (`condition={"label": values}`, `exposure`, `weight`) and
+        parts of your own. A finished run is loaded.
     config
         Where to start from; `options` are set on top of it.
     column
@@ -148,6 +154,12 @@ def fit(
     chosen_options = FitOptions(
         about, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
     )
+    if resume is not None:
+        if out is not None or overwrite or init is not None:
+            raise ConfigError("a fit that is resumed has its place and its start; leave out, overwrite and init away")
+        return resumed(Path(resume), None if data is None else gathered(data, field), chosen_options)
+    if data is None:
+        raise ConfigError("fit needs data, or resume=RUN")
     if out is not None:
         demand_claimable(Path(out), overwrite=overwrite)
     rows = gathered(data, field)
@@ -168,16 +180,10 @@ def _fitted(data: Any, options: FitOptions) -> Run:
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
     plan = Plan(
         resolved,
-        _model(resolved),
+        fresh(resolved),
         described.rows,
         data_of(data, source, schema, about.split),
         described.notices + ignored + resolved.notices,
         progress=options.progress,
     )
     return carried_out(plan, options)
-
-
-def _model(resolved: Resolved) -> Model:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(resolved.config.seed)
-        return resolved.build().to(resolved.config.device)

@@ -20,6 +20,7 @@ from likely.errors import ConfigError, DataError, RunError
 from likely.models import VAE, Ensemble, Model
 from likely.objectives import Objective
 from likely.priors import FromPosterior
+from likely.run.checkpoints import Checkpoints
 from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.record import MemberRecord
@@ -92,13 +93,23 @@ class Trained:
     conditions: Tensor | None
 
 
-def learn(plan: Plan, monitors: Sequence[Monitor] = (), weights: dict[str, Tensor] | None = None) -> Trained:
-    """The result of training the plan's model from its first step, from fresh weights or from these."""
+def learn(
+    plan: Plan,
+    monitors: Sequence[Monitor] = (),
+    weights: dict[str, Tensor] | None = None,
+    checkpoints: Checkpoints | None = None,
+) -> Trained:
+    """The result of training the plan's model from its first step, from fresh weights or from these.
+
+    With checkpoints that were left, from the last of them.
+    """
     rows = _prepared(plan)
     _begin(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
-    states = _trained(plan, rows, schedule, monitors)
     timed = replace(plan.resolved, config=replace(plan.config, training=config))
+    if checkpoints is not None:
+        checkpoints.begin(replace(plan, resolved=timed), timed=config is not plan.config.training)
+    states = _trained(plan, rows, schedule, _Watching(monitors, checkpoints))
     trained = _outcome(replace(plan, resolved=timed), rows.train, states)
     trained = _matched(trained, rows, plan.config.seed)
     return replace(trained, notices=_missing_notice(plan, rows.train) + trained.notices)
@@ -120,7 +131,7 @@ def go_on(
     rows = _prepared(plan)
     _begin(plan, rows.train, plan.model.state_dict())
     schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
-    states = _trained(plan, rows, schedule, monitors, earlier)
+    states = _trained(plan, rows, schedule, _Watching(monitors), earlier)
     trained = _outcome(plan, rows.train, states, whole=True)
     return _matched(trained, rows, plan.config.seed), schedule.total_steps
 
@@ -172,15 +183,24 @@ def _begin(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> 
             member.p_z.initialise(batch.values, batch.covariates, batch.observed)
 
 
+@dataclass(frozen=True)
+class _Watching:
+    """Who is told of training, and who writes down where it is."""
+
+    monitors: Sequence[Monitor]
+    checkpoints: Checkpoints | None = None
+
+
 def _trained(
     plan: Plan,
     rows: _Prepared,
     schedule: Schedule,
-    monitors: Sequence[Monitor],
+    watching: _Watching,
     earlier: Sequence[dict[str, Any]] = (),
 ) -> list[TrainingState]:
     """The states of the members at the end of their training, which may be that of the earlier states lengthened."""
     states: list[TrainingState] = []
+    checkpoints = watching.checkpoints
     members, interrupted = plan.model.members, False
     for number, member in enumerate(members):
         what = f"fitting {number + 1} of {len(members)}" if len(members) > 1 else "fitting"
@@ -192,13 +212,16 @@ def _trained(
                 schedule,
                 objective=rows.objective,
                 seed=plan.config.seed + number,
-                monitors=[Progress(tick), *monitors],
+                monitors=[Progress(tick), *watching.monitors, *([] if checkpoints is None else [checkpoints])],
                 start_counts=(plan.init is not None or plan.own.model is not None) and not earlier,
                 columns=() if plan.schema.uniform else [column.name for column in plan.schema.modelled],
             )
             state = trainer.state(member)
+            left = None if checkpoints is None else checkpoints.watch(state)
+            if earlier or left is not None:
+                _take(state, earlier[number] if left is None else left)
             if earlier:
-                _take(state, earlier[number])
+                state.begin_again()
             if interrupted:
                 state.finish()
             else:
@@ -207,6 +230,8 @@ def _trained(
         states.append(state)
         if interrupted and not earlier:
             break
+    if checkpoints is not None:
+        checkpoints.end()
     return states
 
 
@@ -236,7 +261,6 @@ def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise RunError(f"the stored state of training is not that of the run's model ({reason}); fit again") from error
-    state.begin_again()
 
 
 def _starting(plan: Plan) -> int:
@@ -262,7 +286,7 @@ def _outcome(plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, 
         model,
         tuple(_member(outcome) for outcome in outcomes),
         _history(outcomes),
-        tuple(on_cpu(state.state_dict()) for state in kept),
+        tuple(on_cpu(state.state_dict()) for state in states),
         round(sum(state.outcome.seconds for state in states), 2),
         any(state.outcome.interrupted for state in states),
         tuple(said),

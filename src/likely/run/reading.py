@@ -23,9 +23,10 @@ from likely.errors import ConfigError, DataError
 from likely.evaluation import Origin
 
 if TYPE_CHECKING:
+    from likely.run.record import DataRecord
     from likely.run.run import Run
 
-__all__ = ["beside", "fitted_on", "index_of", "rows_of", "training_source", "weighed"]
+__all__ = ["beside", "demand_same", "fitted_on", "index_of", "reading_of", "rows_of", "training_source", "weighed"]
 
 
 def rows_of(run: Run, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
@@ -43,7 +44,7 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
         return run.division.rows(training_source(run), "test"), lambda: Origin.TEST
     pictured = run.schema.form == Form.IMAGES and isinstance(data, (str, Path))
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
-    source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
+    source = sources.open_source(data, resize=resize, background=background, reading=reading_of(run.schema))
     for notice in (*source.notices, *rounded_in(run.schema, source)) if source.form == Form.TABLE else ():
         warnings.warn(notice, stacklevel=4)
     for one in source.splits.values():
@@ -82,7 +83,7 @@ def training_source(run: Run) -> Source:
         if not sources.place_of(path)[0].exists():
             raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
         source = sources.open_source(
-            path, resize=run.schema.resize, background=run.schema.background, reading=_reading(run)
+            path, resize=run.schema.resize, background=run.schema.background, reading=reading_of(run.schema)
         )
         known = run.record.data
         changed = known.weighed and weighed(run.schema, source) != known.weights
@@ -105,26 +106,42 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
     """
     pictured = run.schema.form == Form.IMAGES
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
-    source = sources.open_source(data, resize=resize, background=background, reading=_reading(run))
+    source = sources.open_source(data, resize=resize, background=background, reading=reading_of(run.schema))
     if given:
         source = beside(source, given)
-    if _digest(run, source) != run.record.data.digest:
+    if run.record.data.weighed and not run.record.data.weights and WEIGHT in (given or {}):
+        raise DataError(f"the run was fitted without weights; leave {WEIGHT!r} out of what is given")
+    another = "start another fit from the run's weights: likely fit DATA --init RUN"
+    demand_same(source, run.schema, run.record.data, data, (another, f"given={{{run.schema.weight!r}: weights}}"))
+    return source
+
+
+def demand_same(source: Source, schema: Schema, known: DataRecord, data: Any, hints: tuple[str, str]) -> None:
+    """Check that rows are those of a fit, and that what weighs them is the same.
+
+    Parameters
+    ----------
+    source, schema, known
+        The rows, and what is known of those of the fit.
+    data, hints
+        For the message: where the rows came from; what else can be done, and how weights are given.
+
+    Raises
+    ------
+    DataError
+        If they are not.
+
+    """
+    if digest(source, labels=[column.name for column in schema.beside]) != known.digest:
         what = data if isinstance(data, (str, Path)) else "the data"
         raise DataError(
             f"{what}: these are not the rows that the run was fitted on, or they have changed since; give these rows, "
-            "or start another fit from the run's weights: likely fit DATA --init RUN"
+            f"or {hints[0]}"
         )
-    known = run.record.data
-    if known.weighed:
-        if not known.weights and WEIGHT in (given or {}):
-            raise DataError(f"the run was fitted without weights; leave {WEIGHT!r} out of what is given")
-        if weighed(run.schema, source) == known.weights:
-            return source
+    if known.weighed and weighed(schema, source) != known.weights:
         raise DataError(
-            "the run was fitted with weights beside the array, and these are others or none; give the same: "
-            f"given={{{run.schema.weight!r}: weights}}"
+            f"the run was fitted with weights beside the array, and these are others or none; give the same: {hints[1]}"
         )
-    return source
 
 
 def weighed(schema: Schema, source: Source) -> str | None:
@@ -164,8 +181,9 @@ def beside(source: Source, given: Given) -> Source:
     return replace(source, splits={"all": Rows(rows.values, first, beside=others)})
 
 
-def _reading(run: Run) -> Reading:
-    return Reading(schema=run.schema) if run.schema.form == Form.TABLE else Reading()
+def reading_of(schema: Schema) -> Reading:
+    """How text is read for a schema that is known."""
+    return Reading(schema=schema) if schema.form == Form.TABLE else Reading()
 
 
 def _digest(run: Run, source: Source) -> str:

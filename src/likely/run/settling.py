@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from likely.assembly import Resolved
 from likely.config import Config
 from likely.data import Schema, Source, Split, digest, sources
 from likely.errors import ConfigError, quoted
+from likely.files import demand_held
+from likely.models import Model
 from likely.networks.precision import native_bfloat16
-from likely.run.directory import claim
+from likely.run.checkpoints import Checkpoints
+from likely.run.directory import REPORT, START, claim
 from likely.run.forms import form_of
 from likely.run.home import Home
 from likely.run.learning import Trained, learn
@@ -23,9 +29,12 @@ from likely.run.plan import Plan
 from likely.run.reading import weighed
 from likely.run.record import DataRecord, FitRecord, Stage
 from likely.run.run import Run
-from likely.run.store import save, save_plan
+from likely.run.sealed import Sealed, write_added
+from likely.run.stopping import Stop, Stopped, heeded
+from likely.run.store import save, save_plan, unshared
+from likely.training import Monitor
 
-__all__ = ["carried_out", "data_of", "finished", "settle"]
+__all__ = ["carried_out", "data_of", "ending", "finished", "fresh", "settle", "trained_in"]
 
 MIN_WIDE = 256  # units and rows of a batch from which bfloat16 is faster: docs/decisions/022-bfloat16.md
 
@@ -43,18 +52,51 @@ def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataReco
 
 
 def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | None = None) -> Run:
-    """The run that a plan becomes, trained from fresh weights or from these, and stored where an output is given."""
-    out = options.out
-    place = nullcontext() if out is None else claim(Path(out), overwrite=options.overwrite, data=plan.rows.source.path)
-    with place as directory:
-        if directory is not None:
-            save_plan(directory, plan)
-        run = finished(plan, learn(plan, options.monitors, weights))
-        if directory is not None:
-            save(directory, run)
-    if out is not None:
-        run.home.directory = Path(out)
+    """The run that a plan becomes, trained from fresh weights or from these, and stored where it is told to be."""
+    if options.out is None:
+        return finished(plan, learn(plan, options.monitors, weights))
+    out = Path(options.out)
+    with ending(out) as stop, claim(out, overwrite=options.overwrite, data=plan.rows.source.path) as directory:
+        save_plan(directory, plan)
+        if weights is not None or plan.own.model is not None:
+            start = plan.model.state_dict() if weights is None else weights
+            write_added(directory / START, unshared(start), plan.id)
+        run = trained_in(directory, plan, options.monitors, weights, Checkpoints(directory, stop))
+    run.home.directory = out
     return run
+
+
+def trained_in(
+    directory: Path,
+    plan: Plan,
+    monitors: Sequence[Monitor],
+    weights: dict[str, Tensor] | None,
+    checkpoints: Checkpoints,
+) -> Run:
+    """The run that a plan becomes, stored in a directory that has the plan, or the run until it was interrupted."""
+    run = finished(plan, learn(plan, monitors, weights, checkpoints))
+    demand_held(directory)
+    if Sealed.of(directory).facts.get("finished"):
+        (directory / REPORT).unlink(missing_ok=True)  # it is of the weights before
+        save_plan(directory, plan)
+    save(directory, run, checkpoints.plan)
+    if not run.record.interrupted:
+        (directory / START).unlink(missing_ok=True)
+    return run
+
+
+@contextmanager
+def ending(out: Path) -> Iterator[Stop]:
+    """Within it signals are heeded; where one ends the process, it is told how the fit goes on."""
+    with heeded() as stop:
+        try:
+            yield stop
+        except Stopped as stopped:
+            if stopped.step is not None:
+                stopped.text = f"stopped after step {stopped.step}; likely fit --resume {out} goes on"
+            if stopped.number == signal.SIGINT:
+                raise KeyboardInterrupt(stopped.text) from stopped
+            raise
 
 
 def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) -> Run:
@@ -97,3 +139,10 @@ def settle(config: Config) -> Config:
         wide = min(config.model.width or 0, config.training.batch_size or 0) >= MIN_WIDE and not config.factories
         precision = "bfloat16" if wide and kind == "cpu" and native_bfloat16() else "float32"
     return replace(config, device=device, training=replace(config.training, precision=precision))
+
+
+def fresh(resolved: Resolved) -> Model:
+    """The model with weights by the seed, on its device."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(resolved.config.seed)
+        return resolved.build().to(resolved.config.device)

@@ -1,11 +1,14 @@
-"""What training knew at its end, as JSON and safetensors in `checkpoints/STEP`."""
+"""What training knew at its end or at a checkpoint, as JSON and safetensors in `checkpoints/STEP`."""
 
 from __future__ import annotations
 
 import json
 import math
-import shutil
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,11 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from likely.errors import RunError
-from likely.files import filled_folder, write
+from likely.files import filled_folder, half_written, write
 from likely.run.directory import CHECKPOINTS, STATE
 from likely.run.record import FitRecord
 
-__all__ = ["are_of", "on_cpu", "read_states", "write_states"]
+__all__ = ["Checkpoint", "are_of", "last_checkpoint", "on_cpu", "read_states", "write_states"]
 
 State = dict[str, Any]
 
@@ -30,10 +33,33 @@ def on_cpu(state: State) -> State:
     return moved
 
 
-def write_states(directory: Path, states: Sequence[State]) -> None:
-    """Write the state of each member: `checkpoints/STEP`, STEP the steps of all members, in the place of earlier ones.
+@dataclass(frozen=True)
+class Checkpoint:
+    """What training knew at a step, and what it was told before the first one.
 
-    Both files are written beside their place, which is then named: a folder with a number for a name is whole.
+    Attributes
+    ----------
+    step
+        The steps of all members.
+    states
+        The state of each member that had begun.
+    plan
+        The configuration, the notices and the number of threads; empty in that of a finished fit.
+
+    """
+
+    step: int
+    states: tuple[State, ...]
+    plan: Mapping[str, Any]
+
+
+def write_states(
+    directory: Path, states: Sequence[State], plan: Mapping[str, Any] | None = None, *, kept: int = 1
+) -> None:
+    """Write the state of each member: `checkpoints/STEP`, STEP the steps of all members.
+
+    Its files are written beside its place, with checksums, and then the folder is named: one with a number for a name
+    is whole. Only then are earlier ones removed, but for the last of those that are kept.
 
     Raises
     ------
@@ -49,18 +75,26 @@ def write_states(directory: Path, states: Sequence[State]) -> None:
             return {"tensor": path}
         return {"number": str(leaf)} if isinstance(leaf, float) and not math.isfinite(leaf) else leaf
 
-    plain_states = [_mapped(state, plain, str(number)) for number, state in enumerate(states)]
-    folder, step = directory / CHECKPOINTS, str(sum(state["outcome"]["steps"] for state in states))
-    with filled_folder(folder / step) as half:
-        write(half / STATE[0], json.dumps(plain_states, allow_nan=False) + "\n")
-        write(half / STATE[1], save_tensors(tensors))
-        for earlier in folder.iterdir():
-            if earlier != half:
-                shutil.rmtree(earlier)
+    named = [_mapped(state, plain, str(number)) for number, state in enumerate(states)]
+    folder, step = directory / CHECKPOINTS, sum(state["outcome"]["steps"] for state in states)
+    if not _is_whole(folder / str(step)):
+        _remove(folder / str(step))
+        told = {"plan": dict(plan or {}), "states": named}
+        files = {STATE[0]: (json.dumps(told, allow_nan=False) + "\n").encode(), STATE[1]: save_tensors(tensors)}
+        sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
+        with filled_folder(folder / str(step), _remove) as half:
+            for name, content in (*files.items(), (STATE[2], sums)):
+                write(half / name, content)
+    before = [number for number in _steps(directory) if number < step]
+    for number in set(_steps(directory)) - {step, *before[: kept - 1]}:
+        _remove(folder / str(number))
+    for entry in folder.iterdir():
+        if half_written(entry.name):
+            _remove(entry)
 
 
 def read_states(directory: Path) -> tuple[State, ...]:
-    """The state of each member, with its tensors in the main memory.
+    """The state of each member at the last checkpoint, with its tensors in the main memory.
 
     Raises
     ------
@@ -68,28 +102,75 @@ def read_states(directory: Path) -> tuple[State, ...]:
         If there is none, or it is damaged.
 
     """
-    folder = directory / CHECKPOINTS
-    steps = [int(entry.name) for entry in folder.iterdir() if entry.name.isdecimal()] if folder.is_dir() else []
+    steps = _steps(directory)
     if not steps:
         raise RunError(
             f"{directory} holds no state of its training, so it cannot be continued: it was fitted by an earlier "
             f"version, or {CHECKPOINTS}/ was removed; start another fit from its weights: "
             f"likely fit DATA --init {directory}"
         )
-    place = folder / str(max(steps))
+    return _read(directory, steps[0]).states
+
+
+def last_checkpoint(directory: Path) -> Checkpoint | None:
+    """The last checkpoint that is as it was written; of others a warning tells."""
+    for step in _steps(directory):
+        try:
+            return _read(directory, step)
+        except RunError as error:
+            warnings.warn(f"{str(error).removesuffix('; fit again')}; an earlier state is taken", stacklevel=2)
+    return None
+
+
+def _steps(directory: Path) -> list[int]:
+    """At which steps there are checkpoints, the last one first."""
+    folder = directory / CHECKPOINTS
+    names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
+    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+
+
+def _read(directory: Path, step: int) -> Checkpoint:
+    place = directory / CHECKPOINTS / str(step)
     try:
-        tensors = load_tensors((place / STATE[1]).read_bytes())
-        states = tuple(_filled(state, tensors) for state in json.loads((place / STATE[0]).read_text()))
+        lines = (line.partition("  ") for line in (place / STATE[2]).read_text().splitlines())
+        sums = {name: told for told, _, name in lines}
+        contents = [(place / name).read_bytes() for name in STATE[:2]]
+        if [sha256(content).hexdigest() for content in contents] != [sums[name] for name in STATE[:2]]:
+            raise ValueError("a checksum differs")
+        told, tensors = json.loads(contents[0]), load_tensors(contents[1])
+        states = tuple(_filled(state, tensors) for state in told["states"])
         if not all(isinstance(state["outcome"]["steps"], int) for state in states):
             raise ValueError("steps are no whole numbers")
-        return states
+        return Checkpoint(step, states, told["plan"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"{place} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
+def _is_whole(place: Path) -> bool:
+    """Whether a checkpoint is there, as it was written."""
+    try:
+        _read(place.parent.parent, int(place.name))
+    except RunError:
+        return False
+    return True
+
+
+def _remove(place: Path) -> None:
+    """Remove a checkpoint, or half of one; what else lies in its folder stays, and the folder with it."""
+    with suppress(OSError):
+        for entry in place.iterdir():
+            if entry.name in STATE or half_written(entry.name):
+                entry.unlink()
+        place.rmdir()
+
+
 def are_of(states: Sequence[State], record: FitRecord) -> bool:
-    """Whether the states are of the run of this record: each member took as many steps."""
-    return [state["outcome"]["steps"] for state in states] == [member.steps for member in record.members]
+    """Whether the states are of the run of this record: each member took as many steps.
+
+    After them may come that of a member whose training was interrupted.
+    """
+    steps = [member.steps for member in record.members]
+    return [state["outcome"]["steps"] for state in states[: len(steps)]] == steps
 
 
 def _mapped(value: Any, leaf: Callable[[Any, str], Any], path: str = "") -> Any:

@@ -29,7 +29,7 @@ from likely.run.sealed import Sealed
 from likely.run.states import write_states
 from likely.run.versions import versions
 
-__all__ = ["load", "save", "save_plan"]
+__all__ = ["load", "save", "save_plan", "stored_plan", "unshared"]
 
 CONDITIONS = "conditions.safetensors"
 
@@ -52,17 +52,26 @@ def save_plan(directory: Path, plan: Plan | Run) -> None:
     )
 
 
-def save(directory: Path, run: Run) -> None:
-    """Write what training came to: configuration with its steps, selected weights, its state, history and record."""
+def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> None:
+    """Write what training came to: configuration with its steps, selected weights, its state, history and record.
+
+    Parameters
+    ----------
+    directory, run
+        Where to, and what.
+    plan
+        What training was told before its first step, for an interrupted one to go on with.
+
+    """
     demand_held(directory)
     files = {"config.json": _json(run.config.to_dict()), "history.csv": run.history.to_csv(index=False)}
-    tensors = {"weights.safetensors": _unshared(run.model)}
+    tensors = {"weights.safetensors": unshared(run.model.state_dict())}
     if run.patterns is not None:
         tensors[MISSING] = {name: torch.from_numpy(array) for name, array in run.patterns.to_arrays().items()}
     if run.conditions is not None:
         tensors[CONDITIONS] = {"y": run.conditions.contiguous()}
     if run.states:
-        write_states(directory, run.states)
+        write_states(directory, run.states, plan if run.record.interrupted else None)
     facts = {"finished": True, **run.record.to_dict(), **_beside(run)}
     Sealed.of(directory).write({**files, **{name: save_tensors(one) for name, one in tensors.items()}}, facts)
 
@@ -71,11 +80,11 @@ def _beside(plan: Plan | Run) -> dict[str, Any]:
     return {"origin": plan.division.origin, "notices": list(plan.notices), "versions": versions()}
 
 
-def _unshared(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+def unshared(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Weights and buffers by name; those that share memory, as tied layers do, each once more."""
     tensors: dict[str, torch.Tensor] = {}
     seen: set[int] = set()
-    for name, tensor in model.state_dict().items():
+    for name, tensor in weights.items():
         plain = tensor.detach().cpu().contiguous()
         place = plain.untyped_storage().data_ptr()
         tensors[name] = plain.clone() if place in seen else plain
@@ -178,6 +187,28 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         progress=progress,
         home=Home(directory),
     )
+
+
+def stored_plan(sealed: Sealed) -> tuple[Config, Schema, Division]:
+    """The configuration, the schema and the division of the rows that a fit began with.
+
+    Raises
+    ------
+    RunError
+        If they are damaged, or not there.
+
+    """
+    try:
+        config = Config.from_dict(_object(sealed, "config.json"))
+        index = _tensors(sealed, "rows.safetensors")
+        parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
+        return (
+            config,
+            Schema.from_dict(_object(sealed, "schema.json")),
+            Division(**parts, origin=sealed.facts["origin"]),
+        )
+    except (KeyError, TypeError, ConfigError) as error:
+        raise RunError(f"{sealed.directory} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
 def _unfit(config: Config, directory: Path) -> str:

@@ -22,6 +22,7 @@ from likely.cli.arguments import (
     Limited,
     Overwrite,
     Resize,
+    Resumed,
     Split,
     Weighted,
 )
@@ -36,6 +37,7 @@ def fit(
     ctx: typer.Context,
     data: FitData = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="Directory for the run.", metavar="RUN")] = None,
+    resume: Resumed = None,
     continue_: Continued = None,
     init: Init = None,
     latent: Annotated[int | None, typer.Option(help="Dimension of z.")] = None,
@@ -86,6 +88,9 @@ def fit(
 ) -> int:
     """Learn P(X) from DATA and store the run.
 
+    --resume RUN finishes a fit that was killed, stopped (SIGTERM) or interrupted (Ctrl-C), from its last checkpoint: it
+    ends as it would have without. Its options are those of the fit; DATA is where the fit had it unless given.
+
     --continue RUN --minutes 5 lengthens a finished fit: its last weights and optimiser go on over the same rows, under
     a rate that rises to the first and falls to zero; the best weights so far stay unless beaten on the same
     validation rows. RUN is updated in place, or left alone with -o; DATA is where the run has it unless given.
@@ -94,10 +99,12 @@ def fit(
     """
     import likely
     from likely.assembly import Own
-    from likely.cli.continuing import demanded, lengthened
+    from likely.cli.continuing import demanded, lengthened, resumed
     from likely.cli.options import limits as limits_of
     from likely.cli.options import pairs, read_config, settings, size
 
+    if resume is not None:
+        return resumed(ctx, resume, json=json)
     if continue_ is not None:
         return lengthened(ctx, continue_, json=json)
     data, output = demanded(data, output)

@@ -1,0 +1,108 @@
+"""What training knows, written while it trains, so that a fit that is stopped goes on as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from likely.errors import OutputError
+from likely.files import demand_held
+from likely.run.plan import Plan
+from likely.run.sealed import Sealed
+from likely.run.states import on_cpu, write_states
+from likely.run.stopping import Stop, Stopped
+from likely.training import Monitor, TrainingState
+
+__all__ = ["Checkpoints", "Pace"]
+
+EVERY = 60.0  # seconds from one checkpoint to the next
+SHARE = 0.02  # of the time, at most, that checkpoints take once the first has shown how long one does
+KEPT = 2
+
+
+class Pace:
+    """When the next checkpoint is due: after a minute, or after 50 times as long as the last one took."""
+
+    def __init__(self) -> None:
+        self.last, self.wait = time.perf_counter(), EVERY
+
+    def due(self) -> bool:
+        """Whether it is, now."""
+        return time.perf_counter() - self.last >= self.wait
+
+    def took(self, seconds: float) -> None:
+        """One was written just now, in so many seconds."""
+        self.last, self.wait = time.perf_counter(), max(EVERY, seconds / SHARE)
+
+
+@final
+class Checkpoints(Monitor):
+    """Writes the states of all members between two steps: when it is time, and before training heeds a signal.
+
+    Parameters
+    ----------
+    directory
+        Of the run.
+    stop
+        The signals.
+    earlier
+        The states from which training goes on, of the members that had begun; none where it begins.
+
+    """
+
+    def __init__(self, directory: Path, stop: Stop, earlier: Sequence[dict[str, Any]] = ()) -> None:
+        self.directory, self.stop, self.earlier = directory, stop, tuple(earlier)
+        self.plan: dict[str, Any] = {}
+        self.states: list[TrainingState] = []
+        self.pace = Pace()
+
+    def begin(self, plan: Plan, *, timed: bool) -> None:
+        """Training begins by a plan, which is what checkpoints are of; steps that minutes became are stored at once."""
+        config = plan.config.to_dict()
+        if timed:
+            sealed = Sealed.of(self.directory)
+            sealed.write({"config.json": json.dumps(config, indent=1) + "\n"}, sealed.facts)
+        self.plan = {"config": config, "notices": list(plan.notices), "threads": torch.get_num_threads()}
+        self.pace, self.stop.training = Pace(), True
+
+    def watch(self, state: TrainingState) -> dict[str, Any] | None:
+        """The next member is trained: this state is written with those before; what to go on from, if it had begun."""
+        self.states.append(state)
+        place = len(self.states) - 1
+        return self.earlier[place] if place < len(self.earlier) else None
+
+    def on_step(self, step: int, total: int) -> None:
+        """Write what is due."""
+        del total
+        if self.stop.asked or self.pace.due():
+            self._write()
+        if self.stop.number is not None:
+            self.stop.training = False
+            raise Stopped(self.stop.number, step)
+        if self.stop.ended:
+            self.stop.training = False
+            raise KeyboardInterrupt
+
+    def end(self) -> None:
+        """Training has ended; what was asked for since the last step is heeded."""
+        self.stop.training = False
+        if self.stop.number is not None:
+            self._write()
+            raise Stopped(self.stop.number, self.states[-1].step)
+
+    def _write(self) -> None:
+        """A disk that refuses ends no training: perhaps it takes the next one."""
+        started = time.perf_counter()
+        demand_held(self.directory)
+        try:
+            states = [on_cpu(state.state_dict()) for state in self.states]
+            write_states(self.directory, states, self.plan, kept=KEPT)
+        except OutputError as error:
+            warnings.warn(f"no checkpoint could be written ({error}); training goes on", stacklevel=2)
+        self.pace.took(time.perf_counter() - started)

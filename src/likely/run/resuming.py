@@ -1,0 +1,139 @@
+"""A fit that was stopped before its end, gone on with."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from likely.assembly import Own, Resolved
+from likely.config import Config
+from likely.data import DividedRows, Schema, Source, sources
+from likely.data.kinds import Form
+from likely.errors import ConfigError, DataError, RunError
+from likely.run.checkpoints import Checkpoints
+from likely.run.describing import placed
+from likely.run.directory import START, reclaim, recover, unfinished
+from likely.run.options import DataOptions, FitOptions
+from likely.run.plan import Plan
+from likely.run.reading import beside, demand_same, reading_of
+from likely.run.record import DataRecord
+from likely.run.run import Run
+from likely.run.sealed import Sealed, read_added
+from likely.run.settling import ending, fresh, settle, trained_in
+from likely.run.states import Checkpoint, last_checkpoint
+from likely.run.store import load, stored_plan
+from likely.run.versions import versions
+
+__all__ = ["resumed"]
+
+
+def resumed(directory: Path, data: Any, options: FitOptions) -> Run:
+    """The run that a fit becomes which was killed, stopped or interrupted; see `likely.fit`."""
+    _demand_nothing_new(options)
+    recover(directory)
+    if unfinished(directory) is None:
+        return _finished(directory, options)
+    with ending(directory) as stop, reclaim(directory) as folder:
+        sealed = Sealed.of(folder)
+        ended = sealed.facts.get("finished") is True and sealed.facts.get("interrupted") is False
+        if not ended:
+            run = _gone_on(folder, sealed, data, options, stop)
+    if ended:
+        return _finished(directory, options)
+    run.home.directory = directory
+    return run
+
+
+def _finished(directory: Path, options: FitOptions) -> Run:
+    own = Own(options.encoder, options.decoder, options.own_model, options.own_objective)
+    run = load(directory, factories=own.by_role or None, progress=options.progress)
+    warnings.warn(f"{directory} is finished already, so that there is nothing to go on with", stacklevel=4)
+    return run
+
+
+def _gone_on(folder: Path, sealed: Sealed, data: Any, options: FitOptions, stop: Any) -> Run:
+    left = last_checkpoint(folder)
+    if left is None and sealed.facts.get("finished"):
+        raise RunError(
+            f"{folder} was interrupted, and its checkpoints are gone; start another fit with --init {folder}"
+        )
+    plan = _plan(folder, sealed, left, data, options)
+    _tell_other(sealed, left)
+    start = read_added(folder / START, plan.id) if (folder / START).exists() else None
+    checkpoints = Checkpoints(folder, stop, () if left is None else left.states)
+    return trained_in(folder, plan, options.monitors, start, checkpoints)
+
+
+def _plan(folder: Path, sealed: Sealed, left: Checkpoint | None, data: Any, options: FitOptions) -> Plan:
+    config, schema, division = stored_plan(sealed)
+    facts, notices = sealed.facts, sealed.facts.get("notices", ())
+    if left is not None:
+        config, notices = Config.from_dict(left.plan["config"]), left.plan["notices"]
+    own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).apart()
+    try:
+        record = DataRecord(**{item.name: facts[item.name] for item in fields(DataRecord) if item.name in facts})
+        resolved = Resolved.of(settle(config), schema, own.restored(config, folder))
+        source = _source(record, schema, data, options.data)
+        return Plan(
+            resolved,
+            fresh(resolved),
+            DividedRows(source, division),
+            record,
+            tuple(notices),
+            facts.get("init"),
+            options.progress,
+            str(facts["id"]),
+        )
+    except (KeyError, TypeError) as error:
+        raise RunError(f"{folder} is damaged ({type(error).__name__}: {error}); fit again") from error
+
+
+def _source(record: DataRecord, schema: Schema, data: Any, options: DataOptions) -> Source:
+    """The rows of the fit, read again from their path, or given again, and the same ones."""
+    if data is None and not record.path:
+        raise DataError(
+            "this fit was of data in memory, which no directory keeps; give the same: likely.fit(data, resume=RUN)"
+        )
+    data = record.path if data is None else data
+    if isinstance(data, str) and not sources.place_of(data)[0].exists():
+        raise DataError(f"the data of this fit is gone from {data}; give the rows: likely fit DATA --resume RUN")
+    pictured = schema.form == Form.IMAGES
+    resize, background = (schema.resize, schema.background) if pictured else (None, None)
+    source = sources.open_source(data, resize=resize, background=background, reading=reading_of(schema))
+    if isinstance(options.condition, Mapping):
+        source = beside(source, options.condition)
+    source = placed(source, options.exposure, options.weight)[0]
+    demand_same(source, schema, record, data, ("start another fit: likely fit DATA -o OTHER", "weight=weights"))
+    return source
+
+
+def _demand_nothing_new(options: FitOptions) -> None:
+    """Refuse what a fit that goes on has already."""
+    about = options.data
+    told = [*options.assigned, *about.of_schema]
+    told += ["config"] if options.config is not None else []
+    told += ["condition"] if about.condition and not isinstance(about.condition, Mapping) else []
+    told += [name for name in ("exposure", "weight") if isinstance(getattr(about, name), str)]
+    told += [] if isinstance(about.split, str) and about.split == "random" else ["split"]
+    if told:
+        raise ConfigError(f"{told[0]} is set by the fit that is resumed; leave it out")
+
+
+def _tell_other(sealed: Sealed, left: Checkpoint | None) -> None:
+    """Say what keeps the rest of the training from being what it would have been, to the bit."""
+    was, now = sealed.facts.get("versions"), versions()
+    other = [name for name in now if isinstance(was, dict) and was.get(name) != now[name]]
+    threads = None if left is None else left.plan.get("threads")
+    changed = [f"{name} {now[name]}" for name in other]
+    changed += [f"{torch.get_num_threads()} thread(s)"] if threads not in (None, torch.get_num_threads()) else []
+    if changed:
+        warnings.warn(
+            f"the fit began with another number or version of: {', '.join(changed)}; what follows may differ in the "
+            "last digits from what it would have been",
+            stacklevel=5,
+        )

@@ -77,7 +77,7 @@ def fresh(rows: EncodedRows) -> likely.VAE:
         priors.StandardNormal(50), likelihood, posteriors.Normal(50), network(784, 100), network(50, 784)
     )
     with torch.no_grad():
-        model.decoder[-1].bias.copy_(likelihood.initial(rows.fixed(0).values[:10_000]))
+        model.decoder[-1].bias.copy_(likelihood.initial(rows.fixed(0).stored().values[:10_000]))
     return model
 
 

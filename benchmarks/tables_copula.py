@@ -67,7 +67,7 @@ class GaussianCopula:
     def _ordered(self, rows: EncodedRows, *, first: bool) -> tuple[np.ndarray, ...]:
         """Ranks by the most telling column; at first only among columns that have an order of their own."""
         columns, made = self.schema.modelled, list(self.ranks)
-        values, zeta = rows.values.numpy(), scores(*self.edges(rows)[:2])
+        values, zeta = rows.stored().values.numpy(), scores(*self.edges(rows)[:2])
         loose = [column.kind == "categorical" and len(column.categories) > 2 for column in columns]
         for number, place in ((i, j) for i, j in enumerate(self.baselines.frequencies.places.tolist()) if loose[j]):
             seen = slice(None) if rows.observed is None else rows.observed[:, place].numpy()
@@ -82,7 +82,7 @@ class GaussianCopula:
     def edges(self, rows: EncodedRows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Low and high edge of each cell, `(rows, cells)`, and the log-mass of what the copula has no part in."""
         frequencies, mixtures = self.baselines.frequencies, self.baselines.mixtures
-        x, shape = rows.values.to(torch.float64).numpy(), rows.values.shape
+        x, shape = rows.stored().values.to(torch.float64).numpy(), rows.stored().values.shape
         low, high, apart = np.full(shape, -np.inf), np.full(shape, np.inf), np.zeros(shape)
         for number, (place, rank) in enumerate(zip(frequencies.places.tolist(), self.ranks, strict=True)):
             one = frequencies.take(torch.tensor([number]))
@@ -93,8 +93,10 @@ class GaussianCopula:
             chosen = rank[np.where(known, index, 0).astype(int)]
             low[:, place] = np.where(known, cuts[chosen], -np.inf)
             high[:, place] = np.where(known, cuts[chosen + 1], np.inf)
-            apart[:, place] = np.where(known, np.log1p(-one.reserve.numpy()), one.log_prob(rows.values).numpy())
-        places, seen = mixtures.cells.places.numpy(), mixtures.cells.read(rows.values)
+            apart[:, place] = np.where(
+                known, np.log1p(-one.reserve.numpy()), one.log_prob(rows.stored().values).numpy()
+            )
+        places, seen = mixtures.cells.places.numpy(), mixtures.cells.read(rows.stored().values)
         half = (0.5 * mixtures.cells.step / mixtures.cells.scale).numpy()
         law = (mixtures.log_weights.numpy(), mixtures.means.numpy(), mixtures.deviations.numpy())
         low[:, places], high[:, places] = (normal_scores(seen.y.numpy() + side * half, *law) for side in (-1, 1))

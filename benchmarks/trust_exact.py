@@ -122,7 +122,7 @@ def tally(lines: list[dict[str, Any]], setting: str, what: str) -> int:
 
 def simulated(subject: Subject) -> Tensor:
     """The rows that `Subject.pinched` draws."""
-    return simulate(subject.model, subject.like, SIMULATED, FRESH).rows.values
+    return simulate(subject.model, subject.like, SIMULATED, FRESH).rows.stored().values
 
 
 def against(truth: np.ndarray, made: Piece, schedule: AnnealingPath, pinch: float) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def coverage(folder: Path) -> dict[str, Any]:
 
 def repeated(subject: Subject, schedule: AnnealingPath, name: str) -> Piece:
     """The AIS mean and its error, over and over: some repetitions at a time, as more chains, under their own seed."""
-    x, model = subject.like.values, subject.model
+    x, model = subject.like.stored().values, subject.model
     batch, chains = subject.like.evaluation_batch(torch.arange(FIXED)), schedule.chains
     wide = schedule.spread(schedule.temperatures, GROUP * chains)
 

@@ -79,7 +79,7 @@ def one(values: Any, name: str = "a", wanted: str | None = None) -> tuple[Column
 
 def comes_back(schema: Schema, frame: pd.DataFrame) -> None:
     kept = frame[[column.name for column in schema.modelled]]
-    pd.testing.assert_frame_equal(decode(schema, encode(schema, frame).values), kept, check_exact=True)
+    pd.testing.assert_frame_equal(decode(schema, encode(schema, frame).stored().values), kept, check_exact=True)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -107,7 +107,7 @@ def test_every_kind_keeps_its_type_beside_holes(name: str, hole: str | None) -> 
     rows = encode(schema, frame)
     assert rows.observed is not None
     assert rows.observed[:, 0].tolist() == (~where).tolist()
-    again = decode(schema, rows.values, None, rows.observed)
+    again = decode(schema, rows.stored().values, None, rows.observed)
     assert isinstance(again, pd.DataFrame)
     pd.testing.assert_series_equal(again[name], kept.rename(name), check_exact=True)
 
@@ -195,12 +195,12 @@ def test_new_dates_are_read_in_any_form_and_ranges_are_dates() -> None:
     assert span(one(KINDS["zone"][0])[0]) == "2020-02-27T00:00:00+01:00 to 2021-10-17T12:00:00+02:00"
     new = pd.DataFrame({"a": ["28.02.2020", "01.03.1999", "?"], "other": 0.0})
     rows = encode(schema, new)
-    assert rows.values[:, 0].tolist() == [1, -7668, round(column.mean)]
-    again = decode(schema, rows.values, None, rows.observed)
+    assert rows.stored().values[:, 0].tolist() == [1, -7668, round(column.mean)]
+    again = decode(schema, rows.stored().values, None, rows.observed)
     assert isinstance(again, pd.DataFrame)
     assert again["a"].tolist()[:2] == ["28.02.2020", "01.03.1999"]
     stamps = new.assign(a=pd.to_datetime(["2020-02-28", "1999-03-01", None]))
-    assert encode(schema, stamps).values[:, 0].tolist() == rows.values[:, 0].tolist()
+    assert encode(schema, stamps).stored().values[:, 0].tolist() == rows.stored().values[:, 0].tolist()
     with pytest.raises(DataError, match=r"column 'a', row 1: '30.02.2020' is no date such as 27.02.2020"):
         encode(schema, new.assign(a=["28.02.2020", "30.02.2020", None]))
     with pytest.warns(UserWarning, match="1 of 2 values are off the recorded grid"):
@@ -210,7 +210,7 @@ def test_new_dates_are_read_in_any_form_and_ranges_are_dates() -> None:
 def test_draws_beyond_the_calendar_are_put_on_its_ends() -> None:
     for name in ("days", "zone", "nanoseconds", "python dates", "arrow dates", "arrow stamps", "iso"):
         _, schema, frame = one(KINDS[name][0], name)
-        far = encode(schema, frame.iloc[:2]).values
+        far = encode(schema, frame.iloc[:2]).stored().values
         far[:, 0] = far.new_tensor([-1e15, 1e15])
         made = decode(schema, far)
         assert isinstance(made, pd.DataFrame)
@@ -220,13 +220,13 @@ def test_draws_beyond_the_calendar_are_put_on_its_ends() -> None:
 
 def test_zones_are_not_guessed() -> None:
     _, schema, frame = one(KINDS["zone"][0])
-    berlin = encode(schema, frame).values
+    berlin = encode(schema, frame).stored().values
     utc = frame.assign(a=frame["a"].dt.tz_convert("UTC"))
-    assert encode(schema, utc).values.tolist() == berlin.tolist()
+    assert encode(schema, utc).stored().values.tolist() == berlin.tolist()
     with pytest.raises(DataError, match=r"has dates with a zone \(datetime64\[.*Berlin\]\), got such as 2020"):
         encode(schema, frame.assign(a=frame["a"].dt.tz_localize(None)))
     written = frame.assign(a=[stamp.isoformat() for stamp in utc["a"]])
-    assert encode(schema, written).values.tolist() == berlin.tolist()
+    assert encode(schema, written).stored().values.tolist() == berlin.tolist()
     with pytest.raises(DataError, match="with a zone"):
         encode(schema, frame.assign(a=frame["a"].dt.strftime("%Y-%m-%d")))
     with pytest.raises(DataError, match="several zones"):

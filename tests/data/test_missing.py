@@ -56,10 +56,10 @@ def test_a_schema_knows_the_observed_values_alone(share: float) -> None:
     rows = encode(schema, given)
     assert rows.observed is not None
     np.testing.assert_array_equal(rows.observed.numpy(), ~missing)
-    again = decode(schema, rows.values, None, rows.observed)
+    again = decode(schema, rows.stored().values, None, rows.observed)
     assert isinstance(again, pd.DataFrame)
     pd.testing.assert_frame_equal(again, given, check_exact=True)
-    whole = decode(schema, rows.values.clamp_min(0))
+    whole = decode(schema, rows.stored().values.clamp_min(0))
     assert isinstance(whole, pd.DataFrame)
     assert whole.notna().all(axis=None)
 
@@ -72,8 +72,8 @@ def test_what_stands_in_a_hole_lies_within_the_column() -> None:
         rows = encode(schema, nothing)
     assert rows.observed is not None
     assert not rows.observed.any()
-    assert torch.isfinite(rows.values).all()
-    for column, value in zip(schema.columns, rows.values[0].tolist(), strict=True):
+    assert torch.isfinite(rows.stored().values).all()
+    for column, value in zip(schema.columns, rows.stored().values[0].tolist(), strict=True):
         if column.coded:
             assert value == -1
         elif column.kind == "binary":
@@ -91,7 +91,7 @@ def test_what_stands_in_a_hole_lies_within_the_column() -> None:
 def test_plain_types_become_nullable_where_a_hole_is_written() -> None:
     whole = frame()
     schema = infer_schema(Rows(whole), "table")
-    values = encode(schema, whole).values
+    values = encode(schema, whole).stored().values
     observed = torch.ones(values.shape, dtype=torch.bool)
     made = decode(schema, values, None, observed)
     assert isinstance(made, pd.DataFrame)
@@ -115,7 +115,7 @@ def test_words_for_nothing_are_holes(word: str) -> None:
         assert column.categories == (" Private", " State")
         assert (column.missing, column.token) == (9, word if word.strip() else None)
         rows = encode(schema, pd.DataFrame({"a": given, "b": range(27)}))
-        assert rows.values[:3, 0].tolist() == [0, -1, 1]
+        assert rows.stored().values[:3, 0].tolist() == [0, -1, 1]
         assert rows.observed is not None
         assert rows.observed[:3, 0].tolist() == [True, False, True]
 
@@ -123,7 +123,7 @@ def test_words_for_nothing_are_holes(word: str) -> None:
 def test_a_value_never_seen_is_observed_all_the_same() -> None:
     schema = infer_schema(Rows(pd.DataFrame({"a": ["x", "y"] * 9})), "table")
     rows = encode(schema, pd.DataFrame({"a": ["z", None, "x"]}))
-    assert rows.values.flatten().tolist() == [-1, -1, 0]
+    assert rows.stored().values.flatten().tolist() == [-1, -1, 0]
     assert rows.observed is not None
     assert rows.observed.flatten().tolist() == [True, False, True]
 
@@ -170,9 +170,9 @@ def test_arrays_have_holes_too(array: np.ndarray) -> None:
     assert column.mean == pytest.approx(array[~missing].mean(dtype=np.float64))
     rows = encode(schema, given)
     assert rows.observed is not None
-    assert torch.isfinite(rows.values.double()).all()
+    assert torch.isfinite(rows.stored().values.double()).all()
     np.testing.assert_array_equal(rows.observed.numpy(), ~missing)
-    again = decode(schema, rows.values, None, rows.observed)
+    again = decode(schema, rows.stored().values, None, rows.observed)
     assert isinstance(again, np.ndarray)
     assert again.dtype == given.dtype
     np.testing.assert_array_equal(again, given)
@@ -183,8 +183,8 @@ def test_bytes_with_holes_come_as_floats() -> None:
     schema = infer_schema(Rows(images), "images")
     given = np.where(images < 20, np.nan, images.astype(np.float32))
     rows = encode(schema, given)
-    assert rows.values.dtype == torch.uint8
-    np.testing.assert_array_equal(decode(schema, rows.values, None, rows.observed), given)
+    assert rows.stored().values.dtype == torch.uint8
+    np.testing.assert_array_equal(decode(schema, rows.stored().values, None, rows.observed), given)
 
 
 def test_matrices_of_unlike_columns_keep_their_shape() -> None:
@@ -195,9 +195,9 @@ def test_matrices_of_unlike_columns_keep_their_shape() -> None:
     rows = encode(schema, array)
     assert rows.observed is not None
     assert rows.observed.sum(0).tolist() == [N, N - N // 5]
-    again = decode(schema, rows.values, None, rows.observed)
+    again = decode(schema, rows.stored().values, None, rows.observed)
     np.testing.assert_array_equal(again, array)
-    assert torch.equal(encode(schema, np.asarray(again)).values, rows.values)
+    assert torch.equal(encode(schema, np.asarray(again)).stored().values, rows.stored().values)
 
 
 @pytest.mark.parametrize("word", [None, "?", "NA"])
@@ -221,7 +221,7 @@ def test_dates_may_be_given() -> None:
     for value in ("2020-01-05", pd.Timestamp("2020-01-05"), np.datetime64("2020-01-05")):
         rows = encode(schema, whole, {"day": value})
         assert rows.covariates is not None
-        made = decode(schema, rows.values, rows.covariates)
+        made = decode(schema, rows.stored().values, rows.covariates)
         assert isinstance(made, pd.DataFrame)
         assert (made["day"] == pd.Timestamp("2020-01-05")).all()
     with pytest.warns(

@@ -113,7 +113,7 @@ def test_an_atom_beside_a_code_of_two_values_is_found() -> None:
 def test_atoms_met_in_single_precision_are_atoms() -> None:
     schema = schema_of(a=np.where(RNG.random(N) < 0.3, 0.1, RNG.normal(size=N)))
     given = pd.DataFrame({"a": np.array([0.1, 0.2], np.float32)})
-    assert encode(schema, given).values[:, 0].tolist() == [0.1, np.float64(np.float32(0.2))]
+    assert encode(schema, given).stored().values[:, 0].tolist() == [0.1, np.float64(np.float32(0.2))]
 
 
 def test_few_numbers_are_listed_and_others_stay_what_they_are() -> None:
@@ -123,7 +123,7 @@ def test_few_numbers_are_listed_and_others_stay_what_they_are() -> None:
     assert (column.kind, len(column.categories)) == ("listed", len(np.unique(froude)))
     assert column.reserve == pytest.approx(1 / 301)
     given = pd.DataFrame({"a": [np.float32(0.125), 0.15, 0.13, -7]})
-    values = encode(schema, given).values[:, 0].tolist()
+    values = encode(schema, given).stored().values[:, 0].tolist()
     assert values[:2] == [0.125, 0.15]
     assert values[2] == values[3] > column.categories[-1]  # one event
     assert column_of(RNG.integers(0, 33, 400)).kind == "levels"  # 33 numbers

@@ -119,9 +119,9 @@ def test_a_frame_of_any_columns_comes_back(frame: pd.DataFrame) -> None:
     stored = Schema.from_dict(json.loads(json.dumps(schema.to_dict(), allow_nan=False)))
     assert stored == schema
     rows = encode(stored, frame)
-    again = decode(stored, rows.values, None, rows.observed)
+    again = decode(stored, rows.stored().values, None, rows.observed)
     assert isinstance(again, pd.DataFrame)
-    assert torch.equal(encode(stored, again).values, rows.values)
+    assert torch.equal(encode(stored, again).stored().values, rows.stored().values)
     for known in schema.columns:
         given, made = frame[known.name], None if known.left_out else again[known.name]
         assert known.missing == given.isna().sum()

@@ -59,7 +59,7 @@ def test_kinds_are_inferred_with_their_reason_and_round_trip(name: str) -> None:
     assert column.name == name
     assert column.dtype == str(frame[name].dtype)
     assert Schema.from_dict(json.loads(json.dumps(schema.to_dict(), allow_nan=False))) == schema
-    pd.testing.assert_frame_equal(decode(schema, encode(schema, frame).values), frame, check_exact=True)
+    pd.testing.assert_frame_equal(decode(schema, encode(schema, frame).stored().values), frame, check_exact=True)
 
 
 def test_a_whole_frame_round_trips_in_any_column_order_and_index() -> None:
@@ -69,8 +69,10 @@ def test_a_whole_frame_round_trips_in_any_column_order_and_index() -> None:
     assert schema.dims == len(COLUMNS)
     mixed = frame[list(frame.columns[::-1])].assign(more="ignored")
     encoded = encode(schema, mixed)
-    assert encoded.values.dtype == torch.float64
-    pd.testing.assert_frame_equal(decode(schema, encoded.values), frame.reset_index(drop=True), check_exact=True)
+    assert encoded.stored().values.dtype == torch.float64
+    pd.testing.assert_frame_equal(
+        decode(schema, encoded.stored().values), frame.reset_index(drop=True), check_exact=True
+    )
 
 
 def test_identifiers_are_left_out_with_their_reason() -> None:
@@ -163,7 +165,7 @@ def test_unseen_categories_have_code_minus_one_and_come_back_missing() -> None:
     schema = schema_of(frame)
     assert schema.columns[0].categories == ("a", "b")
     assert schema.columns[0].reserve == pytest.approx(1 / 21)
-    codes = encode(schema, pd.DataFrame({"s": ["b", "z"], "c": ["q", "x"]})).values
+    codes = encode(schema, pd.DataFrame({"s": ["b", "z"], "c": ["q", "x"]})).stored().values
     assert codes.tolist() == [[1, -1], [-1, 0]]
     again = decode(schema, codes)
     assert isinstance(again, pd.DataFrame)
@@ -188,7 +190,7 @@ def test_bytes_are_law_for_arrays(value: float) -> None:
     with pytest.raises(DataError, match=rf"row 4 holds {float(value)}.*levels values 0 to 255"):
         encode(schema, odd)
     bright = np.full((1, 3, 3), 255, np.uint8)
-    np.testing.assert_array_equal(decode(schema, encode(schema, bright).values), bright)
+    np.testing.assert_array_equal(decode(schema, encode(schema, bright).stored().values), bright)
 
 
 @pytest.mark.parametrize(
@@ -216,18 +218,18 @@ def test_uniform_arrays_round_trip_with_their_type(array: np.ndarray, kind: str)
     assert schema.columns[0].kind == kind
     assert Schema.from_dict(json.loads(json.dumps(schema.to_dict(), allow_nan=False))) == schema
     encoded = encode(schema, array)
-    again = decode(schema, encoded.values)
+    again = decode(schema, encoded.stored().values)
     assert isinstance(again, np.ndarray)
     assert again.dtype == array.dtype
     np.testing.assert_array_equal(again, array)
-    assert decode(schema, torch.full_like(encoded.values, 0.25, dtype=torch.float64)).dtype.kind == "f"
+    assert decode(schema, torch.full_like(encoded.stored().values, 0.25, dtype=torch.float64)).dtype.kind == "f"
 
 
 def test_matrices_of_unlike_columns_round_trip() -> None:
     array = np.stack([RNG.normal(size=N), np.arange(N) % 3, np.full(N, 7.0)], axis=1)
     schema = schema_of(array, "array")
     assert [column.kind for column in schema.columns] == ["real", "listed", "constant"]
-    np.testing.assert_array_equal(decode(schema, encode(schema, array).values), array)
+    np.testing.assert_array_equal(decode(schema, encode(schema, array).stored().values), array)
 
 
 def test_arrays_that_cannot_be_modelled() -> None:
@@ -275,11 +277,11 @@ def test_binarised_levels_keep_their_probability(images: np.ndarray) -> None:
     assert schema.columns[0].kind == "binary"
     assert schema.columns[0].high == high
     encoded = encode(schema, images)
-    np.testing.assert_allclose(encoded.values.double().numpy(), images.astype(float), rtol=1e-6)
-    ones = encoded.fixed(0).values
+    np.testing.assert_allclose(encoded.stored().values.double().numpy(), images.astype(float), rtol=1e-6)
+    ones = encoded.fixed(0).stored().values
     assert set(ones.unique().tolist()) == {0, 1}
     assert ones.double().mean().item() == pytest.approx(images.mean() / high, abs=4 / np.sqrt(images.size))
-    assert torch.equal(ones, encoded.fixed(0).values)
+    assert torch.equal(ones, encoded.fixed(0).stored().values)
     again = decode(schema, ones)
     assert again.dtype == np.uint8
 
@@ -318,7 +320,7 @@ def test_written_decimals_come_back_to_the_last_digit(decimals: int, whole: list
     texts = [f"{number / 10**decimals:.{decimals}f}" for number in whole]
     frame = pd.DataFrame({"a": [float(text) for text in texts]})
     schema = schema_of(frame)
-    again = decode(schema, encode(schema, frame).values)
+    again = decode(schema, encode(schema, frame).stored().values)
     assert isinstance(again, pd.DataFrame)
     assert again["a"].tolist() == frame["a"].tolist()
 
@@ -352,7 +354,7 @@ def test_pictures_scaled_to_one_are_levels_and_come_back_exactly(levels: int, dt
     schema = schema_of(images, "array")
     assert schema.columns[0].kind == "levels"
     assert schema.columns[0].per_unit == levels
-    again = decode(schema, encode(schema, images).values)
+    again = decode(schema, encode(schema, images).stored().values)
     assert np.array_equal(np.asarray(again), images)
 
 
@@ -378,11 +380,11 @@ def test_values_off_the_grid_and_columns_never_seen_are_told() -> None:
 
 def test_codes_read_as_numbers_still_match_their_strings() -> None:
     schema = schema_of(pd.DataFrame({"code": ["1", "2", "A", "B"] * 10}))
-    assert encode(schema, pd.DataFrame({"code": [1, 2]})).values.flatten().tolist() == [0, 1]
+    assert encode(schema, pd.DataFrame({"code": [1, 2]})).stored().values.flatten().tolist() == [0, 1]
 
 
 def test_samples_of_a_binarised_run_are_understood() -> None:
     images = RNG.integers(0, 256, (30, 4, 4)).astype(np.uint8)
     schema = schema_of(images, "images", binarize="dynamic")
     drawn = (RNG.random((20, 4, 4)) < 0.5).astype(np.uint8)
-    assert torch.equal(encode(schema, drawn).fixed(0).values, torch.from_numpy(drawn))
+    assert torch.equal(encode(schema, drawn).fixed(0).stored().values, torch.from_numpy(drawn))

@@ -12,7 +12,7 @@ from likely.data import Column, Schema, encode
 
 def _coded(column: Column, values: np.ndarray) -> list[float]:
     schema = Schema("table", (len(values), 1), (column,), len(values), uniform=False)
-    coded: list[float] = encode(schema, pd.DataFrame({column.name: values})).values[:, 0].tolist()
+    coded: list[float] = encode(schema, pd.DataFrame({column.name: values})).stored().values[:, 0].tolist()
     return coded
 
 
@@ -35,7 +35,7 @@ def test_two_values_are_the_same_in_single_and_double_precision(fitted: type, gi
     upper = np.random.default_rng(0).random((80, 20)) < 0.5
     values = np.where(upper, 0.9, 0.1)
     schema = likely.inspect(values.astype(fitted)).schema
-    assert np.array_equal(encode(schema, values.astype(given)).values.numpy(), upper)
+    assert np.array_equal(encode(schema, values.astype(given)).stored().values.numpy(), upper)
     other = values.astype(given)
     other[3, 4] = 0.1001
     with pytest.raises(likely.errors.DataError, match=r"neither 0\.1"):

@@ -37,9 +37,9 @@ def test_the_type_of_digits_changes_nothing_but_its_name(dtype: str, shape: tupl
     assert column.mean == pytest.approx(digits.mean(), abs=1e-12)
     assert column.scale == pytest.approx(digits.std(), abs=1e-12)
     rows = encode(found, digits.astype(dtype))
-    assert rows.values.dtype == torch.uint8
-    assert torch.equal(rows.values, torch.from_numpy(digits.astype(np.uint8)))
-    again = decode(found, rows.values)
+    assert rows.stored().values.dtype == torch.uint8
+    assert torch.equal(rows.stored().values, torch.from_numpy(digits.astype(np.uint8)))
+    again = decode(found, rows.stored().values)
     assert isinstance(again, np.ndarray)
     assert again.dtype == np.dtype(dtype)
 
@@ -49,7 +49,9 @@ def test_pictures_scaled_to_one_are_the_same_levels(dtype: str) -> None:
     greys = (RNG.integers(0, 256, (30, 4, 4)) / 255).astype(dtype)
     reference = schema_of(greys.astype(np.float32)).columns[0]
     assert replace(schema_of(greys).columns[0], dtype="float32") == reference
-    assert torch.equal(encode(schema_of(greys), greys).values * 255, torch.from_numpy(np.round(greys * 255.0)).double())
+    assert torch.equal(
+        encode(schema_of(greys), greys).stored().values * 255, torch.from_numpy(np.round(greys * 255.0)).double()
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,8 +80,8 @@ def test_two_values_are_binary_and_come_back(low: float, high: float, dtype: str
     assert schema.uniform
     assert Schema.from_dict(schema.to_dict()) == schema
     rows = encode(schema, glyphs)
-    assert torch.equal(rows.values, torch.from_numpy(upper.astype(np.uint8)))
-    again = decode(schema, rows.values)
+    assert torch.equal(rows.stored().values, torch.from_numpy(upper.astype(np.uint8)))
+    again = decode(schema, rows.stored().values)
     assert isinstance(again, np.ndarray)
     assert again.dtype == glyphs.dtype
     np.testing.assert_array_equal(again, glyphs)
@@ -106,7 +108,9 @@ def test_missing_cells_of_two_values_are_not_observed() -> None:
     assert schema.columns[0].missing == 1
     assert rows.observed is not None
     assert (~rows.observed).nonzero().tolist() == [[3, 2, 1]]
-    np.testing.assert_array_equal(decode(schema, rows.values, observed=rows.observed), signs.astype(np.float32))
+    np.testing.assert_array_equal(
+        decode(schema, rows.stored().values, observed=rows.observed), signs.astype(np.float32)
+    )
 
 
 @pytest.mark.parametrize(
@@ -183,7 +187,7 @@ def test_kinds_that_cells_cannot_have(told: str, message: str) -> None:
 def test_glyphs_of_0_and_255_can_be_binarised() -> None:
     glyphs = np.where(RNG.random((40, 4, 3)) < 0.3, 255, 0).astype(np.uint8)
     schema = schema_of(glyphs, "images", binarize="dynamic")
-    np.testing.assert_array_equal(encode(schema, glyphs).fixed(0).values.numpy(), glyphs // 255)
+    np.testing.assert_array_equal(encode(schema, glyphs).fixed(0).stored().values.numpy(), glyphs // 255)
     with pytest.raises(ConfigError, match="non-negative"):
         schema_of(np.where(glyphs > 0, 1, -1), binarize="threshold")
 
@@ -194,8 +198,8 @@ def test_values_outside_the_range_are_kept_whatever_they_are_stored_in() -> None
         rows = DIGITS[:3].astype(float)
         rows[1, 2, 3] = stray
         encoded = encode(schema, rows)
-        assert encoded.values[1, 2, 3] == stray
-        assert torch.equal(encoded.values[0].double(), torch.from_numpy(rows[0]))
+        assert encoded.stored().values[1, 2, 3] == stray
+        assert torch.equal(encoded.stored().values[0].double(), torch.from_numpy(rows[0]))
 
 
 def test_large_numbers_are_refused() -> None:
@@ -234,7 +238,7 @@ def test_the_schema_of_bytes_takes_no_more_than_they_do() -> None:
 
 def test_bytes_are_encoded_without_a_copy_and_rows_in_one_piece_are_a_view() -> None:
     pictures = RNG.integers(0, 256, (100, 8, 8), dtype=np.uint8)
-    assert encode(schema_of(pictures), pictures).values.data_ptr() == pictures.ctypes.data
+    assert encode(schema_of(pictures), pictures).stored().values.data_ptr() == pictures.ctypes.data
     part = Rows(pictures, np.arange(100)).read(np.arange(10, 90))
     assert np.shares_memory(part.values, pictures)
     np.testing.assert_array_equal(np.asarray(part.labels), np.arange(10, 90))
@@ -264,9 +268,9 @@ def test_what_is_no_colour(text: Any) -> None:
 def test_two_valued_bytes_that_nobody_needs_become_codes_in_place() -> None:
     glyphs = np.where(RNG.random((40, 4, 3)) < 0.3, 255, 0).astype(np.uint8)
     schema, upper = schema_of(glyphs), glyphs == 255
-    kept = encode(schema, glyphs).values
+    kept = encode(schema, glyphs).stored().values
     assert set(np.unique(glyphs).tolist()) == {0, 255}
-    reused = encode(schema, glyphs, spare=True).values
+    reused = encode(schema, glyphs, spare=True).stored().values
     assert reused.data_ptr() == glyphs.ctypes.data
     for codes in (kept, reused):
         np.testing.assert_array_equal(codes.numpy(), upper.astype(np.uint8))

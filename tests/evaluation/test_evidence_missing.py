@@ -26,7 +26,7 @@ def with_holes(exact: Oblique | LinearGaussian, rows: int, share: float = 0.5) -
 
 
 def truth_of(exact: Oblique | LinearGaussian, rows: EncodedRows) -> np.ndarray:
-    return exact.log_px(rows.values, rows.observed).numpy()
+    return exact.log_px(rows.stored().values, rows.observed).numpy()
 
 
 def test_with_the_exact_posterior_of_each_mask_all_estimates_are_the_marginal_evidence() -> None:
@@ -75,7 +75,7 @@ def test_rows_simulated_with_holes_are_bounded_from_both_sides() -> None:
     assert like.observed is not None
     masks = {tuple(mask) for mask in like.observed.tolist()}
     assert {tuple(mask) for mask in made.rows.observed.tolist()} == masks
-    assert (made.rows.values[~made.rows.observed] == 9).all()
+    assert (made.rows.stored().values[~made.rows.observed] == 9).all()
     found = bidirectional(model, made, tune(model, like).path)
     truth = truth_of(exact, made.rows)
     for bound in (found.lower, found.upper):
@@ -101,7 +101,9 @@ def test_a_row_with_holes_does_not_depend_on_batch_chunk_or_order() -> None:
         np.testing.assert_allclose(other.terms[name], whole.terms[name][order.numpy()], rtol=0, atol=1e-9)
         np.testing.assert_allclose(alone.terms[name], whole.terms[name][5:6], rtol=0, atol=1e-9)
     few, again = part_of(rows, 30, 0), part_of(rows.take(order), 30, 0)
-    assert {tuple(row) for row in few.values.tolist()} == {tuple(row) for row in again.values.tolist()}
+    assert {tuple(row) for row in few.stored().values.tolist()} == {
+        tuple(row) for row in again.stored().values.tolist()
+    }
 
 
 def test_the_marginal_law_of_every_mask_is_normalised() -> None:
@@ -134,7 +136,7 @@ def test_bits_per_dim_count_observed_cells() -> None:
     assert found.cells.sum() == cells
     assert (made.dims, made.cells) == (8, cells / 50)
     assert made["iwae"].bits_per_dim == pytest.approx(-found.terms["iwae"].sum() / cells / np.log(2))
-    complete = ledger(evidence(model, ResidentRows(rows.values[1:2]), samples=50), **FACTS)
+    complete = ledger(evidence(model, ResidentRows(rows.stored().values[1:2]), samples=50), **FACTS)
     assert complete.cells == 8
 
 

@@ -132,7 +132,7 @@ def test_nothing_is_touched() -> None:
     with frozen(model):
         assert not any(weight.requires_grad for weight in model.parameters())
         with pytest.raises(ConfigError), frozen(model.encoder):
-            model.features(rows.values)
+            model.features(rows.stored().values)
     assert model.encoder.weight.requires_grad
     assert not model.decoder.bias.requires_grad
 

@@ -49,7 +49,7 @@ def test_cells_add_up_to_the_marginals(run: likely.Run) -> None:
 
 def test_a_cell_that_is_not_observed_is_nan_and_changes_no_other(run: likely.Run) -> None:
     train, rows = (run.encoded(run.division.rows(run.training_source(), kind)) for kind in ("train", "test"))
-    observed = torch.ones(rows.values.shape, dtype=torch.bool)
+    observed = torch.ones(rows.stored().values.shape, dtype=torch.bool)
     observed[:4, 1] = False
     laws = fit_baselines(run.schema, train, latent=2)
     whole, holed = (cell_marginals(laws, part) for part in (rows, dataclasses.replace(rows, observed=observed)))

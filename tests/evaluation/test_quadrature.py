@@ -19,9 +19,11 @@ def test_evidence_and_gap_by_quadrature_agree_with_evaluate(latent: int, points:
     axis = torch.linspace(-6, 6, points, dtype=torch.float64)
     z = torch.cartesian_prod(*[axis] * latent).view(-1, latent)
     with torch.no_grad():
-        log_joint = torch.cat([model.log_joint(likely.Batch(rows.values), part[:, None]) for part in z.split(1000)])
+        log_joint = torch.cat(
+            [model.log_joint(likely.Batch(rows.stored().values), part[:, None]) for part in z.split(1000)]
+        )
         log_px = (torch.logsumexp(log_joint, 0) + latent * np.log(12 / (points - 1))).numpy()
-        q = model.posterior(likely.Batch(rows.values))
+        q = model.posterior(likely.Batch(rows.stored().values))
         log_q = torch.stack([q.log_prob(part) for part in z[:, None].split(1)]).squeeze(1) if latent == 1 else None
     found = likely.evaluation.evidence(model, rows, samples=20_000)
     assert np.all(np.abs(found.terms["iwae"] - log_px) < 5 * found.se_mc["iwae"] + 2e-3)

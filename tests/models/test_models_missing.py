@@ -253,6 +253,6 @@ def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_mean
         config = TrainingConfig(steps=250, learning_rate=1e-2, batch_size=min(100, len(rows)))
         likely.train(model, rows, config=config)
         scores[name] = evidence(model, test, samples=30).terms["iwae"].mean()
-    truth = float(exact.log_px(test.values.double()).mean())
+    truth = float(exact.log_px(test.stored().values.double()).mean())
     lost = {name: truth - score for name, score in scores.items()}
     assert -0.2 < lost["holes"] < 0.5 * min(lost["means"], lost["complete rows"]), lost

@@ -201,7 +201,7 @@ def test_a_composed_model_is_trained_on_rows_with_covariates(prior: str) -> None
     config = likely.config.TrainingConfig(steps=200)
     run = likely.train(vae, x[:300], validation=x[300:], condition={"y": y[:, 0]}, config=config)
     assert run.sample(2, given={"y": 1.0}).shape == (2, 1)
-    marginal = torch.distributions.Normal(0.0, 5**0.5).log_prob(held.values).mean().item()
+    marginal = torch.distributions.Normal(0.0, 5**0.5).log_prob(held.stored().values).mean().item()
     assert evidence(vae, held, samples=20).terms["iwae"].mean() > marginal + 0.25
     z = vae.prior().sample(torch.Size((300,)))
     low, high = (vae.likelihood(z, torch.full((300, 1), at)).mean.mean().item() for at in (-1.0, 1.0))

@@ -81,7 +81,7 @@ def test_a_frame_trains_a_model_of_its_columns_and_comes_back_as_one() -> None:
 def test_values_stay_in_data_units_whatever_they_are() -> None:
     two = np.random.default_rng(0).choice([3.0, 7.0], (60, 4))
     run = likely.train(normal(4), two, config=FEW)
-    assert run.encoded(run.rows_of(two)[0]).values.unique().tolist() == [3.0, 7.0]
+    assert run.encoded(run.rows_of(two)[0]).stored().values.unique().tolist() == [3.0, 7.0]
     assert not any("law" in notice for notice in run.notices)
 
 

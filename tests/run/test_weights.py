@@ -72,10 +72,10 @@ def test_fractions_are_drawn_in_proportion() -> None:
     x, w = torch.arange(1000.0).unsqueeze(1), torch.rand(1000, dtype=torch.float64) + 0.1
     drawn = ResidentRows(x, weights=w).counted(0)
     assert drawn.weights is None
-    times = torch.bincount(drawn.values[:, 0].long(), minlength=1000)
+    times = torch.bincount(drawn.stored().values[:, 0].long(), minlength=1000)
     assert (times - w / w.mean()).abs().max() <= 1
     same = ResidentRows(x, weights=torch.full((1000,), 0.5, dtype=torch.float64)).counted(0)
-    torch.testing.assert_close(same.values, x)
+    torch.testing.assert_close(same.stored().values, x)
 
 
 def test_an_array_takes_one_weight_a_row() -> None:

@@ -41,7 +41,7 @@ def plan(steps: int, every: int = 50) -> Schedule:
 
 
 def test_the_loss_is_minus_the_mean_of_summed_terms() -> None:
-    model, batch = vae(), Batch(rows().values[:8])
+    model, batch = vae(), Batch(rows().stored().values[:8])
     torch.manual_seed(3)
     value, terms = Loss(model, ELBO(samples=4))(batch, kl_weight=0.5)
     expected = -(terms.log_px_z.mean(0) - 0.5 * terms.kl).sum() / 8
@@ -182,7 +182,7 @@ def test_bfloat16_gives_log_probabilities_in_float32_and_about_the_same_bound() 
     train(model, data, rows(50), CONFIG, plan(200), seed=0)
     exact = validate(model, data, 0)[0]
     with torch.autocast("cpu", torch.bfloat16):
-        terms = model.terms(Batch(data.values), 2)
+        terms = model.terms(Batch(data.stored().values), 2)
         rounded = validate(model, data, 0)[0]
     assert terms.log_px_z.dtype == terms.kl.dtype == torch.float32
     assert abs(exact - rounded) < 0.05
@@ -191,15 +191,17 @@ def test_bfloat16_gives_log_probabilities_in_float32_and_about_the_same_bound() 
 def test_a_network_of_the_wrong_size_is_named() -> None:
     model = VAE(StandardNormal(2), Bernoulli((9,)), Normal(2), nn.Linear(9, 5), nn.Linear(2, 9))
     with pytest.raises(likely.ConfigError, match="Linear gives 5 numbers per row; 4 are needed"):
-        model.terms(Batch(rows().values))
+        model.terms(Batch(rows().stored().values))
 
 
 def test_the_learned_distribution_is_close_to_the_true_one() -> None:
     model, data = vae(), rows(4000)
-    outcome = likely.train(model, data.values, config=TrainingConfig(steps=1500, batch_size=128))
+    outcome = likely.train(model, data.stored().values, config=TrainingConfig(steps=1500, batch_size=128))
     found = likely.evaluation.evidence(model, rows(4000), samples=200)
     p = torch.linspace(0.9, 0.1, 9)
-    pair = torch.stack([torch.distributions.Bernoulli(q).log_prob(data.values).sum(-1) for q in (p, p.flip(0))])
+    pair = torch.stack(
+        [torch.distributions.Bernoulli(q).log_prob(data.stored().values).sum(-1) for q in (p, p.flip(0))]
+    )
     truth = (torch.logsumexp(pair, 0) - torch.log(torch.tensor(2.0))).mean().item()
     assert outcome.steps == 1500
     assert found.terms["iwae"].mean() == pytest.approx(truth, abs=0.03)
@@ -216,7 +218,7 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
         for scale in (1.0, 300.0):
             torch.manual_seed(1)
             optimiser.zero_grad()
-            loss = scale * Loss(model, ELBO())(Batch(rows().values[:16]))[0]
+            loss = scale * Loss(model, ELBO())(Batch(rows().stored().values[:16]))[0]
             loss.backward()
             if ours:
                 clip(optimiser, weights, 2.0, loss.detach())

@@ -93,15 +93,6 @@ class EncodedRows(ABC):
         """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""
 
     @property
-    def values(self) -> Tensor:
-        """All values at once, in the types that they are stored in; callers take batches, or `stored`."""
-        return self.stored().values
-
-    def whole(self, index: Tensor) -> Batch:
-        """As `evaluation_batch`."""
-        return self.evaluation_batch(index)
-
-    @property
     def row_size(self) -> int:
         """How many cells a row has."""
         return self.event_shape.numel()

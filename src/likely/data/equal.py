@@ -41,8 +41,8 @@ def shared(schema: Schema, rows: DividedRows) -> tuple[str, ...]:
 
 def equal_sets(rows: EncodedRows) -> np.ndarray:
     """The number of the set of equal rows that each row is of, `(rows,)`: equal in x, in what is missing, and in y."""
-    parts = [rows.values, rows.observed, rows.covariates]
-    keys = np.stack([_keys(part) for part in parts if part is not None], 1)
+    beside = [_keys(part) for part in (rows.observed, rows.covariates) if part is not None]
+    keys = np.stack([rows.keys(0).cpu().numpy(), *beside], 1)
     return np.asarray(np.unique(keys, axis=0, return_inverse=True)[1]).reshape(-1)
 
 

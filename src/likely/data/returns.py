@@ -72,7 +72,7 @@ def _demand(schema: Schema, column: Column, frame: pd.DataFrame) -> None:
     place = int((~missing_cells(frame.iloc[:, 0])[0]).argmax())
     alone = replace(schema, columns=(replace(column, condition=False),), event_shape=(1,))
     try:
-        decode(alone, encode(alone, frame.iloc[place : place + 1]).values)
+        decode(alone, encode(alone, frame.iloc[place : place + 1]).stored().values)
     except InputError:
         raise
     except (TypeError, ValueError, NotImplementedError, ArithmeticError) as error:

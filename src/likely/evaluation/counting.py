@@ -94,7 +94,7 @@ def _countable(model: Model, rows: EncodedRows) -> np.ndarray:
     likelihood = model.p_x_z
     if not isinstance(likelihood, Columns):
         return np.full(len(rows), likelihood.measure == "mass")
-    values, atoms = rows.values.cpu(), atoms_of(likelihood)
+    values, atoms = rows.stored().values.cpu(), atoms_of(likelihood)
     countable = measured(likelihood, "mass").expand(values.shape)
     if atoms is not None:
         countable = countable | (values.unsqueeze(-1) == atoms.cpu()).any(-1)

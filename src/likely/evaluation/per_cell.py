@@ -63,7 +63,7 @@ def cell_marginals(baselines: Baselines, rows: EncodedRows) -> np.ndarray:
         `(rows, cells)` float64, nats; NaN for a cell that is not observed.
 
     """
-    values = rows.values.cpu()
+    values = rows.stored().values.cpu()
     log_p = torch.zeros((len(values), baselines.schema.dims), dtype=torch.float64)
     cells = baselines.mixtures.cells
     log_p[:, cells.places] = baselines.mixtures.per_cell(cells.read(values))

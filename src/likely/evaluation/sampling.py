@@ -34,7 +34,6 @@ Progress = Callable[[int, int], None]
 
 CHUNK_ROWS, MAX_CHUNK_ROWS = 50, 4096  # rows of a chunk, where many samples of z are drawn for each, and where few are
 MAX_NUMBERS = 2**20  # numbers held at once in the widest layer: 4 MiB of float32
-MAX_HASHED_ROWS = 4096  # rows whose keys are taken at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,10 +88,10 @@ def chunks(
         Called with (rows done, rows) after each chunk.
 
     """
-    apart = copy_keys(rows.values, seed) if copies else None
+    apart = copy_keys(rows, seed) if copies else None
     for first in range(0, len(rows), size):
-        index = torch.arange(first, first + size, device=rows.values.device).clamp_max(len(rows) - 1)
-        batch, count = rows.whole(index), min(size, len(rows) - first)
+        index = torch.arange(first, first + size, device=rows.device).clamp_max(len(rows) - 1)
+        batch, count = rows.evaluation_batch(index), min(size, len(rows) - first)
         yield Chunk(batch, row_keys(batch.values, seed) if apart is None else apart[index], count)
         if progress:
             progress(first + count, len(rows))
@@ -155,7 +154,7 @@ def chunk_rows(model: Model, rows: EncodedRows, samples: int, numbers: int = MAX
 
 def _widest(model: Model, rows: EncodedRows) -> int:
     """Numbers that a row takes in the widest layer."""
-    return max(rows.values[0].numel(), model.widest)
+    return max(rows.row_size, model.widest)
 
 
 class PerRow:
@@ -181,13 +180,13 @@ class PerRow:
         return self.tensor(name).numpy()
 
 
-def copy_keys(values: Tensor, seed: int) -> Tensor:
+def copy_keys(rows: EncodedRows, seed: int) -> Tensor:
     """One key per row `(rows,)`, from the seed, the row's content and which of its copies it is, in their order.
 
     As a set these keys do not depend on the order of the rows. Rows that are equal get noise of their own, which a
     statistic over rows needs: with one draw of noise, copies would be one observation counted many times.
     """
-    keys = torch.cat([row_keys(part, seed) for part in values.split(MAX_HASHED_ROWS)]).cpu()
+    keys = rows.keys(seed).cpu()
     array = keys.numpy()
     order = np.argsort(array, kind="stable")
     ranked = array[order]
@@ -195,11 +194,11 @@ def copy_keys(values: Tensor, seed: int) -> Tensor:
     copy = np.empty(len(array))
     copy[order] = np.arange(len(array)) - np.repeat(starts, np.diff(np.r_[starts, len(array)]))
     pairs = torch.stack([keys.to(torch.float64), torch.from_numpy(copy)], 1)
-    return row_keys(pairs, seed).to(values.device)
+    return row_keys(pairs, seed).to(rows.device)
 
 
 def part_of(rows: EncodedRows, count: int, seed: int) -> EncodedRows:
     """At most `count` of the rows, a random part that (seed, the rows) choose, binarised once where that applies."""
     if len(rows) > count:
-        rows = rows.take(copy_keys(rows.values, seed).argsort()[:count].sort().values)
+        rows = rows.take(copy_keys(rows, seed).argsort()[:count].sort().values)
     return rows.fixed(seed)

@@ -125,7 +125,7 @@ def _through_the_schema(source: Source, frame: pd.DataFrame) -> None:
             told_in_one_line(error)
             return
         encoded = encode(schema, frame)
-    again = decode(schema, encoded.values, None, encoded.observed)
+    again = decode(schema, encoded.stored().values, None, encoded.observed)
     assert isinstance(again, pd.DataFrame)
     kept = frame[again.columns.tolist()]
     pd.testing.assert_frame_equal(again, kept, check_exact=False, rtol=1e-15, atol=0)

@@ -81,7 +81,7 @@ def test_the_evidence_lies_between_the_two_bounds_in_expectation() -> None:
     model = exact.vae(0.3, 0.7)
     path = tune(model, ResidentRows(exact.sample(5))).path.spread(4, 4)
     simulated = simulate(model, ResidentRows(exact.sample(5)), 400, seed=7)
-    truth = exact.log_px(simulated.rows.values).numpy()
+    truth = exact.log_px(simulated.rows.stored().values).numpy()
     found = bidirectional(model, simulated, path)
     below, above = truth - found.lower, found.upper - truth
     assert below.mean() > 4 * below.std() / 20
@@ -104,7 +104,7 @@ def test_nominal_intervals_of_the_annealed_mean_cover() -> None:
     x, model = exact.sample(20), exact.vae(0.2, 1.2)
     rows, repetitions, chains = ResidentRows(x), 200, 16
     path = tune(model, rows).path.spread(60, repetitions * chains)
-    batch = rows.whole(torch.arange(20))
+    batch = rows.evaluation_batch(torch.arange(20))
     with torch.no_grad():
         walk = forward(Bridge(model, batch, model.prior()), row_keys(x, 0), path)
     truth, hits, errors, ses = exact.log_px(x).mean().item(), 0, [], []
@@ -219,7 +219,7 @@ def test_weights_are_unbiased_both_ways(prior: str, posterior: str, from_prior: 
     assert ((ratio.mean(0) - 1).abs() < 4.5 * ratio.std(0) / chains**0.5 + 0.02).all()
 
     simulated = simulate(model, rows, 1000, seed=3)
-    place = (simulated.rows.values * 2 ** torch.arange(CELLS)).sum(1).long()
+    place = (simulated.rows.stored().values * 2 ** torch.arange(CELLS)).sum(1).long()
     bridge = Bridge(model, simulated.rows.evaluation_batch(torch.arange(1000)), model.prior(), from_prior=from_prior)
     with torch.no_grad():
         keys = row_keys(torch.arange(1000.0).view(-1, 1), 0)

@@ -43,7 +43,7 @@ def test_em_finds_the_closed_form_where_one_column_has_all_the_holes(rng: np.ran
     observed[:, 1] = x[:, 0] + rng.standard_normal(300) > 0
     rows = encoded(x, observed)
     cells = NumericCells.of(table(real("a", x[:, 0]), real("b", x[:, 1])), lambda _: True)
-    found = moments_of_observed(cells.read(rows.values, rows.observed), steps=2000, tolerance=1e-12)
+    found = moments_of_observed(cells.read(rows.stored().values, rows.observed), steps=2000, tolerance=1e-12)
     known = x[observed[:, 1]]
     slope = np.cov(known.T, bias=True)[0, 1] / known[:, 0].var()
     mean = np.array([x[:, 0].mean(), known[:, 1].mean() + slope * (x[:, 0].mean() - known[:, 0].mean())])

@@ -81,9 +81,9 @@ def simulate(model: Model, like: EncodedRows, count: int, seed: int) -> Simulate
     model.eval()
     y, seen, fill = None, None, None
     if like.covariates is not None or like.observed is not None:
-        chosen = copy_keys(like.values, seed).argsort()[:count]
+        chosen = copy_keys(like, seed).argsort()[:count]
         real = like.take(chosen[torch.arange(count, device=chosen.device) % len(chosen)])
-        y, seen, fill = real.covariates, real.observed, real.values
+        y, seen, fill = real.covariates, real.observed, real.stored().values
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         z = model.prior().sample(torch.Size((count,)))
@@ -173,9 +173,9 @@ def tune(
 @torch.no_grad()
 def _path(model: Model, pilot: Simulated, seed: int, *, from_prior: bool) -> AnnealingPath:
     """A path of 64 intervals, by chains that walk up the path and adapt their step at a few β."""
-    index = torch.arange(len(pilot.rows), device=pilot.rows.values.device)
+    index = torch.arange(len(pilot.rows), device=pilot.rows.device)
     batch = pilot.rows.evaluation_batch(index)
-    keys, bridge = copy_keys(batch.values, seed), Bridge(model, batch, model.prior(), from_prior=from_prior)
+    keys, bridge = copy_keys(pilot.rows, seed), Bridge(model, batch, model.prior(), from_prior=from_prior)
     nodes = np.linspace(0, 1, NODES)
     walk = AnnealingPath(tuple(nodes), (1.0,) * NODES, CHAINS // 2, LEAPFROG_STEPS, from_prior)
     state, size = begin(bridge, keys, walk), 0.7 * bridge.latent**-0.25

@@ -65,7 +65,7 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
 
 def _codes(schema: Schema, rows: EncodedRows) -> np.ndarray:
     """Integers `(rows, cells)`: categories and listed numbers from 1 on (0: never seen), bits, multiples of a step."""
-    values = rows.values.cpu().flatten(1).numpy()
+    values = rows.stored().values.cpu().flatten(1).numpy()
     if schema.uniform:
         return _integers(schema.columns[0], values)
     return np.stack([_integers(c, values[:, i]) for i, c in enumerate(columns_of(schema))], 1)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows, Schema
 from likely.errors import RunError
-from likely.evaluation.baselines.cells import NumericCells, columns_of, in_parts
+from likely.evaluation.baselines.cells import NumericCells, columns_of
 from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.clusters import mixture
 from likely.evaluation.baselines.gaussian import Training, full, ppca
@@ -98,7 +98,8 @@ class Baselines:
 
         """
         rows = rows.to("cpu")
-        parts = [self._log_prob(*part) for part in in_parts(rows.values, rows.observed, CHUNK_ROWS)]
+        held = (rows.stored(first, first + CHUNK_ROWS) for first in range(0, len(rows), CHUNK_ROWS))
+        parts = [self._log_prob(part.values, part.observed) for part in held]
         log_probs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         cells = float(rows.cells.to(torch.float64).mean())
         scale = cells * math.log(2) if cells else math.nan
@@ -199,9 +200,9 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     """
     rows = train.fixed(seed).to("cpu").counted(seed)
     rows = rows.take(torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)))
-    values, observed = rows.values, rows.observed
+    values, observed = rows.stored().values, rows.observed
     frequencies = Frequencies.fit(schema, values, observed)
-    some = rows.take(torch.arange(min(MAX_MIXTURE_ROWS, len(rows))))
+    some = rows.stored(0, MAX_MIXTURE_ROWS)
     cells = _numeric(schema).with_atoms(values, observed)
     mixtures = Mixtures.fit(_uncounted(schema, cells), some.values, some.observed)
     gaussians, kinds = {}, {"marginals": _marginals(schema)}

@@ -91,7 +91,7 @@ def aggregate(model: Model, rows: EncodedRows, seed: int = 0) -> Aggregate | Non
 
     """
     model.eval()
-    if not _cheap(model.posterior(rows.whole(torch.zeros(1, dtype=torch.int64, device=rows.values.device)))):
+    if not _cheap(model.posterior(rows.evaluation_batch(torch.zeros(1, dtype=torch.int64, device=rows.device)))):
         rows = part_of(rows, MAX_COSTLY_ROWS, seed)
     if len(rows) < 2:
         return None

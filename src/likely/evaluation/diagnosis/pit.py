@@ -123,7 +123,7 @@ def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
     """
     model.eval()
     p = model.prior()
-    mass, mixed = (measured(model.p_x_z, what).to(rows.values.device) for what in MEASURES)
+    mass, mixed = (measured(model.p_x_z, what).to(rows.device) for what in MEASURES)
     per_row, effective, block = PerRow(), 0.0, block_size(model, rows, DRAWS)
     for chunk in chunks(rows, seed, copies=True):
         batch = chunk.batch

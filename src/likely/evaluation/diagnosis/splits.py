@@ -160,7 +160,7 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
     Hard limits are checked when rows are encoded.
     """
     beyond_by_column: dict[str, np.ndarray] = {}
-    x, seen = rows.values.flatten(1), None if rows.observed is None else rows.observed.flatten(1)
+    x, seen = rows.stored().values.flatten(1), None if rows.observed is None else rows.observed.flatten(1)
     parts: list[tuple[Column, Tensor, Tensor | None]] = []
     if schema.uniform:
         parts = [(schema.columns[0], x, seen)]

@@ -58,7 +58,7 @@ def test_q_does_not_see_what_fills_a_hole_and_is_told_where_it_is(prior: str) ->
 @pytest.mark.parametrize("shape", [(5, 4), (4, 4, 3)])
 def test_pictures_come_with_their_mask(network: str, shape: tuple[int, ...]) -> None:
     column = Column("x", "float64", "real", "", 0.0, 1.0, low=-3.0, high=3.0, missing=9)
-    schema = Schema("image", shape, (column,), 50, uniform=True)
+    schema = Schema("images", shape, (column,), 50, uniform=True)
     model = built(SMALL.replace({"network": network}), schema)
     x, observed = torch.randn(3, *shape), torch.rand(3, *shape) > 0.3
     seen = model.encoded(Batch(x, observed))

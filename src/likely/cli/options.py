@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from likely.config import Config
 from likely.errors import ConfigError, quoted
 
-__all__ = ["checked_seed", "given_values", "limits", "pairs", "read_config", "settings", "size"]
+__all__ = ["checked_seed", "data_keywords", "given_values", "limits", "pairs", "read_config", "settings", "size"]
 
 LAST = ("--column", "--limits", "--date-format")
 OWN = (
@@ -71,6 +72,19 @@ def limits(words: Sequence[str] | None) -> dict[str, str] | str | None:
     if len(by_column) < len(words or ()):
         raise ConfigError(f"--limits takes one LOW:HIGH for each column, got {' '.join(words or ())}")
     return by_column or None
+
+
+def data_keywords(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What `likely.fit` and `likely.inspect` take about the data, from the options of their commands (`ctx.params`)."""
+    read = {
+        "column": pairs(options["column"], "--column"),
+        "condition": options["condition"] or (),
+        "resize": size(options["resize"]),
+        "limits": limits(options["limits"]),
+        "date_format": pairs(options["date_format"], "--date-format"),
+    }
+    plain = ("binarize", "background", "channels", "separator", "decimal", "exposure", "weight", "split")
+    return read | {name: options[name] for name in plain}
 
 
 def settings(words: Sequence[str] | None) -> dict[str, str]:

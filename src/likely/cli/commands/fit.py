@@ -100,8 +100,7 @@ def fit(
     import likely
     from likely.assembly import Own
     from likely.cli.continuing import demanded, lengthened, resumed
-    from likely.cli.options import limits as limits_of
-    from likely.cli.options import pairs, read_config, settings, size
+    from likely.cli.options import data_keywords, read_config, settings
 
     if resume is not None:
         return resumed(ctx, resume, json=json)
@@ -132,19 +131,7 @@ def fit(
         overwrite=overwrite,
         init=None if init is None else opened(init),
         config=read_config(config),
-        column=pairs(column, "--column"),
-        condition=condition or (),
-        binarize=binarize,
-        resize=size(resize),
-        background=background,
-        channels=channels,
-        limits=limits_of(limits),
-        separator=separator,
-        decimal=decimal,
-        date_format=pairs(date_format, "--date-format"),
-        exposure=exposure,
-        weight=weight,
-        split=split,
+        **data_keywords(ctx.params),
         **options,
     )
     show.fitted(run, json=json)

@@ -29,6 +29,7 @@ __all__ = ["inspect"]
 
 
 def inspect(
+    ctx: typer.Context,
     data: Data,
     column: Kinds = None,
     condition: Conditions = None,
@@ -53,25 +54,12 @@ def inspect(
     """Say what each column of DATA is inferred as, and why; with a picture of each."""
     import likely
     from likely.cli.inspect import inspection, ready
-    from likely.cli.options import limits as limits_of
-    from likely.cli.options import pairs, size
+    from likely.cli.options import data_keywords
 
     ready(output, overwrite=overwrite)
     inspected = likely.inspect(
         data,
-        column=pairs(column, "--column"),
-        condition=condition or (),
-        binarize=binarize,
-        resize=size(resize),
-        background=background,
-        channels=channels,
-        limits=limits_of(limits),
-        separator=separator,
-        decimal=decimal,
-        date_format=pairs(date_format, "--date-format"),
-        exposure=exposure,
-        weight=weight,
-        split=split,
+        **data_keywords(ctx.params),
         seed=seed,
     )
     inspection(inspected, name=data, output=output, json=json)

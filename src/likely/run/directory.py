@@ -143,10 +143,11 @@ def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
     demand_unowned(directory)
 
 
-def _holds_checkpoint(directory: Path) -> bool:
-    """Whether a whole checkpoint is there: one that has its name."""
+def _resumable(directory: Path) -> bool:
+    """Whether a fit, and not a run that is stored again, lies there with a whole checkpoint: one that has its name."""
     folder = directory / CHECKPOINTS
-    return folder.is_dir() and any(step.name.isdecimal() for step in folder.iterdir())
+    whole = folder.is_dir() and any(step.name.isdecimal() for step in folder.iterdir())
+    return whole and _says(directory, "finished") is not None
 
 
 def _empty(place: Path) -> bool:
@@ -261,7 +262,7 @@ def _filling(given: Path, folder: Path, *, kept: bool = False) -> Iterator[None]
         yield
         demand_held(folder)
     except BaseException as error:
-        if held(folder) and (kept or _holds_checkpoint(folder)):
+        if held(folder) and (kept or _resumable(folder)):
             release(folder)
             if isinstance(error, OutputError):
                 raise OutputError(f"{error}; likely fit --resume {given} then finishes the fit") from error
@@ -312,7 +313,7 @@ def beside(directory: Path) -> str:
         if new.exists():
             demand_unowned(new)
             begun = f"a command was killed that was to replace {directory}; what it wrote lies in {new}"
-            more = _holds_checkpoint(new) and _says(new, "finished") is False
+            more = unfinished(place) == new
             return begun + (f"; likely fit --resume {directory} finishes it" if more else "")
         if old.exists():
             return f"{old} holds a run that was replaced by {directory}; a kill kept it from being removed"

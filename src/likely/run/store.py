@@ -35,13 +35,16 @@ CONDITIONS = "conditions.safetensors"
 
 
 def save_plan(directory: Path, plan: Plan | Run) -> None:
-    """Write what is known before training: that this is a run, configuration, schema and the division of the rows."""
+    """Write what is known before training: that this is a run, configuration, schema and the division of the rows.
+
+    That it is not finished is said of a fit alone, which can be resumed; of a run that is stored again nothing is.
+    """
     demand_held(directory)
     for said in plan.own.unreachable:
         warnings.warn(said, stacklevel=2)
     record = plan.record if isinstance(plan, Run) else FitRecord(plan.data, (), init=plan.init, id=plan.id)
     index = {kind: torch.from_numpy(getattr(plan.division, kind)) for kind in ("train", "validation", "test")}
-    facts = {"finished": False, **record.begun(), **_beside(plan)}
+    facts = {"finished": None if isinstance(plan, Run) else False, **record.begun(), **_beside(plan)}
     Sealed(directory, facts, {}).write({}, facts).write(
         {
             "config.json": _json(plan.config.to_dict()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import warnings
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ import torch
 from likely.errors import OutputError
 from likely.files import demand_held
 from likely.run.plan import Plan
-from likely.run.sealed import Sealed
 from likely.run.states import on_cpu, write_states
 from likely.run.stopping import Stop, Stopped
 from likely.training import Monitor, TrainingState
@@ -65,10 +63,9 @@ class Checkpoints(Monitor):
     def begin(self, plan: Plan, *, timed: bool) -> None:
         """Training begins by a plan, which is what checkpoints are of; steps that minutes became are stored at once."""
         config = plan.config.to_dict()
-        if timed:
-            sealed = Sealed.of(self.directory)
-            sealed.write({"config.json": json.dumps(config, indent=1) + "\n"}, sealed.facts)
         self.plan = {"config": config, "notices": list(plan.notices), "threads": torch.get_num_threads()}
+        if timed:
+            self._write()
         self.pace, self.stop.training = Pace(), True
 
     def watch(self, state: TrainingState) -> dict[str, Any] | None:

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from likely.assembly import Own, Resolved
-from likely.config import Config
 from likely.data import DividedRows, Schema, Source, sources
 from likely.data.kinds import Form
 from likely.errors import ConfigError, DataError, RunError
@@ -70,10 +69,9 @@ def _gone_on(folder: Path, sealed: Sealed, data: Any, options: FitOptions, stop:
 
 
 def _plan(folder: Path, sealed: Sealed, left: Checkpoint | None, data: Any, options: FitOptions) -> Plan:
-    config, schema, division = stored_plan(sealed)
-    facts, notices = sealed.facts, sealed.facts.get("notices", ())
-    if left is not None:
-        config, notices = Config.from_dict(left.plan["config"]), left.plan["notices"]
+    facts, began = sealed.facts, {} if left is None else left.plan
+    config, schema, division = stored_plan(sealed, began.get("config"))
+    notices = began.get("notices", facts.get("notices", ()))
     own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).apart()
     try:
         record = DataRecord(**{item.name: facts[item.name] for item in fields(DataRecord) if item.name in facts})

@@ -76,9 +76,10 @@ def trained_in(
     """The run that a plan becomes, stored in a directory that has the plan, or the run until it was interrupted."""
     run = finished(plan, learn(plan, monitors, weights, checkpoints))
     demand_held(directory)
-    if Sealed.of(directory).facts.get("finished"):
+    sealed = Sealed.of(directory)
+    if sealed.facts.get("finished"):
         (directory / REPORT).unlink(missing_ok=True)  # it is of the weights before
-        save_plan(directory, plan)
+        sealed.write({}, {**sealed.facts, "finished": False})
     save(directory, run, checkpoints.plan)
     if not run.record.interrupted:
         (directory / START).unlink(missing_ok=True)

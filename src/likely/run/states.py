@@ -44,7 +44,7 @@ class Checkpoint:
     states
         The state of each member that had begun.
     plan
-        The configuration, the notices and the number of threads; empty in that of a finished fit.
+        The configuration, the notices and the number of threads.
 
     """
 

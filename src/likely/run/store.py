@@ -63,7 +63,7 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
     directory, run
         Where to, and what.
     plan
-        What training was told before its first step, for an interrupted one to go on with.
+        What training was told before its first step, to go on with after an interruption or a kill.
 
     """
     demand_held(directory)
@@ -74,7 +74,7 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
     if run.conditions is not None:
         tensors[CONDITIONS] = {"y": run.conditions.contiguous()}
     if run.states:
-        write_states(directory, run.states, plan if run.record.interrupted else None)
+        write_states(directory, run.states, plan)
     facts = {"finished": True, **run.record.to_dict(), **_beside(run)}
     Sealed.of(directory).write({**files, **{name: save_tensors(one) for name, one in tensors.items()}}, facts)
 
@@ -192,8 +192,15 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     )
 
 
-def stored_plan(sealed: Sealed) -> tuple[Config, Schema, Division]:
+def stored_plan(sealed: Sealed, config: Mapping[str, Any] | None) -> tuple[Config, Schema, Division]:
     """The configuration, the schema and the division of the rows that a fit began with.
+
+    Parameters
+    ----------
+    sealed
+        The files of the fit.
+    config
+        The configuration where a checkpoint has it; the one that was stored before training unless given.
 
     Raises
     ------
@@ -201,15 +208,14 @@ def stored_plan(sealed: Sealed) -> tuple[Config, Schema, Division]:
         If they are damaged, or not there.
 
     """
+    if "rows.safetensors" not in sealed:
+        raise RunError(f"{sealed.directory} holds a fit that was killed before it began; fit again with --overwrite")
     try:
-        config = Config.from_dict(_object(sealed, "config.json"))
+        known = Config.from_dict(_object(sealed, "config.json") if config is None else config)
         index = _tensors(sealed, "rows.safetensors")
         parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
-        return (
-            config,
-            Schema.from_dict(_object(sealed, "schema.json")),
-            Division(**parts, origin=sealed.facts["origin"]),
-        )
+        schema = Schema.from_dict(_object(sealed, "schema.json"))
+        return known, schema, Division(**parts, origin=sealed.facts["origin"])
     except (KeyError, TypeError, ConfigError) as error:
         raise RunError(f"{sealed.directory} is damaged ({type(error).__name__}: {error}); fit again") from error
 

@@ -23,5 +23,5 @@ def set_report_writer(writer: ReportWriter) -> None:
 
 
 def report_writer() -> ReportWriter:
-    """What was set last."""
+    """The function that `Run.report` calls: what was set last."""
     return _writers[0]

@@ -27,7 +27,7 @@ def test_a_module_that_is_fitted_twice_is_copied_each_time_and_what_it_shares_st
     for name, weight in module.state_dict().items():
         assert torch.equal(weight, before[name])
     shared = nn.Linear(4, 4)
-    own = Own(encoder=nn.Sequential(shared), decoder=nn.Sequential(shared)).apart()
+    own = Own(encoder=nn.Sequential(shared), decoder=nn.Sequential(shared)).copied()
     weights = [next(own.module(role).parameters()) for role in ("encoder", "decoder")]
     assert weights[0] is weights[1]
     assert weights[0] is not shared.weight

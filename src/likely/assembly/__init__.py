@@ -1,7 +1,7 @@
 """(config, schema) -> model: the only place where a name becomes a class."""
 
 from likely.assembly.by_column import fits
-from likely.assembly.choosing import chosen, plainly
+from likely.assembly.choosing import chosen, gives_no_mass
 from likely.assembly.grammar import Part, known
 from likely.assembly.own import NOTHING, Factory, Own, words
 from likely.assembly.parts import PARTS
@@ -16,8 +16,8 @@ __all__ = [
     "Resolved",
     "chosen",
     "fits",
+    "gives_no_mass",
     "known",
-    "plainly",
     "resolve",
     "words",
 ]

@@ -31,7 +31,7 @@ BY_KIND = {
 
 
 def paired(schema: Schema, requested: Named | None) -> Pairs:
-    """Every modelled column (or the one that describes all cells) with its likelihood.
+    """Pairs of each modelled column (or of the one that describes all cells) and its likelihood.
 
     A likelihood requested by name replaces that of all cells, or of each numeric column of a table that it fits.
 
@@ -70,7 +70,7 @@ def paired(schema: Schema, requested: Named | None) -> Pairs:
 
 
 def grouped(schema: Schema, pairs: Pairs) -> list[tuple[Named, Likelihood, list[int]]]:
-    """Each likelihood, with the places of its columns; those that are in proportion to the exposure have their own."""
+    """Each likelihood with the places of its columns; columns in proportion to the exposure have one of their own."""
     exposed = schema.exposed
     together: dict[tuple[str, bool], list[int]] = {}
     for i, (_, named) in enumerate(pairs):

@@ -1,4 +1,4 @@
-"""From names to parts: those that a configuration tells, and those that go with them."""
+"""From names to parts: those that a configuration names, and those that go with them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from likely.config import Config
 from likely.data import Column
 from likely.errors import ConfigError
 
-__all__ = ["Parts", "chosen", "complete", "plainly"]
+__all__ = ["Parts", "chosen", "complete", "gives_no_mass"]
 
 Parts = Mapping[str, Named]
 
@@ -37,8 +37,8 @@ def chosen(config: Config) -> Parts:
     return {room: _named(room, text) for room, text in requested.items() if text is not None}
 
 
-def plainly(parts: Parts) -> Callable[[Column], bool] | None:
-    """Whether a column's likelihood is the requested one; `None` where none is requested, or it fits every form."""
+def gives_no_mass(parts: Parts) -> Callable[[Column], bool] | None:
+    """Whether the likelihood requested is a column's, so that single numbers have no mass; `None` if it never is."""
     requested = parts.get("likelihood")
     if requested is None or requested.has(Trait.ALL_FORMS):
         return None
@@ -46,7 +46,7 @@ def plainly(parts: Parts) -> Callable[[Column], bool] | None:
 
 
 def complete(parts: Parts, usual: str) -> dict[str, Named]:
-    """The parts with a model, a prior, a posterior and a network; one side of a pair is followed by the other.
+    """All parts of a model, those left out chosen; of a prior and a posterior that go together one brings the other.
 
     Where neither tells the other, the posterior is normal and the prior the usual one, or normal for an objective that
     takes the KL by its dimensions.

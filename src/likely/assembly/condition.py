@@ -1,4 +1,4 @@
-"""Columns to the numbers that networks see of them; those of the conditions are what P(x|y) sees of y."""
+"""Modules that make columns numbers for networks, and of the conditions what P(x|y) sees of y."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["condition", "exposure", "features"]
 
 
 def condition(schema: Schema) -> Features | None:
-    """Covariates `(batch, columns)`, as they are encoded, to features of y `(batch, outputs)`; `None` for P(x) alone.
+    """The module from conditions `(batch, columns)` to features of y, `(batch, outputs)`; `None` without them.
 
     They come after the features of x in the encoder, and after z in the decoder: each takes `outputs` more numbers.
     """
@@ -22,7 +22,7 @@ def condition(schema: Schema) -> Features | None:
 
 
 def exposure(schema: Schema) -> Exposure | None:
-    """What counts are in proportion to."""
+    """The module that reads the exposure, which counts are in proportion to, from covariates; `None` without one."""
     if schema.exposure is None:
         return None
     cells = None if schema.uniform else schema.exposed
@@ -30,7 +30,7 @@ def exposure(schema: Schema) -> Exposure | None:
 
 
 def features(columns: Sequence[Column]) -> Features:
-    """Numbers on the axis that training rows warp, categories as vectors; of an exposure nothing."""
+    """The module that puts numbers on the axis that training rows warp, and makes categories vectors."""
     numeric = [i for i, column in enumerate(columns) if not column.coded and not column.exposure]
     categories = [(i, len(column.categories)) for i, column in enumerate(columns) if column.coded]
     return Features(numeric, axis([columns[i] for i in numeric]) if numeric else None, categories)

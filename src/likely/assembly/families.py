@@ -32,7 +32,7 @@ COUNTS: dict[str, type[likelihoods.Poisson | likelihoods.NegativeBinomial]] = {
 
 
 def axis(columns: Sequence[Column]) -> Warp:
-    """The columns' warped axes; a straight one, by mean and scale, where the training rows left no knots."""
+    """The warp of the columns; a straight one, by mean and scale, where the training rows left no knots."""
 
     def knots(column: Column) -> Sequence[tuple[float, float]]:
         mean, scale = column.mean, column.scale
@@ -62,7 +62,7 @@ def _limits(columns: Sequence[Column], limit: Callable[[Column], tuple[float, fl
 
 
 def kinds(*known: Kind) -> Refusal:
-    """Columns of these kinds."""
+    """A refusal of all columns but those of these kinds: it gives the reason, empty for a column that fits."""
 
     def refusal(column: Column) -> str:
         if column.kind in known:
@@ -81,38 +81,38 @@ numeric = kinds(Kind.BINARY, *NUMERIC)
 
 
 def on_grid(column: Column) -> str:
-    """Numbers on a grid."""
+    """Why a column holds no numbers on a grid; empty where it does."""
     known = kinds(Kind.BINARY, Kind.LEVELS, Kind.COUNT, Kind.GRID, Kind.DATE)(column)
     return known or ("" if column.per_unit else f"needs values on a grid; {_has(column)}")
 
 
 def codes(column: Column) -> str:
-    """Categories, or levels 0, 1, 2, ..."""
+    """Why a column holds neither categories nor levels 0, 1, 2, ...; empty where it does."""
     if column.coded or (column.per_unit == 1 and (column.low or 0) >= 0):
         return kinds(*CODED, Kind.BINARY, Kind.LEVELS)(column)
     return kinds(*CODED, Kind.BINARY, Kind.LEVELS)(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
 
 
 def counts(column: Column) -> str:
-    """Integers from 0 on."""
+    """Why a column holds no integers from 0 on; empty where it does."""
     if column.per_unit == 1 and (column.low or 0) >= 0:
         return kinds(Kind.LEVELS, Kind.COUNT, Kind.GRID)(column)
     return f"needs counts 0, 1, 2, ...; {_has(column)}"
 
 
 def positive(column: Column) -> str:
-    """Numbers above 0."""
+    """Why a column holds no numbers above 0; empty where it does."""
     return numeric(column) or ("" if (column.low or 0) > 0 else f"needs values above 0; {_has(column)}")
 
 
 def inside(column: Column) -> str:
-    """Numbers strictly between 0 and 1."""
+    """Why a column holds no numbers strictly between 0 and 1; empty where it does."""
     holds = (column.low or 0) > 0 and (column.high or 0) < 1
     return numeric(column) or ("" if holds else f"needs values strictly between 0 and 1; {_has(column)}")
 
 
 def limited(column: Column) -> str:
-    """Numbers between hard limits, or all on one side of 0."""
+    """Why a column holds no numbers between hard limits or on one side of 0; empty where it does."""
     holds = column.hard or (column.low or 0) >= 0 or (column.high or 0) <= 0
     return numeric(column) or ("" if holds else f"needs values on one side of 0, or hard limits; {_has(column)}")
 
@@ -124,12 +124,12 @@ def _has(column: Column) -> str:
 
 
 def bernoulli(_: Sequence[Column], shape: Shape) -> Likelihood:
-    """One logit per cell."""
+    """A Bernoulli of one logit per cell."""
     return likelihoods.Bernoulli(shape)
 
 
 def categorical(columns: Sequence[Column], shape: Shape) -> Likelihood:
-    """As many categories as the column has, or as many levels from 0 on."""
+    """A categorical distribution of as many categories as the column has, or as many levels from 0 on."""
     if split := _by_form(categorical, columns, ["codes" if column.coded else "numbers" for column in columns]):
         return split
     sizes = [len(c.categories) if c.coded else int((c.high or 0) + 1) for c in columns]
@@ -143,27 +143,27 @@ def categorical(columns: Sequence[Column], shape: Shape) -> Likelihood:
 
 
 def gaussian(columns: Sequence[Column], shape: Shape, sigma: float | str) -> Likelihood:
-    """σ in data units, or how it is learned."""
+    """A Gaussian; sigma is given in data units, or says how it is learned."""
     return likelihoods.Gaussian(shape, sigma, *_moments(columns))  # type: ignore[arg-type]
 
 
 def kernel(columns: Sequence[Column], shape: Shape, width: float) -> Likelihood:
-    """σ in units of each cell's scale."""
+    """A Gaussian of fixed width, in units of each cell's scale."""
     return likelihoods.Gaussian(shape, width, *_moments(columns), relative=True)
 
 
 def laplace(columns: Sequence[Column], shape: Shape) -> Likelihood:
-    """Location and scale of every cell."""
+    """A Laplace distribution with location and scale of every cell."""
     return likelihoods.Laplace(shape, *_moments(columns))
 
 
 def student(columns: Sequence[Column], shape: Shape) -> Likelihood:
-    """Location, scale and degrees of freedom of every cell."""
+    """A Student t with location, scale and degrees of freedom of every cell."""
     return likelihoods.StudentT(shape, *_moments(columns))
 
 
 def logistic(columns: Sequence[Column], shape: Shape) -> Likelihood:
-    """Masses of the columns on a grid, densities of the real ones."""
+    """A logistic distribution: masses of columns on a grid, densities of real ones."""
     forms = ["density" if column.per_unit is None else "mass" for column in columns]
     if split := _by_form(logistic, columns, forms):
         return split
@@ -174,13 +174,13 @@ def logistic(columns: Sequence[Column], shape: Shape) -> Likelihood:
 
 
 def logistic_mixture(columns: Sequence[Column], shape: Shape, count: int, coupled: str) -> Likelihood:
-    """A mixture of masses per cell, the colours of a pixel coupled or not."""
+    """A mixture of discretised logistics per cell, the colours of a pixel coupled or not."""
     numbers = [*_grid(columns), *_moments(columns), _reserve(columns)]
     return likelihoods.DiscretisedLogisticMixture(shape, count, bool(coupled), *numbers)
 
 
 def warped(columns: Sequence[Column], shape: Shape, count: int) -> Likelihood:
-    """On the warped axes: masses of listed numbers and of grids, densities of real columns, masses at their atoms."""
+    """Mixtures of logistics on warped axes: masses of listed numbers, grids and atoms, densities of other reals."""
     forms = [_form(column) for column in columns]
     if "resolutions" in forms:  # one distribution for all columns on a grid costs less than two
         forms = ["resolutions" if form == "mass" else form for form in forms]
@@ -246,42 +246,42 @@ def _grid(columns: Sequence[Column]) -> list[Tensor]:
 
 
 def mixture(columns: Sequence[Column], shape: Shape, count: int, family: str) -> Likelihood:
-    """A mixture density per cell."""
+    """A mixture of densities of one family per cell."""
     return likelihoods.Mixture(shape, count, FAMILY[family], *_moments(columns))
 
 
 def lognormal(columns: Sequence[Column], shape: Shape) -> Likelihood:
-    """In units of the column's mean."""
+    """A log-normal distribution, in units of the column's mean."""
     return likelihoods.LogNormal(shape, _numbers(columns, lambda column: column.mean))
 
 
 def gamma(columns: Sequence[Column], shape: Shape) -> Likelihood:
-    """In units of the column's mean."""
+    """A gamma distribution, in units of the column's mean."""
     return likelihoods.Gamma(shape, _numbers(columns, lambda column: column.mean))
 
 
 def beta(_: Sequence[Column], shape: Shape) -> Likelihood:
-    """On (0, 1)."""
+    """A beta distribution, on (0, 1)."""
     return likelihoods.Beta(shape)
 
 
 def poisson(_: Sequence[Column], shape: Shape) -> Likelihood:
-    """On 0, 1, ..."""
+    """A Poisson distribution, on 0, 1, ..."""
     return likelihoods.Poisson(shape)
 
 
 def negative_binomial(_: Sequence[Column], shape: Shape) -> Likelihood:
-    """On 0, 1, ..."""
+    """A negative binomial distribution, on 0, 1, ..."""
     return likelihoods.NegativeBinomial(shape)
 
 
 def zero_inflated(_: Sequence[Column], shape: Shape, base: str) -> Likelihood:
-    """On 0, 1, ..., zeros in excess."""
+    """A distribution on 0, 1, ... with zeros in excess."""
     return likelihoods.ZeroInflated(COUNTS[base](shape))
 
 
 def truncated(columns: Sequence[Column], shape: Shape, family: str) -> Likelihood:
-    """Between hard limits, or on the column's side of 0: a range seen in training is no hard limit."""
+    """A truncated density, between hard limits or on the column's side of 0; a range seen in training is no limit."""
 
     def support(column: Column) -> tuple[float, float]:
         low, high = column.low or 0.0, column.high or 0.0

@@ -49,12 +49,12 @@ class Argument:
 
     @property
     def expected(self) -> str:
-        """What may be given, in words."""
+        """The values that may be given, in words."""
         number = f"a whole number from {self.least} to {self.most}" if self.whole else "a number"
         return " or ".join(([number] if self.name else []) + list(self.words))
 
     def read(self, text: str) -> Value:
-        """The value of a text.
+        """The argument's value, read from a text.
 
         Raises
         ------
@@ -120,14 +120,14 @@ class Part:
     alias: str = ""
 
     def written(self, name: str) -> str:
-        """How it is written: `name:MUST[:MAY[:MAY]]`."""
+        """The part as it is written: `name:MUST[:MAY[:MAY]]`."""
         must = "".join(f":{argument}" for argument in self.arguments if argument.default is None)
         may = [f"[:{argument}" for argument in self.arguments if argument.default is not None]
         return name + must + "".join(may) + "]" * len(may)
 
     @property
     def defaults(self) -> str:
-        """What is meant by arguments left out, in words."""
+        """What arguments that are left out mean, in words."""
         given = [a for a in self.arguments if a.default not in (None, "")]
         return ", ".join(str(a.default) if a.default in a.words else f"{a.name} {_text(a.default or 0)}" for a in given)
 
@@ -170,7 +170,7 @@ def _text(value: Value) -> str:
 
 
 def parse(room: str, text: str, parts: Mapping[str, Part]) -> Named:
-    """Find the part that a text such as `vamp:500` names.
+    """The part that a text such as `vamp:500` names, with its arguments.
 
     Raises
     ------
@@ -206,7 +206,7 @@ def _read(argument: Argument, text: str, where: str, written: str) -> Value:
 
 
 def known(what: str, name: str, among: Mapping[str, Any]) -> str:
-    """The name, if it is one.
+    """The name, checked to be one of the known.
 
     Raises
     ------

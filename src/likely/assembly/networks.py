@@ -19,7 +19,7 @@ __all__ = ["Sizes", "conv", "first", "missing_cells", "mlp"]
 
 @dataclass(frozen=True)
 class Sizes:
-    """What the networks are between: numbers the decoder is given and the encoder gives, features of y, P(x|z).
+    """The sizes of a model's networks: what the decoder is given, what the encoder gives, features of y, P(x|z).
 
     `exposure` is 1 where the encoder is also given the logarithm of the exposure.
     """
@@ -63,14 +63,14 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
 
 
 def missing_cells(schema: Schema) -> list[int]:
-    """Places of the cells that training rows miss here and there."""
+    """Places of the cells that some training rows miss."""
     if schema.uniform:
         return list(range(schema.dims)) if schema.columns[0].missing else []
     return [place for place, column in enumerate(schema.modelled) if column.missing]
 
 
 def first(schema: Schema) -> Standardise | Features:
-    """The encoder's first layer: data units to numbers of order one."""
+    """The encoder's first layer, which brings data units to numbers of order one."""
     columns = schema.modelled
     if schema.uniform:
         return Standardise(columns[0].mean, columns[0].scale, schema.dims)

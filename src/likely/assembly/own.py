@@ -43,7 +43,7 @@ class Own:
 
     @classmethod
     def of(cls, factories: Mapping[str, Factory] | None) -> Own:
-        """Parts by role; a text `module:callable` is imported, because the user says so here.
+        """The user's parts, given by role; a text `module:callable` is imported, because the user says so here.
 
         Raises
         ------
@@ -56,8 +56,8 @@ class Own:
                 raise ConfigError(f"factories are for {', '.join(ROLES)}, not {quoted(role)}")
         return cls(**{role: _imported(role, factory) for role, factory in (factories or {}).items()})
 
-    def apart(self) -> Own:
-        """The same with copies of networks that are given as modules, so that no other run trains them.
+    def copied(self) -> Own:
+        """The same parts, with copies of networks that are given as modules, so that no other run trains them.
 
         What encoder and decoder share they share still. A whole model is trained in place.
 
@@ -89,7 +89,7 @@ class Own:
 
     @property
     def unreachable(self) -> tuple[str, ...]:
-        """What to say of parts that have no name by which another process could import them."""
+        """Notices on parts that have no name by which another process could import them."""
         return tuple(
             f"{role} {name} is a name that cannot be imported, so that a stored run is loaded only where you pass a "
             "function that makes the same part: define it at the top of a module, by def or class"
@@ -98,7 +98,7 @@ class Own:
         )
 
     def module(self, role: str) -> nn.Module:
-        """The module itself, made anew where a function makes it.
+        """The module of a role, made anew where a function makes it.
 
         Raises
         ------
@@ -117,7 +117,7 @@ class Own:
         return own
 
     def whole(self, schema: Schema) -> Model:
-        """The model that a user brings, if it is one of such rows.
+        """The whole model that the user brings, checked to take rows of this schema.
 
         Raises
         ------

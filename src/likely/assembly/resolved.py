@@ -43,7 +43,7 @@ class Resolved:
 
     @classmethod
     def of(cls, config: Config, schema: Schema, own: Own = NOTHING) -> Resolved:
-        """Of a configuration that is resolved already, as a run's is."""
+        """The resolved fit of a configuration that has every size already, as a run's does."""
         return cls(config, schema, own, chosen(config))
 
     def build(self) -> Model:
@@ -161,7 +161,7 @@ class Resolved:
 
 
 def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | None = None) -> Resolved:
-    """The configuration with a number for every "by the size of the data", and with all parts.
+    """A configuration with every size chosen that it leaves to the data, and with all its parts.
 
     The size of z is that of the user's encoder, or model, where there is one.
 

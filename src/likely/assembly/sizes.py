@@ -19,7 +19,7 @@ MANY_MISSING = 0.05  # share of the cells
 
 @dataclass(frozen=True)
 class Usual:
-    """What is usual for the data at hand; the names are those of the configuration."""
+    """Sizes of model and training for the data at hand; the names are those of the configuration."""
 
     latent: int
     width: int
@@ -31,7 +31,7 @@ class Usual:
 
 
 def usual_sizes(schema: Schema) -> Usual:
-    """By the number of training rows n and of cells d of a row.
+    """The usual sizes for n training rows of d cells.
 
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows

@@ -1,6 +1,5 @@
 """What X is: sources, schema, encoded rows, batches."""
 
-from likely.data.apart import beside_rows
 from likely.data.batch import Batch
 from likely.data.channels import channels_notice, demand_channels, inward, outward
 from likely.data.classes import with_classes
@@ -18,6 +17,7 @@ from likely.data.parting import ungrouped
 from likely.data.patterns import Patterns
 from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
+from likely.data.row_factors import beside_rows
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows, RowStore, Source
 from likely.data.split import DividedRows, Division, Split, digest, divide

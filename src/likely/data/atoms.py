@@ -22,7 +22,7 @@ MAX_SHOWN = 3  # atoms in a reason
 
 
 def with_atoms(columns: Sequence[Column], frame: pd.DataFrame) -> tuple[Column, ...]:
-    """The columns with the atoms of the real ones, and distributions of the rest.
+    """The columns, the real ones with their atoms: numbers that repeat exactly; their range is that of all others.
 
     An atom is a number that max(10, 1%) of the rows hold beyond what copies of whole rows explain: a row counts as one
     over the usual number (the median) of copies of a row, and a number that a single row with its copies holds is none,
@@ -88,7 +88,7 @@ def _with(column: Column, numbers: np.ndarray, atoms: list[float]) -> Column:
 
 
 def on_atoms(column: Column, numbers: np.ndarray) -> np.ndarray:
-    """Numbers that are an atom but for the rounding of single precision, made the atom."""
+    """The numbers with those that are an atom but for rounding in single precision put on it."""
     snapped = numbers.copy()
     for atom in column.atoms:
         snapped[np.abs(numbers - atom) <= SAME * abs(atom)] = atom

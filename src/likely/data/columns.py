@@ -13,9 +13,9 @@ import pandas as pd
 
 from likely.data import dates
 from likely.data.cells import missing_cells, numbers_of
+from likely.data.column_readings import ColumnReading, column_reading
 from likely.data.kinds import LEFT_OUT, Kind
 from likely.data.knots import with_knots
-from likely.data.looks import Look, look_at
 from likely.data.numeric import numeric, requested_numeric
 from likely.data.schema import REQUESTED, Column
 from likely.errors import ConfigError, DataError, quoted
@@ -37,7 +37,7 @@ PLAIN = (str, bool, int, float, np.bool_, np.number)
 
 
 def column_of(
-    name: str, values: pd.Series, wanted: str | None, *, named: bool = True, look: Look | None = None
+    name: str, values: pd.Series, wanted: str | None, *, named: bool = True, reading: ColumnReading | None = None
 ) -> Column:
     """What a column is: by its type, its observed values and, for identifiers, its name and the order of its rows.
 
@@ -56,8 +56,8 @@ def column_of(
         The kind that the user wants, or `None`.
     named
         It is a table's own column: one of an array is never an identifier.
-    look
-        How its texts are read, where all rows were looked at (`looks.look`); else these are.
+    reading
+        How its texts are read, where all rows were looked at (`column_readings`); else these are.
 
     Raises
     ------
@@ -74,8 +74,8 @@ def column_of(
         raise ConfigError(f"column {name!r}: unknown kind {quoted(wanted)}{hint}")
     dtype, (missing, token) = str(values.dtype), missing_cells(values)
     count = int(missing.sum())
-    look = look or look_at(name, values, wanted) or Look()
-    beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token or look.token}
+    reading = reading or column_reading(name, values, wanted) or ColumnReading()
+    beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token or reading.token}
     if wanted in LEFT_OUT:
         return Column(name, kind=Kind(wanted), reason=REQUESTED, **beside)
     if count == len(values):
@@ -85,10 +85,10 @@ def column_of(
     present = values[~missing] if count else values
     if wanted is None:
         identifier = _identifier(name, present) if named and not count else None
-        return replace(identifier or _inferred(name, present, look), **beside)
-    requested = _requested(name, present, wanted, look)
+        return replace(identifier or _inferred(name, present, reading), **beside)
+    requested = _requested(name, present, wanted, reading)
     if requested is None:
-        reason = _inferred(name, present, look).reason
+        reason = _inferred(name, present, reading).reason
         raise ConfigError(f"column {name!r} cannot be {wanted}: its values do not fit ({reason})")
     return replace(requested, **beside)
 
@@ -116,7 +116,7 @@ def _identifier(name: str, values: pd.Series) -> Column | None:
     return None
 
 
-def _inferred(name: str, values: pd.Series, look: Look) -> Column:
+def _inferred(name: str, values: pd.Series, reading: ColumnReading) -> Column:
     if isinstance(values.dtype, pd.CategoricalDtype):
         return _left_out(name, values) or _categories(name, values, None)
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
@@ -127,24 +127,24 @@ def _inferred(name: str, values: pd.Series, look: Look) -> Column:
         return _dates(name, values, "date")
     _refuse_objects(name, values)
     distinct = values.unique().tolist()
-    if len(distinct) > 1 and look.format is not None:
-        return _dates(name, values, look.format)
-    if len(distinct) > 1 and look.written is not None:
-        read = pd.Series(numbers_of(values, look.written), index=values.index)
+    if len(distinct) > 1 and reading.format is not None:
+        return _dates(name, values, reading.format)
+    if len(distinct) > 1 and reading.written is not None:
+        read = pd.Series(numbers_of(values, reading.written), index=values.index)
         column = with_knots(numeric(name, read), read.to_numpy())
         if not column.coded:
-            return replace(column, written=look.written, reason=f"{column.reason}; {look.written} in texts")
+            return replace(column, written=reading.written, reason=f"{column.reason}; {reading.written} in texts")
     left_out = _left_out(name, values)
     if left_out is not None:
-        return replace(left_out, reason=f"{left_out.reason}; {look.hint}") if look.hint else left_out
+        return replace(left_out, reason=f"{left_out.reason}; {reading.hint}") if reading.hint else left_out
     return _codes(name, distinct, len(values), None)
 
 
-def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column | None:
+def _requested(name: str, values: pd.Series, wanted: str, reading: ColumnReading) -> Column | None:
     """The column as the kind it was requested to be; `None` where its values do not fit it."""
     if wanted == Kind.CONSTANT and values.nunique() > 1:
         return None
-    form = _form(values, look)
+    form = _form(values, reading)
     if wanted == Kind.DATE:
         return replace(_dates(name, values, form), reason=REQUESTED) if form is not None else None
     coded = wanted in (Kind.CATEGORICAL, Kind.ORDERED, Kind.CONSTANT)
@@ -154,7 +154,7 @@ def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column 
         if coded:
             return _categories(name, values, wanted)
         inner = pd.Series(values.to_numpy(), index=values.index)
-        answer = _requested(name, inner, wanted, look)
+        answer = _requested(name, inner, wanted, reading)
         return None if answer is None else replace(answer, inner=str(inner.dtype))
     if not _plain(values):
         _refuse_objects(name, values)
@@ -164,14 +164,16 @@ def _requested(name: str, values: pd.Series, wanted: str, look: Look) -> Column 
             )
     if coded:
         return _codes(name, values.unique().tolist(), len(values), wanted)
-    numbers = values if _plain(values) else _to_numbers(name, values, look)
+    numbers = values if _plain(values) else _to_numbers(name, values, reading)
     column = requested_numeric(name, numbers, wanted)
-    if column is None and form is None and (answer := _inferred(name, values, look)).kind == wanted:
+    if column is None and form is None and (answer := _inferred(name, values, reading)).kind == wanted:
         return answer
-    return None if column is None else with_knots(replace(column, written=look.written), numbers.to_numpy(np.float64))
+    return (
+        None if column is None else with_knots(replace(column, written=reading.written), numbers.to_numpy(np.float64))
+    )
 
 
-def _form(values: pd.Series, look: Look) -> str | None:
+def _form(values: pd.Series, reading: ColumnReading) -> str | None:
     """How dates are written: empty for a type of dates, `date` for Python's; `None` for what are no dates."""
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return ""
@@ -179,7 +181,7 @@ def _form(values: pd.Series, look: Look) -> str | None:
         return None
     if _python_dates(values):
         return "date"
-    return look.format
+    return reading.format
 
 
 def _dates(name: str, values: pd.Series, form: str | None) -> Column:
@@ -261,8 +263,8 @@ def _refuse_objects(name: str, values: pd.Series) -> None:
         )
 
 
-def _to_numbers(name: str, values: pd.Series, look: Look) -> pd.Series:
-    numbers = numbers_of(values, look.written)
+def _to_numbers(name: str, values: pd.Series, reading: ColumnReading) -> pd.Series:
+    numbers = numbers_of(values, reading.written)
     if np.isnan(numbers).any():
         place = int(np.isnan(numbers).argmax())
         raise DataError(f"column {name!r}, row {values.index[place]}: {quoted(values.iloc[place])} is not a number")

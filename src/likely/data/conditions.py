@@ -24,7 +24,7 @@ MAX_SHOWN = 12  # categories in a message
 
 
 def span(column: Column) -> str:
-    """What values a column had in training: its range (dates as dates), or its categories; empty if left out."""
+    """The values that a column had in training, in words: its range (dates as dates), or its categories."""
     if column.left_out:
         return ""
     if not column.coded:
@@ -43,7 +43,7 @@ def within(column: Column) -> str:
 
 
 def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
-    """What is given, and the labels that came beside the rows where they are a condition that is not; no weights."""
+    """The values that are given, and labels beside the rows where they are a condition that is not; no weights."""
     values = {} if given is None else {str(name): given[name] for name in given}
     if schema.form != Form.TABLE and schema.weight is not None:
         values.pop(schema.weight, None)

@@ -79,7 +79,7 @@ def parsed(texts: Sequence[str], form: str) -> pd.Series:
 
 
 def written(dates: pd.Series, form: str) -> pd.Series:
-    """Texts of a format; offsets are those of UTC."""
+    """Dates written as texts of a format; offsets are those of UTC."""
     if form.startswith(ISO):
         return dates.map(lambda date: date.isoformat())
     form = form.replace(ZONED, "+00:00")

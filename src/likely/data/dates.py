@@ -41,7 +41,7 @@ def _read(values: pd.Series, form: str | None) -> pd.DatetimeIndex:
 
 
 def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Column:
-    """What a column of at least two different dates is.
+    """The schema's column of at least two different dates.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def column_of(name: str, dtype: str, dates: np.ndarray, form: str | None) -> Col
 
 
 def encode(column: Column, values: pd.Series) -> np.ndarray:
-    """Units since the origin, float64; NaN for what is no date.
+    """Dates as units since the column's origin, float64; NaN for what is no date.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def in_zone(column: Column, stamp: pd.Timestamp) -> pd.Timestamp:
 
 
 def decode(column: Column, numbers: np.ndarray) -> pd.Series:
-    """Dates in the column's own type; a draw beyond the years that the type or its writing knows is put on the last."""
+    """Units since the origin as dates of the column's type; a draw beyond the years that it has is put on the last."""
     return _typed(column, pd.Series(_dates(column, numbers)))
 
 

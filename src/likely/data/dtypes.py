@@ -24,7 +24,7 @@ REFUSED = (TypeError, ValueError, OverflowError, NotImplementedError, decimal.In
 
 
 def name_of(dtype: Dtype) -> str:
-    """The type in words that `dtype_of` reads."""
+    """A type's name, which `dtype_of` reads."""
     if isinstance(dtype, pd.StringDtype) and dtype.storage == "python" and dtype.na_value is pd.NA:
         return "string[python]"
     return str(dtype)
@@ -89,7 +89,7 @@ def is_duration(name: str | None) -> bool:
 
 
 def seconds(value: Any) -> float:
-    """Of a duration, or a text such as `2h 30min`; NaN for anything else."""
+    """Seconds of a duration, or of a text such as `2h 30min`; NaN for anything else."""
     try:
         return float(pd.Timedelta(value).total_seconds())
     except (TypeError, ValueError):

@@ -136,7 +136,7 @@ def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
 
 
 def fill(column: Column) -> float:
-    """What an unobserved cell holds."""
+    """The number that stands in an unobserved cell of a column."""
     if column.coded:
         return -1.0
     if column.kind == Kind.BINARY:

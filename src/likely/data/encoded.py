@@ -43,7 +43,7 @@ class EncodedRows(ABC):
     @property
     @abstractmethod
     def binarize(self) -> Binarize | None:
-        """How batches are made 0/1; `None` where they are not, or are already."""
+        """How levels are made 0/1 batch by batch; `None` where they are not, or are already."""
 
     @property
     @abstractmethod
@@ -117,7 +117,7 @@ class EncodedRows(ABC):
         return rows.values[chosen].flatten() if rows.observed is None else rows.values[chosen][rows.observed[chosen]]
 
     def counted(self, seed: int) -> Self:
-        """Rows without weights: repeated w times where every w is whole and small, else as many drawn by weight.
+        """The same rows without weights: each repeated w times where every w is whole and small, else drawn by weight.
 
         They are drawn systematically, so that a row of mean weight stays once.
         """

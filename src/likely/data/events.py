@@ -22,7 +22,7 @@ from likely.data.kinds import Kind
 from likely.data.schema import Column, Schema
 from likely.errors import ConfigError, quoted
 
-__all__ = ["Event", "apart", "number_of", "read_events", "split_words"]
+__all__ = ["Event", "conjuncts", "number_of", "read_events", "split_words"]
 
 OPERATOR = re.compile(r"\s*(>=|<=|!=|=|>|<)\s*(.*)", re.DOTALL)
 OR = "|"
@@ -64,14 +64,14 @@ class Event:
         return self.codes is None and self.numbers is None and self.step is None and self.low == self.high
 
 
-def apart(schema: Schema, text: str) -> list[str]:
-    """The words of an event that several must make together: `age>50 & sex=Male`; an & within a value stays."""
+def conjuncts(schema: Schema, text: str) -> list[str]:
+    """The conditions that make up an event: two of `age>50 & sex=Male`; an & within a value parts nothing."""
     names = "|".join(re.escape(column.name) for column in schema.columns)
     return re.split(rf"\s*&\s*(?=(?:{names})\s*[<>=!])", text.strip())
 
 
 def split_words(schema: Schema, words: Iterable[str]) -> list[tuple[Column, str, str]]:
-    """Column, operator and value of each word; of the columns whose name a word begins with, the one of longest name.
+    """Column, operator and value of each word such as `age>50`; of columns that a word begins with the longest name.
 
     Raises
     ------

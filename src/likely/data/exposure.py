@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from likely.data.apart import came_beside, place_of, positive
 from likely.data.columns import column_of
 from likely.data.kinds import Kind
+from likely.data.row_factors import came_beside, place_of, positive
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError
@@ -63,7 +63,7 @@ def with_exposure(schema: Schema, rows: Rows, name: str, requested: Collection[s
 
 
 def counted(schema: Schema) -> tuple[str, ...]:
-    """Which columns are in proportion to the exposure, and which integers are not."""
+    """Notices on which columns are in proportion to the exposure, and which integers are not."""
     if schema.exposure is None or schema.uniform:
         return ()
     names = [schema.modelled[place].name for place in schema.exposed]

@@ -12,9 +12,9 @@ import pandas as pd
 from likely.data.atoms import with_atoms
 from likely.data.cells import missing_cells
 from likely.data.channels import channels_of
+from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.columns import MAX_CATEGORIES, column_of
 from likely.data.kinds import Binarize, Channels, Form, Kind
-from likely.data.looks import Look, look
 from likely.data.schema import LABEL, Column, Schema
 from likely.data.source import Rows, Source
 from likely.data.uniform import NAME, cells_of, is_uniform
@@ -38,8 +38,8 @@ class SchemaOptions:
         Make levels 0/1: drawn anew each time (`dynamic`), once (`static`), or cut at half (`threshold`).
     resize, background
         Kept in the schema, so that later pictures are scaled and laid on it alike.
-    looks
-        How each column is read, where all rows were looked at (`looks.look`); else the training rows are.
+    readings
+        How each column is read, where all rows were looked at (`column_readings`); else the training rows are.
     channels
         Which axis of pictures in an array holds channels, `first` or `last`, where the sizes do not say it.
 
@@ -50,7 +50,7 @@ class SchemaOptions:
     binarize: Binarize | None = None
     resize: tuple[int, int] | None = None
     background: tuple[int, int, int] | None = None
-    looks: Mapping[str, Look] | None = None
+    readings: Mapping[str, ColumnReading] | None = None
     channels: Channels | None = None
 
 
@@ -81,8 +81,10 @@ def infer_schema(rows: Rows, form: Form, options: SchemaOptions = SchemaOptions(
             raise ConfigError("binarize is for arrays and images; the data is a table")
         if channels:
             raise ConfigError("channels is for arrays of pictures; the data is a table")
-        looks = look(Source(Form.TABLE, {"all": rows}), kinds) if options.looks is None else options.looks
-        return _table(rows, rows.values, kinds, conditions, looks)
+        readings = (
+            column_readings(Source(Form.TABLE, {"all": rows}), kinds) if options.readings is None else options.readings
+        )
+        return _table(rows, rows.values, kinds, conditions, readings)
     array = np.asarray(rows.values)
     beside = [name for name in conditions if name == LABEL or name in rows.label_names]
     labels = [_labels(rows, name, kinds.pop(name, None)) for name in beside]
@@ -91,7 +93,9 @@ def infer_schema(rows: Rows, form: Form, options: SchemaOptions = SchemaOptions(
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         if both := next((name for name in beside if name in frame), None):
             raise ConfigError(f"{both!r} is the name of labels and of a column of the array; give the labels another")
-        schema = _table(rows, frame, kinds, conditions, look(Source(Form.TABLE, {"all": Rows(frame)}), kinds))
+        schema = _table(
+            rows, frame, kinds, conditions, column_readings(Source(Form.TABLE, {"all": Rows(frame)}), kinds)
+        )
         if binarize:
             raise ConfigError("binarize needs cells of one kind; these columns differ in kind or range")
         return replace(schema, form=form, columns=(*schema.columns, *labels))
@@ -151,7 +155,11 @@ def _binarized(column: Column, how: Binarize) -> Column:
 
 
 def _table(
-    rows: Rows, frame: pd.DataFrame, kinds: dict[str, str], conditions: Sequence[str], looks: Mapping[str, Look]
+    rows: Rows,
+    frame: pd.DataFrame,
+    kinds: dict[str, str],
+    conditions: Sequence[str],
+    readings: Mapping[str, ColumnReading],
 ) -> Schema:
     if frame.shape[1] == 0:
         raise DataError("the table has no columns")
@@ -165,7 +173,7 @@ def _table(
     inferred, given = [], set(conditions)
     for name, (_, values) in zip(names, frame.items(), strict=True):
         make = _condition if name in given else column_of
-        column = make(name, values, kinds.get(name), named=frame is rows.values, look=looks.get(name))
+        column = make(name, values, kinds.get(name), named=frame is rows.values, reading=readings.get(name))
         token = rows.tokens.get(name, column.token)
         inferred.append(replace(column, token=token, written=rows.written.get(name, column.written)))
     columns = with_atoms(inferred, frame)
@@ -176,7 +184,7 @@ def _table(
 
 
 def _condition(
-    name: str, values: pd.Series, wanted: str | None, *, named: bool = True, look: Look | None = None
+    name: str, values: pd.Series, wanted: str | None, *, named: bool = True, reading: ColumnReading | None = None
 ) -> Column:
     if wanted == Kind.IGNORE:
         raise ConfigError(f"column {name!r} cannot be ignored and be a condition; choose one")
@@ -186,7 +194,7 @@ def _condition(
             f"condition {name!r} misses {missing} of {len(values)} values; P(x|y) needs every one: "
             "fill them or drop those rows"
         )
-    column = column_of(name, values, wanted, named=named, look=look)
+    column = column_of(name, values, wanted, named=named, reading=reading)
     if column.left_out:
         raise ConfigError(f"{name!r} cannot be a condition: {column.reason}; --column {name}=categorical overrides")
     if values.nunique() < 2:

@@ -38,13 +38,13 @@ STRAY_ROWS, STRAY_NUMBERS, STRAY_DECIMALS = 200, 20, 4
 
 
 def moments(values: np.ndarray) -> dict[str, Any]:
-    """Mean and scale, the latter 1 where nothing varies."""
+    """Mean and scale of numbers, by the names of `Column`; the scale is 1 where nothing varies."""
     numbers = np.asarray(values, dtype=np.float64)
     return {"mean": float(numbers.mean()), "scale": float(numbers.std()) or 1.0}
 
 
 def numeric(name: str, values: pd.Series, *, listing: bool = True) -> Column:
-    """What kind observed numbers are of.
+    """The column that observed numbers make, of the kind that they are inferred as.
 
     In this order: 0 and 1 alone (of a boolean type: binary; else two categories); one value;
     `listed`, at most 32 distinct numbers, each in five rows on average; `levels`, integers that span fewer than 256;

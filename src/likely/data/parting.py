@@ -26,7 +26,7 @@ Parts = dict[str, np.ndarray]
 
 
 def by_time(rows: Rows, column: str, wanted: Wanted) -> Parts:
-    """The last rows by a column are test rows, those before them validation rows; rows of one time stay together.
+    """Row numbers of the parts by time: the last rows by a column test, those before them validate.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def by_time(rows: Rows, column: str, wanted: Wanted) -> Parts:
 
 
 def by_group(rows: Rows, column: str, wanted: Wanted, seed: int) -> Parts:
-    """All rows of a group are in one part; groups are drawn by the seed while they fit in what is wanted.
+    """Row numbers of the parts by group, none in two parts; groups are drawn by the seed while they fit what is wanted.
 
     Parameters
     ----------

@@ -33,7 +33,7 @@ class Patterns:
 
     @classmethod
     def of(cls, observed: Tensor) -> Patterns:
-        """Of rows `(rows, *event)`; where there are more than 10,000, those of 10,000 rows evenly spaced."""
+        """The patterns of rows `(rows, *event)`; of more than 10,000 patterns those of 10,000 rows evenly spaced."""
         flat = observed.flatten(1).cpu().numpy()
         patterns, counts = np.unique(np.packbits(flat, axis=1), axis=0, return_counts=True)
         if len(patterns) > MAX_PATTERNS:

@@ -10,8 +10,8 @@ import pandas as pd
 
 from likely.data.histogram import Scale, bins, numbers
 from likely.data.kinds import Kind
-from likely.data.plainly import plainly
 from likely.data.schema import Column
+from likely.data.texts_as_numbers import as_numbers
 
 __all__ = ["Summary", "moment", "percent", "short", "summarise"]
 
@@ -104,7 +104,7 @@ def moment(seconds: float) -> str:
 
 
 def summarise(column: Column, values: pd.Series) -> Summary:
-    """Count what a column holds.
+    """The summary of a column's observed values.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ def summarise(column: Column, values: pd.Series) -> Summary:
 
     """
     coded = column.coded
-    values = values.where(values.isin(list(column.categories))) if coded else plainly(column, values)
+    values = values.where(values.isin(list(column.categories))) if coded else as_numbers(column, values)
     present = values.dropna()
     counted = present.value_counts()
     head = counted.head(MAX_SHOWN) if len(counted) and counted.iloc[0] > 1 else counted.head(0)

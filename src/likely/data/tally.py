@@ -39,7 +39,7 @@ def chunks(array: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def tally(array: np.ndarray, most: int = MAX_DISTINCT) -> Tally | None:
-    """Count the values of an array `(rows, *event)`, NaN apart; `None` where more than `most` are different."""
+    """How often each value of an array `(rows, *event)` occurs, NaN left out; `None` where more than `most` differ."""
     if array.dtype.kind in "biu" and array.dtype.itemsize <= 2:
         return _by_places(array, most)
     counted = Tally(np.empty(0, array.dtype), np.empty(0, np.int64))

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from likely.data.apart import came_beside, place_of, positive
 from likely.data.conditions import Given
 from likely.data.kinds import Form, Kind
+from likely.data.row_factors import came_beside, place_of, positive
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
@@ -85,7 +85,7 @@ def weights_of(schema: Schema, rows: Rows, given: Given | None = None) -> torch.
 
 
 def weighing(schema: Schema, rows: Rows) -> tuple[str, ...]:
-    """What there is to say of weights that came beside an array; those of a table are a column that is left out."""
+    """Notices on weights that came beside an array; those of a table are a column that is left out."""
     if schema.form == Form.TABLE:
         return ()
     if schema.weight is not None:

@@ -94,7 +94,7 @@ class Written:
         return float(f"{match[1] or match[2]}{digits.replace(self.decimal, '.')}{match[4]}")
 
     def numbers(self, texts: Iterable[str]) -> np.ndarray:
-        """`(texts,)` float64; NaN where none is said."""
+        """The numbers that texts say, `(texts,)` float64; NaN where they say none in this way."""
         return np.array([self.number(text) for text in texts], dtype=np.float64)
 
     def texts(self, numbers: np.ndarray, per_unit: int | None) -> list[str]:

@@ -86,7 +86,7 @@ class Atoms(Distribution):
         return inside if self.levels is None else self.levels.cdf(inside, value)
 
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
-        """Draws hit an atom exactly."""
+        """Draws, which hit an atom exactly."""
         shape = self._extended_shape(torch.Size(sample_shape))
         with torch.no_grad():
             chosen = choose(F.log_softmax(self.logits, -1), shape)

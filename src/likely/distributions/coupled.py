@@ -29,7 +29,7 @@ class Grid:
         self.levels = Levels(step, low, high, reserve)
 
     def spread(self) -> Grid:
-        """For parameters `(*batch, *event, components)`."""
+        """The grid's tensors with an axis for components, as parameters `(*batch, *event, components)` need them."""
         frame = Frame(self.frame.shift.unsqueeze(-1), self.frame.scale.unsqueeze(-1))
         step, low, high = self.step.unsqueeze(-1), self.low.unsqueeze(-1), self.high.unsqueeze(-1)
         return Grid(frame, step, low, high, None if self.reserve is None else self.reserve.unsqueeze(-1))
@@ -102,7 +102,7 @@ class CoupledLogisticMixture(Distribution):
 
     @property
     def variance(self) -> Tensor:
-        """Of the distribution before it is cut to the grid."""
+        """Variance of the distribution before it is cut to the grid."""
         alpha, beta, gamma = self.coefficients.unbind(-2)
         red, green, blue = ((2 * self.log_scale).exp() * (math.pi**2 / 3)).unbind(-2)
         green = green + alpha.square() * red

@@ -73,12 +73,12 @@ class Resolutions(Distribution):
             cut = torch.where(low, levels.low, cut[0]), torch.where(high, levels.high, cut[1])
         return Warped(logits, part.loc, part.log_scale, self.finest.axis, levels, cut=cut, within=False)
 
-    def apart(self, value: Tensor) -> Tensor:
+    def per_resolution(self, value: Tensor) -> Tensor:
         """log P_g of each resolution at the nearest values of the finest grid: `(*batch, *event, resolutions)`."""
         kept = self.levels.snap(value.to(torch.float64))
         return self._on_every_grid(value.dim()).log_prob(kept).movedim(0, -1)
 
-    def apart_draws(self) -> Tensor:
+    def draws_per_resolution(self) -> Tensor:
         """A value of each resolution: `(*batch, *event, resolutions)`, float64, without gradient."""
         with torch.no_grad():
             shape = self._extended_shape(torch.Size())
@@ -86,7 +86,7 @@ class Resolutions(Distribution):
             return every.outward(every.draw(torch.Size((len(self.grids.step), *shape)))).movedim(0, -1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        return self.levels.log_prob(torch.logsumexp(self._weights + self.apart(value), -1), value)
+        return self.levels.log_prob(torch.logsumexp(self._weights + self.per_resolution(value), -1), value)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""

@@ -212,14 +212,14 @@ class Warped(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        """Of the distribution before it is cut to the grid, within its range."""
+        """Mean of the distribution before it is cut to the grid, within its range."""
         if self.cut is not None:
             return self._moments()[0]
         return self.mixture.expect(*self._nodes(PARTS if self.axis.logarithmic.any() else 1))
 
     @property
     def variance(self) -> Tensor:
-        """As the mean."""
+        """Variance, of the distribution that the mean is of."""
         if self.cut is not None:
             return self._moments()[1]
         y, x = self._nodes(PARTS)

@@ -125,7 +125,7 @@ class Assessment:
 
 
 def silent(_: str) -> AbstractContextManager[None]:
-    """Say nothing of progress."""
+    """A stage without a progress bar."""
     return nullcontext()
 
 

@@ -20,7 +20,7 @@ MIN_EXCESS = 10.0  # copies, in multiples of those that chance explains
 
 @dataclass(frozen=True, eq=False)
 class Counting:
-    """Sets of copies, and weights.
+    """How each of some rows counts: the set of copies that it is of, and its weight.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Counting:
         return Counting(self.sets[place], None if self.weights is None else self.weights[place])
 
     def mean(self, values: np.ndarray) -> float:
-        """Σ w_i v_i/Σ w_i."""
+        """The weighted mean Σ w_i v_i/Σ w_i of one value a row."""
         return float(np.average(values, weights=self.weights))
 
     def se(self, values: np.ndarray) -> float:
@@ -58,7 +58,7 @@ class Counting:
 
 
 def counting(model: Model, rows: EncodedRows, log_px: np.ndarray) -> Counting:
-    """How these rows count.
+    """The sets of copies among these rows, and their weights.
 
     Equal rows are copies, unless chance explains them: among n rows (of one y) one of mass P(x) has (n − 1) P(x) equals
     by chance, and the others are copies where they are over ten times as many. A row with a density has none by chance.

@@ -30,7 +30,7 @@ GAP_KINDS = {
 
 @dataclass(frozen=True, eq=False)
 class Optimised:
-    """What the best Q that was found for each row is worth: `(rows,)`, float64, nats.
+    """The bound under the best Q that was found for each row, and under the encoder's: `(rows,)`, float64, nats.
 
     Attributes
     ----------

@@ -56,7 +56,7 @@ class Chunk:
     count: int
 
     def noise(self, stream: Stream, q: LatentDistribution, first: int, samples: int) -> Tensor:
-        """Standard normal numbers that Q or P makes samples first, first + 1, ... of: `(samples, rows, noise_size)`."""
+        """Standard normal numbers from which Q or P draws samples from `first` on: `(samples, rows, noise_size)`."""
         return normal(self.keys, stream, first, samples, q.noise_size).to(q.like.dtype)
 
     def uniform(self, stream: Stream, size: int) -> Tensor:
@@ -172,11 +172,11 @@ class PerRow:
         return name in self.parts
 
     def tensor(self, name: str) -> Tensor:
-        """Those of all rows, `(rows, ...)`, on the processor."""
+        """The numbers of that name for all rows, `(rows, ...)`, on the processor."""
         return torch.cat(self.parts[name])
 
     def array(self, name: str) -> np.ndarray:
-        """The same as an array."""
+        """The numbers of that name as an array."""
         return self.tensor(name).numpy()
 
 

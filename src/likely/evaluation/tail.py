@@ -51,7 +51,7 @@ class Tail:
 
     @property
     def pareto_k(self) -> Tensor:
-        """k̂ of the M greatest weights above the next: `(rows,)`.
+        """The Pareto shape k̂ of each row's M greatest weights above the next: `(rows,)`.
 
         NaN where K < 25 or every weight is zero; −∞, no tail at all, where these weights are equal within rounding.
         Weights within rounding of the one they are measured from count as equal to it; a weight of zero among the M

@@ -51,7 +51,7 @@ class Headline:
 
 
 def of_importance(measured: Evidence, *, annealed: bool) -> Verdict:
-    """Of L_K, by the Pareto k-hat of its weights: above 0.7 an estimate and its error cannot be relied on.
+    """The verdict on L_K, by the Pareto k-hat of its weights: above 0.7 it and its error cannot be relied on.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def of_importance(measured: Evidence, *, annealed: bool) -> Verdict:
 
 
 def of_annealing(sides: Sides, measured: Evidence, *, precise: bool) -> Verdict:
-    """Of the annealed estimate: acceptance, weights, the pinch of simulated rows, and L_K, which it should not miss."""
+    """The verdict on the annealed estimate: by acceptance, weights, the pinch of simulated rows, and L_K."""
     annealed, judged = sides.annealed, sides.judged
     if annealed is None or judged is None:
         return Verdict(Stability.EXACT)

@@ -71,7 +71,7 @@ class Atoms(Likelihood):
         return weights.masked_fill(absent, -torch.inf)
 
     def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
-        """The base's, by what is at no atom."""
+        """Set the base's constants (`Likelihood.match`) by what is at no atom."""
         size = self.base.parameter_shape.numel()
         beside = self._weights(parameters[..., size:]).softmax(-1)[..., 0]
         off = counted.masked_fill(self._hits(values).any(-1), 0)

@@ -53,12 +53,12 @@ class Columns(Likelihood):
         return distributions.CellsByFamily(parts, self.places)
 
     def initial(self, values: Tensor) -> Tensor:
-        """The families' own, side by side."""
+        """The parameters of each family's best z-free model, side by side."""
         pairs = zip(self.families, self.places, strict=True)
         return torch.cat([cast(Likelihood, family).initial(values[:, places]) for family, places in pairs])
 
     def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
-        """Each family's own."""
+        """Set each family's constants (`Likelihood.match`)."""
         triples = zip(self.families, parameters.split(self._sizes, -1), self.places, strict=True)
         for family, piece, places in triples:
             cast(Likelihood, family).match(piece, values[:, places], counted[:, places], drawn[:, places])

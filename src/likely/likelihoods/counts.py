@@ -55,7 +55,7 @@ class Counts(Likelihood):
         return self.distribution(self.split(parameters.double()), self.wide(log_exposure))
 
     def wide(self, log_exposure: Tensor | None) -> Tensor | float:
-        """What is added to the log-mean of each cell: `(rows, 1)` to `(rows, *event)`."""
+        """The log-exposure of each row `(rows, 1)`, as it is added to the log-mean of its cells: `(rows, *event)`."""
         return 0.0 if log_exposure is None else log_exposure.double().view(-1, *[1] * len(self.event_shape))
 
     def initial(self, values: Tensor) -> Tensor:

@@ -83,7 +83,7 @@ class Listed(Likelihood):
 
     @property
     def numbers(self) -> Numbers:
-        """What the columns hold."""
+        """The numbers that the columns hold."""
         return Numbers(self.values, self.edges, self.reserve, self.offset if self._matched else None)
 
     def forward(self, parameters: Tensor) -> Distribution:

@@ -120,7 +120,9 @@ class Resolutions(Likelihood):
     def initial(self, values: Tensor) -> Tensor:
         """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
         base, shares = self.finest.initial(values), self.shares.expand(*self.event_shape, -1)
-        inside = self._law(base, torch.zeros(*self.event_shape, self.finest.count, shares.shape[-1])).apart(values)
+        inside = self._law(base, torch.zeros(*self.event_shape, self.finest.count, shares.shape[-1])).per_resolution(
+            values
+        )
         for _ in range(MAX_STEPS):
             held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
             shares = held / held.sum(-1, keepdim=True)
@@ -141,7 +143,7 @@ class Resolutions(Likelihood):
         some = (drawn > 0).any(0).unsqueeze(-1) & (self.shares > 0) & (wanted > 0)
         for _ in range(ROUNDS):
             distribution = self(parameters)
-            chance = self._classes(distribution.apart_draws(), drawn.unsqueeze(-1))
+            chance = self._classes(distribution.draws_per_resolution(), drawn.unsqueeze(-1))
             components = torch.softmax(distribution.finest.mixture.logits, -1).unsqueeze(-1)
             moved = torch.zeros_like(wanted)
             for _ in range(PASSES):

@@ -39,8 +39,8 @@ class _Path(nn.Module):
         self.up = nn.ModuleList(Block(width) for _ in groups)
         self.down = nn.ModuleList(Block(width) for _ in groups)
         self.into = nn.ModuleList(nn.Linear(dim, width) for dim in groups)
-        self.prior = nn.ModuleList(_silent(nn.Linear(width, 2 * dim)) for dim in groups)
-        self.posterior = nn.ModuleList(_silent(nn.Linear(2 * width, 2 * dim)) for dim in groups)
+        self.prior = nn.ModuleList(_zeroed(nn.Linear(width, 2 * dim)) for dim in groups)
+        self.posterior = nn.ModuleList(_zeroed(nn.Linear(2 * width, 2 * dim)) for dim in groups)
 
 
 class Ladder(TopDown[_State]):
@@ -119,7 +119,7 @@ class Ladder(TopDown[_State]):
         return state.h
 
 
-def _silent(layer: nn.Linear) -> nn.Linear:
+def _zeroed(layer: nn.Linear) -> nn.Linear:
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     return layer

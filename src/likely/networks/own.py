@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from likely.errors import ConfigError
 from likely.networks.base import Network, takes_observed
 from likely.networks.inputs import Features, Standardise
-from likely.networks.trial import trial
+from likely.networks.probe import probe
 
 __all__ = ["OwnDecoder", "OwnEncoder"]
 
@@ -58,7 +58,7 @@ class OwnEncoder(Network):
         seen = torch.ones(2, *event, dtype=torch.bool, device=device)
         shape = tuple(self._shaped(rows).shape) if self.pictured else tuple(rows.shape)
         what = f"two rows of x, {shape}" + (f", and of y, {(2, covariates)}" if covariates else "")
-        output, held = trial(module, lambda: self._run(rows, y, seen), what)
+        output, held = probe(module, lambda: self._run(rows, y, seen), what)
         self.outputs = output.shape[1]
         self.widest = max(first.outputs, *held)
 
@@ -127,7 +127,7 @@ class OwnDecoder(Network):
         self.what = what
         device = next((weight.device for weight in module.parameters()), torch.device("cpu"))
         rows = torch.zeros(2, inputs, device=device)
-        output, held = trial(module, lambda: self(rows), f"two rows of z, {(2, inputs)} (latent= says how many)")
+        output, held = probe(module, lambda: self(rows), f"two rows of z, {(2, inputs)} (latent= says how many)")
         self.widest = max(output.shape[1], *held)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class ResidualMLP(Network):
         self.last.bias.copy_(bias)
 
     def layers(self, x: Tensor) -> list[Tensor]:
-        """What each layer makes of x, in order; the last entry is the output."""
+        """The output of each layer for x, in order; the last one is the network's."""
         outputs = [self.first(x)]
         for block in self.blocks:
             outputs.append(block(outputs[-1]))

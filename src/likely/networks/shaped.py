@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from likely.errors import ConfigError
 from likely.networks.base import Network
-from likely.networks.trial import trial
+from likely.networks.probe import probe
 
 __all__ = ["Shaped"]
 
@@ -113,4 +113,4 @@ class Shaped(Network):
         like = next(self.module.parameters(), torch.zeros(()))
         rows = torch.zeros(2, *self._taken, dtype=like.dtype, device=like.device)
         what = f"{tuple(rows.shape)}, two rows of the stated inputs {self._taken}"
-        return trial(self.module, lambda: self._run(rows), what)[1]
+        return probe(self.module, lambda: self._run(rows), what)[1]

@@ -57,7 +57,7 @@ class Moments(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Descent:
-    """What one way down gives, all groups side by side, the top one first.
+    """The codes of one way down through the groups, with their moments: all groups side by side, the top one first.
 
     Attributes
     ----------
@@ -141,7 +141,7 @@ class TopDown(nn.Module, ABC, Generic[State]):
     @final
     @property
     def sizes(self) -> list[int]:
-        """Numbers of each group."""
+        """How many numbers each group has."""
         return [group.size for group in self.groups]
 
     def forward(

@@ -65,7 +65,7 @@ class Loss(nn.Module):
 
 
 def require(holds: bool, message: str) -> None:
-    """Refuse a setting.
+    """Raise a `ConfigError` with this message unless the condition holds.
 
     Raises
     ------

@@ -16,7 +16,7 @@ from likely.assembly import words
 from likely.data import EncodedRows, Rows, condition_values, decode, sources
 from likely.data.kinds import Form
 from likely.data.pictures import pictures
-from likely.data.plainly import plainly
+from likely.data.texts_as_numbers import as_numbers
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
     Evidence,
@@ -92,7 +92,7 @@ def _trust(assessed: Assessment) -> Mapping[str, Any]:
         "headline_bad": assessed.beaten,
         "sentences": diagnosis.sentences,
         "problems": diagnosis.problems,
-        "annealed": _apart(assessed),
+        "annealed": _annealed_part(assessed),
         "annealing": " ".join(ledger.how_annealed),
         "verdicts": ledger.verdicts,
         "unstable": [name for name, one in assessed.verdicts.items() if one.stability is Stability.UNSTABLE],
@@ -105,7 +105,7 @@ def _trust(assessed: Assessment) -> Mapping[str, Any]:
     }
 
 
-def _apart(assessed: Assessment) -> Mapping[str, Any] | None:
+def _annealed_part(assessed: Assessment) -> Mapping[str, Any] | None:
     """The bounds of the annealed rows, where these are not all of them."""
     sides, measured = assessed.sides, assessed.evidence
     if not isinstance(sides, Sides) or sides.annealed is None or len(sides.indices) == len(measured.keys):
@@ -308,7 +308,7 @@ def _given(run: Run, rows: Rows, count: int) -> dict[str, np.ndarray]:
 def _counted(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
     """Texts that say numbers or dates as these."""
     columns = [column for column in run.schema.columns if column.name in frame and run.schema.form == Form.TABLE]
-    return frame.assign(**{column.name: plainly(column, frame[column.name]) for column in columns})
+    return frame.assign(**{column.name: as_numbers(column, frame[column.name]) for column in columns})
 
 
 def _frame(run: Run, values: Any) -> pd.DataFrame:

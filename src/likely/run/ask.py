@@ -13,7 +13,7 @@ import torch
 
 from likely.data import EncodedRows, Given, Rows, encode, with_labels
 from likely.data.encode import fill
-from likely.data.events import Event, apart, read_events, split_words
+from likely.data.events import Event, conjuncts, read_events, split_words
 from likely.errors import ConfigError, DataError
 from likely.run.forms import container_of, packed
 from likely.run.missing import note_new_missing
@@ -41,7 +41,7 @@ class AskOptions:
 
 
 def asked(run: Run, data: Any, events: str | Sequence[str], options: AskOptions, *, given: Given | None) -> Any:
-    """Probabilities of events; see `Run.ask`.
+    """The probability of each event for each row; see `Run.ask`.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def asked(run: Run, data: Any, events: str | Sequence[str], options: AskOptions,
 
 
 def _read(run: Run, word: str) -> list[Event]:
-    parts = split_words(run.schema, apart(run.schema, word))
+    parts = split_words(run.schema, conjuncts(run.schema, word))
     for column, _, _ in parts:
         if column.condition:
             raise ConfigError(

@@ -31,7 +31,7 @@ class Pace:
         self.last, self.wait = time.perf_counter(), EVERY
 
     def due(self) -> bool:
-        """Whether it is, now."""
+        """Whether a checkpoint is due now."""
         return time.perf_counter() - self.last >= self.wait
 
     def took(self, seconds: float) -> None:

@@ -32,14 +32,14 @@ class Listing:
     notes: Sequence[str] = ()
 
     def text(self) -> str:
-        """Columns side by side."""
+        """The listing as text, its columns side by side."""
         lines = [[_short(cell) for cell in line] for line in ([self.header] if self.header else []) + list(self.rows)]
         widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
         table = ["  ".join(f"{cell:{n}}" for cell, n in zip(line, widths, strict=True)).rstrip() for line in lines]
         return "\n".join([self.title, *(f"  {line}" for line in table), *self.notes])
 
     def html(self) -> str:
-        """A table for notebooks."""
+        """The listing as an HTML table, for notebooks."""
 
         def line(cells: Sequence[str], tag: str) -> str:
             tagged = "".join(f'<{tag} style="text-align:left">{html.escape(_short(cell))}</{tag}>' for cell in cells)
@@ -57,7 +57,7 @@ def _short(text: str) -> str:
 
 
 def described(run: Run) -> Listing:
-    """What a run is of, how it was made, and how good it was in training."""
+    """A listing of what a run is of, how it was fitted, and how good it was in training."""
     schema, model, named, record = run.schema, run.config.model, words(run.config), run.record
     kinds = Counter(column.kind for column in schema.modelled)
     left_out = [column.name for column in schema.columns if column.left_out]
@@ -84,14 +84,14 @@ def described(run: Run) -> Listing:
 
 
 def doubt(run: Run) -> str:
-    """What to add to a validation ELBO that no probability can have; empty where one can."""
+    """A doubt in words about a validation ELBO that no probability can have; empty where one can."""
     if run.measure != "mass" or run.best <= 0:
         return ""
     return " by one sample a row, which is chance: log P(x) of a mass is at most 0"
 
 
 def listed(inspected: Inspection) -> Listing:
-    """What the columns are inferred as."""
+    """A listing of what the columns are inferred as."""
     columns = inspected.schema.columns
     used = ", ".join(f"{kind} {count:,}" for kind, count in inspected.used.items())
     rows = [_line(column, uniform=inspected.schema.uniform) for column in columns[:MAX_LINES]]

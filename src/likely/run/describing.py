@@ -30,11 +30,11 @@ from likely.data import (
     with_limits,
     with_weight,
 )
+from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.kinds import Form, Kind
-from likely.data.looks import Look, look
-from likely.data.plain import without_masses
 from likely.data.returns import rounded_in, with_types
 from likely.data.schema import EXPOSURE, Column
+from likely.data.without_masses import without_masses
 from likely.data.written import PLAIN
 from likely.errors import ConfigError
 from likely.run.options import Beside, DataOptions
@@ -76,7 +76,7 @@ def opened(data: Any, options: DataOptions, *, progress: bool) -> tuple[Source, 
 
 
 def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], bool] | None = None) -> Description:
-    """Say what X is: how each column is read from all rows, everything that P(x) is relative to from training rows.
+    """What X is: how each column is read, by all rows; everything that P(x) is relative to, by training rows.
 
     Where `plain` holds of a column without listed numbers and atoms, it has none: its likelihood gives them no mass.
 
@@ -89,7 +89,11 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
     source, reading, kinds, split = rows.source, options.reading, options.column, options.split
     if source.form != Form.TABLE and reading.formats:
         raise ConfigError(f"date formats are for columns of tables; the data is of the form {source.form}")
-    looks = look(source, kinds, decimal=reading.decimal, formats=reading.formats) if source.form == Form.TABLE else None
+    readings = (
+        column_readings(source, kinds, decimal=reading.decimal, formats=reading.formats)
+        if source.form == Form.TABLE
+        else None
+    )
 
     requested = SchemaOptions(
         kinds,
@@ -97,7 +101,7 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
         options.binarize,
         options.resize,
         options.colour,
-        looks,
+        readings,
         options.channels,
     )
 
@@ -113,19 +117,19 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
         rows = rows.divided_as(division)
         schema = schema_of(rows.read("train"))
     train = rows.read("train")
-    schema = _apart(ungrouped(schema, split, kinds or ()), train, options)
+    schema = _with_weight_and_exposure(ungrouped(schema, split, kinds or ()), train, options)
     schema = confirmed(schema, rows.read("validation"))
     schema = with_types(schema, source.splits[rows.division.origin["train"]].read())
     schema = replace(_checked(schema, options.limits, train), text=source.text)
     left_out = {column.name for column in schema.columns if column.left_out}
     hints = tuple(
         f"column {name!r} was left as strings: {one.hint}"
-        for name, one in (looks or {}).items()
+        for name, one in (readings or {}).items()
         if one.hint and name not in left_out
     )
     axis = channels_notice(schema, options.channels)
     notices += (
-        *_read(looks or {}),
+        *_read(readings or {}),
         *hints,
         *axis,
         *cells_notice(schema),
@@ -137,7 +141,7 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
 
 
 def as_it_is(rows: DividedRows, options: DataOptions) -> Description:
-    """X for a model that is the user's own, whose likelihood says what has mass: every number in data units.
+    """What X is for a model of the user's own, whose likelihood says what has mass: every number in data units.
 
     No column has listed numbers or atoms, and the cells of an array are levels, 0 and 1, or reals.
     """
@@ -166,7 +170,7 @@ def placed(source: Source, exposure: Beside, weight: Beside) -> tuple[Source, st
     return source, names[0], names[1]
 
 
-def _apart(schema: Schema, train: Rows, options: DataOptions) -> Schema:
+def _with_weight_and_exposure(schema: Schema, train: Rows, options: DataOptions) -> Schema:
     """The schema without the column of the weights, and with the exposure given."""
     exposure, weight = options.exposure, options.weight
     if isinstance(weight, str):
@@ -182,14 +186,18 @@ def _checked(schema: Schema, limits: Limits | None, train: Rows) -> Schema:
     return schema
 
 
-def _read(looks: Mapping[str, Look]) -> tuple[str, ...]:
+def _read(readings: Mapping[str, ColumnReading]) -> tuple[str, ...]:
     """How texts were read that could be something else; empty where none was."""
-    ways = {name: str(look.written) for name, look in looks.items() if look.written not in (None, PLAIN)}
-    forms = {name: look.format for name, look in looks.items() if look.format and not look.format.startswith(SURE)}
-    readings = [
+    ways = {name: str(reading.written) for name, reading in readings.items() if reading.written not in (None, PLAIN)}
+    forms = {
+        name: reading.format
+        for name, reading in readings.items()
+        if reading.format and not reading.format.startswith(SURE)
+    }
+    phrases = [
         f"{kind} in {', '.join(f'{name} ({way})' for name, way in list(read.items())[:MAX_SHOWN])}"
         + (f" and {len(read) - MAX_SHOWN} more" if len(read) > MAX_SHOWN else "")
         for kind, read in (("numbers", ways), ("dates", forms))
         if read
     ]
-    return (f"texts were read as {', as '.join(readings)}",) if readings else ()
+    return (f"texts were read as {', as '.join(phrases)}",) if phrases else ()

@@ -23,7 +23,7 @@ __all__ = ["decoded", "encoded", "means_at", "reconstructed"]
 
 
 def encoded(run: Run, data: Any, given: Given | None) -> Any:
-    """Means of Q(z|x); see `Run.encode`."""
+    """The rows' codes, means of Q(z|x); see `Run.encode`."""
     rows, _ = run.rows_of(data)
     means, tensor = posterior_means(run.model.members[0], run.encoded(rows, given)), isinstance(data, torch.Tensor)
     if run.schema.form == Form.TABLE and not tensor:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from likely.assembly import Factory, Own, chosen, plainly, resolve
+from likely.assembly import Factory, Own, chosen, gives_no_mass, resolve
 from likely.config import Config
 from likely.data import DividedRows, demand_channels, divide
 from likely.errors import ConfigError
@@ -150,7 +150,7 @@ def fit(
     ['log_px', 'se_mc', 'elbo']
 
     """
-    about, assignments = DataOptions.apart(options)
+    about, assignments = DataOptions.taken_from(options)
     chosen_options = FitOptions(
         about, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
     )
@@ -167,12 +167,12 @@ def fit(
 
 
 def _fitted(data: Any, options: FitOptions) -> Run:
-    own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).apart()
+    own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).copied()
     config = own.demanded((options.config or Config()).replace(options.assigned))
     parts = chosen(config)  # a misspelt part is refused before anything is read
     source, about = opened(data, options.data, progress=options.progress)
     rows = DividedRows(source, divide(source, config.seed, about.split))
-    described = describe(rows, about, plainly(parts)) if own.model is None else as_it_is(rows, about)
+    described = describe(rows, about, gives_no_mass(parts)) if own.model is None else as_it_is(rows, about)
     schema = described.schema
     resolved = resolve(config, schema, own, parts)
     resolved = replace(resolved, config=settle(resolved.config))

@@ -37,7 +37,7 @@ def container_of(data: Any) -> str:
 
 
 def form_of(data: Any, source: Source) -> dict[str, Any]:
-    """What the record of a fit says of the form of its data.
+    """The form of the data as the record of a fit stores it: container, names and types.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def _read(label: Any) -> Any:
 
 
 def named(run: Run, result: Any) -> Any:
-    """A decoded frame with the names and the types that columns had in the fit; an array as it is."""
+    """A decoded frame with the names and types that its columns had in the fit; an array as it is."""
     if not isinstance(result, pd.DataFrame):
         return result
     frame, marks = labelled(run, _typed(run.schema, result)), run.record.data.marks

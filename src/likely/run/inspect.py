@@ -23,7 +23,7 @@ MAX_CELLS = 2**20  # of an array that its histogram is of: 8 MiB in float64
 
 @dataclass(frozen=True, repr=False)
 class Inspection:
-    """What was found.
+    """What a data set is inferred as: its schema, its splits, a summary of each column.
 
     Attributes
     ----------

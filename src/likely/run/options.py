@@ -27,7 +27,7 @@ OWN_PARTS = {
 
 
 class DataKeywords(TypedDict, total=False):
-    """What may be said of the data, in `likely.fit` and `likely.inspect`."""
+    """The keywords about the data, of `likely.fit` and `likely.inspect`."""
 
     column: Mapping[str, str] | None
     condition: str | Sequence[str] | Mapping[str, Any]
@@ -77,7 +77,7 @@ class FitKeywords(DataKeywords, ConfigKeywords, total=False):
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What was said of the data; see `likely.fit`.
+    """The options of a fit that are about the data; see `likely.fit`.
 
     Raises
     ------
@@ -107,7 +107,7 @@ class DataOptions:
             object.__setattr__(self, "binarize", Binarize(self.binarize))
 
     @classmethod
-    def apart(cls, options: Mapping[str, Any]) -> tuple[DataOptions, dict[str, Any]]:
+    def taken_from(cls, options: Mapping[str, Any]) -> tuple[DataOptions, dict[str, Any]]:
         """The options that are about the data; and all others."""
         names = {item.name for item in fields(cls)}
         mine = {name: value for name, value in options.items() if name in names}
@@ -130,7 +130,7 @@ class DataOptions:
 
     @property
     def of_schema(self) -> dict[str, Any]:
-        """What says what X is, where something was said: not how rows are divided, given or weighted."""
+        """Those of the options that say what X is and were given: not how rows are divided, given or weighted."""
         others = ("condition", "exposure", "weight", "split")
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.name not in others}
         return {name: value for name, value in values.items() if value}

@@ -1,4 +1,4 @@
-"""A fit before its first step."""
+"""Everything that is settled of a fit before its first step."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def weighed(schema: Schema, source: Source) -> str | None:
 
 
 def beside(source: Source, given: Given) -> Source:
-    """Values in memory beside an array in memory.
+    """The source with values in memory put beside an array in memory.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def beside(source: Source, given: Given) -> Source:
 
 
 def reading_of(schema: Schema) -> Reading:
-    """How text is read for a schema that is known."""
+    """How text files are read for rows of a run: by its schema, where it is of a table."""
     return Reading(schema=schema) if schema.form == Form.TABLE else Reading()
 
 

@@ -125,7 +125,7 @@ class FitRecord:
 
     @property
     def diverged(self) -> bool:
-        """Whether the training of any member did."""
+        """Whether the training of any member diverged."""
         return any(member.diverged for member in self.members)
 
     def to_dict(self) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def _plan(folder: Path, sealed: Sealed, left: Checkpoint | None, data: Any, opti
     facts, began = sealed.facts, {} if left is None else left.plan
     config, schema, division = stored_plan(sealed, began.get("config"))
     notices = began.get("notices", facts.get("notices", ()))
-    own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).apart()
+    own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).copied()
     try:
         record = DataRecord(**{item.name: facts[item.name] for item in fields(DataRecord) if item.name in facts})
         resolved = Resolved.of(settle(config), schema, own.restored(config, folder))

@@ -58,7 +58,7 @@ def drawn(run: Run, n: int, options: SampleOptions) -> Any:
     if n < 1:
         raise ConfigError(f"n must be at least 1, got {n}")
     given, mean, temperature, seed = options.given, options.mean, options.temperature, options.seed
-    values, events = _apart(run, given)
+    values, events = _conditions_and_events(run, given)
     demand_temperature(run.model.prior(), temperature, bool(events))
     if events and mean:
         raise ConfigError("a mean of P(x|z) does not keep to a condition on modelled columns; leave mean out")
@@ -71,7 +71,7 @@ def drawn(run: Run, n: int, options: SampleOptions) -> Any:
             x, conditionals = _given_events(run, n, events, y, within)
             tallies = [one.tally for one in conditionals if one.tally is not None]
         else:
-            x = _plainly(run, n, y, temperature, mean=mean)
+            x = _unconditional(run, n, y, temperature, mean=mean)
             tallies = []
             if within is not None:
                 x, tally = _within(run, x, y, within, temperature)
@@ -96,7 +96,7 @@ def _exposed(run: Run, values: dict[str, Any] | None, n: int, seed: int) -> dict
     return {**(values or {}), column.name: np.random.default_rng(seed).choice(known, n)}
 
 
-def _plainly(run: Run, n: int, y: Tensor | None, temperature: float, *, mean: bool = False) -> Tensor:
+def _unconditional(run: Run, n: int, y: Tensor | None, temperature: float, *, mean: bool = False) -> Tensor:
     z, parts_drawn = tempered(run.model.prior(), n, temperature), []
     for part in parts(z, y):
         distribution = run.model.likelihood(*part)
@@ -109,14 +109,14 @@ def _within(run: Run, x: Tensor, y: Tensor | None, within: Range, temperature: f
     group = None if y is None else torch.unique(y, dim=0, return_inverse=True)[1].cpu()
 
     def again(rows: Tensor) -> Tensor:
-        return _plainly(run, len(rows), None if y is None else y[rows.to(y.device)], temperature)
+        return _unconditional(run, len(rows), None if y is None else y[rows.to(y.device)], temperature)
 
     x, tally = keep(x, again, within, group=group)
     demand(within, tally)
     return x, tally
 
 
-def _apart(run: Run, given: Asked | None) -> tuple[dict[str, Any] | None, list[Event]]:
+def _conditions_and_events(run: Run, given: Asked | None) -> tuple[dict[str, Any] | None, list[Event]]:
     """The values of conditions, which the model is given, and the events on modelled columns."""
     if given is None:
         return None, []

@@ -154,7 +154,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
             raise ConfigError(f"device {quoted(device)} is not one that torch knows; try --device cpu") from error
         raise RunError(f"{directory / 'config.json'} is not one that this version wrote ({error})") from error
     schema = Schema.from_dict(_object(sealed, "schema.json"))
-    own = Own.of(factories).apart().restored(config, directory)
+    own = Own.of(factories).copied().restored(config, directory)
     weights = _tensors(sealed, "weights.safetensors")
     try:
         with torch.random.fork_rng(devices=[]):

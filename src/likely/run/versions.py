@@ -9,6 +9,6 @@ __all__ = ["versions"]
 
 
 def versions() -> dict[str, str]:
-    """Versions of what numbers depend on."""
+    """The versions of `likely`, torch, numpy and Python, on which numbers depend."""
     versions_of = {name: version(name) for name in ("likely", "torch", "numpy")}
     return {**versions_of, "python": platform.python_version()}

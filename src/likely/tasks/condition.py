@@ -65,7 +65,7 @@ def conditional(
     within: Range | None = None,
     progress: Progress | None = None,
 ) -> Conditional:
-    """Draw z ~ P(z|c), then x ~ P(x|z, c); by torch's generator. Within a range: until x lies there, z and all anew.
+    """Rows of P(x|c): z ~ P(z|c), then x ~ P(x|z, c), by torch's generator; within a range, anew until x lies there.
 
     Cells are independent given z, so P(c|z) = Π_j P(x_j ∈ C_j|z), and x is drawn cell by cell, truncated where
     something is asked of it. z ~ P(z) is accepted with probability P(c|z), which is exact, where about a thousandth or

@@ -22,7 +22,7 @@ CHUNK_ROWS = 1000  # whose P(x|z) is held at once
 
 @dataclass(frozen=True, eq=False)
 class Imputed:
-    """Every cell of some rows; what the observed ones say of themselves is of no use.
+    """Values for every cell of some rows, of which those of missing cells are used.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Imputed:
 
 @dataclass(frozen=True)
 class ImputeOptions:
-    """What missing cells are filled with.
+    """How missing cells are filled; see `Run.impute`.
 
     Attributes
     ----------

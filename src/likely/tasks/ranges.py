@@ -79,7 +79,7 @@ class Tally:
 
     @property
     def hopeless(self) -> Tensor:
-        """Of at least 1,000 that were drawn so few lay inside that it is no 1 in 100: `(groups,)` boolean.
+        """Which groups will not get inside: of 1,000 draws or more fewer than 1 in 100 lay there: `(groups,)` boolean.
 
         The likelihood ratio of q = 1/200 to p = 1/100 is above 1,000: (q/p)^inside ((1 − q)/(1 − p))^(tried − inside).
         Of a share of p or more inside it ever gets there with probability 1/1,000 at most, however often one looks.

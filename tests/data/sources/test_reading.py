@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from likely.data import Rows, Schema, SchemaOptions, Source, decode, digest, encode, infer_schema
+from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.date_formats import best, written
-from likely.data.looks import Look, look
 from likely.data.sources import open_source
 from likely.data.sources.reading import Reading
 from likely.data.written import Written, readings
@@ -37,7 +37,9 @@ def table(source: Source) -> pd.DataFrame:
 
 def schema_of(source: Source, **kinds: str) -> Schema:
     return replace(
-        infer_schema(source.splits["all"], "table", SchemaOptions(kinds=kinds, looks=look(source, kinds))),
+        infer_schema(
+            source.splits["all"], "table", SchemaOptions(kinds=kinds, readings=column_readings(source, kinds))
+        ),
         text=source.text,
     )
 
@@ -103,7 +105,7 @@ def test_what_can_be_read_in_two_ways_is_left_and_the_option_named(tmp_path: Pat
     rows = [f"{1 + i % 9},{100 + i};{1 + i % 9}/{1 + i % 12}/2024" for i in range(N)]
     text = "\n".join(["v;d", *rows])
     source = opened(tmp_path, text)
-    found = look(source)
+    found = column_readings(source)
     assert "--decimal . or --decimal , chooses" in found["v"].hint
     assert "%d/%m/%Y or %m/%d/%Y: --date-format d=%d/%m/%Y chooses" in found["d"].hint
     with pytest.raises(DataError, match="no column is left"):
@@ -112,15 +114,17 @@ def test_what_can_be_read_in_two_ways_is_left_and_the_option_named(tmp_path: Pat
     told = opened(tmp_path, text, decimal=",")
     assert table(told)["v"].tolist() == [float(row.partition(";")[0].replace(",", ".")) for row in rows]
     assert table(opened(tmp_path, text, decimal="."))["v"].tolist()[:2] == [1100, 2101]
-    looks = look(told, formats={"d": "%d/%m/%Y"})
-    assert infer_schema(told.splits["all"], "table", SchemaOptions(looks=looks)).columns[1].format == "%d/%m/%Y"
+    readings = column_readings(told, formats={"d": "%d/%m/%Y"})
+    assert infer_schema(told.splits["all"], "table", SchemaOptions(readings=readings)).columns[1].format == "%d/%m/%Y"
 
 
 def test_digits_are_dates_where_the_user_says_so(tmp_path: Path) -> None:
     text = "\n".join(["d,x", *(f"202401{1 + i % 28:02d},{i}" for i in range(N))])
     assert table(opened(tmp_path, text))["d"].dtype == "int64"
     source = opened(tmp_path, text, formats={"d": "%Y%m%d"})
-    schema = infer_schema(source.splits["all"], "table", SchemaOptions(looks=look(source, formats={"d": "%Y%m%d"})))
+    schema = infer_schema(
+        source.splits["all"], "table", SchemaOptions(readings=column_readings(source, formats={"d": "%Y%m%d"}))
+    )
     assert (schema.columns[0].kind, schema.columns[0].format) == ("date", "%Y%m%d")
     assert digest(opened(tmp_path, text, schema=schema)) == digest(source)
 
@@ -176,8 +180,8 @@ def test_a_stray_cell_is_named_whichever_part_it_falls_in(name: str, tmp_path: P
     text = "\n".join(["v;x", *(f"{value};{i}" for i, value in enumerate(values))])
     source = opened(tmp_path, text)
     with pytest.raises(DataError, match=message):
-        look(source)
-    assert look(source, {"v": "ignore"}).keys() <= {"x"}
+        column_readings(source)
+    assert column_readings(source, {"v": "ignore"}).keys() <= {"x"}
     assert schema_of(source, v="categorical").columns[0].kind == "categorical"
 
 
@@ -259,11 +263,11 @@ def test_options_that_cannot_be_are_refused(tmp_path: Path) -> None:
             Reading(**told)
     source = opened(tmp_path, "d,x\n2024-01-05,1\n2024-13-05,2\n")
     with pytest.raises(ConfigError, match="no column 'e'"):
-        look(source, formats={"e": "%Y"})
+        column_readings(source, formats={"e": "%Y"})
     with pytest.raises(ConfigError, match=r"'x' has no dates to be read by .*: its type is int64"):
-        look(source, formats={"x": "%Y"})
+        column_readings(source, formats={"x": "%Y"})
     with pytest.raises(DataError, match=r"column 'd', row 1: '2024-13-05' is no date written '%Y-%m-%d'"):
-        look(source, formats={"d": "%Y-%m-%d"})
+        column_readings(source, formats={"d": "%Y-%m-%d"})
 
 
 @pytest.mark.parametrize(("odd", "stray"), [(["y"], True), (["many"] * 5, False), (["a", "b", "c"], True)])
@@ -272,9 +276,9 @@ def test_of_few_distinct_texts_one_that_is_met_once_is_stray(odd: list[str], str
     source = Source("table", {"all": Rows(rows)})
     if stray:
         with pytest.raises(DataError, match=rf"'y' is numeric but for {len(odd)} of 40 values"):
-            look(source)
+            column_readings(source)
     else:
-        assert look(source)["y"] == Look()
+        assert column_readings(source)["y"] == ColumnReading()
 
 
 def test_codes_and_words_are_no_amounts() -> None:

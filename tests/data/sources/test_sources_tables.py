@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.columns import column_of
-from likely.data.looks import Look, look
 from likely.data.source import Source
 from likely.data.sources import open_source
 from likely.data.sources.reading import Reading
@@ -60,10 +60,10 @@ def test_integers_with_zeros_in_front_are_codes(tmp_path: Path, decimal: str | N
     ]
     assert table(source)["zip"].tolist() == ["02139", "10001"]
     assert table(source)["n"].tolist() == [0, 5]
-    looked = look(source, {"zip": "levels"}, decimal=decimal)
+    looked = column_readings(source, {"zip": "levels"}, decimal=decimal)
     assert looked["zip"].written is not None
-    assert look(source, decimal=decimal).get("zip", Look()).written is None
-    column = column_of("zip", table(source)["zip"], "levels", look=looked["zip"])
+    assert column_readings(source, decimal=decimal).get("zip", ColumnReading()).written is None
+    column = column_of("zip", table(source)["zip"], "levels", reading=looked["zip"])
     assert (column.low, column.high) == (2139, 10001)
 
 

@@ -62,7 +62,7 @@ class Bidirectional:
         return float((self.upper - self.lower).mean())
 
     def excess(self, wanted: float) -> float:
-        """How many times the wanted pinch it is, two standard errors included."""
+        """The pinch with two standard errors, as a multiple of the wanted one: above 1 it is too wide."""
         return (self.pinch + 2 * self.se) / wanted
 
     @property

@@ -36,7 +36,7 @@ class ChainState:
     grad_p: Tensor
 
     def log(self, beta: float) -> Tensor:
-        """(1 − β) log Q + β log P(x, z)."""
+        """The log-density of the path at β, (1 − β) log Q + β log P(x, z)."""
         return _between(self.log_q, self.log_p, beta)
 
     def grad(self, beta: float) -> Tensor:

@@ -47,7 +47,7 @@ class Seen:
     log_share
         Of each resolution, −∞ where the value is not a multiple of its step: `(resolutions, rows, cells)`, or
         `(1, rows, 1)` of zeros where all cells have one resolution.
-    silent
+    excluded
         The normal distribution has no part in P(x_j): x_j is an atom, or outside the range, or not observed.
     log_support
         log P of an atom, or of a value outside the range; the log of what these leave for the normal distribution else.
@@ -62,7 +62,7 @@ class Seen:
     below: Tensor
     above: Tensor
     log_share: Tensor
-    silent: Tensor
+    excluded: Tensor
     log_support: Tensor
     log_spike: Tensor
     observed: Tensor | None = None
@@ -70,30 +70,30 @@ class Seen:
     @property
     def beside(self) -> Tensor:
         """Whether the normal distribution alone gives P(x_j): x_j is observed, in range, no atom, no spike."""
-        return ~self.silent & torch.isneginf(self.log_spike)
+        return ~self.excluded & torch.isneginf(self.log_spike)
 
     def take(self, index: slice) -> Seen:
-        """Some of the rows."""
+        """The rows of a slice."""
         below, above, share = (part[:, index] for part in (self.below, self.above, self.log_share))
         observed = None if self.observed is None else self.observed[index]
-        silent, support, spike = (part[index] for part in (self.silent, self.log_support, self.log_spike))
-        return Seen(self.y[index], below, above, share, silent, support, spike, observed)
+        excluded, support, spike = (part[index] for part in (self.excluded, self.log_support, self.log_spike))
+        return Seen(self.y[index], below, above, share, excluded, support, spike, observed)
 
     @classmethod
     def joined(cls, seen: Sequence[Seen]) -> Seen:
         """Rows one after another."""
         layers = [(rows.below, rows.above, rows.log_share) for rows in seen]
         below, above, share = (torch.cat(parts, 1) for parts in zip(*layers, strict=True))
-        own = [(rows.y, rows.silent, rows.log_support, rows.log_spike) for rows in seen]
-        y, silent, support, spike = (torch.cat(parts) for parts in zip(*own, strict=True))
+        own = [(rows.y, rows.excluded, rows.log_support, rows.log_spike) for rows in seen]
+        y, excluded, support, spike = (torch.cat(parts) for parts in zip(*own, strict=True))
         observed = [rows.observed for rows in seen if rows.observed is not None]
         mask = torch.cat(observed) if observed else None
-        return cls(y, below, above, share, silent, support, spike, mask)
+        return cls(y, below, above, share, excluded, support, spike, mask)
 
 
 @dataclass(frozen=True, eq=False)
 class NumericCells:
-    """NumericCells whose values are numbers, with their base measure: `(cells,)` float64 each.
+    """The cells of a row whose values are numbers, with their base measure: `(cells,)` float64 each.
 
     A real cell has Lebesgue measure in data units, and counting measure on its atoms besides; every other one has
     counting measure on its grid or its listed numbers. P(x_j) is
@@ -133,7 +133,7 @@ class NumericCells:
 
     @classmethod
     def of(cls, schema: Schema, fits: Callable[[Column], bool]) -> NumericCells:
-        """Those cells of a row that fit, atoms without mass until `with_atoms`."""
+        """The cells of a row whose columns fit; atoms have no mass until `with_atoms`."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if fits(column)]
         columns = [column for _, column in chosen]
         frames = [(0.5, 0.5) if two_valued(column) else (column.mean, column.scale) for column in columns]
@@ -155,7 +155,7 @@ class NumericCells:
         )
 
     def with_atoms(self, values: Tensor, observed: Tensor | None = None) -> NumericCells:
-        """With π_a = (count + ½)/(n + ½(A + 1)) of A atoms and n observed rows `(rows, *event)`."""
+        """The cells with the mass of their atoms: π_a = (count + ½)/(n + ½(A + 1)) of A atoms and n observed rows."""
         if not self.atoms.some.any():
             return self
         count, total = torch.zeros_like(self.log_pi), torch.zeros(len(self), dtype=torch.float64)
@@ -187,7 +187,7 @@ class NumericCells:
 
     @property
     def continuous(self) -> Tensor:
-        """NumericCells that have a density, at atoms excepted."""
+        """Which cells have a density, but at their atoms: `(cells,)`."""
         return self.support.continuous
 
     def _own(self, rows: Tensor) -> Tensor:
@@ -197,19 +197,19 @@ class NumericCells:
         """Encoded rows `(rows, *event)`, and their mask, as the baselines see them."""
         x = self._own(values).to(torch.float64)
         outside, (place, atom) = self.support.outside(x), self.atoms.find(x)
-        support, silent, spike = self.support.log_share(x, outside), outside, torch.full_like(x, -torch.inf)
+        support, excluded, spike = self.support.log_share(x, outside), outside, torch.full_like(x, -torch.inf)
         if self.atoms.some.any():
             left, held = torch.log1p(-self.log_pi.exp().sum(1)), self.log_pi.gather(1, place.T).T
             alone = atom & self.continuous
             support = support + torch.where(outside & ~self.continuous, 0.0, torch.where(alone, held, left))
-            silent, spike = silent | alone, torch.where(atom & ~self.continuous, held - left, spike)
+            excluded, spike = excluded | alone, torch.where(atom & ~self.continuous, held - left, spike)
         seen = None if observed is None else self._own(observed)
         if seen is not None:
-            support, silent = torch.where(seen, support, 0.0), silent | ~seen
+            support, excluded = torch.where(seen, support, 0.0), excluded | ~seen
         kept = torch.minimum(torch.maximum(x, self.support.low), self.support.high)
         below, above, share = self._reach(kept)
         y = Frame(self.shift, self.scale).inward(kept, torch.float64)
-        return Seen(y, below / self.scale, above / self.scale, share, silent, support, spike, seen)
+        return Seen(y, below / self.scale, above / self.scale, share, excluded, support, spike, seen)
 
     def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
         """δ of each resolution, and its least and greatest multiple within range and limits: in data units."""
@@ -283,7 +283,7 @@ class NumericCells:
         mass = layers[0] if len(layers) == 1 else torch.logsumexp(torch.stack(layers), 0)
         if not (self.continuous | ~self.atoms.some).all():
             mass = torch.logaddexp(mass, seen.log_spike)
-        return torch.where(seen.silent, mass.new_zeros(()), mass)
+        return torch.where(seen.excluded, mass.new_zeros(()), mass)
 
     def _ends(self) -> tuple[Tensor, Tensor] | None:
         """Where limits cut the normal distribution, by resolution, in standardised units; `None` where they do not."""

@@ -32,7 +32,7 @@ class Adjustment:
 
     @classmethod
     def none(cls, cells: int) -> Adjustment:
-        """No offset, and stretch 1."""
+        """The adjustment that changes nothing: no offset, and stretch 1."""
         return cls(torch.zeros(cells, dtype=torch.float64), torch.ones(cells, dtype=torch.float64))
 
     def log_mass(self, cells: NumericCells, seen: Seen, u: Tensor, deviations: Tensor) -> Tensor:
@@ -76,7 +76,7 @@ class Chain:
 
     @classmethod
     def of(cls, cells: NumericCells, weights: Tensor, means: Tensor, covariances: Tensor) -> Chain:
-        """From weights `(components,)`, means and covariances, unstretched."""
+        """A chain of weights `(components,)`, means and covariances, unstretched."""
         return cls(cells, weights.log(), means, torch.linalg.cholesky(covariances), Adjustment.none(len(cells)))
 
     @property
@@ -125,7 +125,7 @@ class Chain:
         return u[number, row], deviations.expand_as(u)[number, row]
 
     def calibrated(self, seen: Seen) -> Chain:
-        """With offset and stretch by held-out rows, each given to its likeliest component."""
+        """The chain with offset and stretch that suit held-out rows, each given to its likeliest component."""
         return replace(self, adjustment=adjusted([self], [seen])[0])
 
     def stored(self) -> tuple[Chain, dict[str, np.ndarray]]:
@@ -140,7 +140,7 @@ class Chain:
 
     @classmethod
     def read(cls, cells: NumericCells, arrays: Mapping[str, np.ndarray]) -> Chain:
-        """From the arrays of `stored`."""
+        """The chain that the arrays of `stored` describe."""
         parts = {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
         row, column = torch.tril_indices(len(cells), len(cells)).unbind(0)
         factors = torch.zeros((len(parts["factors"]), len(cells), len(cells)), dtype=torch.float64)

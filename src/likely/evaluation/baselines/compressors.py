@@ -1,4 +1,4 @@
-"""What general compressors make of the same rows."""
+"""Bits that general compressors need for the same rows."""
 
 from __future__ import annotations
 

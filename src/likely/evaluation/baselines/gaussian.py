@@ -49,7 +49,7 @@ class Training:
 
     @classmethod
     def of(cls, cells: NumericCells, values: Tensor, observed: Tensor | None = None) -> Training:
-        """With the moments taken in float64, a part of the rows at a time; of rows with missing cells by EM."""
+        """The rows with their moments, taken in float64, a part at a time; of rows with missing cells by EM."""
         if observed is not None:
             return cls._of_observed(cells, values, observed)
         count = min(5, len(values)) if len(cells) <= MANY_CELLS else 1

@@ -54,7 +54,7 @@ class Frequencies:
     def fit(
         cls, schema: Schema, values: Tensor, observed: Tensor | None = None, log_p: Tensor | None = None
     ) -> Frequencies:
-        """Count the observed cells of the training rows `(rows, *event)`, or take up what was counted."""
+        """Frequencies in observed cells of training rows `(rows, *event)`, or those that were counted earlier."""
         chosen = [(place, column) for place, column in enumerate(columns_of(schema)) if counted(column)]
         places = torch.tensor([place for place, _ in chosen], dtype=torch.long)
         frequencies = cls(
@@ -135,7 +135,7 @@ class Mixtures:
 
     @classmethod
     def fit(cls, cells: NumericCells, values: Tensor, observed: Tensor | None = None) -> Mixtures:
-        """From the observed cells of training rows in random order, the first fifth of which choose."""
+        """The mixtures fitted to observed cells of training rows in random order, whose first fifth chooses."""
         size = max(1, len(values) // 5)
         step = cells.support.step
         floor = torch.where(cells.continuous, 1e-3, (0.1 * step / cells.scale).clamp_max(1e-3))[:, None, None]
@@ -166,7 +166,7 @@ class Mixtures:
         for log_weight, mean, deviation in zip(self.log_weights.T, self.means.T, self.deviations.T, strict=True):
             mass = self.cells.log_mass(seen, (seen.y - mean) / deviation, deviation)
             log_mass = torch.logaddexp(log_mass, log_weight + mass)
-        return torch.where(seen.silent, 0.0, log_mass) + seen.log_support
+        return torch.where(seen.excluded, 0.0, log_mass) + seen.log_support
 
     def log_prob(self, values: Tensor, observed: Tensor | None = None) -> Tensor:
         """Σ_j log P(x_j) over the observed cells, `(rows,)`, in nats."""

@@ -41,7 +41,7 @@ class Moments:
 
 
 def moments(seen: Iterable[Seen]) -> Moments:
-    """Of rows that come in parts."""
+    """The moments of rows that come in parts."""
     parts = [Moments(len(part.y), part.y.sum(0), part.y.T @ part.y) for part in seen]
     total = parts[0]
     for other in parts[1:]:

@@ -22,7 +22,7 @@ class Numbers:
 
     @classmethod
     def of(cls, lists: Sequence[Sequence[float]]) -> Numbers:
-        """One list per cell, empty where it has none."""
+        """The numbers of one list per cell, empty where it has none."""
         most = max((len(numbers) for numbers in lists), default=0) or 1
         padded = [[*map(float, numbers), *[math.inf] * (most - len(numbers))] for numbers in lists]
         return cls(torch.tensor(padded, dtype=torch.float64).view(-1, most))

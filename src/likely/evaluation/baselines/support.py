@@ -75,7 +75,7 @@ class Support:
 
     @classmethod
     def of(cls, columns: Sequence[Column]) -> Support:
-        """One column per cell."""
+        """The support of cells, given one column for each."""
         rows = [(*_range(column), column.reserve, *_limits(column)) for column in columns]
         step, low, high, reserve, first, last = torch.tensor(rows, dtype=torch.float64).view(-1, 6).unbind(1)
         single = torch.tensor([column.coded or column.kind == Kind.LISTED for column in columns], dtype=torch.bool)
@@ -90,7 +90,7 @@ class Support:
 
     @property
     def continuous(self) -> Tensor:
-        """NumericCells that have a density, at atoms excepted."""
+        """Which cells have a density, but at their atoms: `(cells,)`."""
         return (self.step == 0) & ~self.listed.some
 
     def outside(self, x: Tensor) -> Tensor:

@@ -71,7 +71,7 @@ class Aggregate:
 
 @torch.no_grad()
 def aggregate(model: Model, rows: EncodedRows, seed: int = 0) -> Aggregate | None:
-    """Split the KL into I(x;z) and D[Q(z)‖P(z)] (Hoffman and Johnson 2016, ELBO surgery).
+    """The KL over rows, split into I(x;z) and D[Q(z)‖P(z)] (Hoffman and Johnson 2016, ELBO surgery).
 
     Q(z) is a mean over rows. With a row's own Q(z|x) among them I(x;z) is bounded from below (van den Oord, Li, Vinyals
     2018), without it from above (Poole et al. 2019, On variational bounds of mutual information). The

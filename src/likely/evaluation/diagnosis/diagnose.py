@@ -94,7 +94,7 @@ def diagnose(
     seed: int = 0,
     held_out: bool = True,
 ) -> Diagnosis:
-    """Diagnose a fitted model.
+    """What a fitted model does with z, how it fits each kind of row, and what is wrong with it, in sentences.
 
     Of each kind of row 1,000 at most are looked at, a random part chosen by (seed, the rows); of rows of many cells at
     most 4 million cells, but 50 rows. Noise is keyed by (seed, row), and no generator of torch's is used.

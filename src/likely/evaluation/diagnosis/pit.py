@@ -31,7 +31,7 @@ ALL_CELLS = "all cells"
 
 @dataclass(frozen=True, eq=False)
 class Uniforms:
-    """Where cells lie in their distributions.
+    """The place u of each cell in its distribution P(x_i|z), on (0, 1).
 
     Attributes
     ----------
@@ -99,7 +99,7 @@ class Calibration:
 
     @property
     def is_width_off(self) -> bool:
-        """Whether their deviation is off."""
+        """Whether the deviation of the normal scores is off."""
         return abs(self.spread - 1) > max(ERRORS * self.spread_se, MIN_EFFECT)
 
 
@@ -155,7 +155,7 @@ def _proposed(model: Model, chunk: Chunk, p: LatentDistribution, block: int) -> 
 
 
 def calibrations(schema: Schema, uniforms: Uniforms) -> tuple[Calibration, ...]:
-    """One per column of a table that has a value; one for all cells of an array or picture together."""
+    """The calibration of each column of a table that has a value; one for all cells of an array or picture together."""
     u = uniforms.u
     seen = np.ones(u.shape, bool) if uniforms.observed is None else uniforms.observed
     if schema.uniform:

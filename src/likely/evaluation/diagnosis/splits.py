@@ -155,7 +155,7 @@ def _verdict(parts: Mapping[str, SplitElbo], gap: float, error: float) -> Fit:
 
 
 def outside(schema: Schema, rows: EncodedRows) -> Outside:
-    """Count the rows with values beyond ranges that training rows gave, and unseen categories and listed numbers.
+    """How many rows have values beyond the ranges of training rows, categories that these lack, or unlisted numbers.
 
     Hard limits are checked when rows are encoded.
     """

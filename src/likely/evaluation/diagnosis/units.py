@@ -42,7 +42,7 @@ class Usage(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Units:
-    """Activity of the units of z: A_u = Cov_x(E_Q(z_u|x)[z_u]).
+    """How active each unit of z is: A_u = Cov_x(E_Q(z_u|x)[z_u]).
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Modules of the user's, tried once."""
+"""Modules of the user's, run once on two rows to learn what they give."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from likely.errors import ConfigError
 
-__all__ = ["trial"]
+__all__ = ["probe"]
 
 
-def trial(module: nn.Module, run: Callable[[], Tensor], what: str) -> tuple[Tensor, list[int]]:
-    """What a module makes of two rows, and the numbers per row that each module inside it gives.
+def probe(module: nn.Module, run: Callable[[], Tensor], what: str) -> tuple[Tensor, list[int]]:
+    """A module's output for two rows, and the numbers per row that each module inside it gives.
 
     It is run in evaluation mode, which leaves its mode, its buffers and torch's generator as they were.
 

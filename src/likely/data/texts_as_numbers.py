@@ -10,10 +10,10 @@ from likely.data.cells import missing_cells, numbers_of
 from likely.data.kinds import Kind
 from likely.data.schema import Column
 
-__all__ = ["plainly"]
+__all__ = ["as_numbers"]
 
 
-def plainly(column: Column, values: pd.Series) -> pd.Series:
+def as_numbers(column: Column, values: pd.Series) -> pd.Series:
     """The values of a column in a type of numbers or dates, where its texts are read as such; others as they are."""
     if not column.numeric or pd.api.types.is_numeric_dtype(values.dtype) or values.dtype.kind in "mM":
         return values

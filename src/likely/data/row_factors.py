@@ -19,7 +19,7 @@ __all__ = ["beside_rows", "came_beside", "place_of", "positive"]
 
 
 def beside_rows(source: Source, values: Any, name: str) -> Source:
-    """Exposures or weights in memory beside an array in memory, under this name.
+    """The source with exposures or weights in memory put beside its rows, an array in memory, under this name.
 
     Raises
     ------
@@ -38,7 +38,7 @@ def beside_rows(source: Source, values: Any, name: str) -> Source:
 
 
 def came_beside(rows: Rows, name: str, what: str) -> pd.Series:
-    """What came beside an array under this name, one value a row.
+    """The values, one a row, that came beside an array under this name.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What all rows are looked at for, whatever part they fall in: how each column is to be read, and what does not fit.
+"""How each column of a table is read, decided by all rows, whatever part they fall in; what does not fit is refused.
 
 Whether a column of texts holds numbers, dates or strings must not depend on the division into parts, nor may one stray
 cell. What enters the base measure (steps, ranges, categories) is taken from training rows alone, elsewhere.
@@ -21,14 +21,14 @@ from likely.data.source import Source
 from likely.data.written import Written
 from likely.errors import ConfigError, DataError, quoted
 
-__all__ = ["Look", "look", "look_at"]
+__all__ = ["ColumnReading", "column_reading", "column_readings"]
 
 MAX_STRAYS = 0.2  # share of texts that do not fit how the others are written
 PLAIN_TYPES = (str, bool, int, float, np.bool_, np.number)
 
 
 @dataclass(frozen=True)
-class Look:
+class ColumnReading:
     """How a column is read.
 
     Attributes
@@ -50,14 +50,14 @@ class Look:
     hint: str = ""
 
 
-def look(
+def column_readings(
     source: Source,
     kinds: Mapping[str, str] | None = None,
     *,
     decimal: str | None = None,
     formats: Mapping[str, str] | None = None,
-) -> dict[str, Look]:
-    """Look at every column of a table, in all its rows.
+) -> dict[str, ColumnReading]:
+    """How each column of a table is read, by all its rows; columns whose type says all are left out.
 
     Parameters
     ----------
@@ -87,20 +87,20 @@ def look(
             raise ConfigError(
                 f"date format: no column {quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else "")
             )
-    looks = {}
+    readings = {}
     for place, name in enumerate(names):
         parts = [frame.iloc[:, place] for frame in frames]
         values = parts[0] if len(parts) == 1 else pd.concat(parts)
-        seen = look_at(name, values, kinds.get(name), decimal=decimal, form=formats.get(name))
+        seen = column_reading(name, values, kinds.get(name), decimal=decimal, form=formats.get(name))
         if seen is not None:
-            looks[name] = seen
-    return looks
+            readings[name] = seen
+    return readings
 
 
-def look_at(
+def column_reading(
     name: str, values: pd.Series, wanted: str | None = None, *, decimal: str | None = None, form: str | None = None
-) -> Look | None:
-    """Look at one column; `None` where its type says all. Arguments and errors are those of `look`."""
+) -> ColumnReading | None:
+    """How one column is read; `None` where its type says all. Arguments and errors are those of `column_readings`."""
     if form is not None and (not _texts(values) or wanted not in (None, Kind.DATE)):
         other = f"it is requested as {wanted}" if wanted not in (None, Kind.DATE) else f"its type is {values.dtype}"
         raise ConfigError(f"column {name!r} has no dates to be read by {quoted(form)}: {other}; expected texts")
@@ -123,7 +123,7 @@ def look_at(
         _refuse_strays(name, present, numbers_of(present), None)
         return None
     read = _requested_dates(name, present, form) if form is not None else _found(name, present, wanted, decimal)
-    return Look(read.written, read.format, token, read.hint)
+    return ColumnReading(read.written, read.format, token, read.hint)
 
 
 def _texts(values: pd.Series) -> bool:
@@ -140,7 +140,7 @@ def _refuse_infinite(name: str, values: pd.Series) -> None:
         )
 
 
-def _requested_dates(name: str, present: pd.Series, form: str) -> Look:
+def _requested_dates(name: str, present: pd.Series, form: str) -> ColumnReading:
     try:
         known = date_formats.parsed(present.tolist(), form).notna().to_numpy()
     except ValueError as error:
@@ -149,30 +149,30 @@ def _requested_dates(name: str, present: pd.Series, form: str) -> Look:
         place = int((~known).argmax())
         row, text = present.index[place], present.iloc[place]
         raise DataError(f"column {name!r}, row {row}: {quoted(text)} is no date written {quoted(form)}")
-    return Look(format=form)
+    return ColumnReading(format=form)
 
 
-def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> Look:
+def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> ColumnReading:
     codes, distinct = pd.factorize(present)
     counts, texts = np.bincount(codes), distinct.tolist()
     days = date_formats.best(texts, counts) if wanted in (None, Kind.DATE) else []
     if days and all(fits.all() for _, fits in days):
         if len(days) == 1:
-            return Look(format=days[0][0])
+            return ColumnReading(format=days[0][0])
         forms = " or ".join(form for form, _ in days)
-        return Look(hint=f"they could be dates written {forms}: --date-format {name}={days[0][0]} chooses")
+        return ColumnReading(hint=f"they could be dates written {forms}: --date-format {name}={days[0][0]} chooses")
     ways = [] if wanted == Kind.DATE else numbers.best(texts, counts, decimal)
     whole = [way for way, read in ways if not np.isnan(read).any()]
     if len(whole) > 1:
         marks = " or ".join(f"--decimal {way.decimal}" for way in whole)
-        return Look(hint=f"they could be numbers of several ways of writing: {marks} chooses")
+        return ColumnReading(hint=f"they could be numbers of several ways of writing: {marks} chooses")
     if whole:
-        return Look(written=whole[0] if wanted is not None or _more_than_digits(texts) else None)
+        return ColumnReading(written=whole[0] if wanted is not None or _more_than_digits(texts) else None)
     if days:
         _refuse_strays(name, present, np.where(days[0][1], 0.0, np.nan)[codes], f"dates written {days[0][0]}")
     if ways:
         _refuse_strays(name, present, ways[0][1][codes], None)
-    return Look()
+    return ColumnReading()
 
 
 def _more_than_digits(texts: list[str]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import likely
 import mine
 from likely import likelihoods, networks, posteriors, priors
 from likely.config import TrainingConfig
+from likely.errors import ConfigError
+from likely.run.stopping import Stopped
+from stopped import Signal
 
 ON = (np.random.default_rng(0).random((60, 6, 5)) < np.linspace(0.1, 0.9, 30).reshape(6, 5)).astype(np.float32)
 FEW = TrainingConfig(steps=2)
@@ -162,3 +166,26 @@ def test_a_model_that_was_trained_never_comes_back_worse() -> None:
     assert again.history["val_elbo"][1:].max() < first.best
     for name, weight in model.state_dict().items():
         assert torch.equal(weight, weights[name]), name
+
+
+def test_training_that_was_stopped_is_finished_from_the_weights_that_the_model_had(tmp_path: Path) -> None:
+    ends, x = [], np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)
+    config = TrainingConfig(steps=8, batch_size=8, learning_rate=0.01)
+    for name in ("whole", "run", "anew"):
+        torch.manual_seed(0)
+        model, out = normal(3), tmp_path / name
+        if name == "whole":
+            likely.train(model, x, validation=x[:20], config=config, out=out)
+        else:
+            with pytest.raises(Stopped):
+                likely.train(model, x, validation=x[:20], config=config, out=out, monitors=[Signal(3)])
+            if name == "anew":
+                shutil.rmtree(out / "checkpoints")
+            torch.manual_seed(1)
+            model = normal(3)
+            with pytest.raises(ConfigError, match="set by the fit that is resumed"):
+                likely.train(model, x, validation=x[:20], resume=out, seed=1)
+            likely.train(model, x, validation=x[:20], resume=out)
+        ends.append((out / "weights.safetensors").read_bytes())
+        assert not (out / "start.safetensors").exists()
+    assert ends[0] == ends[1] == ends[2]

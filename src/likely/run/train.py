@@ -60,7 +60,8 @@ def train(
     monitors
         Objects that are called after each step, each validation and the end.
     **keywords
-        What else `likely.fit` takes: `out`, `condition`, `column`, `weight`, `exposure`, `binarize`, `split`, ...
+        What else `likely.fit` takes: `out`, `condition`, `column`, `weight`, `exposure`, `binarize`, `split`, ...; or
+        `resume=RUN`, which finishes a fit that was stopped, of the same model and rows, with its config and seed.
 
     Returns
     -------
@@ -96,6 +97,11 @@ def train(
         whole = joined(rows, held)
         keywords["split"] = Division.of(np.arange(len(rows)), np.arange(len(rows), len(whole)))
         rows = whole
+    if keywords.get("resume") is not None:
+        if config is not None or seed:
+            raise ConfigError("config and seed are set by the fit that is resumed; leave them out")
+        keywords.pop("split", None)
+        return fit(rows, model=model, objective=objective, monitors=monitors, **keywords)
     chosen = config or TrainingConfig()
     chosen = replace(
         chosen, batch_size=chosen.batch_size or DEFAULT_BATCH, learning_rate=chosen.learning_rate or DEFAULT_RATE

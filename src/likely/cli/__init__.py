@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import os
 import sys
 import warnings
 from typing import Any
@@ -20,10 +22,47 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     usual = gc.get_threshold()
     gc.set_threshold(*RARELY)
+    _open_streams()
     try:
-        return _run(words)
+        return _flushed(_run(words))
     finally:
         gc.set_threshold(*usual)
+
+
+def _open_streams() -> None:
+    """Standard streams that were closed lead nowhere, and letters that one cannot hold are written as escapes."""
+    for name in ("stdin", "stdout", "stderr"):  # in the order of their numbers, which the next opened files have
+        stream = getattr(sys, name)
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: PTH123, SIM115
+        elif name != "stdin" and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _flushed(code: int) -> int:
+    """The exit code, 2 where what was printed cannot be written; nothing is left for the interpreter to try again."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            _lead_nowhere(stream)
+            if not isinstance(error, BrokenPipeError):
+                _print(f"cannot print ({error.strerror}); -o FILE writes to another place")
+                code = code or 2
+    return code
+
+
+def _lead_nowhere(stream: Any) -> None:
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _print(text: str) -> None:
+    """One line of ours on standard error, where that is open."""
+    from likely.errors import visible
+
+    with contextlib.suppress(OSError):
+        print(f"likely: {visible(text)}", file=sys.stderr)
 
 
 def _run(words: list[str]) -> int:
@@ -37,11 +76,11 @@ def _run(words: list[str]) -> int:
             result = app(words, prog_name="likely", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except KeyboardInterrupt as interrupt:
-        print(f"likely: {interrupt or 'interrupted'}", file=sys.stderr)
+        _print(str(interrupt) or "interrupted")
         return 130
     except SystemExit as stopped:
         if hasattr(stopped, "text"):
-            print(f"likely: {stopped.text}", file=sys.stderr)
+            _print(stopped.text)
         raise
     except BrokenPipeError:
         return 0
@@ -53,29 +92,28 @@ def _run(words: list[str]) -> int:
 
 def _note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning):
-        print(f"note: {message}", file=sys.stderr)
+        from likely.cli.show import tell
+
+        tell(f"note: {message}")
 
 
 def _explain(error: Exception) -> int:
     from likely.errors import InputError, LikelyError, brief
 
     text = brief(str(error))
-    if isinstance(error, InputError):
-        print(f"likely: {text}", file=sys.stderr)
-        return 2
     if isinstance(error, LikelyError):
-        print(f"likely: {text}", file=sys.stderr)
-        return 1
+        _print(text)
+        return 2 if isinstance(error, InputError) else 1
     if hasattr(error, "format_message"):
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
         else:
-            print(f"likely: {brief(error.format_message())}", file=sys.stderr)
+            _print(brief(error.format_message()))
         return 2
     if type(error).__name__ in ("Abort", "Exit"):
         return getattr(error, "exit_code", 130)
     if isinstance(error, (OSError, MemoryError)):
-        print(f"likely: {text or type(error).__name__}", file=sys.stderr)
+        _print(text or type(error).__name__)
         return 2
-    print(f"likely: {type(error).__name__}: {text} (this is our fault; --debug shows the traceback)", file=sys.stderr)
+    _print(f"{type(error).__name__}: {text} (this is our fault; --debug shows the traceback)")
     return 1

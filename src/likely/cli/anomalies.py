@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from likely.cli.output import plain, save_frame
-from likely.cli.show import document, say
+from likely.cli.show import document, line, say
 
 if TYPE_CHECKING:
     from likely.run import Run
@@ -54,7 +54,7 @@ def _table(run: Run, data: Any, ranked: pd.DataFrame, n: int) -> Any:
         cells = values.loc[ranked.index[position]] if isinstance(values, pd.DataFrame) else None
         numbers = [f"{row[name]:.4g}" for name in shown] + ["yes" if row[name] else "" for name in marked]
         label = ranked.index[position] if cells is not None else place[ranked.index[position]]
-        table.add_row(str(label), *numbers, _why(excess.iloc[position], cells))
+        line(table, str(label), *numbers, _why(excess.iloc[position], cells))
     return table
 
 

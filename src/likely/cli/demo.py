@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from likely.data.kinds import Form
@@ -17,6 +16,7 @@ def run_demo(output: Path, *, seed: int, overwrite: bool) -> int:
     import likely
     from likely.cli import show
     from likely.data import Rows, Source
+    from likely.errors import visible
 
     digits = load_digits()
     print(f"{len(digits.images)} handwritten digits, 8x8 pixels, levels 0 to 16 (Alpaydin and Kaynak 1998)")
@@ -26,6 +26,6 @@ def run_demo(output: Path, *, seed: int, overwrite: bool) -> int:
     if run.record.interrupted:
         return 130
     show.ledger(run.evaluate(), json=False)
-    print(f"report: {run.report(overwrite=True)}")
-    print(f"pictures drawn from P(X): likely sample {output} -n 100 -o samples.png", file=sys.stderr)
+    print(visible(f"report: {run.report(overwrite=True)}"))
+    show.tell(f"pictures drawn from P(X): likely sample {output} -n 100 -o samples.png")
     return 0

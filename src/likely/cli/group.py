@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
@@ -28,7 +29,8 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            print(f"likely: {interrupt or 'interrupted'}", file=sys.stderr)
+            with contextlib.suppress(OSError):
+                print(f"likely: {interrupt or 'interrupted'}", file=sys.stderr)
             raise typer.Exit(130) from interrupt
 
 

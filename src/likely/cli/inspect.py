@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from likely.cli.show import console, document, plain, say
+from likely.cli.show import console, document, line, say, tell
 from likely.data.kinds import Kind
 from likely.errors import OutputError
 from likely.files import refuse_existing, write
@@ -49,7 +48,7 @@ def inspection(inspected: Inspection, *, name: str, output: Path | None, json: b
         from likely.report import render_inspection
 
         write(output, render_inspection(inspected, Path(name).name), parents=True)
-        print(f"wrote {output}", file=sys.stderr)
+        tell(f"wrote {output}")
     if json:
         document(inspected.to_dict())
     elif output is None:
@@ -103,7 +102,7 @@ def _table(inspected: Inspection) -> Any:
         cells += [_share(missing, summary, inspected.schema.rows)] if any(gaps) else []
         span = _span(column, summary)
         cells += [span if wide else f"{span}\n{why}".strip(), sparkline(summary, blocks) if summary else ""]
-        table.add_row(*(plain(text) for text in [*cells, *([why] if wide else [])]))
+        line(table, *cells, *([why] if wide else []))
     return table
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely.cli.show import tell
 from likely.data import Schema
 from likely.data.pictures import grid, pictures, stored
 from likely.data.sources.format import Writer
 from likely.data.sources.formats import writer_of, writers
-from likely.errors import OutputError
+from likely.errors import OutputError, visible
 from likely.files import filled_folder, refuse_existing, refuse_unwritable, write
 
 __all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
@@ -76,7 +77,7 @@ def deliver(
         else:
             refuse_existing(path, overwrite=overwrite)
             _write_array(schema, np.asarray(result), path, columns)
-            print(f"wrote {len(result)} rows to {path}", file=sys.stderr)
+            tell(f"wrote {len(result)} rows to {path}")
     if json:
         rows = {"rows": len(result), "output": str(path)} if path else {"rows": plain(result)}
         _print_json({**rows, **(beside or {})})
@@ -85,7 +86,15 @@ def deliver(
             raise OutputError(
                 "arrays and pictures are not printed; add -o FILE.npy, -o FILE.png (a grid) or -o FOLDER/"
             )
-        written.to_csv(sys.stdout, index=False)
+        _print_table(written)
+
+
+def _print_table(frame: pd.DataFrame) -> None:
+    """To a file or a program as it is; on a terminal without what would move the cursor."""
+    if sys.stdout.isatty():
+        print(visible(frame.to_csv(index=False), kept="\n"), end="")
+    else:
+        frame.to_csv(sys.stdout, index=False)
 
 
 def _with_tokens(schema: Schema, result: Any) -> Any:
@@ -111,7 +120,7 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
     refuse_existing(path, overwrite=overwrite)
     names = [str(name) for name in frame.columns]
     write(path, _frame_bytes(frame.set_axis(names, axis=1), path), parents=True)
-    print(f"wrote {len(frame)} rows to {path}", file=sys.stderr)
+    tell(f"wrote {len(frame)} rows to {path}")
 
 
 def tell_given(drawn: Any) -> None:
@@ -122,7 +131,7 @@ def tell_given(drawn: Any) -> None:
     how = "exact, by rejection"
     if facts["effective_draws"] is not None:
         how = f"by weights of {facts['effective_draws']:.0f} effective draws of z"
-    print(f"P(condition) = {facts['probability']:.4g} +- {facts['se']:.1g} under the model; {how}", file=sys.stderr)
+    tell(f"P(condition) = {facts['probability']:.4g} +- {facts['se']:.1g} under the model; {how}")
 
 
 def tell_range(drawn: Any) -> None:
@@ -130,10 +139,7 @@ def tell_range(drawn: Any) -> None:
     facts = getattr(drawn, "attrs", {}).get("range")
     if facts and facts["outside"]:
         share = f"{100 * facts['outside']:.3g}% of {facts['rows']:,} rows drawn"
-        print(
-            f"{share} lay outside the range of the training rows and were drawn again; --beyond-range keeps such rows",
-            file=sys.stderr,
-        )
+        tell(f"{share} lay outside the range of the training rows and were drawn again; --beyond-range keeps such rows")
 
 
 def plain(result: Any) -> Any:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json as jsonlib
 import shlex
 import sys
 from typing import TYPE_CHECKING, Any
+
+from likely.errors import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from likely.run import Run
     from likely.run.record import Stage
 
-__all__ = ["console", "document", "fitted", "ledger", "plain", "say"]
+__all__ = ["console", "document", "fitted", "ledger", "line", "say", "tell"]
 
 IDENTITY = "log P(X) - D[Q(z|X)||P(z|X)]  =  E_Q[log P(X|z)] - D[Q(z|X)||P(z)]"
 
@@ -41,11 +44,24 @@ def console() -> Any:
     return Console(highlight=False, soft_wrap=not sys.stdout.isatty(), width=None if sys.stdout.isatty() else 150)
 
 
-def say(*lines: Any) -> None:
-    """Print texts as they are, and tables."""
+def say(*parts: Any) -> None:
+    """Print texts as they are, but for what would move the cursor; and tables."""
     terminal = console()
-    for line in lines:
-        terminal.print(line, markup=False) if isinstance(line, str) else terminal.print(line)
+    for part in parts:
+        terminal.print(visible(part, kept="\n"), markup=False) if isinstance(part, str) else terminal.print(part)
+
+
+def tell(text: str) -> None:
+    """Print a line on standard error, where that is open."""
+    with contextlib.suppress(OSError):  # nobody reads it: no reason to end what runs
+        print(visible(text), file=sys.stderr)
+
+
+def line(table: Any, *cells: str) -> None:
+    """Add a line to a table, brackets and all, but for what would move the cursor."""
+    from rich.text import Text
+
+    table.add_row(*(Text(visible(cell, kept="\n")) for cell in cells))
 
 
 def fitted(run: Run, *, json: bool) -> None:
@@ -69,10 +85,10 @@ def fitted(run: Run, *, json: bool) -> None:
         return
     model, training, parts = run.config.model, run.config.training, words(run.config)
     for notice in run.notices:
-        print(f"note: {notice}", file=sys.stderr)
+        tell(f"note: {notice}")
     if record.interrupted:
         further = "" if where is None else f"; likely fit --resume {where} finishes the fit"
-        print(f"interrupted: the best weights so far are kept{further}", file=sys.stderr)
+        tell(f"interrupted: the best weights so far are kept{further}")
     say(
         f"fitted {len(run.division.train)} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",
@@ -89,7 +105,7 @@ def fitted(run: Run, *, json: bool) -> None:
     )
     commands = (f"evaluate {where}", f"sample {where} -n 100{_given(run)}", f"report {where}")
     for place, command in enumerate(commands):  # a terminal wraps these, never we: they are to be copied
-        print(f"{'     ' if place else 'next:'} likely {command}")
+        print(visible(f"{'     ' if place else 'next:'} likely {command}"))
 
 
 def _continued(stage: Stage) -> str:
@@ -119,13 +135,6 @@ def _example(column: Column) -> Any:
 def parameters(run: Run) -> int:
     """Number of weights."""
     return sum(weight.numel() for weight in run.model.parameters())
-
-
-def plain(text: str) -> Any:
-    """A text for a table's cell, brackets and all."""
-    from rich.text import Text
-
-    return Text(text)
 
 
 def ledger(measured: Ledger, *, json: bool) -> None:
@@ -169,17 +178,17 @@ def _terms(entries: Mapping[str, Entry]) -> Any:
     for name, entry in entries.items():
         at_least = ">= " if name in AT_LEAST else ""
         numbers = (f"{at_least}{entry.nats:.3f}", f"{entry.se:.3f}", f"{entry.se_mc:.4f}", f"{entry.bits_per_dim:.4f}")
-        table.add_row(name, *numbers, str(entry.samples or "-"), plain(entry.kind))
+        line(table, name, *numbers, str(entry.samples or "-"), entry.kind)
     return table
 
 
 def _baselines(measured: Ledger) -> Any:
     table = _table("model", "nats/row", "se", "bits/dim", "this model is better by", "se", last="what it is")
-    for line in measured.baselines:
-        numbers = [_number(line.get(key), 3) for key in ("nats", "se")]
-        numbers += [_number(line["bits_per_dim"], 4)]
-        numbers += [_number(line.get(key), 3) for key in ("difference", "difference_se")]
-        table.add_row(line["name"], *numbers, plain(line["kind"]))
+    for model in measured.baselines:
+        numbers = [_number(model.get(key), 3) for key in ("nats", "se")]
+        numbers += [_number(model["bits_per_dim"], 4)]
+        numbers += [_number(model.get(key), 3) for key in ("difference", "difference_se")]
+        line(table, model["name"], *numbers, model["kind"])
     return table
 
 

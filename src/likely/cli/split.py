@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from likely.cli.output import deliver
+from likely.cli.show import tell
 from likely.files import write
 from likely.run.split import rows_of_part
 
@@ -29,7 +29,7 @@ def deliver_part(run: Run, part: str, path: Path | None, *, overwrite: bool, jso
     buffer = io.BytesIO()
     np.savez_compressed(buffer, x=np.asarray(rows.values), y=rows.labels)
     write(path, buffer.getvalue(), parents=True)
-    print(f"wrote {len(rows)} rows to {path}", file=sys.stderr)
+    tell(f"wrote {len(rows)} rows to {path}")
 
 
 def numbered(run: Run, data: Any, values: pd.DataFrame) -> pd.DataFrame:

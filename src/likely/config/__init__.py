@@ -10,9 +10,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from likely.config.numbers import demand_whole
 from likely.errors import ConfigError, quoted
 
-__all__ = ["ROLES", "Config", "ModelConfig", "TrainingConfig", "default_max_steps"]
+__all__ = [
+    "ROLES",
+    "Config",
+    "ModelConfig",
+    "TrainingConfig",
+    "default_max_steps",
+    "demand_whole",
+]
 
 ROLES = ("encoder", "decoder", "model", "objective")
 _EARLIER_NAMES = {"average": "ema_decay"}  # of options: stored configurations and command lines may have them
@@ -23,11 +31,24 @@ def default_max_steps(rows: int) -> int:
     return max(600, round(60 * math.sqrt(rows)))
 
 
-def _at_least(config: object, least: int, *names: str) -> None:
-    for name in names:
+# The least and the most of each number: beyond these no machine of today makes the model, or ends the fit.
+SIZES = {"latent": (1, 2**20), "width": (1, 2**20), "blocks": (0, 10_000), "members": (1, 1000)}
+COUNTS = dict.fromkeys(("epochs", "steps", "max_steps", "batch_size"), (1, 10**12))
+AMOUNTS = {"minutes": (0, 10**7), "learning_rate": (0, 10**6), "clip": (0, 10**12), "weight_decay": (0, 10**12)}
+
+
+def _demand(config: object, ranges: Mapping[str, tuple[int, int]]) -> None:
+    for name, (least, most) in ranges.items():
         value = getattr(config, name)
-        if value is not None and not value >= least:
+        if value is None:
+            continue
+        if type(value) not in (int, float):
+            raise ConfigError(f"{name} must be a number, got {quoted(value)}")
+        if not value >= least:
             raise ConfigError(f"{name} must be at least {least}, got {value}")
+        if value > most:
+            shown = value if value < 10**18 else f"{value:.3g}" if isinstance(value, float) else "a number far above"
+            raise ConfigError(f"{name} must be at most {most:,}, got {shown}")
 
 
 @dataclass(frozen=True)
@@ -63,8 +84,7 @@ class ModelConfig:
     members: int = 1
 
     def __post_init__(self) -> None:
-        _at_least(self, 1, "latent", "width", "members")
-        _at_least(self, 0, "blocks")
+        _demand(self, SIZES)
 
 
 @dataclass(frozen=True)
@@ -114,8 +134,7 @@ class TrainingConfig:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be positive, got {value}")
-        _at_least(self, 1, "batch_size", "max_steps")
-        _at_least(self, 0, "weight_decay")
+        _demand(self, COUNTS | AMOUNTS)
         for name in ("warmup", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")

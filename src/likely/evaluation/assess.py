@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely.config import demand_whole
 from likely.data import EncodedRows, Schema
-from likely.errors import ConfigError
 from likely.evaluation.annealing.bidirectional import bidirectional, simulate
 from likely.evaluation.baselines.compressors import compress
 from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable
@@ -65,10 +65,8 @@ class AssessOptions:
     calibrate: bool = False
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ConfigError(f"samples must be at least 1, got {self.samples}")
-        if self.anneal < 0:
-            raise ConfigError(f"anneal must be 0 or more rows, got {self.anneal}")
+        demand_whole("samples", self.samples)
+        demand_whole("anneal", self.anneal, 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import math
 from html import escape
 from importlib import resources
 
+from likely.errors import visible
 from likely.report.examples import given
 from likely.report.findings import Findings
 from likely.report.ledger import headline
@@ -38,13 +39,14 @@ def page(findings: Findings) -> str:
 def shell(title: str, header: str, main: str, note: str = "") -> str:
     """Put HTML into a document that needs nothing from outside; everything given is escaped already."""
     style = resources.files("likely.report").joinpath("style.css").read_text(encoding="utf-8")
-    return (
+    page = (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{title}</title><style>{style}</style></head>\n'
         f"<body><header>{header}</header>\n<main>{main}</main>\n"
         f"<footer>Written by <b>likely</b>. {note}</footer></body></html>\n"
     )
+    return visible(page, kept="\n\t")
 
 
 def _headline(findings: Findings) -> str:

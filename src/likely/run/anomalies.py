@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from torch import Tensor
 
+from likely.config import demand_whole
 from likely.data import EncodedRows, Given, condition_values, encode_given, outward
 from likely.errors import ConfigError, DataError
 from likely.run.forms import container_of, labelled, packed
@@ -39,8 +40,7 @@ class AnomalyOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ConfigError(f"samples must be at least 1, got {self.samples}")
+        demand_whole("samples", self.samples)
         if self.false_alarms is not None and not 0 < self.false_alarms < 1:
             raise ConfigError(f"false_alarms is a rate between 0 and 1, got {self.false_alarms}")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from likely.config import demand_whole
 from likely.data import EncodedRows, Given, Rows, encode, with_labels
 from likely.data.encode import fill
 from likely.data.events import Event, conjuncts, read_events, split_words
@@ -36,8 +37,7 @@ class AskOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ConfigError(f"samples must be at least 1, got {self.samples}")
+        demand_whole("samples", self.samples)
 
 
 def asked(run: Run, data: Any, events: str | Sequence[str], options: AskOptions, *, given: Given | None) -> Any:

@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from likely.config import demand_whole
 from likely.data import Column, EncodedRows, Given, Rows, digest
 from likely.data.kinds import Binarize, Kind
 from likely.errors import ConfigError, DataError, quoted
@@ -125,8 +126,7 @@ def compare(
     """
     if len(runs) < 2:
         raise ConfigError(f"give two runs or more, got {len(runs)}")
-    if samples < 1:
-        raise ConfigError(f"samples must be at least 1, got {samples}")
+    demand_whole("samples", samples)
     names = _names(runs)
     loaded = [run if isinstance(run, Run) else _loaded(run) for run in runs]
     for name, run in zip(names[1:], loaded[1:], strict=True):

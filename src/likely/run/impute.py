@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from likely.config import demand_whole
 from likely.data import Given, Schema, decode, outward
 from likely.data.filling import fill_cells
 from likely.data.kinds import Form, Kind
-from likely.errors import ConfigError
 from likely.run.forms import container_of, packed
 from likely.run.progress import bar
 from likely.tasks.draws import MIN_EFFECTIVE_DRAWS
@@ -71,8 +71,8 @@ def imputed(
         If the rows do not fit the schema, or fewer than 1 in 100 draws of a row lie within the range.
 
     """
-    if draws is not None and draws < 1:
-        raise ConfigError(f"draws must be at least 1, got {draws}")
+    if draws is not None:
+        demand_whole("draws", draws)
     options = ImputeOptions(draws or 0, mode, deviation, samples, seed)
     rows, _ = run.rows_of(data)
     encoded = run.encoded(rows, given)

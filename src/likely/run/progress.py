@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, final
 
+from likely.errors import visible
+
 __all__ = ["bar"]
 
 Tick = Callable[..., None]
@@ -74,11 +76,11 @@ class _Terminal(_Bar):
             TextColumn("{task.fields[note]}", markup=False),
         )
         self.progress = Progress(*columns, console=Console(stderr=True), transient=True)
-        self.task = self.progress.add_task(what, total=1, note="")
+        self.task = self.progress.add_task(visible(what), total=1, note="")
 
     def draw(self, done: int, total: int, note: str) -> None:
         self.progress.start()
-        self.progress.update(self.task, completed=done, total=total, note=note)
+        self.progress.update(self.task, completed=done, total=total, note=visible(note))
 
     def stop(self) -> None:
         self.progress.stop()

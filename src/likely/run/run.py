@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from likely import assembly
-from likely.config import Config
+from likely.config import Config, demand_whole
 from likely.data import (
     Division,
     EncodedRows,
@@ -25,7 +25,7 @@ from likely.data import (
     weights_of,
     with_labels,
 )
-from likely.errors import ConfigError, DataError
+from likely.errors import DataError
 from likely.evaluation import Assessment, AssessOptions, Ledger, Origin, evidence
 from likely.hooks import report_writer
 from likely.models import Model
@@ -167,7 +167,7 @@ class Run:
         For a row with missing cells, `log_px` covers the observed cells only; compare it only with rows that miss the
         same cells.
         """
-        _at_least_one("samples", samples)
+        demand_whole("samples", samples)
         rows, _ = self.rows_of(data)
         with bar("scoring", shown=self.progress) as tick:
             measured = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
@@ -475,8 +475,3 @@ class Run:
     def training_source(self) -> Source:
         """The data that the run was fitted on, read again from its path if need be, and checked to be unchanged."""
         return training_source(self)
-
-
-def _at_least_one(name: str, value: int) -> None:
-    if value < 1:
-        raise ConfigError(f"{name} must be at least 1, got {value}")

@@ -12,10 +12,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from likely.config import demand_whole
 from likely.data import decode, encode_given
 from likely.data.encode import fill
 from likely.data.events import Event, read_events, split_words
 from likely.errors import ConfigError
+from likely.files import demand_room
 from likely.run.forms import named
 from likely.run.progress import bar
 from likely.run.tempering import demand_temperature, tell_temperature, tempered
@@ -25,9 +27,10 @@ from likely.tasks.ranges import Range, Tally, demand, keep, share_outside
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["Asked", "SampleOptions", "drawn", "parts"]
+__all__ = ["Asked", "SampleOptions", "demand_rows", "drawn", "parts"]
 
 CHUNK_ROWS = 1000  # whose P(x|z) is held at once
+CELL_BYTES, COPIES = 8, 3  # of a cell: as it is drawn, as it is decoded, and as it is given back
 MIN_EFFECTIVE, MAX_GIVEN = 100, 100  # draws of z behind rows that keep to a condition; values of y with conditions on x
 
 Asked = Mapping[str, Any] | Sequence[str]
@@ -52,11 +55,23 @@ class SampleOptions:
     seed: int = 0
 
 
+def demand_rows(run: Run, n: int) -> None:
+    """Refuse to make more rows than there is memory for.
+
+    Raises
+    ------
+    ConfigError
+        If there is not.
+
+    """
+    cells = run.schema.dims
+    demand_room(COPIES * n * cells * CELL_BYTES, f"{n:,} rows of {cells:,} cells", "make fewer at a time", ConfigError)
+
+
 @torch.no_grad()
 def drawn(run: Run, n: int, options: SampleOptions) -> Any:
     """Rows drawn from the model, as frames of pandas or arrays; see `Run.sample`."""
-    if n < 1:
-        raise ConfigError(f"n must be at least 1, got {n}")
+    demand_rows(run, demand_whole("n", n))
     given, mean, temperature, seed = options.given, options.mean, options.temperature, options.seed
     values, events = _conditions_and_events(run, given)
     demand_temperature(run.model.prior(), temperature, bool(events))

@@ -21,6 +21,7 @@ from likely.evaluation import posterior_centres
 from likely.models import VAE
 from likely.run.encode import means_at
 from likely.run.forms import named, packed
+from likely.run.sample import demand_rows
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -77,6 +78,7 @@ def interpolate(run: Run, a: int, b: int, n: int = 8, *, data: Any = None, given
     a, b, n = _whole("a", a), _whole("b", b), _whole("n", n)
     if n < 2:
         raise ConfigError(f"n must be at least 2, the two ends; got {n}")
+    demand_rows(run, n)
     space = _space(run)
     if space == "codes":
         raise ConfigError("z is discrete codes here, and nothing lies between two of them; decode codes of your own")
@@ -133,6 +135,7 @@ def traverse(
     walked = tuple(range(model.latent)) if count is not None else tuple(_whole("dimensions", one) for one in asked)
     if any(not 0 <= one < model.latent for one in walked) or not walked or (count is not None and count < 1):
         raise ConfigError(f"z has the dimensions 0 to {model.latent - 1}; got {dimensions}")
+    demand_rows(run, n * len(walked))
     if row is None:
         start, known = None, encode_given(run.schema, given, 1)
         y = None if known is None else known.to(run.device)

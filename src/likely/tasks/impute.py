@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from likely.config import demand_whole
 from likely.data import EncodedRows
 from likely.errors import ConfigError
 from likely.evaluation.sampling import Progress
@@ -77,8 +78,7 @@ class ImputeOptions:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise ConfigError(f"samples must be at least 1, got {self.samples}")
+        demand_whole("samples", self.samples)
         if self.draws < 0:
             raise ConfigError(f"draws must be at least 1, got {self.draws}")
         if self.draws and (self.mode or self.deviation):

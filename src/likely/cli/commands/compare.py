@@ -60,6 +60,8 @@ def compare(
 def _table(comparison: Comparison) -> Any:
     from rich.table import Table
 
+    from likely.cli import show
+
     table = Table(box=None, pad_edge=False)
     for name in ("term", "run"):
         table.add_column(name)
@@ -70,5 +72,5 @@ def _table(comparison: Comparison) -> Any:
         numbers = [f"{line['nats']:.3f}", f"{line['se']:.3f}", f"{line['se_mc']:.4f}"]
         parts = (("difference", "+.3f"), ("difference_se", ".3f"), ("difference_se_mc", ".4f"))
         numbers += [format(line[name], form) for name, form in parts] if less else ["", "", ""]
-        table.add_row(line["term"], line["run"], *numbers)
+        show.line(table, line["term"], line["run"], *numbers)
     return table

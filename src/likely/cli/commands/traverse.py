@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -34,12 +33,13 @@ def traverse(
     from likely.cli.loading import opened
     from likely.cli.options import given_values
     from likely.cli.output import deliver, ready
+    from likely.cli.show import tell
 
     ready(output, overwrite=overwrite)
     fitted = opened(run, device)
     which = _dimensions(dimensions)
     walk = fitted.traverse(n=n, dimensions=which, span=span, row=row, data=data, given=given_values(given) or None)
-    print(f"dimensions of z, a line each: {', '.join(map(str, walk.dimensions))}", file=sys.stderr)
+    tell(f"dimensions of z, a line each: {', '.join(map(str, walk.dimensions))}")
     deliver(fitted.schema, _lines(walk.rows, output), output, overwrite=overwrite, json=json, columns=n)
 
 

@@ -81,9 +81,9 @@ def _run(words: list[str]) -> int:
     except SystemExit as stopped:
         if hasattr(stopped, "text"):
             _print(stopped.text)
+        if isinstance(stopped.__context__, BrokenPipeError):  # nobody reads on, as behind head
+            return 0
         raise
-    except BrokenPipeError:
-        return 0
     except Exception as error:
         if debug and type(error).__name__ not in ("Abort", "Exit"):
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from likely.config import Config
 from likely.errors import ConfigError, quoted
+from likely.files import MAX_DOCUMENT_BYTES, parsed, read_regular
 
 __all__ = ["checked_seed", "data_keywords", "given_values", "limits", "pairs", "read_config", "settings", "size"]
 
@@ -111,7 +111,7 @@ def read_config(path: Path | None) -> Config | None:
     if path is None:
         return None
     try:
-        return Config.from_dict(json.loads(path.read_text()))
+        return Config.from_dict(parsed(read_regular(path, MAX_DOCUMENT_BYTES)))
     except (OSError, ValueError) as error:
         if isinstance(error, ConfigError):
             raise

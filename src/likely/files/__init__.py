@@ -1,5 +1,6 @@
 """Files and folders that are written whole or not at all, and never over something that was not asked for."""
 
+from likely.files.documents import MAX_DOCUMENT_BYTES, parsed
 from likely.files.folders import filled_folder, finish_swap, new_beside, old_beside, swap
 from likely.files.locks import LOCK, demand_held, demand_unowned, held, release, take
 from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, stands
@@ -10,6 +11,7 @@ from likely.files.whole import half_written, write
 __all__ = [
     "LOCK",
     "MAX_BYTES",
+    "MAX_DOCUMENT_BYTES",
     "Counted",
     "contains",
     "demand_held",
@@ -25,6 +27,7 @@ __all__ = [
     "new_beside",
     "no_room",
     "old_beside",
+    "parsed",
     "read_regular",
     "refuse_existing",
     "refuse_unwritable",

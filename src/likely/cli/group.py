@@ -30,7 +30,7 @@ class Commands(TyperGroup):
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
             with contextlib.suppress(OSError):
-                print(f"likely: {interrupt or 'interrupted'}", file=sys.stderr)
+                print(f"likely: {str(interrupt) or 'interrupted'}", file=sys.stderr)
             raise typer.Exit(130) from interrupt
 
 

@@ -122,7 +122,9 @@ def column_reading(
     if not _texts(present):
         _refuse_strays(name, present, numbers_of(present), None)
         return None
-    read = _requested_dates(name, present, form) if form is not None else _found(name, present, wanted, decimal)
+    read = (
+        _requested_dates(name, present, form) if form is not None else _inferred_reading(name, present, wanted, decimal)
+    )
     return ColumnReading(read.written, read.format, token, read.hint)
 
 
@@ -152,7 +154,7 @@ def _requested_dates(name: str, present: pd.Series, form: str) -> ColumnReading:
     return ColumnReading(format=form)
 
 
-def _found(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> ColumnReading:
+def _inferred_reading(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> ColumnReading:
     codes, distinct = pd.factorize(present)
     counts, texts = np.bincount(codes), distinct.tolist()
     days = date_formats.best(texts, counts) if wanted in (None, Kind.DATE) else []

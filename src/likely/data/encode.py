@@ -25,7 +25,7 @@ __all__ = ["encode", "encode_given", "is_byte", "on_grid"]
 MAX_BYTE = 255  # whole numbers up to here are stored as uint8
 CHUNK_CELLS = 2**17  # cells that are encoded at once: 1 MiB in float64
 
-LISTED_SLACK = 2.5e-7  # rounding of single precision
+LISTED_SLACK = 2.5e-7  # relative: by how much single precision rounds a listed number
 
 
 def encode(
@@ -45,7 +45,7 @@ def encode(
     given
         Values of the conditions that are not among the values, or replace those that are.
     spare
-        Nobody needs the values any more: two-valued bytes become codes where they are.
+        Whether the values may be overwritten, as nobody needs them any more: two-valued bytes become codes in place.
 
     Raises
     ------
@@ -106,7 +106,7 @@ def _note_extrapolation(column: Column, number: float) -> None:
 
 
 def _encode_condition(column: Column, values: pd.Series) -> np.ndarray:
-    """Of a condition that has no category of that name P(x|y) knows nothing; numbers need not lie on a grid."""
+    """A condition's values as numbers; a category that training rows lack is refused, and a grid is not needed."""
     missing, _ = missing_cells(values)
     if missing.any():
         row = values.index[int(missing.argmax())]
@@ -254,7 +254,7 @@ def on_grid(per_unit: int, values: np.ndarray | np.float64) -> np.ndarray:
 
 
 def _snapped(column: Column, numbers: np.ndarray, what: str) -> np.ndarray:
-    """Numbers on the recorded grid; the mass of a cell is that of every value within it, and the user is told."""
+    """Numbers put on the recorded grid, with a warning where some are off it: each is scored as its cell."""
     snapped = on_grid(column.per_unit or 1, numbers)
     moved = int((np.abs(snapped - numbers) > 1e-5 / (column.per_unit or 1) + 1e-6 * np.abs(numbers)).sum())
     if moved:
@@ -286,7 +286,7 @@ def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index
 
 
 def _at_limits(column: Column, numbers: np.ndarray, values: pd.Series) -> np.ndarray:
-    """Numbers of single precision that are a declared limit but for rounding, made the limit."""
+    """Numbers in which those that are a declared limit, but for rounding in single precision, are put on it."""
     if column.limits is None or values.dtype != np.float32:
         return numbers
     snapped = numbers.copy()
@@ -296,7 +296,7 @@ def _at_limits(column: Column, numbers: np.ndarray, values: pd.Series) -> np.nda
 
 
 def _check_declared(column: Column, numbers: np.ndarray, values: pd.Series) -> None:
-    """The cells that numbers lie in are within the limits that were declared."""
+    """Refuse numbers whose cells lie beyond the limits that were declared."""
     if column.limits is None:
         return
     low, high = column.limits
@@ -349,7 +349,7 @@ def _encode_present(column: Column, values: pd.Series) -> np.ndarray:
 
 
 def _note_numbers(column: Column, values: pd.Series, codes: np.ndarray) -> None:
-    """Numbers are no strings: what stood in front of them is lost."""
+    """Warn where numbers are given for a column of strings: zeros in front of them are lost."""
     strings = any(isinstance(category, str) for category in column.categories)
     unseen = int((codes < 0).sum())
     if unseen and strings and column.format is None and pd.api.types.is_numeric_dtype(values.dtype):
@@ -361,7 +361,7 @@ def _note_numbers(column: Column, values: pd.Series, codes: np.ndarray) -> None:
 
 
 def _listed(column: Column, numbers: np.ndarray) -> np.ndarray:
-    """The listed number that each is but for rounding; for the others, one event, one number stands."""
+    """The listed number that each number is, but for rounding; all others become one number that is not listed."""
     known = np.array(column.categories, dtype=np.float64)
     nearest = known[np.abs(numbers[:, None] - known).argmin(1)]
     near = np.abs(numbers - nearest) <= LISTED_SLACK * np.abs(nearest)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from likely.data.columns import column_of
 from likely.data.kinds import Kind
-from likely.data.row_factors import came_beside, place_of, positive
+from likely.data.row_factors import place_of, positive_numbers, values_beside
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError
@@ -83,7 +83,7 @@ def _whole(column: Column) -> bool:
 
 def _beside(schema: Schema, rows: Rows, name: str, requested: Collection[str]) -> tuple[Column, ...]:
     """The columns of an array, and the exposure that came beside it."""
-    numbers = came_beside(rows, name, "exposure")
+    numbers = values_beside(rows, name, "exposure")
     _demand_free(schema, name)
     own = len(schema.columns) - len(schema.beside)
     columns = schema.columns[:own]
@@ -117,7 +117,7 @@ def _demand_free(schema: Schema, name: str) -> None:
 
 def _column(name: str, values: pd.Series) -> Column:
     cure = "counts are in proportion to it: leave such rows out"
-    numbers = positive(values, f"exposure {name!r}", cure)
+    numbers = positive_numbers(values, f"exposure {name!r}", cure)
     return Column(
         name,
         str(values.dtype),

@@ -15,7 +15,7 @@ from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError, quoted
 
-__all__ = ["beside_rows", "came_beside", "place_of", "positive"]
+__all__ = ["beside_rows", "place_of", "positive_numbers", "values_beside"]
 
 
 def beside_rows(source: Source, values: Any, name: str) -> Source:
@@ -37,7 +37,7 @@ def beside_rows(source: Source, values: Any, name: str) -> Source:
     return replace(source, splits={"all": replace(rows, beside=others.assign(**{name: numbers}))})
 
 
-def came_beside(rows: Rows, name: str, what: str) -> pd.Series:
+def values_beside(rows: Rows, name: str, what: str) -> pd.Series:
     """The values, one a row, that came beside an array under this name.
 
     Raises
@@ -72,7 +72,7 @@ def place_of(names: Iterable[str], name: str) -> int:
     return known.index(name)
 
 
-def positive(values: pd.Series, what: str, cure: str) -> np.ndarray:
+def positive_numbers(values: pd.Series, what: str, cure: str) -> np.ndarray:
     """The values as numbers, `(rows,)` float64.
 
     Raises

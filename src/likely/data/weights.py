@@ -10,7 +10,7 @@ import torch
 
 from likely.data.conditions import Given
 from likely.data.kinds import Form, Kind
-from likely.data.row_factors import came_beside, place_of, positive
+from likely.data.row_factors import place_of, positive_numbers, values_beside
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
@@ -44,7 +44,7 @@ def with_weight(schema: Schema, rows: Rows, name: str) -> Schema:
     if any(column.name == name for column in schema.conditions):
         raise ConfigError(f"column {name!r} cannot be given and the weights; choose one")
     if not isinstance(rows.values, pd.DataFrame):
-        _numbers(name, came_beside(rows, name, "weight"))
+        _numbers(name, values_beside(rows, name, "weight"))
         return replace(schema, weight=name)
     place = place_of((column.name for column in schema.columns), name)
     _numbers(name, rows.values.iloc[:, place])
@@ -94,4 +94,4 @@ def weighing(schema: Schema, rows: Rows) -> tuple[str, ...]:
 
 
 def _numbers(name: str, values: pd.Series) -> np.ndarray:
-    return positive(values, f"weights {name!r}", "leave rows that count for nothing out")
+    return positive_numbers(values, f"weights {name!r}", "leave rows that count for nothing out")

@@ -88,11 +88,11 @@ def chunks(
         Called with (rows done, rows) after each chunk.
 
     """
-    apart = copy_keys(rows, seed) if copies else None
+    keys = copy_keys(rows, seed) if copies else None
     for first in range(0, len(rows), size):
         index = torch.arange(first, first + size, device=rows.device).clamp_max(len(rows) - 1)
         batch, count = rows.evaluation_batch(index), min(size, len(rows) - first)
-        yield Chunk(batch, row_keys(batch.values, seed) if apart is None else apart[index], count)
+        yield Chunk(batch, row_keys(batch.values, seed) if keys is None else keys[index], count)
         if progress:
             progress(first + count, len(rows))
 

@@ -103,7 +103,7 @@ class Model(nn.Module, ABC):
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
     ) -> Terms:
-        """One pass: z ~ Q(z|x) by reparameterisation, and the terms at them.
+        """The terms of the identity at z ~ Q(z|x), drawn by reparameterisation, from one pass.
 
         Parameters
         ----------
@@ -123,7 +123,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def initialise(self, batch: Batch) -> None:
-        """Start from training rows, the first ones in their order."""
+        """Set first weights by training rows, the first ones in their order."""
 
     def log_px_z(self, batch: Batch, z: Tensor) -> Tensor:
         """log P(x|z), summed over the observed cells: z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
@@ -212,6 +212,6 @@ def concat_condition(z: Tensor, y: Tensor | None) -> Tensor:
 
 
 def start(decoder: nn.Module, bias: Tensor) -> None:
-    """Let the decoder begin at these parameters whatever z is, if it has a way to."""
+    """Set the decoder's first weights so that it gives these parameters whatever z is, if it has a way to."""
     if isinstance(decoder, Starts):
         decoder.start(bias)

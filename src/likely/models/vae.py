@@ -104,7 +104,7 @@ class VAE(Model):
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
     ) -> Terms:
-        """One pass: z ~ Q(z|x) by reparameterisation, and the terms at them (see `Model.terms`)."""
+        """The terms of the identity at z ~ Q(z|x), drawn by reparameterisation, from one pass (see `Model.terms`)."""
         held = None
         if q is None:
             parameters = self.encoded(batch)
@@ -114,7 +114,7 @@ class VAE(Model):
         return Terms(draws, self.log_px_z(batch, draws.z), q, self.prior(batch.rows) if p is None else p, held)
 
     def initialise(self, batch: Batch) -> None:
-        """Start from training rows, the first ones in their order.
+        """Set first weights by training rows, the first ones in their order.
 
         The decoder's last bias, if it has one, starts at their independent marginals; a prior made of rows takes them.
         """

@@ -150,9 +150,9 @@ def fit(
     ['log_px', 'se_mc', 'elbo']
 
     """
-    about, assignments = DataOptions.taken_from(options)
+    data_options, assignments = DataOptions.taken_from(options)
     chosen_options = FitOptions(
-        about, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
+        data_options, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
     )
     if resume is not None:
         if out is not None or overwrite or init is not None:

@@ -155,7 +155,7 @@ class Run:
         precise: bool = False,
         calibrate: bool = False,
     ) -> Assessment:
-        """What `evaluate` says, and what it rests on row by row; `Assessment.frame` has the rows."""
+        """The ledger of `evaluate` with the estimates behind it, row by row; `Assessment.frame` has the rows."""
         options = AssessOptions(samples, seed, anneal, precise, calibrate)
         return evaluated(self, data, options, given=given)
 
@@ -436,7 +436,7 @@ class Run:
 
     @property
     def selected_step(self) -> int:
-        """Which step's."""
+        """The step whose weights are kept, or their average then."""
         return self.record.members[0].selected_step
 
     @property

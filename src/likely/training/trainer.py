@@ -143,8 +143,8 @@ class Trainer:
             self._leave_out(state, batch)
         else:
             with torch.no_grad():
-                keep = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
-                torch._foreach_lerp_(state.ema_weights, state.weights, 1 - keep)
+                decay = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
+                torch._foreach_lerp_(state.ema_weights, state.weights, 1 - decay)
             state.meter.add(value, terms)
             state.failures = 0
         state.outcome.steps += 1

@@ -91,8 +91,8 @@ class Chain:
             return self._of_observed(away, seen.observed)
         deviations = self.deviations.unsqueeze(1)
         if len(self.factors) > 1:
-            apart: Tensor = torch.linalg.solve_triangular(self.factors, away.mT, upper=False)
-            return apart.mT, deviations
+            solved: Tensor = torch.linalg.solve_triangular(self.factors, away.mT, upper=False)
+            return solved.mT, deviations
         together: Tensor = torch.linalg.solve_triangular(self.factors[0], away.flatten(0, 1).mT, upper=False)
         return together.mT.reshape(away.shape), deviations
 

@@ -115,8 +115,8 @@ class Baselines:
             return log_probs
         seen = self.cells.read(values, observed)
         rest = self.frequencies.take(~torch.isin(self.frequencies.places, self.cells.places))
-        apart = rest.log_prob(values, observed)
-        return log_probs | {name: chain.log_prob(seen) + apart for name, chain in self.gaussians.items()}
+        beside = rest.log_prob(values, observed)
+        return log_probs | {name: chain.log_prob(seen) + beside for name, chain in self.gaussians.items()}
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but the schema, as named arrays of numbers."""

@@ -41,8 +41,8 @@ def visible(text: str, *, kept: str = "") -> str:
 
     """
 
-    def shown(found: re.Match[str]) -> str:
-        mark = found[0]
+    def shown(match: re.Match[str]) -> str:
+        mark = match[0]
         hidden = unicodedata.category(mark) in ("Cc", "Cf", "Cs", "Zl", "Zp") and mark not in JOINERS + kept
         return ascii(mark)[1:-1] if hidden else mark
 

@@ -28,7 +28,9 @@ FITS: dict[str, tuple[Any, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("which", FITS)
-def test_a_fit_reads_each_part_and_its_training_rows_once(which: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fit_reads_each_part_and_its_training_and_validation_rows_once(
+    which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     parsed: Counter[tuple[str, str]] = Counter()
     calls: Counter[str] = Counter()
     parse, chosen, rows = choosing.parse, choosing.chosen, Division.rows
@@ -54,7 +56,7 @@ def test_a_fit_reads_each_part_and_its_training_rows_once(which: str, monkeypatc
     data, options = FITS[which]
     likely.fit(data, **{"latent": 4, "width": 8, "steps": 2, **options})
     assert calls["chosen"] == 1
-    assert calls["train"] == 1
+    assert calls["train"] == calls["validation"] == 1
     assert max(parsed.values()) == 1
     texts = Counter(room for room, _ in parsed)
     assert max(count for room, count in texts.items() if room != "likelihood") == 1
@@ -65,7 +67,7 @@ def test_training_rows_are_let_go_once_they_are_encoded(monkeypatch: pytest.Monk
     kept: list[Any] = []
     monkeypatch.setattr("likely.run.settling.learn", lambda plan, *told: (kept.append(plan), learn(plan, *told))[1])
     likely.fit(table(), latent=2, width=8, steps=1)
-    assert kept[0].rows._train is None
+    assert not kept[0].rows._kept
 
 
 def test_the_likelihood_of_each_column_is_chosen_once() -> None:

@@ -79,7 +79,7 @@ class Division:
 
 
 class DividedRows:
-    """The rows of a divided source; the training rows are read once, and kept until they are taken.
+    """The rows of a divided source; those that train and validate are read once, and kept until they are taken.
 
     Parameters
     ----------
@@ -90,15 +90,15 @@ class DividedRows:
 
     def __init__(self, source: Source, division: Division) -> None:
         self.source, self.division = source, division
-        self._train: Rows | None = None
+        self._kept: dict[str, Rows] = {}
 
     def read(self, kind: str) -> Rows:
         """The rows of one kind (`train`, `validation` or `test`)."""
-        if kind != "train":
+        if kind == "test":
             return self.division.rows(self.source, kind)
-        if self._train is None:
-            self._train = self.division.rows(self.source, kind)
-        return self._train
+        if kind not in self._kept:
+            self._kept[kind] = self.division.rows(self.source, kind)
+        return self._kept[kind]
 
     def take(self, kind: str) -> Rows:
         """The same for the last time: they are kept no longer, and whoever takes them may write over them.
@@ -106,13 +106,12 @@ class DividedRows:
         An array's may be a view of the source's rows.
         """
         taken = self.read(kind)
-        if kind == "train":
-            self._train = None
+        self._kept.pop(kind, None)
         return taken
 
     def divided_as(self, division: Division) -> DividedRows:
         """The rows of the same source in another division; none are kept."""
-        self._train = None
+        self._kept.clear()
         return DividedRows(self.source, division)
 
 

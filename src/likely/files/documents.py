@@ -37,10 +37,10 @@ def parsed(content: bytes) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+    document = dict(pairs)
+    if len(document) < len(pairs):
         raise ValueError("it names a key twice")
-    return made
+    return document
 
 
 def _no_number(word: str) -> Any:

@@ -130,7 +130,7 @@ def _started(pid: int) -> str | None:
             return None
         return "ended" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
     try:
-        told = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=True)
+        answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    return told.stdout.strip()
+    return answer.stdout.strip()

@@ -23,12 +23,12 @@ def most_bytes() -> int:
         If `LIKELY_MAX_BYTES` is no whole number.
 
     """
-    told = os.environ.get(MAX_BYTES, "").strip()
-    if not told:
+    text = os.environ.get(MAX_BYTES, "").strip()
+    if not text:
         return _free() // 2
-    if not told.isascii() or not told.isdigit() or len(told) > 18:
-        raise ConfigError(f"{MAX_BYTES} must be a whole number of bytes, such as 4000000000; got {told[:40]!r}")
-    return int(told)
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise ConfigError(f"{MAX_BYTES} must be a whole number of bytes, such as 4000000000; got {text[:40]!r}")
+    return int(text)
 
 
 def demand_room(needed: int, what: str, cure: str, error: type[InputError] = DataError) -> None:
@@ -79,9 +79,9 @@ def _memory() -> int | None:
 def _free() -> int:
     """Bytes of memory that are free, or can be made so; where the system does not say, all that an address reaches."""
     have = _memory()
-    told = [line.split() for line in _lines(MEMINFO) if line.startswith("MemAvailable:")]
+    available = [line.split() for line in _lines(MEMINFO) if line.startswith("MemAvailable:")]
     free = [] if have is None else [have]
-    free += [1024 * int(words[1]) for words in told]
+    free += [1024 * int(words[1]) for words in available]
     limit, taken = _number(CGROUP / "memory.max"), _number(CGROUP / "memory.current")
     if limit is not None and taken is not None:
         cached = [int(line.split()[1]) for line in _lines(CGROUP / "memory.stat") if line.startswith("inactive_file ")]

@@ -113,13 +113,13 @@ def _source(record: DataRecord, schema: Schema, data: Any, options: DataOptions)
 def _demand_nothing_new(options: FitOptions) -> None:
     """Refuse what a fit that goes on has already."""
     about = options.data
-    told = [*options.assigned, *about.of_schema]
-    told += ["config"] if options.config is not None else []
-    told += ["condition"] if about.condition and not isinstance(about.condition, Mapping) else []
-    told += [name for name in ("exposure", "weight") if isinstance(getattr(about, name), str)]
-    told += [] if isinstance(about.split, str) and about.split == "random" else ["split"]
-    if told:
-        raise ConfigError(f"{told[0]} is set by the fit that is resumed; leave it out")
+    given = [*options.assigned, *about.of_schema]
+    given += ["config"] if options.config is not None else []
+    given += ["condition"] if about.condition and not isinstance(about.condition, Mapping) else []
+    given += [name for name in ("exposure", "weight") if isinstance(getattr(about, name), str)]
+    given += [] if isinstance(about.split, str) and about.split == "random" else ["split"]
+    if given:
+        raise ConfigError(f"{given[0]} is set by the fit that is resumed; leave it out")
 
 
 def _tell_other(sealed: Sealed, left: Checkpoint | None) -> None:

@@ -40,11 +40,11 @@ def cause_of(model: Model, batch: Batch, columns: Sequence[str] = (), rate: floa
     wild = next((name for name, size in sizes.items() if not size < WILD), None)
     if wild is not None:
         return f"weights of {wild} have grown to {sizes[wild]:.3g}, as they do at too high a learning rate ({rate:g})"
-    with _watched(model) as found:
+    with _watched(model) as names:
         drawn = model.posterior(batch).sample(torch.Size((1,)))
         cells = model.likelihood(drawn, batch.covariates).log_prob(batch.values)
-    if found:
-        return f"the layer {found[0]} gives numbers that are not finite, of numbers that are"
+    if names:
+        return f"the layer {names[0]} gives numbers that are not finite, of numbers that are"
     bad = ~cells[0].isfinite()
     if batch.observed is not None:
         bad &= batch.observed
@@ -73,18 +73,18 @@ def _cell(bad: Tensor, batch: Batch, columns: Sequence[str]) -> str:
 @contextmanager
 def _watched(model: nn.Module) -> Iterator[list[str]]:
     """Within it the list fills with the names of modules that make numbers that are not finite of ones that are."""
-    found = list[str]()
+    names = list[str]()
 
     def hook(name: str) -> Any:
-        def look(module: nn.Module, given: Any, made: Any) -> None:
-            if isinstance(made, Tensor) and not made.isfinite().all() and all(map(_finite, given)):
-                found.append(f"{name} ({type(module).__name__})")
+        def record(module: nn.Module, given: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and not output.isfinite().all() and all(map(_finite, given)):
+                names.append(f"{name} ({type(module).__name__})")
 
-        return look
+        return record
 
     handles = [module.register_forward_hook(hook(name)) for name, module in model.named_modules() if name]
     try:
-        yield found
+        yield names
     finally:
         for handle in handles:
             handle.remove()

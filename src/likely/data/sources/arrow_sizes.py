@@ -53,10 +53,10 @@ def _size(message: ipc.Message) -> int:
         return 0
     total, packed = 0, table.table(3) is not None
     for place, length in table.structs(2, BUFFER):
-        told = length
+        uncompressed = length
         if packed and length >= 8:
-            told = struct.unpack("<q", message.body.slice(place, 8).to_pybytes())[0]
-        total += length if told < 0 else told
+            uncompressed = struct.unpack("<q", message.body.slice(place, 8).to_pybytes())[0]
+        total += length if uncompressed < 0 else uncompressed
     return total
 
 

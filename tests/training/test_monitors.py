@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
+import pytest
 import torch
 
 from likely.config import TrainingConfig
@@ -15,7 +17,7 @@ from likely.models import VAE
 from likely.networks import ResidualMLP
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
-from likely.training import CSV, Monitor, Outcome, Progress, Schedule, train
+from likely.training import CSV, Monitor, Outcome, Progress, Schedule, TensorBoard, train
 
 
 class Written(Monitor):
@@ -59,3 +61,11 @@ def test_progress_ticks_every_25_steps_with_the_latest_bound() -> None:
 def test_a_csv_grows_by_a_line_with_each_validation(tmp_path: Path) -> None:
     outcome = trained(CSV(tmp_path / "a.csv"))
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "a.csv"), pd.DataFrame(outcome.history), check_dtype=False)
+
+
+def test_tensorboard_that_is_not_there_is_told_with_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ImportError, match=r"pip install \"likely\[tensorboard\]\""):
+        TensorBoard(tmp_path)

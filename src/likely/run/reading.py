@@ -79,18 +79,16 @@ def training_source(run: Run) -> Source:
     if run.home.source is None:
         path = run.record.data.path
         if not path:
-            raise DataError("this run was fitted on data in memory; give the rows to evaluate")
+            raise DataError("this run was fitted on data in memory; give the rows")
         if not sources.place_of(path)[0].exists():
-            raise DataError(f"the data of this run is gone from {path}; give the rows to evaluate")
+            raise DataError(f"the data of this run is gone from {path}; give the rows")
         source = sources.open_source(
             path, resize=run.schema.resize, background=run.schema.background, reading=reading_of(run.schema)
         )
         known = run.record.data
         changed = known.weighed and weighed(run.schema, source) != known.weights
         if changed or _digest(run, source) != known.digest:
-            raise DataError(
-                f"{path} has changed since the fit, so its test rows are unknown; give the rows to evaluate"
-            )
+            raise DataError(f"{path} has changed since the fit, so its test rows are unknown; give the rows")
         run.home.source = source
     return run.home.source
 

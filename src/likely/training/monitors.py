@@ -88,8 +88,10 @@ class TensorBoard(Monitor):
     """
 
     def __init__(self, folder: str | Path) -> None:
-        from torch.utils.tensorboard import SummaryWriter
-
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            raise ImportError('TensorBoard is not installed: pip install "likely[tensorboard]"') from error
         self.writer: Any = SummaryWriter(str(folder))
 
     def on_validation(self, record: Mapping[str, float]) -> None:

@@ -54,9 +54,11 @@ def checked(frame: pd.DataFrame, what: str) -> pd.DataFrame:
     for name in [*objects, *(name for name, dtype in dtypes.items() if dtype.kind == "c")]:
         kind = _unplain(named[name])
         if kind:
+            column = f"frame[{name!r}]"
+            cures = {"complex": f"{column}.to_numpy().real and .imag", "dict": f"pd.json_normalize({column})"}
+            cure = cures.get(kind.split()[-1], f"arrays of one shape go in as np.stack({column})")
             raise DataError(
-                f"{what}, column {name!r} holds {kind}; expected one number or string a cell, so expand it: arrays of "
-                f"one shape go in as np.stack(frame[{name!r}])"
+                f"{what}, column {name!r} holds {kind}; expected one number or string a cell, so expand it: {cure}"
             )
         signalling = next((i for i, v in enumerate(named[name]) if isinstance(v, Decimal) and v.is_snan()), None)
         if signalling is not None:
@@ -117,7 +119,7 @@ def _seen(table: pa.Table) -> int:
 
 def _unplain(column: pd.Series) -> str | None:
     if column.dtype.kind == "c":
-        return "complex numbers"
+        return "values of type complex"
     odd = next((value for value in column if isinstance(value, (list, tuple, dict, set, np.ndarray))), None)
     return None if odd is None else f"values of type {type(odd).__name__}"
 

@@ -27,18 +27,19 @@ import likely
 from golden_fits import table
 from likely.errors import RunError
 from likely.run import checkpoints
+from likely.run.directory import beside
 
 __all__ = ["KINDS", "Found", "Reference", "killed", "prepare"]
 
 SMALL: dict[str, Any] = {"latent": 2, "device": "cpu"}
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
-    "mlp": ("digits.npy", {"width": 16, "steps": 30}),
-    "conv": ("digits.npy", {"network": "conv", "width": 8, "steps": 16, "batch_size": 16}),
-    "table": ("table.csv", {"width": 16, "steps": 30}),
-    "ensemble": ("table.csv", {"width": 16, "steps": 15, "members": 2}),
+    "mlp": ("digits.npy", {"width": 16, "steps": 20}),
+    "conv": ("digits.npy", {"network": "conv", "width": 8, "steps": 12, "batch_size": 16}),
+    "table": ("table.csv", {"width": 16, "steps": 16}),
+    "ensemble": ("table.csv", {"width": 16, "steps": 8, "members": 2}),
 }
 OLD_STEPS = 2  # of the run that is replaced
-EACH = 5  # steps from one checkpoint to the next
+EACH = 3  # steps from one checkpoint to the next
 OPERATIONS = ("open", "os.rename", "os.mkdir", "os.remove", "os.rmdir")
 
 
@@ -66,7 +67,7 @@ def _rows(kind: str, folder: Path) -> Path:
     if rows.suffix == ".npy":
         np.save(rows, (load_digits().images[:200] > 7).astype(np.uint8))
     else:
-        table().iloc[:200].to_csv(rows, index=False)
+        table().iloc[:120].to_csv(rows, index=False)
     return rows
 
 
@@ -124,7 +125,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Found:
-    """What became of a kill: how it came about, for counting, and what was lost; empty where nothing was."""
+    """What became of a kill: how it came about, for counting, and what was lost; empty where nothing was.
+
+    A replaced run that a kill kept from being removed is no loss: the next command that opens the new one tells of it.
+    """
 
     words: tuple[str, ...]
     lost: str
@@ -176,6 +180,9 @@ def killed(reference: Reference, folder: Path, seed: tuple[int, ...]) -> Found:
     words += ["begun_again"] if answer["anew"] else []
     apart = [name for name, digest in reference.digests.items() if answer["digests"][name] != digest]
     left = sorted(entry.name for entry in folder.iterdir() if entry.name not in ("run", "log.txt", "told.json"))
+    if left == [".run.old"] and ".run.old holds a run that was replaced" in answer["beside"]:
+        words.append("replaced_run_left_and_told")
+        left = []
     lost = [f"differs: {', '.join(apart)}"] * bool(apart) + [f"left beside: {', '.join(left)}"] * bool(left)
     return Found(tuple(words), "; ".join(lost))
 
@@ -196,7 +203,7 @@ def _resume(reference: Reference, place: Path, *, over: bool) -> dict[str, Any]:
         anew = True
     if anew:
         _fit(reference.kind, reference.data, place, overwrite=True)
-    return {"digests": _digests(place), "anew": anew}
+    return {"digests": _digests(place), "anew": anew, "beside": beside(place)}
 
 
 def _fit(kind: str, data: Path, place: Path, *, overwrite: bool = False, **changed: Any) -> None:
@@ -214,14 +221,14 @@ def _digests(place: Path) -> dict[str, str]:
 
 def _heed(place: Path, act: Callable[..., Any], counts: list[int]) -> None:
     """Count the file operations at a run's place and beside it, and those of them below `checkpoints/`."""
-    beside, inside = str(place.parent) + os.sep, f"{os.sep}checkpoints{os.sep}"
+    around, inside = str(place.parent) + os.sep, f"{os.sep}checkpoints{os.sep}"
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event not in OPERATIONS or not isinstance(arguments[0], (str, os.PathLike)):
             return
         path = os.fspath(arguments[0])
         writes = event != "open" or (isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"))
-        if writes and path.startswith(beside) and place.name in Path(path[len(beside) :]).parts[0]:
+        if writes and path.startswith(around) and place.name in Path(path[len(around) :]).parts[0]:
             for number in (0, 1) if inside in path else (0,):
                 act(number, counts[number] + 1)
 

@@ -99,3 +99,21 @@ def test_what_is_removed_or_replaced_is_not_held(tmp_path: Path) -> None:
     folder.rename(tmp_path / "away")
     with pytest.raises(OutputError, match="was removed or replaced while it was being filled"):
         demand_held(folder)
+
+
+def test_a_kill_while_it_is_taken_leaves_no_lock_without_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", killed)
+        with pytest.raises(KeyboardInterrupt):
+            take(tmp_path)
+    assert not list(tmp_path.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", lambda *_: (_ for _ in ()).throw(OSError("no hard links here")))
+        take(tmp_path)
+    assert held(tmp_path)
+    assert [entry.name for entry in tmp_path.iterdir()] == [LOCK]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -88,3 +90,17 @@ def test_a_bound_above_0_of_a_mass_is_said_to_be_chance() -> None:
 
     assert doubt(with_bound(0.1)) == " by one sample a row, which is chance: log P(x) of a mass is at most 0"
     assert "which is chance" in repr(with_bound(0.1))
+
+
+def test_no_bar_shows_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    notes, bounds = list[object](), chain(repeat(0.5, 60), repeat(-1.0))
+
+    @contextmanager
+    def bar(what: str, *, shown: bool) -> Iterator[Callable[..., None]]:
+        del what, shown
+        yield lambda *told: notes.append(told[2])
+
+    monkeypatch.setattr("likely.run.learning.bar", bar)
+    monkeypatch.setattr("likely.training.trainer.validate", lambda *_: (next(bounds), 0.0, 0.0))
+    likely.fit(table()[["town", "count"]], steps=50, latent=2, width=8)
+    assert notes == ["validation ELBO about 0", -1.0]

@@ -138,9 +138,25 @@ def test_an_interrupted_run_can_be_used_and_gone_on_with(members: int, csv: Path
     assert begun.steps == (7 if members == 1 else 12)
     assert len(likely.load(place).sample(3)) == 3
     assert likely.load(place).continue_training(steps=2).steps == begun.steps + 2
-    done = likely.fit(resume=place)
-    assert not done.record.interrupted
-    same(place, tmp_path / "whole")
+    likely.load(place).save(tmp_path / "copy")
+    for one in (place, tmp_path / "copy"):
+        assert not likely.fit(resume=one).record.interrupted
+        same(one, tmp_path / "whole")
+
+
+def test_an_interrupted_run_without_its_beginning_is_not_gone_on_with(csv: Path, tmp_path: Path) -> None:
+    def stop(step: int, total: int) -> None:
+        del total
+        if step == 3:
+            raise KeyboardInterrupt
+
+    monitor = likely.training.Monitor()
+    monitor.on_step = stop  # type: ignore[method-assign]
+    run = likely.fit(csv, monitors=[monitor], **SMALL)
+    run.save(tmp_path / "run")
+    with pytest.raises(RunError, match="was interrupted and has no checkpoint; start another fit with --init"):
+        likely.fit(resume=tmp_path / "run")
+    assert likely.load(tmp_path / "run").steps == 3
 
 
 def test_two_interrupts_stop_after_the_checkpoint(csv: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from likely.files.whole import unused
 __all__ = ["LOCK", "demand_held", "demand_unowned", "held", "release", "take"]
 
 LOCK = "lock.json"
-EMPTY_FOR = 10.0  # seconds after which a lock without content is what a kill left: it is written right after it is made
+EMPTY_FOR = 10.0  # seconds after which a lock without content is what a kill left where there are no hard links
 
 
 def take(folder: Path) -> None:
@@ -39,11 +39,25 @@ def take(folder: Path) -> None:
         with suppress(FileNotFoundError):  # another process takes it over at this moment, and the next line refuses
             lock.rename(stale)
             stale.unlink()
+    half = unused(lock)
+    half.write_text(json.dumps(_me()))
     try:
-        with lock.open("x") as file:
-            json.dump(_me(), file)
+        _named(half, lock)
     except FileExistsError as error:
         raise OutputError(f"{folder} was taken by another process at this moment; choose another place") from error
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def _named(half: Path, lock: Path) -> None:
+    """Give a written file its name, unless another has it; without hard links the other is empty for a moment."""
+    try:
+        os.link(half, lock)
+    except FileExistsError:
+        raise
+    except OSError:
+        with lock.open("x") as file:
+            file.write(half.read_text())
 
 
 def demand_unowned(folder: Path) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from torch import Tensor
 from likely.config import Config, TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
 from likely.data.kinds import Binarize
-from likely.errors import ConfigError, DataError, RunError
+from likely.errors import DataError, RunError
 from likely.models import VAE, Ensemble, Model
 from likely.objectives import Objective
 from likely.priors import FromPosterior
@@ -26,7 +25,8 @@ from likely.run.progress import bar
 from likely.run.record import MemberRecord
 from likely.run.states import on_cpu
 from likely.run.support import demand_mass
-from likely.training import Monitor, Outcome, Progress, Schedule, Trainer, TrainingState, match_shares
+from likely.run.watching import Watching, batch_size_told
+from likely.training import Monitor, Outcome, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
 from likely.training.trainer import bound_of
 
@@ -109,7 +109,7 @@ def learn(
     timed = replace(plan.resolved, config=replace(plan.config, training=config))
     if checkpoints is not None:
         checkpoints.begin(replace(plan, resolved=timed), timed=config is not plan.config.training)
-    states = _trained(plan, rows, schedule, _Watching(monitors, checkpoints))
+    states = _trained(plan, rows, schedule, Watching(monitors, checkpoints))
     trained = _outcome(replace(plan, resolved=timed), rows.train, states)
     trained = _matched(trained, rows, plan.config.seed)
     return replace(trained, notices=_missing_notice(plan, rows.train) + trained.notices)
@@ -131,7 +131,7 @@ def go_on(
     rows = _prepared(plan)
     _begin(plan, rows.train, plan.model.state_dict())
     schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
-    states = _trained(plan, rows, schedule, _Watching(monitors), earlier)
+    states = _trained(plan, rows, schedule, Watching(monitors), earlier)
     trained = _outcome(plan, rows.train, states, whole=True)
     return _matched(trained, rows, plan.config.seed), schedule.total_steps
 
@@ -183,19 +183,11 @@ def _begin(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> 
             member.p_z.initialise(batch.values, batch.covariates, batch.observed)
 
 
-@dataclass(frozen=True)
-class _Watching:
-    """Who is told of training, and who writes down where it is."""
-
-    monitors: Sequence[Monitor]
-    checkpoints: Checkpoints | None = None
-
-
 def _trained(
     plan: Plan,
     rows: _Prepared,
     schedule: Schedule,
-    watching: _Watching,
+    watching: Watching,
     earlier: Sequence[dict[str, Any]] = (),
 ) -> list[TrainingState]:
     """The states of the members at the end of their training, which may be that of the earlier states lengthened."""
@@ -212,7 +204,7 @@ def _trained(
                 schedule,
                 objective=rows.objective,
                 seed=plan.config.seed + number,
-                monitors=[Progress(tick), *watching.monitors, *([] if checkpoints is None else [checkpoints])],
+                monitors=watching.of(tick, plan.model.p_x_z.measure),
                 start_counts=(plan.init is not None or plan.own.model is not None) and not earlier,
                 columns=() if plan.schema.uniform else [column.name for column in plan.schema.modelled],
             )
@@ -225,7 +217,7 @@ def _trained(
             if interrupted:
                 state.finish()
             else:
-                with _told(plan.config):
+                with batch_size_told(plan.config):
                     interrupted = trainer.run(state).interrupted
         states.append(state)
         if interrupted and not earlier:
@@ -233,26 +225,6 @@ def _trained(
     if checkpoints is not None:
         checkpoints.end()
     return states
-
-
-@contextmanager
-def _told(config: Config) -> Iterator[None]:
-    """Within it a batch size that does not go is told in one line: too large for memory, or one row to normalise."""
-    try:
-        yield
-    except torch.OutOfMemoryError as error:
-        size = config.training.batch_size or 0
-        raise ConfigError(
-            f"{config.device} has too little memory for batches of {size} rows; take a smaller one, as by --set "
-            f"batch_size={max(1, size // 4)}, or --device cpu"
-        ) from error
-    except ValueError as error:
-        if "more than 1 value per channel" not in str(error):
-            raise
-        raise ConfigError(
-            "batch_size=1: a batch normalisation takes mean and deviation over the rows of a batch; make batch_size 2 "
-            "or more, or use another normalisation"
-        ) from error
 
 
 def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
@@ -343,6 +315,6 @@ def _schedule(plan: Plan, rows: _Prepared, budget: TrainingConfig | None = None)
         return Schedule.make(config, len(rows.train)), config
     members = plan.model.members
     minutes = config.minutes / len(members)
-    with _told(plan.config):
+    with batch_size_told(plan.config):
         steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
     return Schedule.make(config, len(rows.train), steps), replace(config, minutes=None, steps=steps)

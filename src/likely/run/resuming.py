@@ -57,10 +57,8 @@ def _finished(directory: Path, options: FitOptions) -> Run:
 
 def _gone_on(folder: Path, sealed: Sealed, data: Any, options: FitOptions, stop: Any) -> Run:
     left = last_checkpoint(folder)
-    if left is None and sealed.facts.get("finished"):
-        raise RunError(
-            f"{folder} was interrupted, and its checkpoints are gone; start another fit with --init {folder}"
-        )
+    if sealed.facts.get("finished") and (left is None or not left.plan):
+        raise RunError(f"{folder} was interrupted and has no checkpoint; start another fit with --init {folder}")
     plan = _plan(folder, sealed, left, data, options)
     _tell_other(sealed, left)
     start = read_added(folder / START, plan.id) if (folder / START).exists() else None

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from likely.files import refuse_existing, same_place, write
 from likely.run.directory import CHECKPOINTS, REPORT, claim, renewed
-from likely.run.states import are_of, read_states
+from likely.run.states import are_of, read_checkpoint
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -43,16 +44,20 @@ def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     from likely.run.store import save, save_plan
 
     place, earlier, states, lost = Path(path), run.directory, run.states, list[str]()
-    if not states and earlier is not None and (earlier / CHECKPOINTS).is_dir():
-        read = read_states(earlier)
-        states, lost = (read, []) if are_of(read, run.record) else ((), [CHECKPOINTS])
+    plan: Mapping[str, Any] = {}
+    if earlier is not None and (earlier / CHECKPOINTS).is_dir():
+        read = read_checkpoint(earlier)
+        if are_of(read.states, run.record):
+            states, plan = states or read.states, read.plan
+        elif not states:
+            lost = [CHECKPOINTS]
     own = earlier is not None and same_place(place, earlier)
     if own:
         refuse_existing(place, overwrite=overwrite)
     data = None if run.home.source is None else run.home.source.path
     with renewed(place) if own else claim(place, overwrite=overwrite, data=data) as directory:
         save_plan(directory, run)
-        save(directory, replace(run, states=states))
+        save(directory, replace(run, states=states), plan)
         lost += [] if earlier is None else _brought(earlier, directory)
     if own and lost:
         warnings.warn(

@@ -22,7 +22,7 @@ from likely.files import filled_folder, half_written, write
 from likely.run.directory import CHECKPOINTS, STATE
 from likely.run.record import FitRecord
 
-__all__ = ["Checkpoint", "are_of", "last_checkpoint", "on_cpu", "read_states", "write_states"]
+__all__ = ["Checkpoint", "are_of", "last_checkpoint", "on_cpu", "read_checkpoint", "read_states", "write_states"]
 
 State = dict[str, Any]
 
@@ -94,7 +94,12 @@ def write_states(
 
 
 def read_states(directory: Path) -> tuple[State, ...]:
-    """The state of each member at the last checkpoint, with its tensors in the main memory.
+    """The state of each member at the last checkpoint (`read_checkpoint`)."""
+    return read_checkpoint(directory).states
+
+
+def read_checkpoint(directory: Path) -> Checkpoint:
+    """The last checkpoint, with its tensors in the main memory.
 
     Raises
     ------
@@ -109,7 +114,7 @@ def read_states(directory: Path) -> tuple[State, ...]:
             f"version, or {CHECKPOINTS}/ was removed; start another fit from its weights: "
             f"likely fit DATA --init {directory}"
         )
-    return _read(directory, steps[0]).states
+    return _read(directory, steps[0])
 
 
 def last_checkpoint(directory: Path) -> Checkpoint | None:

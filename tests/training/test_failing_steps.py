@@ -175,7 +175,8 @@ def test_a_rate_a_thousand_times_too_high_ends_with_a_model() -> None:
 
 
 def test_a_rate_at_which_weights_overflow_is_named() -> None:
-    trainer, state = gaussian(torch.randn(40, 3), learning_rate=1e38, weight_decay=0.0)
+    trainer, state = gaussian(torch.randn(40, 3), weight_decay=0.0)
+    trainer.rate = 1e38  # beyond what a configuration may say
     with pytest.raises(InputError, match=r"weights of .* have grown to .* too high a learning rate"):
         trainer.run(state)
 

@@ -246,7 +246,7 @@ def test_arrays_that_cannot_be_modelled() -> None:
         schema_of(np.full((N, 3, 2), np.nan), "array")
     with pytest.raises(DataError, match=r"every cell .* is 0: there is nothing"):
         schema_of(np.zeros((N, 3, 2), np.uint8), "array")
-    with pytest.raises(ConfigError, match=r"no column 'y': .* shape \(40, 3, 2\) are of one kind, told by x=real"):
+    with pytest.raises(ConfigError, match=r"no column 'y': .* shape \(40, 3, 2\) are of one kind, given by x=real"):
         schema_of(RNG.normal(size=(N, 3, 2)), "array", kinds={"y": "real"})
 
 

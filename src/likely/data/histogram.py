@@ -15,7 +15,7 @@ Scale = Literal["linear", "log", "symlog"]
 DEFAULT_BINS = 30  # of a histogram
 DEFAULT_CUT = 0.005  # share of the values left out at either end
 UNITS = (1, 10, 100, 1000)  # steps per 1 of integers and of decimals, on which bins may end
-MAX_DRAWN, MAX_EXACT = 1e300, 2**50  # sizes: differences stay finite; decimals are told from their neighbours
+MAX_DRAWN, MAX_EXACT = 1e300, 2**50  # sizes: differences stay finite; decimals differ from their neighbours
 HEAVY, APART = 6.0, 30.0  # times the inner 80% that all values span, times the middle: a logarithmic axis from there
 DWARFED, MIN_FILLED = 5.0, 8  # times the next bar from which one is cut; filled bins below which none is
 

@@ -127,7 +127,7 @@ def _cells(array: np.ndarray, form: Form, kinds: Mapping[str, str], binarize: Bi
         raise ConfigError(f"{LABEL}={kinds[LABEL]} is for P(x|{LABEL}): make it a condition, or leave it out")
     if other is not None:
         raise ConfigError(
-            f"no column {quoted(other)}: the cells of an array of shape {array.shape} are of one kind, told by "
+            f"no column {quoted(other)}: the cells of an array of shape {array.shape} are of one kind, given by "
             f"{NAME}={kinds[other]}"
         )
     column = cells_of(array, form, kinds.get(NAME))

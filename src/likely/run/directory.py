@@ -251,7 +251,7 @@ def reclaim(directory: Path) -> Iterator[Path]:
 
 @contextmanager
 def _filling(given: Path, folder: Path, *, kept: bool = False) -> Iterator[None]:
-    """A folder is this process's own while it is filled; on failure it is kept if it is told so, or has checkpoints."""
+    """A folder is this process's own while it is filled; on failure it goes, unless `kept` or it has checkpoints."""
     made = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -144,7 +144,7 @@ def _tell_types(conversions: list[str]) -> None:
 
 
 def _spread(imputation: Imputed, place: Tensor, count: int) -> Imputed:
-    """Back to all rows; rows without holes hold zeros, which nobody reads."""
+    """The imputation of all rows; rows without missing cells hold zeros, which nobody reads."""
 
     def all_of(part: Tensor, axis: int) -> Tensor:
         shape = (*part.shape[:axis], count, *part.shape[axis + 1 :])

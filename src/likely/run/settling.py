@@ -52,7 +52,7 @@ def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataReco
 
 
 def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | None = None) -> Run:
-    """The run that a plan becomes, trained from fresh weights or from these, and stored where it is told to be."""
+    """The run that a plan becomes, trained from fresh weights or from these, and stored where an output is given."""
     if options.out is None:
         return finished(plan, learn(plan, options.monitors, weights))
     out = Path(options.out)

@@ -107,6 +107,14 @@ def test_an_integer_of_hundreds_of_digits_is_refused_in_one_line(beside: float) 
     assert len(str(told.value)) < 200
 
 
+@pytest.mark.parametrize("row", range(0, 40, 9))
+def test_such_an_integer_makes_no_categories_of_numbers_wherever_it_is(row: int) -> None:
+    numbers = pd.Series(np.arange(40) % 7 * 1.5, dtype=object)
+    numbers[row] = 10**400
+    with pytest.raises(DataError, match=rf"column 'x', row {row}: 10{{50}}.* is not a finite number"):
+        likely.fit(pd.DataFrame({"x": numbers, "y": np.arange(40) % 5}), steps=1, latent=2, width=8)
+
+
 @pytest.mark.filterwarnings("ignore:cells are missing", "ignore:.*more digits than float64")
 def test_a_decimal_that_is_filled_has_the_places_of_the_column() -> None:
     """Also where float64 tells no decimals, and the rows given have fewer than those of the fit."""

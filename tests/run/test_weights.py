@@ -136,6 +136,14 @@ def test_what_is_no_weight_is_refused(change: dict[str, float], weight: object, 
         likely.fit(table().assign(**change), weight=weight, steps=1)
 
 
+@pytest.mark.parametrize(("row", "part"), [(44, "validation"), (55, "test")])
+def test_what_is_no_weight_is_refused_at_the_fit_in_held_out_rows_too(row: int, part: str) -> None:
+    frame = table()
+    frame.loc[row, "w"] = -1
+    with pytest.raises(likely.DataError, match=f"{part} rows: weights 'w', row {row}: -1 is not a number above 0"):
+        likely.fit(frame, weight="w", split=SPLIT, latent=1, width=8, steps=1)
+
+
 def test_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table().to_csv(tmp_path / "t.csv", index=False)
     words = ["--weight", "w", "--set", "steps=3", "--latent", "1"]

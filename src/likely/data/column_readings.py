@@ -107,7 +107,7 @@ def column_reading(
     if wanted in LEFT_OUT or wanted in CODED:
         return None
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
-        _refuse_infinite(name, values)
+        _refuse_infinite(name, values, values.to_numpy())
         return None
     if values.dtype.kind != "O" and not pd.api.types.is_string_dtype(values.dtype):
         return None
@@ -120,7 +120,10 @@ def column_reading(
     if not all(isinstance(value, PLAIN_TYPES) for value in present):
         return None
     if not _texts(present):
-        _refuse_strays(name, present, numbers_of(present), None)
+        numbers = numbers_of(present)
+        if not np.isnan(numbers).any():
+            _refuse_infinite(name, present, numbers)
+        _refuse_strays(name, present, numbers, None)
         return None
     read = (
         _requested_dates(name, present, form) if form is not None else _inferred_reading(name, present, wanted, decimal)
@@ -132,13 +135,13 @@ def _texts(values: pd.Series) -> bool:
     return pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty")
 
 
-def _refuse_infinite(name: str, values: pd.Series) -> None:
-    infinite = np.isinf(values.to_numpy())
+def _refuse_infinite(name: str, values: pd.Series, numbers: np.ndarray) -> None:
+    infinite = np.isinf(numbers)
     if infinite.any():
         place = int(infinite.argmax())
         raise DataError(
-            f"column {name!r}, row {values.index[place]}: {values.iloc[place]} is not a finite number; leave the cell "
-            "empty where nothing is known"
+            f"column {name!r}, row {values.index[place]}: {values.iloc[place]!s:.60} is not a finite number; leave the "
+            "cell empty where nothing is known"
         )
 
 

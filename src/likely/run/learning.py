@@ -49,6 +49,7 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
                     encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
+                weights_of(plan.schema, part)
             else:
                 rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
                 encoded[kind] = rows.weighted(weights_of(plan.schema, part))

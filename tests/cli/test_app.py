@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 
 from likely.cli import main
 from likely.cli.app import app
+from quick import quick_reports
 
 STEPS = ["--set", "steps=40"]
 
@@ -104,7 +105,8 @@ def test_pictures_are_not_printed(folder: Path, capsys: pytest.CaptureFixture[st
     assert "add -o" in capsys.readouterr().err
 
 
-def test_report_is_written_into_the_run(folder: Path) -> None:
+def test_report_is_written_into_the_run(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_reports(monkeypatch)
     assert run("report", folder / "colour") == 0
     assert (folder / "colour" / "report.html").read_text().startswith("<!doctype html>")
 

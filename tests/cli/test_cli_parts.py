@@ -7,6 +7,7 @@ import pytest
 
 from likely.assembly import PARTS
 from likely.cli import main
+from quick import quick_reports
 from refusals import Capture, refused
 
 README = Path(__file__).parents[2] / "README.md"
@@ -71,7 +72,10 @@ def test_parts_that_cannot_be_used(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_fit_says_its_parts_and_its_objective(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_fit_says_its_parts_and_its_objective(
+    stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_reports(monkeypatch)
     words = ["--prior", "vamp:5", "--objective", "iwae:3:dreg", "--set", "posterior=flow:1:coupling"]
     assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), *SHORT, *words]) == 0
     out = capsys.readouterr().out
@@ -85,7 +89,10 @@ def test_a_fit_says_its_parts_and_its_objective(stored: Path, tmp_path: Path, ca
     assert "latent dimensions are active" not in page  # that KL is no sum over dimensions
 
 
-def test_a_plain_fit_says_nothing_of_another_objective(stored: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_plain_fit_says_nothing_of_another_objective(
+    stored: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_reports(monkeypatch)
     assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), *SHORT, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["objective"] == "the ELBO"
     assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "again"), *SHORT, "--objective", "beta-tc:2"]) == 0

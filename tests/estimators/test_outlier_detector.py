@@ -22,7 +22,7 @@ def test_rows_off_the_correlation_are_found() -> None:
     rng = np.random.default_rng(0)
     train, inliers = rng.normal(size=(300, 2)) @ W, rng.normal(size=(200, 2)) @ W
     outliers = rng.normal(size=(200, 2)) * np.sqrt((W**2).sum(0)) * 2
-    detector = VAEOutlierDetector(random_state=0).fit(train)
+    detector = VAEOutlierDetector(max_epochs=60, random_state=0).fit(train)
     rows, is_inlier = np.vstack([inliers, outliers]), np.repeat([1, 0], 200)
     exact = -np.einsum("ni,ij,nj->n", rows, np.linalg.inv(W.T @ W), rows)
     found = roc_auc_score(is_inlier, detector.decision_function(rows))
@@ -50,7 +50,7 @@ def test_outliers_among_the_rows_of_the_fit_do_not_make_themselves_probable() ->
 
     def found(**parts: object) -> float:
         return roc_auc_score(
-            is_outlier, -VAEOutlierDetector(max_epochs=60, random_state=0, **parts).fit(rows).score_samples(rows)
+            is_outlier, -VAEOutlierDetector(max_epochs=40, random_state=0, **parts).fit(rows).score_samples(rows)
         )
 
     assert found() > 0.99

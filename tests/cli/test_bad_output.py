@@ -116,7 +116,7 @@ def full_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
     monkeypatch.setattr(os, "fsync", fsync)
 
 
-AT_THE_END = 6  # files that are written before training, and the two of its state
+AT_THE_END = 7  # files that are written before training, the lock among them, and the two of its state
 
 
 @pytest.mark.parametrize("files", range(10))

@@ -4,6 +4,7 @@ import re
 import unicodedata
 
 __all__ = [
+    "MESSAGE_ON_FILES",
     "ConfigError",
     "DataError",
     "InputError",

@@ -1,5 +1,6 @@
 """(config, schema) -> model: the only place where a name becomes a class."""
 
+from likely.assembly.allowance import Allowance
 from likely.assembly.by_column import fits
 from likely.assembly.choosing import chosen, gives_no_mass
 from likely.assembly.grammar import Part, known
@@ -10,6 +11,7 @@ from likely.assembly.resolved import Resolved, resolve
 __all__ = [
     "NOTHING",
     "PARTS",
+    "Allowance",
     "Factory",
     "Own",
     "Part",

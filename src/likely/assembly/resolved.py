@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
+from likely.assembly.allowance import Allowance
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, chosen, complete
 from likely.assembly.grammar import Named, Trait
@@ -16,11 +19,16 @@ from likely.assembly.sizes import usual_sizes
 from likely.config import Config
 from likely.data import EncodedRows, Schema
 from likely.errors import ConfigError, DataError
+from likely.files import most_bytes
 from likely.likelihoods import Columns, Likelihood
 from likely.models import Ensemble, Model
 from likely.objectives import ELBO, Objective
 
 __all__ = ["Resolved", "resolve"]
+
+LARGE = 1000  # a width, or a number of blocks, members or components
+COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
+MAX_OPERATIONS = 10**6
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +67,22 @@ class Resolved:
         """
         if self.own.model is not None:
             return self.own.whole(self.schema)
-        if self.config.model.members == 1:
-            return self._member()
-        members = [self._member() for _ in range(self.config.model.members)]
+        with Allowance(most_bytes() // COPIES, MAX_OPERATIONS) if self._large else nullcontext():
+            members = [self._member() for _ in range(self.config.model.members)]
+        if len(members) == 1:
+            return members[0]
         weights = [id(weight) for member in members for weight in member.parameters()]
         if len(set(weights)) < len(weights):
             raise ConfigError("members share weights: give functions that make encoder and decoder anew at each call")
         return Ensemble(members)
+
+    @property
+    def _large(self) -> bool:
+        """Whether a number of the model is so large that what it takes is counted, which takes time."""
+        model = self.config.model
+        texts = (model.kind, model.prior, model.posterior, model.likelihood, model.network)
+        numbers = [int(digits[:19]) for text in texts for digits in re.findall(r"[0-9]+", text or "")]
+        return max(model.latent or 0, model.width or 0, model.members, model.blocks or 0, *numbers) > LARGE
 
     def _member(self) -> Model:
         named, sizes = self.parts["model"], self.config.model

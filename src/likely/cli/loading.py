@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from likely.files import MAX_DOCUMENT_BYTES, parsed, read_regular
 
 if TYPE_CHECKING:
     from likely.run import Run
@@ -33,7 +34,7 @@ def opened(path: Path, device: str | None = None) -> Run:
     import likely
 
     try:
-        named = json.loads((path / "config.json").read_text())["factories"]
+        named = parsed(read_regular(path / "config.json", MAX_DOCUMENT_BYTES))["factories"]
     except (OSError, ValueError, TypeError, KeyError):
         named = {}
     mine = {role: part for role, part in brought().items() if isinstance(named, dict) and role in named}

@@ -51,6 +51,18 @@ class Patterns:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], event_shape: Sequence[int]) -> Patterns:
-        """Read what `to_arrays` made, for rows of this shape."""
+        """Read what `to_arrays` made, for rows of this shape.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If it is something else.
+
+        """
+        bits, counts = arrays["patterns"], arrays["counts"]
+        if bits.dtype != np.uint8 or bits.shape != (len(counts), -(-math.prod(event_shape) // 8)):
+            raise ValueError(f"patterns of shape {bits.shape} for rows of shape {tuple(event_shape)}")
+        if counts.dtype.kind not in "iu" or counts.ndim != 1 or not len(counts) or counts.min() < 1:
+            raise ValueError("counts of patterns that are no whole numbers from 1 on")
         cells = np.unpackbits(arrays["patterns"], axis=1, count=math.prod(event_shape)).astype(bool)
         return cls(torch.from_numpy(cells.reshape(-1, *event_shape)), torch.from_numpy(arrays["counts"]))

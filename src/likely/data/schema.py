@@ -10,13 +10,18 @@ from enum import StrEnum
 from typing import Any, Literal
 
 from likely.data.kinds import CODED, LEFT_OUT, NUMERIC, Binarize, Channels, Form, Kind
+from likely.data.sound import demand_sound
 from likely.data.source import LABEL, Delimited
 from likely.data.written import Written
 from likely.errors import ConfigError, RunError
+from likely.files import built
 
 __all__ = ["EXPOSURE", "LABEL", "REQUESTED", "Column", "Schema"]
 
 EXPOSURE = "exposure"
+# The least and the most of stored numbers: more than any data has, less than any memory.
+COLUMN_RANGES = {"scale": (0, 1e308), "per_unit": (1, 1e15), "reserve": (0, 1), "missing": (0, 2**53)}
+SCHEMA_RANGES = {"rows": (1, 2**53)}
 REQUESTED = "as requested"  # the reason of a kind that the user requested
 
 
@@ -257,30 +262,14 @@ class Schema:
 
         """
         try:
-            columns = tuple(
-                Column(
-                    **{
-                        **item,
-                        "categories": tuple(item.get("categories", ())),
-                        "knots": tuple((float(x), float(y)) for x, y in item.get("knots", ())),
-                        "atoms": tuple(float(atom) for atom in item.get("atoms", ())),
-                        "spikes": tuple(float(spike) for spike in item.get("spikes", ())),
-                        "resolutions": tuple((int(many), float(share)) for many, share in item.get("resolutions", ())),
-                        "limits": _limits(item.get("limits")),
-                        "written": Written(**item["written"]) if item.get("written") else None,
-                    }
-                )
-                for item in values["columns"]
-            )
-            optional: dict[str, Any] = {
-                name: tuple(values.get(name) or ()) or None for name in ("resize", "background")
-            }
-            optional["text"] = Delimited(**values["text"]) if values.get("text") else None
-            rest = {key: value for key, value in values.items() if key not in ("columns", "event_shape", *optional)}
-            shape = tuple(int(size) for size in values["event_shape"])
-            return cls(columns=columns, event_shape=shape, **optional, **rest)
+            stored = [{**item, "limits": _limits(item.get("limits"))} for item in values["columns"]]
+            columns = [built(Column, item, f"columns[{place}]", COLUMN_RANGES) for place, item in enumerate(stored)]
+            schema = built(cls, {**values, "columns": ()}, "the schema", SCHEMA_RANGES)
+            schema = dataclasses.replace(schema, columns=tuple(columns))
+            demand_sound(schema)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunError(f"the schema is not one that this version wrote ({error})") from error
+        return schema
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

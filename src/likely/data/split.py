@@ -13,7 +13,7 @@ import pandas as pd
 from likely.data.parting import by_group, by_name, by_time, read_parts
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError, quoted
-from likely.files import stands
+from likely.files import conform, stands
 
 __all__ = ["MAX_VALIDATION_ROWS", "DividedRows", "Division", "Split", "digest", "divide"]
 
@@ -54,6 +54,24 @@ class Division:
             raise DataError(f"row {numbers[uses.argmax()]} is given twice; a row trains, or validates, once")
         fitted, held = (part.astype(np.int64) for part in parts.values())
         return cls(fitted, held, np.empty(0, np.int64), dict.fromkeys(("train", "validation", "test"), "all"))
+
+    def demand_sound(self) -> None:
+        """Check row numbers that others may have written.
+
+        Raises
+        ------
+        ValueError
+            If they are no whole numbers from 0 on, a row has two uses, or the splits have no names.
+
+        """
+        parts = {"train": self.train, "validation": self.validation, "test": self.test}
+        origin = conform(dict[str, str], self.origin, "origin")
+        if set(origin) != set(parts) or any(part.dtype != np.int64 or part.ndim != 1 for part in parts.values()):
+            raise ValueError("row numbers that are no whole numbers, or of no split")
+        for split in set(origin.values()):
+            numbers = np.concatenate([part for kind, part in parts.items() if origin[kind] == split])
+            if len(numbers) and (numbers.min() < 0 or len(np.unique(numbers)) < len(numbers)):
+                raise ValueError("row numbers below 0, or of two uses")
 
     def demand(self, source: Source) -> None:
         """Check that the source has these rows.

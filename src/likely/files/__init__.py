@@ -1,6 +1,7 @@
 """Files and folders that are written whole or not at all, and never over something that was not asked for."""
 
 from likely.files.documents import MAX_DOCUMENT_BYTES, parsed
+from likely.files.fields import built, conform
 from likely.files.folders import filled_folder, finish_swap, new_beside, old_beside, swap
 from likely.files.locks import LOCK, demand_held, demand_unowned, held, release, take
 from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, stands
@@ -13,6 +14,8 @@ __all__ = [
     "MAX_BYTES",
     "MAX_DOCUMENT_BYTES",
     "Counted",
+    "built",
+    "conform",
     "contains",
     "demand_held",
     "demand_room",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from uuid import uuid4
+
+from likely.files import built, conform
 
 __all__ = ["DataRecord", "FitRecord", "MemberRecord", "Stage", "new_id"]
 
@@ -153,21 +155,23 @@ class FitRecord:
 
         Raises
         ------
-        KeyError, TypeError
-            If something is missing.
+        KeyError, ValueError
+            If something is missing, or is not of its type.
 
         """
-        data = {name: facts[name] for name in DataRecord.__dataclass_fields__ if name in facts}
-        members = [
-            MemberRecord(**{name: one[name] for name in MemberRecord.__dataclass_fields__ if name in one})
-            for one in facts.get("members", [facts])
-        ]
-        return cls(
-            DataRecord(**data),
-            tuple(members),
-            float(facts["seconds"]),
-            bool(facts["interrupted"]),
-            facts.get("init"),
-            tuple(Stage(**stage) for stage in facts.get("continued", ())),
-            str(facts["id"]),
+        told = conform(tuple[Mapping[str, Any], ...], facts.get("members", [facts]), "members")
+        return built(
+            cls,
+            {
+                "data": _named(DataRecord, facts),
+                "members": [_named(MemberRecord, one) for one in told],
+                "id": facts["id"],
+                **{name: facts[name] for name in ("seconds", "interrupted", "init", "continued") if name in facts},
+            },
+            "the record",
         )
+
+
+def _named(cls: type[Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of the fields of a record."""
+    return {item.name: facts[item.name] for item in fields(cls) if item.name in facts}

@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from likely.errors import RunError
-from likely.files import most_bytes, read_regular, stands, write
+from likely.files import most_bytes, parsed, read_regular, stands, write
 from likely.run.directory import RUN
 
 __all__ = ["FORMAT", "Sealed", "read_added", "write_added"]
@@ -58,8 +58,8 @@ class Sealed:
             raise RunError(f"{directory} is not a run directory: it has no {RUN}")
         content = _content(path)
         try:
-            facts = json.loads(content)
-        except (ValueError, RecursionError) as error:
+            facts = parsed(content)
+        except ValueError as error:
             raise _damaged(path) from error
         if not isinstance(facts, dict):
             raise _damaged(path)

@@ -18,13 +18,14 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from likely.errors import RunError
-from likely.files import filled_folder, half_written, write
+from likely.files import filled_folder, half_written, most_bytes, parsed, read_regular, write
 from likely.run.directory import CHECKPOINTS, STATE
 from likely.run.record import FitRecord
 
 __all__ = ["Checkpoint", "are_of", "last_checkpoint", "on_cpu", "read_checkpoint", "read_states", "write_states"]
 
 State = dict[str, Any]
+MAX_SUMS = 10_000  # bytes of the file of checksums, which has two lines
 
 
 def on_cpu(state: State) -> State:
@@ -137,12 +138,12 @@ def _steps(directory: Path) -> list[int]:
 def _read(directory: Path, step: int) -> Checkpoint:
     place = directory / CHECKPOINTS / str(step)
     try:
-        lines = (line.partition("  ") for line in (place / STATE[2]).read_text().splitlines())
+        lines = (line.partition("  ") for line in read_regular(place / STATE[2], MAX_SUMS).decode().splitlines())
         sums = {name: told for told, _, name in lines}
-        contents = [(place / name).read_bytes() for name in STATE[:2]]
+        contents = [read_regular(place / name, most_bytes()) for name in STATE[:2]]
         if [sha256(content).hexdigest() for content in contents] != [sums[name] for name in STATE[:2]]:
             raise ValueError("a checksum differs")
-        told, tensors = json.loads(contents[0]), load_tensors(contents[1])
+        told, tensors = parsed(contents[0]), load_tensors(contents[1])
         states = tuple(_filled(state, tensors) for state in told["states"])
         if not all(isinstance(state["outcome"]["steps"], int) for state in states):
             raise ValueError("steps are no whole numbers")

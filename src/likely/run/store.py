@@ -15,11 +15,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from likely.assembly import Factory, Own, resolve
+from likely.assembly import Allowance, Factory, Own, resolve
 from likely.config import Config
 from likely.data import Division, Patterns, Schema
-from likely.errors import ConfigError, InputError, RunError, quoted
-from likely.files import demand_held
+from likely.errors import MESSAGE_ON_FILES, ConfigError, RunError, brief, quoted
+from likely.files import conform, demand_held, parsed
 from likely.run.directory import MISSING, beside, recover
 from likely.run.home import Home
 from likely.run.plan import Plan
@@ -32,6 +32,8 @@ from likely.run.versions import versions
 __all__ = ["load", "save", "save_plan", "stored_plan", "unshared"]
 
 CONDITIONS = "conditions.safetensors"
+# A model makes about its weights once, with 7 operations for each; modules of the user's may make more beside them.
+COPIES, SLACK_BYTES, OPERATIONS, SLACK_TENSORS = 2, 2**28, 50, 100
 
 
 def save_plan(directory: Path, plan: Plan | Run) -> None:
@@ -132,7 +134,7 @@ def load(
     try:
         run = _loaded(directory, device, factories, progress=progress)
     except RunError as error:
-        raise RunError(f"{error}; {left}" if left else str(error)) from error
+        raise RunError(f"{error}; {left}" if left else brief(str(error), MESSAGE_ON_FILES)) from error
     if left:
         warnings.warn(left, stacklevel=2)
     return run
@@ -157,17 +159,15 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     own = Own.of(factories).copied().restored(config, directory)
     weights = _tensors(sealed, "weights.safetensors")
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _allowed(weights):
             model = resolve(config, schema, own).build()
         model.load_state_dict(weights)
-    except (RuntimeError, InputError) as error:
+    except Exception as error:  # what others wrote makes the parts of a model raise almost anything
         reason = " ".join(str(error).split())[:200]
         raise RunError(_unfit(config, directory) + f" ({reason})") from error
-    index = _tensors(sealed, "rows.safetensors")
     try:
-        parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
-        division = Division(**parts, origin=facts.pop("origin"))
-        notices = tuple(facts.pop("notices"))
+        division = _division(sealed, facts.pop("origin"))
+        notices = conform(tuple[str, ...], facts.pop("notices"), "notices")
         history = pd.read_csv(io.BytesIO(sealed.read("history.csv")))
         record = FitRecord.from_dict(facts)
         patterns = _patterns(sealed, schema)
@@ -212,12 +212,26 @@ def stored_plan(sealed: Sealed, config: Mapping[str, Any] | None) -> tuple[Confi
         raise RunError(f"{sealed.directory} holds a fit that was killed before it began; fit again with --overwrite")
     try:
         known = Config.from_dict(_object(sealed, "config.json") if config is None else config)
-        index = _tensors(sealed, "rows.safetensors")
-        parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
         schema = Schema.from_dict(_object(sealed, "schema.json"))
-        return known, schema, Division(**parts, origin=sealed.facts["origin"])
-    except (KeyError, TypeError, ConfigError) as error:
+        return known, schema, _division(sealed, sealed.facts["origin"])
+    except RunError:
+        raise
+    except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{sealed.directory} is damaged ({type(error).__name__}: {error}); fit again") from error
+
+
+def _allowed(weights: Mapping[str, torch.Tensor]) -> Allowance:
+    """What a model may take that has these weights."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
+    return Allowance(COPIES * size + SLACK_BYTES, OPERATIONS * (len(weights) + SLACK_TENSORS))
+
+
+def _division(sealed: Sealed, origin: Any) -> Division:
+    index = _tensors(sealed, "rows.safetensors")
+    parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
+    division = Division(**parts, origin=origin)
+    division.demand_sound()
+    return division
 
 
 def _unfit(config: Config, directory: Path) -> str:
@@ -254,8 +268,8 @@ def _json(values: dict[str, Any]) -> str:
 def _object(sealed: Sealed, name: str) -> dict[str, Any]:
     content = sealed.read(name)
     try:
-        values = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        values = parsed(content)
+    except ValueError as error:
         raise RunError(f"{sealed.directory / name} cannot be read ({error})") from error
     if not isinstance(values, dict):
         raise RunError(f"{sealed.directory / name} does not hold a JSON object")

@@ -1,0 +1,61 @@
+"""Whether the parts of a stored schema fit each other."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from likely.data.schema import Column, Schema
+
+__all__ = ["demand_sound"]
+
+MAX_CELLS, MAX_AXES = 2**31, 8  # of a row
+UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
+
+
+def demand_sound(schema: Schema) -> None:
+    """Check that a schema that others may have written says what one that was inferred could.
+
+    Raises
+    ------
+    ValueError
+        If it does not.
+
+    """
+    shape, names = schema.event_shape, [column.name for column in schema.columns]
+    if not 1 <= len(shape) <= MAX_AXES or min(shape) < 1 or math.prod(shape) > MAX_CELLS:
+        raise ValueError(f"rows of shape {str(shape)[:60]}")
+    if len(set(names)) < len(names):
+        raise ValueError("two columns have one name")
+    modelled = len(schema.modelled)
+    if modelled != 1 if schema.uniform else shape != (modelled,):
+        raise ValueError(f"{modelled} modelled columns for rows of shape {shape}")
+    for column in schema.columns:
+        _demand_column(column)
+
+
+def _demand_column(column: Column) -> None:
+    what = f"column {column.name[:40]!r}"
+    if column.low is not None and column.high is not None and column.low > column.high:
+        raise ValueError(f"{what} goes from {column.low} to {column.high}")
+    if column.coded and not column.categories:
+        raise ValueError(f"{what} has no categories")
+    if any(isinstance(value, (list, dict)) for value in column.categories):
+        raise ValueError(f"{what} has categories that are no values")
+    if column.unit is not None and column.unit not in UNITS:
+        raise ValueError(f"{what} has dates in units of {column.unit[:20]!r}")
+    if column.limits is not None and not column.limits[0] < column.limits[1]:
+        raise ValueError(f"{what} has limits without room between them")
+    _demand_rising(what, "knots", [x for x, _ in column.knots])
+    _demand_rising(what, "knots", [y for _, y in column.knots])
+    _demand_rising(what, "atoms", column.atoms)
+    _demand_rising(what, "spikes", column.spikes)
+    _demand_rising(what, "resolutions", [0, *(multiple for multiple, _ in column.resolutions)])
+
+
+def _demand_rising(what: str, name: str, numbers: Sequence[float]) -> None:
+    if any(not low < high for low, high in itertools.pairwise(numbers)):
+        raise ValueError(f"{what} has {name} that do not rise")

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from likely.data import dates
 from likely.data.atoms import on_atoms
+from likely.data.bad_row import BadRowError
 from likely.data.cells import missing_cells, numbers_of
 from likely.data.channels import inward
 from likely.data.conditions import Given, series, span, within
@@ -156,8 +157,10 @@ def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Te
     observed = None
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         if np.isinf(array).any():
-            where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
-            raise DataError(f"cell {where} is infinite; expected a number, or NaN where nothing is known")
+            row, *where = (int(place) for place in np.argwhere(np.isinf(array))[0])
+            raise BadRowError(
+                row, f", cell {tuple(where)} is infinite; expected a number, or NaN where nothing is known"
+            )
         observed = torch.from_numpy(_owned(inward(schema, ~np.isnan(array))))
         empty = column.low if column.kind == Kind.BINARY else fill(column)
         array = np.where(np.isnan(array), array.dtype.type(empty), array)
@@ -186,7 +189,7 @@ def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spar
     if schema.binarize and column.high != 1 and array.size and array.max() <= 1 and np.isin(array, (0, 1)).all():
         array = array * column.high  # 0/1 already, such as samples of this run
     if column.hard and array.size and not _within(column, array):
-        _check_limits(column, array, f"cell of a row of shape {schema.given_shape}")
+        _check_limits(column, array)
     if schema.binarize and not is_byte(column):
         return array.astype(np.float32)
     if column.per_unit is None:
@@ -208,10 +211,11 @@ def _two_valued(column: Column, array: np.ndarray, codes: np.ndarray) -> np.ndar
         upper = seen == high
         known = upper | (seen == low)
         if not known.all():
-            where = tuple(int(i) for i in np.argwhere(~known)[0])
-            raise DataError(
-                f"cell of a row of shape {array.shape[1:]}: row {first + where[0]} holds {part[where]}, which is "
-                f"neither {column.low:.10g} nor {column.high:.10g}, the only two values of the training data"
+            row, *where = (int(place) for place in np.argwhere(~known)[0])
+            raise BadRowError(
+                first + row,
+                f", cell {tuple(where)} holds {part[(row, *where)]}, which is neither {column.low:.10g} nor "
+                f"{column.high:.10g}, the only two values of the training data",
             )
         codes[first : first + rows] = upper
     return codes
@@ -271,18 +275,20 @@ def _within(column: Column, array: np.ndarray) -> bool:
     return array.dtype.kind in "biu" and bool(array.min() >= column.low and array.max() <= column.high)
 
 
-def _check_limits(column: Column, values: np.ndarray, what: str, index: pd.Index | None = None) -> None:
+def _check_limits(column: Column, values: np.ndarray, index: pd.Index | None = None) -> None:
+    """Refuse a cell beyond hard limits: of a column of a table, whose rows have names, or of an array."""
     low, high = column.low, column.high
     beyond = (values < low) | (values > high)
     if column.per_unit == 1 and values.dtype.kind == "f":
         beyond |= values != np.round(values)
     if beyond.any():
-        where = tuple(int(i) for i in np.argwhere(beyond)[0])
-        raise DataError(
-            f"{what}: row {where[0] if index is None else index[where[0]]} holds {values[where]}, "
-            f"which is not among the {column.kind} values {low:g} to {high:g} "
-            "that are allowed"
+        row, *where = (int(place) for place in np.argwhere(beyond)[0])
+        said = (
+            f"{values[(row, *where)]}, which is not among the {column.kind} values {low:g} to {high:g} that are allowed"
         )
+        if index is None:
+            raise BadRowError(row, f", cell {tuple(where)} holds {said}")
+        raise DataError(f"column {column.name!r}: row {index[row]} holds {said}")
 
 
 def _at_limits(column: Column, numbers: np.ndarray, values: pd.Series) -> np.ndarray:
@@ -387,7 +393,7 @@ def _numbers(column: Column, values: pd.Series) -> np.ndarray:
                 stacklevel=2,
             )
     if column.hard:
-        _check_limits(column, numbers, f"column {column.name!r}", values.index)
+        _check_limits(column, numbers, values.index)
     return numbers
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from likely.data.bad_row import BadRowError
 from likely.data.kinds import Form, Kind
 from likely.data.numeric import DECIMAL, MAX_INTEGER, MAX_REAL, SCALED, per_unit, recorded_to
 from likely.data.schema import REQUESTED, Column, Schema
@@ -120,7 +121,8 @@ def _demand_numbers(array: np.ndarray) -> None:
         raise DataError(f"the array has no cells: shape {array.shape}")
     if array.dtype.kind == "f" and np.isinf(array).any():
         row, cell = np.argwhere(np.isinf(array.reshape(len(array), -1)))[0]
-        raise DataError(f"row {row}, cell {cell} is infinite; expected a number, or NaN where nothing is known")
+        where = tuple(int(place) for place in np.unravel_index(cell, array.shape[1:]))
+        raise BadRowError(int(row), f", cell {where} is infinite; expected a number, or NaN where nothing is known")
 
 
 def _two(counted: Tally) -> bool:

@@ -30,6 +30,7 @@ from likely.data import (
     with_limits,
     with_weight,
 )
+from likely.data.bad_row import numbered
 from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.kinds import Form, Kind
 from likely.data.returns import rounded_in, with_types
@@ -106,7 +107,8 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
     )
 
     def schema_of(train: Rows) -> Schema:
-        inferred = infer_schema(train, source.form, requested)
+        with numbered(rows.division.train):
+            inferred = infer_schema(train, source.form, requested)
         return inferred if plain is None else without_masses(inferred, train, plain, kinds or ())
 
     schema = schema_of(rows.read("train"))

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from likely.config import Config, TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
+from likely.data.bad_row import numbered
 from likely.data.kinds import Binarize
 from likely.errors import DataError, RunError
 from likely.models import VAE, Ensemble, Model
@@ -43,21 +44,23 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
         if not len(getattr(plan.division, kind)):
             continue
         part, whole = plan.rows.take(kind), source.splits[plan.division.origin[kind]].read()
+        numbers: np.ndarray = getattr(plan.division, kind)
         try:
-            spare = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
-            if kind == "test":
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
-                    encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
-                weights_of(plan.schema, part)
-            else:
-                rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
-                encoded[kind] = rows.weighted(weights_of(plan.schema, part))
-                if plan.own.model is None:
-                    plan.resolved.demand_support(encoded[kind])
+            with numbered(numbers):
+                spare = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
+                if kind == "test":
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
+                        encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
+                    weights_of(plan.schema, part)
                 else:
-                    fixed = encoded[kind].fixed(plan.config.seed).to(plan.device)
-                    demand_mass(plan.model, fixed, getattr(plan.division, kind))
+                    rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
+                    encoded[kind] = rows.weighted(weights_of(plan.schema, part))
+                    if plan.own.model is None:
+                        plan.resolved.demand_support(encoded[kind])
+                    else:
+                        fixed = encoded[kind].fixed(plan.config.seed).to(plan.device)
+                        demand_mass(plan.model, fixed, numbers)
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     return encoded

@@ -24,6 +24,7 @@ SCIPY = {"format", "shape", "data"}
 COORDINATES = {"coords", "shape", "data"}
 COMPRESSED = {"indices", "indptr", "data"}
 TRIPLETS = {"row", "col", "data"}
+COST = 3  # halves of the dense array: with its encoding it fills at most what it may where it is a third of the memory
 CHECKED = ("csr", "csc", "bsr")
 
 
@@ -116,4 +117,5 @@ def _notice(what: str, shape: tuple[int, ...], array: np.ndarray) -> str:
 def _demand_room(shape: tuple[int, ...], itemsize: int, what: str) -> None:
     size = " x ".join(map(str, shape))
     cure = "keep fewer columns (those that vary most), or fewer rows"
-    demand_room(math.prod(shape) * itemsize, f"{what}, {size}, made dense,", cure)
+    needed = COST * math.prod(shape) * itemsize // 2
+    demand_room(needed, f"{what}, {size}, made dense and encoded,", cure)

@@ -96,7 +96,7 @@ def test_a_third_value_is_an_error_that_names_both() -> None:
     schema = schema_of(glyphs)
     odd = glyphs.astype(float)
     odd[7, 2, 1] = 3
-    with pytest.raises(DataError, match=r"row 7 holds 3\.0, which is neither 0 nor 255"):
+    with pytest.raises(DataError, match=r"row 7, cell .2, 1. holds 3\.0, which is neither 0 nor 255"):
         encode(schema, odd)
 
 

@@ -14,6 +14,7 @@ from likely.errors import RunError
 from likely.run.sealed import FORMAT, Sealed, read_added
 from small import table
 
+SEALED = sha256(b'{"files":{"config.json":3},"format":2}').hexdigest()
 WRITTEN = ("config.json", "history.csv", "rows.safetensors", "run.json", "schema.json", "weights.safetensors")
 
 
@@ -99,6 +100,7 @@ def test_a_file_of_another_run_is_told(name: str, place: Path) -> None:
         ({"format": 2}, "run.json is damaged"),
         ({"model": "bert"}, "is not a run directory"),
         ([], "run.json is damaged"),
+        ({"format": 2, "files": {"config.json": 3}, "sha256": SEALED}, "run.json is damaged"),
     ],
 )
 def test_runs_of_other_versions_and_programs_are_told_so(facts: object, message: str, place: Path) -> None:

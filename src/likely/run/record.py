@@ -159,12 +159,12 @@ class FitRecord:
             If something is missing, or is not of its type.
 
         """
-        told = conform(tuple[Mapping[str, Any], ...], facts.get("members", [facts]), "members")
+        members = conform(tuple[Mapping[str, Any], ...], facts.get("members", [facts]), "members")
         return built(
             cls,
             {
                 "data": _named(DataRecord, facts),
-                "members": [_named(MemberRecord, one) for one in told],
+                "members": [_named(MemberRecord, one) for one in members],
                 "id": facts["id"],
                 **{name: facts[name] for name in ("seconds", "interrupted", "init", "continued") if name in facts},
             },

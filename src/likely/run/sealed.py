@@ -64,8 +64,10 @@ class Sealed:
         if not isinstance(facts, dict):
             raise _damaged(path)
         _demand_format(directory, facts)
-        told, files = facts.pop("sha256", None), facts.get("files")
-        if told != _digest(facts) or not isinstance(files, dict):
+        digest, files = facts.pop("sha256", None), facts.get("files")
+        if digest != _digest(facts) or not isinstance(files, dict):
+            raise _damaged(path)
+        if not all(isinstance(seal, dict) for seal in files.values()):
             raise _damaged(path)
         return cls(directory, {name: value for name, value in facts.items() if name not in ("format", "files")}, files)
 
@@ -81,11 +83,11 @@ class Sealed:
             If it is not there, or is not what the fit wrote.
 
         """
-        path, told = self.directory / name, self._files.get(name)
-        if told is None:
+        path, seal = self.directory / name, self._files.get(name)
+        if seal is None:
             raise RunError(f"{self.directory} is damaged: its {RUN} knows of no {name}; fit again")
-        content = _content(path, told.get("bytes"))
-        if sha256(content).hexdigest() != told.get("sha256"):
+        content = _content(path, seal.get("bytes"))
+        if sha256(content).hexdigest() != seal.get("sha256"):
             raise _damaged(path)
         return content
 
@@ -98,7 +100,7 @@ class Sealed:
             If the disk refuses, or the directory is gone.
 
         """
-        known = {name: told for name, told in self._files.items() if name not in files}
+        known = {name: seal for name, seal in self._files.items() if name not in files}
         if len(known) < len(self._files):
             self._write_facts(self.facts, known)
         for name, content in files.items():

@@ -80,8 +80,8 @@ def write_states(
     folder, step = directory / CHECKPOINTS, sum(state["outcome"]["steps"] for state in states)
     if not _is_whole(folder / str(step)):
         _remove(folder / str(step))
-        told = {"plan": dict(plan or {}), "states": named}
-        files = {STATE[0]: (json.dumps(told, allow_nan=False) + "\n").encode(), STATE[1]: save_tensors(tensors)}
+        document = {"plan": dict(plan or {}), "states": named}
+        files = {STATE[0]: (json.dumps(document, allow_nan=False) + "\n").encode(), STATE[1]: save_tensors(tensors)}
         sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         with filled_folder(folder / str(step), _remove) as half:
             for name, content in (*files.items(), (STATE[2], sums)):
@@ -139,15 +139,15 @@ def _read(directory: Path, step: int) -> Checkpoint:
     place = directory / CHECKPOINTS / str(step)
     try:
         lines = (line.partition("  ") for line in read_regular(place / STATE[2], MAX_SUMS).decode().splitlines())
-        sums = {name: told for told, _, name in lines}
+        sums = {name: digest for digest, _, name in lines}
         contents = [read_regular(place / name, most_bytes()) for name in STATE[:2]]
         if [sha256(content).hexdigest() for content in contents] != [sums[name] for name in STATE[:2]]:
             raise ValueError("a checksum differs")
-        told, tensors = parsed(contents[0]), load_tensors(contents[1])
-        states = tuple(_filled(state, tensors) for state in told["states"])
+        document, tensors = parsed(contents[0]), load_tensors(contents[1])
+        states = tuple(_filled(state, tensors) for state in document["states"])
         if not all(isinstance(state["outcome"]["steps"], int) for state in states):
             raise ValueError("steps are no whole numbers")
-        return Checkpoint(step, states, told["plan"])
+        return Checkpoint(step, states, document["plan"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise RunError(f"{place} is damaged ({type(error).__name__}: {error}); fit again") from error
 

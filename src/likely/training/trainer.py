@@ -76,7 +76,7 @@ class Trainer:
             raise ConfigError(
                 f"weight_decay={config.weight_decay:g} at learning_rate={self.rate:g} takes weights "
                 f"{self.rate * config.weight_decay:g} times away in each step; make the product of the two less than 1 "
-                f"(weight_decay is {TrainingConfig.weight_decay:g} unless told)"
+                f"(weight_decay is {TrainingConfig.weight_decay:g} unless given)"
             )
 
     def state(self, model: Model) -> TrainingState:

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from likely.cli import main
-from likely.cli.app import app
+from likely.cli.app import application
 from quick import quick_reports
 
 STEPS = ["--set", "steps=40"]
@@ -112,7 +112,7 @@ def test_report_is_written_into_the_run(folder: Path, monkeypatch: pytest.Monkey
 
 
 def test_every_command_has_help_and_every_option_a_text() -> None:
-    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    commands = typer.main.get_command(application()).commands  # type: ignore[attr-defined]
     assert set(commands) >= {"fit", "inspect", "evaluate", "sample", "score", "encode", "reconstruct", "report", "demo"}
     for command in commands.values():
         assert command.help

@@ -13,7 +13,7 @@ from typer.main import get_command
 
 import likely
 from likely.assembly import resolve
-from likely.cli.app import app
+from likely.cli.app import application
 from likely.config import Config
 
 TEXT = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text()
@@ -23,7 +23,7 @@ ROWS = [line.strip("| ").split(" | ") for line in TEXT.splitlines() if line.ends
 
 def told(words: str) -> dict[str, Any]:
     """The options as the command line reads them."""
-    fit = get_command(app).commands["fit"]  # type: ignore[attr-defined]
+    fit = get_command(application()).commands["fit"]  # type: ignore[attr-defined]
     made = fit.make_context("fit", ["digits.npz", "-o", "run", *shlex.split(words)])
     asked = {name for name in made.params if made.get_parameter_source(name).name == "COMMANDLINE"}
     return {name: made.params[name] for name in asked - {"data", "output"}}

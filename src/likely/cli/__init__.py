@@ -66,14 +66,14 @@ def _print(text: str) -> None:
 
 
 def _run(words: list[str]) -> int:
-    from likely.cli.app import app
+    from likely.cli.app import application
 
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _note
-            result = app(words, prog_name="likely", standalone_mode=False)
+            result = application(words)(words, prog_name="likely", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except KeyboardInterrupt as interrupt:
         _print(str(interrupt) or "interrupted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -16,6 +17,7 @@ from safetensors.torch import save
 
 import likely
 from likely.errors import LikelyError, RunError
+from likely.run.states import read_states
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -163,3 +165,30 @@ def test_what_is_refused_is_no_fault_of_ours(run: Path) -> None:
     changed(run, "schema.json", column(scale=None))
     with pytest.raises(RunError):
         likely.load(run)
+
+
+@pytest.mark.parametrize("name", ["state.json", "state.safetensors", "SHA256SUMS"])
+def test_pipes_devices_and_large_files_in_a_checkpoint_are_refused(name: str, run: Path) -> None:
+    place = next((run / "checkpoints").iterdir()) / name
+    place.unlink()
+    for made in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.mkdir()):
+        made(place)
+        with pytest.raises(RunError, match=f"{place.parent.name} is damaged") as told:
+            read_states(run)
+        assert len(str(told.value)) <= 300
+        place.rmdir() if place.is_dir() else place.unlink()
+
+
+@pytest.mark.parametrize("name", ["run.json", "config.json", "weights.safetensors", "history.csv"])
+def test_pipes_devices_and_large_files_in_a_run_are_refused(name: str, run: Path) -> None:
+    place = run / name
+    place.unlink()
+    os.mkfifo(place)
+    refusal(run)
+    place.unlink()
+    place.symlink_to("/dev/zero")
+    refusal(run)
+    place.unlink()
+    with place.open("wb") as file:
+        file.truncate(2**36)
+    refusal(run)

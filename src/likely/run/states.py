@@ -17,7 +17,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from likely.errors import RunError
+from likely.errors import MESSAGE_ON_FILES, RunError, brief
 from likely.files import filled_folder, half_written, most_bytes, parsed, read_regular, write
 from likely.run.directory import CHECKPOINTS, STATE
 from likely.run.record import FitRecord
@@ -149,7 +149,8 @@ def _read(directory: Path, step: int) -> Checkpoint:
             raise ValueError("steps are no whole numbers")
         return Checkpoint(step, states, document["plan"])
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise RunError(f"{place} is damaged ({type(error).__name__}: {error}); fit again") from error
+        reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise RunError(brief(f"{place} is damaged ({reason}); fit again", MESSAGE_ON_FILES)) from error
 
 
 def _is_whole(place: Path) -> bool:

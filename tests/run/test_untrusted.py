@@ -64,6 +64,8 @@ SCHEMAS: dict[str, tuple[Change, str]] = {
     "a truth as a number": (column(missing=True), "columns[0].missing is True, expected a whole number"),
     "a kind that is none": (column(kind="odd"), "columns[0].kind is 'odd', expected Kind"),
     "an unknown field": (column(more=1), "columns[0] has an unknown field 'more'"),
+    "a type that is none": (column(dtype="x" * 5000), "not one that this version wrote"),
+    "a type of many bytes": (column(dtype="V1000000000"), "is of type 'V1000000000'"),
     "knots of three": (column(knots=[[1, 2, 3]]), "columns[0].knots has 3 values, expected 2"),
     "knots that fall": (column(knots=[[1, 2], [0, 3]]), "has knots that do not rise"),
     "a range upside down": (column(low=2.0, high=1.0), "goes from 2.0 to 1.0"),

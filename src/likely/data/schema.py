@@ -268,7 +268,7 @@ class Schema:
             schema = dataclasses.replace(schema, columns=tuple(columns))
             demand_sound(schema)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise RunError(f"the schema is not one that this version wrote ({error})") from error
+            raise RunError(f"the schema is not one that this version wrote ({str(error)[:150]})") from error
         return schema
 
 

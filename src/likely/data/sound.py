@@ -7,6 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from likely.data.dtypes import dtype_of
+from likely.errors import quoted
+
 if TYPE_CHECKING:
     from likely.data.schema import Column, Schema
 
@@ -39,6 +44,10 @@ def demand_sound(schema: Schema) -> None:
 
 def _demand_column(column: Column) -> None:
     what = f"column {column.name[:40]!r}"
+    for name in (column.dtype, column.inner, column.came):
+        dtype = None if name is None else dtype_of(name)
+        if isinstance(dtype, np.dtype) and dtype.kind not in "biufmMO":
+            raise ValueError(f"{what} is of type {quoted(name)}")
     if column.low is not None and column.high is not None and column.low > column.high:
         raise ValueError(f"{what} goes from {column.low} to {column.high}")
     if column.coded and not column.categories:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import struct
 from collections.abc import Callable
@@ -141,12 +142,12 @@ def _change(rng: np.random.Generator, held: Any, key: Any, places: list[tuple[An
     way = int(rng.integers(8))
     try:
         if way <= 3:
-            held[key] = VALUES[int(rng.integers(len(VALUES)))]
+            held[key] = copy.deepcopy(VALUES[int(rng.integers(len(VALUES)))])
         elif way == 4:
             del held[key]
         elif way == 5:
             there, name = places[int(rng.integers(len(places)))]
-            held[key], there[name] = there[name], held[key]
+            held[key], there[name] = copy.deepcopy(there[name]), copy.deepcopy(held[key])
         elif way == 6 and isinstance(held[key], (int, float)):
             held[key] = held[key] * [2, -1, 1000, 10**9, 0.5][int(rng.integers(5))]
         elif way == 7 and isinstance(held, dict):

@@ -176,7 +176,7 @@ def test_levels_of_an_array_become_law(told: Any) -> None:
     run = likely.fit(x, limits=told, steps=2, latent=2)
     assert not run.notices
     assert np.isfinite(run.score(x + 239)["log_px"]).all()
-    with pytest.raises(DataError, match=r"row 0 holds 256, .* levels values 0 to 255"):
+    with pytest.raises(DataError, match=r"row 0, cell .0, 0. holds 256, .* levels values 0 to 255"):
         run.score(x * 0 + 256)
 
 

@@ -8,6 +8,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load as load_tensors
+from safetensors.torch import save as save_tensors
 
 import likely
 from likely.errors import RunError
@@ -106,6 +109,15 @@ def test_a_file_of_another_run_is_told(name: str, place: Path) -> None:
 def test_runs_of_other_versions_and_programs_are_told_so(facts: object, message: str, place: Path) -> None:
     (place / "run.json").write_text(json.dumps(facts))
     with pytest.raises(RunError, match=message):
+        likely.load(place)
+
+
+def test_weights_that_are_no_numbers_are_told_even_where_their_checksum_fits(place: Path) -> None:
+    weights, sealed = load_tensors((place / "weights.safetensors").read_bytes()), Sealed.of(place)
+    name = next(name for name, _ in likely.load(place).model.named_parameters())
+    weights[name].flatten()[0] = torch.nan
+    sealed.write({"weights.safetensors": save_tensors(weights)}, sealed.facts)
+    with pytest.raises(RunError, match="some are not finite"):
         likely.load(place)
 
 

@@ -162,6 +162,8 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         with torch.random.fork_rng(devices=[]), _allowed(weights):
             model = resolve(config, schema, own).build()
         model.load_state_dict(weights)
+        if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
+            raise RunError("some are not finite")
     except Exception as error:  # what others wrote makes the parts of a model raise almost anything
         reason = " ".join(str(error).split())[:200]
         raise RunError(_unfit(config, directory) + f" ({reason})") from error

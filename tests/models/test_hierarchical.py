@@ -139,7 +139,15 @@ def test_weights_keep_the_names_under_which_runs_were_stored() -> None:
     state = build((2, 1)).state_dict()
     first = {".".join(name.split(".")[:2]) for name in state}
     ladder = {f"ladder.{part}" for part in ("top", "up", "down", "into", "prior", "posterior")}
-    apart = {"p_x_z.shift", "p_x_z.scale", "encoder.layer", "decoder.first", "decoder.blocks", "decoder.last"}
+    apart = {
+        "p_x_z.shift",
+        "p_x_z.scale",
+        "p_x_z.log_scale",
+        "encoder.layer",
+        "decoder.first",
+        "decoder.blocks",
+        "decoder.last",
+    }
     assert first == {*apart, *ladder}
     other = build((2, 1))
     other.load_state_dict(dict(state))

@@ -162,7 +162,7 @@ def test_precise_pinches_harder() -> None:
 
 
 def test_rows_to_anneal_are_not_fewer_than_none(stored: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ConfigError, match="anneal must be 0 or more"):
+    with pytest.raises(ConfigError, match="must be at least 0"):
         likely.load(stored / "run").evaluate(anneal=-1)
     assert main(["evaluate", str(stored / "run"), "--anneal", "-1"]) == 2
-    assert "anneal must be 0 or more" in capsys.readouterr().err
+    assert "must be at least 0" in capsys.readouterr().err

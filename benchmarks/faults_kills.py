@@ -27,7 +27,7 @@ import likely
 from golden_fits import table
 from likely.errors import RunError
 from likely.run import checkpoints
-from likely.run.directory import beside
+from likely.run.directory import leftovers_notice
 
 __all__ = ["KINDS", "Found", "Reference", "killed", "prepare"]
 
@@ -203,7 +203,7 @@ def _resume(reference: Reference, place: Path, *, over: bool) -> dict[str, Any]:
         anew = True
     if anew:
         _fit(reference.kind, reference.data, place, overwrite=True)
-    return {"digests": _digests(place), "anew": anew, "beside": beside(place)}
+    return {"digests": _digests(place), "anew": anew, "beside": leftovers_notice(place)}
 
 
 def _fit(kind: str, data: Path, place: Path, *, overwrite: bool = False, **changed: Any) -> None:

@@ -150,7 +150,7 @@ def test_another_place_that_cannot_be_taken_is_told_before_training(
 def _never_trained(monkeypatch: pytest.MonkeyPatch) -> None:
     from likely.run import continuing
 
-    monkeypatch.setattr(continuing, "go_on", lambda *_: pytest.fail("trained"))
+    monkeypatch.setattr(continuing, "continue_training", lambda *_: pytest.fail("trained"))
 
 
 def test_a_run_saved_after_its_directory_was_lengthened_holds_no_state_of_other_weights(

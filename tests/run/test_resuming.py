@@ -105,8 +105,8 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(
 ) -> None:
     likely.fit(csv, out=tmp_path / "whole", **SMALL)
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoints, "EVERY", 0.0)
-        patch.setattr(checkpoints, "SHARE", 1e9)
+        patch.setattr(checkpoints, "MIN_SECONDS_BETWEEN", 0.0)
+        patch.setattr(checkpoints, "MAX_TIME_SHARE", 1e9)
         place = stopped(csv, tmp_path / "run", 7, **SMALL)
     assert sorted(entry.name for entry in (place / "checkpoints").iterdir()) == ["6", "7"]
     state = place / "checkpoints/7/state.safetensors"
@@ -246,7 +246,7 @@ def test_a_disk_that_refuses_ends_no_training(csv: Path, tmp_path: Path, monkeyp
         raise likely.errors.OutputError("no space")
 
     monkeypatch.setattr(checkpoints, "write_states", refused)
-    monkeypatch.setattr(checkpoints, "EVERY", 0.0)
+    monkeypatch.setattr(checkpoints, "MIN_SECONDS_BETWEEN", 0.0)
     with pytest.warns(UserWarning, match="no checkpoint could be written"):
         run = likely.fit(csv, out=tmp_path / "run", **SMALL)
     assert run.steps == 12

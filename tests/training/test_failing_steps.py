@@ -20,7 +20,7 @@ from likely.networks import ResidualMLP, Shaped
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
 from likely.training import Schedule, Trainer, TrainingState
-from likely.training.state import BURST, RETURNS
+from likely.training.state import MAX_FAILURES_IN_A_ROW, MAX_RETURNS
 from likely.training.validate import validate
 
 CELLS, STEPS = 6, 60
@@ -85,9 +85,14 @@ def test_what_is_left_out_is_in_the_history() -> None:
 
 
 def test_a_burst_leads_back_to_the_best_weights_at_a_tenth_of_the_rate() -> None:
-    trainer, state = poisoned(range(17, 17 + BURST))
+    trainer, state = poisoned(range(17, 17 + MAX_FAILURES_IN_A_ROW))
     outcome = trainer.run(state)
-    assert (outcome.left_out, outcome.returns, outcome.steps, outcome.diverged) == (BURST, 1, STEPS, False)
+    assert (outcome.left_out, outcome.returns, outcome.steps, outcome.diverged) == (
+        MAX_FAILURES_IN_A_ROW,
+        1,
+        STEPS,
+        False,
+    )
     whole, unhurt = poisoned(range(0))
     whole.run(unhurt)
     pairs = zip(outcome.history, unhurt.outcome.history, strict=True)
@@ -99,13 +104,13 @@ def test_a_burst_leads_back_to_the_best_weights_at_a_tenth_of_the_rate() -> None
 
 @pytest.mark.parametrize("step", [18, 26, 27, 30])
 def test_a_state_that_is_kept_within_or_after_a_burst_goes_on_to_the_same_bits(step: int) -> None:
-    trainer, whole = poisoned(range(17, 17 + BURST))
+    trainer, whole = poisoned(range(17, 17 + MAX_FAILURES_IN_A_ROW))
     trainer.run(whole)
-    trainer, first = poisoned(range(17, 17 + BURST))
+    trainer, first = poisoned(range(17, 17 + MAX_FAILURES_IN_A_ROW))
     keep = Keep(first, step)
     trainer.monitors = (keep,)
     trainer.run(first)
-    trainer, second = poisoned(range(17, 17 + BURST), calls=step)
+    trainer, second = poisoned(range(17, 17 + MAX_FAILURES_IN_A_ROW), calls=step)
     second.load_state_dict(keep.kept[step])
     trainer.run(second)
     assert whole.outcome.returns == 1
@@ -116,8 +121,8 @@ def test_what_does_not_end_stops_with_the_layer_named_and_the_best_weights_kept(
     trainer, state = poisoned(range(17, 10**9))
     outcome = trainer.run(state)
     assert outcome.diverged
-    assert outcome.left_out == (RETURNS + 1) * BURST == outcome.steps - 17
-    assert outcome.selected_step <= 17 + BURST
+    assert outcome.left_out == (MAX_RETURNS + 1) * MAX_FAILURES_IN_A_ROW == outcome.steps - 17
+    assert outcome.selected_step <= 17 + MAX_FAILURES_IN_A_ROW
     assert outcome.cause == "the layer decoder.module (Poisoned) gives numbers that are not finite, of numbers that are"
     assert validate(state.model, trainer.validation, 0)[0] == pytest.approx(outcome.best, abs=1e-6)
     later, again = poisoned(range(17, 10**9))
@@ -176,7 +181,7 @@ def test_a_rate_a_thousand_times_too_high_ends_with_a_model() -> None:
 
 def test_a_rate_at_which_weights_overflow_is_named() -> None:
     trainer, state = gaussian(torch.randn(40, 3), weight_decay=0.0)
-    trainer.rate = 1e38  # beyond what a configuration may say
+    trainer.base_rate = 1e38  # beyond what a configuration may say
     with pytest.raises(InputError, match=r"weights of .* have grown to .* too high a learning rate"):
         trainer.run(state)
 

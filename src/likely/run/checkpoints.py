@@ -19,16 +19,16 @@ from likely.training import Monitor, TrainingState
 
 __all__ = ["Checkpoints", "Pace"]
 
-EVERY = 60.0  # seconds from one checkpoint to the next
-SHARE = 0.02  # of the time, at most, that checkpoints take once the first has shown how long one does
-KEPT = 2
+MIN_SECONDS_BETWEEN = 60.0  # from one checkpoint to the next
+MAX_TIME_SHARE = 0.02  # of the time that checkpoints take, once the first has shown how long one does
+MAX_KEPT = 2  # checkpoints: the last, and the one before it, for where the last turns out to be damaged
 
 
 class Pace:
-    """When the next checkpoint is due: after a minute, or after 50 times as long as the last one took."""
+    """When the next checkpoint is due: after a minute, or later where writing takes long (`MAX_TIME_SHARE`)."""
 
     def __init__(self) -> None:
-        self.last, self.wait = time.perf_counter(), EVERY
+        self.last, self.wait = time.perf_counter(), MIN_SECONDS_BETWEEN
 
     def due(self) -> bool:
         """Whether a checkpoint is due now."""
@@ -36,7 +36,7 @@ class Pace:
 
     def took(self, seconds: float) -> None:
         """One was written just now, in so many seconds."""
-        self.last, self.wait = time.perf_counter(), max(EVERY, seconds / SHARE)
+        self.last, self.wait = time.perf_counter(), max(MIN_SECONDS_BETWEEN, seconds / MAX_TIME_SHARE)
 
 
 @final
@@ -60,15 +60,15 @@ class Checkpoints(Monitor):
         self.states: list[TrainingState] = []
         self.pace = Pace()
 
-    def begin(self, plan: Plan, *, timed: bool) -> None:
+    def begin(self, plan: Plan, *, write_now: bool) -> None:
         """Training begins by a plan, which is what checkpoints are of; steps that minutes became are stored at once."""
         config = plan.config.to_dict()
         self.plan = {"config": config, "notices": list(plan.notices), "threads": torch.get_num_threads()}
-        if timed:
+        if write_now:
             self._write()
         self.pace, self.stop.training = Pace(), True
 
-    def watch(self, state: TrainingState) -> dict[str, Any] | None:
+    def register(self, state: TrainingState) -> dict[str, Any] | None:
         """The next member is trained: this state is written with those before; what to go on from, if it had begun."""
         self.states.append(state)
         place = len(self.states) - 1
@@ -94,12 +94,12 @@ class Checkpoints(Monitor):
             raise Stopped(self.stop.number, self.states[-1].step)
 
     def _write(self) -> None:
-        """A disk that refuses ends no training: perhaps it takes the next one."""
+        """Write a checkpoint; a failure is only warned of, as the next one may succeed."""
         started = time.perf_counter()
         demand_held(self.directory)
         try:
             states = [on_cpu(state.state_dict()) for state in self.states]
-            write_states(self.directory, states, self.plan, kept=KEPT)
+            write_states(self.directory, states, self.plan, kept=MAX_KEPT)
         except OutputError as error:
             warnings.warn(f"no checkpoint could be written ({error}); training goes on", stacklevel=2)
         self.pace.took(time.perf_counter() - started)

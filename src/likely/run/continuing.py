@@ -15,7 +15,7 @@ from likely.data import DividedRows, Given, Source
 from likely.errors import ConfigError, DataError, RunError
 from likely.files import same_place
 from likely.run.directory import REPORT, claim, demand_claimable, demand_renewable, renewed
-from likely.run.learning import go_on
+from likely.run.learning import continue_training
 from likely.run.plan import Plan
 from likely.run.reading import fitted_on
 from likely.run.record import Stage
@@ -58,7 +58,7 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
         run.record.init,
         run.progress,
     )
-    trained, taken = go_on(plan, earlier, budget, SHARE, options.monitors)
+    trained, taken = continue_training(plan, earlier, budget, SHARE, options.monitors)
     stage = Stage(max(state["outcome"]["steps"] for state in earlier), taken, SHARE, run.config.seed)
     longer = finished(plan, trained, (*run.record.continued, stage))
     if out is not None:

@@ -1,4 +1,11 @@
-"""What the directory of a run may hold, and when it may be replaced."""
+"""What the directory of a run may hold, and when it may be replaced.
+
+`claim` gives a folder to write a new run to; `reclaim` the folder of a fit that was left unfinished, to go on in;
+`renewed` a copy of a stored run, to change. Each puts the result at its place at the end. `recover` finishes a
+replacement that a kill cut short. `directory` is where a run is to be or is; messages name it as it was `given`, as
+typed. `place` is its real path, behind all links, and `folder` where it is written: `place` itself, or a hidden folder
+beside it (`new_beside`) that takes its place at the end.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +40,13 @@ __all__ = [
     "MISSING",
     "REPORT",
     "RUN",
+    "RUN_FILES",
     "START",
-    "STATE",
-    "WRITTEN",
-    "beside",
+    "STATE_FILES",
     "claim",
     "demand_claimable",
     "demand_renewable",
+    "leftovers_notice",
     "reclaim",
     "recover",
     "renewed",
@@ -48,7 +55,7 @@ __all__ = [
 
 RUN, REPORT, MISSING, START = "run.json", "report.html", "missing.safetensors", "start.safetensors"
 EARLIER_MISSING = "holes.safetensors"  # of version 0.1
-WRITTEN = (
+RUN_FILES = (
     "baselines.safetensors",
     "conditions.safetensors",
     "config.json",
@@ -62,7 +69,7 @@ WRITTEN = (
     START,
     "weights.safetensors",
 )
-CHECKPOINTS, STATE = "checkpoints", ("state.json", "state.safetensors", "SHA256SUMS")
+CHECKPOINTS, STATE_FILES = "checkpoints", ("state.json", "state.safetensors", "SHA256SUMS")
 
 
 def _ours_and_foreign(directory: Path) -> tuple[list[Path], list[Path]]:
@@ -71,12 +78,12 @@ def _ours_and_foreign(directory: Path) -> tuple[list[Path], list[Path]]:
     foreign: list[Path] = []
     for entry in directory.iterdir():
         if entry.name != CHECKPOINTS or not _is_folder(entry):
-            (ours if _written(entry, (*WRITTEN, EARLIER_MISSING)) else foreign).append(entry)
+            (ours if _is_one_of(entry, (*RUN_FILES, EARLIER_MISSING)) else foreign).append(entry)
             continue
         for step in entry.iterdir():
             known = (step.name.isdecimal() or half_written(step.name)) and _is_folder(step)
             for one in step.iterdir() if known else ():
-                (ours if _written(one, STATE) else foreign).append(one)
+                (ours if _is_one_of(one, STATE_FILES) else foreign).append(one)
             (ours if known else foreign).append(step)
         ours.append(entry)
     return ours, foreign
@@ -90,7 +97,7 @@ def _is_folder(place: Path) -> bool:
     return place.is_dir() and not place.is_symlink()
 
 
-def _written(entry: Path, names: tuple[str, ...]) -> bool:
+def _is_one_of(entry: Path, names: tuple[str, ...]) -> bool:
     """Whether it is a file of one of these names, or half of one."""
     return (entry.name in names or half_written(entry.name)) and entry.is_file() and not entry.is_symlink()
 
@@ -104,17 +111,17 @@ def _remove(directory: Path) -> None:
         directory.rmdir()
 
 
-def _says(directory: Path, name: str) -> object:
-    """What `run.json` says of something; `None` where it says nothing, or cannot be read."""
+def _run_json_entry(directory: Path, name: str) -> object:
+    """An entry of `run.json`; `None` where it has none of this name, or cannot be read."""
     try:
         return json.loads((directory / RUN).read_bytes())[name]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _ours(directory: Path) -> bool:
+def _is_our_run(directory: Path) -> bool:
     """Whether `run.json` says that likely wrote the folder, or a fit was killed before it wrote that."""
-    versions = _says(directory, "versions")
+    versions = _run_json_entry(directory, "versions")
     if isinstance(versions, dict) and isinstance(versions.get("likely"), str):
         return True
     return all(entry.name == LOCK or half_written(entry.name) for entry in directory.iterdir())
@@ -131,7 +138,7 @@ def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
             f"{given} is not a run directory, or not that alone: it holds {named}; so it is not overwritten; move what "
             "you need out of it, or choose another name"
         )
-    if not _ours(directory):
+    if not _is_our_run(directory):
         raise OutputError(
             f"{given} is not a run directory: no run.json in it says that likely wrote it; so it is not overwritten; "
             "choose another name"
@@ -144,10 +151,11 @@ def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
 
 
 def _resumable(directory: Path) -> bool:
-    """Whether a fit, and not a run that is stored again, lies there with a whole checkpoint: one that has its name."""
+    """Whether a fit with a checkpoint lies there; not one half written, nor a run that is stored again."""
     folder = directory / CHECKPOINTS
-    whole = folder.is_dir() and any(step.name.isdecimal() for step in folder.iterdir())
-    return whole and _says(directory, "finished") is not None
+    # a checkpoint is fully written once its folder has its final name, a number
+    written = folder.is_dir() and any(step.name.isdecimal() for step in folder.iterdir())
+    return written and _run_json_entry(directory, "finished") is not None
 
 
 def _empty(place: Path) -> bool:
@@ -160,9 +168,10 @@ def unfinished(directory: Path) -> Path | None:
     One that has ended and is to replace it still is among them, and one that was interrupted.
     """
     place = Path(os.path.realpath(directory))
-    if _says(new_beside(place), "finished") is not None:
+    if _run_json_entry(new_beside(place), "finished") is not None:
         return new_beside(place)
-    return place if _says(place, "finished") is False or _says(place, "interrupted") is True else None
+    ended_early = _run_json_entry(place, "finished") is False or _run_json_entry(place, "interrupted") is True
+    return place if ended_early else None
 
 
 def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
@@ -178,7 +187,7 @@ def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = No
     refuse_existing(directory, overwrite=True)
     try:
         place = Path(os.path.realpath(directory))
-        if not overwrite and place.is_dir() and _says(place, "finished") is False:
+        if not overwrite and place.is_dir() and _run_json_entry(place, "finished") is False:
             demand_unowned(place)
             raise OutputError(
                 f"{directory} holds a fit that was not finished; likely fit --resume {directory} finishes it, and "
@@ -252,7 +261,7 @@ def reclaim(directory: Path) -> Iterator[Path]:
 @contextmanager
 def _filling(given: Path, folder: Path, *, kept: bool = False) -> Iterator[None]:
     """A folder is this process's own while it is filled; on failure it goes, unless `kept` or it has checkpoints."""
-    made = not folder.exists()
+    created = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         take(folder)
@@ -268,7 +277,7 @@ def _filling(given: Path, folder: Path, *, kept: bool = False) -> Iterator[None]
                 raise OutputError(f"{error}; likely fit --resume {given} then finishes the fit") from error
         elif held(folder):
             _remove(folder)
-            if not made:
+            if not created:
                 folder.mkdir(exist_ok=True)
         raise
     release(folder)
@@ -305,7 +314,7 @@ def recover(directory: Path) -> None:
         warnings.warn(f"a command was killed while it replaced {directory}: {which}", stacklevel=3)
 
 
-def beside(directory: Path) -> str:
+def leftovers_notice(directory: Path) -> str:
     """What killed commands left beside a run, and what can be done with it; empty where there is nothing."""
     place = Path(os.path.realpath(directory))
     new, old = new_beside(place), old_beside(place)
@@ -369,7 +378,7 @@ def renewed(directory: Path) -> Iterator[Path]:
     new = _cleared(new_beside(place), place)
     with _filling(directory, new):
         try:
-            shutil.copytree(place, new, symlinks=True, dirs_exist_ok=True, ignore=_of_these_weights)
+            shutil.copytree(place, new, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
         except (OSError, shutil.Error) as error:
             raise OutputError(f"cannot write {directory}: {error}") from error
         yield new
@@ -381,7 +390,7 @@ def renewed(directory: Path) -> Iterator[Path]:
         ) from error
 
 
-def _of_these_weights(_: str, names: list[str]) -> list[str]:
+def _not_copied(_: str, names: list[str]) -> list[str]:
     return [name for name in names if name in (CHECKPOINTS, REPORT, LOCK)]
 
 
@@ -389,6 +398,6 @@ def _cleared(new: Path, place: Path) -> Path:
     """The name beside a run of what is to replace it, without what a killed command left there."""
     if new.exists():
         _replaceable(new, new, None)
-        warnings.warn(f"{beside(place)}; it is removed", stacklevel=3)
+        warnings.warn(f"{leftovers_notice(place)}; it is removed", stacklevel=3)
         _remove(new)
     return new

@@ -26,15 +26,15 @@ from likely.run.progress import bar
 from likely.run.record import MemberRecord
 from likely.run.states import on_cpu
 from likely.run.support import demand_mass
-from likely.run.watching import Watching, batch_size_told
+from likely.run.watching import Watching, batch_size_errors
 from likely.training import Monitor, Outcome, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
-from likely.training.trainer import bound_of
+from likely.training.trainer import validation_elbo
 
-__all__ = ["Trained", "go_on", "learn"]
+__all__ = ["Trained", "continue_training", "learn"]
 
-MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # that a model is initialised by; few where rows are wide
-MAX_START_CELLS = 2**23  # cells of them: 32 MiB in float32
+MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # rows that a model is initialised by; the fewest where rows are wide
+MAX_START_CELLS = 2**23  # cells of those rows: 32 MiB in float32
 
 
 def _encoded(plan: Plan) -> dict[str, EncodedRows]:
@@ -47,14 +47,14 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
         numbers: np.ndarray = getattr(plan.division, kind)
         try:
             with numbered(numbers):
-                spare = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
+                may_overwrite = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
                 if kind == "test":
                     with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")  # what there is to say of them is said when they are evaluated
-                        encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
+                        warnings.simplefilter("ignore")  # their warnings come when they are evaluated
+                        encode(plan.schema, part.values, with_labels(plan.schema, part), spare=may_overwrite)
                     weights_of(plan.schema, part)
                 else:
-                    rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=spare)
+                    rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=may_overwrite)
                     encoded[kind] = rows.weighted(weights_of(plan.schema, part))
                     if plan.own.model is None:
                         plan.resolved.demand_support(encoded[kind])
@@ -110,17 +110,21 @@ def learn(
     rows = _prepared(plan)
     _begin(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
-    timed = replace(plan.resolved, config=replace(plan.config, training=config))
+    resolved = replace(plan.resolved, config=replace(plan.config, training=config))
     if checkpoints is not None:
-        checkpoints.begin(replace(plan, resolved=timed), timed=config is not plan.config.training)
-    states = _trained(plan, rows, schedule, Watching(monitors, checkpoints))
-    trained = _outcome(replace(plan, resolved=timed), rows.train, states)
-    trained = _matched(trained, rows, plan.config.seed)
+        checkpoints.begin(replace(plan, resolved=resolved), write_now=config is not plan.config.training)
+    states = _train_members(plan, rows, schedule, Watching(monitors, checkpoints))
+    trained = _collected(replace(plan, resolved=resolved), rows.train, states)
+    trained = _with_matched_shares(trained, rows, plan.config.seed)
     return replace(trained, notices=_missing_notice(plan, rows.train) + trained.notices)
 
 
-def go_on(
-    plan: Plan, earlier: Sequence[dict[str, Any]], budget: TrainingConfig, peak: float, monitors: Sequence[Monitor] = ()
+def continue_training(
+    plan: Plan,
+    earlier_states: Sequence[dict[str, Any]],
+    budget: TrainingConfig,
+    peak: float,
+    monitors: Sequence[Monitor] = (),
 ) -> tuple[Trained, int]:
     """The result of training a model on from where its training ended, and how many more steps each member got.
 
@@ -135,12 +139,12 @@ def go_on(
     rows = _prepared(plan)
     _begin(plan, rows.train, plan.model.state_dict())
     schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
-    states = _trained(plan, rows, schedule, Watching(monitors), earlier)
-    trained = _outcome(plan, rows.train, states, whole=True)
-    return _matched(trained, rows, plan.config.seed), schedule.total_steps
+    states = _train_members(plan, rows, schedule, Watching(monitors), earlier_states)
+    trained = _collected(plan, rows.train, states, keep_interrupted=True)
+    return _with_matched_shares(trained, rows, plan.config.seed), schedule.total_steps
 
 
-def _matched(trained: Trained, rows: _Prepared, seed: int) -> Trained:
+def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Trained:
     """The result with the constants set that training does not learn (`match_shares`), and its bounds with them."""
     model = trained.model
     if not model.p_x_z.matches:
@@ -148,7 +152,7 @@ def _matched(trained: Trained, rows: _Prepared, seed: int) -> Trained:
     match_shares(model, rows.train, seed)
     precision = trained.config.training.precision
     members = tuple(
-        replace(record, validation_elbo=bound_of(member, rows.validation, seed + number, precision))
+        replace(record, validation_elbo=validation_elbo(member, rows.validation, seed + number, precision))
         if record.selected
         else record
         for number, (member, record) in enumerate(zip(model.members, trained.members, strict=True))
@@ -169,13 +173,13 @@ def _prepared(plan: Plan) -> _Prepared:
     encoded = _encoded(plan)
     validation = encoded["validation"].fixed(plan.config.seed).to(plan.device)
     rows = encoded["train"] if plan.schema.binarize == Binarize.DYNAMIC else encoded["train"].fixed(plan.config.seed)
-    aim = plan.resolved.objective(len(rows))
-    return _Prepared(rows.to(plan.device), validation, aim)
+    objective = plan.resolved.objective(len(rows))
+    return _Prepared(rows.to(plan.device), validation, objective)
 
 
 def _begin(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
     """Initialise the model by training rows; of one with weights, or of the user's, only a prior that stores rows."""
-    first = torch.arange(min(len(rows), _starting(plan)), device=plan.device)
+    first = torch.arange(min(len(rows), _initial_row_count(plan)), device=plan.device)
     batch = rows.take(first).fixed(plan.config.seed).evaluation_batch(first)
     if weights is not None:
         plan.model.load_state_dict(weights)
@@ -187,12 +191,12 @@ def _begin(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> 
             member.p_z.initialise(batch.values, batch.covariates, batch.observed)
 
 
-def _trained(
+def _train_members(
     plan: Plan,
     rows: _Prepared,
     schedule: Schedule,
     watching: Watching,
-    earlier: Sequence[dict[str, Any]] = (),
+    earlier_states: Sequence[dict[str, Any]] = (),
 ) -> list[TrainingState]:
     """The states of the members at the end of their training, which may be that of the earlier states lengthened."""
     states: list[TrainingState] = []
@@ -209,37 +213,37 @@ def _trained(
                 objective=rows.objective,
                 seed=plan.config.seed + number,
                 monitors=watching.of(tick, plan.model.p_x_z.measure),
-                start_counts=(plan.init is not None or plan.own.model is not None) and not earlier,
+                validate_start=(plan.init is not None or plan.own.model is not None) and not earlier_states,
                 columns=() if plan.schema.uniform else [column.name for column in plan.schema.modelled],
             )
             state = trainer.state(member)
-            left = None if checkpoints is None else checkpoints.watch(state)
-            if earlier or left is not None:
-                _take(state, earlier[number] if left is None else left)
-            if earlier:
+            checkpointed = None if checkpoints is None else checkpoints.register(state)
+            if earlier_states or checkpointed is not None:
+                _load(state, earlier_states[number] if checkpointed is None else checkpointed)
+            if earlier_states:
                 state.begin_again()
             if interrupted:
                 state.finish()
             else:
-                with batch_size_told(plan.config):
+                with batch_size_errors(plan.config):
                     interrupted = trainer.run(state).interrupted
         states.append(state)
-        if interrupted and not earlier:
+        if interrupted and not earlier_states:
             break
     if checkpoints is not None:
         checkpoints.end()
     return states
 
 
-def _take(state: TrainingState, earlier: dict[str, Any]) -> None:
+def _load(state: TrainingState, stored: dict[str, Any]) -> None:
     try:
-        state.load_state_dict(earlier)
+        state.load_state_dict(stored)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise RunError(f"the stored state of training is not that of the run's model ({reason}); fit again") from error
 
 
-def _starting(plan: Plan) -> int:
+def _initial_row_count(plan: Plan) -> int:
     """How many rows a model is initialised by; fewer wide ones, unless its prior is made of them."""
     model = plan.model.members[0]
     if isinstance(model, VAE) and isinstance(model.p_z, FromPosterior):
@@ -247,16 +251,18 @@ def _starting(plan: Plan) -> int:
     return min(MAX_START_ROWS, max(MIN_START_ROWS, MAX_START_CELLS // plan.schema.dims))
 
 
-def _outcome(plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, whole: bool = False) -> Trained:
-    """The result of training; of an interrupted one the members trained to their end, unless all are whole."""
-    kept = [state for state in states if whole or not state.outcome.interrupted] or states[:1]
-    config, model, said = plan.config, plan.model, list[str]()
+def _collected(
+    plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, keep_interrupted: bool = False
+) -> Trained:
+    """The result of training; of an interrupted one the members trained to their end, unless all are kept."""
+    kept = [state for state in states if keep_interrupted or not state.outcome.interrupted] or states[:1]
+    config, model, notices = plan.config, plan.model, list[str]()
     if len(kept) < len(model.members):
-        said = [f"training was interrupted: {len(kept)} of {len(model.members)} members are kept"]
+        notices = [f"training was interrupted: {len(kept)} of {len(model.members)} members are kept"]
         config = replace(config, model=replace(config.model, members=len(kept)))
         model = model.members[0] if len(kept) == 1 else Ensemble(model.members[: len(kept)])
     outcomes = [state.outcome for state in kept]
-    said += [_told_of(outcome) for outcome in outcomes if outcome.left_out]
+    notices += [_left_out_notice(outcome) for outcome in outcomes if outcome.left_out]
     return Trained(
         config,
         model,
@@ -265,7 +271,7 @@ def _outcome(plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, 
         tuple(on_cpu(state.state_dict()) for state in states),
         round(sum(state.outcome.seconds for state in states), 2),
         any(state.outcome.interrupted for state in states),
-        tuple(said),
+        tuple(notices),
         None if rows.observed is None else Patterns.of(rows.observed),
         None if rows.covariates is None else rows.covariates.cpu(),
     )
@@ -278,18 +284,19 @@ def _history(outcomes: Sequence[Outcome]) -> pd.DataFrame:
         for record in outcome.history
     ]
     history = pd.DataFrame(records, columns=None if records else ["step", "val_elbo"])
-    failed = {name: history[name].fillna(0).astype(int) for name in ("left_out", "returns") if name in history}
-    return history.assign(**failed)
+    count_columns = {name: history[name].fillna(0).astype(int) for name in ("left_out", "returns") if name in history}
+    return history.assign(**count_columns)
 
 
-def _told_of(outcome: Outcome) -> str:
-    """What there is to say of training some of whose steps were left out."""
-    said = f"{outcome.left_out} of {outcome.steps} steps were left out, as their loss or gradient was not finite"
+def _left_out_notice(outcome: Outcome) -> str:
+    """A notice of the steps of training that were left out, and of what came of it."""
+    notice = f"{outcome.left_out} of {outcome.steps} steps were left out, as their loss or gradient was not finite"
     if outcome.returns:
-        said += f"; training went back to its best weights {outcome.returns} time(s), each time at a tenth of the rate"
+        times = f"{outcome.returns} time(s)"
+        notice += f"; training went back to its best weights {times}, each time at a tenth of the rate"
     if outcome.diverged:
-        said += f", and diverged after step {outcome.steps}; the best weights until then are kept: {outcome.cause}"
-    return said
+        notice += f", and diverged after step {outcome.steps}; the best weights until then are kept: {outcome.cause}"
+    return notice
 
 
 def _member(outcome: Outcome) -> MemberRecord:
@@ -319,6 +326,6 @@ def _schedule(plan: Plan, rows: _Prepared, budget: TrainingConfig | None = None)
         return Schedule.make(config, len(rows.train)), config
     members = plan.model.members
     minutes = config.minutes / len(members)
-    with batch_size_told(plan.config):
+    with batch_size_errors(plan.config):
         steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
     return Schedule.make(config, len(rows.train), steps), replace(config, minutes=None, steps=steps)

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from likely.errors import MESSAGE_ON_FILES, RunError, brief
 from likely.files import filled_folder, half_written, most_bytes, parsed, read_regular, write
-from likely.run.directory import CHECKPOINTS, STATE
+from likely.run.directory import CHECKPOINTS, STATE_FILES
 from likely.run.record import FitRecord
 
 __all__ = ["Checkpoint", "are_of", "last_checkpoint", "on_cpu", "read_checkpoint", "read_states", "write_states"]
@@ -36,7 +36,7 @@ def on_cpu(state: State) -> State:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What training knew at a step, and what it was told before the first one.
+    """What training knew at a step, and what was requested before the first one.
 
     Attributes
     ----------
@@ -81,10 +81,13 @@ def write_states(
     if not _is_whole(folder / str(step)):
         _remove(folder / str(step))
         document = {"plan": dict(plan or {}), "states": named}
-        files = {STATE[0]: (json.dumps(document, allow_nan=False) + "\n").encode(), STATE[1]: save_tensors(tensors)}
+        files = {
+            STATE_FILES[0]: (json.dumps(document, allow_nan=False) + "\n").encode(),
+            STATE_FILES[1]: save_tensors(tensors),
+        }
         sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         with filled_folder(folder / str(step), _remove) as half:
-            for name, content in (*files.items(), (STATE[2], sums)):
+            for name, content in (*files.items(), (STATE_FILES[2], sums)):
                 write(half / name, content)
     before = [number for number in _steps(directory) if number < step]
     for number in set(_steps(directory)) - {step, *before[: kept - 1]}:
@@ -138,10 +141,10 @@ def _steps(directory: Path) -> list[int]:
 def _read(directory: Path, step: int) -> Checkpoint:
     place = directory / CHECKPOINTS / str(step)
     try:
-        lines = (line.partition("  ") for line in read_regular(place / STATE[2], MAX_SUMS).decode().splitlines())
+        lines = (line.partition("  ") for line in read_regular(place / STATE_FILES[2], MAX_SUMS).decode().splitlines())
         sums = {name: digest for digest, _, name in lines}
-        contents = [read_regular(place / name, most_bytes()) for name in STATE[:2]]
-        if [sha256(content).hexdigest() for content in contents] != [sums[name] for name in STATE[:2]]:
+        contents = [read_regular(place / name, most_bytes()) for name in STATE_FILES[:2]]
+        if [sha256(content).hexdigest() for content in contents] != [sums[name] for name in STATE_FILES[:2]]:
             raise ValueError("a checksum differs")
         document, tensors = parsed(contents[0]), load_tensors(contents[1])
         states = tuple(_filled(state, tensors) for state in document["states"])
@@ -166,7 +169,7 @@ def _remove(place: Path) -> None:
     """Remove a checkpoint, or half of one; what else lies in its folder stays, and the folder with it."""
     with suppress(OSError):
         for entry in place.iterdir():
-            if entry.name in STATE or half_written(entry.name):
+            if entry.name in STATE_FILES or half_written(entry.name):
                 entry.unlink()
         place.rmdir()
 

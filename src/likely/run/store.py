@@ -20,7 +20,7 @@ from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import MESSAGE_ON_FILES, ConfigError, RunError, brief, quoted
 from likely.files import conform, demand_held, parsed
-from likely.run.directory import MISSING, beside, recover
+from likely.run.directory import MISSING, leftovers_notice, recover
 from likely.run.home import Home
 from likely.run.plan import Plan
 from likely.run.record import FitRecord
@@ -65,7 +65,7 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
     directory, run
         Where to, and what.
     plan
-        What training was told before its first step, to go on with after an interruption or a kill.
+        What was requested of training before its first step, to go on with after an interruption or a kill.
 
     """
     demand_held(directory)
@@ -130,7 +130,7 @@ def load(
     """
     directory = Path(path)
     recover(directory)
-    left = beside(directory)
+    left = leftovers_notice(directory)
     try:
         run = _loaded(directory, device, factories, progress=progress)
     except RunError as error:

@@ -13,7 +13,7 @@ from likely.errors import ConfigError
 from likely.run.checkpoints import Checkpoints
 from likely.training import Monitor, Progress
 
-__all__ = ["Watching", "batch_size_told"]
+__all__ = ["Watching", "batch_size_errors"]
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Watching:
 
 
 @contextmanager
-def batch_size_told(config: Config) -> Iterator[None]:
-    """Within it a batch size that does not go is told in one line: too large for memory, or one row to normalise."""
+def batch_size_errors(config: Config) -> Iterator[None]:
+    """Errors of a batch size become messages of one line: too large for memory, or one row to normalise."""
     try:
         yield
     except torch.OutOfMemoryError as error:

@@ -14,11 +14,12 @@ from likely.models import Model
 from likely.training.meter import Meter
 from likely.training.sampler import Sampler
 
-__all__ = ["BURST", "RETURNS", "Outcome", "TrainingState"]
+__all__ = ["MAX_FAILURES_IN_A_ROW", "MAX_RETURNS", "Outcome", "TrainingState"]
 
 Tensors = dict[str, Tensor]
-BURST = 10  # steps left out in a row: where chance spoils each fourth, ten in a row come once in a million steps
-SLOWER, RETURNS = 0.1, 3  # what the rate is multiplied by at a return; all returns undo a rate 1,000 times too high
+MAX_FAILURES_IN_A_ROW = 10  # where chance spoils each fourth step, ten in a row come once in a million steps
+RETURN_RATE_FACTOR = 0.1  # what the rate is multiplied by at a return to the best weights
+MAX_RETURNS = 3  # all of them undo a rate that was 1,000 times too high
 
 
 @dataclass
@@ -36,10 +37,10 @@ class Outcome:
     seconds
         By the clock.
     interrupted, diverged
-        Whether training was ended before its end, by whom it was called or by an objective that was not finite.
+        Whether training stopped before its end: because of an interrupt, or because steps failed again and again.
     left_out, returns
-        Steps whose loss or gradient was not finite, which changed nothing; how often that led back to the best weights
-        and a tenth of the rate.
+        Steps whose loss or gradient was not finite, which changed nothing; how often training returned to the best
+        weights because of them, each time at a tenth of the rate.
     cause
         Why training diverged, in words.
 
@@ -58,7 +59,7 @@ class Outcome:
     cause: str = ""
 
     @property
-    def failed(self) -> dict[str, float]:
+    def failure_counts(self) -> dict[str, float]:
         """`left_out` and `returns` until now, for the history; empty where no step was left out."""
         return {"left_out": self.left_out, "returns": self.returns} if self.left_out else {}
 
@@ -93,7 +94,9 @@ class TrainingState:
 
     """
 
-    def __init__(self, model: Model, rows: int, batch: int, rate: float, weight_decay: float, seed: int) -> None:
+    def __init__(
+        self, model: Model, row_count: int, batch_size: int, rate: float, weight_decay: float, seed: int
+    ) -> None:
         self.model = model
         self.weights: list[Tensor] = list(model.parameters())
         stored: dict[int, str] = {}
@@ -106,14 +109,14 @@ class TrainingState:
         self.best_weights = _copied(model.state_dict())
         self.last_weights: Tensors | None = None
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.sampler = Sampler(rows, batch, seed)
+        self.sampler = Sampler(row_count, batch_size, seed)
         self.meter = Meter(device)
         self.start, self.since_best, self.failures = 0, 0, 0
         self.decay_from: int | None = None
         self.outcome = Outcome()
-        self._torch, self._running, self._seed = None, False, seed
+        self._torch_rng_state, self._running, self._seed = None, False, seed
 
-    _torch: Tensor | None
+    _torch_rng_state: Tensor | None
 
     @property
     def step(self) -> int:
@@ -123,7 +126,7 @@ class TrainingState:
     @property
     def slowed(self) -> float:
         """What the rate is multiplied by after the returns so far."""
-        return SLOWER**self.outcome.returns
+        return RETURN_RATE_FACTOR**self.outcome.returns
 
     def leave_out(self) -> None:
         """A step changed no weights; count it, and take back what it may have left in buffers, as means of batches."""
@@ -149,7 +152,7 @@ class TrainingState:
         for name, tensor in self.model.state_dict(keep_vars=True).items():
             self.best_weights[name].copy_(place.get(id(tensor), tensor).detach())
 
-    def put(self, weights: list[Tensor]) -> None:
+    def set_weights(self, weights: list[Tensor]) -> None:
         """Give the model these weights."""
         with torch.no_grad():
             for weight, tensor in zip(self.weights, weights, strict=True):
@@ -173,21 +176,21 @@ class TrainingState:
         """Within it torch's own generator is this state's, for modules that draw from it; after it the caller's."""
         device = self.generator.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            if self._torch is None:
+            if self._torch_rng_state is None:
                 torch.manual_seed(self._seed)
             else:
-                torch.set_rng_state(self._torch)
+                torch.set_rng_state(self._torch_rng_state)
             self._running = True
             try:
                 yield
             finally:
-                self._running, self._torch = False, torch.get_rng_state()
+                self._running, self._torch_rng_state = False, torch.get_rng_state()
 
     def state_dict(self) -> dict[str, Any]:
         """Nested dictionaries of tensors, numbers, texts and lists of records; no tensor is shared with the state."""
         moments = self.optimiser.state_dict()["state"]
-        chance = torch.get_rng_state() if self._running else self._torch
-        return {
+        torch_rng_state = torch.get_rng_state() if self._running else self._torch_rng_state
+        return {  # keys are as the first versions stored them: "averaged" is `ema_weights`, "best" `best_weights`
             "model": _copied(self.model.state_dict()) if self.last_weights is None else _copied(self.last_weights),
             "averaged": _copied(dict(zip(self.names, self.ema_weights, strict=True))),
             "best": _copied(self.best_weights),
@@ -195,7 +198,7 @@ class TrainingState:
             "sampler": self.sampler.state_dict(),
             "meter": self.meter.state_dict(),
             "generator": self.generator.get_state(),
-            **({} if chance is None else {"torch": chance}),
+            **({} if torch_rng_state is None else {"torch": torch_rng_state}),
             "schedule": {"start": self.start, "decay_from": self.decay_from, "since_best": self.since_best},
             "failures": self.failures,
             "outcome": asdict(self.outcome),
@@ -221,7 +224,7 @@ class TrainingState:
             self.generator.set_state(state["generator"])
         else:
             self.generator.manual_seed(self._seed + state["outcome"]["steps"])
-        self._torch = state.get("torch")
+        self._torch_rng_state = state.get("torch")
         self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
         self.decay_from, self.failures = state["schedule"]["decay_from"], state.get("failures", 0)
         self.outcome = Outcome(**state["outcome"])

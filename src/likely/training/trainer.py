@@ -19,12 +19,12 @@ from likely.objectives import ELBO, Loss, Objective
 from likely.training.causes import cause_of
 from likely.training.monitors import Monitor
 from likely.training.schedule import DEFAULT_RATE, Schedule
-from likely.training.state import BURST, RETURNS, Outcome, TrainingState
+from likely.training.state import MAX_FAILURES_IN_A_ROW, MAX_RETURNS, Outcome, TrainingState
 from likely.training.validate import validate
 
-__all__ = ["Trainer", "bound_of", "clip", "train"]
+__all__ = ["Trainer", "clip", "train", "validation_elbo"]
 
-CHECKED = 1000  # validation rows that are looked at for why there is no bound
+MAX_CAUSE_ROWS = 1000  # validation rows that are looked at for why there is no bound
 
 
 class Trainer:
@@ -42,7 +42,7 @@ class Trainer:
         Of the order of rows, of their binarisation, of z, and of the validation's noise.
     monitors
         Called after every step, every validation and the end.
-    start_counts
+    validate_start
         Whether the weights before the first step are validated too, and kept until others are better.
     columns
         Names of the cells of a row, where they have names, for messages.
@@ -64,31 +64,31 @@ class Trainer:
         objective: Objective | None = None,
         seed: int = 0,
         monitors: Sequence[Monitor] = (),
-        start_counts: bool = False,
+        validate_start: bool = False,
         columns: Sequence[str] = (),
     ) -> None:
         self.rows, self.validation, self.config, self.schedule = rows, validation, config, schedule
         self.objective, self.seed, self.monitors = objective or ELBO(), seed, tuple(monitors)
-        self.start_counts, self.columns = start_counts, columns
-        self.rate = config.learning_rate or DEFAULT_RATE
+        self.validate_start, self.columns = validate_start, columns
+        self.base_rate = config.learning_rate or DEFAULT_RATE  # that the schedule multiplies
         self.precision = "float32" if config.precision == "auto" else config.precision
-        if self.rate * schedule.peak * config.weight_decay >= 1:
+        if self.base_rate * schedule.peak * config.weight_decay >= 1:
             raise ConfigError(
-                f"weight_decay={config.weight_decay:g} at learning_rate={self.rate:g} takes weights "
-                f"{self.rate * config.weight_decay:g} times away in each step; make the product of the two less than 1 "
-                f"(weight_decay is {TrainingConfig.weight_decay:g} unless given)"
+                f"weight_decay={config.weight_decay:g} at learning_rate={self.base_rate:g} takes weights "
+                f"{self.base_rate * config.weight_decay:g} times away in each step; make the product of the two less "
+                f"than 1 (weight_decay is {TrainingConfig.weight_decay:g} unless given)"
             )
 
     def state(self, model: Model) -> TrainingState:
         """The state before the first step."""
         batch = self.config.batch_size or len(self.rows)
-        return TrainingState(model, len(self.rows), batch, self.rate, self.config.weight_decay, self.seed)
+        return TrainingState(model, len(self.rows), batch, self.base_rate, self.config.weight_decay, self.seed)
 
     def run(self, state: TrainingState) -> Outcome:
         """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.
 
-        A step whose loss or gradient is not finite is left out. After some of them in a row the best weights are gone
-        back to, at a smaller rate; where that has not helped training stops, and the best weights are kept
+        A step whose loss or gradient is not finite is left out. After some of them in a row it returns to the best
+        weights, at a smaller rate; where that has not helped it stops, and the best weights are kept
         (`Outcome.diverged`).
 
         Raises
@@ -103,7 +103,7 @@ class Trainer:
         loss = Loss(state.model, self.objective)
         with state.generators():
             try:
-                if self.start_counts and not outcome.history:
+                if self.validate_start and not outcome.history:
                     self._validate_start(state)
                 while not outcome.diverged and state.step - state.start < self.schedule.end(state.decay_from):
                     relaxed = self._step(state, loss)
@@ -118,11 +118,11 @@ class Trainer:
         if not outcome.selected and not outcome.interrupted:
             raise InputError(
                 f"training diverged before step {outcome.steps}, with no finite bound on the validation rows: "
-                f"{self._cause(state)}; look for extreme values, or try --set learning_rate={self.rate / 3:g}"
+                f"{self._cause(state)}; look for extreme values, or try --set learning_rate={self.base_rate / 3:g}"
             )
         state.finish()
         outcome.seconds = time.perf_counter() - started
-        _settle(state.model)
+        _refresh_for_evaluation(state.model)
         for monitor in self.monitors:
             monitor.on_end(outcome)
         return outcome
@@ -131,21 +131,21 @@ class Trainer:
         """Take one step; whether its z was relaxed codes."""
         position = state.step - state.start
         for group in state.optimiser.param_groups:
-            group["lr"] = self.rate * self.schedule.rate(position, state.decay_from) * state.slowed
+            group["lr"] = self.base_rate * self.schedule.rate(position, state.decay_from) * state.slowed
         batch = self.rows.training_batch(state.sampler.next().to(state.generator.device), state.generator)
         with autocast(self.precision, state.generator.device):
-            value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
+            loss_value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
         state.optimiser.zero_grad()
-        value.backward()
-        failed = clip(state.optimiser, state.weights, self.config.clip, value.detach())
+        loss_value.backward()
+        not_finite = clip(state.optimiser, state.weights, self.config.clip, loss_value.detach())
         state.optimiser.step()
-        if failed.item():  # the one sync of a step: without it the next one's row numbers would wait as long
+        if not_finite.item():  # the one sync of a step: without it the next one's row numbers would wait as long
             self._leave_out(state, batch)
         else:
             with torch.no_grad():
                 decay = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
                 torch._foreach_lerp_(state.ema_weights, state.weights, 1 - decay)
-            state.meter.add(value, terms)
+            state.meter.add(loss_value, terms)
             state.failures = 0
         state.outcome.steps += 1
         return bool(terms.relaxed)
@@ -153,11 +153,11 @@ class Trainer:
     def _leave_out(self, state: TrainingState, batch: Batch) -> None:
         """A step changed nothing, as its loss or gradient was not finite: count it, and go back after a burst."""
         state.leave_out()
-        if state.failures < BURST:
+        if state.failures < MAX_FAILURES_IN_A_ROW:
             return
-        if state.outcome.returns == RETURNS:
+        if state.outcome.returns == MAX_RETURNS:
             state.outcome.diverged = True
-            state.outcome.cause = cause_of(state.model, batch, self.columns, self.rate * state.slowed)
+            state.outcome.cause = cause_of(state.model, batch, self.columns, self.base_rate * state.slowed)
         else:
             state.go_back()
 
@@ -165,8 +165,10 @@ class Trainer:
         if state.outcome.cause:
             return state.outcome.cause
         state.model.eval()
-        some = torch.arange(min(CHECKED, len(self.validation)), device=self.validation.device)
-        return cause_of(state.model, self.validation.evaluation_batch(some), self.columns, self.rate * state.slowed)
+        some = torch.arange(min(MAX_CAUSE_ROWS, len(self.validation)), device=self.validation.device)
+        return cause_of(
+            state.model, self.validation.evaluation_batch(some), self.columns, self.base_rate * state.slowed
+        )
 
     def _validates(self, state: TrainingState) -> bool:
         position = state.step - state.start
@@ -180,11 +182,11 @@ class Trainer:
         with autocast(self.precision, state.generator.device):
             record["val_elbo"] = validate(state.model, self.validation, self.seed)[0]
             current = [weight.detach().clone() for weight in state.weights]
-            state.put(state.ema_weights)
+            state.set_weights(state.ema_weights)
             try:
                 record["val_elbo_average"] = validate(state.model, self.validation, self.seed)[0]
             finally:
-                state.put(current)
+                state.set_weights(current)
         state.since_best += 1
         for name, weights, bound in (
             ("weights", current, record["val_elbo"]),
@@ -224,36 +226,36 @@ class Trainer:
             monitor.on_validation(record)
 
     def _record(self, state: TrainingState) -> dict[str, float]:
-        value, reconstruction, kl = state.meter.means().tolist()
+        loss_value, reconstruction, kl = state.meter.means().tolist()
         batch, position = self.config.batch_size or len(self.rows), state.step - state.start - 1
         return {
             "step": state.step,
             "epoch": state.step * batch / len(self.rows),
             "seconds": state.outcome.seconds,
-            "objective": -value,
+            "objective": -loss_value,
             "train_elbo": reconstruction - kl,
             "reconstruction": reconstruction,
             "kl": kl,
             "kl_weight": self.schedule.kl_weight(position),
-            "learning_rate": self.rate * self.schedule.rate(position, state.decay_from) * state.slowed,
-            **state.outcome.failed,
+            "learning_rate": self.base_rate * self.schedule.rate(position, state.decay_from) * state.slowed,
+            **state.outcome.failure_counts,
         }
 
 
-def clip(optimiser: Any, weights: list[Tensor], largest: float, loss: Tensor) -> Tensor:
-    """Hand the fused optimiser what to divide the gradients by, so that their joint norm is at most `largest`.
+def clip(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor) -> Tensor:
+    """Hand the fused optimiser what to divide the gradients by, so that their joint norm is at most `max_norm`.
 
     It divides while it steps: no pass over the gradients of its own. A step whose loss or gradient is not finite is
     left out; whether it is comes back, 1 or 0.
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
-    optimiser.grad_scale = (norm / largest).clamp_min(1.0)
-    failed = (norm + 0 * loss).isfinite().logical_not().to(torch.float32)
-    optimiser.found_inf = failed
-    return failed
+    optimiser.grad_scale = (norm / max_norm).clamp_min(1.0)
+    not_finite = (norm + 0 * loss).isfinite().logical_not().to(torch.float32)
+    optimiser.found_inf = not_finite
+    return not_finite
 
 
-def _settle(model: Model) -> None:
+def _refresh_for_evaluation(model: Model) -> None:
     """Change to evaluation: a prior that stores encoded rows is renewed, also where a validation was interrupted."""
     model.train()
     model.eval()
@@ -261,11 +263,11 @@ def _settle(model: Model) -> None:
         model.prior()
 
 
-def bound_of(model: Model, validation: EncodedRows, seed: int, precision: str) -> float:
+def validation_elbo(model: Model, validation: EncodedRows, seed: int, precision: str) -> float:
     """Mean ELBO of validation rows under a model whose training has ended, in nats."""
     with autocast(precision, validation.device):
         elbo = validate(model, validation, seed)[0]
-    _settle(model)
+    _refresh_for_evaluation(model)
     return elbo
 
 

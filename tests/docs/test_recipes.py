@@ -57,7 +57,7 @@ def test_the_table_says_what_is_a_bound_and_every_row_is_executed(schema: likely
     for model, _, options, bound in ROWS:
         words = options.partition("`")[2].partition("`")[0]
         resolved = resolve(configured(words), schema)
-        assert bound == ("no" if "no bound" in resolved.aim else "yes"), model
+        assert bound == ("no" if "no bound" in resolved.objective_text else "yes"), model
         for name, value in told(words).items():
             shown = f'condition={{"{value[0]}"' if name == "condition" else f'"{value}"'
             assert re.search(rf"^(>>>|\.\.\.) .*{re.escape(shown)}", TEXT, re.MULTILINE), model

@@ -13,7 +13,7 @@ from exact import LinearGaussian, Oblique
 from likely.data import Batch, EncodedRows, ResidentRows
 from likely.data.batch import completed
 from likely.evaluation import anneal, bidirectional, evidence, ledger, optimised, simulate, tune
-from likely.evaluation.sampling import part_of
+from likely.evaluation.sampling import random_subset
 
 FACTS = {"dims": 8, "split": "", "measure": "density", "seed": 0, "seconds": 0.0, "versions": {}}
 
@@ -100,7 +100,7 @@ def test_a_row_with_holes_does_not_depend_on_batch_chunk_or_order() -> None:
     for name in ("elbo", "iwae", "unweighted"):
         np.testing.assert_allclose(other.terms[name], whole.terms[name][order.numpy()], rtol=0, atol=1e-9)
         np.testing.assert_allclose(alone.terms[name], whole.terms[name][5:6], rtol=0, atol=1e-9)
-    few, again = part_of(rows, 30, 0), part_of(rows.take(order), 30, 0)
+    few, again = random_subset(rows, 30, 0), random_subset(rows.take(order), 30, 0)
     assert {tuple(row) for row in few.stored().values.tolist()} == {
         tuple(row) for row in again.stored().values.tolist()
     }

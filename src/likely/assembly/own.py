@@ -139,7 +139,7 @@ class Own:
             )
         return model
 
-    def aim(self) -> Objective | None:
+    def built_objective(self) -> Objective | None:
         """The user's objective, made where a function makes it.
 
         Raises

@@ -26,14 +26,15 @@ from likely.objectives import ELBO, Objective
 
 __all__ = ["Resolved", "resolve"]
 
-LARGE = 1000  # a width, or a number of blocks, members or components
-COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
+MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components, above which what a model takes is counted first
+WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
 MAX_OPERATIONS = 10**6
+MAX_DIGITS = 19  # of a number in a part's text: enough to tell that it is large, and `int` refuses thousands of them
 
 
 @dataclass(frozen=True, eq=False)
 class Resolved:
-    """What a fit is of: nothing in it is left to be chosen, and each part's text is read once.
+    """The configuration, schema and parts of a fit: nothing is left to be chosen, and each part's text is read once.
 
     Attributes
     ----------
@@ -51,7 +52,7 @@ class Resolved:
 
     @classmethod
     def of(cls, config: Config, schema: Schema, own: Own = NOTHING) -> Resolved:
-        """The resolved fit of a configuration that has every size already, as a run's does."""
+        """A configuration that has every size already, as a run's does, with its parts."""
         return cls(config, schema, own, chosen(config))
 
     def build(self) -> Model:
@@ -67,7 +68,7 @@ class Resolved:
         """
         if self.own.model is not None:
             return self.own.whole(self.schema)
-        with Allowance(most_bytes() // COPIES, MAX_OPERATIONS) if self._large else nullcontext():
+        with Allowance(most_bytes() // WEIGHT_COPIES, MAX_OPERATIONS) if self._large else nullcontext():
             members = [self._member() for _ in range(self.config.model.members)]
         if len(members) == 1:
             return members[0]
@@ -81,8 +82,8 @@ class Resolved:
         """Whether a number of the model is so large that what it takes is counted, which takes time."""
         model = self.config.model
         texts = (model.kind, model.prior, model.posterior, model.likelihood, model.network)
-        numbers = [int(digits[:19]) for text in texts for digits in re.findall(r"[0-9]+", text or "")]
-        return max(model.latent or 0, model.width or 0, model.members, model.blocks or 0, *numbers) > LARGE
+        numbers = [int(digits[:MAX_DIGITS]) for text in texts for digits in re.findall(r"[0-9]+", text or "")]
+        return max(model.latent or 0, model.width or 0, model.members, model.blocks or 0, *numbers) > MIN_COUNTED_SIZE
 
     def _member(self) -> Model:
         named, sizes = self.parts["model"], self.config.model
@@ -111,16 +112,16 @@ class Resolved:
         if "objective" not in self.config.factories:
             schema = self.schema if rows is None else replace(self.schema, rows=rows)
             return cast(Objective, self.parts["objective"](schema))
-        aim = self.own.aim()
-        if aim is None:
+        objective = self.own.built_objective()
+        if objective is None:
             name = self.config.factories["objective"]
             raise ConfigError(
                 f"the objective is {name}, whose code is not stored: likely.load(path, factories={{'objective': ...}})"
             )
-        return aim
+        return objective
 
     @property
-    def aim(self) -> str:
+    def objective_text(self) -> str:
         """What training maximises, in words; empty where it is the ELBO itself."""
         name = self.config.factories.get("objective")
         if name and self.own.objective is None:
@@ -140,18 +141,18 @@ class Resolved:
         requested = self.parts.get("likelihood")
         if requested is None:
             return ()
-        left = [column for column, named in self._pairs if named != requested and column.numeric]
+        unsuited = [column for column, named in self._pairs if named != requested and column.numeric]
         sentences = []
-        if left:
-            kept = ", ".join(f"{column.name} ({default(self.schema, column)})" for column in left)
+        if unsuited:
+            kept = ", ".join(f"{column.name} ({default(self.schema, column)})" for column in unsuited)
             sentences.append(
-                f"likelihood {requested} {requested.part.refuses(left[0])}; these columns keep their own: {kept}"
+                f"likelihood {requested} {requested.part.refuses(unsuited[0])}; these columns keep their own: {kept}"
             )
         if any(column.per_unit for column, named in self._pairs if named == requested):
             groups = grouped(self.schema, self._pairs)
             if any(named == requested and likelihood.measure == "density" for named, likelihood, _ in groups):
-                said = "gives densities of values recorded on a grid: these are no probabilities"
-                sentences.append(f"likelihood {requested} {said}")
+                reason = "gives densities of values recorded on a grid: these are no probabilities"
+                sentences.append(f"likelihood {requested} {reason}")
         return tuple(sentences)
 
     def demand_support(self, rows: EncodedRows) -> None:
@@ -202,8 +203,8 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | N
     latent = model.latent or usual.latent
     if parts["posterior"].has(Trait.CODES):
         latent = _code_length(parts["posterior"], model.latent)
-    named: dict[str, Any] = {room: str(part) for room, part in parts.items()}
-    aimed, kind, blocks = named.pop("objective"), named.pop("model"), model.blocks
+    part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
+    objective, kind, blocks = part_texts.pop("objective"), part_texts.pop("model"), model.blocks
     if blocks is None:
         blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else usual.blocks
     training = replace(
@@ -211,10 +212,10 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | N
         batch_size=min(config.training.batch_size or usual.batch_size, schema.rows),
         learning_rate=config.training.learning_rate or usual.learning_rate,
         max_steps=config.training.max_steps or usual.max_steps,
-        objective=aimed,
+        objective=objective,
     )
     width = model.width or usual.width
-    settled = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **named)
+    settled = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **part_texts)
     return Resolved(replace(config, model=settled, training=training), schema, own, parts)
 
 

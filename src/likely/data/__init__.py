@@ -10,6 +10,7 @@ from likely.data.encode import encode, encode_given
 from likely.data.encoded import EncodedRows, ResidentRows
 from likely.data.equal import equal_sets, shared
 from likely.data.exposure import counted, with_exposure
+from likely.data.exposure_and_weight import with_values_beside
 from likely.data.infer import SchemaOptions, infer_schema
 from likely.data.kinds import Binarize, Channels, Form, Kind
 from likely.data.limits import Limits, with_limits
@@ -17,7 +18,6 @@ from likely.data.parting import ungrouped
 from likely.data.patterns import Patterns
 from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
-from likely.data.row_factors import beside_rows
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows, RowStore, Source
 from likely.data.split import DividedRows, Division, Split, digest, divide
@@ -47,7 +47,6 @@ __all__ = [
     "Source",
     "Split",
     "Warp",
-    "beside_rows",
     "cells_notice",
     "channels_notice",
     "condition_values",
@@ -74,5 +73,6 @@ __all__ = [
     "with_exposure",
     "with_labels",
     "with_limits",
+    "with_values_beside",
     "with_weight",
 ]

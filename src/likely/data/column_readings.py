@@ -14,16 +14,15 @@ import numpy as np
 import pandas as pd
 
 from likely.data import date_formats
-from likely.data import written as numbers
+from likely.data import written as number_formats
 from likely.data.cells import missing_cells, numbers_of
 from likely.data.kinds import CODED, LEFT_OUT, Kind
 from likely.data.source import Source
-from likely.data.written import Written
+from likely.data.written import MIN_FITTING, Written
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["ColumnReading", "column_reading", "column_readings"]
 
-MAX_STRAYS = 0.2  # share of texts that do not fit how the others are written
 PLAIN_TYPES = (str, bool, int, float, np.bool_, np.number)
 
 
@@ -57,7 +56,7 @@ def column_readings(
     decimal: str | None = None,
     formats: Mapping[str, str] | None = None,
 ) -> dict[str, ColumnReading]:
-    """How each column of a table is read, by all its rows; columns whose type says all are left out.
+    """How each column of a table is read, by all its rows; typed columns have no entry, as nothing is to be read.
 
     Parameters
     ----------
@@ -91,19 +90,24 @@ def column_readings(
     for place, name in enumerate(names):
         parts = [frame.iloc[:, place] for frame in frames]
         values = parts[0] if len(parts) == 1 else pd.concat(parts)
-        seen = column_reading(name, values, kinds.get(name), decimal=decimal, form=formats.get(name))
+        seen = column_reading(name, values, kinds.get(name), decimal=decimal, date_format=formats.get(name))
         if seen is not None:
             readings[name] = seen
     return readings
 
 
 def column_reading(
-    name: str, values: pd.Series, wanted: str | None = None, *, decimal: str | None = None, form: str | None = None
+    name: str,
+    values: pd.Series,
+    wanted: str | None = None,
+    *,
+    decimal: str | None = None,
+    date_format: str | None = None,
 ) -> ColumnReading | None:
-    """How one column is read; `None` where its type says all. Arguments and errors are those of `column_readings`."""
-    if form is not None and (not _texts(values) or wanted not in (None, Kind.DATE)):
+    """How one column is read; `None` where it is typed. Arguments and errors are those of `column_readings`."""
+    if date_format is not None and (not _texts(values) or wanted not in (None, Kind.DATE)):
         other = f"it is requested as {wanted}" if wanted not in (None, Kind.DATE) else f"its type is {values.dtype}"
-        raise ConfigError(f"column {name!r} has no dates to be read by {quoted(form)}: {other}; expected texts")
+        raise ConfigError(f"column {name!r} has no dates to be read by {quoted(date_format)}: {other}; expected texts")
     if wanted in LEFT_OUT or wanted in CODED:
         return None
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
@@ -126,7 +130,9 @@ def column_reading(
         _refuse_strays(name, present, numbers, None)
         return None
     read = (
-        _requested_dates(name, present, form) if form is not None else _inferred_reading(name, present, wanted, decimal)
+        _requested_dates(name, present, date_format)
+        if date_format is not None
+        else _inferred_reading(name, present, wanted, decimal)
     )
     return ColumnReading(read.written, read.format, token, read.hint)
 
@@ -145,38 +151,40 @@ def _refuse_infinite(name: str, values: pd.Series, numbers: np.ndarray) -> None:
         )
 
 
-def _requested_dates(name: str, present: pd.Series, form: str) -> ColumnReading:
+def _requested_dates(name: str, present: pd.Series, date_format: str) -> ColumnReading:
     try:
-        known = date_formats.parsed(present.tolist(), form).notna().to_numpy()
+        known = date_formats.parsed(present.tolist(), date_format).notna().to_numpy()
     except ValueError as error:
-        raise ConfigError(f"column {name!r}: {quoted(form)} is no format such as %d/%m/%Y ({error})") from error
+        raise ConfigError(f"column {name!r}: {quoted(date_format)} is no format such as %d/%m/%Y ({error})") from error
     if not known.all():
         place = int((~known).argmax())
         row, text = present.index[place], present.iloc[place]
-        raise DataError(f"column {name!r}, row {row}: {quoted(text)} is no date written {quoted(form)}")
-    return ColumnReading(format=form)
+        raise DataError(f"column {name!r}, row {row}: {quoted(text)} is no date written {quoted(date_format)}")
+    return ColumnReading(format=date_format)
 
 
 def _inferred_reading(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> ColumnReading:
     codes, distinct = pd.factorize(present)
     counts, texts = np.bincount(codes), distinct.tolist()
-    days = date_formats.best(texts, counts) if wanted in (None, Kind.DATE) else []
-    if days and all(fits.all() for _, fits in days):
-        if len(days) == 1:
-            return ColumnReading(format=days[0][0])
-        forms = " or ".join(form for form, _ in days)
-        return ColumnReading(hint=f"they could be dates written {forms}: --date-format {name}={days[0][0]} chooses")
-    ways = [] if wanted == Kind.DATE else numbers.best(texts, counts, decimal)
-    whole = [way for way, read in ways if not np.isnan(read).any()]
-    if len(whole) > 1:
-        marks = " or ".join(f"--decimal {way.decimal}" for way in whole)
+    date_fits = date_formats.best(texts, counts) if wanted in (None, Kind.DATE) else []
+    if date_fits and all(fits.all() for _, fits in date_fits):
+        if len(date_fits) == 1:
+            return ColumnReading(format=date_fits[0][0])
+        forms = " or ".join(date_format for date_format, _ in date_fits)
+        return ColumnReading(
+            hint=f"they could be dates written {forms}: --date-format {name}={date_fits[0][0]} chooses"
+        )
+    readings = [] if wanted == Kind.DATE else number_formats.best(texts, counts, decimal)
+    complete = [reading for reading, read in readings if not np.isnan(read).any()]
+    if len(complete) > 1:
+        marks = " or ".join(f"--decimal {reading.decimal}" for reading in complete)
         return ColumnReading(hint=f"they could be numbers of several ways of writing: {marks} chooses")
-    if whole:
-        return ColumnReading(written=whole[0] if wanted is not None or _more_than_digits(texts) else None)
-    if days:
-        _refuse_strays(name, present, np.where(days[0][1], 0.0, np.nan)[codes], f"dates written {days[0][0]}")
-    if ways:
-        _refuse_strays(name, present, ways[0][1][codes], None)
+    if complete:
+        return ColumnReading(written=complete[0] if wanted is not None or _more_than_digits(texts) else None)
+    if date_fits:
+        _refuse_strays(name, present, np.where(date_fits[0][1], 0.0, np.nan)[codes], f"dates written {date_fits[0][0]}")
+    if readings:
+        _refuse_strays(name, present, readings[0][1][codes], None)
     return ColumnReading()
 
 
@@ -187,7 +195,7 @@ def _more_than_digits(texts: list[str]) -> bool:
 
 def _refuse_strays(name: str, present: pd.Series, read: np.ndarray, what: str | None) -> None:
     stray = np.isnan(read)
-    if not 0 < stray.sum() < MAX_STRAYS * len(present):
+    if not stray.any() or len(present) - stray.sum() <= MIN_FITTING * len(present):
         return
     place = int(stray.argmax())
     value = present.iloc[place]

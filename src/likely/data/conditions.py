@@ -48,7 +48,7 @@ def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[
     if schema.form != Form.TABLE and schema.weight is not None:
         values.pop(schema.weight, None)
     for column in schema.beside:
-        labels = rows.labels_named(column.name)
+        labels = rows.values_named(column.name)
         if labels is not None:
             values.setdefault(column.name, labels)
     return values

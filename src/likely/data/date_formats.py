@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from likely.data.written import MIN_FITTING
+
 __all__ = ["ZONED", "best", "candidates", "parsed", "written"]
 
-MIN_FITTING = 0.8  # share of texts that a format must fit
 MAX_SAMPLE = 20  # texts that are tried first
 MONTH = r"[A-Za-z]{3,9}"
 DAYS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -60,7 +60,7 @@ def _hashes(schema: Schema, rows: Rows) -> np.ndarray:
     if not schema.uniform:
         own = [column for column in schema.columns if column not in schema.beside]
         values = values[:, [i for i, column in enumerate(own) if not column.left_out]]
-    beside = [rows.labels_named(column.name) for column in schema.beside]
+    beside = [rows.values_named(column.name) for column in schema.beside]
     labels = zip(*(each.tolist() for each in beside if each is not None), strict=True)
     pairs = itertools.zip_longest(values, labels)
     return np.array([hash((row.tobytes(), label)) for row, label in pairs], dtype=np.int64).view(np.uint64)

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from likely.data.columns import column_of
+from likely.data.exposure_and_weight import column_index, positive_numbers, read_values_beside
 from likely.data.kinds import Kind
-from likely.data.row_factors import place_of, positive_numbers, values_beside
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError
@@ -83,7 +83,7 @@ def _whole(column: Column) -> bool:
 
 def _beside(schema: Schema, rows: Rows, name: str, requested: Collection[str]) -> tuple[Column, ...]:
     """The columns of an array, and the exposure that came beside it."""
-    numbers = values_beside(rows, name, "exposure")
+    numbers = read_values_beside(rows, name, "exposure")
     _demand_free(schema, name)
     own = len(schema.columns) - len(schema.beside)
     columns = schema.columns[:own]
@@ -106,7 +106,7 @@ def _count(column: Column, place: int, rows: Rows, requested: Collection[str]) -
 def _given(schema: Schema, frame: pd.DataFrame, name: str) -> tuple[Column, ...]:
     """The columns of a table, one of them the exposure."""
     _demand_free(schema, name)
-    place = place_of((column.name for column in schema.columns), name)
+    place = column_index((column.name for column in schema.columns), name)
     return (*schema.columns[:place], _column(name, frame.iloc[:, place]), *schema.columns[place + 1 :])
 
 

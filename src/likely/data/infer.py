@@ -204,7 +204,7 @@ def _condition(
 
 def _labels(rows: Rows, name: str, wanted: str | None) -> Column:
     """What the labels of one name that came beside the rows are."""
-    labels = rows.labels_named(name)
+    labels = rows.values_named(name)
     if labels is None:
         others = f"; there are {', '.join(rows.label_names)}" if rows.label_names else ""
         raise DataError(

@@ -180,7 +180,7 @@ def _values(rows: Rows, column: str) -> pd.Series:
         near = difflib.get_close_matches(column, known, n=1)
         cure = f"did you mean {near[0]!r}?" if near else "give a file with the part of each row"
         raise ConfigError(f"the split is by column {quoted(column)}, which the data lacks; {cure}")
-    if (labels := rows.labels_named(column)) is not None:
+    if (labels := rows.values_named(column)) is not None:
         values = pd.Series(labels)
     elif isinstance(rows.values, pd.DataFrame):
         values = rows.values.iloc[:, known.index(column)]

@@ -106,8 +106,8 @@ class Rows(RowStore):
         first = [] if self.labels is None else [LABEL]
         return first + ([] if self.beside is None else [str(name) for name in self.beside.columns])
 
-    def labels_named(self, name: str) -> np.ndarray | None:
-        """The labels of that name, `(rows,)`, or `None`."""
+    def values_named(self, name: str) -> np.ndarray | None:
+        """The labels, or other values beside the rows, of that name, `(rows,)`; `None` if there are none."""
         if name == LABEL:
             return self.labels
         return self.beside[name].to_numpy() if self.beside is not None and name in self.beside else None

@@ -236,6 +236,6 @@ def digest(source: Source, *, labels: Sequence[str] = ()) -> str:
             sha.update(f"{values.dtype}{values.shape}".encode())
             sha.update(np.ascontiguousarray(values).data)
         for label in labels:
-            labels_of = rows.labels_named(label)
+            labels_of = rows.values_named(label)
             sha.update(b"" if labels_of is None else repr(labels_of.tolist()).encode())
     return sha.hexdigest()

@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from likely.data.conditions import Given
+from likely.data.exposure_and_weight import column_index, positive_numbers, read_values_beside
 from likely.data.kinds import Form, Kind
-from likely.data.row_factors import place_of, positive_numbers, values_beside
 from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError
@@ -44,9 +44,9 @@ def with_weight(schema: Schema, rows: Rows, name: str) -> Schema:
     if any(column.name == name for column in schema.conditions):
         raise ConfigError(f"column {name!r} cannot be given and the weights; choose one")
     if not isinstance(rows.values, pd.DataFrame):
-        _numbers(name, values_beside(rows, name, "weight"))
+        _numbers(name, read_values_beside(rows, name, "weight"))
         return replace(schema, weight=name)
-    place = place_of((column.name for column in schema.columns), name)
+    place = column_index((column.name for column in schema.columns), name)
     _numbers(name, rows.values.iloc[:, place])
     weighing = Column(name, schema.columns[place].dtype, Kind.IGNORE, REASON)
     columns = (*schema.columns[:place], weighing, *schema.columns[place + 1 :])
@@ -72,7 +72,7 @@ def weights_of(schema: Schema, rows: Rows, given: Given | None = None) -> torch.
     if schema.weight is None:
         return None
     if not isinstance(rows.values, pd.DataFrame):
-        values = (given or {}).get(schema.weight, rows.labels_named(schema.weight))
+        values = (given or {}).get(schema.weight, rows.values_named(schema.weight))
         if values is not None and np.shape(values) != (len(rows),):
             raise ConfigError(
                 f"expected one {schema.weight} for each of {len(rows)} rows, got shape {np.shape(values)}"

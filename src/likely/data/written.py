@@ -14,7 +14,7 @@ import pandas as pd
 
 __all__ = ["MIN_FITTING", "PLAIN", "Written", "best", "readings", "same_numbers"]
 
-MIN_FITTING = 0.8  # share of texts that a way of writing must fit
+MIN_FITTING = 0.8  # share of texts that a way of writing must fit, be it of numbers or of dates
 MAX_SAMPLE = 50  # texts that are tried first
 SYMBOLS = "$€£¥₹₽₩₪₫₺₴₦₱฿₿"
 CODES = (

@@ -17,7 +17,7 @@ from likely.distributions import LatentDistribution
 from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.evaluation.counting import Counting, counting
 from likely.evaluation.sampling import (
-    CHUNK_ROWS,
+    DEFAULT_CHUNK_ROWS,
     MAX_NUMBERS,
     Chunk,
     PerRow,
@@ -257,6 +257,6 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 def _of_posterior(model: Model, rows: EncodedRows, what: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
-    for chunk in chunks(rows, 0, 4 * CHUNK_ROWS):
+    for chunk in chunks(rows, 0, 4 * DEFAULT_CHUNK_ROWS):
         per_row.add(chunk, point=what(model.posterior(chunk.batch)))
     return per_row.array("point")

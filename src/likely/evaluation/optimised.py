@@ -13,7 +13,7 @@ from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 from likely.evaluation.averages import Mean
-from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, first_samples
+from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, sample_blocks
 from likely.models import Model, frozen
 
 __all__ = ["GAP_KINDS", "GapSplit", "Optimised", "gap_split", "optimised"]
@@ -159,7 +159,7 @@ class _Ascent:
         """ELBO of both, and the difference, from the same noise."""
         names = ("elbo", "encoded_elbo", "amortisation")
         means = {name: Mean(samples, len(start), start.device) for name in names}
-        for first, size in first_samples(samples, block):
+        for first, size in sample_blocks(samples, block):
             before, after = (self._elbo(one, stream, first, size) for one in (start, end))
             for name, values in zip(names, (after, before, after - before), strict=True):
                 means[name].add(first, values)

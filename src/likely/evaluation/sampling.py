@@ -16,7 +16,7 @@ from likely.models import Model, Terms
 from likely.networks.precision import Precision, autocast
 
 __all__ = [
-    "CHUNK_ROWS",
+    "DEFAULT_CHUNK_ROWS",
     "MAX_NUMBERS",
     "Chunk",
     "PerRow",
@@ -25,14 +25,15 @@ __all__ = [
     "chunk_rows",
     "chunks",
     "copy_keys",
-    "first_samples",
-    "part_of",
+    "random_subset",
+    "sample_blocks",
     "terms_of",
 ]
 
 Progress = Callable[[int, int], None]
 
-CHUNK_ROWS, MAX_CHUNK_ROWS = 50, 4096  # rows of a chunk, where many samples of z are drawn for each, and where few are
+DEFAULT_CHUNK_ROWS = 50  # few, as each is held with many samples of z
+MAX_CHUNK_ROWS = 4096  # where few samples are drawn
 MAX_NUMBERS = 2**20  # numbers held at once in the widest layer: 4 MiB of float32
 
 
@@ -67,9 +68,9 @@ class Chunk:
 def chunks(
     rows: EncodedRows,
     seed: int,
-    size: int = CHUNK_ROWS,
+    size: int = DEFAULT_CHUNK_ROWS,
     *,
-    copies: bool = False,
+    distinct_noise_for_copies: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Chunk]:
     """Rows in chunks, with noise keyed by (seed, the row's content).
@@ -82,13 +83,13 @@ def chunks(
         Any integer.
     size
         Rows of a chunk.
-    copies
+    distinct_noise_for_copies
         Give equal rows noise of their own (`copy_keys`), not the same.
     progress
         Called with (rows done, rows) after each chunk.
 
     """
-    keys = copy_keys(rows, seed) if copies else None
+    keys = copy_keys(rows, seed) if distinct_noise_for_copies else None
     for first in range(0, len(rows), size):
         index = torch.arange(first, first + size, device=rows.device).clamp_max(len(rows) - 1)
         batch, count = rows.evaluation_batch(index), min(size, len(rows) - first)
@@ -97,7 +98,7 @@ def chunks(
             progress(first + count, len(rows))
 
 
-def first_samples(samples: int, block: int) -> Iterator[tuple[int, int]]:
+def sample_blocks(samples: int, block: int) -> Iterator[tuple[int, int]]:
     """Blocks of samples: the number of the first one, and how many."""
     for first in range(0, samples, block):
         yield first, min(block, samples - first)
@@ -133,7 +134,7 @@ def terms_of(
 
     """
     q = model.posterior(chunk.batch) if q is None else q
-    for first, size in first_samples(samples, block):
+    for first, size in sample_blocks(samples, block):
         noise = chunk.noise(stream, q, first, size)
         with autocast(precision, chunk.keys.device):
             terms = model.terms(chunk.batch, noise=noise, q=q, p=p)
@@ -141,15 +142,15 @@ def terms_of(
 
 
 def block_size(
-    model: Model, rows: EncodedRows, samples: int, numbers: int = MAX_NUMBERS, size: int = CHUNK_ROWS
+    model: Model, rows: EncodedRows, samples: int, max_numbers: int = MAX_NUMBERS, size: int = DEFAULT_CHUNK_ROWS
 ) -> int:
     """How many samples of a chunk of `size` rows to hold at once."""
-    return max(1, min(samples, numbers // (_widest(model, rows) * size)))
+    return max(1, min(samples, max_numbers // (_widest(model, rows) * size)))
 
 
-def chunk_rows(model: Model, rows: EncodedRows, samples: int, numbers: int = MAX_NUMBERS) -> int:
-    """How many rows to hold at once: more than 50 where all their samples fit beside each other."""
-    return max(CHUNK_ROWS, min(MAX_CHUNK_ROWS, numbers // (_widest(model, rows) * samples)))
+def chunk_rows(model: Model, rows: EncodedRows, samples: int, max_numbers: int = MAX_NUMBERS) -> int:
+    """How many rows to hold at once: more than `DEFAULT_CHUNK_ROWS` where all their samples fit beside each other."""
+    return max(DEFAULT_CHUNK_ROWS, min(MAX_CHUNK_ROWS, max_numbers // (_widest(model, rows) * samples)))
 
 
 def _widest(model: Model, rows: EncodedRows) -> int:
@@ -197,7 +198,7 @@ def copy_keys(rows: EncodedRows, seed: int) -> Tensor:
     return row_keys(pairs, seed).to(rows.device)
 
 
-def part_of(rows: EncodedRows, count: int, seed: int) -> EncodedRows:
+def random_subset(rows: EncodedRows, count: int, seed: int) -> EncodedRows:
     """At most `count` of the rows, a random part that (seed, the rows) choose, binarised once where that applies."""
     if len(rows) > count:
         rows = rows.take(copy_keys(rows, seed).argsort()[:count].sort().values)

@@ -20,11 +20,14 @@ from likely.likelihoods.warped import Warped
 
 __all__ = ["Resolutions"]
 
-MAX_STEPS, MIN_SHARE = 20, 1e-6  # of EM; of a resolution, so that its logarithm is finite
+MAX_EM_STEPS = 20
+MIN_SHARE = 1e-6  # of a resolution, so that its logarithm is finite
+PRIOR_COUNT = 0.5  # values that EM adds to each resolution of a column, so that no share becomes 0
+ROUNDING = 1e-9  # in steps: a limit that is a multiple of the step is one still where its quotient was rounded
 NO_WEIGHT = -1e4  # logit of a resolution that a column does not have: its share is 0 in float32, with finite gradients
 # `match`: rounds, each with the draws of the last one's offsets; passes of a round; share of the gap moved in a pass,
 # as classes overlap and whole moves overshoot; the most nats that an offset comes to.
-ROUNDS, PASSES, STEP, MAX_OFFSET = 3, 20, 0.7, 3.0
+ROUNDS, PASSES, MOVED_SHARE, MAX_OFFSET = 3, 20, 0.7, 3.0
 MAX_SHIFT = 1.0  # of what z adds to the logarithm of a share
 
 
@@ -79,7 +82,7 @@ class Resolutions(Likelihood):
         self.register_buffer("shares", table[..., 1].clone())
         self.register_buffer("offset", torch.zeros_like(table[..., 1]))
         self.shift = Bound(-MAX_SHIFT, MAX_SHIFT)
-        if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._fit():
+        if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._each_has_values():
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
     @property
@@ -89,14 +92,16 @@ class Resolutions(Likelihood):
         assert levels is not None
         return levels
 
-    def _fit(self) -> bool:
+    def _each_has_values(self) -> bool:
+        """Whether each resolution has a value within the range."""
         grids = self._grids()
         return bool((grids.low <= grids.high).all())
 
     def _grids(self) -> Levels:
         """The grid of each resolution, `(resolutions, columns)`, and its range: the multiples within the finest's."""
         step = self.multiples.T * self.finest.step
-        low, high = (self.finest.low / step - 1e-9).ceil() * step, (self.finest.high / step + 1e-9).floor() * step
+        low = (self.finest.low / step - ROUNDING).ceil() * step
+        high = (self.finest.high / step + ROUNDING).floor() * step
         return Levels(step, low, high)
 
     def forward(self, parameters: Tensor) -> Distribution:
@@ -105,27 +110,26 @@ class Resolutions(Likelihood):
         lead, event = parameters.dim() - 1, range(2, 2 + len(self.event_shape))
         logits = parameters[..., size:].unflatten(-1, (*table, *self.event_shape))
         order = (*range(lead), *(lead + place for place in (*event, 0, 1)))
-        return self._law(parameters[..., :size], logits.permute(order))
+        return self._distribution(parameters[..., :size], logits.permute(order))
 
-    def _law(self, parameters: Tensor, weights: Tensor) -> distributions.Resolutions:
+    def _distribution(self, parameters: Tensor, resolution_logits: Tensor) -> distributions.Resolutions:
         finest, levels = self.finest, self.levels
         logits, loc, raw = components(finest, parameters, 3)
-        plain = Levels(levels.step, levels.low, levels.high)
-        distribution = distributions.Warped(logits, loc, finest.log_scale(raw), finest.axis, plain, cut=finest.cut)
+        unreserved = Levels(levels.step, levels.low, levels.high)
+        distribution = distributions.Warped(logits, loc, finest.log_scale(raw), finest.axis, unreserved, cut=finest.cut)
         known = self.shares.clamp_min(MIN_SHARE).log().unsqueeze(-2)
-        weights = known + self.shift(weights - known) + self.offset.unsqueeze(-2)
-        weights = weights.masked_fill((self.shares == 0).unsqueeze(-2), NO_WEIGHT)
-        return distributions.Resolutions(weights, distribution, self._grids(), levels.reserve)
+        resolution_logits = known + self.shift(resolution_logits - known) + self.offset.unsqueeze(-2)
+        resolution_logits = resolution_logits.masked_fill((self.shares == 0).unsqueeze(-2), NO_WEIGHT)
+        return distributions.Resolutions(resolution_logits, distribution, self._grids(), levels.reserve)
 
     def initial(self, values: Tensor) -> Tensor:
         """The finest grid's own, and the logarithms of the shares that fit best (EM, from the known ones)."""
         base, shares = self.finest.initial(values), self.shares.expand(*self.event_shape, -1)
-        inside = self._law(base, torch.zeros(*self.event_shape, self.finest.count, shares.shape[-1])).per_resolution(
-            values
-        )
-        for _ in range(MAX_STEPS):
-            held = torch.softmax(inside + shares.log(), -1).sum(0) + 0.5 * (shares > 0)
-            shares = held / held.sum(-1, keepdim=True)
+        no_logits = torch.zeros(*self.event_shape, self.finest.count, shares.shape[-1])
+        log_p_by_resolution = self._distribution(base, no_logits).per_resolution(values)
+        for _ in range(MAX_EM_STEPS):
+            expected_counts = torch.softmax(log_p_by_resolution + shares.log(), -1).sum(0) + PRIOR_COUNT * (shares > 0)
+            shares = expected_counts / expected_counts.sum(-1, keepdim=True)
         known = self.shares.clamp_min(MIN_SHARE).log()
         raw = known + self.shift.inverse(shares.clamp_min(MIN_SHARE).log() - known)
         logits = raw.movedim(-1, 0).expand(self.finest.count, -1, *self.event_shape)
@@ -137,7 +141,8 @@ class Resolutions(Likelihood):
         A number is of the class of the coarsest multiple that divides it. z that remembers how a row was rounded leaves
         the finest distribution its own share of round numbers besides, so that draws would have too many. The offset is
         moved by the logarithm of wanted over drawn shares until both agree (iterative proportional fitting; Deming and
-        Stephan 1940), or until it is ±3. A column whose draws do not count stays as it is.
+        Stephan 1940), or until it is ±3. `counted` and `drawn` are how often each cell of the rows and of the draws
+        counts; a column whose draws do not count stays as it is.
         """
         wanted = self._classes(values.unsqueeze(-1), counted.unsqueeze(-1)).sum((0, -2))
         some = (drawn > 0).any(0).unsqueeze(-1) & (self.shares > 0) & (wanted > 0)
@@ -152,7 +157,7 @@ class Resolutions(Likelihood):
                 gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (
                     drawn_shares / drawn_shares.sum(-1, keepdim=True)
                 ).log()
-                moved = moved + STEP * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
+                moved = moved + MOVED_SHARE * gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
             self.offset = (self.offset + moved).clamp(-MAX_OFFSET, MAX_OFFSET)
 
     def _classes(self, values: Tensor, counted: Tensor) -> Tensor:

@@ -14,7 +14,6 @@ from likely.data import (
     Schema,
     SchemaOptions,
     Source,
-    beside_rows,
     cells_notice,
     channels_notice,
     confirmed,
@@ -28,6 +27,7 @@ from likely.data import (
     with_classes,
     with_exposure,
     with_limits,
+    with_values_beside,
     with_weight,
 )
 from likely.data.bad_row import numbered
@@ -167,7 +167,7 @@ def placed(source: Source, exposure: Beside, weight: Beside) -> tuple[Source, st
     for given, name in ((exposure, EXPOSURE), (weight, WEIGHT)):
         column = given if given is None or isinstance(given, str) else name
         if column is not given:
-            source = beside_rows(source, given, name)
+            source = with_values_beside(source, given, name)
         names.append(column)
     return source, names[0], names[1]
 

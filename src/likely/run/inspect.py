@@ -110,7 +110,7 @@ def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpac
 def _values(schema: Schema, column: Column, rows: Rows) -> pd.Series:
     """The values of one column; of an array whose cells are of one kind, those of all cells of its first rows."""
     if column in schema.beside:
-        return pd.Series(rows.labels_named(column.name))
+        return pd.Series(rows.values_named(column.name))
     if isinstance(rows.values, pd.DataFrame):
         return rows.values[column.name]
     if schema.uniform:

@@ -412,7 +412,7 @@ class Run:
     @property
     def aim(self) -> str:
         """What training maximised where that is not the ELBO, and whether it is a bound; empty where it is the ELBO."""
-        return assembly.Resolved.of(self.config, self.schema, self.own).aim
+        return assembly.Resolved.of(self.config, self.schema, self.own).objective_text
 
     @property
     def steps(self) -> int:

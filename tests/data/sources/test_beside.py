@@ -23,7 +23,7 @@ def folder(tmp_path: Path) -> Path:
 
 def rows_of(folder: Path) -> pd.DataFrame:
     rows = open_source(folder).splits["all"]
-    return pd.DataFrame({name: rows.labels_named(name) for name in rows.label_names})
+    return pd.DataFrame({name: rows.values_named(name) for name in rows.label_names})
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_tables_go_with_splits_and_class_folders(tmp_path: Path) -> None:
         ("train", ["a", "a", "b"], ["train0", "train2", "train1"]),
         ("test", ["a", "b"], ["test0", "test1"]),
     ):
-        assert splits[split].labels_named("label").tolist() == labels  # type: ignore[union-attr]
-        assert splits[split].labels_named("who").tolist() == who  # type: ignore[union-attr]
+        assert splits[split].values_named("label").tolist() == labels  # type: ignore[union-attr]
+        assert splits[split].values_named("who").tolist() == who  # type: ignore[union-attr]
 
 
 def test_a_column_named_label_stands_for_the_folders(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from likely import likelihoods
 from likely.data import ResidentRows
 from likely.evaluation import calibrations, dependence, uniforms
 from likely.evaluation.diagnosis import pit
-from likely.evaluation.sampling import copy_keys, part_of
+from likely.evaluation.sampling import copy_keys, random_subset
 from likely.models import VAE
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
@@ -195,12 +195,12 @@ def test_a_part_of_the_rows_is_chosen_by_what_they_are() -> None:
     assert len(keys.unique()) == 5000
     order = torch.randperm(5000)
     assert torch.equal(copy_keys(ResidentRows(values[order]), 3).sort().values, keys.sort().values)
-    part = part_of(ResidentRows(values), 2000, 3)
+    part = random_subset(ResidentRows(values), 2000, 3)
     assert len(part) == 2000
     counts = torch.bincount((part.stored().values @ torch.tensor([4.0, 1.0]).double()).long(), minlength=16)
     expected = torch.bincount((values @ torch.tensor([4.0, 1.0]).double()).long(), minlength=16) * 0.4
     assert (((counts - expected) / (0.6 * expected).sqrt()).abs() < 4.5).all()
-    again = part_of(ResidentRows(values[order]), 2000, 3)
+    again = random_subset(ResidentRows(values[order]), 2000, 3)
     assert torch.equal(again.stored().values.sort(0).values, part.stored().values.sort(0).values)
     pixels = ResidentRows(torch.randint(0, 256, (300, 2, 2)).to(torch.uint8), "static", 255.0)
-    assert part_of(pixels, 20, 3).binarize is None
+    assert random_subset(pixels, 20, 3).binarize is None

@@ -13,7 +13,7 @@ from likely.data import EncodedRows, ResidentRows
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import AnnealingPath, backward, begin, forward, transition
 from likely.evaluation.averages import LogMean
-from likely.evaluation.sampling import CHUNK_ROWS, PerRow, Progress, chunks, copy_keys
+from likely.evaluation.sampling import DEFAULT_CHUNK_ROWS, PerRow, Progress, chunks, copy_keys
 from likely.models import Model
 
 __all__ = ["Bidirectional", "Simulated", "bidirectional", "simulate", "tune"]
@@ -22,7 +22,7 @@ LEAPFROG_STEPS, CHAINS = 3, 16  # of a transition, of a row; --precise doubles t
 NODES, ROUNDS, ACCEPTANCE = 9, 12, 0.8  # where step sizes are adapted, in how many transitions, to which acceptance
 MIN_TEMPERATURES, MAX_TEMPERATURES = 8, 512  # --precise allows eight times as many
 INTERVALS = 64  # of the path as it is found; `AnnealingPath.spread` makes others of them
-TUNED_ROWS, JUDGED_ROWS = 16, CHUNK_ROWS  # simulated: one set chooses the path, another judges it
+TUNED_ROWS, JUDGED_ROWS = 16, DEFAULT_CHUNK_ROWS  # simulated: one set chooses the path, another judges it
 PINCH, PRECISE_PINCH = 0.5, 0.1  # nats that upper and lower bound may be apart, with two standard errors
 
 
@@ -105,8 +105,10 @@ def bidirectional(
     """Bidirectional Monte Carlo (Grosse, Ghahramani, Adams 2015; Wu et al. 2017, section 3.1)."""
     model.eval()
     p, per_row = model.prior(), PerRow()
-    exact = simulated.z.split(CHUNK_ROWS)
-    for chunk, some in zip(chunks(simulated.rows, seed, copies=True, progress=progress), exact, strict=True):
+    exact = simulated.z.split(DEFAULT_CHUNK_ROWS)
+    for chunk, some in zip(
+        chunks(simulated.rows, seed, distinct_noise_for_copies=True, progress=progress), exact, strict=True
+    ):
         batch, keys = chunk.batch, chunk.keys
         z = torch.cat([some, some[-1:].expand(len(batch) - chunk.count, -1)])
         bridge = Bridge(model, batch, p, from_prior=path.from_prior)

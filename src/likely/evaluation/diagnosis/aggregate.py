@@ -11,7 +11,7 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.noise import Stream
 from likely.distributions import DiagonalNormal, LatentDistribution, OneHot, VonMisesFisher
-from likely.evaluation.sampling import MAX_NUMBERS, chunks, part_of
+from likely.evaluation.sampling import MAX_NUMBERS, chunks, random_subset
 from likely.models import Model
 
 __all__ = ["Aggregate", "aggregate"]
@@ -92,11 +92,11 @@ def aggregate(model: Model, rows: EncodedRows, seed: int = 0) -> Aggregate | Non
     """
     model.eval()
     if not _cheap(model.posterior(rows.evaluation_batch(torch.zeros(1, dtype=torch.int64, device=rows.device)))):
-        rows = part_of(rows, MAX_COSTLY_ROWS, seed)
+        rows = random_subset(rows, MAX_COSTLY_ROWS, seed)
     if len(rows) < 2:
         return None
     posteriors, draws, own, counts = [], [], [], []
-    for chunk in chunks(rows, seed, min(MAX_CHUNK_ROWS, len(rows)), copies=True):
+    for chunk in chunks(rows, seed, min(MAX_CHUNK_ROWS, len(rows)), distinct_noise_for_copies=True):
         q = model.posterior(chunk.batch)
         drawn = q.sample_with_log_prob(noise=chunk.noise(Stream.AGGREGATE, q, 0, DRAWS))
         own.append(drawn.log_prob[:, : chunk.count])

@@ -18,7 +18,7 @@ from likely.evaluation.diagnosis.splits import Outside, Overfitting, compare, ou
 from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
 from likely.evaluation.evidence import Evidence
 from likely.evaluation.ledger import given_y
-from likely.evaluation.sampling import part_of
+from likely.evaluation.sampling import random_subset
 from likely.likelihoods import Gaussian
 from likely.models import VAE, Model
 
@@ -115,8 +115,8 @@ def diagnose(
     """
     most = min(MAX_ROWS, max(MIN_ROWS, MAX_CELLS // schema.dims))
     whole = {"train": train, "validation": validation, "test": test}
-    kinds = {name: None if some is None else part_of(some, most, seed) for name, some in whole.items()}
-    rows = part_of(test, most, seed)
+    kinds = {name: None if some is None else random_subset(some, most, seed) for name, some in whole.items()}
+    rows = random_subset(test, most, seed)
     transformed = uniforms(model, rows, seed)
     first = model.members[0]
     units = active_units(first, rows, seed)

@@ -79,7 +79,7 @@ def active_units(model: Model, rows: EncodedRows, seed: int = 0) -> Units:
     """
     model.eval()
     per_row, sampled, q = PerRow(), False, None
-    for chunk in chunks(rows, seed, copies=True):
+    for chunk in chunks(rows, seed, distinct_noise_for_copies=True):
         q = model.posterior(chunk.batch)
         means = _means(q, chunk)
         sampled = len(means) > 1

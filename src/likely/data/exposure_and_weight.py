@@ -1,4 +1,4 @@
-"""Numbers above 0, one a row, that are no part of x: exposures and weights."""
+"""Exposures and weights: numbers above 0, one a row, that are no part of x."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from likely.data.kinds import Form
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError, quoted
 
-__all__ = ["beside_rows", "place_of", "positive_numbers", "values_beside"]
+__all__ = ["column_index", "positive_numbers", "read_values_beside", "with_values_beside"]
 
 
-def beside_rows(source: Source, values: Any, name: str) -> Source:
+def with_values_beside(source: Source, values: Any, name: str) -> Source:
     """The source with exposures or weights in memory put beside its rows, an array in memory, under this name.
 
     Raises
@@ -37,7 +37,7 @@ def beside_rows(source: Source, values: Any, name: str) -> Source:
     return replace(source, splits={"all": replace(rows, beside=others.assign(**{name: numbers}))})
 
 
-def values_beside(rows: Rows, name: str, what: str) -> pd.Series:
+def read_values_beside(rows: Rows, name: str, what: str) -> pd.Series:
     """The values, one a row, that came beside an array under this name.
 
     Raises
@@ -46,7 +46,7 @@ def values_beside(rows: Rows, name: str, what: str) -> pd.Series:
         If nothing did; `what` is the option that asks for it.
 
     """
-    values = rows.labels_named(name)
+    values = rows.values_named(name)
     if values is None:
         known = f"what came beside it: {', '.join(rows.label_names)}" if rows.label_names else "nothing came beside it"
         cure = f"in Python give {what}=values, one a row"
@@ -54,8 +54,8 @@ def values_beside(rows: Rows, name: str, what: str) -> pd.Series:
     return pd.Series(values)
 
 
-def place_of(names: Iterable[str], name: str) -> int:
-    """The place of a column of a table.
+def column_index(names: Iterable[str], name: str) -> int:
+    """The index of a column of a table.
 
     Raises
     ------

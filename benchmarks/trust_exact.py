@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from exact import LinearGaussian, Oblique
 from likely.data import ResidentRows
 from likely.data.noise import row_keys
 from likely.evaluation import AnnealingPath, simulate
@@ -23,9 +23,6 @@ from likely.evaluation.averages import LogMean
 from likely.models import Model
 from pieces import Piece, average, cost, joined, mean_error, piece, table
 from trust_pieces import FRESH, SETTINGS, Subject
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
-from exact import LinearGaussian, Oblique
 
 LATENTS, COVERED = (2, 5, 10, 20, 50), (2, 10, 30)
 MOVES = {"exact": (0.0, 1.0), "shifted": (0.2, 1.0), "widened": (0.0, 1.3), "narrowed": (0.0, 0.7), "both": (0.2, 1.2)}

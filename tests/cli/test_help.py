@@ -6,6 +6,9 @@ import pytest
 
 import likely
 from likely.cli import main
+from likely.cli.arguments import FORMS
+from likely.data.sources.format import Format, Holds
+from likely.data.sources.formats import FORMATS
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,3 +32,12 @@ def test_every_command_is_listed_with_a_whole_sentence(
 def test_anomalies_explains_its_tail(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["anomalies", "--help"]) == 0
     assert "`tail`" in capsys.readouterr().out
+
+
+READ = {form.name: form for form in FORMATS if form.holds in (Holds.ROWS, Holds.FOLDER)}
+
+
+@pytest.mark.parametrize("form", READ.values(), ids=READ)
+def test_the_help_of_data_names_every_format_that_is_read(form: Format) -> None:
+    words = FORMS.lower().replace(",", " ").split()
+    assert form.name in words or any(ending[1:] in words for ending in form.endings)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
-__all__ = ["CODED", "LEFT_OUT", "NUMERIC", "Binarize", "Channels", "Form", "Kind"]
+__all__ = ["CODED", "LEFT_OUT", "NUMERIC", "Binarize", "Channels", "Form", "Kind", "Measure"]
+
+Measure = Literal["mass", "density", "mixed"]  # what log P is of; plain texts: own likelihoods say `measure = "mass"`
 
 
 class Kind(StrEnum):

@@ -7,9 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any
 
-from likely.data.kinds import CODED, LEFT_OUT, NUMERIC, Binarize, Channels, Form, Kind
+from likely.data.kinds import CODED, LEFT_OUT, NUMERIC, Binarize, Channels, Form, Kind, Measure
 from likely.data.sound import demand_sound
 from likely.data.source import LABEL, Delimited
 from likely.data.written import Written
@@ -145,7 +145,7 @@ class Column:
         return self.reason.startswith((REQUESTED, "as told"))
 
     @property
-    def measure(self) -> Literal["mass", "density", "mixed"]:
+    def measure(self) -> Measure:
         """What log P of a cell is the logarithm of; `mixed`: a mass at atoms, a density elsewhere."""
         if not self.numeric or self.kind == Kind.LISTED or self.per_unit is not None:
             return "mass"

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from likely.data.kinds import Measure
 from likely.evaluation.counting import Counting
 from likely.evaluation.evidence import Evidence, Part
 from likely.models import KLKind
@@ -109,7 +110,7 @@ class Ledger:
     dims: int
     cells: float
     split: str
-    measure: str
+    measure: Measure
     seed: int
     seconds: float
     versions: dict[str, str]
@@ -176,7 +177,7 @@ def ledger(
     *,
     dims: int,
     split: str,
-    measure: str,
+    measure: Measure,
     seed: int,
     seconds: float,
     versions: dict[str, str],

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-__all__ = ["Likelihood", "Measure"]
+from likely.data.kinds import Measure
 
-Measure = Literal["mass", "density", "mixed"]
+__all__ = ["Likelihood"]
 
 
 class Likelihood(nn.Module, ABC):

@@ -7,8 +7,9 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from likely.data.kinds import Measure
 from likely.likelihoods.atoms import Atoms
-from likely.likelihoods.base import Likelihood, Measure
+from likely.likelihoods.base import Likelihood
 from likely.likelihoods.columns import Columns
 
 __all__ = ["atoms_of", "measured"]

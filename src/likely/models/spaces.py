@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from likely import posteriors, priors
+from likely.distributions.latent import Space
 from likely.errors import ConfigError
 from likely.posteriors import Posterior
 from likely.priors import FromPosterior, Prior
 
 __all__ = ["demand_same_space"]
 
-WORDS = {"real": "real vectors", "sphere": "unit vectors", "codes": "one-hot codes"}
+WORDS: dict[Space, str] = {"real": "real vectors", "sphere": "unit vectors", "codes": "one-hot codes"}
 
 
 def demand_same_space(prior: Prior | FromPosterior, posterior: Posterior) -> None:
@@ -22,11 +23,11 @@ def demand_same_space(prior: Prior | FromPosterior, posterior: Posterior) -> Non
 
     """
     p, q = type(prior).__name__, type(posterior).__name__
-    if prior.space not in (None, posterior.space):
+    if prior.space is not None and prior.space != posterior.space:
         fit_q = ", ".join(name for name in priors.__all__ if _is(getattr(priors, name), posterior.space))
         fit_p = ", ".join(name for name in posteriors.__all__ if _is(getattr(posteriors, name), prior.space))
         raise ConfigError(
-            f"prior {p} is over {WORDS[str(prior.space)]}, posterior {q} over {WORDS[posterior.space]}; "
+            f"prior {p} is over {WORDS[prior.space]}, posterior {q} over {WORDS[posterior.space]}; "
             f"with posterior {q} take prior {fit_q}; with prior {p} take posterior {fit_p}"
         )
     sizes = _sizes(prior, posterior)
@@ -34,7 +35,7 @@ def demand_same_space(prior: Prior | FromPosterior, posterior: Posterior) -> Non
         raise ConfigError(f"prior {p} has z of {sizes[0]}, posterior {q} of {sizes[1]}; make them equal")
 
 
-def _is(part: type[Prior] | type[FromPosterior] | type[Posterior], space: str | None) -> bool:
+def _is(part: type[Prior] | type[FromPosterior] | type[Posterior], space: Space | None) -> bool:
     return part not in (Prior, FromPosterior, Posterior) and part.space in (None, space)
 
 

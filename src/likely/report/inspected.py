@@ -76,7 +76,7 @@ def _card(column: Column, summary: Summary, *, uniform: bool) -> str:
     return (
         f'<article class="{"aside" if column.left_out else "column"}"><h3>{escape(name)}</h3><p>{kinds}</p>{drawn}'
         f'<p class="words">{escape(_content(column, summary))}</p><p class="words">{escape(column.reason)}</p>'
-        f"{_holes(summary)}</article>"
+        f"{_missing_cells(summary)}</article>"
     )
 
 
@@ -89,7 +89,7 @@ def _content(column: Column, summary: Summary) -> str:
     return "; ".join(part for part in parts if part)
 
 
-def _holes(summary: Summary) -> str:
+def _missing_cells(summary: Summary) -> str:
     """A grey bar as long as the share of missing cells."""
     if not summary.missing:
         return ""

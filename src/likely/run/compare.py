@@ -16,7 +16,7 @@ from torch import Tensor
 
 from likely.config import demand_whole
 from likely.data import Column, EncodedRows, Given, Rows, digest
-from likely.data.kinds import Binarize, Kind
+from likely.data.kinds import Binarize, Kind, Measure
 from likely.errors import ConfigError, DataError, quoted
 from likely.evaluation import Entry, Evidence, evidence
 from likely.evaluation.counting import Counting
@@ -292,7 +292,7 @@ def _measure(run: Run, place: int) -> str:
     """What log P of a cell of the column at this place is relative to, in words."""
     column, likelihood = run.schema.modelled[0 if run.schema.uniform else place], run.model.p_x_z
 
-    def holds(what: Any) -> bool:
+    def holds(what: Measure) -> bool:
         return bool(measured(likelihood, what).expand(run.schema.event_shape).reshape(-1)[place])
 
     if holds("density"):

@@ -25,6 +25,7 @@ from likely.data import (
     weights_of,
     with_labels,
 )
+from likely.data.kinds import Measure
 from likely.errors import DataError
 from likely.evaluation import Assessment, AssessOptions, Ledger, Origin, evidence
 from likely.hooks import report_writer
@@ -455,7 +456,7 @@ class Run:
         return next(self.model.parameters()).device
 
     @property
-    def measure(self) -> str:
+    def measure(self) -> Measure:
         """What log-probabilities are relative to: `mass`, `density` or `mixed`."""
         return self.model.p_x_z.measure
 

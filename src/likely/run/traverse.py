@@ -16,6 +16,7 @@ from torch import Tensor
 
 from likely.data import Given, Rows, encode_given
 from likely.distributions import Hierarchy
+from likely.distributions.latent import Space
 from likely.errors import ConfigError, quoted
 from likely.evaluation import posterior_centres
 from likely.models import VAE
@@ -170,7 +171,7 @@ def _whole(name: str, value: Any) -> int:
         raise ConfigError(f"{name} must be a whole number, got {quoted(value)}") from error
 
 
-def _space(run: Run) -> str:
+def _space(run: Run) -> Space:
     model = run.model.members[0]
     return model.q_z_x.space if isinstance(model, VAE) else "real"
 

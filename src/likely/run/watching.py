@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from likely.config import Config
+from likely.data.kinds import Measure
 from likely.errors import ConfigError
 from likely.run.checkpoints import Checkpoints
 from likely.training import Monitor, Progress
@@ -23,7 +24,7 @@ class Watching:
     monitors: Sequence[Monitor]
     checkpoints: Checkpoints | None = None
 
-    def of(self, tick: Callable[..., None], measure: str) -> list[Monitor]:
+    def of(self, tick: Callable[..., None], measure: Measure) -> list[Monitor]:
         """All monitors of one member: of the bar, which ticks so; checkpoints come last, when a step is done with."""
 
         def shown(done: int, total: int, bound: float | None) -> None:

@@ -57,7 +57,9 @@ def _dimensions(text: str) -> int | list[int]:
 
 def _lines(rows: Any, output: Path | None) -> Any:
     """Of arrays that become pictures the lines one after the other."""
-    arrays = (".npy", ".npz")
-    if hasattr(rows, "columns") or hasattr(rows, "to_pandas") or (output is not None and output.suffix in arrays):
+    from likely.data.sources.formats import writers
+
+    writer = None if output is None else writers().get(output.suffix)
+    if hasattr(rows, "columns") or hasattr(rows, "to_pandas") or (writer is not None and writer.array is not None):
         return rows
     return rows.reshape(-1, *rows.shape[2:])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from likely.data.cells import numbers_of
 from likely.data.dtypes import is_duration
+from likely.data.kinds import Kind
 from likely.data.schema import Column
 from likely.data.sources.typed import Typed, strings, typed
 from likely.data.written import Written
@@ -90,7 +91,7 @@ def _numbers(what: str, column: Column, held: pd.Series, plain: Typed, decimal: 
         if not plain.texts and np.array_equal(np.asarray(plain.values, dtype=np.float64), numbers, equal_nan=True):
             return plain
         return Typed(_narrowed(numbers, known, held, written), plain.token, column.written)
-    if not plain.texts or column.left_out or column.coded or column.kind == "binary":
+    if not plain.texts or column.left_out or column.coded or column.kind == Kind.BINARY:
         return plain
     place = int(stray.argmax())
     raise DataError(

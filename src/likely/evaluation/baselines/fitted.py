@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows, Schema
+from likely.data.kinds import Measure
 from likely.errors import RunError
 from likely.evaluation.baselines.cells import NumericCells, columns_of
 from likely.evaluation.baselines.chain import Chain
@@ -84,7 +85,7 @@ class Baselines:
     kinds: Mapping[str, str]
 
     @property
-    def measure(self) -> str:
+    def measure(self) -> Measure:
         """What the nats are relative to: `mass`, `density` or `mixed`; see `comparable`."""
         return measure(self.schema)
 
@@ -160,14 +161,14 @@ def comparable(schema: Schema, likelihood: Likelihood) -> bool:
     return _agrees([column.measure for column in schema.modelled], likelihood)
 
 
-def _agrees(measures: Sequence[str], likelihood: Likelihood) -> bool:
+def _agrees(measures: Sequence[Measure], likelihood: Likelihood) -> bool:
     if not isinstance(likelihood, Columns):
         return all(likelihood.measure == measure for measure in measures)
     pairs = zip(likelihood.families, likelihood.places, strict=True)
     return all(_agrees([measures[i] for i in places.tolist()], cast(Likelihood, family)) for family, places in pairs)
 
 
-def measure(schema: Schema) -> str:
+def measure(schema: Schema) -> Measure:
     """`mass` where every cell is counted on its set or grid, `density` where none is or has atoms, else `mixed`."""
     measures = {column.measure for column in schema.modelled}
     return measures.pop() if len(measures) == 1 else "mixed"

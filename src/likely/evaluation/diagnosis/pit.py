@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from likely.data import EncodedRows, Schema
+from likely.data.kinds import Measure
 from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.evaluation.sampling import Chunk, PerRow, block_size, chunks, terms_of
-from likely.likelihoods.base import Measure
 from likely.likelihoods.measures import measured
 from likely.models import Model
 

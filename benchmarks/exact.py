@@ -27,7 +27,7 @@ class Linear:
         return z @ self.w.T + self.b + self.sigma * e
 
     def log_px(self, x: Tensor, observed: Tensor | None = None) -> Tensor:
-        """Of what is observed: the marginal normal law of these cells."""
+        """Of what is observed: the marginal normal distribution of these cells."""
         covariance = self.w @ self.w.T + self.sigma**2 * torch.eye(self.dims, dtype=torch.float64)
         if observed is None:
             return torch.distributions.MultivariateNormal(self.b, covariance).log_prob(x)

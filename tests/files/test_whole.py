@@ -140,15 +140,15 @@ def test_a_swap_that_the_disk_refuses_leaves_what_was_there(
 
 
 def test_a_swap_that_was_cut_is_finished(folder: Path) -> None:
-    assert finish_swap(folder) == ""
+    assert finish_swap(folder, Path.exists) == ""
     new, old = new_beside(folder), old_beside(folder)
     new.mkdir()
-    assert finish_swap(folder) == ""
+    assert finish_swap(folder, Path.exists) == ""
     folder.rename(old)
-    assert finish_swap(folder) == ".folder.new"
+    assert finish_swap(folder, Path.exists) == ".folder.new"
     assert contents(folder) == {}
-    folder.rmdir()
-    assert finish_swap(folder) == ".folder.old"
+    folder.rename(new)
+    assert finish_swap(folder, lambda _: False) == ".folder.old"
     assert "kept" in contents(folder)
 
 

@@ -17,7 +17,7 @@ import likely
 from likely.cli import main
 from likely.errors import OutputError, RunError
 from likely.files import release, take
-from likely.run.directory import renewed
+from likely.run.directory import renewed, unfinished
 from likely.run.sealed import Sealed
 from likely.training import Monitor, Outcome
 from small import table
@@ -190,3 +190,54 @@ def test_a_failure_while_a_run_is_saved_over_itself_leaves_it(place: Path) -> No
         raise KeyboardInterrupt
     assert likely.load(place).steps == 3
     assert not list(place.parent.glob(".*"))
+
+
+def test_a_copy_that_was_cut_short_is_no_run_and_is_not_offered(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = held(place)
+
+    def cut(source: Path, target: Path, **_: object) -> None:
+        shutil.copy(source / "config.json", target)
+        assert unfinished(place) is None
+        raise MemoryError
+
+    monkeypatch.setattr("likely.run.directory.shutil.copytree", cut)
+    with pytest.raises(MemoryError), renewed(place):
+        pytest.fail("it was copied")
+    assert held(place) == before
+    assert not place.with_name(".run.new").exists()
+
+
+def test_a_run_beside_another_that_is_gone_is_not_overwritten_unasked(place: Path) -> None:
+    new, old = place.with_name(".run.new"), place.with_name(".run.old")
+    shutil.copytree(place, new)
+    place.rename(old)
+    with (
+        pytest.warns(UserWarning, match="the new run has its place now"),
+        pytest.raises(OutputError, match="exists already"),
+    ):
+        likely.fit(table(), out=place, steps=1)
+    assert old.exists()
+    assert Sealed.of(place).facts["finished"] is True
+
+
+def test_half_a_run_takes_no_place(place: Path) -> None:
+    new, old = place.with_name(".run.new"), place.with_name(".run.old")
+    new.mkdir()
+    place.rename(old)
+    with (
+        pytest.warns(UserWarning, match="the earlier run is back"),
+        pytest.warns(UserWarning, match="what it wrote lies in"),
+    ):
+        assert likely.load(place).steps == 3
+
+
+def test_what_is_foreign_under_the_name_of_the_old_run_is_kept(place: Path) -> None:
+    old = place.with_name(".run.old")
+    old.mkdir()
+    (old / "thesis.txt").write_text("mine")
+    run = likely.load(place.rename(place.with_name("moved")))
+    run.home.directory.rename(place)
+    run.home.directory = place
+    with pytest.raises(OutputError, match=r"\.run\.old .*holds 'thesis.txt'"):
+        run.save(place, overwrite=True)
+    assert (old / "thesis.txt").exists()

@@ -118,6 +118,34 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(
     same(place, tmp_path / "whole")
 
 
+def test_checkpoints_that_cannot_be_read_now_are_left_as_they_are(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = stopped(csv, tmp_path / "run", 7, **SMALL)
+    steps = sorted(entry.name for entry in (place / "checkpoints").iterdir())
+    with monkeypatch.context() as patch:
+        patch.setenv("LIKELY_MAX_BYTES", "20000")
+        with pytest.raises(RunError, match=r"cannot be read now .*expected at most 20,000"):
+            likely.fit(resume=place)
+    assert sorted(entry.name for entry in (place / "checkpoints").iterdir()) == steps
+    for step in steps:
+        (place / "checkpoints" / step / "state.json").write_text("[]")
+    with pytest.raises(RunError, match=r"is damaged .*; remove .*checkpoints, and --resume starts the fit anew"):
+        likely.fit(resume=place)
+    assert sorted(entry.name for entry in (place / "checkpoints").iterdir()) == steps
+
+
+def test_a_fit_that_was_killed_before_its_first_weights_were_stored_is_not_begun_with_others(
+    csv: Path, tmp_path: Path
+) -> None:
+    base = likely.fit(csv, **SMALL)
+    place = stopped(csv, tmp_path / "run", 3, init=base, steps=6, device="cpu", batch_size=8)
+    shutil.rmtree(place / "checkpoints")
+    (place / "start.safetensors").unlink()
+    with pytest.raises(RunError, match="was killed before its first weights were stored"):
+        likely.fit(resume=place)
+
+
 def test_the_steps_that_minutes_became_are_kept(csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from likely.run import learning
 
@@ -250,6 +278,22 @@ def test_a_disk_that_refuses_ends_no_training(csv: Path, tmp_path: Path, monkeyp
     with pytest.warns(UserWarning, match="no checkpoint could be written"):
         run = likely.fit(csv, out=tmp_path / "run", **SMALL)
     assert run.steps == 12
+
+
+def test_a_signal_that_comes_without_a_checkpoint_promises_nothing(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any, **__: Any) -> None:
+        raise likely.errors.OutputError("no space")
+
+    monkeypatch.setattr(checkpoints, "write_states", refused)
+    with (
+        pytest.warns(UserWarning, match=r"no checkpoint could be written \(no space\)$"),
+        pytest.raises(Stopped) as ended,
+    ):
+        likely.fit(csv, out=tmp_path / "run", monitors=[Signal(3)], **SMALL)
+    assert ended.value.text == "interrupted"
+    assert not (tmp_path / "run").exists()
 
 
 def test_slow_checkpoints_are_few(monkeypatch: pytest.MonkeyPatch) -> None:

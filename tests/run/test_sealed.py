@@ -117,7 +117,7 @@ def test_weights_that_are_no_numbers_are_told_even_where_their_checksum_fits(pla
     name = next(name for name, _ in likely.load(place).model.named_parameters())
     weights[name].flatten()[0] = torch.nan
     sealed.write({"weights.safetensors": save_tensors(weights)}, sealed.facts)
-    with pytest.raises(RunError, match="some are not finite"):
+    with pytest.raises(RunError, match="some weights are not finite"):
         likely.load(place)
 
 

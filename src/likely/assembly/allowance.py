@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any, final
 
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from likely.errors import ConfigError
 from likely.files import gib
 
 __all__ = ["Allowance"]
 
+# What makes nothing; to refuse the switch of gradients would leave them off.
+FREE = ("__get__", "dim", "size", "numel", "stride", "_set_grad_enabled", "set_grad_enabled")
 NUMBER_BYTES = 4  # of most tensors; what is counted is meant roughly
 
 
 @final
-class Allowance(TorchDispatchMode):
+class Allowance(TorchFunctionMode):
     """Within it no more than so many bytes of tensors are made, and no more than so many operations done.
 
     What an operation asks for is counted before it is done.
@@ -29,15 +32,16 @@ class Allowance(TorchDispatchMode):
     """
 
     def __init__(self, most_bytes: int, most_operations: int) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.most_bytes, self.most_operations = most_bytes, most_operations
         self.bytes = self.operations = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__name__", "") in FREE:
+            return func(*args, **(kwargs or {}))
         self.operations += 1
-        asked = next((one for one in args if _is_shape(one)), None)
-        makes = asked is not None and not any(hasattr(one, "untyped_storage") for one in args)
-        self.bytes += NUMBER_BYTES * math.prod(asked) if makes and asked is not None else 0
+        if not any(hasattr(one, "untyped_storage") for one in args):
+            self.bytes += NUMBER_BYTES * math.prod(_shape(args, kwargs or {}))
         if self.bytes > self.most_bytes or self.operations > self.most_operations:
             raise ConfigError(
                 f"the model would fill more than {gib(self.most_bytes)}, or have more parts than its weights; "
@@ -46,5 +50,10 @@ class Allowance(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _is_shape(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and all(isinstance(size, int) for size in value)
+def _shape(args: Any, kwargs: Mapping[str, Any]) -> tuple[int, ...]:
+    """What shape a function that makes a tensor is asked for; of numbers alone, as of a range, their product's."""
+    given = [*args, *kwargs.values()]
+    shape = next(
+        (one for one in given if isinstance(one, (list, tuple)) and all(type(size) is int for size in one)), ()
+    )
+    return tuple(shape) or tuple(one for one in args if type(one) is int) or (0,)

@@ -62,10 +62,11 @@ def swap(new: Path, place: Path, remove: Callable[[Path], object]) -> None:
         remove(old)
 
 
-def finish_swap(place: Path) -> str:
+def finish_swap(place: Path, complete: Callable[[Path], bool]) -> str:
     """Finish a swap that was cut between its renames; the name of the folder that now has the place, or an empty one.
 
-    A swap begins only when the new folder is complete, so it is this one that takes the place if it is there.
+    A swap begins only when the new folder is complete, so it is this one that takes the place if it is there and
+    `complete` holds of it; else the old one is put back.
 
     Raises
     ------
@@ -78,7 +79,7 @@ def finish_swap(place: Path) -> str:
     try:
         if stands(place) or not stands(old):
             return ""
-        folder = new if new.exists() else old
+        folder = new if new.exists() and complete(new) else old
         folder.rename(place)
     except OSError as error:
         raise OutputError(

@@ -38,6 +38,7 @@ def take(folder: Path) -> None:
         stale = unused(lock)
         with suppress(FileNotFoundError):  # another process takes it over at this moment, and the next line refuses
             lock.rename(stale)
+            _demand_dead(folder, stale, back=lock)
             stale.unlink()
     half = unused(lock)
     half.write_text(json.dumps(_me()))
@@ -69,7 +70,22 @@ def demand_unowned(folder: Path) -> None:
         If that process lives, or may live on another host; it is named.
 
     """
-    lock = folder / LOCK
+    _demand_dead(folder, folder / LOCK)
+
+
+def _demand_dead(folder: Path, lock: Path, back: Path | None = None) -> None:
+    """Refuse a lock whose process lives; one that was moved away to be looked at goes back first."""
+    try:
+        _demand_dead_owner(folder, lock)
+    except OutputError:
+        if back is not None:
+            with suppress(OSError):
+                _named(lock, back)
+            lock.unlink(missing_ok=True)
+        raise
+
+
+def _demand_dead_owner(folder: Path, lock: Path) -> None:
     try:
         age, content = time.time() - lock.stat().st_mtime, lock.read_text()
     except OSError:

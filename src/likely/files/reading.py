@@ -36,7 +36,7 @@ def read_regular(path: Path, most: int) -> bytes:
         if known.st_size > most:
             raise OSError(errno.EFBIG, f"it has {known.st_size:,} bytes, expected at most {most:,}", str(path))
         with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return file.read(most)
+            return file.read(min(most, known.st_size))
     finally:
         os.close(descriptor)
 

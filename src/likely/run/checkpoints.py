@@ -13,7 +13,7 @@ import torch
 from likely.errors import OutputError
 from likely.files import demand_held
 from likely.run.plan import Plan
-from likely.run.states import on_cpu, write_states
+from likely.run.states import has_checkpoint, on_cpu, write_states
 from likely.run.stopping import Stop, Stopped
 from likely.training import Monitor, TrainingState
 
@@ -81,7 +81,7 @@ class Checkpoints(Monitor):
             self._write()
         if self.stop.number is not None:
             self.stop.training = False
-            raise Stopped(self.stop.number, step)
+            raise Stopped(self.stop.number, step if has_checkpoint(self.directory) else None)
         if self.stop.ended:
             self.stop.training = False
             raise KeyboardInterrupt
@@ -91,7 +91,7 @@ class Checkpoints(Monitor):
         self.stop.training = False
         if self.stop.number is not None:
             self._write()
-            raise Stopped(self.stop.number, self.states[-1].step)
+            raise Stopped(self.stop.number, self.states[-1].step if has_checkpoint(self.directory) else None)
 
     def _write(self) -> None:
         """Write a checkpoint; a failure is only warned of, as the next one may succeed."""
@@ -101,5 +101,6 @@ class Checkpoints(Monitor):
             states = [on_cpu(state.state_dict()) for state in self.states]
             write_states(self.directory, states, self.plan, kept=MAX_KEPT)
         except OutputError as error:
-            warnings.warn(f"no checkpoint could be written ({error}); training goes on", stacklevel=2)
+            then = "" if self.stop.asked else "; training goes on"
+            warnings.warn(f"no checkpoint could be written ({error}){then}", stacklevel=2)
         self.pace.took(time.perf_counter() - started)

@@ -13,7 +13,7 @@ import json
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,11 +28,13 @@ from likely.files import (
     held,
     new_beside,
     old_beside,
+    read_regular,
     refuse_existing,
     refuse_unwritable,
     release,
     swap,
     take,
+    write,
 )
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
 ]
 
 RUN, REPORT, MISSING, START = "run.json", "report.html", "missing.safetensors", "start.safetensors"
+MAX_RUN_JSON = 2**26  # bytes: notices and history of splits are far below
 EARLIER_MISSING = "holes.safetensors"  # of version 0.1
 RUN_FILES = (
     "baselines.safetensors",
@@ -114,7 +117,7 @@ def _remove(directory: Path) -> None:
 def _run_json_entry(directory: Path, name: str) -> object:
     """An entry of `run.json`; `None` where it has none of this name, or cannot be read."""
     try:
-        return json.loads((directory / RUN).read_bytes())[name]
+        return json.loads(read_regular(directory / RUN, MAX_RUN_JSON))[name]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
@@ -174,8 +177,15 @@ def unfinished(directory: Path) -> Path | None:
     return place if ended_early else None
 
 
+def _demand_no_mount(given: Path, place: Path) -> None:
+    if os.path.ismount(place):
+        raise OutputError(
+            f"{given} is where a disk is mounted, and nothing can take its place; choose a folder in it: -o {given}/run"
+        )
+
+
 def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
-    """What `claim` refuses, before there is anything to write; nothing is touched.
+    """What `claim` refuses, before there is anything to write; but for a swap that a kill cut short nothing is touched.
 
     Raises
     ------
@@ -185,6 +195,7 @@ def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = No
 
     """
     refuse_existing(directory, overwrite=True)
+    recover(directory)
     try:
         place = Path(os.path.realpath(directory))
         if not overwrite and place.is_dir() and _run_json_entry(place, "finished") is False:
@@ -195,6 +206,7 @@ def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = No
             )
         if not _empty(place):
             refuse_existing(directory, overwrite=overwrite)
+            _demand_no_mount(directory, place)
         for folder in (place, new_beside(place)):
             if folder.exists():
                 _replaceable(directory if folder == place else folder, folder, data)
@@ -228,11 +240,9 @@ def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iter
     """
     demand_claimable(directory, overwrite=overwrite, data=data)
     place = Path(os.path.realpath(directory))
-    recover(place)
     folder = _cleared(new_beside(place), place) if place.exists() and not _empty(place) else place
-    with _filling(directory, folder):
+    with _filling(directory, folder, lambda: _replace(directory, folder, place, data)):
         yield folder
-    _replace(directory, folder, place, data)
 
 
 @contextmanager
@@ -253,14 +263,16 @@ def reclaim(directory: Path) -> Iterator[Path]:
     folder = unfinished(place)
     if folder is None:
         raise RunError(f"{directory} holds no fit that was not finished")
-    with _filling(directory, folder, kept=True):
+    with _filling(directory, folder, lambda: _replace(directory, folder, place, None), kept=True):
         yield folder
-    _replace(directory, folder, place, None)
 
 
 @contextmanager
-def _filling(given: Path, folder: Path, *, kept: bool = False) -> Iterator[None]:
-    """A folder is this process's own while it is filled; on failure it goes, unless `kept` or it has checkpoints."""
+def _filling(given: Path, folder: Path, put: Callable[[], None], *, kept: bool = False) -> Iterator[None]:
+    """A folder is this process's own while it is filled, and until `put` has brought it to its place.
+
+    On failure it goes, unless `kept` or it has checkpoints.
+    """
     created = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -280,7 +292,11 @@ def _filling(given: Path, folder: Path, *, kept: bool = False) -> Iterator[None]
             if not created:
                 folder.mkdir(exist_ok=True)
         raise
-    release(folder)
+    try:
+        put()
+    finally:
+        for place in (folder, Path(os.path.realpath(given))):
+            release(place)
 
 
 def _replace(given: Path, folder: Path, place: Path, data: Path | None) -> None:
@@ -308,10 +324,18 @@ def recover(directory: Path) -> None:
         If the disk refuses.
 
     """
-    name = finish_swap(directory)
+    name = finish_swap(directory, _is_complete)
     if name:
         which = "the new run has its place now" if name.endswith(".new") else "the earlier run is back"
         warnings.warn(f"a command was killed while it replaced {directory}: {which}", stacklevel=3)
+
+
+def _is_complete(new: Path) -> bool:
+    """Whether a folder holds a run to its end, and nobody fills it."""
+    with suppress(OutputError):
+        demand_unowned(new)
+        return _run_json_entry(new, "finished") is True
+    return False
 
 
 def leftovers_notice(directory: Path) -> str:
@@ -354,6 +378,7 @@ def demand_renewable(directory: Path) -> None:
                 f"{directory} is or holds the current folder, so it cannot be replaced; go to another folder, or "
                 "choose another place: -o OTHER"
             )
+        _demand_no_mount(directory, place)
         for folder in (place, new_beside(place)):
             demand_unowned(folder)
         refuse_unwritable(place)
@@ -375,23 +400,28 @@ def renewed(directory: Path) -> Iterator[Path]:
     """
     demand_renewable(directory)
     place = Path(os.path.realpath(directory))
+    _cleared(old_beside(place), place)
     new = _cleared(new_beside(place), place)
-    with _filling(directory, new):
+    with _filling(directory, new, lambda: _renew(directory, new, place)):
         try:
+            facts = {"finished": None, "versions": _run_json_entry(place, "versions")}
+            write(new / RUN, json.dumps(facts))  # before what it is a copy of: half a copy is no run
             shutil.copytree(place, new, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
         except (OSError, shutil.Error) as error:
             raise OutputError(f"cannot write {directory}: {error}") from error
         yield new
+
+
+def _renew(given: Path, new: Path, place: Path) -> None:
+    """The copy takes the place of what it is a copy of, which goes with all that is in it."""
     try:
         swap(new, place, lambda old: shutil.rmtree(old, ignore_errors=True))
     except OSError as error:
-        raise OutputError(
-            f"cannot replace {directory}: {error.strerror or error}; the new run lies in {new}"
-        ) from error
+        raise OutputError(f"cannot replace {given}: {error.strerror or error}; the new run lies in {new}") from error
 
 
 def _not_copied(_: str, names: list[str]) -> list[str]:
-    return [name for name in names if name in (CHECKPOINTS, REPORT, LOCK)]
+    return [name for name in names if name in (CHECKPOINTS, REPORT, LOCK, RUN)]
 
 
 def _cleared(new: Path, place: Path) -> Path:

@@ -40,6 +40,8 @@ def resumed(directory: Path, data: Any, options: FitOptions) -> Run:
     with ending(directory) as stop, reclaim(directory) as folder:
         sealed = Sealed.of(folder)
         ended = sealed.facts.get("finished") is True and sealed.facts.get("interrupted") is False
+        if ended:
+            sealed.demand_whole()
         if not ended:
             run = _gone_on(folder, sealed, data, options, stop)
     if ended:
@@ -62,6 +64,8 @@ def _gone_on(folder: Path, sealed: Sealed, data: Any, options: FitOptions, stop:
     plan = _plan(folder, sealed, left, data, options)
     _tell_other(sealed, left)
     start = read_added(folder / START, plan.id) if (folder / START).exists() else None
+    if start is None and left is None and (plan.init or plan.own.model is not None):
+        raise RunError(f"{folder} was killed before its first weights were stored; give its command again, --overwrite")
     checkpoints = Checkpoints(folder, stop, () if left is None else left.states)
     return trained_in(folder, plan, options.monitors, start, checkpoints)
 

@@ -91,6 +91,18 @@ class Sealed:
             raise _damaged(path)
         return content
 
+    def demand_whole(self) -> None:
+        """Refuse a run of which a file is not what the fit wrote.
+
+        Raises
+        ------
+        RunError
+            If one is not, or is not there.
+
+        """
+        for name in self._files:
+            self.read(name)
+
     def write(self, files: Mapping[str, bytes | str], facts: Mapping[str, Any]) -> Sealed:
         """Write files, and then `run.json` with these facts; after a kill in between it has no checksums of them.
 

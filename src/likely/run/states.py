@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import warnings
@@ -22,8 +23,18 @@ from likely.files import filled_folder, half_written, most_bytes, parsed, read_r
 from likely.run.directory import CHECKPOINTS, STATE_FILES
 from likely.run.record import FitRecord
 
-__all__ = ["Checkpoint", "are_of", "last_checkpoint", "on_cpu", "read_checkpoint", "read_states", "write_states"]
+__all__ = [
+    "Checkpoint",
+    "are_of",
+    "has_checkpoint",
+    "last_checkpoint",
+    "on_cpu",
+    "read_checkpoint",
+    "read_states",
+    "write_states",
+]
 
+GONE = (errno.ENOENT, errno.EINVAL)  # no file, or no regular one; another failure may be one of this moment
 State = dict[str, Any]
 MAX_SUMS = 10_000  # bytes of the file of checksums, which has two lines
 
@@ -122,13 +133,34 @@ def read_checkpoint(directory: Path) -> Checkpoint:
 
 
 def last_checkpoint(directory: Path) -> Checkpoint | None:
-    """The last checkpoint that is as it was written; of others a warning tells."""
-    for step in _steps(directory):
+    """The last checkpoint that is as it was written, damaged ones are told of by a warning; `None` where there is none.
+
+    Raises
+    ------
+    RunError
+        If none of those that are there can be read: they are left as they are.
+
+    """
+    steps, reasons = _steps(directory), []
+    for step in steps:
         try:
-            return _read(directory, step)
+            checkpoint = _read(directory, step)
         except RunError as error:
-            warnings.warn(f"{str(error).removesuffix('; fit again')}; an earlier state is taken", stacklevel=2)
+            if isinstance(error.__cause__, OSError) and error.__cause__.errno not in GONE:
+                raise
+            reasons.append(str(error).removesuffix("; fit again"))
+            continue
+        for reason in reasons:
+            warnings.warn(f"{reason}; an earlier state is taken", stacklevel=2)
+        return checkpoint
+    if steps:
+        raise RunError(f"{reasons[0]}; remove {directory / CHECKPOINTS}, and --resume starts the fit anew")
     return None
+
+
+def has_checkpoint(directory: Path) -> bool:
+    """Whether there is a checkpoint, fully written."""
+    return bool(_steps(directory))
 
 
 def _steps(directory: Path) -> list[int]:
@@ -151,7 +183,10 @@ def _read(directory: Path, step: int) -> Checkpoint:
         if not all(isinstance(state["outcome"]["steps"], int) for state in states):
             raise ValueError("steps are no whole numbers")
         return Checkpoint(step, states, document["plan"])
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except OSError as error:
+        what = "is damaged" if error.errno in GONE else "cannot be read now"
+        raise RunError(brief(f"{place} {what} ({error.strerror or error})", MESSAGE_ON_FILES)) from error
+    except (ValueError, KeyError, TypeError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
         raise RunError(brief(f"{place} is damaged ({reason}); fit again", MESSAGE_ON_FILES)) from error
 

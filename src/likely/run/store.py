@@ -34,6 +34,7 @@ __all__ = ["load", "save", "save_plan", "stored_plan", "unshared"]
 CONDITIONS = "conditions.safetensors"
 # A model makes about its weights once, with 7 operations for each; modules of the user's may make more beside them.
 COPIES, SLACK_BYTES, OPERATIONS, SLACK_TENSORS = 2, 2**28, 50, 100
+COLUMN_OPERATIONS = 100  # most likelihoods take 20 to 25 for a column
 
 
 def save_plan(directory: Path, plan: Plan | Run) -> None:
@@ -159,14 +160,14 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     own = Own.of(factories).copied().restored(config, directory)
     weights = _tensors(sealed, "weights.safetensors")
     try:
-        with torch.random.fork_rng(devices=[]), _allowed(weights):
+        with torch.random.fork_rng(devices=[]), _allowed(weights, schema):
             model = resolve(config, schema, own).build()
         model.load_state_dict(weights)
-        if not all(bool(weight.isfinite().all()) for weight in model.parameters()):
-            raise RunError("some are not finite")
     except Exception as error:  # what others wrote makes the parts of a model raise almost anything
         reason = " ".join(str(error).split())[:200]
         raise RunError(_unfit(config, directory) + f" ({reason})") from error
+    if not all(bool(weight.isfinite().all()) for weight in model.parameters() if weight.requires_grad):
+        raise RunError(f"{directory / 'weights.safetensors'} is damaged: some weights are not finite; fit again")
     try:
         division = _division(sealed, facts.pop("origin"))
         notices = conform(tuple[str, ...], facts.pop("notices"), "notices")
@@ -222,10 +223,13 @@ def stored_plan(sealed: Sealed, config: Mapping[str, Any] | None) -> tuple[Confi
         raise RunError(f"{sealed.directory} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
-def _allowed(weights: Mapping[str, torch.Tensor]) -> Allowance:
-    """What a model may take that has these weights."""
+def _allowed(weights: Mapping[str, torch.Tensor], schema: Schema) -> Allowance:
+    """What a model may take that has these weights, and likelihoods of these columns in each of its members."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
-    return Allowance(COPIES * size + SLACK_BYTES, OPERATIONS * (len(weights) + SLACK_TENSORS))
+    operations = OPERATIONS * (len(weights) + SLACK_TENSORS)
+    members = {name.split(".")[1] for name in weights if name.startswith("parts.")}
+    operations += COLUMN_OPERATIONS * len(schema.modelled) * max(1, len(members))
+    return Allowance(COPIES * size + SLACK_BYTES, operations)
 
 
 def _division(sealed: Sealed, origin: Any) -> Division:

@@ -114,9 +114,8 @@ class TrainingState:
         self.start, self.since_best, self.failures = 0, 0, 0
         self.decay_from: int | None = None
         self.outcome = Outcome()
-        self._torch_rng_state, self._running, self._seed = None, False, seed
-
-    _torch_rng_state: Tensor | None
+        self._torch_rng_states: Tensors = {}
+        self._running, self._seed = False, seed
 
     @property
     def step(self) -> int:
@@ -176,20 +175,21 @@ class TrainingState:
         """Within it torch's own generator is this state's, for modules that draw from it; after it the caller's."""
         device = self.generator.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            if self._torch_rng_state is None:
-                torch.manual_seed(self._seed)
-            else:
-                torch.set_rng_state(self._torch_rng_state)
+            torch.manual_seed(self._seed)
+            if "torch" in self._torch_rng_states:
+                torch.set_rng_state(self._torch_rng_states["torch"])
+            if "torch_cuda" in self._torch_rng_states and device.type == "cuda":
+                torch.cuda.set_rng_state(self._torch_rng_states["torch_cuda"], device)
             self._running = True
             try:
                 yield
             finally:
-                self._running, self._torch_rng_state = False, torch.get_rng_state()
+                self._running, self._torch_rng_states = False, _torch_rng_states(device)
 
     def state_dict(self) -> dict[str, Any]:
         """Nested dictionaries of tensors, numbers, texts and lists of records; no tensor is shared with the state."""
         moments = self.optimiser.state_dict()["state"]
-        torch_rng_state = torch.get_rng_state() if self._running else self._torch_rng_state
+        torch_rng_states = _torch_rng_states(self.generator.device) if self._running else self._torch_rng_states
         return {  # keys are as the first versions stored them: "averaged" is `ema_weights`, "best" `best_weights`
             "model": _copied(self.model.state_dict()) if self.last_weights is None else _copied(self.last_weights),
             "averaged": _copied(dict(zip(self.names, self.ema_weights, strict=True))),
@@ -198,7 +198,7 @@ class TrainingState:
             "sampler": self.sampler.state_dict(),
             "meter": self.meter.state_dict(),
             "generator": self.generator.get_state(),
-            **({} if torch_rng_state is None else {"torch": torch_rng_state}),
+            **torch_rng_states,
             "schedule": {"start": self.start, "decay_from": self.decay_from, "since_best": self.since_best},
             "failures": self.failures,
             "outcome": asdict(self.outcome),
@@ -224,11 +224,17 @@ class TrainingState:
             self.generator.set_state(state["generator"])
         else:
             self.generator.manual_seed(self._seed + state["outcome"]["steps"])
-        self._torch_rng_state = state.get("torch")
+        self._torch_rng_states = {name: state[name] for name in ("torch", "torch_cuda") if name in state}
         self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
         self.decay_from, self.failures = state["schedule"]["decay_from"], state.get("failures", 0)
         self.outcome = Outcome(**state["outcome"])
         self.last_weights = None
+
+
+def _torch_rng_states(device: torch.device) -> Tensors:
+    """The states of torch's own generators: the processor's, and that of a GPU that trains."""
+    cuda = {"torch_cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
+    return {"torch": torch.get_rng_state(), **cuda}
 
 
 def _copied(tensors: dict[str, Any]) -> Tensors:

@@ -134,8 +134,6 @@ def test_the_p_value_of_a_complete_row_does_not_know_what_others_miss(run: likel
 
 def test_a_rate_that_the_test_rows_cannot_vouch_for_is_refused(run: likely.Run) -> None:
     with pytest.raises(DataError, match=r"at least 199 rows .* has 120 test row.s.; ask for .* least 0\.00826"):
-        DataError, match=r"at least 199 rows .* has 120 test row.s.; ask for a rate of at least 0\.00826"
-    ):
         run.anomalies(frame(3), false_alarms=0.005)
     alone = replace(run, home=Home())
     assert "p_value" not in alone.anomalies(frame(3))

@@ -10,7 +10,14 @@ __all__ = ["CODED", "LEFT_OUT", "NUMERIC", "Binarize", "Channels", "Form", "Kind
 Measure = Literal["mass", "density", "mixed"]  # what log P is of; plain texts: own likelihoods say `measure = "mass"`
 
 
-class Kind(StrEnum):
+class Word(StrEnum):
+    """A word that is shown as the plain text that it is stored as."""
+
+    def __repr__(self) -> str:
+        return str.__repr__(self)
+
+
+class Kind(Word):
     """What a column was inferred as, or requested to be."""
 
     BINARY = "binary"
@@ -34,7 +41,7 @@ NUMERIC = (Kind.LISTED, Kind.LEVELS, Kind.COUNT, Kind.GRID, Kind.REAL, Kind.POSI
 LEFT_OUT = (Kind.IDENTIFIER, Kind.TEXT, Kind.IGNORE)
 
 
-class Form(StrEnum):
+class Form(Word):
     """What data came as, and so what results are given back as."""
 
     TABLE = "table"
@@ -42,7 +49,7 @@ class Form(StrEnum):
     IMAGES = "images"
 
 
-class Binarize(StrEnum):
+class Binarize(Word):
     """How levels are made 0/1: drawn anew each time, drawn once, or cut at half."""
 
     DYNAMIC = "dynamic"
@@ -50,7 +57,7 @@ class Binarize(StrEnum):
     THRESHOLD = "threshold"
 
 
-class Channels(StrEnum):
+class Channels(Word):
     """Which axis of a picture holds its channels."""
 
     FIRST = "first"

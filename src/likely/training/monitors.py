@@ -50,6 +50,8 @@ class Progress(Monitor):
 class CSV(Monitor):
     """Appends a line to a csv file after each validation, so that it can be followed while training runs.
 
+    A fit that is resumed writes the lines since its last checkpoint once more.
+
     What is counted once steps are left out (`left_out`, `returns`) is in the run's history alone.
 
     Parameters

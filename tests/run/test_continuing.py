@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,12 @@ import pytest
 import torch
 
 import likely
+from likely.cli.show import fitted
 from likely.errors import ConfigError, DataError, OutputError, RunError
 from likely.run.states import read_states
+from likely.run.stopping import Stopped
 from small import table
+from stopped import Signal
 
 SIZES: dict[str, Any] = {"latent": 2, "width": 8, "steps": 12}
 
@@ -252,6 +256,28 @@ def test_members_go_on_each_from_its_own_end_and_an_interrupt_loses_none(
     loaded = likely.load(tmp_path / "run")
     np.testing.assert_array_equal(loaded.score(table(), samples=3), cut.score(table(), samples=3))
     assert [told["steps"] for told in cut.continue_training(steps=1).facts["members"]] == [17, 14, 13]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_step_and_stores_what_there_is(
+    number: int, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, monitors = likely.load(place), [Signal(3, number)]
+    if number == signal.SIGINT:
+        cut = run.continue_training(steps=20, out=place, monitors=monitors)
+        fitted(cut, json=False)
+        assert f"are kept; likely fit --continue {place} goes on" in capsys.readouterr().err
+    else:
+        with pytest.raises(Stopped, match=f"{128 + number}") as told:
+            run.continue_training(steps=20, out=place, monitors=monitors)
+        assert told.value.text == f"stopped after step 15; likely fit --continue {place} goes on"
+    longer = likely.load(place)
+    assert longer.facts["interrupted"]
+    assert longer.facts["continued"] == [{"from_step": 12, "steps": 3, "peak": 1.0, "seed": 0}]
+    assert not list(place.parent.glob(".*"))
+    with pytest.raises(RunError, match=r"interrupted while it was lengthened.*--continue"):
+        likely.fit(resume=place)
+    assert not longer.continue_training(steps=2).record.interrupted
 
 
 def test_what_cannot_go_on_says_so_in_one_line(place: Path) -> None:

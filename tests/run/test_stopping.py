@@ -6,8 +6,13 @@ import signal
 import threading
 
 import pytest
+import torch
 
+import likely
 from likely.run.stopping import Stop, Stopped, heeded
+from likely.training import TrainingState
+from small import table
+from stopped import Signal
 
 
 def test_outside_training_a_signal_ends_the_process_at_once() -> None:
@@ -67,3 +72,30 @@ def test_another_thread_heeds_none() -> None:
     thread.join()
     assert len(stops) == 1
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+
+
+def test_without_a_directory_an_interrupt_waits_for_the_step_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"steps": 40, "latent": 2, "width": 8}
+    until = likely.fit(table(), monitors=[Signal(8, signal.SIGINT)], **told)
+    keep, calls = TrainingState.keep, list[int]()
+
+    def interrupted(state: TrainingState, weights: list[torch.Tensor]) -> None:
+        calls.append(state.step)
+        if calls.count(8) == 1 and state.step == 8:
+            signal.raise_signal(signal.SIGINT)
+        keep(state, weights)
+
+    monkeypatch.setattr(TrainingState, "keep", interrupted)
+    run = likely.fit(table(), **told)
+    assert 8 in calls
+    assert run.record.interrupted
+    assert run.steps == until.steps == 8
+    assert run.best == until.best
+    for name, weight in until.model.state_dict().items():
+        torch.testing.assert_close(run.model.state_dict()[name], weight, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize(("number", "times", "error"), [("SIGINT", 2, KeyboardInterrupt), ("SIGTERM", 1, Stopped)])
+def test_without_a_directory_what_stops_a_fit_stops_it(number: str, times: int, error: type[BaseException]) -> None:
+    with pytest.raises(error, match=r"interrupted|143"):
+        likely.fit(table(), steps=40, latent=2, width=8, monitors=[Signal(3, getattr(signal, number), times)])

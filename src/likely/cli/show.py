@@ -87,7 +87,8 @@ def fitted(run: Run, *, json: bool) -> None:
     for notice in run.notices:
         tell(f"note: {notice}")
     if record.interrupted:
-        further = "" if where is None else f"; likely fit --resume {where} finishes the fit"
+        option, does = ("--continue", "goes on") if record.continued else ("--resume", "finishes the fit")
+        further = "" if where is None else f"; likely fit {option} {where} {does}"
         tell(f"interrupted: the best weights so far are kept{further}")
     say(
         f"fitted {len(run.division.train)} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "

@@ -14,7 +14,7 @@ from likely.errors import OutputError
 from likely.files import demand_held
 from likely.run.plan import Plan
 from likely.run.states import has_checkpoint, on_cpu, write_states
-from likely.run.stopping import Stop, Stopped
+from likely.run.stopping import Stop
 from likely.training import Monitor, TrainingState
 
 __all__ = ["Checkpoints", "Pace"]
@@ -66,7 +66,7 @@ class Checkpoints(Monitor):
         self.plan = {"config": config, "notices": list(plan.notices), "threads": torch.get_num_threads()}
         if write_now:
             self._write()
-        self.pace, self.stop.training = Pace(), True
+        self.pace = Pace()
 
     def register(self, state: TrainingState) -> dict[str, Any] | None:
         """The next member is trained: this state is written with those before; what to go on from, if it had begun."""
@@ -76,22 +76,16 @@ class Checkpoints(Monitor):
 
     def on_step(self, step: int, total: int) -> None:
         """Write what is due."""
-        del total
         if self.stop.asked or self.pace.due():
             self._write()
-        if self.stop.number is not None:
-            self.stop.training = False
-            raise Stopped(self.stop.number, step if has_checkpoint(self.directory) else None)
-        if self.stop.ended:
-            self.stop.training = False
-            raise KeyboardInterrupt
+        self.stop.leave(step if self.stop.asked and has_checkpoint(self.directory) else None)
+        self.stop.on_step(step, total)
 
     def end(self) -> None:
         """Training has ended; what was asked for since the last step is heeded."""
-        self.stop.training = False
         if self.stop.number is not None:
             self._write()
-            raise Stopped(self.stop.number, self.states[-1].step if has_checkpoint(self.directory) else None)
+            self.stop.leave(self.states[-1].step if has_checkpoint(self.directory) else None)
 
     def _write(self) -> None:
         """Write a checkpoint; a failure is only warned of, as the next one may succeed."""

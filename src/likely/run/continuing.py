@@ -20,9 +20,10 @@ from likely.run.plan import Plan
 from likely.run.reading import fitted_on
 from likely.run.record import Stage
 from likely.run.run import Run
-from likely.run.settling import finished
+from likely.run.settling import ending, finished
 from likely.run.states import are_of, read_states
 from likely.run.store import save, save_plan
+from likely.run.watching import Watching
 from likely.training import Monitor
 
 __all__ = ["SHARE", "ContinueOptions", "continued"]
@@ -58,11 +59,15 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
         run.record.init,
         run.progress,
     )
-    trained, taken = continue_training(plan, earlier, budget, SHARE, options.monitors)
-    stage = Stage(max(state["outcome"]["steps"] for state in earlier), taken, SHARE, run.config.seed)
-    longer = finished(plan, trained, (*run.record.continued, stage))
-    if out is not None:
-        _store(longer, run.directory, Path(out), overwrite=overwrite)
+    with ending(None if out is None else Path(out), "--continue") as stop:
+        trained = continue_training(plan, earlier, budget, SHARE, Watching(options.monitors, stop))
+        before, after = ([state["outcome"]["steps"] for state in states] for states in (earlier, trained.states))
+        taken = max(end - start for start, end in zip(before, after, strict=True))
+        stage = Stage(max(before), taken, SHARE, run.config.seed)
+        longer = finished(plan, trained, (*run.record.continued, stage))
+        if out is not None:
+            _store(longer, run.directory, Path(out), overwrite=overwrite)
+        stop.leave(max(member.steps for member in longer.record.members))
     return longer
 
 

@@ -20,14 +20,13 @@ from likely.errors import DataError, RunError
 from likely.models import VAE, Ensemble, Model
 from likely.objectives import Objective
 from likely.priors import FromPosterior
-from likely.run.checkpoints import Checkpoints
 from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.record import MemberRecord
 from likely.run.states import on_cpu
 from likely.run.support import demand_mass
 from likely.run.watching import Watching, batch_size_errors
-from likely.training import Monitor, Outcome, Schedule, Trainer, TrainingState, match_shares
+from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
 from likely.training.trainer import validation_elbo
 
@@ -99,9 +98,8 @@ class Trained:
 
 def learn(
     plan: Plan,
-    monitors: Sequence[Monitor] = (),
+    watching: Watching,
     weights: dict[str, Tensor] | None = None,
-    checkpoints: Checkpoints | None = None,
 ) -> Trained:
     """The result of training the plan's model from its first step, from fresh weights or from these.
 
@@ -111,9 +109,8 @@ def learn(
     _begin(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
     resolved = replace(plan.resolved, config=replace(plan.config, training=config))
-    if checkpoints is not None:
-        checkpoints.begin(replace(plan, resolved=resolved), write_now=config is not plan.config.training)
-    states = _train_members(plan, rows, schedule, Watching(monitors, checkpoints))
+    watching.begin(replace(plan, resolved=resolved), write_now=config is not plan.config.training)
+    states = _train_members(plan, rows, schedule, watching)
     trained = _collected(replace(plan, resolved=resolved), rows.train, states)
     trained = _with_matched_shares(trained, rows, plan.config.seed)
     return replace(trained, notices=_missing_notice(plan, rows.train) + trained.notices)
@@ -124,9 +121,9 @@ def continue_training(
     earlier_states: Sequence[dict[str, Any]],
     budget: TrainingConfig,
     peak: float,
-    monitors: Sequence[Monitor] = (),
-) -> tuple[Trained, int]:
-    """The result of training a model on from where its training ended, and how many more steps each member got.
+    watching: Watching,
+) -> Trained:
+    """The result of training a model on from where its training ended.
 
     Of an ensemble whose training is interrupted the members that were not reached stay as they were.
 
@@ -139,9 +136,10 @@ def continue_training(
     rows = _prepared(plan)
     _begin(plan, rows.train, plan.model.state_dict())
     schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
-    states = _train_members(plan, rows, schedule, Watching(monitors), earlier_states)
+    watching.begin(plan)
+    states = _train_members(plan, rows, schedule, watching, earlier_states)
     trained = _collected(plan, rows.train, states, keep_interrupted=True)
-    return _with_matched_shares(trained, rows, plan.config.seed), schedule.total_steps
+    return _with_matched_shares(trained, rows, plan.config.seed)
 
 
 def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Trained:
@@ -230,8 +228,7 @@ def _train_members(
         states.append(state)
         if interrupted and not earlier_states:
             break
-    if checkpoints is not None:
-        checkpoints.end()
+    watching.end()
     return states
 
 

@@ -59,6 +59,11 @@ def _finished(directory: Path, options: FitOptions) -> Run:
 
 def _gone_on(folder: Path, sealed: Sealed, data: Any, options: FitOptions, stop: Any) -> Run:
     left = last_checkpoint(folder)
+    if sealed.facts.get("continued"):
+        raise RunError(
+            f"{folder} was interrupted while it was lengthened, and is a whole run; lengthen it again: likely fit "
+            f"--continue {folder} --minutes 5"
+        )
     if sealed.facts.get("finished") and (left is None or not left.plan):
         raise RunError(f"{folder} was interrupted and has no checkpoint; start another fit with --init {folder}")
     plan = _plan(folder, sealed, left, data, options)

@@ -32,6 +32,7 @@ from likely.run.run import Run
 from likely.run.sealed import Sealed, write_added
 from likely.run.stopping import Stop, Stopped, heeded
 from likely.run.store import save, save_plan, unshared
+from likely.run.watching import Watching
 from likely.training import Monitor
 
 __all__ = ["carried_out", "data_of", "ending", "finished", "fresh", "settle", "trained_in"]
@@ -54,7 +55,10 @@ def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataReco
 def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | None = None) -> Run:
     """The run that a plan becomes, trained from fresh weights or from these, and stored where an output is given."""
     if options.out is None:
-        return finished(plan, learn(plan, options.monitors, weights))
+        with ending() as stop:
+            run = finished(plan, learn(plan, Watching(options.monitors, stop), weights))
+            stop.leave()
+        return run
     out = Path(options.out)
     with ending(out) as stop, claim(out, overwrite=options.overwrite, data=plan.rows.source.path) as directory:
         save_plan(directory, plan)
@@ -74,7 +78,7 @@ def trained_in(
     checkpoints: Checkpoints,
 ) -> Run:
     """The run that a plan becomes, stored in a directory that has the plan, or the run until it was interrupted."""
-    run = finished(plan, learn(plan, monitors, weights, checkpoints))
+    run = finished(plan, learn(plan, Watching(monitors, checkpoints.stop, checkpoints), weights))
     demand_held(directory)
     sealed = Sealed.of(directory)
     if sealed.facts.get("finished"):
@@ -87,14 +91,14 @@ def trained_in(
 
 
 @contextmanager
-def ending(out: Path) -> Iterator[Stop]:
-    """Within it signals are heeded; where one ends the process, it is told how the fit goes on."""
+def ending(out: Path | None = None, option: str = "--resume") -> Iterator[Stop]:
+    """Within it signals are heeded; where one ends the process, it is told by which option a stored fit goes on."""
     with heeded() as stop:
         try:
             yield stop
         except Stopped as stopped:
-            if stopped.step is not None:
-                stopped.text = f"stopped after step {stopped.step}; likely fit --resume {out} goes on"
+            if stopped.step is not None and out is not None:
+                stopped.text = f"stopped after step {stopped.step}; likely fit {option} {out} goes on"
             if stopped.number == signal.SIGINT:
                 raise KeyboardInterrupt(stopped.text) from stopped
             raise

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import final
 
+from likely.training import Monitor
+
 __all__ = ["Stop", "Stopped", "heeded"]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -34,8 +36,10 @@ class Stopped(SystemExit):
 
 
 @final
-class Stop:
+class Stop(Monitor):
     """Which signals have come: in training they wait for the end of the step, outside it they end the process.
+
+    As a monitor it ends training after the step in which one came; the best model so far is kept.
 
     Attributes
     ----------
@@ -56,6 +60,26 @@ class Stop:
     def asked(self) -> bool:
         """Whether anything has come."""
         return self.ended or self.number is not None
+
+    def on_step(self, step: int, total: int) -> None:
+        """End training if that was asked for."""
+        del step, total
+        if self.asked:
+            self.training = False
+            raise KeyboardInterrupt
+
+    def leave(self, step: int | None = None) -> None:
+        """End the process where a signal has asked for more than an early end; the step is where training can go on.
+
+        Raises
+        ------
+        Stopped
+            If one has.
+
+        """
+        if self.number is not None:
+            self.training = False
+            raise Stopped(self.number, step)
 
     def take(self, number: int, frame: FrameType | None = None) -> None:
         """Heed a signal: one Ctrl-C ends training, two stop it, and a third or a second other signal does not wait."""

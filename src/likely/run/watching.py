@@ -12,6 +12,8 @@ from likely.config import Config
 from likely.data.kinds import Measure
 from likely.errors import ConfigError
 from likely.run.checkpoints import Checkpoints
+from likely.run.plan import Plan
+from likely.run.stopping import Stop
 from likely.training import Monitor, Progress
 
 __all__ = ["Watching", "batch_size_errors"]
@@ -19,19 +21,32 @@ __all__ = ["Watching", "batch_size_errors"]
 
 @dataclass(frozen=True)
 class Watching:
-    """The user's monitors, and who writes down where training is."""
+    """The user's monitors, the signals, and who writes down where training is."""
 
     monitors: Sequence[Monitor]
+    stop: Stop
     checkpoints: Checkpoints | None = None
 
+    def begin(self, plan: Plan, *, write_now: bool = False) -> None:
+        """Training begins by a plan, which may be written down at once; from now on signals wait for a step's end."""
+        if self.checkpoints is not None:
+            self.checkpoints.begin(plan, write_now=write_now)
+        self.stop.training = True
+
+    def end(self) -> None:
+        """Training has ended, so that signals wait no more; with checkpoints those that came are heeded."""
+        self.stop.training = False
+        if self.checkpoints is not None:
+            self.checkpoints.end()
+
     def of(self, tick: Callable[..., None], measure: Measure) -> list[Monitor]:
-        """All monitors of one member: of the bar, which ticks so; checkpoints come last, when a step is done with."""
+        """All monitors of one member: of the bar, which ticks so; checkpoints or signals come last."""
 
         def shown(done: int, total: int, bound: float | None) -> None:
             chance = measure == "mass" and bound is not None and bound > 0  # one sample a row may give that
             tick(done, total, "validation ELBO about 0" if chance else bound)
 
-        return [Progress(shown), *self.monitors, *([] if self.checkpoints is None else [self.checkpoints])]
+        return [Progress(shown), *self.monitors, self.checkpoints or self.stop]
 
 
 @contextmanager

@@ -20,18 +20,27 @@ from small import table
 
 
 class Raising(Monitor):
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
     def on_step(self, step: int, total: int) -> None:
-        raise torch.OutOfMemoryError(f"CUDA out of memory at step {step} of {total}")
+        del step, total
+        raise self.error
 
     def on_validation(self, record: Mapping[str, float]) -> None:
         del record
 
 
-def test_too_little_memory_names_the_batch_size_and_the_option() -> None:
+@pytest.mark.parametrize(
+    "error",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: not enough memory")],
+    ids=["device", "main memory"],
+)
+def test_too_little_memory_names_the_batch_size_and_the_option(error: Exception) -> None:
     with pytest.raises(
         ConfigError, match=r"cpu has too little memory for batches of 32 rows.*--set batch_size=8"
     ) as told:
-        likely.fit(table(), steps=3, latent=2, width=8, batch_size=32, monitors=[Raising()], device="cpu")
+        likely.fit(table(), steps=3, latent=2, width=8, batch_size=32, monitors=[Raising(error)], device="cpu")
     assert "\n" not in str(told.value)
 
 

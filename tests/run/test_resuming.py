@@ -269,15 +269,41 @@ def test_another_number_of_threads_is_told(csv: Path, tmp_path: Path) -> None:
     torch.set_num_threads(1)
 
 
-def test_a_disk_that_refuses_ends_no_training(csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (likely.errors.OutputError("no space"), "no space"),
+        (MemoryError(), "too little memory"),
+        (torch.OutOfMemoryError("CUDA out of memory"), "too little memory"),
+        (
+            RuntimeError("alloc_cpu.cpp:124 DefaultCPUAllocator: can't allocate"),
+            "too little memory",
+        ),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_written_ends_no_training(
+    error: Exception, reason: str, csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: Any, **__: Any) -> None:
-        raise likely.errors.OutputError("no space")
+        raise error
 
     monkeypatch.setattr(checkpoints, "write_states", refused)
     monkeypatch.setattr(checkpoints, "MIN_SECONDS_BETWEEN", 0.0)
-    with pytest.warns(UserWarning, match="no checkpoint could be written"):
+    with pytest.warns(UserWarning, match=rf"no checkpoint could be written \({reason}\); training goes on"):
         run = likely.fit(csv, out=tmp_path / "run", **SMALL)
     assert run.steps == 12
+
+
+def test_a_mistake_in_a_checkpoint_is_not_taken_for_too_little_memory(
+    csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def mistaken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("of another kind")
+
+    monkeypatch.setattr(checkpoints, "write_states", mistaken)
+    monkeypatch.setattr(checkpoints, "MIN_SECONDS_BETWEEN", 0.0)
+    with pytest.raises(RuntimeError, match="of another kind"):
+        likely.fit(csv, out=tmp_path / "run", **SMALL)
 
 
 def test_a_signal_that_comes_without_a_checkpoint_promises_nothing(

@@ -152,3 +152,20 @@ def test_after_its_end_training_goes_on_from_the_last_weights_under_a_schedule_o
     assert max(rates) <= 0.5 * 2e-3
     assert rates[-1] < rates[0]
     assert all(record["kl_weight"] == 1 for record in outcome.history[kept:])
+
+
+def test_a_full_device_makes_no_copies_for_a_checkpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer, state = started("normal", Schedule(4, open=False, warmup_steps=0, validate_every=3))
+    trainer.run(state)
+
+    def refused(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(torch.Tensor, "clone", refused)
+    kept = state.state_dict()
+    monkeypatch.undo()
+    before = {name: tensor.clone() for name, tensor in kept["best"].items()}
+    with torch.no_grad():
+        for weight in (*state.weights, *state.best_weights.values()):
+            weight.add_(1)
+    equal(kept["best"], before)

@@ -12,8 +12,9 @@ import torch
 
 from likely.errors import OutputError
 from likely.files import demand_held
+from likely.run.memory import MEMORY_ERRORS, out_of_memory
 from likely.run.plan import Plan
-from likely.run.states import has_checkpoint, on_cpu, write_states
+from likely.run.states import has_checkpoint, write_states
 from likely.run.stopping import Stop
 from likely.training import Monitor, TrainingState
 
@@ -92,9 +93,12 @@ class Checkpoints(Monitor):
         started = time.perf_counter()
         demand_held(self.directory)
         try:
-            states = [on_cpu(state.state_dict()) for state in self.states]
+            states = [state.state_dict() for state in self.states]
             write_states(self.directory, states, self.plan, kept=MAX_KEPT)
-        except OutputError as error:
+        except (OutputError, *MEMORY_ERRORS) as error:
+            if not isinstance(error, OutputError) and not out_of_memory(error):
+                raise
+            reason = error if isinstance(error, OutputError) else "too little memory"
             then = "" if self.stop.asked else "; training goes on"
-            warnings.warn(f"no checkpoint could be written ({error}){then}", stacklevel=2)
+            warnings.warn(f"no checkpoint could be written ({reason}){then}", stacklevel=2)
         self.pace.took(time.perf_counter() - started)

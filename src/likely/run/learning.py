@@ -23,7 +23,6 @@ from likely.priors import FromPosterior
 from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.record import MemberRecord
-from likely.run.states import on_cpu
 from likely.run.support import demand_mass
 from likely.run.watching import Watching, batch_size_errors
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares
@@ -265,7 +264,7 @@ def _collected(
         model,
         tuple(_member(outcome) for outcome in outcomes),
         _history(outcomes),
-        tuple(on_cpu(state.state_dict()) for state in states),
+        tuple(state.state_dict() for state in states),
         round(sum(state.outcome.seconds for state in states), 2),
         any(state.outcome.interrupted for state in states),
         tuple(notices),

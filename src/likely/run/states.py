@@ -28,7 +28,6 @@ __all__ = [
     "are_of",
     "has_checkpoint",
     "last_checkpoint",
-    "on_cpu",
     "read_checkpoint",
     "read_states",
     "write_states",
@@ -37,12 +36,6 @@ __all__ = [
 GONE = (errno.ENOENT, errno.EINVAL)  # no file, or no regular one; another failure may be one of this moment
 State = dict[str, Any]
 MAX_SUMS = 10_000  # bytes of the file of checksums, which has two lines
-
-
-def on_cpu(state: State) -> State:
-    """The state with its tensors in the main memory."""
-    moved: State = _mapped(state, lambda leaf, _: leaf.cpu() if isinstance(leaf, Tensor) else leaf)
-    return moved
 
 
 @dataclass(frozen=True)

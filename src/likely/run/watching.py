@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-
 from likely.config import Config
 from likely.data.kinds import Measure
 from likely.errors import ConfigError
 from likely.run.checkpoints import Checkpoints
+from likely.run.memory import MEMORY_ERRORS, out_of_memory
 from likely.run.plan import Plan
 from likely.run.stopping import Stop
 from likely.training import Monitor, Progress
@@ -54,7 +53,9 @@ def batch_size_errors(config: Config) -> Iterator[None]:
     """Errors of a batch size become messages of one line: too large for memory, or one row to normalise."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except MEMORY_ERRORS as error:
+        if not out_of_memory(error):
+            raise
         size = config.training.batch_size or 0
         raise ConfigError(
             f"{config.device} has too little memory for batches of {size} rows; take a smaller one, as by --set "

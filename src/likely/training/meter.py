@@ -42,12 +42,13 @@ class Meter:
         self.waiting = []
 
     def state_dict(self) -> dict[str, Any]:
-        """Sums, and the steps that are not yet in them."""
+        """Sums, and the steps that are not yet in them, in the main memory."""
         names = ("loss", "log_px_z", "kl")
         waiting = {
-            name: torch.stack(parts) for name, parts in zip(names, zip(*self.waiting, strict=True), strict=False)
+            name: torch.stack([part.cpu() for part in parts])
+            for name, parts in zip(names, zip(*self.waiting, strict=True), strict=False)
         }
-        return {"sums": self.sums.clone(), "count": self.count, "waiting": waiting}
+        return {"sums": self.sums.to("cpu", copy=True), "count": self.count, "waiting": waiting}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from what `state_dict` gave."""

@@ -187,14 +187,17 @@ class TrainingState:
                 self._running, self._torch_rng_states = False, _torch_rng_states(device)
 
     def state_dict(self) -> dict[str, Any]:
-        """Nested dictionaries of tensors, numbers, texts and lists of records; no tensor is shared with the state."""
+        """Nested dictionaries of tensors, numbers, texts and lists of records; all tensors are copies.
+
+        They are in the main memory: a device that training fills has no room for them.
+        """
         moments = self.optimiser.state_dict()["state"]
         torch_rng_states = _torch_rng_states(self.generator.device) if self._running else self._torch_rng_states
         return {  # keys are as the first versions stored them: "averaged" is `ema_weights`, "best" `best_weights`
-            "model": _copied(self.model.state_dict()) if self.last_weights is None else _copied(self.last_weights),
-            "averaged": _copied(dict(zip(self.names, self.ema_weights, strict=True))),
-            "best": _copied(self.best_weights),
-            "optimiser": {name: _copied(moments[place]) for place, name in enumerate(self.names) if place in moments},
+            "model": _on_cpu(self.model.state_dict() if self.last_weights is None else self.last_weights),
+            "averaged": _on_cpu(dict(zip(self.names, self.ema_weights, strict=True))),
+            "best": _on_cpu(self.best_weights),
+            "optimiser": {name: _on_cpu(moments[place]) for place, name in enumerate(self.names) if place in moments},
             "sampler": self.sampler.state_dict(),
             "meter": self.meter.state_dict(),
             "generator": self.generator.get_state(),
@@ -235,6 +238,10 @@ def _torch_rng_states(device: torch.device) -> Tensors:
     """The states of torch's own generators: the processor's, and that of a GPU that trains."""
     cuda = {"torch_cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {}
     return {"torch": torch.get_rng_state(), **cuda}
+
+
+def _on_cpu(tensors: dict[str, Any]) -> Tensors:
+    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
 def _copied(tensors: dict[str, Any]) -> Tensors:

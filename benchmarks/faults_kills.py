@@ -47,7 +47,7 @@ def prepare(folder: Path, kinds: Sequence[str]) -> None:
     """Import all that a fit imports, with one thread, in which forks are safe: a first fork tells what that is."""
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    checkpoints.Pace = EachSteps  # type: ignore[misc, assignment]
+    checkpoints.CheckpointTimer = EachSteps  # type: ignore[misc, assignment]
     names, log = folder / "modules.json", folder / "log.txt"
 
     def work() -> None:
@@ -82,7 +82,7 @@ class EachSteps:
         self.steps += 1
         return self.steps % EACH == 0
 
-    def took(self, seconds: float) -> None:
+    def written_in(self, seconds: float) -> None:
         """One was written."""
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from likely import load
 from likely.errors import RunError
-from likely.run.sealed import Sealed
+from likely.run.checksums import ChecksummedFiles
 from refusals import STEPS, Capture, idx, pictures, refused, table
 
 
@@ -224,24 +224,24 @@ def test_a_run_that_is_none(stored: Path, tmp_path: Path, capsys: Capture) -> No
 def test_an_unfinished_run(run: Path, capsys: Capture) -> None:
     for name in ("weights.safetensors", "history.csv"):
         (run / name).unlink()
-    sealed = Sealed.of(run)
-    sealed.write({}, {**sealed.facts, "finished": False})
+    checksummed = ChecksummedFiles.of(run)
+    checksummed.write({}, {**checksummed.facts, "finished": False})
     assert "did not finish" in refused(capsys, "sample", run)
 
 
 def test_weights_of_another_shape(run: Path, capsys: Capture) -> None:
     values = json.loads((run / "config.json").read_text())
     values["model"]["latent"] += 5
-    sealed = Sealed.of(run)
-    sealed.write({"config.json": json.dumps(values)}, sealed.facts)
+    checksummed = ChecksummedFiles.of(run)
+    checksummed.write({"config.json": json.dumps(values)}, checksummed.facts)
     assert "do not fit the model that this version makes" in refused(capsys, "sample", run)
 
 
 @pytest.mark.parametrize("device", ["auto", "toaster"])
 def test_a_run_whose_device_is_none(device: str, run: Path, capsys: Capture) -> None:
     values = json.loads((run / "config.json").read_text())
-    sealed = Sealed.of(run)
-    sealed.write({"config.json": json.dumps({**values, "device": device})}, sealed.facts)
+    checksummed = ChecksummedFiles.of(run)
+    checksummed.write({"config.json": json.dumps({**values, "device": device})}, checksummed.facts)
     assert str(run) in refused(capsys, "sample", run)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from likely.cli import main
-from likely.run.sealed import Sealed
+from likely.run.checksums import ChecksummedFiles
 from refusals import Capture, refused
 
 
@@ -20,8 +20,8 @@ def narrowed(run: Path, low: float, high: float) -> Path:
     """The run, had its training rows' column `a` had this range."""
     schema = json.loads((run / "schema.json").read_text())
     schema["columns"][0] |= {"low": low, "high": high}
-    sealed = Sealed.of(run)
-    sealed.write({"schema.json": json.dumps(schema)}, sealed.facts)
+    checksummed = ChecksummedFiles.of(run)
+    checksummed.write({"schema.json": json.dumps(schema)}, checksummed.facts)
     return run
 
 

@@ -17,7 +17,7 @@ from likely.cli import main
 from likely.data import ResidentRows
 from likely.errors import RunError
 from likely.report.collect import collect
-from likely.run.directory import demand_claimable
+from likely.run.directory import demand_new_run_folder
 from small import ROWS, fitted, table
 
 SEEN = ["real", "grid", "count", "town"]
@@ -84,7 +84,7 @@ def test_samples_have_the_holes_of_training_rows_where_they_are_asked_for(tmp_pa
 def test_a_run_whose_patterns_lie_under_their_earlier_name_may_be_replaced(tmp_path: Path) -> None:
     fitted(tmp_path, holed())
     (tmp_path / "run" / "missing.safetensors").rename(tmp_path / "run" / "holes.safetensors")
-    demand_claimable(tmp_path / "run", overwrite=True)
+    demand_new_run_folder(tmp_path / "run", overwrite=True)
 
 
 def test_complete_training_rows_leave_no_pattern_and_new_holes_are_told_of(tmp_path: Path) -> None:

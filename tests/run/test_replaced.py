@@ -17,8 +17,8 @@ import likely
 from likely.cli import main
 from likely.errors import OutputError, RunError
 from likely.files import release, take
-from likely.run.directory import renewed, unfinished
-from likely.run.sealed import Sealed
+from likely.run.checksums import ChecksummedFiles
+from likely.run.directory import run_copy, unfinished_fit
 from likely.training import Monitor, Outcome
 from small import table
 
@@ -151,7 +151,7 @@ def test_two_fits_into_one_place_are_not_begun(place: Path) -> None:
 
 
 def test_an_unfinished_fit_is_named_as_such(place: Path) -> None:
-    Sealed.of(place).write({}, {**Sealed.of(place).facts, "finished": False})
+    ChecksummedFiles.of(place).write({}, {**ChecksummedFiles.of(place).facts, "finished": False})
     with pytest.raises(RunError, match=r"its fit did not finish; likely fit --resume \S+ finishes it"):
         likely.load(place)
     with pytest.raises(OutputError, match="holds a fit that was not finished"):
@@ -186,7 +186,7 @@ def test_what_is_of_another_model_goes_with_it_and_that_is_said(place: Path) -> 
 
 
 def test_a_failure_while_a_run_is_saved_over_itself_leaves_it(place: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), renewed(place):
+    with pytest.raises(KeyboardInterrupt), run_copy(place):
         raise KeyboardInterrupt
     assert likely.load(place).steps == 3
     assert not list(place.parent.glob(".*"))
@@ -197,11 +197,11 @@ def test_a_copy_that_was_cut_short_is_no_run_and_is_not_offered(place: Path, mon
 
     def cut(source: Path, target: Path, **_: object) -> None:
         shutil.copy(source / "config.json", target)
-        assert unfinished(place) is None
+        assert unfinished_fit(place) is None
         raise MemoryError
 
     monkeypatch.setattr("likely.run.directory.shutil.copytree", cut)
-    with pytest.raises(MemoryError), renewed(place):
+    with pytest.raises(MemoryError), run_copy(place):
         pytest.fail("it was copied")
     assert held(place) == before
     assert not place.with_name(".run.new").exists()
@@ -217,7 +217,7 @@ def test_a_run_beside_another_that_is_gone_is_not_overwritten_unasked(place: Pat
     ):
         likely.fit(table(), out=place, steps=1)
     assert old.exists()
-    assert Sealed.of(place).facts["finished"] is True
+    assert ChecksummedFiles.of(place).facts["finished"] is True
 
 
 def test_half_a_run_takes_no_place(place: Path) -> None:

@@ -325,16 +325,16 @@ def test_a_signal_that_comes_without_a_checkpoint_promises_nothing(
 def test_slow_checkpoints_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr(checkpoints.time, "perf_counter", lambda: now[0])
-    pace = checkpoints.Pace()
+    timer = checkpoints.CheckpointTimer()
     now[0] = 59.0
-    assert not pace.due()
+    assert not timer.due()
     now[0] = 60.0
-    assert pace.due()
-    pace.took(3.0)
+    assert timer.due()
+    timer.written_in(3.0)
     now[0] = 209.0
-    assert not pace.due()
+    assert not timer.due()
     now[0] = 210.0
-    assert pace.due()
-    pace.took(0.1)
+    assert timer.due()
+    timer.written_in(0.1)
     now[0] = 270.0
-    assert pace.due()
+    assert timer.due()

@@ -9,14 +9,14 @@ import pytest
 import torch
 
 import likely
-from likely.run.stopping import Stop, Stopped, heeded
+from likely.run.stopping import Stop, Stopped, signals_handled
 from likely.training import TrainingState
 from small import table
 from stopped import Signal
 
 
 def test_outside_training_a_signal_ends_the_process_at_once() -> None:
-    with heeded() as stop:
+    with signals_handled() as stop:
         assert signal.getsignal(signal.SIGTERM) == stop.take
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
@@ -29,19 +29,19 @@ def test_outside_training_a_signal_ends_the_process_at_once() -> None:
 
 
 def test_in_training_a_third_interrupt_and_a_second_other_signal_do_not_wait() -> None:
-    with heeded() as stop:
+    with signals_handled() as stop:
         stop.training = True
         signal.raise_signal(signal.SIGINT)
-        assert (stop.ended, stop.number) == (True, None)
+        assert (stop.end_early, stop.signal_number) == (True, None)
         signal.raise_signal(signal.SIGINT)
-        assert stop.number == signal.SIGINT
+        assert stop.signal_number == signal.SIGINT
         with pytest.raises(Stopped) as told:
             signal.raise_signal(signal.SIGINT)
         assert told.value.code == 130
-    with heeded() as stop:
+    with signals_handled() as stop:
         stop.training = True
         signal.raise_signal(signal.SIGTERM)
-        assert stop.asked
+        assert stop.requested
         with pytest.raises(Stopped):
             signal.raise_signal(signal.SIGTERM)
 
@@ -52,7 +52,7 @@ def test_handlers_of_others_and_signals_that_are_ignored_stay() -> None:
 
     before = signal.signal(signal.SIGINT, mine), signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with heeded():
+        with signals_handled():
             assert signal.getsignal(signal.SIGINT) == mine
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
@@ -64,7 +64,7 @@ def test_another_thread_heeds_none() -> None:
     stops = list[Stop]()
 
     def run() -> None:
-        with heeded() as stop:
+        with signals_handled() as stop:
             stops.append(stop)
 
     thread = threading.Thread(target=run)

@@ -22,7 +22,7 @@ class Exemplar(FromPosterior):
 
     In training an exemplar is left out of its own prior, which is then over N − 1, and of the others only the
     `neighbours` nearest to a row's z are encoded and counted: a lower bound on that log P(z). They are found among
-    stored means, which are renewed as rows are encoded. In evaluation the mixture is over all N, encoded anew with the
+    stored means, which are replaced as rows are encoded. In evaluation the mixture is over all N, encoded anew with the
     weights as they are, once after every change from training to evaluation. The means are saved, the rows are not.
 
     Parameters

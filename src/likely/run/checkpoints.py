@@ -1,4 +1,4 @@
-"""What training knows, written while it trains, so that a fit that is stopped goes on as if it had not been."""
+"""Checkpoints: the state of training, written while it runs, so that a stopped fit can go on as if it had not been."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from likely.run.states import has_checkpoint, write_states
 from likely.run.stopping import Stop
 from likely.training import Monitor, TrainingState
 
-__all__ = ["Checkpoints", "Pace"]
+__all__ = ["CheckpointTimer", "Checkpoints"]
 
 MIN_SECONDS_BETWEEN = 60.0  # from one checkpoint to the next
-MAX_TIME_SHARE = 0.02  # of the time that checkpoints take, once the first has shown how long one does
-MAX_KEPT = 2  # checkpoints: the last, and the one before it, for where the last turns out to be damaged
+MAX_TIME_SHARE = 0.02  # of the time of training that goes to checkpoints, by how long the last one took
+MAX_KEPT = 2  # checkpoints: the last, and the one before it in case the last is damaged
 
 
-class Pace:
+class CheckpointTimer:
     """When the next checkpoint is due: after a minute, or later where writing takes long (`MAX_TIME_SHARE`)."""
 
     def __init__(self) -> None:
@@ -35,23 +35,23 @@ class Pace:
         """Whether a checkpoint is due now."""
         return time.perf_counter() - self.last >= self.wait
 
-    def took(self, seconds: float) -> None:
-        """One was written just now, in so many seconds."""
+    def written_in(self, seconds: float) -> None:
+        """Wait anew: a checkpoint has just been written, which took so many seconds."""
         self.last, self.wait = time.perf_counter(), max(MIN_SECONDS_BETWEEN, seconds / MAX_TIME_SHARE)
 
 
 @final
 class Checkpoints(Monitor):
-    """Writes the states of all members between two steps: when it is time, and before training heeds a signal.
+    """Writes the states of all members between two steps: when one is due, and before a signal stops training.
 
     Parameters
     ----------
     directory
-        Of the run.
+        The folder of the run.
     stop
-        The signals.
+        The signals that have come.
     earlier
-        The states from which training goes on, of the members that had begun; none where it begins.
+        States to go on from, one for each member whose training had begun; empty in a new fit.
 
     """
 
@@ -59,32 +59,36 @@ class Checkpoints(Monitor):
         self.directory, self.stop, self.earlier = directory, stop, tuple(earlier)
         self.plan: dict[str, Any] = {}
         self.states: list[TrainingState] = []
-        self.pace = Pace()
+        self.timer = CheckpointTimer()
 
     def begin(self, plan: Plan, *, write_now: bool) -> None:
-        """Training begins by a plan, which is what checkpoints are of; steps that minutes became are stored at once."""
+        """Begin with the plan, which checkpoints store beside the states.
+
+        `write_now` writes one before the first step: where a budget in minutes became steps, which would be counted
+        anew, and differently, in another process.
+        """
         config = plan.config.to_dict()
         self.plan = {"config": config, "notices": list(plan.notices), "threads": torch.get_num_threads()}
         if write_now:
             self._write()
-        self.pace = Pace()
+        self.timer = CheckpointTimer()
 
     def register(self, state: TrainingState) -> dict[str, Any] | None:
-        """The next member is trained: this state is written with those before; what to go on from, if it had begun."""
+        """The earlier state of the next member, if its training had begun; checkpoints hold its state from now on."""
         self.states.append(state)
-        place = len(self.states) - 1
-        return self.earlier[place] if place < len(self.earlier) else None
+        number = len(self.states) - 1
+        return self.earlier[number] if number < len(self.earlier) else None
 
     def on_step(self, step: int, total: int) -> None:
-        """Write what is due."""
-        if self.stop.asked or self.pace.due():
+        """Write a checkpoint if one is due or a signal has come; then stop or end training if one has."""
+        if self.stop.requested or self.timer.due():
             self._write()
-        self.stop.leave(step if self.stop.asked and has_checkpoint(self.directory) else None)
+        self.stop.leave(step if self.stop.requested and has_checkpoint(self.directory) else None)
         self.stop.on_step(step, total)
 
     def end(self) -> None:
-        """Training has ended; what was asked for since the last step is heeded."""
-        if self.stop.number is not None:
+        """Training has ended: a signal that came since the last step stops the process after a last checkpoint."""
+        if self.stop.signal_number is not None:
             self._write()
             self.stop.leave(self.states[-1].step if has_checkpoint(self.directory) else None)
 
@@ -99,6 +103,6 @@ class Checkpoints(Monitor):
             if not isinstance(error, OutputError) and not out_of_memory(error):
                 raise
             reason = error if isinstance(error, OutputError) else "too little memory"
-            then = "" if self.stop.asked else "; training goes on"
+            then = "" if self.stop.requested else "; training goes on"
             warnings.warn(f"no checkpoint could be written ({reason}){then}", stacklevel=2)
-        self.pace.took(time.perf_counter() - started)
+        self.timer.written_in(time.perf_counter() - started)

@@ -14,7 +14,7 @@ from likely.config import TrainingConfig
 from likely.data import DividedRows, Given, Source
 from likely.errors import ConfigError, DataError, RunError
 from likely.files import same_place
-from likely.run.directory import REPORT, claim, demand_claimable, demand_renewable, renewed
+from likely.run.directory import REPORT, demand_new_run_folder, demand_run_copy, new_run_folder, run_copy
 from likely.run.learning import continue_training
 from likely.run.plan import Plan
 from likely.run.reading import fitted_on
@@ -109,16 +109,16 @@ def _source(run: Run, data: Any, given: Given | None) -> Source:
 def _demand_place(home: Path | None, out: Path, data: Path | None, *, overwrite: bool) -> None:
     """Refuse before training what could not be stored after it."""
     if home is not None and same_place(out, home):
-        demand_renewable(out)
+        demand_run_copy(out)
     else:
-        demand_claimable(out, overwrite=overwrite, data=data)
+        demand_new_run_folder(out, overwrite=overwrite, data=data)
 
 
 def _store(longer: Run, home: Path | None, out: Path, *, overwrite: bool) -> None:
     own = home is not None and same_place(out, home)
     data = longer.home.source.path if longer.home.source is not None else None
     reported = own and (out / REPORT).exists()
-    with renewed(out) if own else claim(out, overwrite=overwrite, data=data) as directory:
+    with run_copy(out) if own else new_run_folder(out, overwrite=overwrite, data=data) as directory:
         save_plan(directory, longer)
         save(directory, longer)
     longer.home.directory = out

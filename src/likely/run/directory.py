@@ -1,10 +1,12 @@
 """What the directory of a run may hold, and when it may be replaced.
 
-`claim` gives a folder to write a new run to; `reclaim` the folder of a fit that was left unfinished, to go on in;
-`renewed` a copy of a stored run, to change. Each puts the result at its place at the end. `recover` finishes a
-replacement that a kill cut short. `directory` is where a run is to be or is; messages name it as it was `given`, as
-typed. `place` is its real path, behind all links, and `folder` where it is written: `place` itself, or a hidden folder
-beside it (`new_beside`) that takes its place at the end.
+Three context managers give a folder to write to, and move it to the run's place at the end: `new_run_folder` for a new
+run, `resumed_folder` for an unfinished fit, `run_copy` for changes to a stored run. `recover` finishes a replacement
+that a kill cut short.
+
+In arguments `directory` is the path of the run, and `given` the same path as the user typed it, for messages. `place`
+is its real path, behind all links. `folder` is where the files are written: `place` itself, or a hidden folder next to
+it (`new_beside`) that is renamed to `place` at the end.
 """
 
 from __future__ import annotations
@@ -45,19 +47,19 @@ __all__ = [
     "RUN_FILES",
     "START",
     "STATE_FILES",
-    "claim",
-    "demand_claimable",
-    "demand_renewable",
+    "demand_new_run_folder",
+    "demand_run_copy",
     "leftovers_notice",
-    "reclaim",
+    "new_run_folder",
     "recover",
-    "renewed",
-    "unfinished",
+    "resumed_folder",
+    "run_copy",
+    "unfinished_fit",
 ]
 
 RUN, REPORT, MISSING, START = "run.json", "report.html", "missing.safetensors", "start.safetensors"
-MAX_RUN_JSON = 2**26  # bytes: notices and history of splits are far below
-EARLIER_MISSING = "holes.safetensors"  # of version 0.1
+MAX_RUN_JSON = 2**26  # bytes that are read of it: a real one is far smaller
+EARLIER_MISSING = "holes.safetensors"  # the name of MISSING in version 0.1
 RUN_FILES = (
     "baselines.safetensors",
     "conditions.safetensors",
@@ -76,7 +78,7 @@ CHECKPOINTS, STATE_FILES = "checkpoints", ("state.json", "state.safetensors", "S
 
 
 def _ours_and_foreign(directory: Path) -> tuple[list[Path], list[Path]]:
-    """What likely writes into a run, a folder after what it holds; and all else: other names, links, other folders."""
+    """The entries of a run's directory that likely wrote, a folder after its entries, and all others."""
     ours: list[Path] = []
     foreign: list[Path] = []
     for entry in directory.iterdir():
@@ -101,12 +103,12 @@ def _is_folder(place: Path) -> bool:
 
 
 def _is_one_of(entry: Path, names: tuple[str, ...]) -> bool:
-    """Whether it is a file of one of these names, or half of one."""
+    """Whether an entry is a file with one of these names, or one that is half written."""
     return (entry.name in names or half_written(entry.name)) and entry.is_file() and not entry.is_symlink()
 
 
 def _remove(directory: Path) -> None:
-    """Remove what likely wrote into a run, and the folder if nothing else is in it."""
+    """Remove the entries that likely wrote, and the folder if it is empty then."""
     with suppress(OSError):
         for entry in _ours_and_foreign(directory)[0]:
             with suppress(OSError):
@@ -130,8 +132,8 @@ def _is_our_run(directory: Path) -> bool:
     return all(entry.name == LOCK or half_written(entry.name) for entry in directory.iterdir())
 
 
-def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
-    """Refuse to replace anything but an empty folder or a run of ours that holds nothing else and nobody fills."""
+def _demand_replaceable(given: Path, directory: Path, data: Path | None) -> None:
+    """Refuse to replace anything but an empty folder, or a run with no foreign entries that no process writes to."""
     if not directory.is_dir():
         raise OutputError(f"{given} is not a run directory but a file, so it is not overwritten; choose another name")
     foreign = _foreign(directory)
@@ -154,7 +156,7 @@ def _replaceable(given: Path, directory: Path, data: Path | None) -> None:
 
 
 def _resumable(directory: Path) -> bool:
-    """Whether a fit with a checkpoint lies there; not one half written, nor a run that is stored again."""
+    """Whether a fit in this directory has a checkpoint to go on from; half written checkpoints do not count."""
     folder = directory / CHECKPOINTS
     # a checkpoint is fully written once its folder has its final name, a number
     written = folder.is_dir() and any(step.name.isdecimal() for step in folder.iterdir())
@@ -165,10 +167,10 @@ def _empty(place: Path) -> bool:
     return place.is_dir() and next(place.iterdir(), None) is None
 
 
-def unfinished(directory: Path) -> Path | None:
-    """Where a fit was left before its end: in its own folder, or in the one beside it that is to replace it.
+def unfinished_fit(directory: Path) -> Path | None:
+    """The folder of a fit that has not finished: the run's own, or the hidden one next to it; `None` if there is none.
 
-    One that has ended and is to replace it still is among them, and one that was interrupted.
+    A fit also counts as unfinished if it was interrupted, or if it has ended but was killed before it replaced the run.
     """
     place = Path(os.path.realpath(directory))
     if _run_json_entry(new_beside(place), "finished") is not None:
@@ -184,14 +186,14 @@ def _demand_no_mount(given: Path, place: Path) -> None:
         )
 
 
-def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
-    """What `claim` refuses, before there is anything to write; but for a swap that a kill cut short nothing is touched.
+def demand_new_run_folder(directory: Path, *, overwrite: bool, data: Path | None = None) -> None:
+    """Check, before anything is written, what `new_run_folder` demands; finishes a replacement that a kill cut short.
 
     Raises
     ------
     OutputError
         If the directory exists and may not be replaced, holds something that is not a run, the data, or the current
-        folder, is being filled by another process, or cannot be made.
+        folder, is being written to by another process, or cannot be made.
 
     """
     refuse_existing(directory, overwrite=True)
@@ -209,69 +211,67 @@ def demand_claimable(directory: Path, *, overwrite: bool, data: Path | None = No
             _demand_no_mount(directory, place)
         for folder in (place, new_beside(place)):
             if folder.exists():
-                _replaceable(directory if folder == place else folder, folder, data)
+                _demand_replaceable(directory if folder == place else folder, folder, data)
         refuse_unwritable(place if not _empty(place) else place / RUN)
     except OSError as error:
         raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
 
 
 @contextmanager
-def claim(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iterator[Path]:
-    """A folder to write a run to, which is at its place at the end; what stood there before stays until then.
+def new_run_folder(directory: Path, *, overwrite: bool, data: Path | None = None) -> Iterator[Path]:
+    """A folder to write a new run to, which is moved to the run's place at the end; an earlier run stays until then.
 
-    Where nothing stands, or an empty folder, it is the directory itself; else a hidden one beside it. Only a run is
-    replaced: its `run.json` says that likely wrote it, and it holds nothing but the files that likely writes. On
-    failure what was written is removed, unless it holds checkpoints, from which a fit can be resumed.
+    If the directory does not exist or is empty, the folder is the directory itself; else a hidden one next to it. Only
+    a run is replaced: its `run.json` says that likely wrote it, and it holds nothing but the files that likely writes.
+    On failure what was written is removed, unless it holds checkpoints, from which a fit can be resumed.
 
     Parameters
     ----------
     directory
-        Where to; behind a link, the folder that it leads to.
+        The path of the run; of a link, the folder that it leads to.
     overwrite
-        Whether what stands there may be replaced.
+        Whether an earlier run may be replaced.
     data
         The file or folder that the run is fitted on, which is never replaced.
 
     Raises
     ------
     OutputError
-        As `demand_claimable` has it, before anything is touched; or if the folder is removed meanwhile.
+        As in `demand_new_run_folder`, before anything is changed; or if the folder is removed meanwhile.
 
     """
-    demand_claimable(directory, overwrite=overwrite, data=data)
+    demand_new_run_folder(directory, overwrite=overwrite, data=data)
     place = Path(os.path.realpath(directory))
-    folder = _cleared(new_beside(place), place) if place.exists() and not _empty(place) else place
-    with _filling(directory, folder, lambda: _replace(directory, folder, place, data)):
+    folder = _without_leftovers(new_beside(place), place) if place.exists() and not _empty(place) else place
+    with _locked(directory, folder, lambda: _move_new_run(directory, folder, place, data)):
         yield folder
 
 
 @contextmanager
-def reclaim(directory: Path) -> Iterator[Path]:
-    """The folder in which a fit was left unfinished, to go on in; at the end it is at its place, as with `claim`.
-
-    On failure it stays as it is.
+def resumed_folder(directory: Path) -> Iterator[Path]:
+    """The folder of an unfinished fit, to go on in; it is moved to the run's place at the end, and kept on failure.
 
     Raises
     ------
     RunError
-        If there is none.
+        If there is no unfinished fit.
     OutputError
-        If another process fills it, or it cannot be written, or it is removed meanwhile.
+        If another process writes to it, or it cannot be written, or it is removed meanwhile.
 
     """
     place = Path(os.path.realpath(directory))
-    folder = unfinished(place)
+    folder = unfinished_fit(place)
     if folder is None:
         raise RunError(f"{directory} holds no fit that was not finished")
-    with _filling(directory, folder, lambda: _replace(directory, folder, place, None), kept=True):
+    with _locked(directory, folder, lambda: _move_new_run(directory, folder, place, None), kept=True):
         yield folder
 
 
 @contextmanager
-def _filling(given: Path, folder: Path, put: Callable[[], None], *, kept: bool = False) -> Iterator[None]:
-    """A folder is this process's own while it is filled, and until `put` has brought it to its place.
+def _locked(given: Path, folder: Path, move: Callable[[], None], *, kept: bool = False) -> Iterator[None]:
+    """Within it only this process writes to the folder, until `move` has brought it to its place.
 
-    On failure it goes, unless `kept` or it has checkpoints.
+    On failure the folder is removed, unless `kept` or it has checkpoints.
     """
     created = not folder.exists()
     try:
@@ -293,19 +293,19 @@ def _filling(given: Path, folder: Path, put: Callable[[], None], *, kept: bool =
                 folder.mkdir(exist_ok=True)
         raise
     try:
-        put()
+        move()
     finally:
         for place in (folder, Path(os.path.realpath(given))):
             release(place)
 
 
-def _replace(given: Path, folder: Path, place: Path, data: Path | None) -> None:
-    """A complete run takes the place of what stands there, unless this may not be replaced any more."""
+def _move_new_run(given: Path, folder: Path, place: Path, data: Path | None) -> None:
+    """Move a complete run to its place, unless what is there now may not be replaced any more."""
     if folder == place:
         return
     try:
         if place.exists():
-            _replaceable(given, place, data)
+            _demand_replaceable(given, place, data)
         swap(folder, place, _remove)
     except OutputError as error:
         raise OutputError(f"{error}; the new run is complete and lies in {folder}") from error
@@ -316,7 +316,7 @@ def _replace(given: Path, folder: Path, place: Path, data: Path | None) -> None:
 
 
 def recover(directory: Path) -> None:
-    """Finish what a kill cut short between the two renames that replace a run, and say so.
+    """Finish the replacement of a run that a kill cut short between its two renames, with a warning.
 
     Raises
     ------
@@ -331,7 +331,7 @@ def recover(directory: Path) -> None:
 
 
 def _is_complete(new: Path) -> bool:
-    """Whether a folder holds a run to its end, and nobody fills it."""
+    """Whether a folder holds a finished run, and no process writes to it."""
     with suppress(OutputError):
         demand_unowned(new)
         return _run_json_entry(new, "finished") is True
@@ -339,14 +339,14 @@ def _is_complete(new: Path) -> bool:
 
 
 def leftovers_notice(directory: Path) -> str:
-    """What killed commands left beside a run, and what can be done with it; empty where there is nothing."""
+    """A notice of the folders that killed commands left next to a run, and how to finish; empty if there are none."""
     place = Path(os.path.realpath(directory))
     new, old = new_beside(place), old_beside(place)
     try:
         if new.exists():
             demand_unowned(new)
             begun = f"a command was killed that was to replace {directory}; what it wrote lies in {new}"
-            more = unfinished(place) == new
+            more = unfinished_fit(place) == new
             return begun + (f"; likely fit --resume {directory} finishes it" if more else "")
         if old.exists():
             return f"{old} holds a run that was replaced by {directory}; a kill kept it from being removed"
@@ -355,14 +355,14 @@ def leftovers_notice(directory: Path) -> str:
     return ""
 
 
-def demand_renewable(directory: Path) -> None:
-    """What `renewed` refuses, before there is anything to write; nothing is touched.
+def demand_run_copy(directory: Path) -> None:
+    """Check, before anything is written, what `run_copy` demands.
 
     Raises
     ------
     OutputError
-        If something that likely does not write lies in the run, which would be lost, if the directory is or holds the
-        current folder, if another process fills it, or if it cannot be written.
+        If the report or the checkpoints hold something that likely did not write, which would be lost, if the directory
+        is or holds the current folder, if another process writes to it, or if it cannot be written.
 
     """
     place = Path(os.path.realpath(directory))
@@ -387,33 +387,33 @@ def demand_renewable(directory: Path) -> None:
 
 
 @contextmanager
-def renewed(directory: Path) -> Iterator[Path]:
-    """A copy of a run's directory to write to, which takes its place at the end; on failure nothing has changed.
+def run_copy(directory: Path) -> Iterator[Path]:
+    """A copy of a run's directory to write to, which replaces the run at the end; on failure nothing has changed.
 
-    What is of the earlier weights is not copied: the report and the checkpoints.
+    The report and the checkpoints are not copied, as they belong to the earlier weights.
 
     Raises
     ------
     OutputError
-        As `demand_renewable` has it, or if the disk refuses.
+        As in `demand_run_copy`, or if the disk refuses.
 
     """
-    demand_renewable(directory)
+    demand_run_copy(directory)
     place = Path(os.path.realpath(directory))
-    _cleared(old_beside(place), place)
-    new = _cleared(new_beside(place), place)
-    with _filling(directory, new, lambda: _renew(directory, new, place)):
+    _without_leftovers(old_beside(place), place)
+    new = _without_leftovers(new_beside(place), place)
+    with _locked(directory, new, lambda: _move_copy(directory, new, place)):
         try:
             facts = {"finished": None, "versions": _run_json_entry(place, "versions")}
-            write(new / RUN, json.dumps(facts))  # before what it is a copy of: half a copy is no run
+            write(new / RUN, json.dumps(facts))  # first, so that half a copy is no finished run
             shutil.copytree(place, new, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
         except (OSError, shutil.Error) as error:
             raise OutputError(f"cannot write {directory}: {error}") from error
         yield new
 
 
-def _renew(given: Path, new: Path, place: Path) -> None:
-    """The copy takes the place of what it is a copy of, which goes with all that is in it."""
+def _move_copy(given: Path, new: Path, place: Path) -> None:
+    """Move the copy to the place of the run that it is a copy of, and remove that run with all that is in it."""
     try:
         swap(new, place, lambda old: shutil.rmtree(old, ignore_errors=True))
     except OSError as error:
@@ -424,10 +424,10 @@ def _not_copied(_: str, names: list[str]) -> list[str]:
     return [name for name in names if name in (CHECKPOINTS, REPORT, LOCK, RUN)]
 
 
-def _cleared(new: Path, place: Path) -> Path:
-    """The name beside a run of what is to replace it, without what a killed command left there."""
+def _without_leftovers(new: Path, place: Path) -> Path:
+    """The hidden folder next to a run, after what a killed command left there is removed."""
     if new.exists():
-        _replaceable(new, new, None)
+        _demand_replaceable(new, new, None)
         warnings.warn(f"{leftovers_notice(place)}; it is removed", stacklevel=3)
         _remove(new)
     return new

@@ -15,9 +15,9 @@ import torch
 from likely.data import EncodedRows, Given
 from likely.errors import DataError, OutputError
 from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_baselines
+from likely.run.checksums import read_with_checksum, write_with_checksum
 from likely.run.progress import bar
 from likely.run.reading import index_of
-from likely.run.sealed import read_added, write_added
 from likely.run.versions import versions
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def baselines_of(run: Run, train: EncodedRows | None) -> Baselines | None:
     if run.home.baselines is None:
         path = None if run.directory is None else run.directory / "baselines.safetensors"
         if path is not None and path.exists():
-            arrays = {name: tensor.numpy() for name, tensor in read_added(path, _fitted_to(run)).items()}
+            arrays = {name: tensor.numpy() for name, tensor in read_with_checksum(path, _fitted_to(run)).items()}
             run.home.baselines = Baselines.from_arrays(run.schema, arrays)
         elif train is not None:
             run.home.baselines = fit_baselines(
@@ -64,7 +64,7 @@ def baselines_of(run: Run, train: EncodedRows | None) -> Baselines | None:
             if path is not None:
                 tensors = {name: torch.tensor(array) for name, array in run.home.baselines.to_arrays().items()}
                 with suppress(OutputError):  # a run that may only be read is evaluated all the same
-                    write_added(path, tensors, _fitted_to(run))
+                    write_with_checksum(path, tensors, _fitted_to(run))
     return run.home.baselines
 
 

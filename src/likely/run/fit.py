@@ -13,7 +13,7 @@ from likely.data import DividedRows, demand_channels, divide
 from likely.errors import ConfigError
 from likely.run.datasets import gathered
 from likely.run.describing import as_it_is, describe, opened
-from likely.run.directory import demand_claimable
+from likely.run.directory import demand_new_run_folder
 from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
 from likely.run.resuming import resumed
@@ -161,7 +161,7 @@ def fit(
     if data is None:
         raise ConfigError("fit needs data, or resume=RUN")
     if out is not None:
-        demand_claimable(Path(out), overwrite=overwrite)
+        demand_new_run_folder(Path(out), overwrite=overwrite)
     rows = gathered(data, field)
     return _fitted(rows, chosen_options) if init is None else started(init, rows, chosen_options)
 

@@ -15,14 +15,14 @@ from likely.data import DividedRows, Schema, Source, sources
 from likely.data.kinds import Form
 from likely.errors import ConfigError, DataError, RunError
 from likely.run.checkpoints import Checkpoints
+from likely.run.checksums import ChecksummedFiles, read_with_checksum
 from likely.run.describing import placed
-from likely.run.directory import START, reclaim, recover, unfinished
+from likely.run.directory import START, recover, resumed_folder, unfinished_fit
 from likely.run.options import DataOptions, FitOptions
 from likely.run.plan import Plan
 from likely.run.reading import beside, demand_same, reading_of
 from likely.run.record import DataRecord
 from likely.run.run import Run
-from likely.run.sealed import Sealed, read_added
 from likely.run.settling import ending, fresh, settle, trained_in
 from likely.run.states import Checkpoint, last_checkpoint
 from likely.run.store import load, stored_plan
@@ -35,15 +35,15 @@ def resumed(directory: Path, data: Any, options: FitOptions) -> Run:
     """The run that a fit becomes which was killed, stopped or interrupted; see `likely.fit`."""
     _demand_nothing_new(options)
     recover(directory)
-    if unfinished(directory) is None:
+    if unfinished_fit(directory) is None:
         return _finished(directory, options)
-    with ending(directory) as stop, reclaim(directory) as folder:
-        sealed = Sealed.of(folder)
-        ended = sealed.facts.get("finished") is True and sealed.facts.get("interrupted") is False
+    with ending(directory) as stop, resumed_folder(directory) as folder:
+        checksummed = ChecksummedFiles.of(folder)
+        ended = checksummed.facts.get("finished") is True and checksummed.facts.get("interrupted") is False
         if ended:
-            sealed.demand_whole()
+            checksummed.demand_undamaged()
         if not ended:
-            run = _gone_on(folder, sealed, data, options, stop)
+            run = _gone_on(folder, checksummed, data, options, stop)
     if ended:
         return _finished(directory, options)
     run.home.directory = directory
@@ -57,27 +57,27 @@ def _finished(directory: Path, options: FitOptions) -> Run:
     return run
 
 
-def _gone_on(folder: Path, sealed: Sealed, data: Any, options: FitOptions, stop: Any) -> Run:
+def _gone_on(folder: Path, checksummed: ChecksummedFiles, data: Any, options: FitOptions, stop: Any) -> Run:
     left = last_checkpoint(folder)
-    if sealed.facts.get("continued"):
+    if checksummed.facts.get("continued"):
         raise RunError(
             f"{folder} was interrupted while it was lengthened, and is a whole run; lengthen it again: likely fit "
             f"--continue {folder} --minutes 5"
         )
-    if sealed.facts.get("finished") and (left is None or not left.plan):
+    if checksummed.facts.get("finished") and (left is None or not left.plan):
         raise RunError(f"{folder} was interrupted and has no checkpoint; start another fit with --init {folder}")
-    plan = _plan(folder, sealed, left, data, options)
-    _tell_other(sealed, left)
-    start = read_added(folder / START, plan.id) if (folder / START).exists() else None
+    plan = _plan(folder, checksummed, left, data, options)
+    _tell_other(checksummed, left)
+    start = read_with_checksum(folder / START, plan.id) if (folder / START).exists() else None
     if start is None and left is None and (plan.init or plan.own.model is not None):
         raise RunError(f"{folder} was killed before its first weights were stored; give its command again, --overwrite")
     checkpoints = Checkpoints(folder, stop, () if left is None else left.states)
     return trained_in(folder, plan, options.monitors, start, checkpoints)
 
 
-def _plan(folder: Path, sealed: Sealed, left: Checkpoint | None, data: Any, options: FitOptions) -> Plan:
-    facts, began = sealed.facts, {} if left is None else left.plan
-    config, schema, division = stored_plan(sealed, began.get("config"))
+def _plan(folder: Path, checksummed: ChecksummedFiles, left: Checkpoint | None, data: Any, options: FitOptions) -> Plan:
+    facts, began = checksummed.facts, {} if left is None else left.plan
+    config, schema, division = stored_plan(checksummed, began.get("config"))
     notices = began.get("notices", facts.get("notices", ()))
     own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).copied()
     try:
@@ -129,9 +129,9 @@ def _demand_nothing_new(options: FitOptions) -> None:
         raise ConfigError(f"{given[0]} is set by the fit that is resumed; leave it out")
 
 
-def _tell_other(sealed: Sealed, left: Checkpoint | None) -> None:
+def _tell_other(checksummed: ChecksummedFiles, left: Checkpoint | None) -> None:
     """Say what keeps the rest of the training from being what it would have been, to the bit."""
-    was, now = sealed.facts.get("versions"), versions()
+    was, now = checksummed.facts.get("versions"), versions()
     other = [name for name in now if isinstance(was, dict) and was.get(name) != now[name]]
     threads = None if left is None else left.plan.get("threads")
     changed = [f"{name} {now[name]}" for name in other]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.files import refuse_existing, same_place, write
-from likely.run.directory import CHECKPOINTS, REPORT, claim, renewed
+from likely.run.directory import CHECKPOINTS, REPORT, new_run_folder, run_copy
 from likely.run.states import are_of, read_checkpoint
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     if own:
         refuse_existing(place, overwrite=overwrite)
     data = None if run.home.source is None else run.home.source.path
-    with renewed(place) if own else claim(place, overwrite=overwrite, data=data) as directory:
+    with run_copy(place) if own else new_run_folder(place, overwrite=overwrite, data=data) as directory:
         save_plan(directory, run)
         save(directory, replace(run, states=states), plan)
         lost += [] if earlier is None else _brought(earlier, directory)

@@ -20,7 +20,8 @@ from likely.files import demand_held
 from likely.models import Model
 from likely.networks.precision import native_bfloat16
 from likely.run.checkpoints import Checkpoints
-from likely.run.directory import REPORT, START, claim
+from likely.run.checksums import ChecksummedFiles, write_with_checksum
+from likely.run.directory import REPORT, START, new_run_folder
 from likely.run.forms import form_of
 from likely.run.home import Home
 from likely.run.learning import Trained, learn
@@ -29,8 +30,7 @@ from likely.run.plan import Plan
 from likely.run.reading import weighed
 from likely.run.record import DataRecord, FitRecord, Stage
 from likely.run.run import Run
-from likely.run.sealed import Sealed, write_added
-from likely.run.stopping import Stop, Stopped, heeded
+from likely.run.stopping import Stop, Stopped, signals_handled
 from likely.run.store import save, save_plan, unshared
 from likely.run.watching import Watching
 from likely.training import Monitor
@@ -60,11 +60,11 @@ def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | No
             stop.leave()
         return run
     out = Path(options.out)
-    with ending(out) as stop, claim(out, overwrite=options.overwrite, data=plan.rows.source.path) as directory:
+    with ending(out) as stop, new_run_folder(out, overwrite=options.overwrite, data=plan.rows.source.path) as directory:
         save_plan(directory, plan)
         if weights is not None or plan.own.model is not None:
             start = plan.model.state_dict() if weights is None else weights
-            write_added(directory / START, unshared(start), plan.id)
+            write_with_checksum(directory / START, unshared(start), plan.id)
         run = trained_in(directory, plan, options.monitors, weights, Checkpoints(directory, stop))
     run.home.directory = out
     return run
@@ -80,10 +80,10 @@ def trained_in(
     """The run that a plan becomes, stored in a directory that has the plan, or the run until it was interrupted."""
     run = finished(plan, learn(plan, Watching(monitors, checkpoints.stop, checkpoints), weights))
     demand_held(directory)
-    sealed = Sealed.of(directory)
-    if sealed.facts.get("finished"):
+    checksummed = ChecksummedFiles.of(directory)
+    if checksummed.facts.get("finished"):
         (directory / REPORT).unlink(missing_ok=True)  # it is of the weights before
-        sealed.write({}, {**sealed.facts, "finished": False})
+        checksummed.write({}, {**checksummed.facts, "finished": False})
     save(directory, run, checkpoints.plan)
     if not run.record.interrupted:
         (directory / START).unlink(missing_ok=True)
@@ -92,8 +92,8 @@ def trained_in(
 
 @contextmanager
 def ending(out: Path | None = None, option: str = "--resume") -> Iterator[Stop]:
-    """Within it signals are heeded; where one ends the process, it is told by which option a stored fit goes on."""
-    with heeded() as stop:
+    """Within it signals are handled; where one stops the process, the message says how the fit goes on."""
+    with signals_handled() as stop:
         try:
             yield stop
         except Stopped as stopped:

@@ -1,4 +1,4 @@
-"""What the process is asked for while it trains: an early end, or to stop at once."""
+"""Signals while a model trains: they end training early with its result stored, or stop the process."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from typing import final
 
 from likely.training import Monitor
 
-__all__ = ["Stop", "Stopped", "heeded"]
+__all__ = ["Stop", "Stopped", "signals_handled"]
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
-SHELL = 128  # what a shell adds to the number of a signal
+SHELL_OFFSET = 128  # that shells add to the number of a signal to make an exit code
 
 
 @final
 class Stopped(SystemExit):
-    """The process ends by a signal that it has heeded; its code is the one by which shells tell the signal.
+    """The exit of the process by a signal that it has handled, with the code that shells have for that signal.
 
     Attributes
     ----------
     number, step
-        Of the signal; the step after which training stopped, where it had begun.
+        The signal's number; the step after which training can go on, where a checkpoint has it.
     text
-        What to say of it.
+        The message for the user.
 
     """
 
     def __init__(self, number: int, step: int | None = None) -> None:
-        super().__init__(SHELL + number)
+        super().__init__(SHELL_OFFSET + number)
         self.number, self.step, self.text = number, step, "interrupted"
 
 
 @final
 class Stop(Monitor):
-    """Which signals have come: in training they wait for the end of the step, outside it they end the process.
+    """The signals that have come: in training they wait for the end of the step, outside it they end the process.
 
     As a monitor it ends training after the step in which one came; the best model so far is kept.
 
@@ -45,31 +45,31 @@ class Stop(Monitor):
     ----------
     training
         Whether steps are being taken.
-    number
-        The signal at which to stop at once; `None` where there is none.
-    ended
-        Whether training is to end early, and what it came to be stored.
+    signal_number
+        The signal that stops the process after this step; `None` where none has come.
+    end_early
+        Whether training is to end after this step, and its result to be stored.
 
     """
 
     def __init__(self) -> None:
-        self.training, self.ended = False, False
-        self.number: int | None = None
+        self.training, self.end_early = False, False
+        self.signal_number: int | None = None
 
     @property
-    def asked(self) -> bool:
-        """Whether anything has come."""
-        return self.ended or self.number is not None
+    def requested(self) -> bool:
+        """Whether a signal has come."""
+        return self.end_early or self.signal_number is not None
 
     def on_step(self, step: int, total: int) -> None:
-        """End training if that was asked for."""
+        """End training if a signal has come."""
         del step, total
-        if self.asked:
+        if self.requested:
             self.training = False
             raise KeyboardInterrupt
 
     def leave(self, step: int | None = None) -> None:
-        """End the process where a signal has asked for more than an early end; the step is where training can go on.
+        """Stop the process if a signal has come that does more than end training; a checkpoint can go on after `step`.
 
         Raises
         ------
@@ -77,26 +77,26 @@ class Stop(Monitor):
             If one has.
 
         """
-        if self.number is not None:
+        if self.signal_number is not None:
             self.training = False
-            raise Stopped(self.number, step)
+            raise Stopped(self.signal_number, step)
 
     def take(self, number: int, frame: FrameType | None = None) -> None:
-        """Heed a signal: one Ctrl-C ends training, two stop it, and a third or a second other signal does not wait."""
+        """Handle a signal: Ctrl-C ends training, a second or another signal stops the process, one more does now."""
         del frame
         if not self.training and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not self.training or self.number is not None:
+        if not self.training or self.signal_number is not None:
             raise Stopped(number)
-        if number == signal.SIGINT and not self.ended:
-            self.ended = True
+        if number == signal.SIGINT and not self.end_early:
+            self.end_early = True
         else:
-            self.number = number
+            self.signal_number = number
 
 
 @contextmanager
-def heeded() -> Iterator[Stop]:
-    """Within it SIGINT, SIGTERM and SIGHUP are heeded, where they would end the process; and not in other threads."""
+def signals_handled() -> Iterator[Stop]:
+    """Within it the `Stop` takes SIGINT, SIGTERM and SIGHUP, where they would end the process; not in other threads."""
     stop, before = Stop(), {}
     if threading.current_thread() is threading.main_thread():
         for name in NAMES:

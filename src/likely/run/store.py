@@ -20,12 +20,12 @@ from likely.config import Config
 from likely.data import Division, Patterns, Schema
 from likely.errors import MESSAGE_ON_FILES, ConfigError, RunError, brief, quoted
 from likely.files import conform, demand_held, parsed
+from likely.run.checksums import ChecksummedFiles
 from likely.run.directory import MISSING, leftovers_notice, recover
 from likely.run.home import Home
 from likely.run.plan import Plan
 from likely.run.record import FitRecord
 from likely.run.run import Run
-from likely.run.sealed import Sealed
 from likely.run.states import write_states
 from likely.run.versions import versions
 
@@ -48,7 +48,7 @@ def save_plan(directory: Path, plan: Plan | Run) -> None:
     record = plan.record if isinstance(plan, Run) else FitRecord(plan.data, (), init=plan.init, id=plan.id)
     index = {kind: torch.from_numpy(getattr(plan.division, kind)) for kind in ("train", "validation", "test")}
     facts = {"finished": None if isinstance(plan, Run) else False, **record.begun(), **_beside(plan)}
-    Sealed(directory, facts, {}).write({}, facts).write(
+    ChecksummedFiles(directory, facts, {}).write({}, facts).write(
         {
             "config.json": _json(plan.config.to_dict()),
             "schema.json": _json(plan.schema.to_dict()),
@@ -79,7 +79,7 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
     if run.states:
         write_states(directory, run.states, plan)
     facts = {"finished": True, **run.record.to_dict(), **_beside(run)}
-    Sealed.of(directory).write({**files, **{name: save_tensors(one) for name, one in tensors.items()}}, facts)
+    ChecksummedFiles.of(directory).write({**files, **{name: save_tensors(one) for name, one in tensors.items()}}, facts)
 
 
 def _beside(plan: Plan | Run) -> dict[str, Any]:
@@ -142,23 +142,23 @@ def load(
 
 
 def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory] | None, *, progress: bool) -> Run:
-    sealed = Sealed.of(directory)
-    facts = dict(sealed.facts)
+    checksummed = ChecksummedFiles.of(directory)
+    facts = dict(checksummed.facts)
     if facts.pop("finished", None) is not True:
         raise RunError(
             f"{directory} has no weights: its fit did not finish; likely fit --resume {directory} finishes it, or fit "
             "again with --overwrite"
         )
     try:
-        config = Config.from_dict(_object(sealed, "config.json"))
+        config = Config.from_dict(_object(checksummed, "config.json"))
         wanted = torch.device(device or config.device)
     except (ConfigError, RuntimeError) as error:
         if device is not None:
             raise ConfigError(f"device {quoted(device)} is not one that torch knows; try --device cpu") from error
         raise RunError(f"{directory / 'config.json'} is not one that this version wrote ({error})") from error
-    schema = Schema.from_dict(_object(sealed, "schema.json"))
+    schema = Schema.from_dict(_object(checksummed, "schema.json"))
     own = Own.of(factories).copied().restored(config, directory)
-    weights = _tensors(sealed, "weights.safetensors")
+    weights = _tensors(checksummed, "weights.safetensors")
     try:
         with torch.random.fork_rng(devices=[]), _allowed(weights, schema):
             model = resolve(config, schema, own).build()
@@ -169,11 +169,11 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     if not all(bool(weight.isfinite().all()) for weight in model.parameters() if weight.requires_grad):
         raise RunError(f"{directory / 'weights.safetensors'} is damaged: some weights are not finite; fit again")
     try:
-        division = _division(sealed, facts.pop("origin"))
+        division = _division(checksummed, facts.pop("origin"))
         notices = conform(tuple[str, ...], facts.pop("notices"), "notices")
-        history = pd.read_csv(io.BytesIO(sealed.read("history.csv")))
+        history = pd.read_csv(io.BytesIO(checksummed.read("history.csv")))
         record = FitRecord.from_dict(facts)
-        patterns = _patterns(sealed, schema)
+        patterns = _patterns(checksummed, schema)
     except RunError:
         raise
     except (KeyError, ValueError, TypeError) as error:
@@ -188,19 +188,19 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         division,
         notices,
         patterns,
-        _tensors(sealed, CONDITIONS).get("y") if CONDITIONS in sealed else None,
+        _tensors(checksummed, CONDITIONS).get("y") if CONDITIONS in checksummed else None,
         own,
         progress=progress,
         home=Home(directory),
     )
 
 
-def stored_plan(sealed: Sealed, config: Mapping[str, Any] | None) -> tuple[Config, Schema, Division]:
+def stored_plan(checksummed: ChecksummedFiles, config: Mapping[str, Any] | None) -> tuple[Config, Schema, Division]:
     """The configuration, the schema and the division of the rows that a fit began with.
 
     Parameters
     ----------
-    sealed
+    checksummed
         The files of the fit.
     config
         The configuration where a checkpoint has it; the one that was stored before training unless given.
@@ -211,16 +211,18 @@ def stored_plan(sealed: Sealed, config: Mapping[str, Any] | None) -> tuple[Confi
         If they are damaged, or not there.
 
     """
-    if "rows.safetensors" not in sealed:
-        raise RunError(f"{sealed.directory} holds a fit that was killed before it began; fit again with --overwrite")
+    if "rows.safetensors" not in checksummed:
+        raise RunError(
+            f"{checksummed.directory} holds a fit that was killed before it began; fit again with --overwrite"
+        )
     try:
-        known = Config.from_dict(_object(sealed, "config.json") if config is None else config)
-        schema = Schema.from_dict(_object(sealed, "schema.json"))
-        return known, schema, _division(sealed, sealed.facts["origin"])
+        known = Config.from_dict(_object(checksummed, "config.json") if config is None else config)
+        schema = Schema.from_dict(_object(checksummed, "schema.json"))
+        return known, schema, _division(checksummed, checksummed.facts["origin"])
     except RunError:
         raise
     except (KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{sealed.directory} is damaged ({type(error).__name__}: {error}); fit again") from error
+        raise RunError(f"{checksummed.directory} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
 def _allowed(weights: Mapping[str, torch.Tensor], schema: Schema) -> Allowance:
@@ -232,8 +234,8 @@ def _allowed(weights: Mapping[str, torch.Tensor], schema: Schema) -> Allowance:
     return Allowance(COPIES * size + SLACK_BYTES, operations)
 
 
-def _division(sealed: Sealed, origin: Any) -> Division:
-    index = _tensors(sealed, "rows.safetensors")
+def _division(checksummed: ChecksummedFiles, origin: Any) -> Division:
+    index = _tensors(checksummed, "rows.safetensors")
     parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
     division = Division(**parts, origin=origin)
     division.demand_sound()
@@ -250,11 +252,11 @@ def _unfit(config: Config, directory: Path) -> str:
     )
 
 
-def _patterns(sealed: Sealed, schema: Schema) -> Patterns | None:
+def _patterns(checksummed: ChecksummedFiles, schema: Schema) -> Patterns | None:
     """How cells of the training rows are missing together, where they are."""
     if not any(column.missing for column in schema.modelled):
         return None
-    arrays = {name: tensor.numpy() for name, tensor in _tensors(sealed, MISSING).items()}
+    arrays = {name: tensor.numpy() for name, tensor in _tensors(checksummed, MISSING).items()}
     return Patterns.from_arrays(arrays, schema.event_shape)
 
 
@@ -271,19 +273,19 @@ def _json(values: dict[str, Any]) -> str:
     return json.dumps(values, indent=1) + "\n"
 
 
-def _object(sealed: Sealed, name: str) -> dict[str, Any]:
-    content = sealed.read(name)
+def _object(checksummed: ChecksummedFiles, name: str) -> dict[str, Any]:
+    content = checksummed.read(name)
     try:
         values = parsed(content)
     except ValueError as error:
-        raise RunError(f"{sealed.directory / name} cannot be read ({error})") from error
+        raise RunError(f"{checksummed.directory / name} cannot be read ({error})") from error
     if not isinstance(values, dict):
-        raise RunError(f"{sealed.directory / name} does not hold a JSON object")
+        raise RunError(f"{checksummed.directory / name} does not hold a JSON object")
     return values
 
 
-def _tensors(sealed: Sealed, name: str) -> dict[str, torch.Tensor]:
+def _tensors(checksummed: ChecksummedFiles, name: str) -> dict[str, torch.Tensor]:
     try:
-        return dict(load_tensors(sealed.read(name)))
+        return dict(load_tensors(checksummed.read(name)))
     except SafetensorError as error:
-        raise RunError(f"{sealed.directory / name} is damaged ({error}); fit again") from error
+        raise RunError(f"{checksummed.directory / name} is damaged ({error}); fit again") from error

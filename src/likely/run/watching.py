@@ -20,20 +20,20 @@ __all__ = ["Watching", "batch_size_errors"]
 
 @dataclass(frozen=True)
 class Watching:
-    """The user's monitors, the signals, and who writes down where training is."""
+    """What watches training: the user's monitors, the signals, and the checkpoints."""
 
     monitors: Sequence[Monitor]
     stop: Stop
     checkpoints: Checkpoints | None = None
 
     def begin(self, plan: Plan, *, write_now: bool = False) -> None:
-        """Training begins by a plan, which may be written down at once; from now on signals wait for a step's end."""
+        """Training of a plan begins: `write_now` writes a first checkpoint, and signals wait for the end of a step."""
         if self.checkpoints is not None:
             self.checkpoints.begin(plan, write_now=write_now)
         self.stop.training = True
 
     def end(self) -> None:
-        """Training has ended, so that signals wait no more; with checkpoints those that came are heeded."""
+        """Training has ended, so that signals wait no more; with checkpoints those that came are handled."""
         self.stop.training = False
         if self.checkpoints is not None:
             self.checkpoints.end()

@@ -256,7 +256,7 @@ def clip(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor) -
 
 
 def _refresh_for_evaluation(model: Model) -> None:
-    """Change to evaluation: a prior that stores encoded rows is renewed, also where a validation was interrupted."""
+    """Change to evaluation: priors that store encoded rows encode them anew, even if a validation was interrupted."""
     model.train()
     model.eval()
     with torch.no_grad():

@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 
 import likely
 from likely.errors import RunError
-from likely.run.sealed import FORMAT, Sealed, read_added
+from likely.run.checksums import FORMAT, ChecksummedFiles, read_with_checksum
 from small import table
 
 SEALED = sha256(b'{"files":{"config.json":3},"format":2}').hexdigest()
@@ -23,7 +23,7 @@ WRITTEN = ("config.json", "history.csv", "rows.safetensors", "run.json", "schema
 
 @pytest.fixture(scope="module")
 def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sealed") / "run"
+    folder = tmp_path_factory.mktemp("checksummed") / "run"
     run = likely.fit(table(), out=folder, latent=2, width=8, steps=3)
     run.evaluate(samples=2, anneal=0)
     return folder
@@ -113,10 +113,10 @@ def test_runs_of_other_versions_and_programs_are_told_so(facts: object, message:
 
 
 def test_weights_that_are_no_numbers_are_told_even_where_their_checksum_fits(place: Path) -> None:
-    weights, sealed = load_tensors((place / "weights.safetensors").read_bytes()), Sealed.of(place)
+    weights, checksummed = load_tensors((place / "weights.safetensors").read_bytes()), ChecksummedFiles.of(place)
     name = next(name for name, _ in likely.load(place).model.named_parameters())
     weights[name].flatten()[0] = torch.nan
-    sealed.write({"weights.safetensors": save_tensors(weights)}, sealed.facts)
+    checksummed.write({"weights.safetensors": save_tensors(weights)}, checksummed.facts)
     with pytest.raises(RunError, match="some weights are not finite"):
         likely.load(place)
 
@@ -130,7 +130,7 @@ def test_what_is_added_carries_its_own_checksum(place: Path) -> None:
     with pytest.raises(RunError, match=r"baselines.safetensors is damaged or of another run; remove it"):
         likely.load(place).evaluate(table(), samples=2, anneal=0)
     with pytest.raises(RunError, match="damaged or of another run"):
-        read_added(path, "other")
+        read_with_checksum(path, "other")
 
 
 def test_a_report_ends_in_its_own_checksum(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,9 +145,9 @@ def test_a_report_ends_in_its_own_checksum(place: Path, monkeypatch: pytest.Monk
 def test_a_kill_among_the_writes_leaves_no_file_that_contradicts_run_json(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from likely.run import sealed
+    from likely.run import checksums
 
-    real, left = sealed.write, [2]
+    real, left = checksums.write, [2]
 
     def killed(path: Path, content: bytes | str) -> None:
         left[0] -= 1
@@ -155,9 +155,9 @@ def test_a_kill_among_the_writes_leaves_no_file_that_contradicts_run_json(
             raise KeyboardInterrupt
         real(path, content)
 
-    monkeypatch.setattr(sealed, "write", killed)
+    monkeypatch.setattr(checksums, "write", killed)
     with pytest.raises(KeyboardInterrupt):
-        Sealed.of(place).write({"config.json": "{}", "history.csv": ""}, {"finished": True})
-    found = Sealed.of(place)
+        ChecksummedFiles.of(place).write({"config.json": "{}", "history.csv": ""}, {"finished": True})
+    found = ChecksummedFiles.of(place)
     assert "config.json" not in found
     assert found.read("schema.json") == (place / "schema.json").read_bytes()

@@ -1,4 +1,4 @@
-"""A run's directory as a set of files that `run.json` holds the checksums of."""
+"""The files of a run's directory, with their checksums in `run.json`: a file that has changed is not read."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from likely.errors import RunError
 from likely.files import most_bytes, parsed, read_regular, stands, write
 from likely.run.directory import RUN
 
-__all__ = ["FORMAT", "Sealed", "read_added", "write_added"]
+__all__ = ["FORMAT", "ChecksummedFiles", "read_with_checksum", "write_with_checksum"]
 
 FORMAT = 2
 
 
 @final
-class Sealed:
-    """The files of a run as the fit wrote them: what is read is what was written, or nothing is read.
+class ChecksummedFiles:
+    """The files that a fit wrote into its run's directory; reading one that has changed since is an error.
 
     `run.json` holds the number of the format, the run's id, the SHA-256 and the size of each file that the fit wrote,
-    and a SHA-256 of itself. What is added later, the report and the baselines, carries its own checksum.
+    and a SHA-256 of itself. What is written after the fit, the report and the baselines, carries its own checksum.
 
     Attributes
     ----------
     directory
-        Where they lie.
+        The run's directory.
     facts
-        What `run.json` says beside these.
+        The entries of `run.json` but for the format, the files and its own checksum.
 
     """
 
@@ -42,13 +42,13 @@ class Sealed:
         self.directory, self.facts, self._files = directory, dict(facts), dict(files)
 
     @classmethod
-    def of(cls, directory: Path) -> Sealed:
-        """What lies in a directory.
+    def of(cls, directory: Path) -> ChecksummedFiles:
+        """The files of the run in a directory.
 
         Raises
         ------
         RunError
-            If it is not there, no run, damaged, or of another format.
+            If the directory does not exist, holds no run, is damaged, or is of another format.
 
         """
         if not stands(directory) or not directory.is_dir():
@@ -67,7 +67,7 @@ class Sealed:
         digest, files = facts.pop("sha256", None), facts.get("files")
         if digest != _digest(facts) or not isinstance(files, dict):
             raise _damaged(path)
-        if not all(isinstance(seal, dict) for seal in files.values()):
+        if not all(isinstance(entry, dict) for entry in files.values()):
             raise _damaged(path)
         return cls(directory, {name: value for name, value in facts.items() if name not in ("format", "files")}, files)
 
@@ -75,44 +75,44 @@ class Sealed:
         return name in self._files
 
     def read(self, name: str) -> bytes:
-        """What the fit wrote into a file.
+        """The content of a file.
 
         Raises
         ------
         RunError
-            If it is not there, or is not what the fit wrote.
+            If the file does not exist, or is not what the fit wrote.
 
         """
-        path, seal = self.directory / name, self._files.get(name)
-        if seal is None:
+        path, entry = self.directory / name, self._files.get(name)
+        if entry is None:
             raise RunError(f"{self.directory} is damaged: its {RUN} knows of no {name}; fit again")
-        content = _content(path, seal.get("bytes"))
-        if sha256(content).hexdigest() != seal.get("sha256"):
+        content = _content(path, entry.get("bytes"))
+        if sha256(content).hexdigest() != entry.get("sha256"):
             raise _damaged(path)
         return content
 
-    def demand_whole(self) -> None:
-        """Refuse a run of which a file is not what the fit wrote.
+    def demand_undamaged(self) -> None:
+        """Check that every file is what the fit wrote.
 
         Raises
         ------
         RunError
-            If one is not, or is not there.
+            If a file has changed or does not exist.
 
         """
         for name in self._files:
             self.read(name)
 
-    def write(self, files: Mapping[str, bytes | str], facts: Mapping[str, Any]) -> Sealed:
-        """Write files, and then `run.json` with these facts; after a kill in between it has no checksums of them.
+    def write(self, files: Mapping[str, bytes | str], facts: Mapping[str, Any]) -> ChecksummedFiles:
+        """The files after these are written, `run.json` with these facts last; a kill in between leaves no checksums.
 
         Raises
         ------
         OutputError
-            If the disk refuses, or the directory is gone.
+            If the disk refuses, or the directory does not exist any more.
 
         """
-        known = {name: seal for name, seal in self._files.items() if name not in files}
+        known = {name: entry for name, entry in self._files.items() if name not in files}
         if len(known) < len(self._files):
             self._write_facts(self.facts, known)
         for name, content in files.items():
@@ -120,15 +120,15 @@ class Sealed:
             write(self.directory / name, data)
             known[name] = {"bytes": len(data), "sha256": sha256(data).hexdigest()}
         self._write_facts(facts, known)
-        return Sealed(self.directory, facts, known)
+        return ChecksummedFiles(self.directory, facts, known)
 
     def _write_facts(self, facts: Mapping[str, Any], files: Mapping[str, Any]) -> None:
-        made = {"format": FORMAT, **facts, "files": dict(files)}
-        write(self.directory / RUN, json.dumps({**made, "sha256": _digest(made)}, indent=1) + "\n")
+        entries = {"format": FORMAT, **facts, "files": dict(files)}
+        write(self.directory / RUN, json.dumps({**entries, "sha256": _digest(entries)}, indent=1) + "\n")
 
 
-def write_added(path: Path, tensors: Mapping[str, Tensor], of: str) -> None:
-    """Write what was made of a run after its fit, with a checksum, and a word for what it is made of, in it.
+def write_with_checksum(path: Path, tensors: Mapping[str, Tensor], source: str) -> None:
+    """Write tensors that are not in `run.json`, into a file with its own checksum that names what they are made from.
 
     Raises
     ------
@@ -137,23 +137,23 @@ def write_added(path: Path, tensors: Mapping[str, Tensor], of: str) -> None:
 
     """
     content = dict(tensors)
-    write(path, save_tensors(content, {"of": of, "sha256": sha256(save_tensors(content)).hexdigest()}))
+    write(path, save_tensors(content, {"of": source, "sha256": sha256(save_tensors(content)).hexdigest()}))
 
 
-def read_added(path: Path, of: str) -> dict[str, Tensor]:
-    """What `write_added` wrote.
+def read_with_checksum(path: Path, source: str) -> dict[str, Tensor]:
+    """The tensors that `write_with_checksum` wrote.
 
     Raises
     ------
     RunError
-        If it is damaged, or made of something else.
+        If the file is damaged, or its tensors are computed from something else than `source`.
 
     """
     content = _content(path)
     try:
         tensors = load_tensors(content)
         facts = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])["__metadata__"]
-        if facts["of"] == of and facts["sha256"] == sha256(save_tensors(tensors)).hexdigest():
+        if facts["of"] == source and facts["sha256"] == sha256(save_tensors(tensors)).hexdigest():
             return dict(tensors)
     except (SafetensorError, ValueError, KeyError, TypeError):
         pass
@@ -178,7 +178,7 @@ def _demand_format(directory: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _content(path: Path, size: object = None) -> bytes:
-    """What a file holds, if it is one, and of this size."""
+    """The content of a file; one of another size than `size` is damaged."""
     try:
         if size is not None and path.stat().st_size != size:
             raise _damaged(path)
@@ -194,5 +194,5 @@ def _damaged(path: Path) -> RunError:
 
 
 def _digest(facts: Mapping[str, Any]) -> str:
-    """Of the content, whatever its layout."""
+    """SHA-256 of the facts, whatever the layout of their JSON."""
     return sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

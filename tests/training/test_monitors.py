@@ -20,7 +20,7 @@ from likely.priors import StandardNormal
 from likely.training import CSV, Monitor, Outcome, Progress, Schedule, TensorBoard, train
 
 
-class Written(Monitor):
+class NumberFormat(Monitor):
     def __init__(self) -> None:
         self.steps, self.records, self.ends = list[tuple[int, int]](), list[dict[str, float]](), list[Outcome]()
 
@@ -43,7 +43,7 @@ def trained(*monitors: Monitor) -> Outcome:
 
 
 def test_every_monitor_is_told_of_each_step_each_validation_and_the_end() -> None:
-    first, second = Written(), Written()
+    first, second = NumberFormat(), NumberFormat()
     outcome = trained(first, second)
     for one in (first, second):
         assert one.steps == [(step, 60) for step in range(1, 61)]

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Binarizing = Literal["dynamic", "static", "threshold"]
-# Written out, so that help loads no reader; a test holds it against the table of formats.
+# NumberFormat out, so that help loads no reader; a test holds it against the table of formats.
 FORMS = "csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder, zip or tar of images or IDX files."
 Data = Annotated[str, typer.Argument(help=FORMS)]
 FitData = Annotated[str | None, typer.Argument(help=FORMS)]

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pandas as pd
 
-from likely.data.written import Written
+from likely.data.number_formats import NumberFormat
 
 __all__ = ["NUMBER", "TOKENS", "missing_cells", "numbers_of"]
 
@@ -43,7 +43,7 @@ def missing_cells(values: pd.Series) -> tuple[np.ndarray, str | None]:
     return missing, max(named, key=lambda word: int(counts[word].sum()), default=None)
 
 
-def numbers_of(values: pd.Series, written: Written | None = None) -> np.ndarray:
+def numbers_of(values: pd.Series, written: NumberFormat | None = None) -> np.ndarray:
     """`(rows,)` float64: numbers written as digits, or numbers already; NaN for anything else (`1_000`, `0x10`).
 
     Texts are read as they are `written`; where that does not fit them all, as plain numbers, if that does.

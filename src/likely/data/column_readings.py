@@ -1,24 +1,24 @@
-"""How each column of a table is read, decided by all rows, whatever part they fall in; what does not fit is refused.
+"""How the texts of each column are read, as numbers, dates or strings: decided by all rows, of every split.
 
-Whether a column of texts holds numbers, dates or strings must not depend on the division into parts, nor may one stray
-cell. What enters the base measure (steps, ranges, categories) is taken from training rows alone, elsewhere.
+So it does not depend on the division into training, validation and test rows. A few stray cells do not turn a column of
+numbers into strings either: they are an error. What enters the base measure (steps, ranges, categories) is taken from
+training rows alone, elsewhere.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from likely.data import date_formats
-from likely.data import written as number_formats
+from likely.data import date_formats, number_formats
 from likely.data.cells import missing_cells, numbers_of
 from likely.data.kinds import CODED, LEFT_OUT, Kind
+from likely.data.number_formats import MIN_FITTING_SHARE, NumberFormat
 from likely.data.source import Source
-from likely.data.written import MIN_FITTING, Written
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["ColumnReading", "column_reading", "column_readings"]
@@ -32,20 +32,20 @@ class ColumnReading:
 
     Attributes
     ----------
-    written
-        How its numbers are written; `None` where the texts are not read as numbers.
-    format
-        How its dates are written, for `strptime`; `None` where they are not read as dates.
-    token
-        What stands most often where a value is missing.
+    number_format
+        The format of its numbers; `None` where the texts are not read as numbers.
+    date_format
+        The format of its dates, for `strptime`; `None` where the texts are not read as dates.
+    missing_text
+        The most frequent text of its missing cells, such as `?`; `None` where there is none.
     hint
-        What the texts could be, and the option that says so; empty where there is nothing to choose.
+        What else the texts could be, and the option that chooses it; empty where there is no choice.
 
     """
 
-    written: Written | None = None
-    format: str | None = None
-    token: str | None = None
+    number_format: NumberFormat | None = None
+    date_format: str | None = None
+    missing_text: str | None = None
     hint: str = ""
 
 
@@ -56,29 +56,29 @@ def column_readings(
     decimal: str | None = None,
     formats: Mapping[str, str] | None = None,
 ) -> dict[str, ColumnReading]:
-    """How each column of a table is read, by all its rows; typed columns have no entry, as nothing is to be read.
+    """How each column of texts is read, by column; columns of numbers, dates or other types have no entry.
 
     Parameters
     ----------
     source
-        As it was opened.
+        All rows, before they are divided into splits.
     kinds
-        Column -> kind, where the user knows better.
+        Column -> the kind that the user requests.
     decimal
-        The decimal mark of numbers in texts, where the user knows it.
+        The decimal mark of numbers in texts, where the user gives it.
     formats
-        Column -> how its dates are written.
+        Column -> the format of its dates, where the user gives it.
 
     Raises
     ------
     DataError
-        If a number is not finite, or a column is numbers or dates but for a few cells, the first of which is named.
+        If a number is not finite, or a column holds numbers or dates but for a few cells, the first of which is named.
     ConfigError
         If `formats` names no column, or no column of texts.
 
     """
     kinds, formats = kinds or {}, formats or {}
-    frames = [values for one in source.splits.values() if isinstance(values := one.read().values, pd.DataFrame)]
+    frames = [values for rows in source.splits.values() if isinstance(values := rows.read().values, pd.DataFrame)]
     names = [str(name) for name in frames[0].columns] if frames else []
     for name in formats:
         if name not in names:
@@ -87,28 +87,29 @@ def column_readings(
                 f"date format: no column {quoted(name)}" + (f"; did you mean {near[0]!r}?" if near else "")
             )
     readings = {}
-    for place, name in enumerate(names):
-        parts = [frame.iloc[:, place] for frame in frames]
-        values = parts[0] if len(parts) == 1 else pd.concat(parts)
-        seen = column_reading(name, values, kinds.get(name), decimal=decimal, date_format=formats.get(name))
-        if seen is not None:
-            readings[name] = seen
+    for index, name in enumerate(names):
+        pieces = [frame.iloc[:, index] for frame in frames]
+        values = pieces[0] if len(pieces) == 1 else pd.concat(pieces)
+        reading = column_reading(name, values, kinds.get(name), decimal=decimal, date_format=formats.get(name))
+        if reading is not None:
+            readings[name] = reading
     return readings
 
 
 def column_reading(
     name: str,
     values: pd.Series,
-    wanted: str | None = None,
+    requested: str | None = None,
     *,
     decimal: str | None = None,
     date_format: str | None = None,
 ) -> ColumnReading | None:
-    """How one column is read; `None` where it is typed. Arguments and errors are those of `column_readings`."""
-    if date_format is not None and (not _texts(values) or wanted not in (None, Kind.DATE)):
-        other = f"it is requested as {wanted}" if wanted not in (None, Kind.DATE) else f"its type is {values.dtype}"
+    """How the texts of one column are read; `None` for another type. For arguments and errors see `column_readings`."""
+    if date_format is not None and (not _are_texts(values) or requested not in (None, Kind.DATE)):
+        is_date = requested in (None, Kind.DATE)
+        other = f"its type is {values.dtype}" if is_date else f"it is requested as {requested}"
         raise ConfigError(f"column {name!r} has no dates to be read by {quoted(date_format)}: {other}; expected texts")
-    if wanted in LEFT_OUT or wanted in CODED:
+    if requested in LEFT_OUT or requested in CODED:
         return None
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
         _refuse_infinite(name, values, values.to_numpy())
@@ -117,27 +118,27 @@ def column_reading(
         return None
     if isinstance(values.dtype, pd.CategoricalDtype):
         return None
-    missing, token = missing_cells(values)
+    missing, missing_text = missing_cells(values)
     present = values[~missing]
     if not len(present):
         return None
     if not all(isinstance(value, PLAIN_TYPES) for value in present):
         return None
-    if not _texts(present):
+    if not _are_texts(present):
         numbers = numbers_of(present)
         if not np.isnan(numbers).any():
             _refuse_infinite(name, present, numbers)
-        _refuse_strays(name, present, numbers, None)
+        _refuse_strays(name, present, numbers, "numeric")
         return None
-    read = (
+    reading = (
         _requested_dates(name, present, date_format)
         if date_format is not None
-        else _inferred_reading(name, present, wanted, decimal)
+        else _inferred_reading(name, present, requested, decimal)
     )
-    return ColumnReading(read.written, read.format, token, read.hint)
+    return replace(reading, missing_text=missing_text)
 
 
-def _texts(values: pd.Series) -> bool:
+def _are_texts(values: pd.Series) -> bool:
     return pd.api.types.infer_dtype(values, skipna=True) in ("string", "empty")
 
 
@@ -160,48 +161,50 @@ def _requested_dates(name: str, present: pd.Series, date_format: str) -> ColumnR
         place = int((~known).argmax())
         row, text = present.index[place], present.iloc[place]
         raise DataError(f"column {name!r}, row {row}: {quoted(text)} is no date written {quoted(date_format)}")
-    return ColumnReading(format=date_format)
+    return ColumnReading(date_format=date_format)
 
 
-def _inferred_reading(name: str, present: pd.Series, wanted: str | None, decimal: str | None) -> ColumnReading:
+def _inferred_reading(name: str, present: pd.Series, requested: str | None, decimal: str | None) -> ColumnReading:
     codes, distinct = pd.factorize(present)
     counts, texts = np.bincount(codes), distinct.tolist()
-    date_fits = date_formats.best(texts, counts) if wanted in (None, Kind.DATE) else []
+    date_fits = date_formats.best_formats(texts, counts) if requested in (None, Kind.DATE) else []
     if date_fits and all(fits.all() for _, fits in date_fits):
         if len(date_fits) == 1:
-            return ColumnReading(format=date_fits[0][0])
-        forms = " or ".join(date_format for date_format, _ in date_fits)
+            return ColumnReading(date_format=date_fits[0][0])
+        either = " or ".join(date_format for date_format, _ in date_fits)
         return ColumnReading(
-            hint=f"they could be dates written {forms}: --date-format {name}={date_fits[0][0]} chooses"
+            hint=f"they could be dates written {either}: --date-format {name}={date_fits[0][0]} chooses"
         )
-    readings = [] if wanted == Kind.DATE else number_formats.best(texts, counts, decimal)
-    complete = [reading for reading, read in readings if not np.isnan(read).any()]
+    number_fits = [] if requested == Kind.DATE else number_formats.best_formats(texts, counts, decimal)
+    complete = [number_format for number_format, numbers in number_fits if not np.isnan(numbers).any()]
     if len(complete) > 1:
-        marks = " or ".join(f"--decimal {reading.decimal}" for reading in complete)
+        marks = " or ".join(f"--decimal {number_format.decimal}" for number_format in complete)
         return ColumnReading(hint=f"they could be numbers of several ways of writing: {marks} chooses")
     if complete:
-        return ColumnReading(written=complete[0] if wanted is not None or _more_than_digits(texts) else None)
+        may_be_codes = requested is None and _all_digits(texts)
+        return ColumnReading(number_format=None if may_be_codes else complete[0])
     if date_fits:
         _refuse_strays(name, present, np.where(date_fits[0][1], 0.0, np.nan)[codes], f"dates written {date_fits[0][0]}")
-    if readings:
-        _refuse_strays(name, present, readings[0][1][codes], None)
+    if number_fits:
+        _refuse_strays(name, present, number_fits[0][1][codes], "numeric")
     return ColumnReading()
 
 
-def _more_than_digits(texts: list[str]) -> bool:
-    """Whether texts are written as amounts are; digits alone may be codes."""
-    return any(not text.strip().lstrip("+-").isdigit() for text in texts)
+def _all_digits(texts: list[str]) -> bool:
+    """Whether no text has more than digits and a sign, so that all may be codes, such as postcodes."""
+    return all(text.strip().lstrip("+-").isdigit() for text in texts)
 
 
-def _refuse_strays(name: str, present: pd.Series, read: np.ndarray, what: str | None) -> None:
-    stray = np.isnan(read)
-    if not stray.any() or len(present) - stray.sum() <= MIN_FITTING * len(present):
+def _refuse_strays(name: str, present: pd.Series, numbers: np.ndarray, what: str) -> None:
+    """Refuse a column most of whose cells are `what`, where `numbers` are NaN in the other cells."""
+    stray = np.isnan(numbers)
+    if not stray.any() or len(present) - stray.sum() <= MIN_FITTING_SHARE * len(present):
         return
     place = int(stray.argmax())
     value = present.iloc[place]
-    again = ", as if that row were the header line again" if str(value).strip() == name else ""
+    header = ", as if that row were the header line again" if str(value).strip() == name else ""
     raise DataError(
-        f"column {name!r} is {what or 'numeric'} but for {stray.sum()} of {len(present)} values, the first "
-        f"{quoted(value)} in row {present.index[place]}{again}; mend them, or choose --column {name}=categorical or "
+        f"column {name!r} is {what} but for {stray.sum()} of {len(present)} values, the first "
+        f"{quoted(value)} in row {present.index[place]}{header}; mend them, or choose --column {name}=categorical or "
         f"--column {name}=ignore"
     )

@@ -23,7 +23,7 @@ from likely.errors import ConfigError, DataError, quoted
 __all__ = ["MAX_CATEGORIES", "column_of"]
 
 MAX_CATEGORIES = 5000  # different strings of a column; more are an identifier
-MAX_UNNUMBERED = 50  # rows up to which rising integers are no row numbers
+MAX_UNNUMBERED = 50  # rows up to which ascending integers are no row numbers
 INDEX = "index"
 MIN_TEXT_WORDS, MIN_TEXT_LENGTH = 4.0, 60.0  # words, or characters, on average: from there on strings are text
 NAMED_ID = re.compile(r"(.*[ _.-])?(id|uuid|guid|key|index|row|rownames?|row[ _.-]?(number|num|no))|.*[a-z]I[dD]")
@@ -75,7 +75,7 @@ def column_of(
     dtype, (missing, token) = str(values.dtype), missing_cells(values)
     count = int(missing.sum())
     reading = reading or column_reading(name, values, wanted) or ColumnReading()
-    beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token or reading.token}
+    beside: dict[str, Any] = {"dtype": dtype, "missing": count, "token": token or reading.missing_text}
     if wanted in LEFT_OUT:
         return Column(name, kind=Kind(wanted), reason=REQUESTED, **beside)
     if count == len(values):
@@ -127,13 +127,15 @@ def _inferred(name: str, values: pd.Series, reading: ColumnReading) -> Column:
         return _dates(name, values, "date")
     _refuse_objects(name, values)
     distinct = values.unique().tolist()
-    if len(distinct) > 1 and reading.format is not None:
-        return _dates(name, values, reading.format)
-    if len(distinct) > 1 and reading.written is not None:
-        read = pd.Series(numbers_of(values, reading.written), index=values.index)
+    if len(distinct) > 1 and reading.date_format is not None:
+        return _dates(name, values, reading.date_format)
+    if len(distinct) > 1 and reading.number_format is not None:
+        read = pd.Series(numbers_of(values, reading.number_format), index=values.index)
         column = with_knots(numeric(name, read), read.to_numpy())
         if not column.coded:
-            return replace(column, written=reading.written, reason=f"{column.reason}; {reading.written} in texts")
+            return replace(
+                column, written=reading.number_format, reason=f"{column.reason}; {reading.number_format} in texts"
+            )
     left_out = _left_out(name, values)
     if left_out is not None:
         return replace(left_out, reason=f"{left_out.reason}; {reading.hint}") if reading.hint else left_out
@@ -168,9 +170,9 @@ def _requested(name: str, values: pd.Series, wanted: str, reading: ColumnReading
     column = requested_numeric(name, numbers, wanted)
     if column is None and form is None and (answer := _inferred(name, values, reading)).kind == wanted:
         return answer
-    return (
-        None if column is None else with_knots(replace(column, written=reading.written), numbers.to_numpy(np.float64))
-    )
+    if column is None:
+        return None
+    return with_knots(replace(column, written=reading.number_format), numbers.to_numpy(np.float64))
 
 
 def _form(values: pd.Series, reading: ColumnReading) -> str | None:
@@ -181,7 +183,7 @@ def _form(values: pd.Series, reading: ColumnReading) -> str | None:
         return None
     if _python_dates(values):
         return "date"
-    return reading.format
+    return reading.date_format
 
 
 def _dates(name: str, values: pd.Series, form: str | None) -> Column:
@@ -264,7 +266,7 @@ def _refuse_objects(name: str, values: pd.Series) -> None:
 
 
 def _to_numbers(name: str, values: pd.Series, reading: ColumnReading) -> pd.Series:
-    numbers = numbers_of(values, reading.written)
+    numbers = numbers_of(values, reading.number_format)
     if np.isnan(numbers).any():
         place = int(np.isnan(numbers).argmax())
         raise DataError(f"column {name!r}, row {values.index[place]}: {quoted(values.iloc[place])} is not a number")

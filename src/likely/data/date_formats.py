@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from likely.data.written import MIN_FITTING
+from likely.data.number_formats import MIN_FITTING_SHARE
 
-__all__ = ["ZONED", "best", "candidates", "parsed", "written"]
+__all__ = ["ZONED", "as_texts", "best_formats", "candidates", "parsed"]
 
 MAX_SAMPLE = 20  # texts that are tried first
 MONTH = r"[A-Za-z]{3,9}"
@@ -74,13 +74,13 @@ def _time(text: str) -> str | None:
 
 
 def parsed(texts: Sequence[str], form: str) -> pd.Series:
-    """Dates of texts of a format, in UTC where they have offsets; NaT for what is no such date."""
+    """The dates that texts of a format hold, in UTC where they have offsets; NaT where a text does not fit."""
     plain = ISO if form.startswith(ISO) else form.replace("%3f", "%f")
     return pd.to_datetime(pd.Series(list(texts), dtype=object), format=plain, errors="coerce", utc=ZONED in form)
 
 
-def written(dates: pd.Series, form: str) -> pd.Series:
-    """Dates written as texts of a format; offsets are those of UTC."""
+def as_texts(dates: pd.Series, form: str) -> pd.Series:
+    """Dates as texts of a format; offsets are those of UTC."""
     if form.startswith(ISO):
         return dates.map(lambda date: date.isoformat())
     form = form.replace(ZONED, "+00:00")
@@ -91,15 +91,16 @@ def written(dates: pd.Series, form: str) -> pd.Series:
     return texts + dates.dt.strftime(tail) if tail else texts
 
 
-def best(texts: Sequence[str], counts: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """The formats that fit every text, one for each meaning; else the one that fits most rows, where they are 80%.
+def best_formats(texts: Sequence[str], counts: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """The formats that fit every text; else the one that fits most rows, if these are over 80%; else none.
 
-    A format fits a text that it writes in the same way again, but for zeros in front of days, months and hours.
+    Of formats that read all texts as the same dates the first is kept. A format fits a text that it writes in the same
+    way again, but for zeros in front of days, months and hours.
 
     Parameters
     ----------
     texts, counts
-        Distinct and not missing, and in how many rows each stands.
+        Distinct and not missing, and in how many rows each occurs.
 
     Returns
     -------
@@ -122,7 +123,7 @@ def best(texts: Sequence[str], counts: np.ndarray) -> list[tuple[str, np.ndarray
         if fits.all():
             if not any(dates.equals(other) for _, _, other in whole):
                 whole.append((form, fits, dates))
-        elif counts[fits].sum() > MIN_FITTING * counts.sum() and form != "%Y%m%d":
+        elif counts[fits].sum() > MIN_FITTING_SHARE * counts.sum() and form != "%Y%m%d":
             most = max([most, (form, fits)], key=lambda one: 0 if one is None else int(counts[one[1]].sum()))
     if whole:
         return [(form, fits) for form, fits, _ in whole]
@@ -133,7 +134,7 @@ def _fits(dates: pd.Series, texts: Sequence[str], form: str) -> np.ndarray:
     fitting = np.array(dates.notna())
     if ZONED in form or form == ISO or not fitting.any():
         return fitting
-    again = written(dates[fitting], form)
+    again = as_texts(dates[fitting], form)
     given = pd.Series(list(texts), dtype=object)[fitting]
     fitting[fitting] = _bare(again) == _bare(given)
     return fitting

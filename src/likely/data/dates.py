@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from likely.data.date_formats import ZONED, parsed, written
+from likely.data.date_formats import ZONED, as_texts, parsed
 from likely.data.kinds import Kind
 from likely.data.knots import with_knots
 from likely.data.schema import Column
@@ -155,7 +155,7 @@ def _typed(column: Column, dates: pd.Series) -> pd.Series:
     if column.format == "date":
         return dates.dt.date.astype(object)
     if column.format is not None:
-        return written(dates, column.format).astype(column.dtype)
+        return as_texts(dates, column.format).astype(column.dtype)
     return (dates.dt.tz_localize("UTC") if _zoned(column.dtype) else dates).astype(column.dtype)
 
 

@@ -112,7 +112,7 @@ def warp_knots(numbers: np.ndarray, per_unit: int | None, kind: Kind) -> Knots:
 
     Returns
     -------
-    Both coordinates strictly rising, x in data units; none for reals that are all the same, or within 1e-300.
+    Both coordinates strictly ascending, x in data units; none for reals that are all the same, or within 1e-300.
 
     """
     rows = _Values.of(np.asarray(numbers, dtype=np.float64), per_unit, kind == Kind.POSITIVE)
@@ -142,7 +142,7 @@ def _steps(rows: int) -> int:
 
 @dataclass(frozen=True)
 class _Values:
-    """A column's values, each once and rising, with how often they occur."""
+    """A column's values, each once and ascending, with how often they occur."""
 
     values: np.ndarray
     counts: np.ndarray
@@ -183,7 +183,7 @@ class _Values:
         return float(far if self.per_unit is None else (np.floor(far * self.per_unit) + 0.5) / self.per_unit)
 
     def places(self) -> np.ndarray:
-        """Where the knots are among the rows, rising."""
+        """Where the knots are among the rows, ascending."""
         spikes = self.spikes()
         rest = self.counts.copy()
         rest[spikes] = 0

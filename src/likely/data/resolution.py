@@ -40,7 +40,7 @@ def resolutions(numbers: np.ndarray, per_unit: int | None) -> Found:
 
     Returns
     -------
-    Pairs (1, r_1), (m_2, r_2), ..., the multiples rising; empty where the finest step alone fits.
+    Pairs (1, r_1), (m_2, r_2), ..., the multiples ascending; empty where the finest step alone fits.
 
     """
     if per_unit is None:

@@ -1,4 +1,4 @@
-"""The form of x: which columns there are, what kind each is, and why."""
+"""The schema of x: its shape, its columns, the kind of each, and the reason for that kind."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from enum import StrEnum
 from typing import Any
 
 from likely.data.kinds import CODED, LEFT_OUT, NUMERIC, Binarize, Channels, Form, Kind, Measure
-from likely.data.sound import demand_sound
+from likely.data.number_formats import NumberFormat
+from likely.data.schema_checks import demand_consistent
 from likely.data.source import LABEL, Delimited
-from likely.data.written import Written
 from likely.errors import ConfigError, RunError
 from likely.files import built
 
 __all__ = ["EXPOSURE", "LABEL", "REQUESTED", "Column", "Schema"]
 
 EXPOSURE = "exposure"
-# The least and the most of stored numbers: more than any data has, less than any memory.
+# (minimum, maximum) of numbers in a stored schema: all that real data can have, and nothing that would fill memory.
 COLUMN_RANGES = {"scale": (0, 1e308), "per_unit": (1, 1e15), "reserve": (0, 1), "missing": (0, 2**53)}
 SCHEMA_RANGES = {"rows": (1, 2**53)}
 REQUESTED = "as requested"  # the reason of a kind that the user requested
@@ -27,16 +27,17 @@ REQUESTED = "as requested"  # the reason of a kind that the user requested
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table, or what all cells of an array have in common.
+    """One column of a table, or one description of all cells of an array.
 
     Attributes
     ----------
     name, dtype
-        As they came.
+        Those of the data.
     kind, reason
-        What the column was inferred as, or requested to be, and why.
+        The kind that was inferred or requested, and the reason for it.
     mean, scale
-        Of the training rows, in data units; of a binary column, of its codes 0 and 1.
+        Mean and standard deviation of the training rows, in data units, the latter 1 where all are equal; of a binary
+        column, of its codes 0 and 1.
     low, high
         Range of the training rows, or the type's limits where `hard`; of a binary column the values of its codes 0 and
         1, or the range of the levels that are made 0/1.
@@ -47,7 +48,7 @@ class Column:
         The limits are those of the type (0/1, 0..255): a value beyond them is an error.
     categories
         The values seen in training, in code order, and those that a pandas categorical knows besides; of dates their
-        ISO texts; of a listed column its numbers, rising.
+        ISO texts; of a listed column its numbers, ascending.
     inner
         Type of a pandas categorical's categories.
     reserve
@@ -55,11 +56,12 @@ class Column:
     condition
         The column is y of P(x|y): given, not modelled.
     exposure
-        Besides, counts are rates times this number, which is above 0: P(x|z, y) has them in proportion to it.
+        The column is a condition to which counts are in proportion: its values are above 0, and P(x|z, y) multiplies
+        the rates of counts by them.
     missing
         How many of the training rows' cells have no value.
     token
-        What stood there most often, as it was written (` ?`); `None` for nothing, NaN or NA.
+        The most frequent text of missing cells, as it is written (` ?`); `None` where they are empty, NaN or NA.
     origin, unit
         A date is encoded as the number of units (`D`, `h`, `m`, `s`, `ms`, `us`, `ns`) since the origin, in UTC where
         it has a zone.
@@ -68,21 +70,21 @@ class Column:
     written
         How numbers are written that came as strings; `None` for plain ones.
     knots
-        `(x, y)` pairs, both rising: of the column's warp, which makes it about standard normal (`Warp`).
-        Empty where no likelihood needs it.
+        `(x, y)` pairs, both ascending, of the warp that makes the column about standard normal (`Warp`); empty where no
+        likelihood needs a warp.
     atoms
-        Numbers of a real column that have mass of their own, rising; the rest has a density.
+        Of a column of reals: numbers that many rows hold, ascending. P(x|z) has a mass at each, a density elsewhere.
     spikes
-        Values on a grid that many rows hold, rising: P(x|z) has a probability of its own for each.
+        The same of a column on a grid: P(x|z) has an extra mass at each, beside the masses of all values of the grid.
     resolutions
-        `(multiple, share)` pairs, multiples rising from 1: a share of the rows was recorded to so many steps of
-        the grid. Empty where every row was recorded to one step.
+        `(multiple, share)` pairs, multiples ascending from 1: this share of the rows is rounded to multiples of so many
+        steps of the grid. Empty where no rows are rounded.
     limits
-        Declared: P(x) is 0 below the first and above the second, ∓∞ where a side is open; on a grid they are values
-        of it. `low` and `high` stay those of the training rows.
+        Limits that the user declares: P(x) is 0 below the first and above the second, ∓∞ where a side is open; they are
+        values of the grid where there is one. `low` and `high` stay those of the training rows.
     came
-        The type that the column came in, where `dtype` is the plain one that it is read as: `Sparse[int64, 0]`, `>f8`,
-        `timedelta64[us]`, read as seconds. `None` where they are the same.
+        The type of the data, where `dtype` is a plainer one that they are converted to: `Sparse[int64, 0]`, `>f8`,
+        `timedelta64[us]`, which becomes seconds. `None` where they are the same.
 
     """
 
@@ -106,7 +108,7 @@ class Column:
     origin: str | None = None
     unit: str | None = None
     format: str | None = None
-    written: Written | None = None
+    written: NumberFormat | None = None
     knots: tuple[tuple[float, float], ...] = ()
     atoms: tuple[float, ...] = ()
     spikes: tuple[float, ...] = ()
@@ -126,17 +128,17 @@ class Column:
 
     @property
     def coded(self) -> bool:
-        """The column is encoded as the places of its categories."""
+        """Whether the column is encoded as the indices of its categories."""
         return self.kind in CODED
 
     @property
     def numeric(self) -> bool:
-        """The column holds numbers that more or less of can be said."""
+        """Whether the column holds numbers, which have an order."""
         return self.kind in NUMERIC
 
     @property
     def left_out(self) -> bool:
-        """The column is not modelled, nor a condition."""
+        """Whether the column is neither modelled nor a condition."""
         return self.kind in LEFT_OUT
 
     @property
@@ -146,7 +148,7 @@ class Column:
 
     @property
     def measure(self) -> Measure:
-        """What log P of a cell is the logarithm of; `mixed`: a mass at atoms, a density elsewhere."""
+        """What P of a cell is: a `mass`, a `density`, or `mixed`, a mass at atoms and a density elsewhere."""
         if not self.numeric or self.kind == Kind.LISTED or self.per_unit is not None:
             return "mass"
         return "mixed" if self.atoms else "density"
@@ -154,32 +156,33 @@ class Column:
 
 @dataclass(frozen=True)
 class Schema:
-    """What X is: fixed by the training rows, shared by the model and everything it is compared with.
+    """What X is: inferred from the training rows, and the same for the model and for all that it is compared with.
 
     Attributes
     ----------
     form
         `table`, `array` or `images`: the form in which results are given back.
     event_shape
-        Shape of one row x: `(columns,)` for a table; of pictures with channels the channels are last.
+        Shape of one row x: `(columns,)` for a table; pictures with channels have them last.
     columns
         One per column, or exactly one that describes all cells (`uniform`). Ignored columns and conditions are kept
-        here; labels that came beside an array, where they are a condition, come last.
+        here; labels from beside an array, such as `y` of an npz file, come last where they are a condition.
     rows
         Training rows the schema was inferred from.
     binarize
-        How levels were made 0/1, or `None`.
+        How levels are made 0 and 1, or `None`.
     resize
         `(height, width)` to which pictures were scaled, or `None`.
     background
         `(red, green, blue)`, 0 to 255, on which transparent pictures were laid; `None` for white.
     text
-        How the text file was written that the rows came from; `None` for other data.
+        Separator and decimal mark of the text file that the rows came from; `None` for other data.
     channels
         Which of the three axes of rows as they were given holds channels; `None` where there is none, or it is not
         known.
     weight
-        The column, or what came beside an array, that says how many rows each row counts as: left out. `None`: one.
+        The column, or the name of what is beside an array, that says how many rows each row counts as; it is not
+        modelled. `None`: each row counts once.
 
     """
 
@@ -214,12 +217,12 @@ class Schema:
 
     @property
     def conditions(self) -> tuple[Column, ...]:
-        """The columns y that are given, in order; none for a model of P(x) alone."""
+        """The columns y of P(x|y), in order; none for a model of P(x) alone."""
         return tuple(column for column in self.columns if column.condition)
 
     @property
     def beside(self) -> tuple[Column, ...]:
-        """The conditions whose values are not in the rows but came beside them; none of a table."""
+        """The conditions whose values are not cells of the rows but beside them, as labels are; none of a table."""
         own = [] if self.uniform else [f"x{i}" for i in range(len(self.columns))]
         return () if self.form == Form.TABLE else tuple(c for c in self.conditions if c.name not in own)
 
@@ -230,7 +233,7 @@ class Schema:
 
     @property
     def exposed(self) -> tuple[int, ...]:
-        """Places of the modelled columns that are in proportion to the exposure: counts, or all cells of an array."""
+        """Indices of the modelled columns that are in proportion to the exposure: counts, or all cells of an array."""
         if self.exposure is None:
             return ()
         return tuple(i for i, column in enumerate(self.modelled) if self.uniform or column.kind == Kind.COUNT)
@@ -244,8 +247,8 @@ class Schema:
         return count
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain dictionaries, ready for JSON: of limits an open side is `None`."""
-        plain = dataclasses.asdict(self, dict_factory=_plain)
+        """The schema as plain dictionaries, ready for JSON; an infinite limit is `None`."""
+        plain = dataclasses.asdict(self, dict_factory=_with_plain_strings)
         for column in plain["columns"]:
             if column["limits"] is not None:
                 column["limits"] = tuple(end if math.isfinite(end) else None for end in column["limits"])
@@ -253,7 +256,7 @@ class Schema:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Schema:
-        """Read what `to_dict` wrote.
+        """The schema of which `to_dict` gave these values.
 
         Raises
         ------
@@ -266,13 +269,13 @@ class Schema:
             columns = [built(Column, item, f"columns[{place}]", COLUMN_RANGES) for place, item in enumerate(stored)]
             schema = built(cls, {**values, "columns": ()}, "the schema", SCHEMA_RANGES)
             schema = dataclasses.replace(schema, columns=tuple(columns))
-            demand_sound(schema)
+            demand_consistent(schema)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise RunError(f"the schema is not one that this version wrote ({str(error)[:150]})") from error
         return schema
 
 
-def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _with_plain_strings(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, StrEnum) else value for name, value in pairs}
 
 

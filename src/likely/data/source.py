@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.kinds import Form
-from likely.data.written import Written
+from likely.data.number_formats import NumberFormat
 
 __all__ = ["LABEL", "Delimited", "RowStore", "Rows", "Source"]
 
@@ -80,7 +80,7 @@ class Rows(RowStore):
     labels: np.ndarray | None = None
     tokens: Mapping[str, str] = field(default_factory=dict)
     beside: pd.DataFrame | None = None
-    written: Mapping[str, Written] = field(default_factory=dict)
+    written: Mapping[str, NumberFormat] = field(default_factory=dict)
     given: pd.DataFrame | None = field(default=None, repr=False)
 
     def __len__(self) -> int:

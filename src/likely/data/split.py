@@ -55,8 +55,8 @@ class Division:
         fitted, held = (part.astype(np.int64) for part in parts.values())
         return cls(fitted, held, np.empty(0, np.int64), dict.fromkeys(("train", "validation", "test"), "all"))
 
-    def demand_sound(self) -> None:
-        """Check row numbers that others may have written.
+    def demand_consistent(self) -> None:
+        """Check row numbers from a file, which anyone may have written.
 
         Raises
         ------

@@ -20,7 +20,7 @@ class Tally:
     Attributes
     ----------
     values
-        `(distinct,)`, rising, in the array's own type.
+        `(distinct,)`, ascending, in the array's own type.
     counts
         `(distinct,)` int64.
 

@@ -24,8 +24,8 @@ class Warp(nn.Module):
     Parameters
     ----------
     knots
-        Of each column at least two pairs `(x, y)` in data units and on the warped axis, both strictly rising. Those of
-        a single column are shared by all cells.
+        Of each column at least two pairs `(x, y)` in data units and on the warped axis, both strictly ascending. Those
+        of a single column are shared by all cells.
     logarithmic
         For each column whether T is linear in log x; its support is x > 0.
 
@@ -139,7 +139,7 @@ class Warp(nn.Module):
         return self.coordinate(x).where(self.logarithmic, 0.0)
 
     def nodes(self, parts: int) -> tuple[Tensor, Tensor]:
-        """Places on the warped axis, rising, and x there, `(columns, nodes)`: each piece cut into `parts`, and tails.
+        """Ascending points of the warped axis, and x there, `(columns, nodes)`: each piece cut into `parts`, and tails.
 
         In the tails of a logarithmic column x stays at its outermost knot: beyond it the mean need not be finite.
         """

@@ -23,7 +23,7 @@ class Numbers:
     Parameters
     ----------
     values
-        `(columns, most)` float64, rising; ∞ where a column has fewer.
+        `(columns, most)` float64, ascending; ∞ where a column has fewer.
     edges
         `(columns, most − 1)` float64: the place on the axis between v_i and v_(i+1); `OPEN` where there is none.
     reserve

@@ -241,7 +241,7 @@ class Warped(Distribution):
         return first, (second - first.square()).clamp_min(0)
 
     def _nodes(self, parts: int) -> tuple[Tensor, Tensor]:
-        """Places on the warped axis, rising, and x there within the range: `(columns, nodes)`."""
+        """Ascending points of the warped axis, and x there within the range: `(columns, nodes)`."""
         y, x = self.axis.nodes(parts)
         if self.levels is None:
             return y, x

@@ -45,7 +45,7 @@ class Sides:
     Attributes
     ----------
     indices
-        Numbers of these rows, rising: those with the least keys, so that the choice depends on the rows alone.
+        Numbers of these rows, ascending: those with the least keys, so that the choice depends on the rows alone.
     log_px, se_mc
         log P(x), annealed or exact: `(rows,)`, nats.
     annealed

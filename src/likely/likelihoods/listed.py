@@ -33,9 +33,9 @@ class Listed(Likelihood):
     event_shape
         `(columns,)`; `3 * count` parameters per cell as `Warped` has.
     axis
-        T of every column, rising between its numbers; beyond the outermost knots it is not used.
+        T of every column, ascending between its numbers; beyond the outermost knots it is not used.
     numbers
-        Of each column, rising.
+        Of each column, ascending.
     count
         Number of components.
     reserve

@@ -43,7 +43,7 @@ class Resolutions(Likelihood):
     axis, count, step, low, high, reserve, cut
         As `Warped` has them, of the finest grid.
     resolutions
-        For each column `(m_g, share)` pairs, m_g rising from 1; the shares are what training starts from.
+        For each column `(m_g, share)` pairs, m_g ascending from 1; the shares are what training starts from.
 
     Raises
     ------

@@ -33,10 +33,10 @@ from likely.data import (
 from likely.data.bad_row import numbered
 from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.kinds import Form, Kind
+from likely.data.number_formats import PLAIN
 from likely.data.returns import rounded_in, with_types
 from likely.data.schema import EXPOSURE, Column
 from likely.data.without_masses import without_masses
-from likely.data.written import PLAIN
 from likely.errors import ConfigError
 from likely.run.options import Beside, DataOptions
 from likely.run.progress import bar
@@ -190,11 +190,15 @@ def _checked(schema: Schema, limits: Limits | None, train: Rows) -> Schema:
 
 def _read(readings: Mapping[str, ColumnReading]) -> tuple[str, ...]:
     """How texts were read that could be something else; empty where none was."""
-    ways = {name: str(reading.written) for name, reading in readings.items() if reading.written not in (None, PLAIN)}
-    forms = {
-        name: reading.format
+    ways = {
+        name: str(reading.number_format)
         for name, reading in readings.items()
-        if reading.format and not reading.format.startswith(SURE)
+        if reading.number_format not in (None, PLAIN)
+    }
+    forms = {
+        name: reading.date_format
+        for name, reading in readings.items()
+        if reading.date_format and not reading.date_format.startswith(SURE)
     }
     phrases = [
         f"{kind} in {', '.join(f'{name} ({way})' for name, way in list(read.items())[:MAX_SHOWN])}"

@@ -238,7 +238,7 @@ def _division(checksummed: ChecksummedFiles, origin: Any) -> Division:
     index = _tensors(checksummed, "rows.safetensors")
     parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
     division = Division(**parts, origin=origin)
-    division.demand_sound()
+    division.demand_consistent()
     return division
 
 

@@ -13,10 +13,10 @@ import torch
 
 from likely.data import Rows, Schema, SchemaOptions, Source, decode, digest, encode, infer_schema
 from likely.data.column_readings import ColumnReading, column_readings
-from likely.data.date_formats import best, written
+from likely.data.date_formats import as_texts, best_formats
+from likely.data.number_formats import NumberFormat, possible_formats
 from likely.data.sources import open_source
 from likely.data.sources.reading import Reading
-from likely.data.written import Written, readings
 from likely.errors import ConfigError, DataError
 
 N = 40
@@ -49,13 +49,13 @@ def european(number: float) -> str:
 
 
 AMOUNTS = {
-    "thousands": ([f"{x:,.2f}" for x in CENTS], Written(thousands=",")),
-    "dollars": ([f"{'-' if x < 0 else ''}${abs(x):,.2f}" for x in CENTS], Written(thousands=",", before="$")),
-    "percent": ([f"{x:.2f}%" for x in CENTS], Written(after="%")),
-    "euros": ([f"{european(x)} €" for x in CENTS], Written(",", ".", "", " €")),
-    "spaces": ([f"{x:,.2f}".replace(",", "\u202f") for x in CENTS], Written(thousands="\u202f")),
-    "code first": ([f"CHF {x:,.2f}".replace(",", "’") for x in CENTS], Written(thousands="’", before="CHF ")),
-    "decimal comma": ([f"{x:.2f}".replace(".", ",") for x in CENTS], Written(",")),
+    "thousands": ([f"{x:,.2f}" for x in CENTS], NumberFormat(thousands=",")),
+    "dollars": ([f"{'-' if x < 0 else ''}${abs(x):,.2f}" for x in CENTS], NumberFormat(thousands=",", before="$")),
+    "percent": ([f"{x:.2f}%" for x in CENTS], NumberFormat(after="%")),
+    "euros": ([f"{european(x)} €" for x in CENTS], NumberFormat(",", ".", "", " €")),
+    "spaces": ([f"{x:,.2f}".replace(",", "\u202f") for x in CENTS], NumberFormat(thousands="\u202f")),
+    "code first": ([f"CHF {x:,.2f}".replace(",", "’") for x in CENTS], NumberFormat(thousands="’", before="CHF ")),
+    "decimal comma": ([f"{x:.2f}".replace(".", ",") for x in CENTS], NumberFormat(",")),
 }
 
 
@@ -139,8 +139,8 @@ DATES = {
 @pytest.mark.parametrize("text", DATES)
 def test_dates_are_read_as_they_are_written(text: str) -> None:
     form = DATES[text]
-    day = written(pd.Series(pd.date_range("2024-01-05", periods=300, freq="35h")), form).drop_duplicates().tolist()
-    fitting = best([text, *day], np.ones(len(day) + 1, dtype=int))
+    day = as_texts(pd.Series(pd.date_range("2024-01-05", periods=300, freq="35h")), form).drop_duplicates().tolist()
+    fitting = best_formats([text, *day], np.ones(len(day) + 1, dtype=int))
     assert [found for found, fits in fitting] == [form]
 
 
@@ -283,7 +283,7 @@ def test_of_few_distinct_texts_one_that_is_met_once_is_stray(odd: list[str], str
 
 def test_codes_and_words_are_no_amounts() -> None:
     for texts in (["A-1", "B-2"], ["1_000", "2_000"], ["10.0.0.1", "10.0.0.2"], ["1,23,4", "5"], ["12 kg", "3 kg"]):
-        assert not any(not np.isnan(way.numbers(texts)).any() for way in readings(texts))
+        assert not any(not np.isnan(way.numbers(texts)).any() for way in possible_formats(texts))
 
 
 @pytest.mark.parametrize(("distinct", "kind"), [(49, "identifier"), (26, "categorical"), (20, "categorical")])

@@ -61,8 +61,8 @@ def test_integers_with_zeros_in_front_are_codes(tmp_path: Path, decimal: str | N
     assert table(source)["zip"].tolist() == ["02139", "10001"]
     assert table(source)["n"].tolist() == [0, 5]
     looked = column_readings(source, {"zip": "levels"}, decimal=decimal)
-    assert looked["zip"].written is not None
-    assert column_readings(source, decimal=decimal).get("zip", ColumnReading()).written is None
+    assert looked["zip"].number_format is not None
+    assert column_readings(source, decimal=decimal).get("zip", ColumnReading()).number_format is None
     column = column_of("zip", table(source)["zip"], "levels", reading=looked["zip"])
     assert (column.low, column.high) == (2139, 10001)
 

@@ -12,9 +12,9 @@ import pandas as pd
 from likely.data.cells import numbers_of
 from likely.data.dtypes import is_duration
 from likely.data.kinds import Kind
+from likely.data.number_formats import NumberFormat
 from likely.data.schema import Column
 from likely.data.sources.typed import Typed, strings, typed
-from likely.data.written import Written
 from likely.errors import DataError
 
 __all__ = ["as_column"]
@@ -83,7 +83,7 @@ def _truths(values: Any) -> bool:
 
 def _numbers(what: str, column: Column, held: pd.Series, plain: Typed, decimal: str) -> Typed:
     """By the column's way of writing where it fits every field; else plain numbers as they were read."""
-    known, written = held.notna().to_numpy(), column.written or Written(decimal=decimal)
+    known, written = held.notna().to_numpy(), column.written or NumberFormat(decimal=decimal)
     numbers = np.full(len(held), np.nan)
     numbers[known] = numbers_of(held[known], written)
     stray = np.isnan(numbers) & known
@@ -96,11 +96,11 @@ def _numbers(what: str, column: Column, held: pd.Series, plain: Typed, decimal: 
     place = int(stray.argmax())
     raise DataError(
         f"{what}, row {place}: {held.iloc[place]!r:.60} is not a number, and the run has numbers there"
-        + (f" ({written})" if written != Written() else "")
+        + (f" ({written})" if written != NumberFormat() else "")
     )
 
 
-def _narrowed(numbers: np.ndarray, known: np.ndarray, held: pd.Series, written: Written) -> Any:
+def _narrowed(numbers: np.ndarray, known: np.ndarray, held: pd.Series, written: NumberFormat) -> Any:
     """Integers where no field has decimals, as when the run's own rows were read."""
     whole = (numbers[known] == np.round(numbers[known])).all() and (np.abs(numbers[known]) < 2.0**53).all()
     if not whole or held[known].str.contains(written.decimal, regex=False).any():

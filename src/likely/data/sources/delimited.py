@@ -13,11 +13,11 @@ from pathlib import Path
 import pandas as pd
 
 from likely.data.cells import NUMBER
+from likely.data.number_formats import NumberFormat
 from likely.data.schema import Column
 from likely.data.source import Delimited
 from likely.data.sources.fields import read_columns, several
 from likely.data.sources.reading import Reading
-from likely.data.written import Written
 from likely.errors import DataError
 from likely.files import inflated
 
@@ -49,7 +49,7 @@ class Table:
 
     frame: pd.DataFrame
     tokens: dict[str, str]
-    written: dict[str, Written]
+    written: dict[str, NumberFormat]
     text: Delimited
 
 

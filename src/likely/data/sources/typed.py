@@ -12,7 +12,7 @@ import pyarrow as pa
 from pyarrow import compute
 
 from likely.data.cells import NUMBER, TOKENS
-from likely.data.written import PLAIN, Written, best
+from likely.data.number_formats import PLAIN, NumberFormat, best_formats
 from likely.errors import DataError
 
 __all__ = ["Typed", "amounts", "strings", "typed"]
@@ -34,7 +34,7 @@ class Typed:
 
     values: Any
     token: str | None
-    written: Written | None = None
+    written: NumberFormat | None = None
 
     @property
     def texts(self) -> bool:
@@ -96,7 +96,7 @@ def amounts(column: Typed, decimal: str | None) -> list[Typed]:
         return []
     readings = [
         (way, numbers)
-        for way, numbers in best(texts, np.bincount(codes), decimal)
+        for way, numbers in best_formats(texts, np.bincount(codes), decimal)
         if way != PLAIN and not np.isnan(numbers).any()
     ]
     wholes = [(way, _whole(way, texts, numbers)[codes]) for way, numbers in readings]
@@ -106,7 +106,7 @@ def amounts(column: Typed, decimal: str | None) -> list[Typed]:
     ]
 
 
-def _whole(way: Written, texts: list[str], numbers: np.ndarray) -> np.ndarray:
+def _whole(way: NumberFormat, texts: list[str], numbers: np.ndarray) -> np.ndarray:
     """The numbers, as integers where no text has decimals."""
     plain = not any(way.decimal in text.removeprefix(way.before).removesuffix(way.after) for text in texts)
     exact = plain and bool((np.abs(numbers) < MAX_EXACT).all() and (numbers == np.round(numbers)).all())

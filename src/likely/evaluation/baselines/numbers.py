@@ -16,7 +16,7 @@ SAME = 1e-9  # relative: numbers nearer than that are the same after a change of
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """Numbers of each cell, rising: `(cells, most)` float64, +∞ where a cell has fewer."""
+    """Numbers of each cell, ascending: `(cells, most)` float64, +∞ where a cell has fewer."""
 
     table: Tensor
 

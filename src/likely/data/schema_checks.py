@@ -1,4 +1,4 @@
-"""Whether the parts of a stored schema fit each other."""
+"""Checks that the entries of a stored schema are possible, and consistent with each other."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from likely.errors import quoted
 if TYPE_CHECKING:
     from likely.data.schema import Column, Schema
 
-__all__ = ["demand_sound"]
+__all__ = ["demand_consistent"]
 
 MAX_CELLS, MAX_AXES = 2**31, 8  # of a row
 UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
 
 
-def demand_sound(schema: Schema) -> None:
-    """Check that a schema that others may have written says what one that was inferred could.
+def demand_consistent(schema: Schema) -> None:
+    """Check that a schema from a file, which anyone may have written, is one that could have been inferred.
 
     Raises
     ------
     ValueError
-        If it does not.
+        If it could not.
 
     """
     shape, names = schema.event_shape, [column.name for column in schema.columns]

@@ -1,4 +1,4 @@
-"""Numbers as people write them: `1.234,50 €`, `$1,234.50`, `12.5%`."""
+"""Formats of numbers in texts: `1.234,50 €`, `$1,234.50`, `12.5%`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-__all__ = ["MIN_FITTING", "PLAIN", "Written", "best", "readings", "same_numbers"]
+__all__ = ["MIN_FITTING_SHARE", "PLAIN", "NumberFormat", "best_formats", "possible_formats", "same_numbers"]
 
-MIN_FITTING = 0.8  # share of texts that a way of writing must fit, be it of numbers or of dates
+MIN_FITTING_SHARE = 0.8  # of texts: what a format of numbers or dates must fit to be the format of their column
 MAX_SAMPLE = 50  # texts that are tried first
 SYMBOLS = "$€£¥₹₽₩₪₫₺₴₦₱฿₿"
 CODES = (
@@ -59,8 +59,8 @@ GROUPS = ("", ".", ",", "'", "’", " ", "\u00a0", "\u202f")
 
 
 @dataclass(frozen=True)
-class Written:
-    """How the numbers of a column are written.
+class NumberFormat:
+    """The format in which the numbers of a column are written.
 
     Attributes
     ----------
@@ -86,7 +86,7 @@ class Written:
         return re.compile(rf"{SPACE}([-+]?){before}{SPACE}([-+]?)({digits})({EXPONENT}){SPACE}{after}{SPACE}", re.ASCII)
 
     def number(self, text: str) -> float:
-        """The number that a text says; NaN where it says none in this way."""
+        """The number that a text holds; NaN where the text does not fit the format."""
         match = self._pattern.fullmatch(text)
         if match is None or (match[1] and match[2]):
             return float("nan")
@@ -94,11 +94,11 @@ class Written:
         return float(f"{match[1] or match[2]}{digits.replace(self.decimal, '.')}{match[4]}")
 
     def numbers(self, texts: Iterable[str]) -> np.ndarray:
-        """The numbers that texts say, `(texts,)` float64; NaN where they say none in this way."""
+        """The numbers that texts hold, `(texts,)` float64; NaN where a text does not fit the format."""
         return np.array([self.number(text) for text in texts], dtype=np.float64)
 
     def texts(self, numbers: np.ndarray, per_unit: int | None) -> list[str]:
-        """Numbers in this way of writing, with the decimals of a grid of 1/per_unit, or as many as they need."""
+        """Numbers in this format, with the decimals of a grid of 1/per_unit, or as many as they need."""
         decimals = len(str(per_unit)) - 1 if per_unit is not None and set(str(per_unit)) <= set("10") else None
         return [self._text(float(number), decimals) for number in numbers]
 
@@ -117,15 +117,17 @@ class Written:
         return ", ".join(marks) or "plain numbers"
 
 
-PLAIN = Written()
+PLAIN = NumberFormat()
 
 
 def _all_digits(number: float) -> str:
     return f"{number:,.15g}" if float(f"{number:.15g}") == number else f"{number:,.17g}"
 
 
-def readings(texts: Sequence[str], decimal: str | None = None, counts: np.ndarray | None = None) -> list[Written]:
-    """The ways of reading numbers that the first texts, distinct ones, allow; plain decimal points first.
+def possible_formats(
+    texts: Sequence[str], decimal: str | None = None, counts: np.ndarray | None = None
+) -> list[NumberFormat]:
+    """The formats of numbers that the first 50 texts allow; those with a plain decimal point first.
 
     Parameters
     ----------
@@ -134,53 +136,58 @@ def readings(texts: Sequence[str], decimal: str | None = None, counts: np.ndarra
     decimal
         The decimal mark, where it is known.
     counts
-        In how many rows each stands.
+        In how many rows each text occurs.
 
     """
     matches = [ANY.fullmatch(text) for text in texts[:MAX_SAMPLE]]
     first = [match for match in matches if match]
-    if not first or (len(first) < MIN_FITTING * len(matches) and not _lone(matches, counts)):
+    if not first or (len(first) < MIN_FITTING_SHARE * len(matches) and not _lone(matches, counts)):
         return []
     before, after = Counter((match[1] or "", match[3] or "") for match in first).most_common(1)[0][0]
     digits = [text for text in texts if any(mark in text for mark in GROUPS[1:])]
     marks = {mark for mark in GROUPS[1:] if any(mark in _body(text, before, after) for text in digits)}
     wanted = (".", ",") if decimal is None else (decimal,)
     groups = [group for group in GROUPS if not group or group in marks]
-    return [Written(mark, group, before, after) for mark, group in itertools.product(wanted, groups) if mark != group]
+    return [
+        NumberFormat(mark, group, before, after) for mark, group in itertools.product(wanted, groups) if mark != group
+    ]
 
 
 def _lone(matches: Sequence[re.Match[str] | None], counts: np.ndarray | None) -> bool:
-    """Whether what is no number is met once each: of few distinct texts such are stray, repeated ones are not."""
+    """Whether every text that is no number occurs once: then these are strays; repeated ones would be categories."""
     if counts is None:
         return False
     rows, odd = counts[: len(matches)], np.array([match is None for match in matches])
-    return bool((rows[odd] == 1).all() and rows[~odd].sum() > MIN_FITTING * rows.sum())
+    return bool((rows[odd] == 1).all() and rows[~odd].sum() > MIN_FITTING_SHARE * rows.sum())
 
 
 def _body(text: str, before: str, after: str) -> str:
     return text.strip().removeprefix(before.strip()).removesuffix(after.strip()).strip()
 
 
-def best(texts: Sequence[str], counts: np.ndarray, decimal: str | None = None) -> list[tuple[Written, np.ndarray]]:
-    """The readings that fit every text, one for each meaning; else the one that fits most rows, where they are 80%.
+def best_formats(
+    texts: Sequence[str], counts: np.ndarray, decimal: str | None = None
+) -> list[tuple[NumberFormat, np.ndarray]]:
+    """The formats that fit every text; else the one that fits most rows, if these are over 80%; else none.
 
-    Where a point can be a decimal point in every text it is one.
+    Of formats that read all texts as the same numbers the first is kept. Where a point can be a decimal point in every
+    text it is one.
 
     Parameters
     ----------
     texts, counts
-        Distinct and not missing, and in how many rows each stands.
+        Distinct and not missing, and in how many rows each occurs.
     decimal
         The decimal mark, where it is known.
 
     Returns
     -------
     list
-        Of readings and their numbers, NaN where a text does not fit.
+        Of formats and the numbers that they read, NaN where a text does not fit.
 
     """
-    ways = [(way, way.numbers(texts)) for way in readings(texts, decimal, counts)]
-    whole: list[tuple[Written, np.ndarray]] = []
+    ways = [(way, way.numbers(texts)) for way in possible_formats(texts, decimal, counts)]
+    whole: list[tuple[NumberFormat, np.ndarray]] = []
     for way, numbers in ways:
         if not np.isnan(numbers).any() and not any(same_numbers(numbers, other) for _, other in whole):
             whole.append((way, numbers))
@@ -189,9 +196,9 @@ def best(texts: Sequence[str], counts: np.ndarray, decimal: str | None = None) -
     if whole or not ways:
         return whole
     most = max(ways, key=lambda pair: int(counts[~np.isnan(pair[1])].sum()))
-    return [most] if counts[~np.isnan(most[1])].sum() > MIN_FITTING * counts.sum() else []
+    return [most] if counts[~np.isnan(most[1])].sum() > MIN_FITTING_SHARE * counts.sum() else []
 
 
 def same_numbers(first: np.ndarray, second: np.ndarray) -> bool:
-    """Whether two readings say the same."""
+    """Whether two formats read the same numbers."""
     return bool(pd.Series(first).equals(pd.Series(second)))

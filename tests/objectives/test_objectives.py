@@ -119,6 +119,7 @@ def test_a_law_without_the_needed_form_is_named() -> None:
         lambda: ELBO(kl="open"),  # type: ignore[arg-type]
         lambda: Beta(-1.0),
         lambda: Capacity(-1.0),
+        lambda: Capacity(1.0, gamma=-1.0),
         lambda: FreeBits(-0.1),
         lambda: FreeBits(1.0, per="row"),  # type: ignore[arg-type]
         lambda: IWAE(0),
@@ -126,15 +127,25 @@ def test_a_law_without_the_needed_form_is_named() -> None:
         lambda: MIWAE((5,)),  # type: ignore[arg-type]
         lambda: MIWAE((0, 5)),
         lambda: BetaTC(2.0, dataset_size=0),
+        lambda: BetaTC(-0.1, dataset_size=1),
         lambda: MMD(-1.0),
         lambda: Trimmed(-0.1),
         lambda: Trimmed(1.0),
+        lambda: MMD(1.0, kl=-0.1),
         lambda: MMD(1.0, scales=()),
+        lambda: MMD(1.0, scales=(1.0, 0.0)),
     ],
 )
 def test_a_setting_without_meaning_is_refused(make: Callable[[], Objective]) -> None:
     with pytest.raises(ConfigError):
         make()
+
+
+def test_a_weight_of_zero_is_a_setting_and_of_one_a_bound() -> None:
+    none = (Beta(0.0), Capacity(0.0, gamma=0.0), BetaTC(0.0, dataset_size=1), MMD(0.0))
+    assert [one.is_bound for one in none] == [False] * 4
+    assert Beta(1.0).is_bound
+    assert MMD(1.0, kl=1.0).is_bound
 
 
 def test_what_is_trimmed_does_not_train_and_the_rest_counts_as_a_mean() -> None:
@@ -144,3 +155,11 @@ def test_what_is_trimmed_does_not_train_and_the_rest_counts_as_a_mean() -> None:
     assert (value[9:] == 0).all()
     torch.testing.assert_close(value.mean(), whole[:9].mean())
     torch.testing.assert_close(at(1, Trimmed(0.0), exact.vae(), batch)[0], whole)
+
+
+def test_a_row_of_probability_zero_can_be_trimmed() -> None:
+    exact = LinearGaussian(3, 1)
+    batch = Batch(torch.cat([exact.sample(9), torch.full((3, 3), 1e200, dtype=torch.float64)]))
+    value, whole = (at(1, objective, exact.vae(), batch)[0] for objective in (Trimmed(0.25), ELBO()))
+    assert (whole[9:] == -math.inf).all()
+    assert (value[9:] == 0).all()

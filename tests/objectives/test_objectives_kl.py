@@ -67,6 +67,15 @@ def test_the_parts_of_the_kl_sum_to_it_and_are_right_with_exact_weights() -> Non
     torch.testing.assert_close(sum(parts), wide.log_qz_x - wide.log_pz)
 
 
+def test_one_row_holds_no_information_and_its_dimensions_are_independent() -> None:
+    terms = small().terms(Batch(binary(1)), 5)
+    information, correlation, dimensions = BetaTC(6.0, dataset_size=1).decompose(terms)
+    nothing = torch.zeros_like(dimensions)
+    torch.testing.assert_close(information, nothing)
+    torch.testing.assert_close(correlation, nothing)
+    torch.testing.assert_close(dimensions, terms.log_qz_x - terms.log_pz)
+
+
 def test_the_discrepancy_is_zero_for_equal_samples_and_positive_otherwise() -> None:
     a, b = torch.randn(100, 3).double(), torch.randn(100, 3).double()
     scales = MMD(1.0).scales
@@ -75,3 +84,6 @@ def test_the_discrepancy_is_zero_for_equal_samples_and_positive_otherwise() -> N
     torch.testing.assert_close(squared_mmd(a, b, scales), squared_mmd(b, a, scales))
     one = squared_mmd(torch.zeros(1, 1), torch.full((1, 1), 3.0), (0.5,))
     assert one.item() == pytest.approx(2 - 2 * 1 / (1 + 9))
+    a, b = a[:10], b[:20]
+    each = [squared_mmd(a, b, (scale,)) for scale in (0.5, 2.0)]
+    torch.testing.assert_close(squared_mmd(a, b, (0.5, 2.0)), (each[0] + each[1]) / 2)

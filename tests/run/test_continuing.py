@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import shutil
 import signal
@@ -59,6 +60,8 @@ def test_it_goes_on_from_the_last_step_and_the_first_run_stays_as_it_was(place: 
     for name, tensor in run.model.state_dict().items():
         torch.testing.assert_close(tensor, before[name], rtol=0, atol=0, equal_nan=True)
     assert run.facts["steps"] == 12
+    again = run.continue_training(steps=20)
+    pd.testing.assert_frame_equal(longer.history.drop(columns="seconds"), again.history.drop(columns="seconds"))
     assert longer.directory is None
     assert longer.continue_training(steps=2).facts["steps"] == 34
 
@@ -236,7 +239,9 @@ def test_members_go_on_each_from_its_own_end_and_an_interrupt_loses_none(
     from likely.objectives import Loss
 
     run = likely.fit(table(), members=3, **SIZES)
+    before = copy.deepcopy(run.states)
     longer = run.continue_training(steps=4)
+    assert str(before) == str(run.states)
     assert [told["steps"] for told in longer.facts["members"]] == [16, 16, 16]
     steps, real = 0, Loss.forward
 

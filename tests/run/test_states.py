@@ -16,6 +16,7 @@ from torch import Tensor
 
 import likely
 from likely.errors import OutputError, RunError
+from likely.run import states
 from likely.run.states import read_states, write_states
 from small import table
 
@@ -32,7 +33,8 @@ def leaves(value: object, path: str = "") -> dict[str, object]:
     return {path: value}
 
 
-def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_it_is_read_as_it_was_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(states, "demand_consistent_state", lambda _: None)
     state = {
         "model": {"a.weight": torch.randn(2, 3).T, "b/c": torch.tensor(3.0)},
         "waiting": {},
@@ -57,8 +59,7 @@ def test_it_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_later_state_takes_the_place_of_an_earlier_one_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from likely.run import states
-
+    monkeypatch.setattr(states, "demand_consistent_state", lambda _: None)
     write_states(tmp_path, [{"outcome": {"steps": 5}}])
     with monkeypatch.context() as patch:
         patch.setattr(states, "save_tensors", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))

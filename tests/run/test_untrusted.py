@@ -6,7 +6,6 @@ import json
 import os
 import time
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +17,9 @@ from safetensors.torch import save
 import likely
 from likely.errors import LikelyError, RunError
 from likely.run.states import read_states
+from resigned import signed
 
 Change = Callable[[dict[str, Any]], object]
-
-
-def signed(folder: Path) -> None:
-    """Checksums that fit the files as they are."""
-    facts = json.loads((folder / "run.json").read_text())
-    for name in facts["files"]:
-        content = (folder / name).read_bytes()
-        facts["files"][name] = {"bytes": len(content), "sha256": sha256(content).hexdigest()}
-    facts.pop("sha256")
-    digest = sha256(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-    (folder / "run.json").write_text(json.dumps({**facts, "sha256": digest}))
 
 
 def changed(folder: Path, name: str, change: Change) -> None:

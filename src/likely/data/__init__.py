@@ -19,6 +19,7 @@ from likely.data.patterns import Patterns
 from likely.data.resolution import confirmed
 from likely.data.returns import demand_returns
 from likely.data.schema import Column, Schema
+from likely.data.schema_checks import demand_consistent_conditions
 from likely.data.source import Rows, RowStore, Source
 from likely.data.split import DividedRows, Division, Split, digest, divide
 from likely.data.uniform import cells_notice
@@ -54,6 +55,7 @@ __all__ = [
     "counted",
     "decode",
     "demand_channels",
+    "demand_consistent_conditions",
     "demand_returns",
     "digest",
     "divide",

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from likely.data.dtypes import dtype_of
 from likely.errors import quoted
@@ -15,7 +17,7 @@ from likely.errors import quoted
 if TYPE_CHECKING:
     from likely.data.schema import Column, Schema
 
-__all__ = ["demand_consistent"]
+__all__ = ["demand_consistent", "demand_consistent_conditions"]
 
 MAX_CELLS, MAX_AXES = 2**31, 8  # of a row
 UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
@@ -40,6 +42,30 @@ def demand_consistent(schema: Schema) -> None:
         raise ValueError(f"{modelled} modelled columns for rows of shape {shape}")
     for column in schema.columns:
         _demand_column(column)
+
+
+def demand_consistent_conditions(schema: Schema, tensors: Mapping[str, Tensor], rows: int) -> None:
+    """Check the stored conditions of training rows, `y` of `(rows, conditions)`; of an earlier version there are none.
+
+    Raises
+    ------
+    ValueError
+        If they are those of other columns or rows, or no values of them.
+
+    """
+    if not tensors:
+        return
+    columns, y = schema.conditions, tensors.get("y")
+    if y is None or len(tensors) > 1 or y.dtype != torch.float64 or y.shape != (rows, len(columns)) or not rows:
+        raise ValueError(f"conditions that are not {len(columns)} numbers for each of {rows} rows")
+    if not y.isfinite().all():
+        raise ValueError("conditions that are not finite")
+    for column, values in zip(columns, y.T, strict=True):
+        codes = (values == values.round()) & (values >= 0) & (values < len(column.categories))
+        if column.coded and not codes.all():
+            raise ValueError(f"codes of the condition {column.name[:40]!r} that are no categories")
+        if column.exposure and not (values > 0).all():
+            raise ValueError(f"exposures {column.name[:40]!r} that are not above 0")
 
 
 def _demand_column(column: Column) -> None:

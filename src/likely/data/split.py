@@ -61,13 +61,16 @@ class Division:
         Raises
         ------
         ValueError
-            If they are no whole numbers from 0 on, a row has two uses, or the splits have no names.
+            If they are no whole numbers from 0 on, a row has two uses, the splits have no names, or nothing trains or
+            validates.
 
         """
         parts = {"train": self.train, "validation": self.validation, "test": self.test}
         origin = conform(dict[str, str], self.origin, "origin")
         if set(origin) != set(parts) or any(part.dtype != np.int64 or part.ndim != 1 for part in parts.values()):
             raise ValueError("row numbers that are no whole numbers, or of no split")
+        if not len(self.train) or not len(self.validation):
+            raise ValueError("no rows that train, or none that validate")
         for split in set(origin.values()):
             numbers = np.concatenate([part for kind, part in parts.items() if origin[kind] == split])
             if len(numbers) and (numbers.min() < 0 or len(np.unique(numbers)) < len(numbers)):
@@ -92,8 +95,18 @@ class Division:
             raise DataError(f"the division has row {highest}, and the data {rows} row(s), numbered from 0")
 
     def rows(self, source: Source, kind: str) -> Rows:
-        """The rows of one kind (`train`, `validation` or `test`)."""
-        return source.splits[self.origin[kind]].read(getattr(self, kind))
+        """The rows of one kind (`train`, `validation` or `test`).
+
+        Raises
+        ------
+        DataError
+            If the source has no such rows.
+
+        """
+        split, numbers = source.splits.get(self.origin[kind]), getattr(self, kind)
+        if split is None or (len(numbers) and numbers.max() >= len(split)):
+            raise DataError(f"the stored division has {kind} rows that the data does not have; fit again")
+        return split.read(numbers)
 
 
 class DividedRows:

@@ -75,6 +75,8 @@ def conform(hint: Any, value: Any, where: str) -> Any:
         return value
     if kind is tuple and isinstance(value, (list, tuple)):
         return _tuple(arguments, value, where)
+    if kind is list and isinstance(value, list):
+        return [conform(arguments[0], one, where) for one in value]
     if kind in (dict, Mapping) and isinstance(value, Mapping):
         return {conform(arguments[0], name, where): conform(arguments[1], one, where) for name, one in value.items()}
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
@@ -88,7 +90,7 @@ def conform(hint: Any, value: Any, where: str) -> Any:
         return kind(value)
     if kind is float and type(value) in (int, float):
         return value
-    if kind in NAMES and type(value) is kind:
+    if isinstance(kind, type) and (type(value) is kind if kind in NAMES else isinstance(value, kind)):
         return value
     raise ValueError(f"{where} is {quoted(value)}, expected {NAMES.get(kind, getattr(kind, '__name__', kind))}")
 

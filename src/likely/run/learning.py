@@ -23,6 +23,7 @@ from likely.priors import FromPosterior
 from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.record import MemberRecord
+from likely.run.state_checks import demand_same_tensors
 from likely.run.support import demand_mass
 from likely.run.watching import Watching, batch_size_errors
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares
@@ -233,10 +234,28 @@ def _train_members(
 
 def _load(state: TrainingState, stored: dict[str, Any]) -> None:
     try:
+        _demand_state_of(state, stored)
         state.load_state_dict(stored)
-    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
+    except (RuntimeError, LookupError, ValueError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:120]
         raise RunError(f"the stored state of training is not that of the run's model ({reason}); fit again") from error
+
+
+def _demand_state_of(state: TrainingState, stored: dict[str, Any]) -> None:
+    """Refuse what is of another model, or of batches of other rows; loading would fill in what is lacking."""
+    weights = dict(zip(state.names, state.weights, strict=True))
+    demand_same_tensors(stored["averaged"], weights, "averaged")
+    demand_same_tensors(stored["best"], state.best_weights, "best")
+    for name, moments in stored["optimiser"].items():
+        of_weight = {moment: weights[name] for moment in moments if moment != "step"}
+        demand_same_tensors(moments, {"step": torch.zeros(()), **of_weight}, f"moments of {name}")
+    sampler = stored["sampler"]
+    if sampler["seed"] != state.sampler.seed or sampler["position"] != stored["outcome"]["steps"] * state.sampler.batch:
+        raise ValueError("the order of rows is another one")
+    for tensors in (stored["model"], stored["averaged"], stored["best"]):
+        for name, weight in weights.items():
+            if weight.requires_grad and name in tensors and not tensors[name].isfinite().all():
+                raise ValueError(f"{name} is not finite")
 
 
 def _initial_row_count(plan: Plan) -> int:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 from uuid import uuid4
 
+from likely.errors import quoted
 from likely.files import built, conform
 
 __all__ = ["DataRecord", "FitRecord", "MemberRecord", "Stage", "new_id"]
@@ -129,6 +130,21 @@ class FitRecord:
     def diverged(self) -> bool:
         """Whether the training of any member diverged."""
         return any(member.diverged for member in self.members)
+
+    def demand_consistent(self, members: int) -> None:
+        """Check a record that others may have written, of a run of so many members.
+
+        Raises
+        ------
+        ValueError
+            If it says what training cannot come to.
+
+        """
+        if len(self.members) != members:
+            raise ValueError(f"a record of {len(self.members)} members, and weights of {members}")
+        for member in self.members:
+            if member.selected not in ("", "weights", "average") or not 0 <= member.selected_step <= member.steps:
+                raise ValueError(f"{quoted(member.selected)} of step {member.selected_step} of {member.steps}")
 
     def to_dict(self) -> dict[str, Any]:
         """The same in one flat dictionary, ready for JSON: of an ensemble the first member's, and `members`."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from likely.assembly import Own, Resolved
 from likely.data import DividedRows, Schema, Source, sources
@@ -24,6 +25,7 @@ from likely.run.reading import beside, demand_same, reading_of
 from likely.run.record import DataRecord
 from likely.run.run import Run
 from likely.run.settling import ending, fresh, settle, trained_in
+from likely.run.state_checks import demand_same_tensors
 from likely.run.states import Checkpoint, last_checkpoint
 from likely.run.store import load, stored_plan
 from likely.run.versions import versions
@@ -68,11 +70,21 @@ def _gone_on(folder: Path, checksummed: ChecksummedFiles, data: Any, options: Fi
         raise RunError(f"{folder} was interrupted and has no checkpoint; start another fit with --init {folder}")
     plan = _plan(folder, checksummed, left, data, options)
     _tell_other(checksummed, left)
-    start = read_with_checksum(folder / START, plan.id) if (folder / START).exists() else None
+    start = _start(folder / START, plan) if (folder / START).exists() else None
     if start is None and left is None and (plan.init or plan.own.model is not None):
         raise RunError(f"{folder} was killed before its first weights were stored; give its command again, --overwrite")
     checkpoints = Checkpoints(folder, stop, () if left is None else left.states)
     return trained_in(folder, plan, options.monitors, start, checkpoints)
+
+
+def _start(path: Path, plan: Plan) -> dict[str, Tensor]:
+    """The weights that the fit started from."""
+    weights = read_with_checksum(path, plan.id)
+    try:
+        demand_same_tensors(weights, plan.model.state_dict(), "weights")
+    except ValueError as error:
+        raise RunError(f"{path} is damaged ({error}); fit again") from error
+    return weights
 
 
 def _plan(folder: Path, checksummed: ChecksummedFiles, left: Checkpoint | None, data: Any, options: FitOptions) -> Plan:

@@ -22,6 +22,7 @@ from likely.errors import MESSAGE_ON_FILES, RunError, brief
 from likely.files import filled_folder, half_written, most_bytes, parsed, read_regular, write
 from likely.run.directory import CHECKPOINTS, STATE_FILES
 from likely.run.record import FitRecord
+from likely.run.state_checks import demand_consistent_plan, demand_consistent_state
 
 __all__ = [
     "Checkpoint",
@@ -173,8 +174,11 @@ def _read(directory: Path, step: int) -> Checkpoint:
             raise ValueError("a checksum differs")
         document, tensors = parsed(contents[0]), load_tensors(contents[1])
         states = tuple(_filled(state, tensors) for state in document["states"])
-        if not all(isinstance(state["outcome"]["steps"], int) for state in states):
-            raise ValueError("steps are no whole numbers")
+        for state in states:
+            demand_consistent_state(state)
+        if sum(state["outcome"]["steps"] for state in states) != step:
+            raise ValueError("it is of another step")
+        demand_consistent_plan(document["plan"])
         return Checkpoint(step, states, document["plan"])
     except OSError as error:
         what = "is damaged" if error.errno in GONE else "cannot be read now"

@@ -17,7 +17,7 @@ from safetensors.torch import save as save_tensors
 
 from likely.assembly import Allowance, Factory, Own, resolve
 from likely.config import Config
-from likely.data import Division, Patterns, Schema
+from likely.data import Division, Patterns, Schema, demand_consistent_conditions
 from likely.errors import MESSAGE_ON_FILES, ConfigError, RunError, brief, quoted
 from likely.files import conform, demand_held, parsed
 from likely.run.checksums import ChecksummedFiles
@@ -26,6 +26,7 @@ from likely.run.home import Home
 from likely.run.plan import Plan
 from likely.run.record import FitRecord
 from likely.run.run import Run
+from likely.run.state_checks import demand_consistent_history
 from likely.run.states import write_states
 from likely.run.versions import versions
 
@@ -172,8 +173,12 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         division = _division(checksummed, facts.pop("origin"))
         notices = conform(tuple[str, ...], facts.pop("notices"), "notices")
         history = pd.read_csv(io.BytesIO(checksummed.read("history.csv")))
+        demand_consistent_history(history)
         record = FitRecord.from_dict(facts)
+        record.demand_consistent(len(model.members))
         patterns = _patterns(checksummed, schema)
+        conditions = _tensors(checksummed, CONDITIONS) if CONDITIONS in checksummed else {}
+        demand_consistent_conditions(schema, conditions, len(division.train))
     except RunError:
         raise
     except (KeyError, ValueError, TypeError) as error:
@@ -188,7 +193,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         division,
         notices,
         patterns,
-        _tensors(checksummed, CONDITIONS).get("y") if CONDITIONS in checksummed else None,
+        conditions.get("y"),
         own,
         progress=progress,
         home=Home(directory),

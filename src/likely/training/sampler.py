@@ -46,6 +46,10 @@ class Sampler:
             self._epoch = epoch
         return self._order
 
+    def rewind(self, steps: int) -> None:
+        """Go back to where so many batches were given out."""
+        self.position = steps * self.batch
+
     def state_dict(self) -> dict[str, int]:
         """The seed, and how many rows were given out."""
         return {"seed": self.seed, "position": self.position}

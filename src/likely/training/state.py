@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -230,7 +231,7 @@ class TrainingState:
         self._torch_rng_states = {name: state[name] for name in ("torch", "torch_cuda") if name in state}
         self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
         self.decay_from, self.failures = state["schedule"]["decay_from"], state.get("failures", 0)
-        self.outcome = Outcome(**state["outcome"])
+        self.outcome = Outcome(**copy.deepcopy(state["outcome"]))
         self.last_weights = None
 
 

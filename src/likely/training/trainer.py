@@ -115,6 +115,7 @@ class Trainer:
                         monitor.on_step(state.step, end)
             except KeyboardInterrupt:
                 outcome.interrupted = True
+                state.sampler.rewind(state.step)  # a step that was cut short has taken no rows
         if not outcome.selected and not outcome.interrupted:
             raise InputError(
                 f"training diverged before step {outcome.steps}, with no finite bound on the validation rows: "

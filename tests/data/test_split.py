@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 from pathlib import Path
 from typing import Any
 
@@ -138,6 +140,22 @@ def test_what_is_no_split_is_refused(split: Any, says: str) -> None:
     data["holed"] = np.where(np.arange(100) == 3, np.nan, np.arange(100))
     with pytest.raises(likely.InputError, match=says.replace("(", r"\(").replace(")", r"\)")):
         of(data, split)
+
+
+def test_a_file_of_parts_is_a_regular_one_that_fits_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for place in (tmp_path / "pipe", tmp_path, Path("/dev/zero")):
+        with pytest.raises(likely.DataError, match="is no file of parts but a folder, a pipe or a device"):
+            of(frame(), str(place))
+    (tmp_path / "parts.gz").write_bytes(gzip.compress(b"train\n" * 60 + b"val\n" * 20 + b"test\n" * 20))
+    assert len(of(frame(), str(tmp_path / "parts.gz")).test) == 20
+    (tmp_path / "cut.gz").write_bytes((tmp_path / "parts.gz").read_bytes()[:-9])
+    with pytest.raises(likely.DataError, match="cannot be read as a list of parts"):
+        of(frame(), str(tmp_path / "cut.gz"))
+    (tmp_path / "bomb.gz").write_bytes(gzip.compress(b"train\n" * 100_000))
+    monkeypatch.setenv("LIKELY_MAX_BYTES", "1000000")
+    with pytest.raises(likely.DataError, match=r"bomb\.gz unpacks to more than"):
+        of(frame(), str(tmp_path / "bomb.gz"))
 
 
 def test_a_file_without_parts_is_refused(tmp_path: Path) -> None:

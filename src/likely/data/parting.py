@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import io
+import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +19,12 @@ from likely.data.kinds import Kind
 from likely.data.schema import Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError, quoted
+from likely.files import inflated
 
 __all__ = ["by_group", "by_name", "by_time", "read_parts", "ungrouped"]
 
 NAMES = {"train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test"}
+FRAME_COST = 20  # bytes of a frame of words for each byte of its file
 Wanted = Mapping[str, int]
 Parts = dict[str, np.ndarray]
 
@@ -139,9 +143,13 @@ def read_parts(path: Path) -> list[str]:
         If it cannot be read, or no column is of parts.
 
     """
+    if not path.is_file():
+        raise DataError(f"{path} is no file of parts but a folder, a pipe or a device; save the parts to a file first")
     try:
-        frame = pd.read_csv(path, header=None, dtype=str, keep_default_na=False)
-    except (OSError, ValueError) as error:
+        frame = pd.read_csv(io.BytesIO(inflated(path, FRAME_COST)), header=None, dtype=str, keep_default_na=False)
+    except DataError:  # it is too large
+        raise
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"{path} cannot be read as a list of parts ({error})") from error
     for name in frame.columns:
         cells = frame[name]

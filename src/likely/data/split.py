@@ -221,7 +221,7 @@ def _named(source: Source, split: str | Path | Sequence[str], seed: int) -> Divi
     if "all" not in source.splits:
         raise DataError(f"the data is divided already, into {', '.join(source.splits)}; leave the split out")
     if isinstance(split, (str, Path)):
-        if not stands(Path(split)) or not Path(split).is_file():
+        if not stands(Path(split)):
             raise ConfigError(
                 f"split must be random, time:COLUMN, group:COLUMN or a file of parts; got {quoted(str(split))}"
             )

@@ -1,4 +1,4 @@
-"""Hierarchies of latent groups: the seam, closed forms, quadrature, and what a ladder of any length must do."""
+"""Hierarchies of latent groups: the interface, closed forms, quadrature, and what a ladder of any length must do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROWS = 30
 P_VALUE = 1e-5
 
 
-def test_the_seam_in_one_pass_is_the_parts_apart() -> None:
+def test_the_interface_in_one_pass_is_the_parts_apart() -> None:
     model, x = build((1, 2, 3)).double(), torch.randn(ROWS, CELLS, dtype=torch.float64)
     batch = Batch(x)
     terms = model.terms(batch, 4)
@@ -199,7 +199,7 @@ class Pictures(TopDown[Tensor]):
         return state.flatten(-3)
 
 
-def test_groups_may_be_pictures_and_z_is_flat_at_the_seam() -> None:
+def test_groups_may_be_pictures_and_z_is_flat_at_the_interface() -> None:
     model, x = HierarchicalVAE(Gaussian((CELLS,), 0.7), Pictures()).double(), torch.randn(7, CELLS).double()
     terms = model.terms(Batch(x), 3)
     assert terms.z.shape == (3, 7, 6)

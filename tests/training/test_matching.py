@@ -51,7 +51,7 @@ def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
     law = Columns([(Gaussian((1,)), [0]), (Atoms(base, [(50.0,)]), [1])])
     rows = torch.zeros(1000, 2, dtype=torch.float64)
     rows[:500, 1], rows[500:600, 1], rows[600:, 1] = 50.0, 30.0, 31.0
-    assert law.matches
+    assert law.matches_shares
     numbers = 0.3 * torch.randn(DRAWS, law.parameter_shape.numel())
     law.match(numbers, rows, torch.ones_like(rows), torch.ones(DRAWS, 2))
     drawn = law(numbers).sample()[:, 1]
@@ -61,7 +61,7 @@ def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
 
 def test_laws_without_classes_have_nothing_to_set() -> None:
     law = Warped((1,), AXIS, 2, 1.0, 0.0, 99.0)
-    assert not law.matches
+    assert not law.matches_shares
     law.match(torch.randn(5, law.parameter_shape.numel()), torch.zeros(3, 1), torch.ones(3, 1), torch.ones(5, 1))
 
 
@@ -69,7 +69,7 @@ def test_the_bound_that_is_told_is_that_of_the_constants_too_and_modes_stay_as_t
     rng = np.random.default_rng(1)
     frame = pd.DataFrame({"dose": rng.choice([1.0, 2.0, 5.0], 200, p=[0.7, 0.2, 0.1]), "level": rng.normal(size=200)})
     run = likely.fit(frame, latent=2, width=8, steps=5, progress=False)
-    assert run.model.p_x_z.matches
+    assert run.model.p_x_z.matches_shares
     rows = run.encoded(run.division.rows(run.training_source(), "validation"))
     assert run.best == validate(run.model, rows, run.config.seed)[0]
     assert run.best != run.history[["val_elbo", "val_elbo_average"]].max(axis=None)

@@ -51,7 +51,7 @@ class Descend(Protocol):
 class Hierarchy(LatentDistribution):
     r"""Π_l N(z_l; μ_l(z_<l), diag σ_l²(z_<l)): log p(z) = Σ_l log N(z_l; μ_l, σ_l²), in nats.
 
-    With features of x it is Q(z|x), without them P(z). `sample_with_log_prob` takes one way down for both, `log_prob`
+    With features of x it is Q(z|x), without them P(z). `sample_with_log_prob` takes one top-down pass for both, `log_prob`
     another one.
 
     Parameters
@@ -112,12 +112,12 @@ class Hierarchy(LatentDistribution):
     def sample_with_log_prob(
         self, k: int = 1, *, generator: torch.Generator | None = None, noise: Tensor | None = None
     ) -> Draws:
-        """Draws, and their densities by the conditionals of the same way down."""
+        """Draws, and their densities by the conditionals of the same top-down pass."""
         noise = self.noise(torch.Size((k,)), generator) if noise is None else noise
         return self.draws_of(self.descend(noise=noise, features=self.features))
 
     def draws_of(self, descent: HierarchyDraw) -> Draws:
-        """The codes of a way down with their log-probabilities under this distribution."""
+        """The z of a top-down pass with their log-probabilities under this distribution."""
         return Draws(descent.z, lambda: self._log_prob(descent))
 
     def to_noise(self, z: Tensor) -> Tensor:
@@ -133,5 +133,5 @@ class Hierarchy(LatentDistribution):
         if self.features is None:
             return DiagonalNormal(known.p_mean, known.p_log_std).log_prob(known.z)
         if known.q_mean is None or known.q_log_std is None:
-            raise ValueError("a way down without x has no Q")
+            raise ValueError("a top-down pass without x has no Q")
         return DiagonalNormal(known.q_mean, known.q_log_std).log_prob(known.z)

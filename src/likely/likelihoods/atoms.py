@@ -39,7 +39,7 @@ class Atoms(Likelihood):
     def __init__(self, base: Likelihood, atoms: Sequence[Sequence[float]], reserve: float | Tensor = 0.0) -> None:
         super().__init__()
         self.base, self.event_shape = base, base.event_shape
-        self.matches = base.matches
+        self.matches_shares = base.matches_shares
         self.measure = "mixed" if base.measure == "density" else "mass"
         most = max(map(len, atoms))
         self.parameter_shape = torch.Size((*base.event_shape, base.parameter_shape[-1] + 1 + most))
@@ -70,12 +70,12 @@ class Atoms(Likelihood):
         absent = torch.cat([torch.zeros_like(self.atoms[:, :1], dtype=torch.bool), self.atoms.isnan()], 1)
         return weights.masked_fill(absent, -torch.inf)
 
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
-        """Set the base's constants (`Likelihood.match`) by what is at no atom."""
+    def match_shares(self, parameters: Tensor, values: Tensor, row_weights: Tensor, draw_weights: Tensor) -> None:
+        """Set the base's constants (`Likelihood.match_shares`) by the values that are at no atom."""
         size = self.base.parameter_shape.numel()
         beside = self._weights(parameters[..., size:]).softmax(-1)[..., 0]
-        off = counted.masked_fill(self._hits(values).any(-1), 0)
-        self.base.match(parameters[..., :size], values, off, drawn * beside)
+        off = row_weights.masked_fill(self._hits(values).any(-1), 0)
+        self.base.match_shares(parameters[..., :size], values, off, draw_weights * beside)
 
     def _hits(self, values: Tensor) -> Tensor:
         near = 0.0 if self.levels is None else 0.25 * self.levels.step.unsqueeze(-1)

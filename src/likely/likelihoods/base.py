@@ -27,8 +27,8 @@ class Likelihood(nn.Module, ABC):
         `mass` (counting measure), `density` (Lebesgue measure in data units), or `mixed`.
     exposed
         Means are in proportion to each row's exposure: the call is given its logarithm too.
-    matches
-        `match` has something to set.
+    matches_shares
+        Whether `match_shares` has anything to set.
 
     """
 
@@ -36,7 +36,7 @@ class Likelihood(nn.Module, ABC):
     parameter_shape: torch.Size
     measure: Measure
     exposed: bool = False
-    matches: bool = False
+    matches_shares: bool = False
 
     @abstractmethod
     def forward(self, parameters: Tensor) -> Distribution:
@@ -53,17 +53,17 @@ class Likelihood(nn.Module, ABC):
         The decoder's last bias starts there.
         """
 
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
-        """Set what does not depend on z so that shares of the draws are those of the training rows, where asked for.
+    def match_shares(self, parameters: Tensor, values: Tensor, row_weights: Tensor, draw_weights: Tensor) -> None:
+        """Set constants that training does not learn, so that values have the shares in draws that they have in rows.
 
         Parameters
         ----------
         parameters
             The decoder's output for draws of z from the prior, `(draws, numbers)`.
-        values, counted
-            Training rows, and how often each of their cells counts (0: missing): `(rows, *event)`.
-        drawn
-            How often each cell of a draw counts, `(draws, *event)`.
+        values, row_weights
+            Training rows, and the weight of each of their cells (0: missing): `(rows, *event)`.
+        draw_weights
+            The weight of each cell of a draw, `(draws, *event)`.
 
         """
 

@@ -34,7 +34,7 @@ class Columns(Likelihood):
         for i, (_, places) in enumerate(groups):
             self.register_buffer(f"places{i}", torch.tensor(list(places)), persistent=False)
         self.exposed = any(family.exposed for family, _ in groups)
-        self.matches = any(family.matches for family, _ in groups)
+        self.matches_shares = any(family.matches_shares for family, _ in groups)
         measures = {family.measure for family, _ in groups}
         self.measure = measures.pop() if len(measures) == 1 else "mixed"
 
@@ -57,8 +57,9 @@ class Columns(Likelihood):
         pairs = zip(self.families, self.places, strict=True)
         return torch.cat([cast(Likelihood, family).initial(values[:, places]) for family, places in pairs])
 
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
-        """Set each family's constants (`Likelihood.match`)."""
+    def match_shares(self, parameters: Tensor, values: Tensor, row_weights: Tensor, draw_weights: Tensor) -> None:
+        """Set each family's constants (`Likelihood.match_shares`)."""
         triples = zip(self.families, parameters.split(self._sizes, -1), self.places, strict=True)
         for family, piece, places in triples:
-            cast(Likelihood, family).match(piece, values[:, places], counted[:, places], drawn[:, places])
+            weights = row_weights[:, places], draw_weights[:, places]
+            cast(Likelihood, family).match_shares(piece, values[:, places], *weights)

@@ -49,7 +49,7 @@ class Listed(Likelihood):
     """
 
     measure = "mass"
-    matches = True
+    matches_shares = True
     values: Tensor
     edges: Tensor
     reserve: Tensor
@@ -100,21 +100,22 @@ class Listed(Likelihood):
         lower, upper = (edges.gather(-1, (place + more).unsqueeze(-1)).squeeze(-1) for more in (0, 1))
         return start(spread(lower, upper - lower), self.count, self.log_scale)
 
-    def match(self, parameters: Tensor, values: Tensor, counted: Tensor, drawn: Tensor) -> None:
-        """Offsets with which each number is as frequent among the draws as among the rows.
+    def match_shares(self, parameters: Tensor, values: Tensor, row_weights: Tensor, draw_weights: Tensor) -> None:
+        """Set the offsets so that each number has the same share in the draws as in the rows.
 
-        They are moved by the logarithm of wanted over drawn shares until both agree (iterative proportional fitting;
-        Deming and Stephan 1940), or until they are ±3. A column whose draws do not count stays as it is.
+        They are moved by the logarithm of the share in the rows over that in the draws until both agree (iterative
+        proportional fitting; Deming and Stephan 1940), or until they are ±3. A column whose draws have no weight stays
+        as it is.
         """
         place, known = self.numbers.place(values)
         here = torch.arange(self.values.shape[1], device=values.device) == place.unsqueeze(-1)
-        wanted = (here * (counted * known).unsqueeze(-1)).sum(0)
-        some = (drawn > 0).any(0).unsqueeze(-1) & (wanted > 0)
-        chance = self(parameters).probs.to(torch.float64) * drawn.unsqueeze(-1)
+        wanted = (here * (row_weights * known).unsqueeze(-1)).sum(0)
+        some = (draw_weights > 0).any(0).unsqueeze(-1) & (wanted > 0)
+        chance = self(parameters).probs.to(torch.float64) * draw_weights.unsqueeze(-1)
         offset = torch.zeros_like(self.offset)
         for _ in range(MAX_PASSES):
             weighted = chance * offset.exp()
-            share = (weighted * (drawn / weighted.sum(-1).clamp_min(MIN_MASS)).unsqueeze(-1)).sum(0)
+            share = (weighted * (draw_weights / weighted.sum(-1).clamp_min(MIN_MASS)).unsqueeze(-1)).sum(0)
             gap = (wanted / wanted.sum(-1, keepdim=True)).log() - (share / share.sum(-1, keepdim=True)).log()
             offset = offset + gap.nan_to_num(0.0, 0.0, 0.0).where(some, 0.0)
         mean = (wanted * offset).sum(-1, keepdim=True) / wanted.sum(-1, keepdim=True).clamp_min(MIN_MASS)

@@ -1,4 +1,4 @@
-"""The contract of a model: the seam through which training and evaluation see it."""
+"""The contract of a model: the interface that training and evaluation use."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from likely.models.base import Model, apply, concat_condition, encode, start
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
 from likely.models.terms import Terms
-from likely.networks.topdown import Descent, TopDown
+from likely.networks.topdown import TopDown, TopDownPass
 
 __all__ = ["HierarchicalVAE"]
 
@@ -86,8 +86,8 @@ class HierarchicalVAE(Model):
         return Hierarchy(self.topdown, self.topdown.like, self.latent, features, encoded.shape[:-1])
 
     def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
-        """The parameters of P(x|z), from the last state of a way down."""
-        return self._read(self.topdown(z=z).output, covariates)
+        """The parameters of P(x|z), from the last state of a top-down pass."""
+        return self._decode(self.topdown(z=z).output, covariates)
 
     def terms(
         self,
@@ -99,7 +99,7 @@ class HierarchicalVAE(Model):
         q: LatentDistribution | None = None,
         p: LatentDistribution | None = None,
     ) -> Terms:
-        """One way down: z ~ Q(z|x), and the terms at them (see `Model.terms`).
+        """The terms at z ~ Q(z|x), by one top-down pass (see `Model.terms`).
 
         Raises
         ------
@@ -113,7 +113,7 @@ class HierarchicalVAE(Model):
             raise ConfigError(f"Q and P of a hierarchical model are what its posterior and prior give, got {kinds}")
         noise = q.noise(torch.Size((k,)), generator) if noise is None else noise
         down = self.topdown(noise=noise, features=q.features)
-        distribution = self.likelihood_from(self._read(down.output, batch.covariates), batch.covariates)
+        distribution = self.likelihood_from(self._decode(down.output, batch.covariates), batch.covariates)
         log_px_z = batch.sum_observed(distribution.log_prob(batch.values))
         return Terms(q.draws_of(down), log_px_z, q, p, groups=self._kl_groups(down), draws_of_p=p.draws_of(down))
 
@@ -121,14 +121,14 @@ class HierarchicalVAE(Model):
         """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
         start(self.topdown.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
-    def _read(self, output: Tensor, covariates: Tensor | None) -> Tensor:
+    def _decode(self, output: Tensor, covariates: Tensor | None) -> Tensor:
         wanted, y = self.p_x_z.parameter_shape.numel(), self.features(covariates)
         return apply(self.topdown.decoder, wanted, concat_condition(output, y))
 
-    def _kl_groups(self, down: Descent) -> Tensor:
+    def _kl_groups(self, down: TopDownPass) -> Tensor:
         """D[Q(z_l|z_<l, x)‖P(z_l|z_<l)] at the sampled z_<l: `(sample, batch, groups)`."""
         if down.q_mean is None or down.q_log_std is None:
-            raise ConfigError("a way down without x has no KL")
+            raise ConfigError("a top-down pass without x has no KL")
         q, p = DiagonalNormal(down.q_mean, down.q_log_std), DiagonalNormal(down.p_mean, down.p_log_std)
         each = kl_per_dimension(q, p).split(self.topdown.sizes, -1)
         return torch.stack([part.sum(-1) for part in each], -1)

@@ -1,4 +1,4 @@
-"""The seam of hierarchies: one way down through groups of z, which P(z) and Q(z|x) share."""
+"""The interface of hierarchies: a top-down pass through groups of z, which P(z) and Q(z|x) share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from likely.errors import ConfigError
 
-__all__ = ["MAX_LOG_STD", "MIN_LOG_STD", "Descent", "Group", "Moments", "TopDown"]
+__all__ = ["MAX_LOG_STD", "MIN_LOG_STD", "Group", "Moments", "TopDown", "TopDownPass"]
 
 # Limits of log σ of z, under P and Q: beyond them a density or its gradient leaves float32.
 MIN_LOG_STD, MAX_LOG_STD = -12.0, 4.0
@@ -28,7 +28,7 @@ class Group:
     Attributes
     ----------
     shape
-        Of its numbers: `(size,)`, or `(channels, height, width)`.
+        The shape of the group's z: `(size,)`, or `(channels, height, width)`.
 
     """
 
@@ -36,7 +36,7 @@ class Group:
 
     @property
     def size(self) -> int:
-        """How many numbers it has."""
+        """How many numbers the group's z has."""
         return math.prod(self.shape)
 
     def shaped(self, flat: Tensor) -> Tensor:
@@ -56,19 +56,19 @@ class Moments(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Descent:
-    """The codes of one way down through the groups, with their moments: all groups side by side, the top one first.
+class TopDownPass:
+    """The z of a top-down pass, with its moments under P and Q: those of all groups concatenated, the top one first.
 
     Attributes
     ----------
     z
         `(*lead, latent)`.
     output
-        What the decoder is given: `(*lead, decoded)`.
+        The decoder's input: `(*lead, decoded)`.
     p_mean, p_log_std
         Of P(z_l|z_<l) for each group: `(*lead, latent)`.
     q_mean, q_log_std
-        Of Q(z_l|z_<l, x), where x was there.
+        Of Q(z_l|z_<l, x); `None` in a pass without x.
 
     """
 
@@ -83,22 +83,23 @@ class Descent:
 class TopDown(nn.Module, ABC, Generic[State]):
     """Networks of a hierarchy: P(z) = Π P(z_l|z_<l) and Q(z|x) = Π Q(z_l|z_<l, x), each a diagonal normal.
 
-    x climbs once (`encoder`, then `bottom_up`). On the way down a state passes the groups, the top one first: group l's
-    prior is read from the state, its posterior from the state and x's features, then z_l moves the state on. The state
-    is whatever `start` and `advance` give; the last one is what the decoder reads.
+    The bottom-up pass (`encoder`, then `bottom_up`) makes features of x for each group. The top-down pass carries a
+    state through the groups, the top one first: group l's prior is computed from the state, its posterior from the
+    state and x's features, and z_l leads to the next state. A subclass chooses what the state is (`start`, `advance`);
+    the decoder reads the last one.
 
     Attributes
     ----------
     groups
-        The groups of z, the top one first; z is their numbers end to end.
+        The groups of z, the top one first; z is their concatenation.
     encoder
         Rows, and y where the model has a condition, to `(batch, encoded)`.
     decoder
         `output(state)`, and y after it, to the parameters of P(x|z).
     encoded, decoded
-        Numbers per row that the encoder gives, and that `output` gives.
+        How many numbers per row the encoder returns, and `output` returns.
     widest
-        The most numbers per row that a layer holds, but for encoder and decoder.
+        The widest layer but for encoder and decoder, in numbers per row: what memory is reckoned by.
 
     """
 
@@ -112,11 +113,11 @@ class TopDown(nn.Module, ABC, Generic[State]):
     @property
     @abstractmethod
     def like(self) -> Tensor:
-        """One of the weights: z has its type and device."""
+        """One of the weights, as a template: z gets its dtype and device."""
 
     @abstractmethod
     def bottom_up(self, encoded: Tensor) -> Sequence[Tensor]:
-        """The encoder's output `(batch, encoded)` -> what each group's posterior reads of x, the top group's first."""
+        """The encoder's output `(batch, encoded)` -> features of x for each group's posterior, the top first."""
 
     @abstractmethod
     def start(self, lead: torch.Size) -> State:
@@ -124,11 +125,11 @@ class TopDown(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def prior(self, level: int, state: State) -> Moments:
-        """P(z_l|z_<l)."""
+        """The moments of P(z_l|z_<l)."""
 
     @abstractmethod
     def posterior(self, level: int, state: State, features: Tensor, prior: Moments) -> Moments:
-        """Q(z_l|z_<l, x), from what the group reads of x and from P(z_l|z_<l), which it may be relative to."""
+        """The moments of Q(z_l|z_<l, x), from the group's features of x; they may be relative to P(z_l|z_<l)."""
 
     @abstractmethod
     def advance(self, level: int, state: State, z: Tensor) -> State:
@@ -136,41 +137,41 @@ class TopDown(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def output(self, state: State) -> Tensor:
-        """What the decoder is given of the last state: `(*lead, decoded)`."""
+        """The decoder's input, made of the last state: `(*lead, decoded)`."""
 
     @final
     @property
     def sizes(self) -> list[int]:
-        """How many numbers each group has."""
+        """How many numbers each group's z has."""
         return [group.size for group in self.groups]
 
     def forward(
         self, *, noise: Tensor | None = None, z: Tensor | None = None, features: Sequence[Tensor] | None = None
-    ) -> Descent:
-        """One way down.
+    ) -> TopDownPass:
+        """The result of one top-down pass.
 
         Parameters
         ----------
         noise
             Standard normal numbers `(*lead, latent)`: z is drawn from Q where there are features, else from P.
         z
-            Given codes `(*lead, latent)`, in place of noise.
+            Values of z `(*lead, latent)`, in place of noise.
         features
-            What `bottom_up` gave, each `(batch, ...)`.
+            The features that `bottom_up` returned, each `(batch, ...)`.
 
         """
-        given = noise if z is None else z
-        if given is None:
-            raise ConfigError("a way down needs noise or z")
-        state = self.start(given.shape[:-1])
+        values = noise if z is None else z
+        if values is None:
+            raise ConfigError("a top-down pass needs noise or z")
+        state = self.start(values.shape[:-1])
         parts: list[list[Tensor]] = []
-        for level, (group, flat) in enumerate(zip(self.groups, given.split(self.sizes, -1), strict=True)):
-            part, prior = group.shaped(flat), self.prior(level, state)
+        for level, (group, flat) in enumerate(zip(self.groups, values.split(self.sizes, -1), strict=True)):
+            value, prior = group.shaped(flat), self.prior(level, state)
             moments = [prior] if features is None else [prior, self.posterior(level, state, features[level], prior)]
             mean, log_std = moments[-1]
-            code = part if z is not None else mean + log_std.exp() * part
+            code = value if z is not None else mean + log_std.exp() * value
             state = self.advance(level, state, code)
-            parts.append([group.flat(each) for each in (code, *(number for pair in moments for number in pair))])
+            parts.append([group.flat(each) for each in (code, *(moment for pair in moments for moment in pair))])
         code, p_mean, p_log_std, *q = (torch.cat(tensors, -1) for tensors in zip(*parts, strict=True))
         q_mean, q_log_std = q or (None, None)
-        return Descent(code, self.output(state), p_mean, p_log_std, q_mean, q_log_std)
+        return TopDownPass(code, self.output(state), p_mean, p_log_std, q_mean, q_log_std)

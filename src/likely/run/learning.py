@@ -145,7 +145,7 @@ def continue_training(
 def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Trained:
     """The result with the constants set that training does not learn (`match_shares`), and its bounds with them."""
     model = trained.model
-    if not model.p_x_z.matches:
+    if not model.p_x_z.matches_shares:
         return trained
     match_shares(model, rows.train, seed)
     precision = trained.config.training.precision

@@ -30,10 +30,10 @@ def measure(directory: str, cells: int) -> dict[str, float]:
     run = likely.load(directory)
     source = likely.data.sources.open_source(data("mnist"))
     rows = run.encoded(Rows(source.splits["test"].values[:ROWS]))
-    evidence(run.model, rows.take(torch.arange(50)), samples=10, cells=cells)
+    evidence(run.model, rows.take(torch.arange(50)), samples=10, max_numbers=cells)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     started = time.perf_counter()
-    found = evidence(run.model, rows, samples=SAMPLES, cells=cells)
+    found = evidence(run.model, rows, samples=SAMPLES, max_numbers=cells)
     seconds = time.perf_counter() - started
     above = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     flops = 2.0 * multiply_adds(run.model.decoder) * ROWS * SAMPLES

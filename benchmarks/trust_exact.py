@@ -90,7 +90,7 @@ def one(folder: Path, latent: int, kind: str) -> dict[str, Any]:
 
     def measure(setting: str, schedule: AnnealingPath, *chosen: Piece) -> None:
         made = subject.annealed(rows, schedule, setting.replace(" ", ""))
-        found = against(truth, made, schedule, tuned[setting.split(maxsplit=1)[0]].pinch)
+        found = against(truth, made, schedule, tuned[setting.split(maxsplit=1)[0]].width)
         annealed[setting] = {**found, **cost(*chosen, made)}
 
     for setting, found in tuned.items():

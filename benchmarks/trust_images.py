@@ -57,7 +57,7 @@ def pinch(folder: Path, minutes: float, images: int) -> dict[str, Any]:
             "se": width["se"],
             "target": target,
             "met": width["mean"] <= target,
-            "pinch of the rows that chose": tuned.pinch,
+            "pinch of the rows that chose": tuned.width,
             "temperatures": tuned.schedule.temperatures,
             "chains": tuned.schedule.chains,
             "from": "P(z)" if tuned.schedule.from_prior else "Q(z|x)",

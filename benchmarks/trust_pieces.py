@@ -50,7 +50,7 @@ class Subject:
         def make() -> dict[str, Any]:
             found = tune(self.model, self.like, precise=SETTINGS[setting], progress=tell)
             s = found.path
-            facts = {"chains": s.chains, "leaps": s.leapfrog_steps, "from_prior": s.from_prior, "pinch": found.pinch}
+            facts = {"chains": s.chains, "leaps": s.leapfrog_steps, "from_prior": s.from_prior, "pinch": found.width}
             return {"betas": np.array(s.betas), "steps": np.array(s.steps), **facts}
 
         def tell(temperatures: int, _: int) -> None:

@@ -114,7 +114,7 @@ def test_per_row_numbers_do_not_depend_on_batch_chunk_or_order() -> None:
     model, x = exact.vae(0.2, 1.1), exact.sample(120)
     whole = evidence(model, ResidentRows(x), samples=64)
     order = torch.randperm(120)
-    other = evidence(model, ResidentRows(x[order]), samples=64, cells=600)
+    other = evidence(model, ResidentRows(x[order]), samples=64, max_numbers=600)
     for name in ("elbo", "iwae", "unweighted"):
         np.testing.assert_allclose(other.terms[name], whole.terms[name][order.numpy()], rtol=0, atol=1e-9)
     alone = evidence(model, ResidentRows(x[5:6]), samples=64)

@@ -48,7 +48,7 @@ def test_bounds_rise_to_the_marginal_evidence_and_annealing_reaches_it() -> None
     assert np.abs(away).max() < 5
     judged = tune(model, rows)
     annealed = anneal(model, rows, judged.path)
-    assert judged.pinch < 0.5
+    assert judged.width < 0.5
     assert np.abs(annealed.log_px - truth).max() < 0.5
     assert abs((annealed.log_px - truth).mean()) < 4 * np.sqrt(np.sum(annealed.se_mc**2)) / 60 + 0.01
 
@@ -95,7 +95,7 @@ def test_a_row_with_holes_does_not_depend_on_batch_chunk_or_order() -> None:
     exact = Oblique(8, 3)
     rows, model = with_holes(exact, 120), exact.vae_with_holes(0.2, 1.1)
     whole, order = evidence(model, rows, samples=64), torch.randperm(120)
-    other = evidence(model, rows.take(order), samples=64, cells=600)
+    other = evidence(model, rows.take(order), samples=64, max_numbers=600)
     alone = evidence(model, rows.take(torch.tensor([5])), samples=64)
     for name in ("elbo", "iwae", "unweighted"):
         np.testing.assert_allclose(other.terms[name], whole.terms[name][order.numpy()], rtol=0, atol=1e-9)

@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 
 import likely
-from likely.evaluation import Sides, both_sides
+from likely.evaluation import LogPxEstimate, estimate_log_px
 
 
 @pytest.mark.parametrize(("latent", "points"), [(1, 4001), (2, 241)])
@@ -29,13 +29,13 @@ def test_evidence_and_gap_by_quadrature_agree_with_evaluate(latent: int, points:
     assert np.all(np.abs(found.terms["iwae"] - log_px) < 5 * found.se_mc["iwae"] + 2e-3)
     assert np.all(found.terms["elbo"] < log_px + 5 * found.se_mc["elbo"])
     fewer = likely.evaluation.evidence(model, rows, samples=500)
-    split = both_sides(model, rows, fewer, most=15)
-    assert isinstance(split, Sides)
-    assert split.split is not None
+    split = estimate_log_px(model, rows, fewer, max_rows=15)
+    assert isinstance(split, LogPxEstimate)
+    assert split.gap_split is not None
     assert np.all(np.abs(split.log_px - log_px) < 5 * split.se_mc + 2e-3)
     gap = log_px - fewer.terms["elbo"]
-    assert np.all(np.abs(split.split.total - gap) < 6 * split.split.total_se_mc + 5e-3)
-    assert np.all(split.split.amortisation < gap + 6 * split.split.amortisation_se_mc + 1e-3)
+    assert np.all(np.abs(split.gap_split.total - gap) < 6 * split.gap_split.total_se_mc + 5e-3)
+    assert np.all(split.gap_split.amortisation < gap + 6 * split.gap_split.amortisation_se_mc + 1e-3)
     if log_q is not None:
         density = log_q.exp()
         direct = (density * (log_q - (log_joint - torch.from_numpy(log_px)))).sum(0).numpy() * 12 / (points - 1)

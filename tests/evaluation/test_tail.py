@@ -118,7 +118,7 @@ def test_evidence_tells_a_good_q_from_a_bad_one() -> None:
     narrow = evidence(exact.vae(widen=0.4), rows, samples=4000)
     assert np.median(narrow.pareto_k) == pytest.approx(1 - 0.4**2, abs=0.15)
     order = torch.randperm(60)
-    other = evidence(exact.vae(widen=0.4), ResidentRows(rows.stored().values[order]), samples=4000, cells=6000)
+    other = evidence(exact.vae(widen=0.4), ResidentRows(rows.stored().values[order]), samples=4000, max_numbers=6000)
     np.testing.assert_allclose(other.ess, narrow.ess[order.numpy()], rtol=1e-8)
     np.testing.assert_allclose(other.pareto_k, narrow.pareto_k[order.numpy()], atol=1e-7)
     assert np.isnan(evidence(exact.vae(), rows, samples=20).pareto_k).all()

@@ -89,7 +89,7 @@ def test_evidence_agrees_with_quadrature() -> None:
 
 def test_the_groups_of_the_kl_are_seen_and_add_up() -> None:
     model, x = build((1, 2, 2)), torch.randn(7, CELLS)
-    found = evidence(model, ResidentRows(x), samples=400, cells=2000)
+    found = evidence(model, ResidentRows(x), samples=400, max_numbers=2000)
     assert found.kl_parts is not None
     assert found.kl_parts.shape == (3,)
     assert found.kl_parts.sum() == pytest.approx(found.terms["kl"].mean(), rel=1e-5)

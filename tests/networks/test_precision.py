@@ -57,7 +57,7 @@ def test_in_bfloat16_a_row_does_not_depend_on_its_neighbours(make: Callable[[], 
     model, x = make(), rows()
     whole = evidence(model, x, samples=40, precision="bfloat16")
     order = torch.randperm(len(x))
-    other = evidence(model, x.take(order), samples=40, precision="bfloat16", cells=64 * 50 * 7)
+    other = evidence(model, x.take(order), samples=40, precision="bfloat16", max_numbers=64 * 50 * 7)
     for name in ("elbo", "iwae"):
         np.testing.assert_allclose(other.terms[name], whole.terms[name][order.numpy()], rtol=0, atol=0.02)
 

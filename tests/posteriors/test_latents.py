@@ -198,7 +198,7 @@ def test_every_pair_learns_evaluates_and_survives_saving(prior: str, posterior: 
         assert weight.grad is not None, name
         assert weight.grad.isfinite().all(), name
     model.eval()
-    found = evidence(model, ResidentRows(x[:6]), samples=50, prior_sampling=True, cells=900)
+    found = evidence(model, ResidentRows(x[:6]), samples=50, prior_sampling=True, max_numbers=900)
     entries = ledger(found, dims=CELLS, split="", measure="density", seed=0, seconds=0, versions={})
     assert entries["kl"].kind.endswith(terms.kl_kind)
     assert (entries["kl"].samples is None) == (entries["kl"].se_mc == 0) == closed
@@ -210,6 +210,6 @@ def test_every_pair_learns_evaluates_and_survives_saving(prior: str, posterior: 
     assert len(save(state)) > 0  # refuses tensors that share memory
     other = build(prior, posterior)
     other.load_state_dict(copy.deepcopy(state))
-    again = evidence(other, ResidentRows(x[:6]), samples=50, prior_sampling=True, cells=900)
+    again = evidence(other, ResidentRows(x[:6]), samples=50, prior_sampling=True, max_numbers=900)
     for name, values in found.terms.items():
         assert values == pytest.approx(again.terms[name], abs=1e-6), name

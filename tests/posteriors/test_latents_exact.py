@@ -150,7 +150,7 @@ def test_a_prior_that_is_costly_to_make_is_made_once_per_evaluation() -> None:
     prior.register_forward_hook(lambda *_: calls.append(1))
     whole = evidence(model, ResidentRows(x), samples=6, prior_sampling=True)
     assert len(calls) == 1
-    blocks = evidence(model, ResidentRows(x), samples=6, prior_sampling=True, cells=1)
+    blocks = evidence(model, ResidentRows(x), samples=6, prior_sampling=True, max_numbers=1)
     assert len(calls) == 2
     np.testing.assert_allclose(whole.terms["iwae"], blocks.terms["iwae"], rtol=1e-5)
 

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 import likely
 from likely.cli import main
 from likely.errors import ConfigError, RunError
-from likely.evaluation import Sides
+from likely.evaluation import LogPxEstimate
 
 DIGITS = load_digits().images
 
@@ -25,10 +25,10 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_both_sides_are_told_and_add_up(stored: Path) -> None:
+def test_every_term_is_given_and_they_add_up(stored: Path) -> None:
     found = likely.load(stored / "run").assess(samples=100, anneal=60, calibrate=True)
-    ledger, sides = found.ledger, found.sides
-    assert isinstance(sides, Sides)
+    ledger, estimate = found.ledger, found.log_px_estimate
+    assert isinstance(estimate, LogPxEstimate)
     assert ledger["ais"].rows == 60
     assert ledger["iwae"].rows == ledger.rows == 179
     assert ledger["ais_gap"].nats == pytest.approx(ledger["approximation"].nats + ledger["amortisation"].nats)
@@ -38,12 +38,12 @@ def test_both_sides_are_told_and_add_up(stored: Path) -> None:
     assert ledger.calibration["upper"] - ledger.calibration["lower"] == pytest.approx(ledger.calibration["pinch"])
     assert set(ledger.verdicts) == {"iwae", "ais"}
     again = likely.load(stored / "run").assess(samples=100, anneal=60)
-    np.testing.assert_array_equal(again.sides.log_px, sides.log_px)
+    np.testing.assert_array_equal(again.log_px_estimate.log_px, estimate.log_px)
     frame = found.frame()
     assert len(frame) == 179
     assert frame["ais"].notna().sum() == 60
-    np.testing.assert_allclose(frame["ais"].to_numpy()[sides.indices], sides.log_px)
-    part = frame.loc[sides.indices]
+    np.testing.assert_allclose(frame["ais"].to_numpy()[estimate.indices], estimate.log_px)
+    part = frame.loc[estimate.indices]
     np.testing.assert_allclose(part["ais"] - part["elbo"], part["approximation"] + part["amortisation"], atol=1e-3)
     json.dumps(ledger.to_dict(), allow_nan=False)
 

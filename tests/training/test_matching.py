@@ -33,7 +33,7 @@ def test_the_share_of_tens_is_that_of_the_rows() -> None:
     rows = torch.cat([torch.full((400, 1), 20.0), torch.full((600, 1), 17.0)]).double()
     for offset in (-2.0, 2.0):
         law, parameters = round_ones(offset)
-        law.match(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
+        law.match_shares(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
         assert abs(share(law, parameters) - 0.4) < 0.03
 
 
@@ -42,7 +42,7 @@ def test_missing_cells_do_not_count_and_weights_do() -> None:
     law, parameters = round_ones(0.0)
     counted = torch.ones_like(rows)
     counted[:200], counted[200:400] = 0.0, 6.0
-    law.match(parameters, rows, counted, torch.ones(DRAWS, 1))
+    law.match_shares(parameters, rows, counted, torch.ones(DRAWS, 1))
     assert abs(share(law, parameters) - 1200 / 1800) < 0.03
 
 
@@ -53,7 +53,7 @@ def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
     rows[:500, 1], rows[500:600, 1], rows[600:, 1] = 50.0, 30.0, 31.0
     assert law.matches_shares
     numbers = 0.3 * torch.randn(DRAWS, law.parameter_shape.numel())
-    law.match(numbers, rows, torch.ones_like(rows), torch.ones(DRAWS, 2))
+    law.match_shares(numbers, rows, torch.ones_like(rows), torch.ones(DRAWS, 2))
     drawn = law(numbers).sample()[:, 1]
     off = drawn[drawn != 50]
     assert abs(float((off % 10 == 0).double().mean()) - 100 / 500) < 0.03
@@ -62,7 +62,7 @@ def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
 def test_laws_without_classes_have_nothing_to_set() -> None:
     law = Warped((1,), AXIS, 2, 1.0, 0.0, 99.0)
     assert not law.matches_shares
-    law.match(torch.randn(5, law.parameter_shape.numel()), torch.zeros(3, 1), torch.ones(3, 1), torch.ones(5, 1))
+    law.match_shares(torch.randn(5, law.parameter_shape.numel()), torch.zeros(3, 1), torch.ones(3, 1), torch.ones(5, 1))
 
 
 def test_the_bound_that_is_told_is_that_of_the_constants_too_and_modes_stay_as_they_were() -> None:
@@ -102,7 +102,7 @@ def listed() -> tuple[Listed, Tensor]:
 def test_listed_numbers_are_drawn_as_often_as_the_rows_hold_them() -> None:
     law, parameters = listed()
     rows = torch.tensor([1.0] * 50 + [20.0] * 300 + [90.0] * 150 + [7.0] * 40).double().unsqueeze(1)
-    law.match(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
+    law.match_shares(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
     drawn = law(parameters).sample()
     for number, wanted in (1.0, 0.1), (20.0, 0.6), (90.0, 0.3):
         assert abs(float((drawn == number).double().mean()) - wanted) < 0.03
@@ -112,9 +112,9 @@ def test_listed_numbers_are_drawn_as_often_as_the_rows_hold_them() -> None:
 def test_listed_numbers_with_missing_cells_stay_as_they_are_and_constants_are_loaded() -> None:
     law, parameters = listed()
     rows = torch.tensor([[1.0], [20.0]]).double()
-    law.match(parameters, rows, torch.ones_like(rows), torch.zeros(DRAWS, 1))
+    law.match_shares(parameters, rows, torch.ones_like(rows), torch.zeros(DRAWS, 1))
     assert not law.offset.any()
-    law.match(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
+    law.match_shares(parameters, rows, torch.ones_like(rows), torch.ones(DRAWS, 1))
     again, fresh = listed()[0], listed()[0]
     again.load_state_dict(law.state_dict())
     assert torch.equal(again(parameters).probs, law(parameters).probs)

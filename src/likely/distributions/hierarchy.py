@@ -51,8 +51,8 @@ class Descend(Protocol):
 class Hierarchy(LatentDistribution):
     r"""Π_l N(z_l; μ_l(z_<l), diag σ_l²(z_<l)): log p(z) = Σ_l log N(z_l; μ_l, σ_l²), in nats.
 
-    With features of x it is Q(z|x), without them P(z). `sample_with_log_prob` takes one top-down pass for both, `log_prob`
-    another one.
+    With features of x it is Q(z|x), without them P(z). `sample_with_log_prob` takes one top-down pass for both,
+    `log_prob` another one.
 
     Parameters
     ----------

@@ -12,13 +12,16 @@ from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations, dependence, uniforms
 from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
 from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
-from likely.evaluation.evidence import Evidence, Part, evidence, posterior_centres, posterior_means
+from likely.evaluation.evidence import Evidence, LatentPart, evidence, posterior_centres, posterior_means
 from likely.evaluation.fidelity import chance_fidelity, column_fidelity, pair_fidelity
 from likely.evaluation.ledger import Entry, Ledger, Origin, entry, given_y, ledger
+from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
 from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
 from likely.evaluation.per_cell import cell_marginals, cell_reconstructions
-from likely.evaluation.sides import NotAnnealed, Sides, both_sides
 from likely.evaluation.verdicts import Headline, Stability, Verdict, against, of_annealing, of_importance
+
+# Earlier names of `LogPxEstimate`, `estimate_log_px` and `LatentPart`.
+Sides, both_sides, Part = LogPxEstimate, estimate_log_px, LatentPart
 
 __all__ = [
     "GAP_KINDS",
@@ -38,14 +41,14 @@ __all__ = [
     "Evidence",
     "GapSplit",
     "Headline",
+    "LatentPart",
     "Ledger",
+    "LogPxEstimate",
     "NotAnnealed",
     "Optimised",
     "Origin",
     "Outside",
     "Overfitting",
-    "Part",
-    "Sides",
     "Simulated",
     "SplitElbo",
     "Stability",
@@ -58,7 +61,6 @@ __all__ = [
     "anneal",
     "assess",
     "bidirectional",
-    "both_sides",
     "calibrations",
     "cell_marginals",
     "cell_reconstructions",
@@ -73,6 +75,7 @@ __all__ = [
     "diagnose",
     "entry",
     "enumerated",
+    "estimate_log_px",
     "evidence",
     "fit_baselines",
     "gap_split",

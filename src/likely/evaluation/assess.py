@@ -1,4 +1,4 @@
-"""Everything that an evaluation says of rows: the ledger, log P(x) from both sides, baselines, and the diagnosis."""
+"""All that an evaluation says of rows: the ledger, better estimates of log P(x), baselines, and the diagnosis."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable
 from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from likely.evaluation.evidence import Evidence, evidence
 from likely.evaluation.ledger import Ledger, Origin, given_y, ledger
+from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
 from likely.evaluation.sampling import Progress
-from likely.evaluation.sides import NotAnnealed, Sides, both_sides
 from likely.evaluation.verdicts import Verdict, against, of_annealing, of_importance
 from likely.models import Model
 
@@ -49,7 +49,7 @@ class AssessOptions:
     precise
         Anneal until the bounds on rows simulated from the model are within 0.1 nats instead of 0.5.
     calibrate
-        Bound log P(x) of 100 more simulated rows from both sides.
+        Give lower and upper bounds on log P(x) for 100 more simulated rows.
 
     Raises
     ------
@@ -78,46 +78,52 @@ class Assessment:
     evidence
         Per-row estimates.
     ledger
-        Their averages, and all that is said beside them.
-    sides
-        log P(x) annealed or exact, for some of the rows; or why not.
+        Averages over the rows, with the notices about them.
+    log_px_estimate
+        log P(x) of some of the rows, annealed or exact; or why it was not estimated.
     verdicts
-        Of each estimate of log P(x): whether it can be relied on.
+        Estimate of log P(x) -> whether it can be relied on.
     baselines
-        What baselines and compressors make of the same rows.
+        The scores of baselines and compressors on the same rows.
     diagnosis
         What is wrong with the fit.
     beaten
         Whether the model does not beat its baselines.
     index
-        Of the rows as they came.
+        The index of the rows that were given.
 
     """
 
     evidence: Evidence
     ledger: Ledger
-    sides: Sides | NotAnnealed
+    log_px_estimate: LogPxEstimate | NotAnnealed
     verdicts: Mapping[str, Verdict]
     baselines: tuple[Baseline, ...]
     diagnosis: Diagnosis
     beaten: bool
     index: pd.Index
 
+    @property
+    def sides(self) -> LogPxEstimate | NotAnnealed:
+        """`log_px_estimate`, by its earlier name."""
+        return self.log_px_estimate
+
     def frame(self) -> pd.DataFrame:
         """Per-row values, in input order and with its index; NaN for rows that were not annealed."""
         measured = self.evidence
         columns = {name: measured.terms[name] for name in ("elbo", "iwae", "reconstruction", "kl")}
         columns |= {"iwae_se_mc": measured.se_mc["iwae"], "ess": measured.ess, "pareto_k": measured.pareto_k}
-        sides = self.sides
-        if isinstance(sides, Sides):
-            some = {sides.name: sides.log_px, f"{sides.name}_se_mc": sides.se_mc}
-            if sides.annealed is not None:
-                some |= {"ais_ess": sides.annealed.ess, "acceptance": sides.annealed.acceptance}
-            if sides.split is not None:
-                some |= {"approximation": sides.split.approximation, "amortisation": sides.split.amortisation}
+        estimate = self.log_px_estimate
+        if isinstance(estimate, LogPxEstimate):
+            some = {estimate.name: estimate.log_px, f"{estimate.name}_se_mc": estimate.se_mc}
+            if estimate.annealed is not None:
+                some |= {"ais_ess": estimate.annealed.ess, "acceptance": estimate.annealed.acceptance}
+            if estimate.gap_split is not None:
+                split = estimate.gap_split
+                some |= {"approximation": split.approximation, "amortisation": split.amortisation}
             for name, values in some.items():
                 columns[name] = np.full(len(measured.keys), np.nan)
-                columns[name][sides.indices] = values
+                columns[name][estimate.indices] = values
         columns |= {base.name: base.nats for base in self.baselines if base.nats is not None}
         return pd.DataFrame(columns, index=self.index)
 
@@ -170,11 +176,13 @@ def assess(
     with stage("evaluating") as tick:
         measured = evidence(model, rows, samples=samples, seed=seed, prior_sampling=True, progress=tick)
     with stage("annealing") as tick:
-        sides = both_sides(model, rows, measured, most=options.anneal, precise=precise, seed=seed, progress=tick)
+        estimate = estimate_log_px(
+            model, rows, measured, max_rows=options.anneal, precise=precise, seed=seed, progress=tick
+        )
     with stage("comparing"):
         scores = _scores(model, schema, baselines, rows)
     diagnosis = diagnose(model, schema, train, validation, rows, measured, seed=seed, held_out=origin.held_out)
-    headline = against(measured, scores, sides)
+    headline = against(measured, scores, estimate)
     conditions = tuple(column.name for column in schema.conditions)
     averages = ledger(
         measured,
@@ -186,23 +194,23 @@ def assess(
         versions=dict(versions or {}),
         given=conditions,
     )
-    verdicts = {"iwae": of_importance(measured, annealed=isinstance(sides, Sides))}
-    if isinstance(sides, Sides):
-        averages = replace(averages, entries=averages.entries | sides.entries(measured, given=bool(conditions)))
-        verdicts[sides.name] = of_annealing(sides, measured, precise=precise)
+    verdicts = {"iwae": of_importance(measured, annealed=isinstance(estimate, LogPxEstimate))}
+    if isinstance(estimate, LogPxEstimate):
+        averages = replace(averages, entries=averages.entries | estimate.entries(measured, given=bool(conditions)))
+        verdicts[estimate.name] = of_annealing(estimate, measured, precise=precise)
     with stage("calibrating") as tick:
-        calibration = _calibration(model, rows, sides, seed, tick) if options.calibrate else {}
+        calibration = _calibration(model, rows, estimate, seed, tick) if options.calibrate else {}
     averages = replace(
         averages,
         headline=_headline(schema, headline.text, baselines, scores, missing=rows.observed is not None),
         verdicts={name: given_y(str(verdict)) if conditions else str(verdict) for name, verdict in verdicts.items()},
-        annealing=_annealing(sides, len(measured.keys)),
+        annealing=_annealing(estimate, len(measured.keys)),
         calibration=calibration,
         baselines=tuple(_line(base, measured) for base in scores),
         diagnosis=diagnosis.to_dict(),
     )
     index = pd.RangeIndex(len(rows)) if index is None else index
-    return Assessment(measured, averages, sides, verdicts, scores, diagnosis, headline.beaten, index)
+    return Assessment(measured, averages, estimate, verdicts, scores, diagnosis, headline.beaten, index)
 
 
 def _scores(model: Model, schema: Schema, baselines: Baselines | None, rows: EncodedRows) -> tuple[Baseline, ...]:
@@ -244,38 +252,38 @@ def _se(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
-def _annealing(sides: Sides | NotAnnealed, of: int) -> dict[str, Any]:
+def _annealing(estimate: LogPxEstimate | NotAnnealed, of: int) -> dict[str, Any]:
     """How log P(x) was annealed, for the ledger."""
-    if isinstance(sides, NotAnnealed):
-        return {"rows": 0, "of": of, "reason": sides.reason}
-    line: dict[str, Any] = {"rows": len(sides.indices), "of": of}
-    if sides.annealed is None or sides.judged is None:
-        return {**line, "codes": sides.codes}
-    path = sides.annealed.path
+    if isinstance(estimate, NotAnnealed):
+        return {"rows": 0, "of": of, "reason": estimate.reason}
+    line: dict[str, Any] = {"rows": len(estimate.indices), "of": of}
+    if estimate.annealed is None or estimate.simulated_bounds is None:
+        return {**line, "codes": estimate.code_count}
+    path = estimate.annealed.path
     return {
         **line,
         "chains": path.chains,
         "temperatures": path.temperatures,
         "leapfrog_steps": path.leapfrog_steps,
         "from": "P(z)" if path.from_prior else "Q(z|x)",
-        "acceptance": float(sides.annealed.acceptance.mean()),
-        "ess": float(sides.annealed.ess.mean()),
-        "pinch": sides.judged.pinch,
-        "pinch_se": sides.judged.se,
-        "simulated_rows": len(sides.judged.lower),
+        "acceptance": float(estimate.annealed.acceptance.mean()),
+        "ess": float(estimate.annealed.ess.mean()),
+        "pinch": estimate.simulated_bounds.width,
+        "pinch_se": estimate.simulated_bounds.se,
+        "simulated_rows": len(estimate.simulated_bounds.lower),
     }
 
 
 def _calibration(
-    model: Model, rows: EncodedRows, sides: Sides | NotAnnealed, seed: int, progress: Progress | None
+    model: Model, rows: EncodedRows, estimate: LogPxEstimate | NotAnnealed, seed: int, progress: Progress | None
 ) -> dict[str, Any]:
     """Bidirectional Monte Carlo on fresh simulated rows, along the path that annealed the real ones."""
-    if isinstance(sides, NotAnnealed):
-        return {"reason": sides.reason}
-    if sides.judged is None:
+    if isinstance(estimate, NotAnnealed):
+        return {"reason": estimate.reason}
+    if estimate.simulated_bounds is None:
         return {"reason": "log P(x) is exact here"}
     fresh = simulate(model, rows, SIMULATED_ROWS, seed + 3)
-    bounds = bidirectional(model, fresh, sides.judged.path, seed=seed, progress=progress)
+    bounds = bidirectional(model, fresh, estimate.simulated_bounds.path, seed=seed, progress=progress)
     return {
         "rows": SIMULATED_ROWS,
         "chains": bounds.path.chains,
@@ -284,7 +292,7 @@ def _calibration(
         "lower_se": _se(bounds.lower),
         "upper": float(bounds.upper.mean()),
         "upper_se": _se(bounds.upper),
-        "pinch": bounds.pinch,
+        "pinch": bounds.width,
         "pinch_se": bounds.se,
         "acceptance": float(bounds.acceptance.mean()),
         "meaning": MEANING,

@@ -31,13 +31,14 @@ from likely.evaluation.tail import Tail
 from likely.models import KLKind, Model, Terms
 from likely.networks.precision import Precision, autocast
 
-__all__ = ["Evidence", "Part", "evidence", "posterior_centres", "posterior_means"]
+__all__ = ["Evidence", "LatentPart", "evidence", "posterior_centres", "posterior_means"]
 
 
-class Part(StrEnum):
-    """What a part of z is: a dimension or a group, which have a KL of their own, or a unit of any kind.
+class LatentPart(StrEnum):
+    """What z is divided into for a report: dimensions, or groups of a hierarchy, which have a KL each; or other units.
 
-    A coordinate is of a unit vector, whose axes mean nothing by themselves; a code is one-hot.
+    A coordinate is one of a unit vector, where single axes mean nothing; a code is one of several one-hot vectors; unit
+    is the word for any of these.
     """
 
     DIMENSION = "dimension"
@@ -56,15 +57,14 @@ class Evidence:
     terms
         `reconstruction` (E_Q[log P(x|z)]), `kl` (D[Q(z|x)‖P(z)]), `elbo` (their difference), `iwae`
         (log (1/K) Σ P(x, z_k)/Q(z_k|x)), `gap` (iwae − elbo, at most D[Q(z|x)‖P(z|x)] in expectation), `unweighted`
-        (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, where asked for, `prior_sampling` (the
-        same with z_k ~ P).
+        (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, if requested, `prior_sampling` (the same with z_k ~ P).
     se_mc
-        The same names. Of a logarithm it is a jackknife over blocks of samples, which grows with the spread of the
-        weights; NaN at K = 1.
+        The standard error of each term. That of a logarithm is a jackknife over blocks of samples, which grows with the
+        spread of the weights; NaN at K = 1.
     samples
-        K.
+        K, the number of samples of z for each row.
     keys
-        Rows with equal keys share their noise.
+        What the noise of each row is drawn from; rows with equal values have equal keys, and so the same noise.
     ess
         Effective sample size of the weights behind `iwae`, (Σ w)²/Σ w² (Kong 1992).
     pareto_k
@@ -75,13 +75,13 @@ class Evidence:
         `None` where P or Q couples the dimensions.
     cells
         How many cells of each row are observed.
-    part
-        What such a part is: `dimension` or `group`.
     counting
-        How the rows count in averages.
+        The weight of each row in averages, and which rows are copies of each other.
     kl_kind
         `closed form`; `sampled`: the mean over the z_k of log Q(z_k|x) − log P(z_k); or `sampled, closed form within a
         group`: the mean over the z_k of the groups' KL given those above them.
+    part
+        What `kl_parts` are of: `dimension` or `group`.
 
     """
 
@@ -95,7 +95,7 @@ class Evidence:
     cells: np.ndarray
     counting: Counting
     kl_kind: KLKind = KLKind.CLOSED
-    part: Part = Part.DIMENSION
+    part: LatentPart = LatentPart.DIMENSION
 
 
 @torch.no_grad()
@@ -107,12 +107,12 @@ def evidence(
     seed: int = 0,
     prior_sampling: bool = False,
     precision: Precision = "float32",
-    cells: int = MAX_NUMBERS,
+    max_numbers: int = MAX_NUMBERS,
     progress: Progress | None = None,
 ) -> Evidence:
-    """Estimate log P(x) and the terms of the identity for each row, in memory that does not depend on `samples`.
+    """Estimates of log P(x) and of the terms of the identity for each row, in memory that does not depend on `samples`.
 
-    Of a row with missing cells x is what is observed of it: log P(x) is that of the marginal distribution of these
+    Of a row with missing cells x is the observed cells: log P(x) is that of the marginal distribution of these
     cells.
 
     The importance-weighted bound is L_K = E log (1/K) Σ_k P(x, z_k)/Q(z_k|x), z_k ~ Q(z|x) (Burda, Grosse,
@@ -121,31 +121,31 @@ def evidence(
     Parameters
     ----------
     model, rows
-        The rows encoded and, where that applies, binarised once.
+        Encoded rows; of a model of 0/1 cells that binarises at random they are binarised once.
     samples
-        K.
+        K, the number of samples of z for each row.
     seed
-        Of the noise.
+        Seed of the noise.
     prior_sampling
         Also estimate log P(x) by simple Monte Carlo over P(z), with K samples of its own.
     precision
-        In which P(x|z)'s network is multiplied, and a hierarchy's ladder. Q(z|x), P(z), their divergence, z, log P(x|z)
-        of the network's output and every average are computed in float32 or float64 all the same.
-    cells
-        Roughly how many numbers to hold at once.
+        Of the matrix products in the decoder and in a hierarchy's networks. Q(z|x), P(z), their divergence, z, log
+        P(x|z) of the network's output and every average are computed in float32 or float64 whatever it is.
+    max_numbers
+        About how many numbers are held in memory at once.
     progress
         Called with (rows done, rows).
 
     Raises
     ------
     ConfigError
-        If the precision is not one of these.
+        If the precision is not known.
 
     """
     model.eval()
-    size = chunk_rows(model, rows, samples, cells)
-    block = block_size(model, rows, samples, cells, size)
-    per_row, kl_kind, part = PerRow(), KLKind.CLOSED, Part.DIMENSION
+    size = chunk_rows(model, rows, samples, max_numbers)
+    block = block_size(model, rows, samples, max_numbers, size)
+    per_row, kl_kind, part = PerRow(), KLKind.CLOSED, LatentPart.DIMENSION
     p = model.prior()
     for chunk in chunks(rows, seed, size, progress=progress):
         estimates = _Estimates(samples, len(chunk.batch), chunk.keys.device)
@@ -175,48 +175,49 @@ def evidence(
 
 
 class _Estimates:
-    """Estimates for some rows, taken in block by block of samples."""
+    """Running estimates for some rows, to which blocks of samples are added."""
 
     def __init__(self, samples: int, rows: int, device: torch.device) -> None:
-        self.bound, self.unweighted, self.simple = (LogMean(samples, rows, device) for _ in range(3))
-        self.reconstruction, self.divergence, self.joint = (Mean(samples, rows, device) for _ in range(3))
+        self.bound, self.unweighted, self.prior_sampling = (LogMean(samples, rows, device) for _ in range(3))
+        self.reconstruction, self.sampled_kl, self.sampled_elbo = (Mean(samples, rows, device) for _ in range(3))
         self.tail = Tail(samples, rows, device)
-        self.samples, self.kl_kind, self.part, self.with_prior = samples, KLKind.CLOSED, Part.DIMENSION, False
-        self.closed: Tensor | None = None
+        self.samples, self.kl_kind, self.part = samples, KLKind.CLOSED, LatentPart.DIMENSION
+        self.has_prior_sampling = False
+        self.closed_kl: Tensor | None = None
         self.parts: Tensor | None = None
 
     def add(self, first: int, terms: Terms) -> None:
-        """Take in samples first, first + 1, ..."""
+        """Add a block of samples, of numbers first, first + 1, ..."""
         self.reconstruction.add(first, terms.log_px_z)
         self.unweighted.add(first, terms.log_px_z)
         self.bound.add(first, terms.log_weight)
         self.tail.add(terms.log_weight)
         self.kl_kind, sampled = terms.kl_kind, terms.kl_sampled
-        self.part = Part.DIMENSION if terms.groups is None else Part.GROUP
+        self.part = LatentPart.DIMENSION if terms.groups is None else LatentPart.GROUP
         if sampled is None:
-            self.closed = terms.kl.to(torch.float64)
+            self.closed_kl = terms.kl.to(torch.float64)
         else:
-            self.divergence.add(first, sampled)
-            self.joint.add(first, terms.log_px_z - sampled)
+            self.sampled_kl.add(first, sampled)
+            self.sampled_elbo.add(first, terms.log_px_z - sampled)
         if terms.kl_parts is not None:
-            share = terms.kl_parts.to(torch.float64) * (len(terms.z) / self.samples)
-            self.parts = share if self.parts is None else self.parts + share
+            weighted = terms.kl_parts.to(torch.float64) * (len(terms.z) / self.samples)
+            self.parts = weighted if self.parts is None else self.parts + weighted
 
     def terms(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Estimates and their errors; where the KL is sampled, the ELBO's error is that of both terms together."""
-        sampled = self.joint if self.closed is None else self.reconstruction
-        kl = self.divergence.value if self.closed is None else self.closed
+        sampled = self.sampled_elbo if self.closed_kl is None else self.reconstruction
+        kl = self.sampled_kl.value if self.closed_kl is None else self.closed_kl
         elbo = self.reconstruction.value - kl
         estimates = {
             "reconstruction": (self.reconstruction.value, self.reconstruction.error),
-            "kl": (kl, self.divergence.error if self.closed is None else torch.zeros_like(kl)),
+            "kl": (kl, self.sampled_kl.error if self.closed_kl is None else torch.zeros_like(kl)),
             "elbo": (elbo, sampled.error),
             "iwae": (self.bound.value, self.bound.error),
             "gap": (self.bound.value - elbo, jackknife(self.bound.without_each() - sampled.without_each())),
             "unweighted": (self.unweighted.value, self.unweighted.error),
         }
-        if self.with_prior:
-            estimates["prior_sampling"] = (self.simple.value, self.simple.error)
+        if self.has_prior_sampling:
+            estimates["prior_sampling"] = (self.prior_sampling.value, self.prior_sampling.error)
         return {name: value for name, (value, _) in estimates.items()}, {
             name: error for name, (_, error) in estimates.items()
         }
@@ -231,32 +232,32 @@ def _sample(
     prior_sampling: bool,
     precision: Precision,
 ) -> None:
-    """Draw z, block by block, and take in the terms; P(z) is one for all of them."""
+    """Draw z, block by block, and add the terms to the estimates."""
     samples = estimates.samples
-    drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block, precision=precision)
-    for first, terms in drawn:
+    blocks = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block, precision=precision)
+    for first, terms in blocks:
         estimates.add(first, terms)
         if prior_sampling:
             z = p.from_noise(chunk.noise(Stream.PRIOR, p, first, len(terms.z)))
             with autocast(precision, chunk.keys.device):
-                estimates.simple.add(first, model.log_px_z(chunk.batch, z))
-            estimates.with_prior = True
+                estimates.prior_sampling.add(first, model.log_px_z(chunk.batch, z))
+            estimates.has_prior_sampling = True
 
 
 def posterior_means(model: Model, rows: EncodedRows) -> np.ndarray:
     """Mean of Q(z|x) per row: `(rows, latent)`."""
-    return _of_posterior(model, rows, attrgetter("mean"))
+    return _posterior_points(model, rows, attrgetter("mean"))
 
 
 def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
-    """A point of z's space per row, `(rows, latent)`: the mean of Q(z|x), its mode on a sphere or of codes."""
-    return _of_posterior(model, rows, attrgetter("centre"))
+    """The centre of Q(z|x) per row, `(rows, latent)`: its mean, or its mode where z is on a sphere or discrete."""
+    return _posterior_points(model, rows, attrgetter("centre"))
 
 
 @torch.no_grad()
-def _of_posterior(model: Model, rows: EncodedRows, what: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
+def _posterior_points(model: Model, rows: EncodedRows, point: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
     for chunk in chunks(rows, 0, 4 * DEFAULT_CHUNK_ROWS):
-        per_row.add(chunk, point=what(model.posterior(chunk.batch)))
+        per_row.add(chunk, point=point(model.posterior(chunk.batch)))
     return per_row.array("point")

@@ -13,7 +13,7 @@ import numpy as np
 
 from likely.data.kinds import Measure
 from likely.evaluation.counting import Counting
-from likely.evaluation.evidence import Evidence, Part
+from likely.evaluation.evidence import Evidence, LatentPart
 from likely.models import KLKind
 
 __all__ = ["Entry", "Ledger", "Origin", "entry", "given_y", "ledger"]
@@ -98,7 +98,7 @@ class Ledger:
     annealing
         How `ais` was made, or why it was not (`reason`).
     calibration
-        Bounds from both sides for rows simulated from the model, where asked for.
+        Lower and upper bounds for rows simulated from the model, if requested.
     baselines
         Scores of the same rows under the baselines: plain models and compressors.
     diagnosis
@@ -200,7 +200,7 @@ def ledger(
                 samples,
                 divergence=divergence,
             )
-    parts = measured.kl_parts if measured.part is Part.GROUP and measured.kl_parts is not None else np.empty(0)
+    parts = measured.kl_parts if measured.part is LatentPart.GROUP and measured.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
     return Ledger(len(measured.keys), dims, cells, split, measure, seed, seconds, versions, entries, given, groups)
 

@@ -9,11 +9,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from likely.evaluation.annealing.bidirectional import PINCH, PRECISE_PINCH
+from likely.evaluation.annealing.bidirectional import MAX_WIDTH, PRECISE_MAX_WIDTH
 from likely.evaluation.baselines.fitted import Baseline
 from likely.evaluation.counting import Counting
 from likely.evaluation.evidence import Evidence
-from likely.evaluation.sides import NotAnnealed, Sides
+from likely.evaluation.log_px import LogPxEstimate, NotAnnealed
 
 __all__ = ["Headline", "Stability", "Verdict", "against", "of_annealing", "of_importance"]
 
@@ -80,30 +80,30 @@ def of_importance(measured: Evidence, *, annealed: bool) -> Verdict:
     )
 
 
-def of_annealing(sides: Sides, measured: Evidence, *, precise: bool) -> Verdict:
-    """The verdict on the annealed estimate: by acceptance, weights, the pinch of simulated rows, and L_K."""
-    annealed, judged = sides.annealed, sides.judged
-    if annealed is None or judged is None:
+def of_annealing(estimate: LogPxEstimate, measured: Evidence, *, precise: bool) -> Verdict:
+    """The verdict on the annealed estimate: by acceptance, weights, the bounds of simulated rows, and L_K."""
+    annealed, simulated = estimate.annealed, estimate.simulated_bounds
+    if annealed is None or simulated is None:
         return Verdict(Stability.EXACT)
-    impossible = int((~np.isfinite(sides.log_px)).sum())
+    impossible = int((~np.isfinite(estimate.log_px)).sum())
     if impossible:
         return Verdict(
             Stability.UNSTABLE, f"{impossible} of the rows get no probability from any chain; see -o FILE for which"
         )
-    wanted, problems = PRECISE_PINCH if precise else PINCH, []
+    max_width, problems = PRECISE_MAX_WIDTH if precise else MAX_WIDTH, []
     slow = float(np.mean(~(annealed.acceptance >= MIN_ACCEPTANCE)))
     if slow > MAX_SHARE:
         problems.append(f"in {slow:.0%} of the rows less than {MIN_ACCEPTANCE:.0%} of the transitions are accepted")
-    if not judged.excess(wanted) <= 1:
+    if not simulated.excess(max_width) <= 1:
         problems.append(
-            f"on rows simulated from the model the two bounds are {judged.pinch:.2f} nats apart (se {judged.se:.2f}), "
-            f"where {wanted} with two errors was wanted"
+            f"on rows simulated from the model the two bounds are {simulated.width:.2f} nats apart (se "
+            f"{simulated.se:.2f}), where {max_width} with two errors was wanted"
         )
     ess = float(np.median(annealed.ess))
     if not ess >= MIN_ESS:
         problems.append(f"the weights of its {annealed.path.chains} chains are worth {ess:.1f} chains")
-    below = sides.log_px - measured.terms["iwae"][sides.indices]
-    error = math.sqrt(float(np.sum(sides.se_mc**2 + measured.se_mc["iwae"][sides.indices] ** 2))) / len(below)
+    below = estimate.log_px - measured.terms["iwae"][estimate.indices]
+    error = math.sqrt(float(np.sum(estimate.se_mc**2 + measured.se_mc["iwae"][estimate.indices] ** 2))) / len(below)
     if below.mean() < -2 * error:
         problems.append(f"it lies {-below.mean():.2f} nats below the importance-weighted bound")
     if not problems:
@@ -112,7 +112,7 @@ def of_annealing(sides: Sides, measured: Evidence, *, precise: bool) -> Verdict:
     return Verdict(Stability.UNSTABLE, f"{'; '.join(problems)}; {remedy}")
 
 
-def against(measured: Evidence, baselines: Sequence[Baseline], sides: Sides | NotAnnealed) -> Headline:
+def against(measured: Evidence, baselines: Sequence[Baseline], estimate: LogPxEstimate | NotAnnealed) -> Headline:
     """How the model compares with the baseline or compressor that is best on these rows.
 
     L_K lies below log P(x). Where it is above the other the model is better; where it is not, the annealed (or exact)
@@ -121,11 +121,11 @@ def against(measured: Evidence, baselines: Sequence[Baseline], sides: Sides | No
     Parameters
     ----------
     measured
-        L_K per row.
+        The evidence, with L_K per row.
     baselines
         In the same base measure.
-    sides
-        log P(x) of some rows, or why not.
+    estimate
+        log P(x) of some rows, or why it was not estimated.
 
     """
     iwae = measured.terms["iwae"]
@@ -138,9 +138,10 @@ def against(measured: Evidence, baselines: Sequence[Baseline], sides: Sides | No
     gain, error = _mean(iwae - other, measured.counting)
     if gain > 2 * error:
         return Headline(f"{wins} {gain:.3f} nats per row (se {error:.3f}).", beaten=False)
-    if isinstance(sides, Sides):
-        what, rows = "annealed" if sides.annealed is not None else "exact", len(sides.indices)
-        nearer, nearer_error = _mean(sides.log_px - other[sides.indices], measured.counting.take(sides.indices))
+    if isinstance(estimate, LogPxEstimate):
+        what, rows = "annealed" if estimate.annealed is not None else "exact", len(estimate.indices)
+        counting = measured.counting.take(estimate.indices)
+        nearer, nearer_error = _mean(estimate.log_px - other[estimate.indices], counting)
         by = f"{abs(nearer):.3f} nats per row (se {nearer_error:.3f}; log P(x) {what}, {rows} rows)"
         if nearer > 2 * nearer_error:
             return Headline(f"{wins} {by}, though its bound L_K does not.", beaten=False)

@@ -20,8 +20,8 @@ from likely.data.texts_as_numbers import as_numbers
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
     Evidence,
-    Part,
-    Sides,
+    LatentPart,
+    LogPxEstimate,
     Stability,
     cell_marginals,
     cell_reconstructions,
@@ -78,7 +78,7 @@ def collect(run: Run) -> Findings:
         codes_labels=rows.labels,
         codes_note=note,
         kl_per_dim=measured.kl_parts,
-        kl_part="latent dimension" if measured.part is Part.DIMENSION else "latent group",
+        kl_part="latent dimension" if measured.part is LatentPart.DIMENSION else "latent group",
         **_examples(run, rows, encoded, measured.terms["iwae"]),
         **_cells(run, encoded, measured),
     )
@@ -107,15 +107,20 @@ def _trust(assessed: Assessment) -> Mapping[str, Any]:
 
 def _annealed_part(assessed: Assessment) -> Mapping[str, Any] | None:
     """The bounds of the annealed rows, where these are not all of them."""
-    sides, measured = assessed.sides, assessed.evidence
-    if not isinstance(sides, Sides) or sides.annealed is None or len(sides.indices) == len(measured.keys):
+    estimate, measured = assessed.log_px_estimate, assessed.evidence
+    if (
+        not isinstance(estimate, LogPxEstimate)
+        or estimate.annealed is None
+        or len(estimate.indices) == len(measured.keys)
+    ):
         return None
-    rows = len(sides.indices)
+    rows = len(estimate.indices)
     terms: dict[str, Any] = {"rows": rows}
     values = {
-        name: (measured.terms[name][sides.indices], measured.se_mc[name][sides.indices]) for name in ("elbo", "iwae")
+        name: (measured.terms[name][estimate.indices], measured.se_mc[name][estimate.indices])
+        for name in ("elbo", "iwae")
     }
-    for name, (nats, se_mc) in (values | {"ais": (sides.log_px, sides.se_mc)}).items():
+    for name, (nats, se_mc) in (values | {"ais": (estimate.log_px, estimate.se_mc)}).items():
         terms |= {name: float(nats.mean()), f"se_{name}": float(np.sqrt(np.sum(se_mc**2)) / rows)}
     return terms
 

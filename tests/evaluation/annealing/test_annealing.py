@@ -17,14 +17,14 @@ from likely.evaluation import (
     AnnealingPath,
     Baseline,
     Headline,
+    LogPxEstimate,
     NotAnnealed,
-    Sides,
     against,
     anneal,
     bidirectional,
-    both_sides,
     count_codes,
     enumerated,
+    estimate_log_px,
     evidence,
     of_annealing,
     of_importance,
@@ -72,7 +72,7 @@ def test_a_posterior_that_misses_is_left_for_the_prior() -> None:
     exact = LinearGaussian(7, 2)
     found = tune(exact.vae(4.0, 0.1), ResidentRows(exact.sample(20)))
     assert found.path.from_prior
-    assert found.pinch <= 0.5
+    assert found.width <= 0.5
     assert not tune(exact.vae(0.1, 1.1), ResidentRows(exact.sample(20))).path.from_prior
 
 
@@ -86,7 +86,7 @@ def test_the_evidence_lies_between_the_two_bounds_in_expectation() -> None:
     below, above = truth - found.lower, found.upper - truth
     assert below.mean() > 4 * below.std() / 20
     assert above.mean() > 4 * above.std() / 20
-    assert found.pinch == pytest.approx(below.mean() + above.mean())
+    assert found.width == pytest.approx(below.mean() + above.mean())
 
 
 def test_simulated_codes_are_exact_draws_of_the_posterior() -> None:
@@ -179,7 +179,7 @@ def test_few_codes_are_summed_exactly() -> None:
     everything = enumerated(model, ResidentRows(every.double()))
     assert np.exp(everything).sum() == pytest.approx(1, abs=1e-12)
     found = evidence(model, rows, samples=20_000)
-    exact = enumerated(model, rows, cells=1)
+    exact = enumerated(model, rows, max_numbers=1)
     assert np.all(np.abs(found.terms["iwae"] - exact) < 5 * found.se_mc["iwae"] + 1e-6)
     with pytest.raises(TypeError, match="discrete codes"):
         enumerated(small("standard normal", "normal"), rows)
@@ -261,10 +261,10 @@ def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None
     x, model = exact.sample(60), exact.vae(0.3, 0.7)
     rows, truth = ResidentRows(x), exact.log_px(x).numpy()
     found = evidence(model, rows, samples=500)
-    sides = both_sides(model, rows, found, most=60)
-    assert isinstance(sides, Sides)
+    estimate = estimate_log_px(model, rows, found, max_rows=60)
+    assert isinstance(estimate, LogPxEstimate)
 
-    def beside(nats: np.ndarray, how: Sides | NotAnnealed = sides) -> Headline:
+    def beside(nats: np.ndarray, how: LogPxEstimate | NotAnnealed = estimate) -> Headline:
         return against(found, [Baseline("gaussian", nats, 0.0, "")], how)
 
     headline = beside(truth - 0.5)
@@ -273,16 +273,16 @@ def test_verdicts_tell_rows_without_probability_and_bounds_from_values() -> None
     assert not headline.beaten
     assert "anneal to know" in beside(truth - 0.5, NotAnnealed("not requested")).text
     assert beside(truth + 0.5).text.startswith("THE MODEL DOES NOT BEAT GAUSSIAN")
-    assert "do not differ" in beside(sides.log_px.copy()).text
+    assert "do not differ" in beside(estimate.log_px.copy()).text
 
     far = x.clone()
     far[0] = 1e200
     found = evidence(model, ResidentRows(far), samples=50)
     assert str(of_importance(found, annealed=False)).startswith("unstable: 1 of the rows get no probability")
-    sides = both_sides(model, ResidentRows(far), found, most=60)
-    assert isinstance(sides, Sides)
-    assert str(of_annealing(sides, found, precise=False)).startswith("unstable: 1 of the rows get no probability")
-    assert beside(truth, sides) == Headline("", beaten=False)
+    estimate = estimate_log_px(model, ResidentRows(far), found, max_rows=60)
+    assert isinstance(estimate, LogPxEstimate)
+    assert str(of_annealing(estimate, found, precise=False)).startswith("unstable: 1 of the rows get no probability")
+    assert beside(truth, estimate) == Headline("", beaten=False)
 
 
 def test_a_row_is_annealed_the_same_in_any_company() -> None:

@@ -31,7 +31,7 @@ from likely.evaluation import (
     uniforms,
 )
 from likely.evaluation.diagnosis import words
-from likely.evaluation.evidence import Part
+from likely.evaluation.evidence import LatentPart
 from likely.models import VAE, Model
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
@@ -238,7 +238,7 @@ def test_groups_of_a_hierarchy_collapse_too() -> None:
     assert told.is_problem
     finding = next(iter(words.of_collapse(told, active_units(model, x), 3)))
     assert "`--objective free-bits:0.5:group`" in finding.sentence
-    assert finding.options[0] == words.FREE_BITS[Part.GROUP]
+    assert finding.options[0] == words.FREE_BITS[LatentPart.GROUP]
 
 
 def test_over_fitting_is_found_in_a_network_that_learns_its_rows_by_heart() -> None:

@@ -1,1 +1,1 @@
-"""Annealed importance sampling, the path of its chains, and the bounds that pinch it from both sides."""
+"""Annealed importance sampling, the path of its chains, and the lower and upper bounds of simulated rows."""

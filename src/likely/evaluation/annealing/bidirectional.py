@@ -1,4 +1,4 @@
-"""Rows simulated from the model, whose z is known: they choose the chains' path, and bound log P(x) from both sides."""
+"""Rows simulated from the model, whose z is known: they choose the path of the chains, by lower and upper bounds."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ LEAPFROG_STEPS, CHAINS = 3, 16  # of a transition, of a row; --precise doubles t
 NODES, ROUNDS, ACCEPTANCE = 9, 12, 0.8  # where step sizes are adapted, in how many transitions, to which acceptance
 MIN_TEMPERATURES, MAX_TEMPERATURES = 8, 512  # --precise allows eight times as many
 INTERVALS = 64  # of the path as it is found; `AnnealingPath.spread` makes others of them
-TUNED_ROWS, JUDGED_ROWS = 16, DEFAULT_CHUNK_ROWS  # simulated: one set chooses the path, another judges it
-PINCH, PRECISE_PINCH = 0.5, 0.1  # nats that upper and lower bound may be apart, with two standard errors
+TUNING_ROWS, TEST_ROWS = 16, DEFAULT_CHUNK_ROWS  # simulated: on some the path is tuned, on others it is tested
+MAX_WIDTH, PRECISE_MAX_WIDTH = 0.5, 0.1  # nats between upper and lower bound, two standard errors added
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Simulated:
 
 @dataclass(frozen=True, eq=False)
 class Bidirectional:
-    """Bounds on log P(x) from both sides, for rows simulated from the model: `(rows,)`, float64, nats.
+    """Lower and upper bounds on log P(x), for rows simulated from the model: `(rows,)`, float64, nats.
 
     Attributes
     ----------
@@ -57,17 +57,17 @@ class Bidirectional:
     path: AnnealingPath
 
     @property
-    def pinch(self) -> float:
-        """Mean of upper − lower."""
+    def width(self) -> float:
+        """Mean of upper − lower over the rows, in nats."""
         return float((self.upper - self.lower).mean())
 
-    def excess(self, wanted: float) -> float:
-        """The pinch with two standard errors, as a multiple of the wanted one: above 1 it is too wide."""
-        return (self.pinch + 2 * self.se) / wanted
+    def excess(self, max_width: float) -> float:
+        """The width and two standard errors, as a multiple of `max_width`: above 1 the bounds are too far apart."""
+        return (self.width + 2 * self.se) / max_width
 
     @property
     def se(self) -> float:
-        """Standard error of the pinch over rows."""
+        """Standard error of the width over rows."""
         return float((self.upper - self.lower).std(ddof=1) / math.sqrt(len(self.lower)))
 
 
@@ -137,38 +137,38 @@ def tune(
     like
         Rows whose covariates and missing cells the simulated rows take.
     precise
-        Pinch harder, with twice the chains.
+        Bring the bounds closer together, with more temperatures and twice the chains.
     seed
-        Of everything.
+        Of all random numbers.
     progress
         Called with (temperatures tried, the most).
 
     """
-    pilot, judged = simulate(model, like, TUNED_ROWS, seed + 1), simulate(model, like, JUDGED_ROWS, seed + 2)
-    wanted, most, temperatures = (
-        (PRECISE_PINCH, 8 * MAX_TEMPERATURES, MIN_TEMPERATURES)
+    pilot, tested = simulate(model, like, TUNING_ROWS, seed + 1), simulate(model, like, TEST_ROWS, seed + 2)
+    max_width, most, temperatures = (
+        (PRECISE_MAX_WIDTH, 8 * MAX_TEMPERATURES, MIN_TEMPERATURES)
         if precise
-        else (PINCH, MAX_TEMPERATURES, MIN_TEMPERATURES)
+        else (MAX_WIDTH, MAX_TEMPERATURES, MIN_TEMPERATURES)
     )
     chains = 2 * CHAINS if precise else CHAINS
 
-    def judge(path: AnnealingPath) -> Bidirectional:
-        bounds = bidirectional(model, judged, path.spread(temperatures, chains), seed=seed)
+    def bounds_of(path: AnnealingPath) -> Bidirectional:
+        bounds = bidirectional(model, tested, path.spread(temperatures, chains), seed=seed)
         if progress:
             progress(temperatures, most)
         return bounds
 
     path = _path(model, pilot, seed, from_prior=False)
-    bounds = judge(path)
-    if bounds.excess(wanted) > 1:
+    bounds = bounds_of(path)
+    if bounds.excess(max_width) > 1:
         other = _path(model, pilot, seed, from_prior=True)
-        tried = judge(other)
-        if tried.pinch < bounds.pinch:
+        tried = bounds_of(other)
+        if tried.width < bounds.width:
             path, bounds = other, tried
-    while bounds.excess(wanted) > 1 and temperatures < most:
-        factor = min(8.0, max(1.5, 1.2 * bounds.excess(wanted)))
+    while bounds.excess(max_width) > 1 and temperatures < most:
+        factor = min(8.0, max(1.5, 1.2 * bounds.excess(max_width)))
         temperatures = min(most, math.ceil(temperatures * factor))
-        bounds = judge(path)
+        bounds = bounds_of(path)
     return bounds
 
 

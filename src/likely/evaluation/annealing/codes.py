@@ -23,15 +23,15 @@ def count_codes(model: Model) -> int | None:
 
 
 @torch.no_grad()
-def enumerated(model: Model, rows: EncodedRows, *, cells: int = MAX_NUMBERS) -> np.ndarray:
+def enumerated(model: Model, rows: EncodedRows, *, max_numbers: int = MAX_NUMBERS) -> np.ndarray:
     """log P(x) = log Σ_z P(x|z) P(z) over every code z, exact: `(rows,)`, float64, nats.
 
     Parameters
     ----------
     model, rows
         A model of at most 4,096 codes, and the rows.
-    cells
-        Roughly how many numbers to hold at once.
+    max_numbers
+        About how many numbers are held in memory at once.
 
     """
     model.eval()
@@ -39,7 +39,7 @@ def enumerated(model: Model, rows: EncodedRows, *, cells: int = MAX_NUMBERS) -> 
     if not isinstance(p, OneHot):
         raise TypeError("only discrete codes can be enumerated")
     codes, per_row = _codes(p), PerRow()
-    size = block_size(model, rows, len(codes), cells)
+    size = block_size(model, rows, len(codes), max_numbers)
     for chunk in chunks(rows, 0):
         parts = []
         for part in codes.split(size):

@@ -12,7 +12,7 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.noise import Stream
 from likely.distributions import Flowed, Hierarchy, LatentDistribution, OneHot, VonMisesFisher
-from likely.evaluation.evidence import Evidence, Part
+from likely.evaluation.evidence import Evidence, LatentPart
 from likely.evaluation.sampling import Chunk, PerRow, chunks
 from likely.models import Model
 
@@ -59,7 +59,7 @@ class Units:
 
     """
 
-    unit: Part
+    unit: LatentPart
     variance: np.ndarray
     prior_variance: np.ndarray
     method: Method
@@ -87,9 +87,9 @@ def active_units(model: Model, rows: EncodedRows, seed: int = 0) -> Units:
     one, two = (per_row.tensor(name).to(torch.float64) for name in ("one", "two"))
     each = ((one - one.mean(0)) * (two - two.mean(0))).sum(0) / max(len(one) - 1, 1)
     prior = model.prior().variance.to(torch.float64).expand_as(each)
-    unit = Part.COORDINATE if isinstance(q, VonMisesFisher) else Part.DIMENSION
+    unit = LatentPart.COORDINATE if isinstance(q, VonMisesFisher) else LatentPart.DIMENSION
     if isinstance(q, OneHot):
-        unit, classes = Part.CODE, q.log_p.shape[-1]
+        unit, classes = LatentPart.CODE, q.log_p.shape[-1]
         each, prior = (part.unflatten(-1, (-1, classes)).sum(-1) for part in (each, prior))
     return Units(unit, each.cpu().numpy(), prior.cpu().numpy(), Method.DRAWS if sampled else Method.MEANS)
 
@@ -127,7 +127,7 @@ class Collapse:
 
     """
 
-    part: Part
+    part: LatentPart
     unused: tuple[int, ...]
     parts: int
     kl: float
@@ -144,7 +144,7 @@ class Collapse:
 
 def collapse(evidence: Evidence, units: Units, left: tuple[float, float]) -> Collapse:
     """Parts of z that carry less than 0.01 nats, and whether that matters, judged by the dependence that is left."""
-    part = Part.UNIT
+    part = LatentPart.UNIT
     if evidence.kl_parts is not None:
         idle = evidence.kl_parts < MIN_KL
         part = evidence.part

@@ -13,7 +13,7 @@ from likely.evaluation.diagnosis.aggregate import Aggregate
 from likely.evaluation.diagnosis.pit import ALL_CELLS, Calibration
 from likely.evaluation.diagnosis.splits import Fit, Outside, Overfitting
 from likely.evaluation.diagnosis.units import Collapse, Units, Usage
-from likely.evaluation.evidence import Part
+from likely.evaluation.evidence import LatentPart
 from likely.priors import Flow, Vamp
 
 __all__ = ["Finding", "of_aggregate", "of_calibration", "of_collapse", "of_fit", "of_outside"]
@@ -23,9 +23,9 @@ MAX_NAMED = 5  # columns
 MIN_DRAWS = 5  # effective ones, for z to stand for P(z|x)
 
 FREE_BITS = {
-    Part.DIMENSION: "--objective free-bits:0.1",
-    Part.GROUP: "--objective free-bits:0.5:group",
-    Part.UNIT: "--objective free-bits:2:total",
+    LatentPart.DIMENSION: "--objective free-bits:0.1",
+    LatentPart.GROUP: "--objective free-bits:0.5:group",
+    LatentPart.UNIT: "--objective free-bits:2:total",
 }
 PRIORS: dict[type[nn.Module], str] = {Flow: "--prior flow", Vamp: "--prior vamp"}
 WARM = "--set warmup=0.5"
@@ -51,8 +51,10 @@ class Finding:
 def of_collapse(collapse: Collapse, units: Units, latent: int) -> Iterator[Finding]:
     """Whether z is used."""
     used = collapse.parts - len(collapse.unused)
-    by = "carry 0.01 nats or more" if collapse.part is not Part.UNIT else "are active"
-    counted = f"{used} of {collapse.parts} {'units' if collapse.part is Part.UNIT else collapse.part + 's'} of z {by}"
+    by = "carry 0.01 nats or more" if collapse.part is not LatentPart.UNIT else "are active"
+    counted = (
+        f"{used} of {collapse.parts} {'units' if collapse.part is LatentPart.UNIT else collapse.part + 's'} of z {by}"
+    )
     counted += f"; KL {collapse.kl:.2f} nats; {units.active} of {len(units.variance)} {units.unit}s are active"
     if collapse.is_problem:
         options = (FREE_BITS[collapse.part], WARM)
@@ -65,7 +67,7 @@ def of_collapse(collapse: Collapse, units: Units, latent: int) -> Iterator[Findi
         )
     elif collapse.verdict is Usage.UNUSED:
         yield Finding(False, f"z is not used, and the cells show no dependence that it could carry ({counted})")
-    elif collapse.verdict is Usage.MOSTLY_UNUSED and used < latent and collapse.part is Part.DIMENSION:
+    elif collapse.verdict is Usage.MOSTLY_UNUSED and used < latent and collapse.part is LatentPart.DIMENSION:
         option = (f"--latent {max(2, used)}",)
         yield Finding(False, f"{counted}; nothing is lost by it, and {_try(option)[4:]} is as good and faster", option)
     else:

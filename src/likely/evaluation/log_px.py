@@ -1,4 +1,4 @@
-"""log P(x) beside its importance-weighted bound: annealed or exact, and the gap split, for some of the rows."""
+"""log P(x) of some of the rows, better than by its importance-weighted bound: annealed, or exact for few codes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from likely.evaluation.optimised import GAP_KINDS, GapSplit, gap_split, optimise
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 
-__all__ = ["NotAnnealed", "Sides", "both_sides"]
+__all__ = ["LogPxEstimate", "NotAnnealed", "estimate_log_px"]
 
-KINDS = {
+DESCRIPTIONS = {  # of the lines of the ledger
     "ais": "annealed importance sampling: a lower bound on log P(x) in expectation",
     "exact": "log P(x), summed over every code z",
     "ais_gain": "ais - iwae on the same rows: what iwae misses at least",
@@ -33,29 +33,30 @@ KINDS = {
 
 @dataclass(frozen=True)
 class NotAnnealed:
-    """Why nothing is known of log P(x) but its importance-weighted bound."""
+    """The reason why log P(x) is not estimated beyond its importance-weighted bound."""
 
     reason: str
 
 
 @dataclass(frozen=True, eq=False)
-class Sides:
-    """What is known of log P(x) of some of the rows.
+class LogPxEstimate:
+    """log P(x) of some of the rows, annealed or exact, and the split of the gap between it and the ELBO.
 
     Attributes
     ----------
     indices
-        Numbers of these rows, ascending: those with the least keys, so that the choice depends on the rows alone.
+        Indices of these rows, ascending: the rows with the smallest keys, so that the choice depends on the rows alone.
     log_px, se_mc
-        log P(x), annealed or exact: `(rows,)`, nats.
+        log P(x) and its standard error from the chains: `(rows,)`, nats.
     annealed
-        How, where it is annealed.
-    judged
-        The rows simulated from the model on which the path was chosen, bounded from both sides.
-    split
-        The gap, split; `None` where z is codes.
-    codes
-        How many there are, where z is.
+        The annealed estimates; `None` where log P(x) is exact.
+    simulated_bounds
+        Lower and upper bounds for the rows simulated from the model on which the path was chosen; `None` where log P(x)
+        is exact.
+    gap_split
+        What the family of Q and the encoder each add to the gap; `None` where z is discrete.
+    code_count
+        How many values z has, where it is discrete.
 
     """
 
@@ -63,68 +64,68 @@ class Sides:
     log_px: np.ndarray
     se_mc: np.ndarray
     annealed: Annealed | None
-    judged: Bidirectional | None
-    split: GapSplit | None
-    codes: int | None
+    simulated_bounds: Bidirectional | None
+    gap_split: GapSplit | None
+    code_count: int | None
 
     @property
     def name(self) -> str:
-        """`ais` or `exact`."""
+        """The name of the estimator: `ais` or `exact`."""
         return "ais" if self.annealed is not None else "exact"
 
     def entries(self, measured: Evidence, *, given: bool = False) -> dict[str, Entry]:
-        """Lines for the ledger: log P(x), what it adds to the importance-weighted bound, and the gap."""
+        """The lines of the ledger: log P(x), its gain over the importance-weighted bound, the gap and its parts."""
         keys, name, counting = measured.keys[self.indices], self.name, measured.counting.take(self.indices)
         cells = counting.mean(measured.cells[self.indices])
         iwae, elbo = measured.terms["iwae"][self.indices], measured.terms["elbo"][self.indices]
         chains = None if self.annealed is None else self.annealed.path.chains
-        kinds = {key: given_y(kind) if given else kind for key, kind in KINDS.items()}
-        entries = {name: entry(self.log_px, self.se_mc, keys, counting, cells, kinds[name], chains)}
+        texts = {key: given_y(text) if given else text for key, text in DESCRIPTIONS.items()}
+        entries = {name: entry(self.log_px, self.se_mc, keys, counting, cells, texts[name], chains)}
         differences = {
             f"{name}_gain": (self.log_px - iwae, np.hypot(self.se_mc, measured.se_mc["iwae"][self.indices])),
             f"{name}_gap": (self.log_px - elbo, np.hypot(self.se_mc, measured.se_mc["elbo"][self.indices])),
         }
-        if self.split is not None:
+        if self.gap_split is not None:
             for part in ("approximation", "amortisation"):
-                differences[part] = getattr(self.split, part), getattr(self.split, f"{part}_se_mc")
+                differences[part] = getattr(self.gap_split, part), getattr(self.gap_split, f"{part}_se_mc")
         for part, (nats, se_mc) in differences.items():
             samples = measured.samples if part == "amortisation" else None
-            entries[part] = entry(nats, se_mc, keys, counting, cells, kinds[part], samples, divergence=True)
+            entries[part] = entry(nats, se_mc, keys, counting, cells, texts[part], samples, divergence=True)
         return entries
 
 
-def both_sides(
+def estimate_log_px(
     model: Model,
     rows: EncodedRows,
     measured: Evidence,
     *,
-    most: int,
+    max_rows: int,
     precise: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Sides | NotAnnealed:
-    """Anneal at most this many of the rows, or sum over their codes, and split the gap; or say why not.
+) -> LogPxEstimate | NotAnnealed:
+    """log P(x) of at most `max_rows` of the rows, by annealing or by summing over all codes; or why not.
 
     Parameters
     ----------
     model, rows
         As in `evidence`.
     measured
-        The evidence of all of the rows, with the same seed.
-    most
-        Rows at most.
+        The evidence of all rows, with the same seed.
+    max_rows
+        How many rows are annealed at most.
     precise
-        Pinch simulated rows harder, with more temperatures and chains.
+        Bring the bounds of simulated rows closer together, with more temperatures and chains.
     seed
-        Of everything.
+        Of all random numbers.
     progress
         Called with (rows done, rows).
 
     """
-    if most < 1:
+    if max_rows < 1:
         return NotAnnealed("no rows were asked for")
-    place = np.sort(np.argsort(measured.keys, kind="stable")[:most])
-    chosen = rows.take(torch.from_numpy(place))
+    indices = np.sort(np.argsort(measured.keys, kind="stable")[:max_rows])
+    chosen = rows.take(torch.from_numpy(indices))
     codes = count_codes(model)
     if codes is not None and codes > MAX_CODES:
         return NotAnnealed(
@@ -133,9 +134,9 @@ def both_sides(
         )
     if codes is not None:
         exact = enumerated(model, chosen)
-        return Sides(place, exact, np.zeros_like(exact), None, None, None, codes)
-    judged = tune(model, rows, precise=precise, seed=seed)
-    annealed = anneal(model, chosen, judged.path, seed=seed, progress=progress)
+        return LogPxEstimate(indices, exact, np.zeros_like(exact), None, None, None, codes)
+    bounds = tune(model, rows, precise=precise, seed=seed)
+    annealed = anneal(model, chosen, bounds.path, seed=seed, progress=progress)
     best = optimised(model, chosen, samples=measured.samples, seed=seed)
     split = gap_split(annealed.log_px, annealed.se_mc, best)
-    return Sides(place, annealed.log_px, annealed.se_mc, annealed, judged, split, None)
+    return LogPxEstimate(indices, annealed.log_px, annealed.se_mc, annealed, bounds, split, None)

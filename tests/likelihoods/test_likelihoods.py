@@ -17,6 +17,7 @@ from likely.likelihoods import (
     Columns,
     DiscretisedLogisticMixture,
     Gamma,
+    Gaussian,
     Laplace,
     Likelihood,
     Logistic,
@@ -199,6 +200,8 @@ def test_a_table_of_many_families() -> None:
 def test_wrong_sizes_are_named() -> None:
     with pytest.raises(ConfigError, match=r"H, W, 3"):
         DiscretisedLogisticMixture((2, 3, 4), coupled=True)
+    with pytest.raises(ConfigError, match="'predict'"):
+        Gaussian(EVENT, "predict")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="positive"):
         Mixture(EVENT, 0)
     with pytest.raises(ConfigError, match="below"):

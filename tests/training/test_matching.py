@@ -13,7 +13,8 @@ from likely.likelihoods import Atoms, Columns, Gaussian, Listed, Resolutions, Wa
 from likely.training import match_shares
 from likely.training.validate import validate
 
-AXIS = Warp([[(-0.5, -1.5), (40.5, 0.0), (99.5, 1.5)]], [False])
+KNOTS = [(-0.5, -1.5), (40.5, 0.0), (99.5, 1.5)]
+AXIS = Warp([KNOTS], [False])
 DRAWS = 4000
 
 
@@ -107,6 +108,17 @@ def test_listed_numbers_are_drawn_as_often_as_the_rows_hold_them() -> None:
     for number, wanted in (1.0, 0.1), (20.0, 0.6), (90.0, 0.3):
         assert abs(float((drawn == number).double().mean()) - wanted) < 0.03
     assert torch.allclose(law(parameters).probs.mean((0, 1)) / 0.99, torch.tensor([0.1, 0.6, 0.3]), atol=0.002)
+
+
+def test_listed_columns_are_matched_each_by_itself_and_by_the_draws_that_count() -> None:
+    law = Listed((2,), Warp([KNOTS] * 2, [False] * 2), [(1.0, 20.0, 90.0), (1.0, 20.0)], 2)
+    parameters, drawn = torch.randn(DRAWS, law.parameter_shape.numel()), torch.ones(DRAWS, 2)
+    drawn[::2, 0] = 0.0
+    rows = torch.tensor([[1.0, 20.0]] * 2 + [[20.0, 20.0]] * 5 + [[90.0, 1.0]] * 3).double()
+    law.match(parameters, rows, torch.ones_like(rows), drawn)
+    found = law(parameters).probs
+    torch.testing.assert_close(found[1::2, 0].mean(0), torch.tensor([0.2, 0.5, 0.3]).to(found), rtol=0, atol=1e-3)
+    torch.testing.assert_close(found[:, 1, :2].mean(0), torch.tensor([0.3, 0.7]).to(found), rtol=0, atol=1e-3)
 
 
 def test_listed_numbers_with_missing_cells_stay_as_they_are_and_constants_are_loaded() -> None:

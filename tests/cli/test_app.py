@@ -42,7 +42,7 @@ def run(*words: object) -> int:
 
 
 def test_evaluate_prints_the_identity_and_every_term(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("evaluate", folder / "table", "--samples", 20) == 0
+    assert run("evaluate", folder / "table", "--samples", 20, "--anneal", 2) == 0
     out = capsys.readouterr().out
     assert "log P(X) - D[Q(z|X)||P(z|X)]" in out
     for name in ("reconstruction", "kl", "elbo", "iwae", "gap", "prior_sampling", "unweighted"):
@@ -50,7 +50,7 @@ def test_evaluate_prints_the_identity_and_every_term(folder: Path, capsys: pytes
 
 
 def test_json_is_one_document_on_standard_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("evaluate", folder / "digits", "--samples", 10, "--json") == 0
+    assert run("evaluate", folder / "digits", "--samples", 10, "--anneal", 0, "--json") == 0
     document = json.loads(capsys.readouterr().out)
     assert document["rows"] == 30
     assert document["split"] == "test"

@@ -74,7 +74,7 @@ def test_samples_hold_what_was_given_in_its_place(fitted: Path, capsys: Capture,
 
 def test_the_ledger_is_of_the_conditional_law(fitted: Path, capsys: Capture) -> None:
     capsys.readouterr()
-    ran("evaluate", fitted / "digits", "--samples", 5)
+    ran("evaluate", fitted / "digits", "--samples", 5, "--anneal", 2)
     out = capsys.readouterr().out
     assert "log P(X|y) - D[Q(z|X,y)||P(z|X,y)]" in out
     assert "given: label (y; P(z) does not depend on it)" in out

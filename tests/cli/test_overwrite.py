@@ -11,6 +11,7 @@ import likely
 from likely.cli import main, show
 from likely.files import LOCK
 from likely.run.directory import CHECKPOINTS, RUN_FILES, START
+from quick import quick_reports
 from refusals import STEPS, Capture, refused, snapshot, table
 
 
@@ -29,11 +30,11 @@ def test_a_run_is_replaced(stored: Path, run: Path) -> None:
     assert not list(run.parent.glob(".*"))
 
 
-def test_all_that_likely_writes_into_a_run_is_its_own(tmp_path: Path) -> None:
+def test_all_that_likely_writes_into_a_run_is_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     frame = table().assign(group=np.arange(len(table())) % 2)
     frame.loc[::7, "a"] = np.nan
     run = likely.fit(frame, condition="group", out=tmp_path / "run", steps=3)
-    run.evaluate(samples=2, anneal=0)
+    quick_reports(monkeypatch)
     run.report()
     assert {file.name for file in (tmp_path / "run").iterdir()} == {*RUN_FILES, CHECKPOINTS} - {LOCK, START}
     likely.fit(frame, out=tmp_path / "run", steps=3, overwrite=True)

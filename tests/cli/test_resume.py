@@ -67,8 +67,7 @@ def test_an_interrupted_fit_says_how_it_goes_on(
     assert main(["fit", "--resume", str(place)]) == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
-def test_a_signal_ends_the_process_after_a_checkpoint(number: int, code: int, csv: Path, tmp_path: Path) -> None:
+def test_a_signal_ends_the_process_after_a_checkpoint(csv: Path, tmp_path: Path) -> None:
     place = tmp_path / "run"
     words = [sys.executable, "-c", "import sys; from likely.cli import main; sys.exit(main())"]
     words += ["fit", str(csv), "-o", str(place), "--set", "steps=1000000"]
@@ -77,8 +76,8 @@ def test_a_signal_ends_the_process_after_a_checkpoint(number: int, code: int, cs
     while not (place / "rows.safetensors").exists() and time.monotonic() < until:
         time.sleep(0.05)
     time.sleep(1)
-    process.send_signal(number)
+    process.terminate()
     _, said = process.communicate(timeout=60)
-    assert process.returncode == code, said
+    assert process.returncode == 143, said
     assert f"likely fit --resume {place} goes on" in said
     assert [entry.name.isdecimal() for entry in (place / "checkpoints").iterdir()] == [True]

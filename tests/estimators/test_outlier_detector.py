@@ -20,9 +20,9 @@ W = np.array([[2.0, 1.0], [0.0, 0.5]])
 
 def test_rows_off_the_correlation_are_found() -> None:
     rng = np.random.default_rng(0)
-    train, inliers = rng.normal(size=(300, 2)) @ W, rng.normal(size=(200, 2)) @ W
+    train, inliers = rng.normal(size=(500, 2)) @ W, rng.normal(size=(200, 2)) @ W
     outliers = rng.normal(size=(200, 2)) * np.sqrt((W**2).sum(0)) * 2
-    detector = VAEOutlierDetector(max_epochs=60, random_state=0).fit(train)
+    detector = VAEOutlierDetector(max_epochs=30, random_state=0).fit(train)
     rows, is_inlier = np.vstack([inliers, outliers]), np.repeat([1, 0], 200)
     exact = -np.einsum("ni,ij,nj->n", rows, np.linalg.inv(W.T @ W), rows)
     found = roc_auc_score(is_inlier, detector.decision_function(rows))
@@ -32,7 +32,7 @@ def test_rows_off_the_correlation_are_found() -> None:
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
 def test_contamination_is_the_share_of_the_rows_of_the_fit(share: float) -> None:
     rows = np.random.default_rng(0).normal(size=(200, 2)) @ W
-    detector = VAEOutlierDetector(contamination=share, max_epochs=3, random_state=0)
+    detector = VAEOutlierDetector(contamination=share, max_epochs=1, random_state=0)
     labels = detector.fit_predict(rows)
     assert (labels == -1).sum() == round(200 * share)
     assert detector.offset_ == np.quantile(detector.score_samples(rows), share)
@@ -50,7 +50,7 @@ def test_outliers_among_the_rows_of_the_fit_do_not_make_themselves_probable() ->
 
     def found(**parts: object) -> float:
         return roc_auc_score(
-            is_outlier, -VAEOutlierDetector(max_epochs=40, random_state=0, **parts).fit(rows).score_samples(rows)
+            is_outlier, -VAEOutlierDetector(max_epochs=25, random_state=0, **parts).fit(rows).score_samples(rows)
         )
 
     assert found() > 0.99
@@ -116,7 +116,7 @@ def test_a_contamination_that_is_no_share_is_refused(share: object) -> None:
 
 def test_a_mixed_frame_with_holes_is_taken() -> None:
     frame = homes()
-    detector = VAEOutlierDetector(contamination=0.05, max_epochs=20, random_state=0).fit(frame)
+    detector = VAEOutlierDetector(contamination=0.05, max_epochs=10, random_state=0).fit(frame)
     odd = frame.iloc[[0]].assign(price=9000.0)
     assert detector.predict(odd).tolist() == [-1]
     assert detector.predict(frame).mean() > 0.8
@@ -136,5 +136,5 @@ TABLES["sparse"] = TABLES["rare counts"].astype(pd.SparseDtype("int64", 0))
 
 @pytest.mark.parametrize("name", list(TABLES))
 def test_tables_without_a_number_for_the_coarse_law_have_outliers_too(name: str) -> None:
-    detector = VAEOutlierDetector(contamination=0.03, max_epochs=20, random_state=0)
+    detector = VAEOutlierDetector(contamination=0.03, max_epochs=8, random_state=0)
     assert ((detector.fit_predict(TABLES[name]) == -1) == ODD).mean() > 0.98

@@ -238,7 +238,7 @@ def test_a_row_counts_as_its_weight(form: Any) -> None:
     draw = np.random.default_rng(0)
     x = np.concatenate([draw.normal(-3, 0.5, (100, 2)), draw.normal(3, 0.5, (100, 2))])
     weights = np.repeat([9.0, 1.0], 100)
-    drawn = VariationalAutoencoder(max_epochs=60, random_state=0).fit(form(x), sample_weight=weights)
+    drawn = VariationalAutoencoder(max_epochs=30, random_state=0).fit(form(x), sample_weight=weights)
     low = np.asarray(drawn.sample(400, random_state=0))[:, 0] < 0
     assert 0.8 < low.mean() < 0.95
     detector = VAEOutlierDetector(max_epochs=3, random_state=0).fit(form(x), sample_weight=weights)

@@ -15,6 +15,7 @@ from likely.cli import main
 from likely.data.channels import channels_of
 from likely.data.pictures import pictures
 from likely.run import Run
+from quick import quick_reports
 
 FEW = {"steps": 10, "latent": 2, "width": 16, "blocks": 1}
 
@@ -106,7 +107,8 @@ def test_contributions_go_by_the_axes_of_what_was_given(runs: tuple[Run, Run]) -
     np.testing.assert_array_equal(made[names].to_numpy(), front(cells).reshape(4, -1))
 
 
-def test_the_report_has_pictures(runs: tuple[Run, Run], tmp_path: Path) -> None:
+def test_the_report_has_pictures(runs: tuple[Run, Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_reports(monkeypatch)
     _, first = runs
     page = first.report(tmp_path / "r.html").read_text()
     assert page.count('class="pictures"') >= 3

@@ -18,6 +18,7 @@ from likely import likelihoods, networks, posteriors, priors
 from likely.data import ResidentRows, Warp, condition_values
 from likely.evaluation import evidence, given_y
 from likely.priors import FromPosterior, Prior
+from quick import quick_reports
 
 SHARE = {"a": 0.5, "b": 0.3, "c": 0.2}
 MEAN = {"a": (0.0, 0.0), "b": (3.0, 0.0), "c": (0.0, 4.0)}
@@ -85,12 +86,13 @@ def test_a_loaded_run_does_the_same_bit_for_bit(by_kind: likely.Run) -> None:
     pd.testing.assert_frame_equal(by_kind.encode(fresh), loaded.encode(fresh), check_exact=True)
 
 
-def test_the_ledger_and_the_report_say_what_is_given(by_kind: likely.Run) -> None:
-    found = by_kind.evaluate(samples=20)
+def test_the_ledger_and_the_report_say_what_is_given(by_kind: likely.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = by_kind.evaluate(samples=20, anneal=5)
     assert found.given == ("kind",)
     assert found.to_dict()["given"] == ("kind",)
     assert found["iwae"].kind == "importance-weighted lower bound on log P(x|y)"
     assert found["kl"].kind == "D[Q(z|x,y)||P(z)], closed form"
+    quick_reports(monkeypatch)
     page = by_kind.report(overwrite=True).read_text()
     assert "P(X | kind) of data in memory" in page
     assert "The model is conditional on y: <b>kind</b>." in page
@@ -145,7 +147,7 @@ def test_digits_drawn_for_a_label_are_that_digit() -> None:
 
 
 @pytest.mark.parametrize("form", ["classes", "columns"])
-def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path) -> None:
+def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     if form == "classes":
         for i in range(40):
@@ -156,7 +158,7 @@ def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path) ->
     else:
         data, given, shape = tmp_path / "d.npz", {"label": 0.5, "x1": 2}, (6, 3)
         np.savez(data, x=np.column_stack([rng.normal(size=(60, 2)), rng.random(60)]), target=rng.random(60))
-    run = likely.fit(data, condition=list(given), steps=20, out=tmp_path / "run")
+    run = likely.fit(data, condition=list(given), steps=20, width=32, out=tmp_path / "run")
     loaded = likely.load(tmp_path / "run")
     assert loaded.evaluate(samples=5, anneal=0).given == tuple(sorted(given, reverse=True))
     assert len(loaded.score(data, samples=5)) == len(run.encode(data)) == len(loaded.reconstruct(data))
@@ -172,6 +174,7 @@ def test_labels_that_came_beside_the_rows_are_used(form: str, tmp_path: Path) ->
         np.testing.assert_array_equal(found["x1"], np.load(data)["x"][:, 1])
         np.testing.assert_array_equal(found["label"], np.load(data)["target"])
     else:
+        quick_reports(monkeypatch)
         assert "conditional on y" in run.report().read_text()
 
 

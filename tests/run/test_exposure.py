@@ -35,7 +35,9 @@ COUNT = {"a": "count", "b": "count"}
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> likely.Run:
     out = tmp_path_factory.mktemp("exposure") / "run"
-    likely.fit(policies()[0], exposure="years", column=COUNT, likelihood="poisson", latent=1, steps=600, out=out)
+    likely.fit(
+        policies()[0], exposure="years", column=COUNT, likelihood="poisson", latent=1, width=64, steps=600, out=out
+    )
     return likely.load(out)
 
 
@@ -44,13 +46,13 @@ def test_log_p_is_that_of_the_known_rates_and_worse_without_the_exposure(run: li
     found = run.score(new, samples=200)["log_px"].to_numpy()
     assert np.mean(truth - found) < 0.1
     assert np.abs(truth - found).mean() < 0.25
-    without = likely.fit(policies()[0], column=COUNT | {"years": "ignore"}, latent=1, steps=600)
+    without = likely.fit(policies()[0], column=COUNT | {"years": "ignore"}, latent=1, width=64, steps=600)
     assert np.mean(found - without.score(new, samples=200)["log_px"]) > 0.5
 
 
 @pytest.mark.parametrize("years", [0.2, 1.0, 3.0])
 def test_p_given_the_exposure_is_normalised_and_its_mean_is_in_proportion(run: likely.Run, years: float) -> None:
-    most = 70
+    most = 20 + int(10 * years)
     grid = np.stack(np.meshgrid(np.arange(most), np.arange(most), indexing="ij"), -1).reshape(-1, 2)
     x = ResidentRows(torch.tensor(grid, dtype=torch.float64), covariates=torch.full((len(grid), 1), years).double())
     mass = np.exp(evidence(run.model, x, samples=300).terms["iwae"])

@@ -20,6 +20,7 @@ from likely.data import sources
 from likely.errors import DataError
 from likely.report.collect import collect
 from likely.run.forms import packed
+from quick import quick_reports
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*effective draws")
 RNG = np.random.default_rng(1)
@@ -63,7 +64,7 @@ def test_names_of_columns_come_back_from_every_verb(names: pd.Index, tmp_path: P
     assert pd.read_parquet(tmp_path / "s.parquet").columns.tolist() == [str(name) for name in names]
 
 
-def test_arrow_tables_come_back_as_arrow_tables(tmp_path: Path) -> None:
+def test_arrow_tables_come_back_as_arrow_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(2)
     count = pa.array(draw.poisson(3, 60), pa.int16(), mask=draw.random(60) < 0.2)
     town = pa.array(draw.choice(["a", "b"], 60), pa.string(), mask=draw.random(60) < 0.2)
@@ -93,6 +94,7 @@ def test_arrow_tables_come_back_as_arrow_tables(tmp_path: Path) -> None:
     assert isinstance(run.impute(frame, samples=5), pd.DataFrame)
     assert main(["sample", str(tmp_path / "run"), "-n", "2", "-o", str(tmp_path / "s.csv")]) == 0
     assert pd.read_csv(tmp_path / "s.csv").columns.tolist() == rows.column_names
+    quick_reports(monkeypatch)
     assert collect(run).samples.columns.tolist() == rows.column_names
 
 

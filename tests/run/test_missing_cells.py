@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import warnings
-from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ from likely.data import ResidentRows
 from likely.errors import RunError
 from likely.report.collect import collect
 from likely.run.directory import demand_new_run_folder
+from quick import quick_reports
 from small import ROWS, fitted, table
 
 SEEN = ["real", "grid", "count", "town"]
@@ -56,7 +56,7 @@ def test_a_table_without_a_complete_row_goes_through_every_verb(
     bits = -ledger["iwae"].nats / (ledger.cells * np.log(2))
     assert ledger["iwae"].bits_per_dim == pytest.approx(bits)
     assert "no mixture of Gaussians" in next(line["kind"] for line in ledger.baselines if line["name"] == "marginals")
-    monkeypatch.setattr(likely.Run, "assess", partialmethod(likely.Run.assess, samples=5, anneal=0))
+    quick_reports(monkeypatch)
     shown = collect(run)
     assert shown.real.isna().any(axis=None)
     assert shown.sampled.isna().any(axis=None)
@@ -153,7 +153,8 @@ def test_a_tensor_with_nan_trains_as_its_rows_with_a_mask() -> None:
     assert np.isfinite(found[0])
 
 
-def test_the_report_compares_rows_with_holes_with_rows_with_holes() -> None:
+def test_the_report_compares_rows_with_holes_with_rows_with_holes(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_reports(monkeypatch)
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 2)), columns=["a", "b"])
     run = likely.fit(rows.mask(np.random.default_rng(1).random(rows.shape) < 0.4), steps=5)
     findings = collect(run)

@@ -19,13 +19,16 @@ import likely
 import mine
 from likely.networks.own import OwnDecoder
 from likely.training import Monitor, TrainingState
+from quick import quick_reports
 
 ON = (np.random.default_rng(0).random((80, 6, 5)) < np.linspace(0.1, 0.9, 30).reshape(6, 5)).astype(np.uint8)
 OWN: dict[str, Any] = {"encoder": mine.encoder, "decoder": mine.decoder}
 FRAME = pd.DataFrame({"a": np.arange(60.0) % 7 + 0.25, "b": np.arange(60) % 5, "town": ["Bath", "York", "Ely"] * 20})
 
 
-def test_a_run_with_parts_of_ones_own_has_every_verb_and_loads_in_another_process(tmp_path: Path) -> None:
+def test_a_run_with_parts_of_ones_own_has_every_verb_and_loads_in_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = likely.fit(ON, **OWN, objective=mine.Halved(), steps=4, out=tmp_path / "run")
     assert run.config.model.latent == 2
     assert run.aim == "mine:Halved, no bound on log P(x)"
@@ -36,6 +39,7 @@ def test_a_run_with_parts_of_ones_own_has_every_verb_and_loads_in_another_proces
     assert run.encode(ON[:5]).shape == (5, 2)
     assert run.reconstruct(ON[:5]).shape == run.sample(5).shape == (5, 6, 5)
     assert run.evaluate(samples=5, anneal=2).rows == 8
+    quick_reports(monkeypatch)
     assert run.report(tmp_path / "page.html").exists()
     np.save(tmp_path / "x.npy", ON[:5])
     code = (

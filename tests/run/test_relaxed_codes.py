@@ -8,10 +8,14 @@ import numpy as np
 import pytest
 
 import likely
+from quick import quick_reports
 
 
 @pytest.mark.parametrize("objective", ["elbo", "iwae:3"])
-def test_a_fit_of_relaxed_codes_calls_no_number_of_training_a_bound(objective: str, tmp_path: Path) -> None:
+def test_a_fit_of_relaxed_codes_calls_no_number_of_training_a_bound(
+    objective: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_reports(monkeypatch)
     np.save(tmp_path / "x.npy", np.random.default_rng(0).random((80, 4)) < 0.5)
     run = likely.fit(
         tmp_path / "x.npy", out=tmp_path / "run", posterior="categorical:2:3", objective=objective, steps=6

@@ -14,6 +14,7 @@ import likely
 from likely.cli import main
 from likely.errors import ConfigError, DataError
 from likely.objectives import Loss
+from quick import quick_reports
 from small import table
 
 SIZES: dict[str, Any] = {"latent": 2, "width": 8}
@@ -80,7 +81,7 @@ def test_what_was_learned_is_there_at_once(begun: likely.Run) -> None:
 
 
 def test_the_weights_that_it_starts_from_are_kept_where_training_makes_them_worse(
-    begun: likely.Run, tmp_path: Path
+    begun: likely.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worse = likely.fit(table(), init=begun, seed=3, steps=5, learning_rate=3.0, out=tmp_path / "run")
     first = worse.history.iloc[0]
@@ -92,6 +93,7 @@ def test_the_weights_that_it_starts_from_are_kept_where_training_makes_them_wors
         if name in dict(begun.model.named_parameters()):
             torch.testing.assert_close(worse.model.state_dict()[name], tensor, rtol=0, atol=0)
     assert likely.load(tmp_path / "run").best == worse.best
+    quick_reports(monkeypatch)
     assert worse.report(tmp_path / "report.html").exists()
 
 

@@ -19,6 +19,7 @@ from likely.cli import main
 from likely.data import ResidentRows
 from likely.data.pictures import pictures, stored
 from likely.report.collect import collect
+from quick import quick_reports
 
 ROWS = 40
 SMALL: dict[str, Any] = {"latent": 2, "width": 16, "steps": 20}
@@ -95,7 +96,8 @@ def test_holes_of_two_values_are_filled_with_them() -> None:
     assert set(np.unique(run.impute(holed, samples=20, draws=2)).tolist()) == {-1, 1}
 
 
-def test_the_report_shows_glyphs_white_on_black() -> None:
+def test_the_report_shows_glyphs_white_on_black(monkeypatch: pytest.MonkeyPatch) -> None:
+    quick_reports(monkeypatch)
     rows = glyphs()
     found = collect(likely.fit(rows, **SMALL))
     for shown in (found.originals, found.least_likely, found.samples):

@@ -45,7 +45,7 @@ def test_too_little_memory_names_the_batch_size_and_the_option(error: Exception)
 
 
 def test_a_decay_that_ends_in_no_numbers_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"weight_decay=1e\+09 at learning_rate=.* takes weights"):
+    with pytest.raises(ConfigError, match=r"weight_decay=1e\+09 at learning_rate=.* subtracts"):
         likely.fit(table(), steps=3, latent=2, width=8, weight_decay=1e9)
 
 

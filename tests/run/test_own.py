@@ -188,7 +188,7 @@ def test_tied_layers_are_stored_and_selected_once(tmp_path: Path) -> None:
     with pytest.warns(UserWarning, match=r"decoder test_own:.*<locals>\.Tied is a name that cannot be imported"):
         run = likely.fit(ON, decoder=Tied, latent=2, steps=30, learning_rate=0.05, out=tmp_path / "run")
     state = TrainingState(run.model, len(ON), 8, 0.1, 0.0, 0)
-    state.keep([torch.full_like(weight, 0.5) for weight in state.weights])
+    state.keep_as_best([torch.full_like(weight, 0.5) for weight in state.weights])
     assert (state.best_weights["decoder.module.first.weight"] == 0.5).all()
     assert (state.best_weights["decoder.module.second.weight"] == 0.5).all()
     loaded = likely.load(tmp_path / "run", factories={"decoder": Tied})

@@ -77,7 +77,7 @@ def test_another_thread_heeds_none() -> None:
 def test_without_a_directory_an_interrupt_waits_for_the_step_too(monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"steps": 40, "latent": 2, "width": 8}
     until = likely.fit(table(), monitors=[Signal(8, signal.SIGINT)], **told)
-    keep, calls = TrainingState.keep, list[int]()
+    keep, calls = TrainingState.keep_as_best, list[int]()
 
     def interrupted(state: TrainingState, weights: list[torch.Tensor]) -> None:
         calls.append(state.step)
@@ -85,7 +85,7 @@ def test_without_a_directory_an_interrupt_waits_for_the_step_too(monkeypatch: py
             signal.raise_signal(signal.SIGINT)
         keep(state, weights)
 
-    monkeypatch.setattr(TrainingState, "keep", interrupted)
+    monkeypatch.setattr(TrainingState, "keep_as_best", interrupted)
     run = likely.fit(table(), **told)
     assert 8 in calls
     assert run.record.interrupted

@@ -189,6 +189,6 @@ def test_a_rate_at_which_weights_overflow_is_named() -> None:
 def test_a_decay_that_takes_more_than_there_is_is_refused() -> None:
     config = replace(CONFIG, weight_decay=1e9)
     with pytest.raises(
-        ConfigError, match=r"weight_decay=1e\+09 at learning_rate=0.002 takes weights 2e\+06 times away"
+        ConfigError, match=r"weight_decay=1e\+09 at learning_rate=0.002 subtracts 2e\+06 times each weight"
     ):
         Trainer(bits(30), bits(20), config, SCHEDULE)

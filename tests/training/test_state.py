@@ -141,7 +141,7 @@ def test_after_its_end_training_goes_on_from_the_last_weights_under_a_schedule_o
     trainer.run(state)
     best, kept, last = state.outcome.best, len(state.outcome.history), state.last_weights
     assert last is not None
-    state.begin_again()
+    state.restart_schedule()
     equal(state.model.state_dict(), last)
     further = Trainer(trainer.rows, trainer.validation, CONFIG, Schedule.further(20, 0.5))
     outcome = further.run(state)

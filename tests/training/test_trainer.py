@@ -208,7 +208,7 @@ def test_the_learned_distribution_is_close_to_the_true_one() -> None:
 
 
 def test_clipping_within_the_step_is_clipping_by_norm() -> None:
-    from likely.training.trainer import clip
+    from likely.training.trainer import clip_gradients
 
     steps = []
     for ours in (True, False):
@@ -221,7 +221,7 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
             loss = scale * Loss(model, ELBO())(Batch(rows().stored().values[:16]))[0]
             loss.backward()
             if ours:
-                clip(optimiser, weights, 2.0, loss.detach())
+                clip_gradients(optimiser, weights, 2.0, loss.detach())
             else:
                 torch.nn.utils.clip_grad_norm_(weights, 2.0)
             optimiser.step()
@@ -231,12 +231,12 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
 
 @pytest.mark.parametrize("bad", ["loss", "gradient"])
 def test_a_step_that_is_not_finite_is_left_out(bad: str) -> None:
-    from likely.training.trainer import clip
+    from likely.training.trainer import clip_gradients
 
     weight = torch.ones(3, requires_grad=True)
     optimiser = torch.optim.AdamW([weight], lr=0.1, fused=True)
     loss = (weight * torch.nan if bad == "gradient" else weight).sum()
     loss.backward()
-    assert clip(optimiser, [weight], 1.0, torch.tensor(torch.inf if bad == "loss" else 1.0)) == 1
+    assert clip_gradients(optimiser, [weight], 1.0, torch.tensor(torch.inf if bad == "loss" else 1.0)) == 1
     optimiser.step()
     assert torch.equal(weight, torch.ones(3))

@@ -1,4 +1,4 @@
-"""Training of what a plan has: its rows are encoded and given to the trainer, one member of the model after another."""
+"""Training by a plan: its rows are encoded and given to the trainer, for one member of the model after another."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from likely.training.trainer import validation_elbo
 
 __all__ = ["Trained", "continue_training", "learn"]
 
-MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # rows that a model is initialised by; the fewest where rows are wide
+MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # rows that initialise a model; the minimum holds where rows are wide
 MAX_START_CELLS = 2**23  # cells of those rows: 32 MiB in float32
 
 
 def _encoded(plan: Plan) -> dict[str, EncodedRows]:
-    """Training and validation rows; test rows that could never be evaluated are refused now, not after training."""
+    """Encoded training and validation rows; test rows are checked too, so that errors come before training."""
     encoded, source = {}, plan.rows.source
     for kind in ("train", "validation", "test"):
         if not len(getattr(plan.division, kind)):
@@ -76,11 +76,11 @@ class Trained:
     model
         With the selected weights.
     members, history, states
-        What became of each member, one row per validation, and what training knew at its end.
+        The outcome of each member, one row per validation, and the state of training at its end.
     seconds, interrupted, notices
-        Of training.
+        Wall-clock seconds, whether training was interrupted, and notices for the user.
     patterns, conditions
-        Which cells of the training rows are missing together; y of the training rows as they are encoded.
+        The patterns of missing cells among the training rows; y of the training rows, encoded.
 
     """
 
@@ -103,17 +103,17 @@ def learn(
 ) -> Trained:
     """The result of training the plan's model from its first step, from fresh weights or from these.
 
-    With checkpoints that were left, from the last of them.
+    Where `watching` has earlier checkpoints, training goes on from the last one.
     """
     rows = _prepared(plan)
-    _begin(plan, rows.train, weights)
+    _initialise(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
     resolved = replace(plan.resolved, config=replace(plan.config, training=config))
     watching.begin(replace(plan, resolved=resolved), write_now=config is not plan.config.training)
     states = _train_members(plan, rows, schedule, watching)
     trained = _collected(replace(plan, resolved=resolved), rows.train, states)
     trained = _with_matched_shares(trained, rows, plan.config.seed)
-    return replace(trained, notices=_missing_notice(plan, rows.train) + trained.notices)
+    return replace(trained, notices=_missing_notices(plan, rows.train) + trained.notices)
 
 
 def continue_training(
@@ -125,7 +125,7 @@ def continue_training(
 ) -> Trained:
     """The result of training a model on from where its training ended.
 
-    Of an ensemble whose training is interrupted the members that were not reached stay as they were.
+    Where training is interrupted, members of an ensemble whose turn had not come stay as they were.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def continue_training(
 
     """
     rows = _prepared(plan)
-    _begin(plan, rows.train, plan.model.state_dict())
+    _initialise(plan, rows.train, plan.model.state_dict())
     schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
     watching.begin(plan)
     states = _train_members(plan, rows, schedule, watching, earlier_states)
@@ -143,7 +143,7 @@ def continue_training(
 
 
 def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Trained:
-    """The result with the constants set that training does not learn (`match_shares`), and its bounds with them."""
+    """The result after `match_shares` has set the constants that training does not learn, with its new bounds."""
     model = trained.model
     if not model.p_x_z.matches_shares:
         return trained
@@ -160,7 +160,7 @@ def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Traine
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Encoded rows on the device, and what is maximised over them."""
+    """Encoded rows on the device, and the objective."""
 
     train: EncodedRows
     validation: EncodedRows
@@ -175,8 +175,8 @@ def _prepared(plan: Plan) -> _Prepared:
     return _Prepared(rows.to(plan.device), validation, objective)
 
 
-def _begin(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
-    """Initialise the model by training rows; of one with weights, or of the user's, only a prior that stores rows."""
+def _initialise(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
+    """Initialise the model by training rows; if it is the user's or has weights, only a prior that stores rows."""
     first = torch.arange(min(len(rows), _initial_row_count(plan)), device=plan.device)
     batch = rows.take(first).fixed(plan.config.seed).evaluation_batch(first)
     if weights is not None:
@@ -217,9 +217,9 @@ def _train_members(
             state = trainer.state(member)
             checkpointed = None if checkpoints is None else checkpoints.register(state)
             if earlier_states or checkpointed is not None:
-                _load(state, earlier_states[number] if checkpointed is None else checkpointed)
+                _load_state(state, earlier_states[number] if checkpointed is None else checkpointed)
             if earlier_states:
-                state.begin_again()
+                state.restart_schedule()
             if interrupted:
                 state.finish()
             else:
@@ -232,7 +232,7 @@ def _train_members(
     return states
 
 
-def _load(state: TrainingState, stored: dict[str, Any]) -> None:
+def _load_state(state: TrainingState, stored: dict[str, Any]) -> None:
     try:
         _demand_state_of(state, stored)
         state.load_state_dict(stored)
@@ -259,7 +259,7 @@ def _demand_state_of(state: TrainingState, stored: dict[str, Any]) -> None:
 
 
 def _initial_row_count(plan: Plan) -> int:
-    """How many rows a model is initialised by; fewer wide ones, unless its prior is made of them."""
+    """How many rows initialise a model: fewer where they are wide, unless the prior stores rows."""
     model = plan.model.members[0]
     if isinstance(model, VAE) and isinstance(model.p_z, FromPosterior):
         return MAX_START_ROWS
@@ -269,7 +269,7 @@ def _initial_row_count(plan: Plan) -> int:
 def _collected(
     plan: Plan, rows: EncodedRows, states: Sequence[TrainingState], *, keep_interrupted: bool = False
 ) -> Trained:
-    """The result of training; of an interrupted one the members trained to their end, unless all are kept."""
+    """The result of training; after an interrupt the members that were trained to their end, unless all are kept."""
     kept = [state for state in states if keep_interrupted or not state.outcome.interrupted] or states[:1]
     config, model, notices = plan.config, plan.model, list[str]()
     if len(kept) < len(model.members):
@@ -281,7 +281,7 @@ def _collected(
     return Trained(
         config,
         model,
-        tuple(_member(outcome) for outcome in outcomes),
+        tuple(_member_record(outcome) for outcome in outcomes),
         _history(outcomes),
         tuple(state.state_dict() for state in states),
         round(sum(state.outcome.seconds for state in states), 2),
@@ -314,7 +314,7 @@ def _left_out_notice(outcome: Outcome) -> str:
     return notice
 
 
-def _member(outcome: Outcome) -> MemberRecord:
+def _member_record(outcome: Outcome) -> MemberRecord:
     return MemberRecord(
         outcome.steps,
         outcome.selected,
@@ -324,7 +324,7 @@ def _member(outcome: Outcome) -> MemberRecord:
     )
 
 
-def _missing_notice(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
+def _missing_notices(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
     if train.observed is None:
         return ()
     cells = len(train) * plan.schema.dims

@@ -1,4 +1,4 @@
-"""Budgets and rates: functions of the step, and of where an open budget's decay began."""
+"""The number of steps, and the learning rate and KL weight of each."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from likely.config import TrainingConfig, default_max_steps
 
 __all__ = ["Schedule"]
 
-VALIDATIONS = 40  # in a budget
-PATIENCE = 8  # validations without a better one, after which an open budget's rate decays
+VALIDATIONS_PER_BUDGET = 40  # at equal distances
+PATIENCE = 8  # validations without a better one until the rate decays, where no budget was given
 DEFAULT_RATE = 2e-3  # of AdamW
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How many steps there are, and what each step's rate and KL weight is; steps count from its beginning.
+    """The number of steps, and the learning rate and KL weight of each; steps count from the schedule's beginning.
 
-    What a run has met is not here but in its state: of an open budget, the step at which the decay began.
+    Where no budget was given the decay begins at a step that depends on training, which its state has (`decay_from`).
 
     Attributes
     ----------
     total_steps
-        The step after which training ends; for an open budget the stated maximum, until validation stalls.
+        The step after which training ends; where `open`, the most steps that it may take.
     open
-        No budget was given: constant rate until validation stalls, then decay over a fifth of the steps taken.
+        Whether no budget was given: constant rate until validation stalls, then decay over a fifth of the steps taken.
     warmup_steps
         Over how many steps the weight of the KL rises to 1.
     validate_every
@@ -43,22 +43,22 @@ class Schedule:
 
     @classmethod
     def make(cls, config: TrainingConfig, rows: int, timed_steps: int | None = None) -> Schedule:
-        """The schedule of a budget in steps or epochs, of the step count that a timing gave, or of none."""
+        """The schedule of a budget in steps, in epochs, or in minutes, which `timed_steps` fit in; or of no budget."""
         per_epoch = rows / (config.batch_size or rows)
         last = config.steps or timed_steps
         if config.epochs is not None:
             last = math.ceil(config.epochs * per_epoch)
         opened = last is None
         total = max(1, last if last is not None else config.max_steps or default_max_steps(rows))
-        return cls(total, opened, round(config.warmup * total), max(1, total // VALIDATIONS))
+        return cls(total, opened, round(config.warmup * total), max(1, total // VALIDATIONS_PER_BUDGET))
 
     @classmethod
     def further(cls, steps: int, peak: float) -> Schedule:
         """The schedule of training that goes on: the rate rises to this share of the first, then falls to zero."""
-        return cls(steps, open=False, warmup_steps=0, validate_every=max(1, steps // VALIDATIONS), peak=peak)
+        return cls(steps, open=False, warmup_steps=0, validate_every=max(1, steps // VALIDATIONS_PER_BUDGET), peak=peak)
 
     def end(self, decay_from: int | None = None) -> int:
-        """The step after which training ends, given where an open budget's decay began."""
+        """The step after which training ends, given the step at which the decay began where no budget was given."""
         if decay_from is None:
             return self.total_steps
         return min(self.total_steps, decay_from + max(1, decay_from // 5))
@@ -78,7 +78,7 @@ class Schedule:
         return ramp * max(0.0, 1 - (step - decay_from) / max(1, end - decay_from))
 
     def stops_early(self, step: int, since_best: int) -> bool:
-        """Early stopping: whether an open budget's decay begins after the validation at this step.
+        """Early stopping: whether the decay begins after the validation at this step, where no budget was given.
 
         It does when the bound has not risen for some validations, or the maximum is near.
         """

@@ -1,4 +1,4 @@
-"""All that training knows between two steps."""
+"""The complete state of training between two steps, and its outcome."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from likely.training.sampler import Sampler
 __all__ = ["MAX_FAILURES_IN_A_ROW", "MAX_RETURNS", "Outcome", "TrainingState"]
 
 Tensors = dict[str, Tensor]
-MAX_FAILURES_IN_A_ROW = 10  # where chance spoils each fourth step, ten in a row come once in a million steps
+MAX_FAILURES_IN_A_ROW = 10  # of failed steps: if a step in four failed by chance, once in a million steps
 RETURN_RATE_FACTOR = 0.1  # what the rate is multiplied by at a return to the best weights
-MAX_RETURNS = 3  # all of them undo a rate that was 1,000 times too high
+MAX_RETURNS = 3  # to the best weights: three of them lower a rate that is up to 1,000 times too high
 
 
 @dataclass
 class Outcome:
-    """What training did: one record per validation, and where the kept weights come from.
+    """What training did: one record per validation, and which step's weights are kept.
 
     Attributes
     ----------
@@ -36,7 +36,7 @@ class Outcome:
     selected, selected_step, best
         Whether the kept weights are the `weights` of a step or their `average`; which step's; their validation ELBO.
     seconds
-        By the clock.
+        Wall-clock time.
     interrupted, diverged
         Whether training stopped before its end: because of an interrupt, or because steps failed again and again.
     left_out, returns
@@ -66,14 +66,14 @@ class Outcome:
 
 
 class TrainingState:
-    """All that training knows between two steps; what `state_dict` gives is enough to go on as if it had not stopped.
+    """The complete state of training between two steps: from its `state_dict` training goes on as if never stopped.
 
     Attributes
     ----------
     model
         Its weights are those of the last step, until training ends; then the best.
     optimiser
-        AdamW; it has no moments of a weight that never had a gradient, as one that is frozen or that nothing uses.
+        AdamW; it has no moments of a weight that never had a gradient: one that is frozen, or that no network uses.
     ema_weights
         The exponential moving average of the weights, in the order of `model.parameters()`.
     best_weights
@@ -81,11 +81,12 @@ class TrainingState:
     last_weights
         Those of the last step, once training has ended.
     sampler, generator
-        The order of rows, and where the random numbers of a step come from: of its binarisation, then of z.
+        The order of rows, and the random numbers of a step: of its binarisation, then of z.
     meter
         Means over the steps since the last validation.
     start, decay_from
-        The step at which the schedule began; of an open budget the step of the schedule at which the decay began.
+        The step at which the schedule began; the step of the schedule at which the rate began to decay, where no budget
+        was given.
     since_best
         Validations since the best one.
     failures
@@ -107,7 +108,7 @@ class TrainingState:
         device = self.weights[0].device
         self.optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=weight_decay, fused=True)
         self.ema_weights = [weight.detach().clone() for weight in self.weights]
-        self.best_weights = _copied(model.state_dict())
+        self.best_weights = _copies(model.state_dict())
         self.last_weights: Tensors | None = None
         self.generator = torch.Generator(device).manual_seed(seed)
         self.sampler = Sampler(row_count, batch_size, seed)
@@ -124,12 +125,12 @@ class TrainingState:
         return self.outcome.steps
 
     @property
-    def slowed(self) -> float:
-        """What the rate is multiplied by after the returns so far."""
+    def rate_factor(self) -> float:
+        """Factor of the learning rate, which falls at each return to the best weights."""
         return RETURN_RATE_FACTOR**self.outcome.returns
 
-    def leave_out(self) -> None:
-        """A step changed no weights; count it, and take back what it may have left in buffers, as means of batches."""
+    def count_failure(self) -> None:
+        """Count a failed step, which changed no weights, and restore buffers that it left not finite, such as means."""
         self.outcome.left_out += 1
         self.failures += 1
         for name, buffer in self.model.named_buffers():
@@ -137,8 +138,8 @@ class TrainingState:
             if best is not None and best.isfinite().all() and not buffer.isfinite().all():
                 buffer.copy_(best)
 
-    def go_back(self) -> None:
-        """Take the best weights and buffers again, or those of the start; moments and the average begin anew there."""
+    def return_to_best(self) -> None:
+        """Load the best weights and buffers, or those of the start; the moments and the average restart from there."""
         self.model.load_state_dict(self.best_weights)
         for average, weight in zip(self.ema_weights, self.weights, strict=True):
             average.copy_(weight.detach())
@@ -146,11 +147,11 @@ class TrainingState:
         self.failures = 0
         self.outcome.returns += 1
 
-    def keep(self, weights: list[Tensor]) -> None:
-        """These weights, and the buffers as they are, are the best so far."""
-        place = {id(weight): tensor for weight, tensor in zip(self.weights, weights, strict=True)}
+    def keep_as_best(self, weights: list[Tensor]) -> None:
+        """Remember these weights, and the present buffers, as the best so far."""
+        new = {id(weight): tensor for weight, tensor in zip(self.weights, weights, strict=True)}
         for name, tensor in self.model.state_dict(keep_vars=True).items():
-            self.best_weights[name].copy_(place.get(id(tensor), tensor).detach())
+            self.best_weights[name].copy_(new.get(id(tensor), tensor).detach())
 
     def set_weights(self, weights: list[Tensor]) -> None:
         """Give the model these weights."""
@@ -159,13 +160,13 @@ class TrainingState:
                 weight.copy_(tensor)
 
     def finish(self) -> None:
-        """Training has ended: the model takes the best weights and buffers; the last ones are remembered."""
-        self.last_weights = _copied(self.model.state_dict())
+        """End training: load the best weights and buffers, and remember the last ones."""
+        self.last_weights = _copies(self.model.state_dict())
         if self.outcome.selected:
             self.model.load_state_dict(self.best_weights)
 
-    def begin_again(self) -> None:
-        """After the end: the model takes the last weights and buffers again, and a schedule begins here."""
+    def restart_schedule(self) -> None:
+        """Start a new schedule at this step, from the last weights and buffers, after training has ended."""
         if self.last_weights is not None:
             self.model.load_state_dict(self.last_weights)
             self.last_weights = None
@@ -220,7 +221,7 @@ class TrainingState:
         stored = state["optimiser"]
         moments = {place: stored[name] for place, name in enumerate(self.names) if name in stored}
         self.optimiser.load_state_dict(
-            {"state": {place: _copied(one) for place, one in moments.items()}, "param_groups": groups}
+            {"state": {place: _copies(one) for place, one in moments.items()}, "param_groups": groups}
         )
         self.sampler.load_state_dict(state["sampler"])
         self.meter.load_state_dict(state["meter"])
@@ -245,5 +246,5 @@ def _on_cpu(tensors: dict[str, Any]) -> Tensors:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
-def _copied(tensors: dict[str, Any]) -> Tensors:
+def _copies(tensors: dict[str, Any]) -> Tensors:
     return {name: tensor.detach().clone() for name, tensor in tensors.items()}

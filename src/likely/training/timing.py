@@ -10,7 +10,7 @@ from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.models import Model
 from likely.objectives import Objective
-from likely.training.schedule import VALIDATIONS, Schedule
+from likely.training.schedule import VALIDATIONS_PER_BUDGET, Schedule
 from likely.training.trainer import train
 
 __all__ = ["steps_in"]
@@ -45,5 +45,5 @@ def steps_in(
         blocks.append((seconds(1), seconds(1 + BLOCK)))
     per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / BLOCK)
     per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)
-    left = budget - (time.perf_counter() - started) - VALIDATIONS * per_validation
+    left = budget - (time.perf_counter() - started) - VALIDATIONS_PER_BUDGET * per_validation
     return max(1, int(left / per_step))

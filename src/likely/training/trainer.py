@@ -1,4 +1,4 @@
-"""Maximise the objective: from the first step to the selected weights."""
+"""The training loop: from the first step to the selected weights."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from likely.training.schedule import DEFAULT_RATE, Schedule
 from likely.training.state import MAX_FAILURES_IN_A_ROW, MAX_RETURNS, Outcome, TrainingState
 from likely.training.validate import validate
 
-__all__ = ["Trainer", "clip", "train", "validation_elbo"]
+__all__ = ["Trainer", "clip_gradients", "train", "validation_elbo"]
 
-MAX_CAUSE_ROWS = 1000  # validation rows that are looked at for why there is no bound
+MAX_CAUSE_ROWS = 1000  # validation rows in which the cause of a diverged training is looked for
 
 
 class Trainer:
@@ -35,22 +35,22 @@ class Trainer:
     rows, validation
         Training rows, and the rows that choose weights and stopping (already binarised where that applies).
     config, schedule
-        How; `config` must be resolved, and the schedule made for the number of rows.
+        The options of training, resolved, and the schedule for this number of rows.
     objective
         What is maximised; the ELBO unless chosen otherwise. Validation always reports the ELBO.
     seed
-        Of the order of rows, of their binarisation, of z, and of the validation's noise.
+        Seed of the order of rows, of their binarisation, of z, and of the noise in validation.
     monitors
         Called after every step, every validation and the end.
     validate_start
-        Whether the weights before the first step are validated too, and kept until others are better.
+        Whether the weights before the first step are validated too, as candidates for the best.
     columns
         Names of the cells of a row, where they have names, for messages.
 
     Raises
     ------
     ConfigError
-        If a step would decay weights by more than all that they are.
+        If learning rate times weight decay is 1 or more, so that a step would turn the sign of weights.
 
     """
 
@@ -70,13 +70,13 @@ class Trainer:
         self.rows, self.validation, self.config, self.schedule = rows, validation, config, schedule
         self.objective, self.seed, self.monitors = objective or ELBO(), seed, tuple(monitors)
         self.validate_start, self.columns = validate_start, columns
-        self.base_rate = config.learning_rate or DEFAULT_RATE  # that the schedule multiplies
+        self.base_rate = config.learning_rate or DEFAULT_RATE  # the schedule's factors multiply it
         self.precision = "float32" if config.precision == "auto" else config.precision
         if self.base_rate * schedule.peak * config.weight_decay >= 1:
             raise ConfigError(
-                f"weight_decay={config.weight_decay:g} at learning_rate={self.base_rate:g} takes weights "
-                f"{self.base_rate * config.weight_decay:g} times away in each step; make the product of the two less "
-                f"than 1 (weight_decay is {TrainingConfig.weight_decay:g} unless given)"
+                f"weight_decay={config.weight_decay:g} at learning_rate={self.base_rate:g} subtracts "
+                f"{self.base_rate * config.weight_decay:g} times each weight from it in a step; the product must be "
+                f"below 1 (weight_decay is {TrainingConfig.weight_decay:g} unless given)"
             )
 
     def state(self, model: Model) -> TrainingState:
@@ -108,7 +108,7 @@ class Trainer:
                 while not outcome.diverged and state.step - state.start < self.schedule.end(state.decay_from):
                     relaxed = self._step(state, loss)
                     outcome.seconds = time.perf_counter() - started
-                    if self._validates(state):
+                    if self._is_validation_step(state):
                         self._validate(state, relaxed)
                     end = state.start + self.schedule.end(state.decay_from)
                     for monitor in self.monitors:
@@ -129,19 +129,19 @@ class Trainer:
         return outcome
 
     def _step(self, state: TrainingState, loss: Loss) -> bool:
-        """Take one step; whether its z was relaxed codes."""
+        """Take one step; return whether z in it was relaxed codes, under which the ELBO is no bound."""
         position = state.step - state.start
         for group in state.optimiser.param_groups:
-            group["lr"] = self.base_rate * self.schedule.rate(position, state.decay_from) * state.slowed
+            group["lr"] = self.base_rate * self.schedule.rate(position, state.decay_from) * state.rate_factor
         batch = self.rows.training_batch(state.sampler.next().to(state.generator.device), state.generator)
         with autocast(self.precision, state.generator.device):
             loss_value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
         state.optimiser.zero_grad()
         loss_value.backward()
-        not_finite = clip(state.optimiser, state.weights, self.config.clip, loss_value.detach())
+        not_finite = clip_gradients(state.optimiser, state.weights, self.config.clip, loss_value.detach())
         state.optimiser.step()
-        if not_finite.item():  # the one sync of a step: without it the next one's row numbers would wait as long
-            self._leave_out(state, batch)
+        if not_finite.item():  # the one sync of a step; the copy of the next row numbers would wait as long
+            self._handle_failure(state, batch)
         else:
             with torch.no_grad():
                 decay = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
@@ -151,27 +151,27 @@ class Trainer:
         state.outcome.steps += 1
         return bool(terms.relaxed)
 
-    def _leave_out(self, state: TrainingState, batch: Batch) -> None:
-        """A step changed nothing, as its loss or gradient was not finite: count it, and go back after a burst."""
-        state.leave_out()
+    def _handle_failure(self, state: TrainingState, batch: Batch) -> None:
+        """Count a step that was left out; after several in a row return to the best weights, or give up."""
+        state.count_failure()
         if state.failures < MAX_FAILURES_IN_A_ROW:
             return
         if state.outcome.returns == MAX_RETURNS:
             state.outcome.diverged = True
-            state.outcome.cause = cause_of(state.model, batch, self.columns, self.base_rate * state.slowed)
+            state.outcome.cause = cause_of(state.model, batch, self.columns, self.base_rate * state.rate_factor)
         else:
-            state.go_back()
+            state.return_to_best()
 
     def _cause(self, state: TrainingState) -> str:
         if state.outcome.cause:
             return state.outcome.cause
         state.model.eval()
-        some = torch.arange(min(MAX_CAUSE_ROWS, len(self.validation)), device=self.validation.device)
+        first = torch.arange(min(MAX_CAUSE_ROWS, len(self.validation)), device=self.validation.device)
         return cause_of(
-            state.model, self.validation.evaluation_batch(some), self.columns, self.base_rate * state.slowed
+            state.model, self.validation.evaluation_batch(first), self.columns, self.base_rate * state.rate_factor
         )
 
-    def _validates(self, state: TrainingState) -> bool:
+    def _is_validation_step(self, state: TrainingState) -> bool:
         position = state.step - state.start
         return position % self.schedule.validate_every == 0 or position >= self.schedule.end(state.decay_from)
 
@@ -195,7 +195,7 @@ class Trainer:
         ):
             if bound > outcome.best:
                 outcome.best, outcome.selected, outcome.selected_step = bound, name, state.step
-                state.keep(weights)
+                state.keep_as_best(weights)
                 state.since_best = 0
         outcome.history.append(record)
         position = state.step - state.start
@@ -205,12 +205,12 @@ class Trainer:
             monitor.on_validation(record)
 
     def _validate_start(self, state: TrainingState) -> None:
-        """Validate the weights before the first step: the line of step 0, where training has measured nothing yet."""
+        """Validate the weights before the first step: the record of step 0, with NaN for what training measures."""
         with autocast(self.precision, state.generator.device):
             bound = validate(state.model, self.validation, self.seed)[0]
         if bound > state.outcome.best:
             state.outcome.best, state.outcome.selected, state.outcome.selected_step = bound, "weights", state.step
-            state.keep(state.weights)
+            state.keep_as_best(state.weights)
         unknown = dict.fromkeys(("objective", "train_elbo", "reconstruction", "kl"), math.nan)
         record = {
             "step": state.step,
@@ -238,16 +238,16 @@ class Trainer:
             "reconstruction": reconstruction,
             "kl": kl,
             "kl_weight": self.schedule.kl_weight(position),
-            "learning_rate": self.base_rate * self.schedule.rate(position, state.decay_from) * state.slowed,
+            "learning_rate": self.base_rate * self.schedule.rate(position, state.decay_from) * state.rate_factor,
             **state.outcome.failure_counts,
         }
 
 
-def clip(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor) -> Tensor:
-    """Hand the fused optimiser what to divide the gradients by, so that their joint norm is at most `max_norm`.
+def clip_gradients(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor) -> Tensor:
+    """1 if the loss or a gradient is not finite, so that the optimiser leaves the step out, else 0; it also clips.
 
-    It divides while it steps: no pass over the gradients of its own. A step whose loss or gradient is not finite is
-    left out; whether it is comes back, 1 or 0.
+    The fused optimiser is given what to divide the gradients by, so that their joint norm is at most `max_norm`, and
+    divides while it steps: this takes no pass over the gradients of its own.
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
     optimiser.grad_scale = (norm / max_norm).clamp_min(1.0)

@@ -17,10 +17,13 @@ import likely
 from likely.cli import main
 from likely.errors import OutputError, RunError
 from likely.files import release, take
+from likely.run import continuing
 from likely.run.checksums import ChecksummedFiles
 from likely.run.directory import run_copy, unfinished_fit
+from likely.run.stopping import Stopped
 from likely.training import Monitor, Outcome
 from small import table
+from stopped import Signal
 
 KILLED = """
 import os, sys
@@ -95,10 +98,51 @@ def test_a_kill_before_the_first_rename_leaves_the_run_and_what_was_to_replace_i
     killed(place, what, 0)
     with pytest.warns(UserWarning, match=r"was killed that was to replace .*; what it wrote lies in .*\.run\.new"):
         assert likely.load(place).steps == 3
+    new = place.with_name(".run.new")
+    with (
+        pytest.warns(UserWarning, match="was killed that was to replace"),
+        pytest.raises(OutputError, match=r"lies in .*\.run\.new; likely fit --resume .* finishes it; to give it up"),
+    ):
+        likely.load(place).continue_training(steps=1, out=place)
+    for told in ({"overwrite": True}, {}):
+        with pytest.raises(OutputError, match=r"--resume .* finishes it" if told else "exists already"):
+            likely.fit(place.with_name("t.csv"), out=place, latent=2, width=8, steps=4, **told)
+    shutil.rmtree(new / "checkpoints")
     with pytest.warns(UserWarning, match="it is removed"):
         likely.fit(place.with_name("t.csv"), out=place, overwrite=True, latent=2, width=8, steps=4)
     assert likely.load(place).steps == 4
     assert sorted(entry.name for entry in place.parent.iterdir()) == ["run", "t.csv"]
+
+
+def test_a_stopped_fit_that_was_to_replace_a_run_that_is_gone_is_not_begun_anew(place: Path) -> None:
+    csv, told = place.with_name("t.csv"), {"latent": 2, "width": 8, "steps": 9}
+    with pytest.raises(Stopped):
+        likely.fit(csv, out=place, overwrite=True, monitors=[Signal(4)], **told)
+    shutil.rmtree(place)
+    for overwrite in (False, True):
+        with pytest.raises(OutputError, match="to give it up, remove"):
+            likely.fit(csv, out=place, overwrite=overwrite, **told)
+    assert likely.fit(resume=place).steps == 9
+    assert likely.load(place).steps == 9
+
+
+def test_what_is_put_into_a_run_while_it_is_lengthened_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "mine").mkdir()
+    (place / "mine/notes.txt").write_text("before")
+    save = continuing.save
+
+    def slow(directory: Path, run: likely.Run) -> None:
+        save(directory, run)
+        (place / "mine/later.txt").write_text("meanwhile")
+
+    monkeypatch.setattr(continuing, "save", slow)
+    with pytest.warns(UserWarning, match=r"files that were put into .* meanwhile lie in .*\.run\.old"):
+        likely.load(place).continue_training(steps=1, out=place)
+    assert [file.name for file in (place / "mine").iterdir()] == ["notes.txt"]
+    old = place.with_name(".run.old")
+    assert [str(file.relative_to(old)) for file in old.rglob("*") if file.is_file()] == ["mine/later.txt"]
+    with pytest.warns(UserWarning, match=r"\.run\.old holds"):
+        assert likely.load(place).steps == 4
 
 
 def test_what_is_not_ours_beside_a_run_is_not_removed(place: Path) -> None:

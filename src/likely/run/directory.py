@@ -34,6 +34,7 @@ from likely.files import (
     refuse_existing,
     refuse_unwritable,
     release,
+    stands,
     swap,
     take,
     write,
@@ -163,6 +164,15 @@ def _resumable(directory: Path) -> bool:
     return written and _run_json_entry(directory, "finished") is not None
 
 
+def _demand_nothing_to_resume(given: Path, new: Path) -> None:
+    """Refuse to remove, unasked, the work of a fit that was to replace a run and can be gone on with."""
+    if _resumable(new):
+        raise OutputError(
+            f"a fit that was to replace {given} was stopped, and lies in {new}; likely fit --resume {given} finishes "
+            f"it; to give it up, remove {new}"
+        )
+
+
 def _empty(place: Path) -> bool:
     return place.is_dir() and next(place.iterdir(), None) is None
 
@@ -193,7 +203,8 @@ def demand_new_run_folder(directory: Path, *, overwrite: bool, data: Path | None
     ------
     OutputError
         If the directory exists and may not be replaced, holds something that is not a run, the data, or the current
-        folder, is being written to by another process, or cannot be made.
+        folder, is being written to by another process, or cannot be made; or if a fit that was to replace it was
+        stopped and can be resumed.
 
     """
     refuse_existing(directory, overwrite=True)
@@ -212,6 +223,7 @@ def demand_new_run_folder(directory: Path, *, overwrite: bool, data: Path | None
         for folder in (place, new_beside(place)):
             if folder.exists():
                 _demand_replaceable(directory if folder == place else folder, folder, data)
+        _demand_nothing_to_resume(directory, new_beside(place))
         refuse_unwritable(place if not _empty(place) else place / RUN)
     except OSError as error:
         raise OutputError(f"cannot make {directory}: {error.strerror or error}") from error
@@ -349,7 +361,10 @@ def leftovers_notice(directory: Path) -> str:
             more = unfinished_fit(place) == new
             return begun + (f"; likely fit --resume {directory} finishes it" if more else "")
         if old.exists():
-            return f"{old} holds a run that was replaced by {directory}; a kill kept it from being removed"
+            return (
+                f"{old} holds a run that was replaced by {directory}; a kill kept it from being removed, or a file in "
+                "it that likely did not write"
+            )
     except (OSError, OutputError):
         pass
     return ""
@@ -362,7 +377,8 @@ def demand_run_copy(directory: Path) -> None:
     ------
     OutputError
         If the report or the checkpoints hold something that likely did not write, which would be lost, if the directory
-        is or holds the current folder, if another process writes to it, or if it cannot be written.
+        is or holds the current folder, if another process writes to it, or if it cannot be written; or if a fit that
+        was to replace it was stopped and can be resumed.
 
     """
     place = Path(os.path.realpath(directory))
@@ -381,6 +397,7 @@ def demand_run_copy(directory: Path) -> None:
         _demand_no_mount(directory, place)
         for folder in (place, new_beside(place)):
             demand_unowned(folder)
+        _demand_nothing_to_resume(directory, new_beside(place))
         refuse_unwritable(place)
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error
@@ -413,11 +430,27 @@ def run_copy(directory: Path) -> Iterator[Path]:
 
 
 def _move_copy(given: Path, new: Path, place: Path) -> None:
-    """Move the copy to the place of the run that it is a copy of, and remove that run with all that is in it."""
+    """Move the copy to the place of the run that it is a copy of, and remove that run but for what came meanwhile."""
     try:
-        swap(new, place, lambda old: shutil.rmtree(old, ignore_errors=True))
+        swap(new, place, lambda old: _remove_copied(old, place))
     except OSError as error:
         raise OutputError(f"cannot replace {given}: {error.strerror or error}; the new run lies in {new}") from error
+    if stands(old_beside(place)):
+        warnings.warn(f"files that were put into {given} meanwhile lie in {old_beside(place)}", stacklevel=5)
+
+
+def _remove_copied(old: Path, place: Path) -> None:
+    """Remove of a run what its copy has too, and what was not copied; files that were put there meanwhile stay."""
+    for folder, folders, files in os.walk(old, topdown=False):
+        for entry in (Path(folder) / name for name in (*folders, *files)):
+            within = entry.relative_to(old)
+            with suppress(OSError):
+                if _is_folder(entry):
+                    entry.rmdir()
+                elif os.path.lexists(place / within) or _not_copied("", [within.parts[0]]):
+                    entry.unlink()
+    with suppress(OSError):
+        old.rmdir()
 
 
 def _not_copied(_: str, names: list[str]) -> list[str]:

@@ -21,6 +21,7 @@ from likely.posteriors import Normal
 from likely.priors import StandardNormal
 from likely.training import Schedule, Trainer, TrainingState
 from likely.training.state import MAX_FAILURES_IN_A_ROW, MAX_RETURNS
+from likely.training.trainer import clip_gradients
 from likely.training.validate import validate
 
 CELLS, STEPS = 6, 60
@@ -192,3 +193,14 @@ def test_a_decay_that_takes_more_than_there_is_is_refused() -> None:
         ConfigError, match=r"weight_decay=1e\+09 at learning_rate=0.002 subtracts 2e\+06 times each weight"
     ):
         Trainer(bits(30), bits(20), config, SCHEDULE)
+
+
+@pytest.mark.parametrize(("entry", "left_out"), [(1e18, 0), (2e19, 1), (math.inf, 1), (math.nan, 1)])
+def test_a_gradient_whose_norm_overflows_is_left_out(entry: float, left_out: int) -> None:
+    weight = nn.Parameter(torch.ones(3))
+    weight.grad = torch.full((3,), entry)
+    optimiser = torch.optim.AdamW([weight], fused=True)
+    assert clip_gradients(optimiser, [weight], 5.0, torch.tensor(1.0)) == left_out
+    optimiser.step()
+    assert weight.isfinite().all()
+    assert weight.equal(torch.ones(3)) == bool(left_out)

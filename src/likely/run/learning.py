@@ -305,7 +305,7 @@ def _history(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 def _left_out_notice(outcome: Outcome) -> str:
     """A notice of the steps of training that were left out, and of what came of it."""
-    notice = f"{outcome.left_out} of {outcome.steps} steps were left out, as their loss or gradient was not finite"
+    notice = f"{outcome.left_out} of {outcome.steps} steps were left out, as their loss or gradient norm was not finite"
     if outcome.returns:
         times = f"{outcome.returns} time(s)"
         notice += f"; training went back to its best weights {times}, each time at a tenth of the rate"

@@ -40,7 +40,7 @@ class Outcome:
     interrupted, diverged
         Whether training stopped before its end: because of an interrupt, or because steps failed again and again.
     left_out, returns
-        Steps whose loss or gradient was not finite, which changed nothing; how often training returned to the best
+        Steps whose loss or gradient norm was not finite, which changed nothing; how often training returned to the best
         weights because of them, each time at a tenth of the rate.
     cause
         Why training diverged, in words.

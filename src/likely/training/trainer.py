@@ -87,7 +87,7 @@ class Trainer:
     def run(self, state: TrainingState) -> Outcome:
         """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.
 
-        A step whose loss or gradient is not finite is left out. After some of them in a row it returns to the best
+        A step whose loss or gradient norm is not finite is left out. After some of them in a row it returns to the best
         weights, at a smaller rate; where that has not helped it stops, and the best weights are kept
         (`Outcome.diverged`).
 
@@ -244,10 +244,11 @@ class Trainer:
 
 
 def clip_gradients(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor) -> Tensor:
-    """1 if the loss or a gradient is not finite, so that the optimiser leaves the step out, else 0; it also clips.
+    """1 if loss or gradient norm is not finite, so that the optimiser leaves the step out, else 0; it also clips.
 
     The fused optimiser is given what to divide the gradients by, so that their joint norm is at most `max_norm`, and
-    divides while it steps: this takes no pass over the gradients of its own.
+    divides while it steps: this takes no pass over the gradients of its own. The norm is in float32, so that from
+    entries of about 1.8e19 on it is infinite, and the step is left out though each entry is finite.
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
     optimiser.grad_scale = (norm / max_norm).clamp_min(1.0)

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from likely.data.dtypes import dtype_of
 from likely.errors import quoted
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from likely.data.schema import Column, Schema
 
 __all__ = ["demand_consistent", "demand_consistent_conditions"]
@@ -56,7 +56,7 @@ def demand_consistent_conditions(schema: Schema, tensors: Mapping[str, Tensor], 
     if not tensors:
         return
     columns, y = schema.conditions, tensors.get("y")
-    if y is None or len(tensors) > 1 or y.dtype != torch.float64 or y.shape != (rows, len(columns)) or not rows:
+    if y is None or len(tensors) > 1 or str(y.dtype) != "torch.float64" or y.shape != (rows, len(columns)) or not rows:
         raise ValueError(f"conditions that are not {len(columns)} numbers for each of {rows} rows")
     if not y.isfinite().all():
         raise ValueError("conditions that are not finite")

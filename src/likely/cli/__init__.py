@@ -92,9 +92,9 @@ def _run(words: list[str]) -> int:
 
 def _note(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, UserWarning):
-        from likely.cli.show import tell
+        from likely.cli.show import print_notice
 
-        tell(f"note: {message}")
+        print_notice(f"note: {message}")
 
 
 def _explain(error: Exception) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from likely.cli.output import plain, save_frame
+from likely.cli.output import json_value, save_frame
 from likely.cli.show import document, line, say
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def anomalous(
     if output is not None:
         save_frame(rows, output, overwrite=overwrite)
     if json:
-        document({"rows": len(rows), "anomalies": plain(rows.head(n)), **({"output": str(output)} if output else {})})
+        document(
+            {"rows": len(rows), "anomalies": json_value(rows.head(n)), **({"output": str(output)} if output else {})}
+        )
     elif output is None:
         say(_table(run, data, ranked, n), *_summary(ranked, n))
 

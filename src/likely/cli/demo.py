@@ -27,5 +27,5 @@ def run_demo(output: Path, *, seed: int, overwrite: bool) -> int:
         return 130
     show.ledger(run.evaluate(), json=False)
     print(visible(f"report: {run.report(overwrite=True)}"))
-    show.tell(f"pictures drawn from P(X): likely sample {output} -n 100 -o samples.png")
+    show.print_notice(f"pictures drawn from P(X): likely sample {output} -n 100 -o samples.png")
     return 0

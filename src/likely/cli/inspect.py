@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from likely.cli.show import console, document, line, say, tell
+from likely.cli.show import console, document, line, print_notice, say
 from likely.data.kinds import Kind
 from likely.errors import OutputError
 from likely.files import refuse_existing, write
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from likely.data.summary import Summary
     from likely.run import Inspection
 
-__all__ = ["inspection", "ready", "sparkline"]
+__all__ = ["demand_writable_output", "inspection", "sparkline"]
 
 BLOCKS, ASCII = " ▁▂▃▄▅▆▇█", " .:-=+*#@"
 PICTURE, NAME = 16, 24  # characters of a histogram, and of a column's name where the terminal is narrow
@@ -26,7 +26,7 @@ MAX_VALUES, MAX_NAMES = 4, 12  # frequent values shown of a column, columns name
 MIN_OFTEN = 0.3  # share of the rows from which one value is named beside the range
 
 
-def ready(path: Path | None, *, overwrite: bool) -> None:
+def demand_writable_output(path: Path | None, *, overwrite: bool) -> None:
     """Refuse a page that cannot be written, before anything is read.
 
     Raises
@@ -48,7 +48,7 @@ def inspection(inspected: Inspection, *, name: str, output: Path | None, json: b
         from likely.report import render_inspection
 
         write(output, render_inspection(inspected, Path(name).name), parents=True)
-        tell(f"wrote {output}")
+        print_notice(f"wrote {output}")
     if json:
         document(inspected.to_dict())
     elif output is None:

@@ -1,4 +1,4 @@
-"""Results to files: in the form that went in."""
+"""Results to files, in the form of the data: a table stays a table, pictures stay pictures."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from likely.cli.show import tell
+from likely.cli.show import print_notice
 from likely.data import Schema
 from likely.data.pictures import grid, pictures, stored
 from likely.data.sources.format import Writer
@@ -20,13 +20,21 @@ from likely.data.sources.formats import writer_of, writers
 from likely.errors import OutputError, visible
 from likely.files import filled_folder, refuse_existing, refuse_unwritable, write
 
-__all__ = ["codes", "deliver", "plain", "ready", "save_frame", "tell_given", "tell_range"]
+__all__ = [
+    "codes_frame",
+    "demand_writable_output",
+    "json_value",
+    "print_condition_probability",
+    "print_range_notice",
+    "save_frame",
+    "write_or_print",
+]
 
 MAX_IN_GRID = 100  # pictures drawn into one file: ten rows of ten
 
 
-def ready(path: Path | None, *, overwrite: bool) -> None:
-    """Refuse an output that cannot be written, before anything is computed.
+def demand_writable_output(path: Path | None, *, overwrite: bool) -> None:
+    """Check, before anything is computed, that an output can be written.
 
     Raises
     ------
@@ -42,14 +50,14 @@ def ready(path: Path | None, *, overwrite: bool) -> None:
         writer_of(path)
 
 
-def codes(result: Any, path: Path | None) -> Any:
-    """Codes of arrays as a frame, unless an array file is asked for."""
+def codes_frame(result: Any, path: Path | None) -> Any:
+    """z as a frame with columns z0, z1, ...; unchanged if it is a frame, or goes to a file of an array."""
     if isinstance(result, pd.DataFrame) or (path is not None and path.suffix and writer_of(path).array is not None):
         return result
     return pd.DataFrame(result, columns=[f"z{i}" for i in range(result.shape[1])])
 
 
-def deliver(
+def write_or_print(
     schema: Schema,
     result: Any,
     path: Path | None,
@@ -59,9 +67,10 @@ def deliver(
     columns: int | None = None,
     beside: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write a frame or an array where it was asked for, or print a frame; with columns all pictures, so many a line.
+    """Write a result to a file, or print it if it is a frame and no file is given.
 
-    Notices beside the rows are in the JSON.
+    Pictures go into one grid: of `columns` pictures a line where that is given, else of the first 100. `beside` is
+    added to the JSON.
 
     Raises
     ------
@@ -69,47 +78,47 @@ def deliver(
         If the output exists already, or cannot hold the result.
 
     """
-    words = path is None or (path.suffix and writer_of(path).words)
-    written = _with_tokens(schema, result) if words else result
+    is_text = path is None or (path.suffix and writer_of(path).is_text)
+    table = _with_missing_texts(schema, result) if is_text else result
     if path is not None:
         if isinstance(result, pd.DataFrame):
-            save_frame(written, path, overwrite=overwrite)
+            save_frame(table, path, overwrite=overwrite)
         else:
             refuse_existing(path, overwrite=overwrite)
             _write_array(schema, np.asarray(result), path, columns)
-            tell(f"wrote {len(result)} rows to {path}")
+            print_notice(f"wrote {len(result)} rows to {path}")
     if json:
-        rows = {"rows": len(result), "output": str(path)} if path else {"rows": plain(result)}
+        rows = {"rows": len(result), "output": str(path)} if path else {"rows": json_value(result)}
         _print_json({**rows, **(beside or {})})
     elif path is None:
         if not isinstance(result, pd.DataFrame):
             raise OutputError(
                 "arrays and pictures are not printed; add -o FILE.npy, -o FILE.png (a grid) or -o FOLDER/"
             )
-        _print_table(written)
+        _print_table(table)
 
 
 def _print_table(frame: pd.DataFrame) -> None:
-    """To a file or a program as it is; on a terminal without what would move the cursor."""
+    """Print a table as csv; on a terminal without control characters, which would move the cursor."""
     if sys.stdout.isatty():
         print(visible(frame.to_csv(index=False), kept="\n"), end="")
     else:
         frame.to_csv(sys.stdout, index=False)
 
 
-def _with_tokens(schema: Schema, result: Any) -> Any:
-    """In texts a missing cell is written as the training rows have it: ` ?`, `NA`."""
+def _with_missing_texts(schema: Schema, result: Any) -> Any:
+    """The result with missing cells as the texts that training rows have for them: ` ?`, `NA`."""
     if not isinstance(result, pd.DataFrame):
         return result
     tokens = {column.name: column.token for column in schema.columns if column.token is not None}
-    holed = [name for name in result.columns if str(name) in tokens and result[name].isna().any()]
+    with_missing = [name for name in result.columns if str(name) in tokens and result[name].isna().any()]
     return result.assign(
-        **{name: result[name].astype(object).where(result[name].notna(), tokens[str(name)]) for name in holed}
+        **{name: result[name].astype(object).where(result[name].notna(), tokens[str(name)]) for name in with_missing}
     )
 
 
 def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
-    """Write a frame in the form that the file's name asks for, and say so.
+    """Write a frame in the format of the file's ending, and print a notice.
 
     Raises
     ------
@@ -120,30 +129,32 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
     refuse_existing(path, overwrite=overwrite)
     names = [str(name) for name in frame.columns]
     write(path, _frame_bytes(frame.set_axis(names, axis=1), path), parents=True)
-    tell(f"wrote {len(frame)} rows to {path}")
+    print_notice(f"wrote {len(frame)} rows to {path}")
 
 
-def tell_given(drawn: Any) -> None:
-    """Say how probable the condition was that rows were drawn under, and how they were found."""
+def print_condition_probability(drawn: Any) -> None:
+    """Print the probability of the condition that rows were drawn under, and the method by which they were drawn."""
     facts = getattr(drawn, "attrs", {}).get("given")
     if not facts:
         return
     how = "exact, by rejection"
     if facts["effective_draws"] is not None:
         how = f"by weights of {facts['effective_draws']:.0f} effective draws of z"
-    tell(f"P(condition) = {facts['probability']:.4g} +- {facts['se']:.1g} under the model; {how}")
+    print_notice(f"P(condition) = {facts['probability']:.4g} +- {facts['se']:.1g} under the model; {how}")
 
 
-def tell_range(drawn: Any) -> None:
-    """Say how many rows lay outside the range of the training rows and were drawn again."""
+def print_range_notice(drawn: Any) -> None:
+    """Print how many rows lay outside the range of the training rows and were drawn again."""
     facts = getattr(drawn, "attrs", {}).get("range")
     if facts and facts["outside"]:
         share = f"{100 * facts['outside']:.3g}% of {facts['rows']:,} rows drawn"
-        tell(f"{share} lay outside the range of the training rows and were drawn again; --beyond-range keeps such rows")
+        print_notice(
+            f"{share} lay outside the range of the training rows and were drawn again; --beyond-range keeps such rows"
+        )
 
 
-def plain(result: Any) -> Any:
-    """A frame as a list of records, an array as nested lists."""
+def json_value(result: Any) -> Any:
+    """A result for JSON: a frame as a list of records, an array as nested lists."""
     if isinstance(result, pd.DataFrame):
         return json.loads(result.to_json(orient="records", double_precision=15))
     return np.asarray(result).tolist()
@@ -183,19 +194,19 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | N
 
 
 def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
-    """All pictures or none; a folder that holds anything but pictures which likely wrote is not replaced."""
+    """Write all pictures or none; a folder is replaced only if it holds nothing but pictures that likely wrote."""
     from PIL import Image
 
-    from likely.data.sources.picture import is_ours, picture_bytes
+    from likely.data.sources.picture import picture_bytes, was_written_by_likely
 
     if path.is_file():
         raise OutputError(f"{path} is a file, so it is not overwritten; choose another name")
     for entry in path.iterdir() if path.exists() else ():
-        if not re.fullmatch(r"\d{5,}\.png", entry.name) or not is_ours(entry):
+        if not re.fullmatch(r"\d{5,}\.png", entry.name) or not was_written_by_likely(entry):
             raise OutputError(
                 f"{path} holds {entry.name!r}, which is no picture that likely drew, so it is not overwritten; choose "
                 "another name"
             )
-    with filled_folder(path) as half:
+    with filled_folder(path) as folder:
         for i, picture in enumerate(stored(schema, array)):
-            write(half / f"{i:05d}.png", picture_bytes(Image.fromarray(picture), ".png"))
+            write(folder / f"{i:05d}.png", picture_bytes(Image.fromarray(picture), ".png"))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from likely.run import Run
     from likely.run.record import Stage
 
-__all__ = ["console", "document", "fitted", "ledger", "line", "say", "tell"]
+__all__ = ["console", "document", "fitted", "ledger", "line", "print_notice", "say"]
 
 IDENTITY = "log P(X) - D[Q(z|X)||P(z|X)]  =  E_Q[log P(X|z)] - D[Q(z|X)||P(z)]"
 
@@ -51,7 +51,7 @@ def say(*parts: Any) -> None:
         terminal.print(visible(part, kept="\n"), markup=False) if isinstance(part, str) else terminal.print(part)
 
 
-def tell(text: str) -> None:
+def print_notice(text: str) -> None:
     """Print a line on standard error, where that is open."""
     with contextlib.suppress(OSError):  # nobody reads it: no reason to end what runs
         print(visible(text), file=sys.stderr)
@@ -85,11 +85,11 @@ def fitted(run: Run, *, json: bool) -> None:
         return
     model, training, parts = run.config.model, run.config.training, words(run.config)
     for notice in run.notices:
-        tell(f"note: {notice}")
+        print_notice(f"note: {notice}")
     if record.interrupted:
         option, does = ("--continue", "goes on") if record.continued else ("--resume", "finishes the fit")
         further = "" if where is None else f"; likely fit {option} {where} {does}"
-        tell(f"interrupted: the best weights so far are kept{further}")
+        print_notice(f"interrupted: the best weights so far are kept{further}")
     say(
         f"fitted {len(run.division.train)} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from likely.cli.output import deliver
-from likely.cli.show import tell
+from likely.cli.output import write_or_print
+from likely.cli.show import print_notice
 from likely.files import write
 from likely.run.split import rows_of_part
 
@@ -24,12 +24,14 @@ def deliver_part(run: Run, part: str, path: Path | None, *, overwrite: bool, jso
     """Write the rows of a part as they were read, or print a table; an npz also holds the labels that came beside."""
     rows = rows_of_part(run, part)
     if path is None or path.suffix.lower() != ".npz" or rows.labels is None:
-        deliver(run.schema, rows.values if rows.given is None else rows.given, path, overwrite=overwrite, json=json)
+        write_or_print(
+            run.schema, rows.values if rows.given is None else rows.given, path, overwrite=overwrite, json=json
+        )
         return
     buffer = io.BytesIO()
     np.savez_compressed(buffer, x=np.asarray(rows.values), y=rows.labels)
     write(path, buffer.getvalue(), parents=True)
-    tell(f"wrote {len(rows)} rows to {path}")
+    print_notice(f"wrote {len(rows)} rows to {path}")
 
 
 def numbered(run: Run, data: Any, values: pd.DataFrame) -> pd.DataFrame:

@@ -209,4 +209,4 @@ def test_a_picture_that_is_written_is_known_by_its_content(ending: str, tmp_path
 def test_a_name_that_no_format_writes_is_refused_with_those_that_do() -> None:
     with pytest.raises(OutputError, match=r"results go to \.npy, \.parquet, .*\.csv.* not \.docx"):
         writer_of(Path("out.docx"))
-    assert writer_of(Path("OUT.CSV")).words
+    assert writer_of(Path("OUT.CSV")).is_text

@@ -36,9 +36,9 @@ def anomalies(
     """
     from likely.cli.anomalies import anomalous
     from likely.cli.options import given_values
-    from likely.cli.output import ready
+    from likely.cli.output import demand_writable_output
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     ranked = fitted.anomalies(data, given=given_values(given), false_alarms=false_alarms, samples=samples, seed=seed)
     anomalous(fitted, data, ranked, n=n, output=output, overwrite=overwrite, json=json)

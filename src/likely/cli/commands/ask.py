@@ -38,10 +38,10 @@ def ask(
     """
     from likely.cli.loading import opened
     from likely.cli.options import given_values
-    from likely.cli.output import deliver, ready
+    from likely.cli.output import demand_writable_output, write_or_print
     from likely.cli.split import numbered
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     answers = fitted.ask(data, events, given=given_values(given), samples=samples, seed=seed)
-    deliver(fitted.schema, numbered(fitted, data, answers), output, overwrite=overwrite, json=json)
+    write_or_print(fitted.schema, numbered(fitted, data, answers), output, overwrite=overwrite, json=json)

@@ -19,13 +19,13 @@ def encode(
 ) -> None:
     """Write each row's code: the mean of Q(z|x); of discrete codes, their probabilities."""
     from likely.cli.options import given_values
-    from likely.cli.output import codes, deliver, ready
+    from likely.cli.output import codes_frame, demand_writable_output, write_or_print
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
-    deliver(
+    write_or_print(
         fitted.schema,
-        codes(fitted.encode(data, given=given_values(given)), output),
+        codes_frame(fitted.encode(data, given=given_values(given)), output),
         output,
         overwrite=overwrite,
         json=json,

@@ -36,10 +36,10 @@ def evaluate(
 ) -> None:
     """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
     from likely.cli.options import given_values
-    from likely.cli.output import ready, save_frame
+    from likely.cli.output import demand_writable_output, save_frame
     from likely.cli.split import numbered
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     assessment = fitted.assess(
         data, given=given_values(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate

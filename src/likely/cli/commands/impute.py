@@ -34,9 +34,9 @@ def impute(
     """Fill the missing cells of DATA by what the observed ones say of them."""
     from likely.cli.impute import one_document
     from likely.cli.options import given_values
-    from likely.cli.output import deliver, ready, tell_range
+    from likely.cli.output import demand_writable_output, print_range_notice, write_or_print
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     filled = fitted.impute(
         data,
@@ -48,5 +48,5 @@ def impute(
         samples=samples,
         seed=seed,
     )
-    deliver(fitted.schema, one_document(filled), output, overwrite=overwrite, json=json)
-    tell_range(filled[0] if draws else filled)
+    write_or_print(fitted.schema, one_document(filled), output, overwrite=overwrite, json=json)
+    print_range_notice(filled[0] if draws else filled)

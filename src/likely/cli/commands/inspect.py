@@ -53,10 +53,10 @@ def inspect(
 ) -> None:
     """Say what each column of DATA is inferred as, and why; with a picture of each."""
     import likely
-    from likely.cli.inspect import inspection, ready
+    from likely.cli.inspect import demand_writable_output, inspection
     from likely.cli.options import data_keywords
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     inspected = likely.inspect(
         data,
         **data_keywords(ctx.params),

@@ -26,9 +26,9 @@ def interpolate(
     """Walk through z from row A to row B: the means of P(x|z) on the way, a strip of pictures or a table."""
     from likely.cli.loading import opened
     from likely.cli.options import given_values
-    from likely.cli.output import deliver, ready
+    from likely.cli.output import demand_writable_output, write_or_print
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     rows = fitted.interpolate(a, b, n, data=data, given=given_values(given) or None)
-    deliver(fitted.schema, rows, output, overwrite=overwrite, json=json, columns=n)
+    write_or_print(fitted.schema, rows, output, overwrite=overwrite, json=json, columns=n)

@@ -19,9 +19,9 @@ def reconstruct(
 ) -> None:
     """Write each row as the model sees it: the mean of P(x|z) at the mean of Q(z|x) (of codes: its mode)."""
     from likely.cli.options import given_values
-    from likely.cli.output import deliver, ready
+    from likely.cli.output import demand_writable_output, write_or_print
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     rows = fitted.reconstruct(data, given=given_values(given))
-    deliver(fitted.schema, rows, output, overwrite=overwrite, json=json)
+    write_or_print(fitted.schema, rows, output, overwrite=overwrite, json=json)

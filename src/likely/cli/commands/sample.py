@@ -44,17 +44,22 @@ def sample(
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     from likely.cli.loading import opened
-    from likely.cli.output import deliver, ready, tell_given, tell_range
+    from likely.cli.output import (
+        demand_writable_output,
+        print_condition_probability,
+        print_range_notice,
+        write_or_print,
+    )
     from likely.run.sample import SampleOptions, drawn
     from likely.run.tempering import statement
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     options = SampleOptions(given or None, mean, with_missing or with_holes, beyond_range, temperature, seed)
     draws = drawn(fitted, n, options)
-    tell_given(draws)
+    print_condition_probability(draws)
     said = statement(temperature)
-    deliver(
+    write_or_print(
         fitted.schema, draws, output, overwrite=overwrite, json=json, beside={"temperature": said} if said else None
     )
-    tell_range(draws)
+    print_range_notice(draws)

@@ -21,10 +21,10 @@ def score(
 ) -> None:
     """Score each row of DATA: its number, log P(x), its Monte Carlo error and the ELBO, in nats."""
     from likely.cli.options import given_values
-    from likely.cli.output import deliver, ready
+    from likely.cli.output import demand_writable_output, write_or_print
     from likely.cli.split import numbered
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     scores = fitted.score(data, given=given_values(given), samples=samples, seed=seed)
-    deliver(fitted.schema, numbered(fitted, data, scores), output, overwrite=overwrite, json=json)
+    write_or_print(fitted.schema, numbered(fitted, data, scores), output, overwrite=overwrite, json=json)

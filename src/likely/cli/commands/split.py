@@ -20,8 +20,8 @@ def split(
     json: Json = False,
 ) -> None:
     """Write the rows of one part of the data that RUN was fitted on, as they were read."""
-    from likely.cli.output import ready
+    from likely.cli.output import demand_writable_output
     from likely.cli.split import deliver_part
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     deliver_part(opened(run), part, output, overwrite=overwrite, json=json)

@@ -32,15 +32,15 @@ def traverse(
     """Move one number of z after the other: what each does to x, a grid of pictures with a line each or a table."""
     from likely.cli.loading import opened
     from likely.cli.options import given_values
-    from likely.cli.output import deliver, ready
-    from likely.cli.show import tell
+    from likely.cli.output import demand_writable_output, write_or_print
+    from likely.cli.show import print_notice
 
-    ready(output, overwrite=overwrite)
+    demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     which = _dimensions(dimensions)
     walk = fitted.traverse(n=n, dimensions=which, span=span, row=row, data=data, given=given_values(given) or None)
-    tell(f"dimensions of z, a line each: {', '.join(map(str, walk.dimensions))}")
-    deliver(fitted.schema, _lines(walk.rows, output), output, overwrite=overwrite, json=json, columns=n)
+    print_notice(f"dimensions of z, a line each: {', '.join(map(str, walk.dimensions))}")
+    write_or_print(fitted.schema, _lines(walk.rows, output), output, overwrite=overwrite, json=json, columns=n)
 
 
 def _dimensions(text: str) -> int | list[int]:

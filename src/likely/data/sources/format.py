@@ -67,8 +67,8 @@ class Writer:
         (a table, or a picture of Pillow's; the ending) -> bytes.
     array
         An array `(rows, *event)` -> bytes.
-    words
-        Whether a missing cell is written as a word, as the training rows had it.
+    is_text
+        Whether the file is text, in which a missing cell is written as in the training rows: `?`, `NA`.
 
     """
 
@@ -76,7 +76,7 @@ class Writer:
     frame: Callable[[pd.DataFrame, str], bytes] | None = None
     array: Callable[[np.ndarray], bytes] | None = None
     picture: Callable[[Any, str], bytes] | None = None
-    words: bool = False
+    is_text: bool = False
 
 
 @dataclass(frozen=True)

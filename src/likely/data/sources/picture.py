@@ -16,7 +16,7 @@ from likely.data.sources.colours import WHITE
 from likely.errors import DataError, InputError
 from likely.files import demand_room
 
-__all__ = ["Picture", "is_ours", "is_picture", "picture_bytes", "read_picture"]
+__all__ = ["Picture", "is_picture", "picture_bytes", "read_picture", "was_written_by_likely"]
 
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La")
@@ -112,7 +112,7 @@ def picture_bytes(image: Any, ending: str) -> bytes:
     return buffer.getvalue()
 
 
-def is_ours(path: Path) -> bool:
+def was_written_by_likely(path: Path) -> bool:
     """Whether a file is a PNG that says that likely wrote it."""
     name, writer = WRITTEN_BY
     try:

@@ -45,5 +45,5 @@ TEXT = Format(
     ENDINGS,
     _recognises,
     listed="csv, tsv, txt (.gz too)",
-    writer=Writer(ENDINGS, frame=_written, words=True),
+    writer=Writer(ENDINGS, frame=_written, is_text=True),
 )

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import signal
+import stat
 import sys
 import time
 import traceback
@@ -245,7 +246,7 @@ def _die(place: Path, last: int, *, within: bool, torn: bool) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def half(file: int) -> None:
-        if torn and counts[int(within)] >= last:
+        if torn and counts[int(within)] >= last and stat.S_ISREG(os.fstat(file).st_mode):
             os.ftruncate(file, os.fstat(file).st_size // 2)
             os.kill(os.getpid(), signal.SIGKILL)
         fsync(file)

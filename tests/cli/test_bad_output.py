@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import stat
 import subprocess
 import sys
 import time
@@ -108,7 +109,7 @@ def full_after(monkeypatch: pytest.MonkeyPatch, files: int) -> None:
     sync, left = os.fsync, [files]
 
     def fsync(descriptor: int) -> None:
-        left[0] -= 1
+        left[0] -= stat.S_ISREG(os.fstat(descriptor).st_mode)
         if left[0] < 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         sync(descriptor)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -94,6 +95,27 @@ def test_a_full_disk_leaves_the_file_that_was_there(tmp_path: Path, monkeypatch:
     with pytest.raises(OutputError, match=r"cannot write .*file: No space left on device; free some space"):
         write(tmp_path / "file", "after")
     assert contents(tmp_path) == {"file": "before"}
+
+
+def test_names_are_kept_through_a_power_cut_where_the_disk_can(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, list[Path]()
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        if synced[-1].is_dir():
+            raise OSError(errno.EINVAL, "not on this disk")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    write(tmp_path / "file", "content")
+    assert synced[1:] == [tmp_path]
+    write(tmp_path / "file", "more", last=False)
+    assert len(synced) == 3
+    with filled_folder(folder, synced.append) as half:
+        (half / "new").write_text("new")
+    assert synced[3:] == [half, folder.parent, folder.with_name(f".{folder.name}.old")]
 
 
 def test_a_folder_takes_its_place_whole(folder: Path) -> None:

@@ -7,7 +7,7 @@ from likely.files.locks import LOCK, demand_held, demand_unowned, held, release,
 from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, stands
 from likely.files.reading import Counted, inflated, read_regular
 from likely.files.room import MAX_BYTES, demand_room, gib, most_bytes, no_room
-from likely.files.whole import half_written, write
+from likely.files.whole import half_written, sync_folder, write
 
 __all__ = [
     "LOCK",
@@ -38,6 +38,7 @@ __all__ = [
     "same_place",
     "stands",
     "swap",
+    "sync_folder",
     "take",
     "write",
 ]

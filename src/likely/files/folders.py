@@ -10,7 +10,7 @@ from pathlib import Path
 
 from likely.errors import OutputError
 from likely.files.places import stands
-from likely.files.whole import unused
+from likely.files.whole import sync_folder, unused
 
 __all__ = ["filled_folder", "finish_swap", "new_beside", "old_beside", "swap"]
 
@@ -58,6 +58,7 @@ def swap(new: Path, place: Path, remove: Callable[[Path], object]) -> None:
         if old.exists():
             old.rename(place)
         raise
+    sync_folder(place.parent)  # before the old folder goes
     if old.exists():
         remove(old)
 
@@ -81,6 +82,7 @@ def finish_swap(place: Path, complete: Callable[[Path], bool]) -> str:
             return ""
         folder = new if new.exists() and complete(new) else old
         folder.rename(place)
+        sync_folder(place.parent)
     except OSError as error:
         raise OutputError(
             f"a command was killed while it replaced {place}: {new} is to take its place, and cannot be renamed to it "
@@ -112,6 +114,7 @@ def filled_folder(folder: Path, remove: Callable[[Path], object] = shutil.rmtree
         place.parent.mkdir(parents=True, exist_ok=True)
         half.mkdir()
         yield half
+        sync_folder(half)
         swap(half, place, remove)
     except OSError as error:
         raise OutputError(f"cannot write {folder}: {error.strerror or error}; free some space") from error

@@ -11,12 +11,12 @@ from pathlib import Path
 
 from likely.errors import OutputError
 
-__all__ = ["half_written", "unused", "write"]
+__all__ = ["half_written", "sync_folder", "unused", "write"]
 
 HALF = ".likely-"
 
 
-def write(path: Path, content: bytes | str, *, parents: bool = False) -> None:
+def write(path: Path, content: bytes | str, *, parents: bool = False, last: bool = True) -> None:
     """Write a file whole: under a hidden name beside its place, then renamed.
 
     Behind a link the file that it leads to is written. A new file has the mode that the umask leaves; one that is
@@ -28,6 +28,8 @@ def write(path: Path, content: bytes | str, *, parents: bool = False) -> None:
         Where to, and what.
     parents
         Whether folders above it are made.
+    last
+        Whether the disk is to keep the names in the folder now, through a power cut: of several files once is enough.
 
     Raises
     ------
@@ -48,6 +50,8 @@ def write(path: Path, content: bytes | str, *, parents: bool = False) -> None:
         with suppress(FileNotFoundError):
             half.chmod(stat.S_IMODE(place.stat().st_mode))
         half.replace(place)
+        if last:
+            sync_folder(place.parent)
     except BaseException as error:
         with suppress(OSError):
             half.unlink(missing_ok=True)
@@ -56,6 +60,16 @@ def write(path: Path, content: bytes | str, *, parents: bool = False) -> None:
                 f"cannot write {path}: {error.strerror or error}; free some space or choose another place"
             ) from error
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the disk keep the names in a folder as they are now, through a power cut, where it can do that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def unused(place: Path) -> Path:

@@ -117,7 +117,7 @@ class ChecksummedFiles:
             self._write_facts(self.facts, known)
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content
-            write(self.directory / name, data)
+            write(self.directory / name, data, last=False)
             known[name] = {"bytes": len(data), "sha256": sha256(data).hexdigest()}
         self._write_facts(facts, known)
         return ChecksummedFiles(self.directory, facts, known)

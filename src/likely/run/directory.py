@@ -36,6 +36,7 @@ from likely.files import (
     release,
     stands,
     swap,
+    sync_folder,
     take,
     write,
 )
@@ -288,6 +289,7 @@ def _locked(given: Path, folder: Path, move: Callable[[], None], *, kept: bool =
     created = not folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        sync_folder(folder.parent)
         take(folder)
     except OSError as error:
         raise OutputError(f"cannot make {given}: {error.strerror or error}") from error

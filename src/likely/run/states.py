@@ -93,7 +93,7 @@ def write_states(
         sums = "".join(f"{sha256(content).hexdigest()}  {name}\n" for name, content in files.items())
         with filled_folder(folder / str(step), _remove) as half:
             for name, content in (*files.items(), (STATE_FILES[2], sums)):
-                write(half / name, content)
+                write(half / name, content, last=False)
     before = [number for number in _steps(directory) if number < step]
     for number in set(_steps(directory)) - {step, *before[: kept - 1]}:
         _remove(folder / str(number))

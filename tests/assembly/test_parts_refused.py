@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import likely
-from likely.assembly import chosen
+from likely.assembly import named_parts
 from likely.config import Config
 from small import ARRAYS, ROWS, SIGNED, table
 
@@ -48,7 +48,7 @@ def test_misspelt_names_are_told_before_the_data_is_read(room: str) -> None:
 def test_arguments_are_typed(what: str) -> None:
     room, text, message = ARGUMENTS[what]
     with pytest.raises(likely.ConfigError, match=re.escape(message)) as caught:
-        chosen(Config().replace({room: text}))
+        named_parts(Config().replace({room: text}))
     assert repr(text) in str(caught.value)
 
 

@@ -33,16 +33,16 @@ def test_a_fit_reads_each_part_and_its_training_and_validation_rows_once(
 ) -> None:
     parsed: Counter[tuple[str, str]] = Counter()
     calls: Counter[str] = Counter()
-    parse, chosen, rows = choosing.parse, choosing.chosen, Division.rows
+    parse, named_parts, rows = choosing.parse, choosing.named_parts, Division.rows
     users = [module for name, module in sys.modules.items() if name.startswith("likely.")]
 
     def counted_parse(room: str, text: str, parts: Any) -> Any:
         parsed[room, text] += 1
         return parse(room, text, parts)
 
-    def counted_chosen(config: Config) -> Any:
-        calls["chosen"] += 1
-        return chosen(config)
+    def counted_named_parts(config: Config) -> Any:
+        calls["named_parts"] += 1
+        return named_parts(config)
 
     def counted_rows(division: Division, source: Source, kind: str) -> Rows:
         calls[kind] += 1
@@ -50,12 +50,12 @@ def test_a_fit_reads_each_part_and_its_training_and_validation_rows_once(
 
     for module in (choosing, by_column):
         monkeypatch.setattr(module, "parse", counted_parse)
-    for module in [module for module in users if getattr(module, "chosen", None) is chosen]:
-        monkeypatch.setattr(module, "chosen", counted_chosen)
+    for module in [module for module in users if getattr(module, "named_parts", None) is named_parts]:
+        monkeypatch.setattr(module, "named_parts", counted_named_parts)
     monkeypatch.setattr(Division, "rows", counted_rows)
     data, options = FITS[which]
     likely.fit(data, **{"latent": 4, "width": 8, "steps": 2, **options})
-    assert calls["chosen"] == 1
+    assert calls["named_parts"] == 1
     assert calls["train"] == calls["validation"] == 1
     assert max(parsed.values()) == 1
     texts = Counter(room for room, _ in parsed)

@@ -18,7 +18,7 @@ from likely.data.events import Event
 from likely.errors import DataError, InputError
 from likely.tasks.condition import conditional
 from likely.tasks.impute import ImputeOptions, impute
-from likely.tasks.ranges import Range, demand, keep
+from likely.tasks.ranges import Range, demand_reachable, rows_within
 
 DIMS, LATENT, N = 4, 2, 20_000
 WIDE = 1e6
@@ -183,7 +183,7 @@ def test_rows_within_the_range_are_not_touched_and_nothing_is_drawn() -> None:
     def never(_: torch.Tensor) -> torch.Tensor:
         raise AssertionError
 
-    kept, tally = keep(x, never, range_of(ends(-WIDE, WIDE)))
+    kept, tally = rows_within(x, never, range_of(ends(-WIDE, WIDE)))
     assert torch.equal(kept, x)
     assert tally.tried.tolist() == tally.inside.tolist() == [50]
 
@@ -191,7 +191,7 @@ def test_rows_within_the_range_are_not_touched_and_nothing_is_drawn() -> None:
 def test_what_hardly_ever_lies_within_the_range_is_refused_by_name() -> None:
     x = torch.randn(3, DIMS, dtype=torch.float64)
     within = range_of(ends(30.0, 40.0, place=2))
-    _, tally = keep(
+    _, tally = rows_within(
         x, lambda rows: torch.randn(len(rows), DIMS, dtype=torch.float64), within, group=torch.tensor([0, 1, 1])
     )
     assert tally.hopeless.tolist() == [True, True]
@@ -199,7 +199,7 @@ def test_what_hardly_ever_lies_within_the_range_is_refused_by_name() -> None:
     with pytest.raises(
         DataError, match=r"row 0: 0 of .* within .*'bound' is outside most often \(30 to 40\).*--beyond"
     ):
-        demand(within, tally, lambda group: f"row {group}: ")
+        demand_reachable(within, tally, lambda group: f"row {group}: ")
 
 
 @pytest.mark.parametrize(("share", "refused"), [(0.012, False), (0.001, True)])
@@ -211,7 +211,7 @@ def test_a_range_is_refused_only_where_one_in_a_hundred_is_excluded(share: float
         def again(rows: torch.Tensor, source: torch.Generator = source) -> torch.Tensor:
             return torch.rand(len(rows), 1, generator=source, dtype=torch.float64)
 
-        kept, tally = keep(again(torch.arange(50)), again, within)
+        kept, tally = rows_within(again(torch.arange(50)), again, within)
         told.append(bool(tally.hopeless.any()))
         assert refused or bool((kept <= share).all())
     assert sum(told) == (60 if refused else 0)

@@ -1,4 +1,4 @@
-"""From names to parts: those that a configuration names, and those that go with them."""
+"""The parts of a configuration: those that it names, and the defaults of the others."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from likely.config import Config
 from likely.data import Column
 from likely.errors import ConfigError
 
-__all__ = ["Parts", "chosen", "complete", "gives_no_mass"]
+__all__ = ["Parts", "all_parts", "gives_no_mass", "named_parts"]
 
 Parts = Mapping[str, Named]
 
 PAIRS = {part.alias: name for name, part in PARTS["prior"].items() if part.alias}
 
 
-def chosen(config: Config) -> Parts:
-    """The parts that a configuration names, by room.
+def named_parts(config: Config) -> Parts:
+    """The parts that a configuration names, by role: `model`, `prior`, `likelihood` and so on.
 
     Raises
     ------
@@ -38,24 +38,24 @@ def chosen(config: Config) -> Parts:
 
 
 def gives_no_mass(parts: Parts) -> Callable[[Column], bool] | None:
-    """Whether the likelihood requested is a column's, so that single numbers have no mass; `None` if it never is."""
+    """A test whether a column has the requested likelihood, under which numbers have no mass; `None` if none has."""
     requested = parts.get("likelihood")
     if requested is None or requested.has(Trait.ALL_FORMS):
         return None
     return lambda column: not requested.part.refuses(column)
 
 
-def complete(parts: Parts, usual: str) -> dict[str, Named]:
-    """All parts of a model, those left out chosen; of a prior and a posterior that go together one brings the other.
+def all_parts(parts: Parts, usual: str) -> dict[str, Named]:
+    """All parts of a model, with defaults for those that are not named.
 
-    Where neither tells the other, the posterior is normal and the prior the usual one, or normal for an objective that
-    takes the KL by its dimensions.
+    A prior or a posterior of a pair implies the other one. Without a pair the posterior is normal, and the prior is
+    `usual`, or normal for an objective that takes the KL by its dimensions.
 
     Raises
     ------
     ConfigError
-        If one side is of a pair and the other is not its other side, a VampPrior goes with any but a hierarchy; or the
-        model has other ones.
+        If a prior or a posterior is of a pair and the other is not its partner (a VampPrior goes with any but a
+        hierarchy), or if the model has another pair.
 
     """
     completed = {room: parts[room] for room in ("prior", "posterior") if room in parts}

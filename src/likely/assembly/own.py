@@ -20,7 +20,7 @@ from likely.errors import ConfigError, InputError, quoted
 from likely.models import Model
 from likely.objectives import Objective
 
-__all__ = ["NOTHING", "Factory", "Own", "words"]
+__all__ = ["NO_OWN", "Factory", "Own", "words"]
 
 Factory = nn.Module | Objective | Callable[[], Any] | str
 
@@ -107,7 +107,7 @@ class Own:
 
         """
         factory = self.by_role.get(role)
-        own = factory if isinstance(factory, nn.Module) else _made(role, factory)
+        own = factory if isinstance(factory, nn.Module) else _module_of(role, factory)
         wanted: type[nn.Module] = Model if role == "model" else nn.Module
         if not isinstance(own, wanted):
             what = "a likely.VAE or HierarchicalVAE" if role == "model" else "a torch.nn.Module"
@@ -116,7 +116,7 @@ class Own:
             )
         return own
 
-    def whole(self, schema: Schema) -> Model:
+    def checked_model(self, schema: Schema) -> Model:
         """The whole model that the user brings, checked to take rows of this schema.
 
         Raises
@@ -149,7 +149,7 @@ class Own:
 
         """
         factory = self.objective
-        objective = factory if isinstance(factory, Objective) else _made("objective", factory)
+        objective = factory if isinstance(factory, Objective) else _module_of("objective", factory)
         if objective is None or isinstance(objective, Objective):
             return objective
         raise ConfigError(
@@ -215,7 +215,7 @@ class Own:
         if name == stored or isinstance(given, nn.Module) or any(_nowhere(one) for one in (name, stored)):
             return
         with torch.random.fork_rng(devices=[]):
-            part = given if isinstance(given, Objective) else _made(role, given)
+            part = given if isinstance(given, Objective) else _module_of(role, given)
         if _name(part) != stored:
             raise ConfigError(
                 f"{where} was fitted with {role} {stored}, and {name} is given: give the one that it was fitted with "
@@ -223,7 +223,7 @@ class Own:
             )
 
 
-NOTHING = Own()
+NO_OWN = Own()
 
 
 def _imported(role: str, factory: Factory) -> Factory:
@@ -254,7 +254,7 @@ def _current_folder() -> Iterator[None]:
             sys.path.remove("")
 
 
-def _made(role: str, part: Any) -> Any:
+def _module_of(role: str, part: Any) -> Any:
     """What a function without arguments makes; anything else as it is."""
     if not callable(part):
         return part

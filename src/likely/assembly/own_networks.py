@@ -19,7 +19,7 @@ from likely.networks import Encoder
 from likely.networks.base import Network, Sized
 from likely.networks.own import OwnDecoder, OwnEncoder
 
-__all__ = ["networks", "sized"]
+__all__ = ["networks", "with_own_sizes"]
 
 
 def networks(network: Named, schema: Schema, model: ModelConfig, sizes: Sizes, own: Own) -> tuple[nn.Module, nn.Module]:
@@ -47,10 +47,8 @@ def _own_decoder(schema: Schema, sizes: Sizes, own: Own) -> nn.Module:
     return OwnDecoder(module, sizes.code + sizes.covariates, event, likelihood.parameter_shape.numel(), what)
 
 
-def sized(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) -> Config:
-    """The configuration with the size of z that the user's encoder (or model) gives numbers for.
-
-    Of a hierarchy it is its width.
+def with_own_sizes(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) -> Config:
+    """The configuration with the size of z that fits the user's encoder or model; of a hierarchy with its width.
 
     Raises
     ------
@@ -65,7 +63,7 @@ def sized(config: Config, schema: Schema, own: Own, parts: Mapping[str, Named]) 
     covariates = (0 if given is None else given.outputs) + (schema.exposure is not None)
     with torch.random.fork_rng(devices=[]):
         if own.model is not None:
-            return replace(config, model=replace(model, latent=own.whole(schema).latent))
+            return replace(config, model=replace(model, latent=own.checked_model(schema).latent))
         module = own.module("encoder")
         outputs = _encoder(module, schema, covariates).outputs
         if parts["model"].has(Trait.HIERARCHY):

@@ -1,4 +1,4 @@
-"""A fit's configuration, resolved once: every part and every size, and what is made of them."""
+"""A fit's configuration with every part and size resolved, once, and the model that is built from it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
-from likely.assembly.allowance import Allowance
+from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
-from likely.assembly.choosing import Parts, chosen, complete
+from likely.assembly.choosing import Parts, all_parts, named_parts
 from likely.assembly.grammar import Named, Trait
-from likely.assembly.own import NOTHING, Own
-from likely.assembly.own_networks import sized
-from likely.assembly.sizes import usual_sizes
+from likely.assembly.own import NO_OWN, Own
+from likely.assembly.own_networks import with_own_sizes
+from likely.assembly.sizes import default_sizes
 from likely.config import Config
 from likely.data import EncodedRows, Schema
 from likely.errors import ConfigError, DataError
@@ -26,9 +26,9 @@ from likely.objectives import ELBO, Objective
 
 __all__ = ["Resolved", "resolve"]
 
-MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components, above which what a model takes is counted first
+MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components: larger models are built under a limit of memory
 WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
-MAX_OPERATIONS = 10**6
+MAX_OPERATIONS = 10**6  # of torch, to build such a model
 MAX_DIGITS = 19  # of a number in a part's text: enough to tell that it is large, and `int` refuses thousands of them
 
 
@@ -39,9 +39,9 @@ class Resolved:
     Attributes
     ----------
     config, schema, own
-        The configuration with every part and size; what X is; what the user brought in the place of parts by name.
+        The configuration with every part and size; the schema of x; the modules of the user's own.
     parts
-        Room -> part; no likelihood where none is requested.
+        Role (`prior`, `network`, ...) -> part; no likelihood where none is requested.
 
     """
 
@@ -51,14 +51,14 @@ class Resolved:
     parts: Mapping[str, Named]
 
     @classmethod
-    def of(cls, config: Config, schema: Schema, own: Own = NOTHING) -> Resolved:
+    def of(cls, config: Config, schema: Schema, own: Own = NO_OWN) -> Resolved:
         """A configuration that has every size already, as a run's does, with its parts."""
-        return cls(config, schema, own, chosen(config))
+        return cls(config, schema, own, named_parts(config))
 
     def build(self) -> Model:
         """The model, with fresh weights drawn from torch's generator.
 
-        A model of the user's is taken as it is, and of encoder and decoder of the user's the weights.
+        A model of the user's own is returned as it is; an encoder or decoder of the user's own keeps its weights.
 
         Raises
         ------
@@ -67,8 +67,8 @@ class Resolved:
 
         """
         if self.own.model is not None:
-            return self.own.whole(self.schema)
-        with Allowance(most_bytes() // WEIGHT_COPIES, MAX_OPERATIONS) if self._large else nullcontext():
+            return self.own.checked_model(self.schema)
+        with BuildLimit(most_bytes() // WEIGHT_COPIES, MAX_OPERATIONS) if self._large else nullcontext():
             members = [self._member() for _ in range(self.config.model.members)]
         if len(members) == 1:
             return members[0]
@@ -79,7 +79,7 @@ class Resolved:
 
     @property
     def _large(self) -> bool:
-        """Whether a number of the model is so large that what it takes is counted, which takes time."""
+        """Whether a size of the model is so large that it is built under a limit, which takes time."""
         model = self.config.model
         texts = (model.kind, model.prior, model.posterior, model.likelihood, model.network)
         numbers = [int(digits[:MAX_DIGITS]) for text in texts for digits in re.findall(r"[0-9]+", text or "")]
@@ -101,12 +101,12 @@ class Resolved:
         return paired(self.schema, self.parts.get("likelihood"))
 
     def objective(self, rows: int | None = None) -> Objective:
-        """What training maximises, over so many rows; as many as the schema is of unless given.
+        """What training maximises over so many rows: those that the schema was inferred from unless given.
 
         Raises
         ------
         ConfigError
-            If a number of it is out of range; or it is the user's and not here.
+            If a number of it is out of range; or it is the user's own and was not given.
 
         """
         if "objective" not in self.config.factories:
@@ -122,7 +122,7 @@ class Resolved:
 
     @property
     def objective_text(self) -> str:
-        """What training maximises, in words; empty where it is the ELBO itself."""
+        """The objective in words; empty where it is the ELBO itself."""
         name = self.config.factories.get("objective")
         if name and self.own.objective is None:
             return name
@@ -178,17 +178,17 @@ class Resolved:
                 raise DataError(f"likelihood {named} {reason}")
 
 
-def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | None = None) -> Resolved:
-    """A configuration with every size chosen that it leaves to the data, and with all its parts.
+def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | None = None) -> Resolved:
+    """The configuration with all its parts, and with defaults for the sizes that it leaves open.
 
-    The size of z is that of the user's encoder, or model, where there is one.
+    The size of z is that of the user's own encoder or model, where there is one.
 
     Parameters
     ----------
     config, schema, own
-        What was requested, what X is, and what the user brought.
+        What was requested, the schema of x, and the user's own modules.
     parts
-        The parts that the configuration names, where they are known already (`chosen`).
+        The parts that the configuration names, where they are known already (`named_parts`).
 
     Raises
     ------
@@ -196,27 +196,27 @@ def resolve(config: Config, schema: Schema, own: Own = NOTHING, parts: Parts | N
         If a part's name or argument is not known, or parts do not go together.
 
     """
-    usual = usual_sizes(schema)
-    parts = complete(chosen(config) if parts is None else parts, usual.prior)
-    config = sized(config, schema, own, parts)
+    defaults = default_sizes(schema)
+    parts = all_parts(named_parts(config) if parts is None else parts, defaults.prior)
+    config = with_own_sizes(config, schema, own, parts)
     model = config.model
-    latent = model.latent or usual.latent
+    latent = model.latent or defaults.latent
     if parts["posterior"].has(Trait.CODES):
         latent = _code_length(parts["posterior"], model.latent)
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     objective, kind, blocks = part_texts.pop("objective"), part_texts.pop("model"), model.blocks
     if blocks is None:
-        blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else usual.blocks
+        blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else defaults.blocks
     training = replace(
         config.training,
-        batch_size=min(config.training.batch_size or usual.batch_size, schema.rows),
-        learning_rate=config.training.learning_rate or usual.learning_rate,
-        max_steps=config.training.max_steps or usual.max_steps,
+        batch_size=min(config.training.batch_size or defaults.batch_size, schema.rows),
+        learning_rate=config.training.learning_rate or defaults.learning_rate,
+        max_steps=config.training.max_steps or defaults.max_steps,
         objective=objective,
     )
-    width = model.width or usual.width
-    settled = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **part_texts)
-    return Resolved(replace(config, model=settled, training=training), schema, own, parts)
+    width = model.width or defaults.width
+    sized = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **part_texts)
+    return Resolved(replace(config, model=sized, training=training), schema, own, parts)
 
 
 def _code_length(code: Named, latent: int | None) -> int:

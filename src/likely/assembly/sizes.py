@@ -1,4 +1,4 @@
-"""How large a model is and how long it is trained, where nobody says so: by the form and the size of the data."""
+"""Default sizes of a model and of its training, by the form and the size of the data."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from likely.config import default_max_steps
 from likely.data import Schema
 
-__all__ = ["Usual", "usual_sizes"]
+__all__ = ["DefaultSizes", "default_sizes"]
 
 WIDTHS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))  # (training rows below, width of the networks)
 FEW_ROWS, MANY_ROWS = 150, 5000  # of a table: fewer are learnt at twice the rate; as many need one block only
@@ -18,7 +18,7 @@ MANY_MISSING = 0.05  # share of the cells
 
 
 @dataclass(frozen=True)
-class Usual:
+class DefaultSizes:
     """Sizes of model and training for the data at hand; the names are those of the configuration."""
 
     latent: int
@@ -30,8 +30,8 @@ class Usual:
     max_steps: int
 
 
-def usual_sizes(schema: Schema) -> Usual:
-    """The usual sizes for n training rows of d cells.
+def default_sizes(schema: Schema) -> DefaultSizes:
+    """The default sizes for n training rows of d cells.
 
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
@@ -47,12 +47,12 @@ def usual_sizes(schema: Schema) -> Usual:
     if schema.uniform:
         width = max(by_rows, 256) if d >= 500 else min(by_rows, 256)
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))
-        return Usual(latent, width, 2, "normal", batch, 2e-3, most)
+        return DefaultSizes(latent, width, 2, "normal", batch, 2e-3, most)
     few, many = n < FEW_ROWS, n >= MANY_ROWS
     most = max(200, 2 * n) if few else most
     longer = 2 if sum(column.missing for column in schema.modelled) >= MANY_MISSING * n * d else 1
     components = max(2, min(MAX_COMPONENTS, n // 10))
-    return Usual(
+    return DefaultSizes(
         latent=max(2, min(64, d)),
         width=min(by_rows, max(128 if many else 64, _power(16 * d))),
         blocks=1 if many else 2,

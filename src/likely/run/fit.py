@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
-from likely.assembly import Factory, Own, chosen, gives_no_mass, resolve
+from likely.assembly import Factory, Own, gives_no_mass, named_parts, resolve
 from likely.config import Config
 from likely.data import DividedRows, demand_channels, divide
 from likely.errors import ConfigError
@@ -169,7 +169,7 @@ def fit(
 def _fitted(data: Any, options: FitOptions) -> Run:
     own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).copied()
     config = own.demanded((options.config or Config()).replace(options.assigned))
-    parts = chosen(config)  # a misspelt part is refused before anything is read
+    parts = named_parts(config)  # a misspelt part is refused before anything is read
     source, about = opened(data, options.data, progress=options.progress)
     rows = DividedRows(source, divide(source, config.seed, about.split))
     described = describe(rows, about, gives_no_mass(parts)) if own.model is None else as_it_is(rows, about)

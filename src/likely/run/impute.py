@@ -19,7 +19,7 @@ from likely.run.forms import container_of, packed
 from likely.run.progress import bar
 from likely.tasks.draws import MIN_EFFECTIVE_DRAWS
 from likely.tasks.impute import Imputed, ImputeOptions, impute
-from likely.tasks.ranges import Range, demand, share_outside
+from likely.tasks.ranges import Range, demand_reachable, share_outside
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -87,7 +87,7 @@ def imputed(
         _tell(imputation, samples)
         if (tally := imputation.tally) is not None and within is not None:
             label = rows.values.index if isinstance(rows.values, pd.DataFrame) else range(len(encoded))
-            demand(within, tally, lambda group: f"row {label[int(some[group])]}: ")
+            demand_reachable(within, tally, lambda group: f"row {label[int(some[group])]}: ")
         imputation, missing = _spread(imputation, some, len(encoded)), ~encoded.observed.cpu()
 
     came = data if isinstance(data, pd.DataFrame) else rows.values if rows.given is None else rows.given

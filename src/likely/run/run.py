@@ -91,7 +91,7 @@ class Run:
     notices: tuple[str, ...] = ()
     patterns: Patterns | None = None
     conditions: torch.Tensor | None = None
-    own: assembly.Own = assembly.NOTHING
+    own: assembly.Own = assembly.NO_OWN
     states: tuple[dict[str, Any], ...] = ()
     progress: bool = True
     home: Home = field(default_factory=Home)

@@ -22,7 +22,7 @@ from likely.run.forms import named
 from likely.run.progress import bar
 from likely.run.tempering import demand_temperature, tell_temperature, tempered
 from likely.tasks.condition import Conditional, conditional
-from likely.tasks.ranges import Range, Tally, demand, keep, share_outside
+from likely.tasks.ranges import Range, RangeTally, demand_reachable, rows_within, share_outside
 
 if TYPE_CHECKING:
     from likely.run.run import Run
@@ -119,15 +119,15 @@ def _unconditional(run: Run, n: int, y: Tensor | None, temperature: float, *, me
     return torch.cat(parts_drawn)
 
 
-def _within(run: Run, x: Tensor, y: Tensor | None, within: Range, temperature: float) -> tuple[Tensor, Tally]:
+def _within(run: Run, x: Tensor, y: Tensor | None, within: Range, temperature: float) -> tuple[Tensor, RangeTally]:
     """Rows of P(x|y, x is within the range), from rows of P(x|y); those of one y have one distribution."""
     group = None if y is None else torch.unique(y, dim=0, return_inverse=True)[1].cpu()
 
-    def again(rows: Tensor) -> Tensor:
+    def draw(rows: Tensor) -> Tensor:
         return _unconditional(run, len(rows), None if y is None else y[rows.to(y.device)], temperature)
 
-    x, tally = keep(x, again, within, group=group)
-    demand(within, tally)
+    x, tally = rows_within(x, draw, within, group=group)
+    demand_reachable(within, tally)
     return x, tally
 
 

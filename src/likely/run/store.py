@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 
-from likely.assembly import Allowance, Factory, Own, resolve
+from likely.assembly import BuildLimit, Factory, Own, resolve
 from likely.config import Config
 from likely.data import Division, Patterns, Schema, demand_consistent_conditions
 from likely.errors import MESSAGE_ON_FILES, ConfigError, RunError, brief, quoted
@@ -230,13 +230,13 @@ def stored_plan(checksummed: ChecksummedFiles, config: Mapping[str, Any] | None)
         raise RunError(f"{checksummed.directory} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
-def _allowed(weights: Mapping[str, torch.Tensor], schema: Schema) -> Allowance:
+def _allowed(weights: Mapping[str, torch.Tensor], schema: Schema) -> BuildLimit:
     """What a model may take that has these weights, and likelihoods of these columns in each of its members."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in weights.values())
     operations = OPERATIONS * (len(weights) + SLACK_TENSORS)
     members = {name.split(".")[1] for name in weights if name.startswith("parts.")}
     operations += COLUMN_OPERATIONS * len(schema.modelled) * max(1, len(members))
-    return Allowance(COPIES * size + SLACK_BYTES, operations)
+    return BuildLimit(COPIES * size + SLACK_BYTES, operations)
 
 
 def _division(checksummed: ChecksummedFiles, origin: Any) -> Division:

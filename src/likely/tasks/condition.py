@@ -15,7 +15,7 @@ from likely.errors import DataError
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.chances import below, codes, ends, masses, probability, recorded
-from likely.tasks.ranges import Range, Tally, demand, keep
+from likely.tasks.ranges import Range, RangeTally, demand_reachable, rows_within
 
 __all__ = ["Conditional", "conditional"]
 
@@ -51,7 +51,7 @@ class Conditional:
     se: float
     effective: float | None
     tried: int
-    tally: Tally | None = None
+    tally: RangeTally | None = None
 
 
 @torch.no_grad()
@@ -104,8 +104,8 @@ def conditional(
     source = _Accepted(asked, z, p, n, progress) if accept else _chosen(asked, z, p, n, progress)
     x, tally = asked.finished(source.draw(n)), None
     if within is not None:
-        x, tally = keep(x, lambda rows: asked.finished(source.draw(len(rows))), within)
-        demand(within, tally)
+        x, tally = rows_within(x, lambda rows: asked.finished(source.draw(len(rows))), within)
+        demand_reachable(within, tally)
     return Conditional(x, source.probability, source.se, source.effective, source.tried, tally)
 
 

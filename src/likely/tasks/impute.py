@@ -1,4 +1,4 @@
-"""What belongs in the missing cells of a row, given the observed ones."""
+"""Imputation: the missing cells of rows, given the observed ones."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.cells import CellSummary, summarise
 from likely.tasks.draws import DRAWS_FACTOR, MAX_DRAWS, MIN_EFFECTIVE_DRAWS, Draws, posterior_draws
-from likely.tasks.ranges import Range, Tally, keep
+from likely.tasks.ranges import Range, RangeTally, rows_within
 
 __all__ = ["ImputeOptions", "Imputed", "impute"]
 
-CHUNK_ROWS = 1000  # whose P(x|z) is held at once
+CHUNK_ROWS = 1000  # whose P(x|z) is held in memory at once
 
 
 @dataclass(frozen=True, eq=False)
 class Imputed:
-    """Values for every cell of some rows, of which those of missing cells are used.
+    """Imputed values for every cell of some rows; for observed cells they have no use.
 
     Attributes
     ----------
     value
-        Conditional means, or most probable values: `(rows, *event)`, float64; zeros where draws were asked for.
+        Conditional means, or most probable values: `(rows, *event)`, float64; zeros if draws were requested.
     deviation
-        √Var(x_j|x_observed), where it was asked for; of categories √(p(1 − p)) of the value: `(rows, *event)`.
+        √Var(x_j|x_observed), if it was requested; of categories √(p(1 − p)) of the value: `(rows, *event)`.
     draws
-        `(draws, rows, *event)`, where they were asked for: x ~ P(x|x_observed), all cells of a row together.
+        `(draws, rows, *event)`, if they were requested: x ~ P(x|x_observed), all cells of a row together.
     ess
         Effective sample size of the weights (Kong 1992): `(rows,)`.
     tally
-        How draws within the range were found, each row a group; `None` where nothing binds them.
+        How many draws it took to stay within the range, with each row as a group; `None` where there is no range.
 
     """
 
@@ -44,7 +44,7 @@ class Imputed:
     deviation: Tensor
     draws: Tensor
     ess: Tensor
-    tally: Tally | None = None
+    tally: RangeTally | None = None
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class ImputeOptions:
     deviation
         Whether deviations are needed.
     samples
-        Draws of z a row.
+        Samples of z for each row.
     seed
         Of the noise behind z, which is keyed by (seed, row), and of the draws.
 
     Raises
     ------
     ConfigError
-        If there are no samples, or draws are asked for with modes or deviations.
+        If there are no samples, or draws are requested with modes or deviations.
 
     """
 
@@ -94,78 +94,79 @@ def impute(
     within: Range | None = None,
     progress: Progress | None = None,
 ) -> Imputed:
-    """E[x_j|x_observed] ≈ Σ_k w_k E[x_j|z_k], by self-normalised importance sampling of z ~ P(z|x_observed).
+    """Imputed values E[x_j|x_observed] ≈ Σ_k w_k E[x_j|z_k], by self-normalised importance sampling.
 
-    (Mattei and Frellsen 2019, MIWAE: deep generative modelling and imputation of incomplete data sets, equations 11
-    to 13.) Draws for multiple imputation: z_k is drawn again with probability w_k, then x ~ P(x|z_k) (their
-    sampling importance resampling). Rows whose weights have an effective sample size below 10 are given four times the
-    draws of z, and again, up to 3,200.
+    z_k ~ Q(z|x_observed), with weights w_k for P(z|x_observed) (Mattei and Frellsen 2019, MIWAE: deep generative
+    modelling and imputation of incomplete data sets, equations 11 to 13). Draws for multiple imputation: a z_k is
+    chosen with probability w_k, then x ~ P(x|z_k) (sampling importance resampling). Rows whose weights have an
+    effective sample size below 10 get four times as many samples of z, repeatedly, up to 3,200.
 
     Parameters
     ----------
     model, rows
-        The rows encoded.
+        Encoded rows.
     options
-        What to fill them with.
+        How to fill the missing cells.
     within
-        Draws are those of P(x_missing|x_observed, every missing cell lies there): z and all are drawn until they do.
+        Draws are of P(x_missing|x_observed, every missing cell lies in this range): z and x are drawn until they do.
     progress
         Called with (rows done, rows).
 
     """
-    asked, samples = _Asked(options, within), options.samples
+    request, samples = _Request(options, within), options.samples
     final = samples * DRAWS_FACTOR > MAX_DRAWS
-    imputed = _once(model, rows, asked, samples, final, progress)
+    imputed = _imputed_with(model, rows, request, samples, final, progress)
     while not final:
         samples *= DRAWS_FACTOR
         final = samples * DRAWS_FACTOR > MAX_DRAWS
         poor = (imputed.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
         if not len(poor):
             break
-        again = _once(model, rows.take(poor), asked, samples, final, None)
-        pairs = [(getattr(imputed, name), getattr(again, name)) for name in ("value", "deviation", "ess")]
-        if imputed.tally is not None and again.tally is not None:
+        better = _imputed_with(model, rows.take(poor), request, samples, final, None)
+        pairs = [(getattr(imputed, name), getattr(better, name)) for name in ("value", "deviation", "ess")]
+        if imputed.tally is not None and better.tally is not None:
             pairs += [
-                (getattr(imputed.tally, name), getattr(again.tally, name)) for name in ("tried", "inside", "worst")
+                (getattr(imputed.tally, name), getattr(better.tally, name)) for name in ("tried", "inside", "worst")
             ]
         for whole, part in pairs:
             whole[poor] = part
-        imputed.draws[:, poor] = again.draws
+        imputed.draws[:, poor] = better.draws
     return imputed
 
 
 @dataclass(frozen=True)
-class _Asked:
+class _Request:
     options: ImputeOptions
     within: Range | None
 
 
-def _once(
-    model: Model, rows: EncodedRows, asked: _Asked, samples: int, final: bool, progress: Progress | None
+def _imputed_with(
+    model: Model, rows: EncodedRows, request: _Request, samples: int, final: bool, progress: Progress | None
 ) -> Imputed:
+    """Imputed values from so many samples of z; `final`: no row gets more, however small its effective sample size."""
     parts: list[tuple[Tensor, ...]] = []
-    tallies: list[Tally] = []
-    for known in posterior_draws(model, rows, samples=samples, seed=asked.options.seed, progress=progress):
-        cells, count = _summary(model, known, asked), known.chunk.count
-        drawn, tally = _drawn(model, known, asked, asked.options.seed + len(parts), final)
+    tallies: list[RangeTally] = []
+    for known in posterior_draws(model, rows, samples=samples, seed=request.options.seed, progress=progress):
+        cells, count = _summary(model, known, request), known.chunk.count
+        drawn, tally = _drawn(model, known, request, request.options.seed + len(parts), final)
         parts.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
         tallies += [] if tally is None else [tally]
     value, deviation, drawn, ess = (torch.cat(part) for part in zip(*parts, strict=True))
     whole = [torch.cat([getattr(one, name) for one in tallies]) for name in ("tried", "inside", "worst") if tallies]
-    return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), Tally(*whole) if whole else None)
+    return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), RangeTally(*whole) if whole else None)
 
 
-def _summary(model: Model, known: Draws, asked: _Asked) -> CellSummary:
-    """Of draws no summary is needed."""
-    if asked.options.draws:
+def _summary(model: Model, known: Draws, request: _Request) -> CellSummary:
+    """Means or modes of the cells, and deviations; zeros if draws are requested, which need none."""
+    if request.options.draws:
         nothing = torch.zeros(known.batch.values.shape, dtype=torch.float64, device=known.z.device)
         return CellSummary(nothing, nothing)
-    return summarise(model, known, mode=asked.options.mode, deviation=asked.options.deviation)
+    return summarise(model, known, mode=request.options.mode, deviation=request.options.deviation)
 
 
-def _drawn(model: Model, known: Draws, asked: _Asked, seed: int, final: bool) -> tuple[Tensor, Tally | None]:
-    """x ~ Σ_k w_k P(x|z_k), `(draws, rows, *event)`, float64; within the range, but for rows that have a better try."""
-    batch, device, draws = known.batch, known.z.device, asked.options.draws
+def _drawn(model: Model, known: Draws, request: _Request, seed: int, final: bool) -> tuple[Tensor, RangeTally | None]:
+    """x ~ Σ_k w_k P(x|z_k), `(draws, rows, *event)`, float64; within the range, but for rows that get more samples."""
+    batch, device, draws = known.batch, known.z.device, request.options.draws
     if not draws:
         return torch.empty((0, *batch.values.shape), dtype=torch.float64, device=device), None
     weights = known.weights.nan_to_num(nan=1 / len(known.z)).T
@@ -175,21 +176,21 @@ def _drawn(model: Model, known: Draws, asked: _Asked, seed: int, final: bool) ->
         z = known.z.gather(0, chosen.unsqueeze(-1).expand(*chosen.shape, known.z.shape[-1]))
         parts = [model.likelihood(part, batch.covariates).sample() for part in z.split(known.block)]
         x = torch.cat(parts).to(torch.float64)
-        if asked.within is None or batch.observed is None:
+        if request.within is None or batch.observed is None:
             return x, None
         count = known.chunk.count
-        bound = ~batch.observed[:count] & (final | (known.ess[:count] >= MIN_EFFECTIVE_DRAWS)).unsqueeze(1)
+        limited = ~batch.observed[:count] & (final | (known.ess[:count] >= MIN_EFFECTIVE_DRAWS)).unsqueeze(1)
         row = torch.arange(count, device=device).repeat(draws)
 
-        def again(items: Tensor) -> Tensor:
-            of = row[items]
-            z = known.z[torch.multinomial(weights[of], 1).squeeze(1), of]
-            parts = zip(z.split(CHUNK_ROWS), of.split(CHUNK_ROWS), strict=True)
+        def draw(numbers: Tensor) -> Tensor:
+            rows = row[numbers]
+            z = known.z[torch.multinomial(weights[rows], 1).squeeze(1), rows]
+            parts = zip(z.split(CHUNK_ROWS), rows.split(CHUNK_ROWS), strict=True)
             parts_drawn = [
                 model.likelihood(z, None if (y := batch.covariates) is None else y[i]).sample() for z, i in parts
             ]
             return torch.cat(parts_drawn).to(torch.float64)
 
-        kept, tally = keep(x[:, :count].flatten(0, 1), again, asked.within, group=row, drawn=bound[row])
+        kept, tally = rows_within(x[:, :count].flatten(0, 1), draw, request.within, group=row, drawn_cells=limited[row])
     x[:, :count] = kept.unflatten(0, (draws, count))
     return x, tally

@@ -1,4 +1,4 @@
-"""Rows drawn again until they lie in the range of the training rows."""
+"""Rejection sampling: rows are drawn again until they lie in the range of the training rows."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ from likely.data import Column, Schema, shown
 from likely.data.kinds import Form, Kind
 from likely.errors import DataError
 
-__all__ = ["Range", "Tally", "demand", "keep", "share_outside"]
+__all__ = ["Range", "RangeTally", "demand_reachable", "rows_within", "share_outside"]
 
-# Drawing stops, after MIN_TRIED rows, where the likelihood ratio says that fewer than MIN_INSIDE of them lie inside.
+# After MIN_TRIED draws a group is given up if the likelihood ratio of RARER to MIN_INSIDE, the share of draws that lie
+# inside, is above MIN_RATIO.
 MIN_TRIED, MIN_INSIDE, RARER, MIN_RATIO = 1000, 0.01, 0.005, 1000.0
 MAX_AT_ONCE = 1000  # rows drawn again together
 
 
 @dataclass(frozen=True, eq=False)
 class Range:
-    """What training rows span: of each column of numbers from the least to the greatest, half a step more on a grid.
+    """The range of the training rows: from the least to the greatest number of each column, half a step more on a grid.
 
     Attributes
     ----------
     columns, places
-        The columns of numbers that are bound, and where their cells are in a row.
+        The columns of numbers that have a range, and the indices of their cells in a row.
 
     """
 
@@ -37,7 +38,7 @@ class Range:
 
     @classmethod
     def of(cls, schema: Schema, *, free: Collection[int] = ()) -> Range | None:
-        """The range of a table but for the cells that are free; `None` where no column is bound.
+        """The range of a table but for the cells that are `free`; `None` where no column has one.
 
         Counts that are in proportion to an exposure are free: what they span in training is that of other exposures.
         """
@@ -52,7 +53,7 @@ class Range:
         return cls(*map(tuple, zip(*bound, strict=True))) if bound else None
 
     def beyond(self, x: Tensor) -> Tensor:
-        """Which of its cells lie outside, of rows `(rows, cells)`: `(rows, columns)` boolean."""
+        """Which cells of rows `(rows, cells)` lie outside: `(rows, columns)` boolean."""
         halves = [(c.step or 0.0) / 2 for c in self.columns]
         ends = [((c.low or 0.0) - half, (c.high or 0.0) + half) for c, half in zip(self.columns, halves, strict=True)]
         low, high = torch.tensor(ends, dtype=torch.float64, device=x.device).unbind(1)
@@ -61,13 +62,13 @@ class Range:
 
 
 @dataclass(frozen=True, eq=False)
-class Tally:
-    """How rows within the range were found; rows of one distribution are a group.
+class RangeTally:
+    """How many draws it took to get rows within the range; rows of one distribution are a group.
 
     Attributes
     ----------
     tried, inside
-        How many were drawn, and how many of them lay inside: `(groups,)`.
+        How many rows were drawn, and how many of them lay inside: `(groups,)`.
     worst
         Which column of the range was outside most often: `(groups,)`.
 
@@ -79,10 +80,10 @@ class Tally:
 
     @property
     def hopeless(self) -> Tensor:
-        """Which groups will not get inside: of 1,000 draws or more fewer than 1 in 100 lay there: `(groups,)` boolean.
+        """Which groups are given up: of 1,000 draws or more fewer than 1 in 100 lay inside: `(groups,)` boolean.
 
         The likelihood ratio of q = 1/200 to p = 1/100 is above 1,000: (q/p)^inside ((1 − q)/(1 − p))^(tried − inside).
-        Of a share of p or more inside it ever gets there with probability 1/1,000 at most, however often one looks.
+        A group of share p or more inside is given up with probability 1/1,000 at most, however often it is tested.
 
         Source: Wald 1945, Sequential tests of statistical hypotheses, section 3.
         """
@@ -91,22 +92,22 @@ class Tally:
         return (self.tried >= MIN_TRIED) & (ratio > math.log(MIN_RATIO))
 
 
-def share_outside(tallies: Iterable[Tally]) -> dict[str, Any]:
+def share_outside(tallies: Iterable[RangeTally]) -> dict[str, Any]:
     """`outside`, the share of the rows drawn that lay outside and were drawn again, and `rows`, how many were drawn."""
     pairs = [(int(one.tried.sum()), int(one.inside.sum())) for one in tallies]
     tried, inside = (sum(part) for part in zip(*pairs, strict=True))
     return {"outside": 1 - inside / tried, "rows": tried}
 
 
-def keep(
+def rows_within(
     first: Tensor,
-    again: Callable[[Tensor], Tensor],
+    draw: Callable[[Tensor], Tensor],
     within: Range,
     *,
     group: Tensor | None = None,
-    drawn: Tensor | None = None,
-) -> tuple[Tensor, Tally]:
-    """Rows x ~ P(x|every drawn cell is within the range): a row that is not is drawn again whole, until it is.
+    drawn_cells: Tensor | None = None,
+) -> tuple[Tensor, RangeTally]:
+    """Rows x ~ P(x|every drawn cell is within the range): other rows are drawn again as a whole, until they are.
 
     Rejection sampling (von Neumann 1951): the first draw of P(x) that lies in a set is a draw of P(x|the set), so all
     that belongs to a row (its code, its other cells) must be drawn anew with it.
@@ -115,26 +116,26 @@ def keep(
     ----------
     first
         One draw of each row, `(rows, cells)`.
-    again
+    draw
         Row numbers -> a new draw of each, independent of the others: `(numbers,)` -> `(numbers, cells)`.
     within
         The range.
     group
         Which distribution each row is drawn from, numbered from 0 on: `(rows,)`; one for all unless given.
-    drawn
+    drawn_cells
         Which cells are drawn, `(rows, cells)` boolean; the others are given, and may lie anywhere. All unless given.
 
     Returns
     -------
-    (torch.Tensor, Tally)
-        `(rows, cells)`, and how they were found; rows of a hopeless group may lie outside.
+    (torch.Tensor, RangeTally)
+        `(rows, cells)`, and how many draws it took; rows of a hopeless group may lie outside.
 
     """
     group = torch.zeros(len(first), dtype=torch.int64, device=first.device) if group is None else group
     groups = int(group.max()) + 1
     tried, inside = (torch.zeros(groups, dtype=torch.int64, device=first.device) for _ in range(2))
     outside = torch.zeros((groups, len(within.places)), dtype=torch.int64, device=first.device)
-    given = None if drawn is None else ~drawn[:, list(within.places)]
+    given = None if drawn_cells is None else ~drawn_cells[:, list(within.places)]
     values, open_, x = first.clone(), torch.arange(len(first), device=first.device), first
     while True:
         of = open_.repeat(len(x) // len(open_))
@@ -148,18 +149,18 @@ def keep(
         good, each = good.view(-1, len(open_)), x.view(-1, len(open_), x.shape[1])
         kept, place = good.any(0), good.int().argmax(0)
         values[open_[kept]] = each[place, torch.arange(len(open_), device=x.device)][kept]
-        tally = Tally(tried, inside, outside.argmax(1))
+        tally = RangeTally(tried, inside, outside.argmax(1))
         open_ = open_[~kept]
         open_ = open_[~tally.hopeless[group[open_]]]
         if not len(open_):
             return values, tally
         left = group[open_].unique()
         odds = int(tried[left].sum()) // max(1, int(inside[left].sum()))
-        x = again(open_.repeat(max(1, min(odds, MAX_AT_ONCE // len(open_)))))
+        x = draw(open_.repeat(max(1, min(odds, MAX_AT_ONCE // len(open_)))))
 
 
-def demand(within: Range, tally: Tally, name: Callable[[int], str] = lambda _: "") -> None:
-    """Every group's draws reach the range; `name` begins the line about a group whose do not.
+def demand_reachable(within: Range, tally: RangeTally, name: Callable[[int], str] = lambda _: "") -> None:
+    """Check that the draws of every group reach the range; in the message `name` gives the words for a group.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from torch.overrides import TorchFunctionMode
 from likely.errors import ConfigError
 from likely.files import gib
 
-__all__ = ["Allowance"]
+__all__ = ["BuildLimit"]
 
 # What makes nothing; to refuse the switch of gradients would leave them off.
 FREE = ("__get__", "dim", "size", "numel", "stride", "_set_grad_enabled", "set_grad_enabled")
@@ -19,21 +19,21 @@ NUMBER_BYTES = 4  # of most tensors; what is counted is meant roughly
 
 
 @final
-class Allowance(TorchFunctionMode):
-    """Within it no more than so many bytes of tensors are made, and no more than so many operations done.
+class BuildLimit(TorchFunctionMode):
+    """Within it a model may be built of so many bytes of tensors, and by so many torch operations, at most.
 
-    What an operation asks for is counted before it is done.
+    The bytes of an operation are counted before it runs.
 
     Raises
     ------
     ConfigError
-        At the operation that would be too much.
+        At the operation that would exceed a limit.
 
     """
 
-    def __init__(self, most_bytes: int, most_operations: int) -> None:
+    def __init__(self, max_bytes: int, max_operations: int) -> None:
         super().__init__()
-        self.most_bytes, self.most_operations = most_bytes, most_operations
+        self.max_bytes, self.max_operations = max_bytes, max_operations
         self.bytes = self.operations = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -42,9 +42,9 @@ class Allowance(TorchFunctionMode):
         self.operations += 1
         if not any(hasattr(one, "untyped_storage") for one in args):
             self.bytes += NUMBER_BYTES * math.prod(_shape(args, kwargs or {}))
-        if self.bytes > self.most_bytes or self.operations > self.most_operations:
+        if self.bytes > self.max_bytes or self.operations > self.max_operations:
             raise ConfigError(
-                f"the model would fill more than {gib(self.most_bytes)}, or have more parts than its weights; "
+                f"the model would fill more than {gib(self.max_bytes)}, or have more parts than its weights; "
                 "choose a smaller latent, width, blocks or members"
             )
         return func(*args, **(kwargs or {}))

@@ -33,7 +33,7 @@ def owned(folder: Path, **changed: object) -> None:
 
 def test_a_folder_that_is_held_is_refused_to_all_until_it_is_released(tmp_path: Path) -> None:
     take(tmp_path)
-    assert {"host", "pid", "started"} == json.loads((tmp_path / LOCK).read_text()).keys()
+    assert {"host", "namespace", "pid", "started"} == json.loads((tmp_path / LOCK).read_text()).keys()
     demand_held(tmp_path)
     with pytest.raises(OutputError, match=f"belongs to process {os.getpid()}, which still runs"):
         take(tmp_path)
@@ -75,6 +75,23 @@ def test_the_dead_own_nothing_whether_or_not_they_were_waited_for(tmp_path: Path
     demand_unowned(tmp_path)
     process.communicate()
     demand_unowned(tmp_path)
+
+
+def test_what_another_container_holds_is_refused_with_how_to_free_it(tmp_path: Path) -> None:
+    boot = started(os.getpid()).partition(":")[0]
+    for begun in (f"{boot}:17", None):
+        owned(tmp_path, namespace="pid:[17]", pid=2**22 + 1, started=begun)
+        with pytest.raises(
+            OutputError, match=r"process \d+ of another container.* if it no longer runs, remove .*lock"
+        ):
+            take(tmp_path)
+        (tmp_path / LOCK).unlink()
+    owned(tmp_path, namespace="pid:[17]", started="an earlier boot:17")
+    take(tmp_path)
+    release(tmp_path)
+    owned(tmp_path, namespace=None, pid=2**22 + 1)
+    take(tmp_path)
+    release(tmp_path)
 
 
 def test_what_another_host_holds_is_refused_with_how_to_free_it(tmp_path: Path) -> None:

@@ -22,12 +22,12 @@ EMPTY_FOR = 10.0  # seconds after which a lock without content is what a kill le
 
 
 def take(folder: Path) -> None:
-    """Make a folder this process's own, by a file in it with the host, the process and when this started.
+    """Make a folder this process's own, by a file in it with host, container, process and when this started.
 
     Raises
     ------
     OutputError
-        If it belongs to a process that lives, or may live on another host.
+        If it belongs to a process that lives, or may live on another host or in another container.
     OSError
         If the disk refuses.
 
@@ -67,7 +67,7 @@ def demand_unowned(folder: Path) -> None:
     Raises
     ------
     OutputError
-        If that process lives, or may live on another host; it is named.
+        If that process lives, or may live on another host or in another container; it is named.
 
     """
     _demand_dead(folder, folder / LOCK)
@@ -100,6 +100,12 @@ def _demand_dead_owner(folder: Path, lock: Path) -> None:
     if host != platform.node():
         raise OutputError(
             f"{folder} belongs to process {pid} on host {host}, which this one cannot see; if it no longer runs, "
+            f"remove {lock}"
+        )
+    space, boot = owner.get("namespace"), str(started).partition(":")[0]
+    if space is not None and space != _namespace() and boot in ("None", "", _boot()):
+        raise OutputError(
+            f"{folder} belongs to process {pid} of another container, which this one cannot see; if it no longer runs, "
             f"remove {lock}"
         )
     if _lives(pid, started):
@@ -135,7 +141,28 @@ def release(folder: Path) -> None:
 
 
 def _me() -> dict[str, Any]:
-    return {"host": platform.node(), "pid": os.getpid(), "started": _started(os.getpid())}
+    return {
+        "host": platform.node(),
+        "namespace": _namespace(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+    }
+
+
+def _namespace() -> str | None:
+    """Which processes the numbers of processes are of, as containers have their own; `None` where there is one."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return None
+
+
+def _boot() -> str:
+    """Of which start of the machine all processes are; empty where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _lives(pid: int, started: object) -> bool:
@@ -154,11 +181,10 @@ def _started(pid: int) -> str | None:
     """When a process started, as the system counts it; `None` where it does not tell, `ended` of a zombie."""
     if sys.platform == "linux":
         try:
-            boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             return None
-        return "ended" if fields[0] in "ZX" else f"{boot}:{fields[19]}"
+        return "ended" if fields[0] in "ZX" else f"{_boot()}:{fields[19]}"
     try:
         answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -38,7 +38,7 @@ class Linear:
                 found[row] = law.log_prob(x[row, cells])
         return found
 
-    def vae_with_holes(self, shift: float = 0.0, widen: float = 1.0) -> VAE:
+    def vae_with_missing(self, shift: float = 0.0, widen: float = 1.0) -> VAE:
         """The same model with the exact posterior of each row's observed cells, but for a shift and a factor."""
         decoder = nn.Linear(self.latent, self.dims, dtype=torch.float64)
         with torch.no_grad():

@@ -46,6 +46,15 @@ def test_public_names_are_documented() -> None:
                 assert value.__doc__, f"{room}.{name}"
 
 
+def test_earlier_names_of_evaluation_still_work() -> None:
+    found = likely.evaluation
+    assert (found.Sides, found.both_sides) == (found.LogPxEstimate, found.estimate_log_px)
+    assert found.Part is found.LatentPart
+    reason = found.NotAnnealed("no rows were requested")
+    fields = ("evidence", "ledger", "verdicts", "baselines", "diagnosis", "beaten", "index")
+    assert found.Assessment(**dict.fromkeys(fields), log_px_estimate=reason).sides is reason
+
+
 def test_no_file_is_above_500_lines() -> None:
     for path in SOURCE.rglob("*.py"):
         assert len(path.read_text().splitlines()) <= 500, path

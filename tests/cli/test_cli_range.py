@@ -59,8 +59,8 @@ def test_a_model_without_mass_in_the_range_ends_with_a_line(run: Path, capsys: C
 @pytest.mark.filterwarnings("ignore:cells are missing")
 def test_imputed_draws_keep_to_the_range_too(run: Path, capsys: Capture, tmp_path: Path) -> None:
     narrowed(run, -0.5, 1.0)
-    holed = pd.DataFrame({"a": [np.nan, 7.0, np.nan], "n": [1, np.nan, 2], "s": ["x", "y", "x"]})
-    holed.to_csv(tmp_path / "h.csv", index=False)
+    incomplete = pd.DataFrame({"a": [np.nan, 7.0, np.nan], "n": [1, np.nan, 2], "s": ["x", "y", "x"]})
+    incomplete.to_csv(tmp_path / "h.csv", index=False)
     rows, err = drawn(capsys, "impute", run, tmp_path / "h.csv", "--draws", 50)
     assert len(rows) == 150
     filled = rows["a"][rows["a"] != 7.0]

@@ -35,7 +35,7 @@ def table(rows: int = ROWS) -> pd.DataFrame:
     )
 
 
-def holed() -> Inspection:
+def incomplete() -> Inspection:
     """The schema of a table with missing cells and dates."""
     found = likely.inspect(table())
     frame = table().assign(born=pd.date_range("1970-01-01", periods=ROWS, freq="9D"))
@@ -71,7 +71,7 @@ def test_a_line_a_column_with_its_picture_and_what_is_left_out(tmp_path: Path, c
 
 
 def test_holes_and_dates_are_told(capsys: Capture) -> None:
-    inspection(holed(), name="t.csv", output=None, json=False)
+    inspection(incomplete(), name="t.csv", output=None, json=False)
     out = capsys.readouterr().out
     assert "100 (25%)" in out
     assert "1970-01-01 .. 1979-10-" in out
@@ -79,7 +79,7 @@ def test_holes_and_dates_are_told(capsys: Capture) -> None:
 
 @pytest.mark.usefixtures("narrow")
 def test_eighty_columns_suffice(capsys: Capture) -> None:
-    inspection(holed(), name="t.csv", output=None, json=False)
+    inspection(incomplete(), name="t.csv", output=None, json=False)
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
     born = next(number for number, line in enumerate(lines) if line.startswith("born"))
@@ -89,7 +89,7 @@ def test_eighty_columns_suffice(capsys: Capture) -> None:
 
 
 def test_json_has_everything(capsys: Capture) -> None:
-    inspection(holed(), name="t.csv", output=None, json=True)
+    inspection(incomplete(), name="t.csv", output=None, json=True)
     document = json.loads(capsys.readouterr().out)
     gain, job, name, born = document["columns"]
     assert (gain["missing"], gain["missing_share"]) == (100, 0.25)
@@ -104,7 +104,7 @@ def test_json_has_everything(capsys: Capture) -> None:
 
 
 def test_a_page_stands_alone(tmp_path: Path, capsys: Capture) -> None:
-    inspection(holed(), name="a<b>.csv", output=tmp_path / "page.html", json=False)
+    inspection(incomplete(), name="a<b>.csv", output=tmp_path / "page.html", json=False)
     assert "wrote" in capsys.readouterr().err
     html = (tmp_path / "page.html").read_text()
     assert html.startswith("<!doctype html>")
@@ -169,5 +169,5 @@ def test_a_terminal_that_knows_no_blocks_gets_other_characters(
 
     monkeypatch.setattr(rich.console, "Console", Plain)
     assert show.console().options.ascii_only
-    inspection(holed(), name="t.csv", output=None, json=False)
+    inspection(incomplete(), name="t.csv", output=None, json=False)
     assert capsys.readouterr().out.isascii()

@@ -31,7 +31,7 @@ def frame() -> pd.DataFrame:
     )
 
 
-def holed(share: float) -> tuple[pd.DataFrame, np.ndarray]:
+def incomplete(share: float) -> tuple[pd.DataFrame, np.ndarray]:
     whole, missing = frame(), np.random.default_rng(2).random((N, 8)) < share
     missing[:2] = False
     types = {"level": "Int64", "byte": "UInt8", "flag": "boolean"}
@@ -40,7 +40,7 @@ def holed(share: float) -> tuple[pd.DataFrame, np.ndarray]:
 
 @pytest.mark.parametrize("share", [0.1, 0.9])
 def test_a_schema_knows_the_observed_values_alone(share: float) -> None:
-    given, missing = holed(share)
+    given, missing = incomplete(share)
     schema = infer_schema(Rows(given), "table")
     assert [column.missing for column in schema.columns] == missing.sum(0).tolist()
     for column in schema.columns:
@@ -107,7 +107,7 @@ def test_plain_types_become_nullable_where_a_hole_is_written() -> None:
 
 
 @pytest.mark.parametrize("word", ["", " ", "?", " ?", "NA", "N/A", " null"])
-def test_words_for_nothing_are_holes(word: str) -> None:
+def test_words_for_nothing_are_missing_cells(word: str) -> None:
     values = pd.Series([" Private", word, " State"] * 9)
     for given in (values, values.astype(object), values.astype("category"), values.astype("string")):
         schema = infer_schema(Rows(pd.DataFrame({"a": given, "b": range(27)})), "table")
@@ -178,7 +178,7 @@ def test_arrays_have_holes_too(array: np.ndarray) -> None:
     np.testing.assert_array_equal(again, given)
 
 
-def test_bytes_with_holes_come_as_floats() -> None:
+def test_bytes_with_missing_cells_come_as_floats() -> None:
     images = RNG.integers(0, 256, (N, 4, 4), dtype=np.uint8)
     schema = infer_schema(Rows(images), "images")
     given = np.where(images < 20, np.nan, images.astype(np.float32))
@@ -201,7 +201,7 @@ def test_matrices_of_unlike_columns_keep_their_shape() -> None:
 
 
 @pytest.mark.parametrize("word", [None, "?", "NA"])
-def test_conditions_have_no_holes(word: Any) -> None:
+def test_conditions_have_no_missing_cells(word: Any) -> None:
     given = pd.DataFrame({"s": ["x", "y"] * 9, "n": range(18)})
     schema = infer_schema(Rows(given), "table", SchemaOptions(conditions=["s"]))
     given.loc[3, "s"] = word

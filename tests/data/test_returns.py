@@ -73,9 +73,9 @@ def test_what_comes_in_another_way_is_fitted_and_given_back_in_its_type(tmp_path
         assert few[name][seen].tolist() == filled[name][seen].tolist(), name
     late = run.sample(5, given=["durations>=2 days"])
     assert (late["durations"] >= pd.Timedelta("2D")).all()
-    holed = FRAME.assign(**{name: FRAME[name].where(FRAME.index % 3 > 0) for name in list(FRAME)[6:]})
+    incomplete = FRAME.assign(**{name: FRAME[name].where(FRAME.index % 3 > 0) for name in list(FRAME)[6:]})
     with pytest.warns(UserWarning, match="cells are missing in long double"):
-        again = run.impute(holed.head(4), samples=5)
+        again = run.impute(incomplete.head(4), samples=5)
     assert again.dtypes.tolist() == FRAME.dtypes.tolist()
     assert again.notna().all(axis=None)
     for name in list(FRAME)[6:]:

@@ -1,4 +1,4 @@
-"""decode(encode(x)) = x for frames of columns drawn at random, with holes drawn at random."""
+"""decode(encode(x)) = x for frames of columns drawn at random, with incomplete drawn at random."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ NULLABLE = {"bool": "boolean", "int8": "Int8", "int16": "Int16", "int64": "Int64
             "uint32": "UInt32", "uint64": "UInt64"}  # fmt: skip
 
 
-def with_holes(values: pd.Series, holes: list[bool]) -> pd.Series:
-    if any(holes):
+def with_missing(values: pd.Series, incomplete: list[bool]) -> pd.Series:
+    if any(incomplete):
         values = values.astype(NULLABLE.get(str(values.dtype), values.dtype))
-    return values.mask(np.array(holes))
+    return values.mask(np.array(incomplete))
 
 
 def lost(values: pd.Series) -> bool:
@@ -104,7 +104,7 @@ def lost(values: pd.Series) -> bool:
 
 
 FRAMES = st.lists(
-    st.builds(with_holes, COLUMNS, st.lists(st.booleans(), min_size=ROWS, max_size=ROWS)), min_size=1, max_size=4
+    st.builds(with_missing, COLUMNS, st.lists(st.booleans(), min_size=ROWS, max_size=ROWS)), min_size=1, max_size=4
 ).map(lambda columns: pd.DataFrame({f"c{i}": values for i, values in enumerate(columns)}))
 
 

@@ -1,4 +1,4 @@
-"""A summary counts what a column holds: every present cell once, holes apart."""
+"""A summary counts what a column holds: every present cell once, missing ones apart."""
 
 from __future__ import annotations
 

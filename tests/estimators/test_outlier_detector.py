@@ -114,7 +114,7 @@ def test_a_contamination_that_is_no_share_is_refused(share: object) -> None:
         VAEOutlierDetector(contamination=share).fit(np.zeros((10, 2)))
 
 
-def test_a_mixed_frame_with_holes_is_taken() -> None:
+def test_a_mixed_frame_with_missing_cells_is_taken() -> None:
     frame = homes()
     detector = VAEOutlierDetector(contamination=0.05, max_epochs=10, random_state=0).fit(frame)
     odd = frame.iloc[[0]].assign(price=9000.0)

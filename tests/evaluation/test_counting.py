@@ -97,8 +97,8 @@ def test_rows_with_a_density_are_never_equal_by_chance() -> None:
     assert len(np.unique(found.counting.sets)) == 30
     unseen = torch.tensor([True, False]).expand(60, 2)
     x[:, 1] = 0
-    holes = evidence(coin(likelihood), ResidentRows(x, observed=unseen), samples=5)
-    assert len(np.unique(holes.counting.sets)) == 60
+    incomplete = evidence(coin(likelihood), ResidentRows(x, observed=unseen), samples=5)
+    assert len(np.unique(incomplete.counting.sets)) == 60
 
 
 def test_rows_of_different_y_are_not_equal() -> None:

@@ -18,8 +18,8 @@ from likely.evaluation.sampling import random_subset
 FACTS = {"dims": 8, "split": "", "measure": "density", "seed": 0, "seconds": 0.0, "versions": {}}
 
 
-def with_holes(exact: Oblique | LinearGaussian, rows: int, share: float = 0.5) -> EncodedRows:
-    """Holes are filled with 9, so that a fill that counts is seen; the first row has no value, the second all."""
+def with_missing(exact: Oblique | LinearGaussian, rows: int, share: float = 0.5) -> EncodedRows:
+    """Missing cells are filled with 9, so that using them is seen; the first row has no value, the second all."""
     x, observed = exact.sample(rows), torch.rand(rows, exact.dims) > share
     observed[0], observed[1] = False, True
     return ResidentRows(torch.where(observed, x, 9.0), observed=observed)
@@ -31,8 +31,8 @@ def truth_of(exact: Oblique | LinearGaussian, rows: EncodedRows) -> np.ndarray:
 
 def test_with_the_exact_posterior_of_each_mask_all_estimates_are_the_marginal_evidence() -> None:
     exact = Oblique(8, 3)
-    rows = with_holes(exact, 60)
-    found, truth = evidence(exact.vae_with_holes(), rows, samples=200), truth_of(exact, rows)
+    rows = with_missing(exact, 60)
+    found, truth = evidence(exact.vae_with_missing(), rows, samples=200), truth_of(exact, rows)
     np.testing.assert_allclose(found.terms["iwae"], truth, atol=1e-5)
     assert np.all(np.abs(found.terms["elbo"] - truth) < 5 * found.se_mc["elbo"] + 1e-6)
     assert np.all(found.terms["kl"] >= 0)
@@ -40,8 +40,8 @@ def test_with_the_exact_posterior_of_each_mask_all_estimates_are_the_marginal_ev
 
 def test_bounds_rise_to_the_marginal_evidence_and_annealing_reaches_it() -> None:
     exact = Oblique(8, 3)
-    rows = with_holes(exact, 60)
-    model, truth = exact.vae_with_holes(shift=0.3, widen=1.3), truth_of(exact, rows)
+    rows = with_missing(exact, 60)
+    model, truth = exact.vae_with_missing(shift=0.3, widen=1.3), truth_of(exact, rows)
     found = evidence(model, rows, samples=500)
     assert found.terms["elbo"].mean() < found.terms["iwae"].mean()
     away = (found.terms["iwae"] - truth) / np.maximum(found.se_mc["iwae"], 1e-3)
@@ -56,20 +56,20 @@ def test_bounds_rise_to_the_marginal_evidence_and_annealing_reaches_it() -> None
 def test_a_row_without_any_value_has_log_p_zero() -> None:
     exact = Oblique(8, 3)
     rows = ResidentRows(torch.full((3, 8), 9.0, dtype=torch.float64), observed=torch.zeros(3, 8, dtype=torch.bool))
-    found = evidence(exact.vae_with_holes(), rows, samples=50, prior_sampling=True)
+    found = evidence(exact.vae_with_missing(), rows, samples=50, prior_sampling=True)
     assert (found.terms["reconstruction"] == 0).all()
     for name in ("prior_sampling", "unweighted", "kl", "elbo", "iwae"):
         np.testing.assert_allclose(found.terms[name], 0, atol=1e-12)
-    wrong = evidence(exact.vae_with_holes(0.5, 1.5), rows, samples=50, prior_sampling=True)
+    wrong = evidence(exact.vae_with_missing(0.5, 1.5), rows, samples=50, prior_sampling=True)
     assert (wrong.terms["kl"] > 0.1).all()
     assert (wrong.terms["elbo"] == -wrong.terms["kl"]).all()
     np.testing.assert_allclose(wrong.terms["prior_sampling"], 0, atol=1e-12)
     assert np.isnan(ledger(wrong, **FACTS)["iwae"].bits_per_dim)
 
 
-def test_rows_simulated_with_holes_are_bounded_from_both_sides() -> None:
+def test_rows_simulated_with_missing_cells_are_bounded_from_below_and_above() -> None:
     exact = Oblique(8, 3)
-    model, like = exact.vae_with_holes(0.2, 1.2), with_holes(exact, 40)
+    model, like = exact.vae_with_missing(0.2, 1.2), with_missing(exact, 40)
     made = simulate(model, like, 200, seed=1)
     assert made.rows.observed is not None
     assert like.observed is not None
@@ -85,15 +85,15 @@ def test_rows_simulated_with_holes_are_bounded_from_both_sides() -> None:
 
 def test_the_best_q_of_a_row_is_the_posterior_of_what_is_observed() -> None:
     exact = Oblique(8, 3)
-    rows = with_holes(exact, 20)
-    found = optimised(exact.vae_with_holes(0.3, 1.2), rows, samples=100)
+    rows = with_missing(exact, 20)
+    found = optimised(exact.vae_with_missing(0.3, 1.2), rows, samples=100)
     assert np.all(np.abs(found.elbo - truth_of(exact, rows)) < 5 * found.elbo_se_mc + 0.01)
     assert (found.amortisation > 0.1).all()
 
 
-def test_a_row_with_holes_does_not_depend_on_batch_chunk_or_order() -> None:
+def test_a_row_with_missing_cells_does_not_depend_on_batch_chunk_or_order() -> None:
     exact = Oblique(8, 3)
-    rows, model = with_holes(exact, 120), exact.vae_with_holes(0.2, 1.1)
+    rows, model = with_missing(exact, 120), exact.vae_with_missing(0.2, 1.1)
     whole, order = evidence(model, rows, samples=64), torch.randperm(120)
     other = evidence(model, rows.take(order), samples=64, max_numbers=600)
     alone = evidence(model, rows.take(torch.tensor([5])), samples=64)
@@ -108,7 +108,7 @@ def test_a_row_with_holes_does_not_depend_on_batch_chunk_or_order() -> None:
 
 def test_the_marginal_law_of_every_mask_is_normalised() -> None:
     exact = LinearGaussian(3, 1)
-    model, grid = exact.vae_with_holes(), torch.linspace(-9, 9, 61, dtype=torch.float64)
+    model, grid = exact.vae_with_missing(), torch.linspace(-9, 9, 61, dtype=torch.float64)
     for mask in itertools.product([True, False], repeat=3):
         seen = torch.tensor(mask)
         if not seen.any():
@@ -129,7 +129,7 @@ def _exact_by_one_sample(model: torch.nn.Module, batch: Batch) -> Tensor:
 
 def test_bits_per_dim_count_observed_cells() -> None:
     exact = Oblique(8, 3)
-    rows, model = with_holes(exact, 50), exact.vae_with_holes()
+    rows, model = with_missing(exact, 50), exact.vae_with_missing()
     found = evidence(model, rows, samples=50)
     assert rows.observed is not None
     made, cells = ledger(found, **FACTS), int(rows.observed.sum())

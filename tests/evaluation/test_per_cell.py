@@ -52,7 +52,7 @@ def test_a_cell_that_is_not_observed_is_nan_and_changes_no_other(run: likely.Run
     observed = torch.ones(rows.stored().values.shape, dtype=torch.bool)
     observed[:4, 1] = False
     laws = fit_baselines(run.schema, train, latent=2)
-    whole, holed = (cell_marginals(laws, part) for part in (rows, dataclasses.replace(rows, observed=observed)))
-    assert np.isnan(holed[:4, 1]).all()
-    assert np.isnan(holed).sum() == 4
-    np.testing.assert_array_equal(holed[observed.numpy()], whole[observed.numpy()])
+    whole, incomplete = (cell_marginals(laws, part) for part in (rows, dataclasses.replace(rows, observed=observed)))
+    assert np.isnan(incomplete[:4, 1]).all()
+    assert np.isnan(incomplete).sum() == 4
+    np.testing.assert_array_equal(incomplete[observed.numpy()], whole[observed.numpy()])

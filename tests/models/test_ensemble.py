@@ -32,8 +32,8 @@ def rows() -> torch.Tensor:
     return torch.cat([one.sample(ROWS) for one in exact()])[::MEMBERS]
 
 
-def ensemble(*, holes: bool = False) -> Ensemble:
-    return Ensemble([one.vae_with_holes() if holes else one.vae() for one in exact()]).double()
+def ensemble(*, missing: bool = False) -> Ensemble:
+    return Ensemble([one.vae_with_missing() if missing else one.vae() for one in exact()]).double()
 
 
 def truth(x: torch.Tensor, observed: torch.Tensor | None = None) -> np.ndarray:
@@ -60,11 +60,11 @@ def test_its_elbo_is_the_mean_of_the_members() -> None:
     assert abs((found.terms["elbo"] - each).mean()) < 0.05
 
 
-def test_of_rows_with_holes_it_is_that_of_the_observed_cells() -> None:
+def test_of_rows_with_missing_cells_it_is_that_of_the_observed_cells() -> None:
     x, draw = rows(), torch.Generator().manual_seed(1)
     observed = torch.rand(x.shape, generator=draw) > 0.5
     encoded = ResidentRows(torch.where(observed, x, 0.0), observed=observed)
-    found = evidence(ensemble(holes=True), encoded, samples=4000)
+    found = evidence(ensemble(missing=True), encoded, samples=4000)
     assert np.all(np.abs(found.terms["iwae"] - truth(x, observed)) < 5 * found.se_mc["iwae"] + 1e-6)
 
 

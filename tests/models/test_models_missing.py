@@ -101,7 +101,7 @@ def test_filled_cells_add_nothing_and_pass_finite_gradients(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-def test_objectives_are_finite_on_rows_with_holes_and_do_not_see_the_fill(name: str) -> None:
+def test_objectives_are_finite_on_rows_with_missing_cells_and_do_not_see_the_fill(name: str) -> None:
     if "group" in name:
         return
     model, found = built(SMALL.replace({"prior": "normal"})).train(), []
@@ -136,7 +136,7 @@ def test_a_decoder_starts_at_the_marginals_of_observed_cells() -> None:
             assert float(law.variance[0, cell].sqrt()) == pytest.approx(float(known.std()), rel=0.1)
 
 
-def test_priors_made_of_rows_keep_their_holes() -> None:
+def test_priors_made_of_rows_keep_their_missing_cells() -> None:
     x, observed = torch.randn(20, 3).double(), torch.rand(20, 3) > 0.5
     rows = Batch(torch.where(observed, x, 0.0), observed)
 
@@ -161,7 +161,7 @@ def test_priors_made_of_rows_keep_their_holes() -> None:
 
 
 @pytest.mark.parametrize("prior", ["vamp:10", "exemplar:10:3", "mixture:5", "flow:2"])
-def test_models_with_these_priors_train_on_rows_with_holes(prior: str) -> None:
+def test_models_with_these_priors_train_on_rows_with_missing_cells(prior: str) -> None:
     model = built(SMALL.replace({"prior": prior}))
     x = torch.stack([torch.randn(60), torch.randint(0, 3, (60,)).float(), torch.randn(60)], 1).double()
     observed = torch.rand(60, 3) > 0.4
@@ -177,7 +177,7 @@ def test_calibration_is_of_observed_cells() -> None:
     x, observed = exact.sample(800), torch.rand(800, 6) > 0.5
     observed[:, 5] = False
     rows = ResidentRows(torch.where(observed, x, 50.0), observed=observed)
-    found = uniforms(exact.vae_with_holes(), rows)
+    found = uniforms(exact.vae_with_missing(), rows)
     columns = tuple(Column(f"x{i}", "float64", "real", "") for i in range(6))
     table = calibrations(Schema("table", (6,), columns, 800, uniform=False), found)
     assert [one.name for one in table] == ["x0", "x1", "x2", "x3", "x4"]
@@ -191,15 +191,15 @@ def test_calibration_is_of_observed_cells() -> None:
     assert largest < limit
     some = torch.randperm(800)
     some = some[observed[some].any(1)]  # rows without any value are copies of each other, told apart by their order
-    again = uniforms(exact.vae_with_holes(), rows.take(some))
+    again = uniforms(exact.vae_with_missing(), rows.take(some))
     np.testing.assert_allclose(again.u, found.u[some.numpy()], atol=1e-6)
 
 
-def test_a_wrong_law_is_seen_through_holes() -> None:
+def test_a_wrong_distribution_is_seen_through_missing_cells() -> None:
     exact = LinearGaussian(6, 2, sigma=0.5)
     x, observed = exact.sample(800), torch.rand(800, 6) > 0.5
     wide = LinearGaussian(6, 2, sigma=0.8)
-    found = uniforms(wide.vae_with_holes(), ResidentRows(torch.where(observed, x, 50.0), observed=observed))
+    found = uniforms(wide.vae_with_missing(), ResidentRows(torch.where(observed, x, 50.0), observed=observed))
     whole = calibrations(Schema("array", (6,), (Column("x", "float64", "real", ""),), 800, uniform=True), found)[0]
     assert whole.verdict == "too wide"
 
@@ -237,17 +237,17 @@ def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_mean
     exact = LinearGaussian(5, 2, sigma=0.3)
     x, test = exact.sample(1200).float(), ResidentRows(exact.sample(500).float())
     observed = torch.rand(x.shape) > 0.5
-    holes = torch.where(observed, x, torch.nan)
-    mean = holes.nanmean(0)
+    incomplete = torch.where(observed, x, torch.nan)
+    mean = incomplete.nanmean(0)
     ways = {
-        "holes": holes,
-        "complete rows": holes[observed.all(1)],
+        "incomplete": incomplete,
+        "complete rows": incomplete[observed.all(1)],
         "means": torch.where(observed, x, mean),
     }
     scores = {}
     for name, rows in ways.items():
         torch.manual_seed(0)
-        column = Column("x", "float64", "real", "", 0.0, 1.3, low=-9.0, high=9.0, missing=int(name == "holes"))
+        column = Column("x", "float64", "real", "", 0.0, 1.3, low=-9.0, high=9.0, missing=int(name == "incomplete"))
         schema = Schema("array", (5,), (column,), len(rows), uniform=True)
         model = built(SMALL.replace({"width": 32}), schema)
         config = TrainingConfig(steps=250, learning_rate=1e-2, batch_size=min(100, len(rows)))
@@ -255,4 +255,4 @@ def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_mean
         scores[name] = evidence(model, test, samples=30).terms["iwae"].mean()
     truth = float(exact.log_px(test.stored().values.double()).mean())
     lost = {name: truth - score for name, score in scores.items()}
-    assert -0.2 < lost["holes"] < 0.5 * min(lost["means"], lost["complete rows"]), lost
+    assert -0.2 < lost["incomplete"] < 0.5 * min(lost["means"], lost["complete rows"]), lost

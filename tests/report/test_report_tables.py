@@ -1,4 +1,4 @@
-"""The sections about columns show what they were given, holes and odd columns included."""
+"""The sections about columns show what they were given, missing cells and odd columns included."""
 
 from __future__ import annotations
 

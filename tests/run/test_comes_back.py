@@ -101,8 +101,8 @@ def frame_of(draw: Draw) -> pd.DataFrame:
     for name in draw.choice(list(KINDS), COLUMNS, replace=False):
         make, knows_missing = KINDS[str(name)]
         values = make(draw)
-        holes = draw.random(ROWS) < 0.2
-        made[str(name)] = values.mask(holes) if knows_missing and draw.random() < 0.35 else values
+        missing = draw.random(ROWS) < 0.2
+        made[str(name)] = values.mask(missing) if knows_missing and draw.random() < 0.35 else values
     return pd.DataFrame(made)
 
 
@@ -118,8 +118,8 @@ def strange(draw: Draw, frame: pd.DataFrame) -> pd.DataFrame:
             made[name] = pd.Series([*strays, *made[name].tolist()[len(strays) :]], made.index, dtype=object)
     for name in made:
         if KINDS[name][1] and name != "nullable":
-            holes = draw.random(len(made)) < 0.3
-            made[name] = made[name].mask(holes & (np.arange(len(made)) >= len(STRAYS.get(name, ()))))
+            missing = draw.random(len(made)) < 0.3
+            made[name] = made[name].mask(missing & (np.arange(len(made)) >= len(STRAYS.get(name, ()))))
     return made
 
 

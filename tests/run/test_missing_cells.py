@@ -23,7 +23,7 @@ from small import ROWS, fitted, table
 SEEN = ["real", "grid", "count", "town"]
 
 
-def holed(share: float = 0.4) -> pd.DataFrame:
+def incomplete(share: float = 0.4) -> pd.DataFrame:
     """A table without a complete row: each row misses one cell at least."""
     rng = np.random.default_rng(1)
     mask = rng.random((ROWS, 4)) < share
@@ -36,7 +36,7 @@ def holed(share: float = 0.4) -> pd.DataFrame:
 def test_a_table_without_a_complete_row_goes_through_every_verb(
     tmp_path: Path, options: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    data = holed()
+    data = incomplete()
     assert data.isna().any(axis=1).all()
     run = fitted(tmp_path, data, **options)
     train = run.encoded(run.division.rows(run.training_source(), "train"))
@@ -64,7 +64,7 @@ def test_a_table_without_a_complete_row_goes_through_every_verb(
 
 
 def test_samples_have_the_holes_of_training_rows_where_they_are_asked_for(tmp_path: Path) -> None:
-    data = holed()
+    data = incomplete()
     run = fitted(tmp_path, data)
     loaded, drawn, whole = likely.load(tmp_path / "run"), run.sample(400, with_missing=True), run.sample(400)
     pd.testing.assert_frame_equal(loaded.sample(400, with_missing=True), drawn)
@@ -82,7 +82,7 @@ def test_samples_have_the_holes_of_training_rows_where_they_are_asked_for(tmp_pa
 
 
 def test_a_run_whose_patterns_lie_under_their_earlier_name_may_be_replaced(tmp_path: Path) -> None:
-    fitted(tmp_path, holed())
+    fitted(tmp_path, incomplete())
     (tmp_path / "run" / "missing.safetensors").rename(tmp_path / "run" / "holes.safetensors")
     demand_new_run_folder(tmp_path / "run", overwrite=True)
 
@@ -105,7 +105,7 @@ def test_complete_training_rows_leave_no_pattern_and_new_holes_are_told_of(tmp_p
 
 
 @pytest.mark.parametrize("network", ["mlp", "conv"])
-def test_arrays_and_pictures_with_holes(tmp_path: Path, network: str) -> None:
+def test_arrays_and_pictures_with_missing_cells(tmp_path: Path, network: str) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(ROWS, 4, 4)) + rng.normal(size=(ROWS, 1, 1))
     x[rng.random(x.shape) < 0.3] = np.nan
@@ -119,8 +119,8 @@ def test_arrays_and_pictures_with_holes(tmp_path: Path, network: str) -> None:
     assert ledger.dims == 16
 
 
-def test_the_command_line_samples_with_holes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    holed().to_csv(tmp_path / "t.csv", index=False)
+def test_the_command_line_samples_with_missing_cells(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    incomplete().to_csv(tmp_path / "t.csv", index=False)
     assert main(["fit", str(tmp_path / "t.csv"), "-o", str(tmp_path / "run"), "--set", "steps=3"]) == 0
     assert "cells" in capsys.readouterr().err
     for words, some in ((["--with-missing"], True), (["--with-holes"], True), ([], False)):
@@ -153,7 +153,7 @@ def test_a_tensor_with_nan_trains_as_its_rows_with_a_mask() -> None:
     assert np.isfinite(found[0])
 
 
-def test_the_report_compares_rows_with_holes_with_rows_with_holes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_compares_rows_with_missing_cells_with_rows_with_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     quick_reports(monkeypatch)
     rows = pd.DataFrame(np.random.default_rng(0).normal(size=(200, 2)), columns=["a", "b"])
     run = likely.fit(rows.mask(np.random.default_rng(1).random(rows.shape) < 0.4), steps=5)

@@ -111,7 +111,7 @@ def test_a_decoder_of_pictures_gives_parameter_after_parameter_colour_after_colo
     assert parameters[0, 1, 0, 0].tolist() == [3, 4, 5]
 
 
-def test_a_table_with_holes_and_a_condition_tells_a_module_of_both() -> None:
+def test_a_table_with_missing_cells_and_a_condition_tells_a_module_of_both() -> None:
     class Told(nn.Linear):
         def forward(self, x: Tensor, y: Tensor, observed: Tensor | None = None) -> Tensor:
             assert observed is not None

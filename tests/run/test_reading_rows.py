@@ -18,13 +18,13 @@ def archive(tmp_path: Path) -> Path:
 
 def test_verbs_that_print_no_origin_hash_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(60, 2))
-    holed = np.where(np.arange(60)[:, None] % 7 == [0, 8], np.nan, x)
-    run = likely.fit(holed, steps=2)
+    incomplete = np.where(np.arange(60)[:, None] % 7 == [0, 8], np.nan, x)
+    run = likely.fit(incomplete, steps=2)
     monkeypatch.setattr(reading, "digest", lambda *_, **__: pytest.fail("the data were hashed"))
     run.score(x, samples=2)
     run.encode(x)
     run.reconstruct(x)
-    run.impute(holed, samples=2)
+    run.impute(incomplete, samples=2)
     run.sample(3)
     run.anomalies(x, samples=2)
     with pytest.raises(pytest.fail.Exception, match="hashed"):

@@ -38,9 +38,9 @@ def test_zeros_among_positive_numbers_are_drawn_and_nothing_is_negative() -> Non
     drawn = run.sample(4000, beyond_range=True).rain
     assert (drawn == 0).mean() == pytest.approx((rain == 0).mean(), abs=0.06)
     assert (drawn >= 0).all()
-    holes = pd.DataFrame({"rain": [np.nan, 1.0]})
+    incomplete = pd.DataFrame({"rain": [np.nan, 1.0]})
     with pytest.warns(UserWarning, match="cells are missing"):
-        assert run.impute(holes, mode=True).rain[0] == 0
+        assert run.impute(incomplete, mode=True).rain[0] == 0
 
 
 @pytest.mark.parametrize("kind", ["train", "validation", "test"])

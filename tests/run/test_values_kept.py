@@ -85,15 +85,15 @@ def test_two_values_in_every_verb(dtype: str, low: float, high: float, tmp_path:
 
 def test_holes_of_two_values_are_filled_with_them() -> None:
     rows = glyphs("float64", -1, 1)
-    holed = np.where(np.random.default_rng(1).random(rows.shape) < 0.2, np.nan, rows)
-    run = likely.fit(holed, **SMALL)
-    filled, deviation = run.impute(holed, samples=20, deviation=True)
-    holes = np.isnan(holed)
+    incomplete = np.where(np.random.default_rng(1).random(rows.shape) < 0.2, np.nan, rows)
+    run = likely.fit(incomplete, **SMALL)
+    filled, deviation = run.impute(incomplete, samples=20, deviation=True)
+    missing = np.isnan(incomplete)
     assert set(np.unique(filled).tolist()) == {-1, 1}
-    np.testing.assert_array_equal(filled[~holes], rows[~holes])
-    assert np.isnan(deviation[~holes]).all()
+    np.testing.assert_array_equal(filled[~missing], rows[~missing])
+    assert np.isnan(deviation[~missing]).all()
     assert 0.5 < np.nanmax(deviation) <= 1 + 1e-9  # of ±1 at even odds it is 1
-    assert set(np.unique(run.impute(holed, samples=20, draws=2)).tolist()) == {-1, 1}
+    assert set(np.unique(run.impute(incomplete, samples=20, draws=2)).tolist()) == {-1, 1}
 
 
 def test_the_report_shows_glyphs_white_on_black(monkeypatch: pytest.MonkeyPatch) -> None:

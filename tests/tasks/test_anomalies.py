@@ -48,7 +48,7 @@ def test_contributions_are_those_of_the_closed_form(share: float, shift: float, 
     x, seen = exact.sample(ROWS), observed(share)
     cells, deviation, code = closed(exact, x, seen)
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    found = contributions(exact.vae_with_holes(shift, widen), rows, samples=SAMPLES)
+    found = contributions(exact.vae_with_missing(shift, widen), rows, samples=SAMPLES)
     errors = deviation.numpy() / np.sqrt(found.ess)[:, None]
     assert np.nanmax(np.abs(found.cells - cells.numpy()) / errors) < 4
     assert np.array_equal(np.isnan(found.cells), ~seen.numpy())
@@ -69,7 +69,7 @@ def test_tails_are_those_of_the_closed_form_whatever_the_mask() -> None:
         distance = row[cells] @ torch.linalg.solve(covariance[cells][:, cells], row[cells])
         truth.append(scipy.stats.chi2.sf(float(distance), int(cells.sum())) if cells.any() else 1.0)
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    tail, depth = tails(exact.vae_with_holes(), rows, log_px, samples=5)
+    tail, depth = tails(exact.vae_with_missing(), rows, log_px, samples=5)
     p = np.array(truth)
     assert (np.abs(tail - p) < 4 * np.sqrt(p * (1 - p) / 200) + 2 / 200).all()
     some = seen.any(1).numpy()
@@ -124,8 +124,8 @@ def test_a_rate_that_is_none_is_refused(run: likely.Run, rate: float) -> None:
 def test_the_p_value_of_a_complete_row_does_not_know_what_others_miss(run: likely.Run) -> None:
     rows = frame(12, 3)
     alone = run.anomalies(rows, samples=20).sort_index()
-    holed = pd.concat([rows, rows.head(2).assign(**{rows.columns[0]: np.nan})], ignore_index=True)
-    beside = run.anomalies(holed, samples=20).sort_index()
+    incomplete = pd.concat([rows, rows.head(2).assign(**{rows.columns[0]: np.nan})], ignore_index=True)
+    beside = run.anomalies(incomplete, samples=20).sort_index()
     np.testing.assert_array_equal(beside["p_value"][:12], alone["p_value"])
     assert beside["p_value"][12:].between(0, 1).all()
     assert "tail" in beside
@@ -141,7 +141,7 @@ def test_a_rate_that_the_test_rows_cannot_vouch_for_is_refused(run: likely.Run) 
         alone.anomalies(frame(3), false_alarms=0.1)
 
 
-def test_rows_with_holes_are_ranked_among_their_like() -> None:
+def test_rows_with_missing_cells_are_ranked_among_their_like() -> None:
     rows = frame(600).mask(np.random.default_rng(3).random((600, 3)) < 0.3)
     run = likely.fit(rows, steps=150, width=32)
     asked = frame(40, 5)
@@ -177,8 +177,8 @@ def test_a_row_of_a_conditional_run_has_its_tail_whatever_its_neighbours(tmp_pat
     frame.loc[::7, "b"] = np.nan
     likely.fit(frame, condition="group", out=tmp_path / "run", steps=150, latent=2)
     run = likely.load(tmp_path / "run")
-    holed = frame[frame["b"].isna()]
-    near, far = holed[holed["group"] == "near"], holed[holed["group"] == "far"]
+    incomplete = frame[frame["b"].isna()]
+    near, far = incomplete[incomplete["group"] == "near"], incomplete[incomplete["group"] == "far"]
     alone = run.anomalies(near.iloc[:1])
     for others in (near, far):
         among = run.anomalies(pd.concat([near.iloc[:1], others.iloc[1:]])).loc[alone.index]

@@ -41,7 +41,7 @@ def test_answers_are_those_of_the_closed_form_within_their_errors(shift: float, 
     seen[:, 1] = False
     bound = float(exact.b[1]) + 0.4
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    found = ask(exact.vae_with_holes(shift, widen), rows, [Event(1, low=bound)], like=exact.b, samples=200)
+    found = ask(exact.vae_with_missing(shift, widen), rows, [Event(1, low=bound)], like=exact.b, samples=200)
     right = closed(exact, x, seen, 1, bound)
     z = (found.probability.numpy() - right) / found.se.numpy()
     middle = (right > 0.05) & (right < 0.95)
@@ -62,7 +62,7 @@ def test_two_events_are_asked_together_not_one_by_one() -> None:
     means = (exact.b[:2] + (x - exact.b)[:, 2:] @ slope).numpy()
     bounds = exact.b[:2].numpy()
     events = [Event(0, high=float(bounds[0])), Event(1, high=float(bounds[1]))]
-    found = ask(exact.vae_with_holes(0.1, 1.2), rows, events, like=exact.b, samples=2000)
+    found = ask(exact.vae_with_missing(0.1, 1.2), rows, events, like=exact.b, samples=2000)
     right = [scipy.stats.multivariate_normal(mean, covariance).cdf(bounds) for mean in means]
     assert (np.abs(found.probability.numpy() - right) < 4.5 * found.se.numpy()).all()
 

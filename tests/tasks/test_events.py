@@ -29,7 +29,7 @@ def test_rows_above_a_bound_are_those_of_the_truncated_normal(deviations: float)
     exact, whole = joint()
     centre, sd = float(exact.b[1]), math.sqrt(float(whole[1, 1]))
     bound = centre + deviations * sd
-    found = conditional(exact.vae_with_holes(), [Event(1, low=bound)], N, None, like=exact.b)
+    found = conditional(exact.vae_with_missing(), [Event(1, low=bound)], N, None, like=exact.b)
     tail = scipy.stats.norm.sf(deviations)
     assert abs(found.probability - tail) < 4 * found.se
     assert (found.effective is None) == (tail > 1e-3)
@@ -50,7 +50,7 @@ def test_rows_above_a_bound_are_those_of_the_truncated_normal(deviations: float)
 def test_a_number_without_mass_is_given_by_its_density() -> None:
     exact, whole = joint()
     value = float(exact.b[2]) + 0.8
-    found = conditional(exact.vae_with_holes(), [Event(2, low=value, high=value)], N, None, like=exact.b)
+    found = conditional(exact.vae_with_missing(), [Event(2, low=value, high=value)], N, None, like=exact.b)
     density = scipy.stats.norm.pdf(value, float(exact.b[2]), math.sqrt(float(whole[2, 2])))
     assert abs(found.probability - density) < 4 * found.se
     assert found.effective is not None
@@ -65,7 +65,7 @@ def test_a_number_without_mass_is_given_by_its_density() -> None:
 def test_an_impossible_event_is_an_error() -> None:
     exact, _ = joint()
     with pytest.raises(DataError, match="practically impossible"):
-        conditional(exact.vae_with_holes(), [Event(0, low=60.0)], 5, None, like=exact.b)
+        conditional(exact.vae_with_missing(), [Event(0, low=60.0)], 5, None, like=exact.b)
 
 
 def table(rows: int = 1500) -> pd.DataFrame:
@@ -188,10 +188,10 @@ def test_conditions_of_the_model_and_events_go_together() -> None:
         run.sample(3, given=["town=York", "town= Bath", "sold=True"])
 
 
-def test_rows_with_holes_keep_what_was_given() -> None:
+def test_rows_with_missing_cells_keep_what_was_given() -> None:
     rows = table()[["price", "rooms", "town"]]
-    holed = rows.mask(np.random.default_rng(0).random(rows.shape) < 0.3)
-    run = likely.fit(holed, steps=50, width=32)
+    incomplete = rows.mask(np.random.default_rng(0).random(rows.shape) < 0.3)
+    run = likely.fit(incomplete, steps=50, width=32)
     found = run.sample(200, given=["town=York"], with_missing=True)
     assert (found["town"] == "York").all()
     assert 0.1 < found["price"].isna().mean() < 0.5

@@ -27,7 +27,7 @@ def closed(exact: Linear, x: torch.Tensor, seen: torch.Tensor) -> tuple[torch.Te
     return mean, deviation
 
 
-def holed(share: float = 0.4, rows: int = ROWS) -> tuple[Oblique, torch.Tensor, torch.Tensor]:
+def incomplete(share: float = 0.4, rows: int = ROWS) -> tuple[Oblique, torch.Tensor, torch.Tensor]:
     exact = Oblique(DIMS, LATENT)
     x = exact.sample(rows)
     return exact, x, torch.rand(x.shape, generator=torch.Generator().manual_seed(1)) > share
@@ -35,9 +35,9 @@ def holed(share: float = 0.4, rows: int = ROWS) -> tuple[Oblique, torch.Tensor, 
 
 @pytest.mark.parametrize(("shift", "widen"), [(0.0, 1.0), (0.1, 1.3)])
 def test_means_and_deviations_are_those_of_the_closed_form(shift: float, widen: float) -> None:
-    exact, x, seen = holed()
+    exact, x, seen = incomplete()
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    found = impute(exact.vae_with_holes(shift, widen), rows, ImputeOptions(samples=4000, deviation=True))
+    found = impute(exact.vae_with_missing(shift, widen), rows, ImputeOptions(samples=4000, deviation=True))
     mean, deviation = closed(exact, x, seen)
     errors = deviation / found.ess.sqrt().unsqueeze(1)
     assert ((found.value - mean).abs() / errors)[~seen].max() < 4
@@ -45,9 +45,9 @@ def test_means_and_deviations_are_those_of_the_closed_form(shift: float, widen: 
 
 
 def test_intervals_of_many_imputations_cover_what_they_say() -> None:
-    exact, x, seen = holed(rows=400)
+    exact, x, seen = incomplete(rows=400)
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    found = impute(exact.vae_with_holes(0.05, 1.2), rows, ImputeOptions(draws=200, samples=500))
+    found = impute(exact.vae_with_missing(0.05, 1.2), rows, ImputeOptions(draws=200, samples=500))
     low, high = (found.draws.quantile(q, 0) for q in (0.05, 0.95))
     covered = ((low <= x) & (x <= high))[~seen].double()
     assert 0.88 < covered.mean() < 0.92
@@ -66,9 +66,9 @@ def test_intervals_of_many_imputations_cover_what_they_say() -> None:
 
 
 def test_weights_that_few_draws_carry_are_given_more() -> None:
-    exact, x, seen = holed()
+    exact, x, seen = incomplete()
     rows = ResidentRows(torch.where(seen, x, 0.0), observed=seen)
-    poor = exact.vae_with_holes(2.0, 0.8)
+    poor = exact.vae_with_missing(2.0, 0.8)
     once = impute(poor, rows, ImputeOptions(samples=3200))
     found = impute(poor, rows, ImputeOptions(samples=50))
     assert (found.ess >= 10).double().mean() > (once.ess >= 10).double().mean() - 0.2
@@ -98,7 +98,7 @@ def run() -> likely.Run:
 
 
 @pytest.fixture(scope="module")
-def holes() -> pd.DataFrame:
+def rows_to_fill() -> pd.DataFrame:
     rows = table().head(60).astype({"rooms": "Int64", "sold": "boolean", "gain": "Int64"})
     masked = rows.mask(np.random.default_rng(1).random(rows.shape) < 0.3)
     masked.index = [f"r{i}" for i in range(60)]
@@ -107,28 +107,28 @@ def holes() -> pd.DataFrame:
 
 
 @pytest.mark.filterwarnings("ignore:.*effective draws")
-def test_holes_are_filled_and_nothing_else_is_touched(run: likely.Run, holes: pd.DataFrame) -> None:
-    filled = run.impute(holes)
-    assert filled.columns.tolist() == holes.columns.tolist()
-    assert filled.index.equals(holes.index)
-    assert filled.dtypes.tolist() == holes.dtypes.tolist()
+def test_missing_cells_are_filled_and_nothing_else_is_touched(run: likely.Run, rows_to_fill: pd.DataFrame) -> None:
+    filled = run.impute(rows_to_fill)
+    assert filled.columns.tolist() == rows_to_fill.columns.tolist()
+    assert filled.index.equals(rows_to_fill.index)
+    assert filled.dtypes.tolist() == rows_to_fill.dtypes.tolist()
     modelled = [c.name for c in run.schema.modelled]
     assert "note" not in modelled
     assert not filled[modelled].isna().any(axis=None)
-    pd.testing.assert_series_equal(filled["note"], holes["note"])
+    pd.testing.assert_series_equal(filled["note"], rows_to_fill["note"])
     for name in modelled:
-        kept = holes[name].notna()
-        pd.testing.assert_series_equal(filled.loc[kept, name], holes.loc[kept, name])
-    truth = table().head(60).set_index(holes.index)
-    gap = holes["town"].isna() & holes["price"].notna()
+        kept = rows_to_fill[name].notna()
+        pd.testing.assert_series_equal(filled.loc[kept, name], rows_to_fill.loc[kept, name])
+    truth = table().head(60).set_index(rows_to_fill.index)
+    gap = rows_to_fill["town"].isna() & rows_to_fill["price"].notna()
     assert (filled["town"] == truth["town"])[gap].mean() > 0.8
-    gap = holes["price"].isna() & holes["rooms"].notna()
+    gap = rows_to_fill["price"].isna() & rows_to_fill["rooms"].notna()
     assert np.corrcoef(filled["price"][gap], truth["price"][gap])[0, 1] > 0.8
 
 
 @pytest.mark.filterwarnings("ignore:.*effective draws")
 @pytest.mark.filterwarnings("ignore:cells are missing")
-def test_a_column_that_holes_made_floats_is_whole_numbers_again() -> None:
+def test_a_column_that_rows_to_fill_made_floats_is_whole_numbers_again() -> None:
     run = likely.fit(table()[["price", "rooms"]], steps=20)
     rows = table()[["price", "rooms"]].head(40)
     rows["rooms"] = rows["rooms"].astype(float).where(np.arange(40) % 3 > 0)
@@ -136,23 +136,24 @@ def test_a_column_that_holes_made_floats_is_whole_numbers_again() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*effective draws")
-def test_modes_deviations_and_draws(run: likely.Run, holes: pd.DataFrame) -> None:
-    filled, deviation = run.impute(holes, deviation=True)
-    missing = holes[deviation.columns].isna()
+def test_modes_deviations_and_draws(run: likely.Run, rows_to_fill: pd.DataFrame) -> None:
+    filled, deviation = run.impute(rows_to_fill, deviation=True)
+    missing = rows_to_fill[deviation.columns].isna()
     assert (deviation.notna() == missing).all(axis=None)
     assert ((deviation["town"].dropna() >= 0) & (deviation["town"].dropna() <= 0.5)).all()
     assert deviation["price"].loc["r5"] > deviation["price"].drop("r5").median()
-    modes = run.impute(holes, mode=True)
-    none = holes["gain"].isna() & (filled["price"] < 90)
+    modes = run.impute(rows_to_fill, mode=True)
+    none = rows_to_fill["gain"].isna() & (filled["price"] < 90)
     assert (modes["gain"][none] == 0).mean() > 0.9
-    draws = run.impute(holes, draws=40, samples=100)
+    draws = run.impute(rows_to_fill, draws=40, samples=100)
     assert len(draws) == 40
     spread = pd.concat([one["price"] for one in draws], axis=1).std(axis=1)[missing["price"]]
     assert abs(np.log(spread / deviation["price"][missing["price"]])).median() < 0.2
-    pd.testing.assert_frame_equal(run.impute(holes, draws=2, seed=4)[1], run.impute(holes, draws=2, seed=4)[1])
+    first, again = (run.impute(rows_to_fill, draws=2, seed=4)[1] for _ in range(2))
+    pd.testing.assert_frame_equal(first, again)
 
 
-def test_rows_without_holes_come_back_as_they_are(run: likely.Run) -> None:
+def test_rows_without_rows_to_fill_come_back_as_they_are(run: likely.Run) -> None:
     rows = table().head(5)
     pd.testing.assert_frame_equal(run.impute(rows), rows)
     pd.testing.assert_frame_equal(run.impute(rows, draws=1)[0], rows)

@@ -101,8 +101,8 @@ def test_codes_given_as_numbers_become_objects_and_that_is_told(run: likely.Run)
 def test_decimals_beyond_float64_stay() -> None:
     rows = pd.DataFrame({"d": [BIG, BIG + 1] * 30, "x": np.random.default_rng(0).normal(size=ROWS)})
     exact = likely.fit(rows, column={"d": "ignore"}, steps=2)
-    holed = rows.assign(x=rows["x"].where(rows.index > 0))
-    assert exact.impute(holed, samples=5)["d"].tolist() == rows["d"].tolist()
+    incomplete = rows.assign(x=rows["x"].where(rows.index > 0))
+    assert exact.impute(incomplete, samples=5)["d"].tolist() == rows["d"].tolist()
     said = "column 'd': 30 of 60 values, such as 12345678901234567.01, have more digits"
     told = rows.assign(d=[BIG, decimal.Decimal("1.5")] * 30)
     rounding = likely.fit(told, steps=2)
@@ -155,9 +155,9 @@ def test_other_types_hold_what_is_put_into_them() -> None:
 def test_names_of_columns_keep_their_types() -> None:
     draw = np.random.default_rng(1)
     rows = pd.DataFrame(draw.normal(size=(ROWS, 3)).round(2))
-    holed = rows.mask(draw.random(rows.shape) < 0.2)
-    run = likely.fit(holed, steps=2)
-    made, deviation = run.impute(holed, samples=5, deviation=True)
+    incomplete = rows.mask(draw.random(rows.shape) < 0.2)
+    run = likely.fit(incomplete, steps=2)
+    made, deviation = run.impute(incomplete, samples=5, deviation=True)
     assert made.columns.tolist() == deviation.columns.tolist() == [0, 1, 2]
-    assert not holed.fillna(made).isna().any(axis=None)
-    pd.testing.assert_frame_equal(made.where(holed.notna()), holed, check_exact=True)
+    assert not incomplete.fillna(made).isna().any(axis=None)
+    pd.testing.assert_frame_equal(made.where(incomplete.notna()), incomplete, check_exact=True)

@@ -66,7 +66,7 @@ def bounded() -> tuple[likely.Run, np.ndarray]:
     run = likely.fit(rows, steps=1)
     columns = [replace(c, low=low, high=high) for c, (low, high) in zip(run.schema.columns, box.tolist(), strict=True)]
     schema = replace(run.schema, columns=tuple(columns))
-    return replace(run, schema=schema, model=exact.vae_with_holes()), box
+    return replace(run, schema=schema, model=exact.vae_with_missing()), box
 
 
 def test_samples_are_those_of_the_truncated_joint_law(bounded: tuple[likely.Run, np.ndarray]) -> None:
@@ -117,7 +117,7 @@ def test_rows_given_an_event_and_the_range_keep_their_law(deviations: float) -> 
     bound = float(exact.b[1] + deviations * sd[1])
     high = float(exact.b[0] - 0.2 * sd[0])
     found = conditional(
-        exact.vae_with_holes(), [Event(1, low=bound)], N, None, like=exact.b, within=range_of(ends(-WIDE, high))
+        exact.vae_with_missing(), [Event(1, low=bound)], N, None, like=exact.b, within=range_of(ends(-WIDE, high))
     )
     x = found.values.numpy()
     assert (found.effective is None) == (deviations < 3)
@@ -148,7 +148,7 @@ def test_imputed_draws_are_those_of_the_truncated_law_given_what_is_observed() -
     observed = torch.tensor([i in seen for i in range(DIMS)]).expand(len(x), -1)
     unlike = tuple(replace(c, high=-WIDE + 1) if i == 1 else c for i, c in enumerate(ends(low, high)))
     found = impute(
-        exact.vae_with_holes(),
+        exact.vae_with_missing(),
         ResidentRows(torch.where(observed, x, 0.0), observed=observed),
         ImputeOptions(draws=draws, samples=samples),
         within=range_of(unlike),  # no observed cell of the second column lies in it, and none is drawn

@@ -29,7 +29,7 @@ class BadRowError(DataError):
 
 @contextmanager
 def numbered(numbers: np.ndarray) -> Iterator[None]:
-    """Within it a bad row is told by its number among all rows of the source, where it is one of these."""
+    """Within it a bad row is named by its number among all rows of the source, where it is one of these."""
     try:
         yield
     except BadRowError as error:

@@ -16,7 +16,7 @@ UNKNOWN = "unknown"
 
 
 def new_id() -> str:
-    """A random number of 32 hexadecimal digits, by which a run is told from all others."""
+    """A random number of 32 hexadecimal digits that identifies a run."""
     return uuid4().hex
 
 
@@ -114,7 +114,7 @@ class FitRecord:
     continued
         How it was lengthened.
     id
-        By which a run is told from all others.
+        Identifies the run.
 
     """
 

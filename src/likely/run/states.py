@@ -127,7 +127,7 @@ def read_checkpoint(directory: Path) -> Checkpoint:
 
 
 def last_checkpoint(directory: Path) -> Checkpoint | None:
-    """The last checkpoint that is as it was written, damaged ones are told of by a warning; `None` where there is none.
+    """The last checkpoint that is as it was written, with a warning of damaged ones; `None` where there is none.
 
     Raises
     ------

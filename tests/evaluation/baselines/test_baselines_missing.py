@@ -94,7 +94,7 @@ def test_a_gaussian_scores_the_marginal_of_what_is_observed(rng: np.random.Gener
     assert {base.name: base.kind for base in again} == dict(baselines.kinds)
 
 
-def test_laws_of_complete_rows_score_rows_with_holes(rng: np.random.Generator) -> None:
+def test_laws_of_complete_rows_score_rows_with_missing_cells(rng: np.random.Generator) -> None:
     x = np.concatenate([rng.normal([0, 0], [1, 0.2], (300, 2)), rng.normal([6, 3], [0.3, 1], (200, 2))])
     schema = table(real("a", x[:, 0]), real("b", x[:, 1]), rows=500)
     baselines = fit_baselines(schema, encoded(x), latent=1)
@@ -138,7 +138,7 @@ def test_marginals_count_observed_cells_alone(rng: np.random.Generator) -> None:
     assert all((base.nats == 0).all() for base in nothing)
 
 
-def test_many_numeric_cells_with_holes_get_marginals_and_a_reason(rng: np.random.Generator) -> None:
+def test_many_numeric_cells_with_missing_cells_get_marginals_and_a_reason(rng: np.random.Generator) -> None:
     x = rng.standard_normal((40, 65))
     schema = table(*(real(f"x{i}", x[:, i]) for i in range(65)), rows=40)
     baselines = fit_baselines(schema, encoded(x, rng.random(x.shape) > 0.1), latent=1)

@@ -123,7 +123,7 @@ def estimate_log_px(
 
     """
     if max_rows < 1:
-        return NotAnnealed("no rows were requested")
+        return NotAnnealed("no rows were asked for")
     indices = np.sort(np.argsort(measured.keys, kind="stable")[:max_rows])
     chosen = rows.take(torch.from_numpy(indices))
     codes = count_codes(model)

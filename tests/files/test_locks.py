@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -75,6 +76,17 @@ def test_the_dead_own_nothing_whether_or_not_they_were_waited_for(tmp_path: Path
     demand_unowned(tmp_path)
     process.communicate()
     demand_unowned(tmp_path)
+
+
+def test_a_disk_that_does_not_answer_at_the_moment_takes_no_folder_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take(tmp_path)
+    for number, kept in ((errno.EIO, True), (errno.EMFILE, True), (errno.ESTALE, False), (errno.ENOENT, False)):
+        failing = OSError(number, os.strerror(number))
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "read_text", lambda *_, failing=failing: (_ for _ in ()).throw(failing))
+            assert held(tmp_path) == kept
 
 
 def test_what_another_container_holds_is_refused_with_how_to_free_it(tmp_path: Path) -> None:

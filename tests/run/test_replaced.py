@@ -284,4 +284,9 @@ def test_what_is_foreign_under_the_name_of_the_old_run_is_kept(place: Path) -> N
     run.home.directory = place
     with pytest.raises(OutputError, match=r"\.run\.old .*holds 'thesis.txt'"):
         run.save(place, overwrite=True)
+    told = {"out": place, "steps": 1, "monitors": [Signal(1)]}  # which would stop what has begun
+    with pytest.raises(OutputError, match=r"\.run\.old .*holds 'thesis.txt'"):
+        run.continue_training(**told)
+    with pytest.raises(OutputError, match=r"\.run\.old .*holds 'thesis.txt'"):
+        likely.fit(table(), overwrite=True, **told)
     assert (old / "thesis.txt").exists()

@@ -273,6 +273,7 @@ def test_another_number_of_threads_is_told(csv: Path, tmp_path: Path) -> None:
     ("error", "reason"),
     [
         (likely.errors.OutputError("no space"), "no space"),
+        (OSError(5, "Input/output error"), ".*Input/output error"),
         (MemoryError(), "too little memory"),
         (torch.OutOfMemoryError("CUDA out of memory"), "too little memory"),
         (
@@ -320,6 +321,20 @@ def test_a_signal_that_comes_without_a_checkpoint_promises_nothing(
         likely.fit(csv, out=tmp_path / "run", monitors=[Signal(3)], **SMALL)
     assert ended.value.text == "interrupted"
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGTERM, Stopped), (signal.SIGINT, KeyboardInterrupt)])
+def test_a_signal_outside_training_says_how_it_goes_on(
+    number: int, error: type[BaseException], csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = stopped(csv, tmp_path / "run", 5, **SMALL)
+    monkeypatch.setattr("likely.run.settling.learn", lambda *_: signal.raise_signal(number))
+    with pytest.raises(error) as told:
+        likely.fit(resume=place)
+    assert getattr(told.value, "text", str(told.value)).endswith(f"likely fit --resume {place} finishes")
+    with pytest.raises(error) as told:
+        likely.fit(csv, out=tmp_path / "new", **SMALL)
+    assert "--resume" not in getattr(told.value, "text", str(told.value))
 
 
 def test_slow_checkpoints_are_few(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -113,11 +114,13 @@ def _demand_dead_owner(folder: Path, lock: Path) -> None:
 
 
 def held(folder: Path) -> bool:
-    """Whether a folder is this process's own."""
+    """Whether a folder is this process's own; where the disk cannot say so at the moment, it is as it was."""
     try:
         return bool(json.loads((folder / LOCK).read_text()) == _me())
-    except (OSError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):
         return False
+    except OSError as error:
+        return error.errno != errno.ESTALE
 
 
 def demand_held(folder: Path) -> None:

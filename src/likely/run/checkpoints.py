@@ -99,10 +99,11 @@ class Checkpoints(Monitor):
         try:
             states = [state.state_dict() for state in self.states]
             write_states(self.directory, states, self.plan, kept=MAX_KEPT)
-        except (OutputError, *MEMORY_ERRORS) as error:
-            if not isinstance(error, OutputError) and not out_of_memory(error):
+        except (OutputError, OSError, *MEMORY_ERRORS) as error:
+            of_disk = isinstance(error, (OutputError, OSError))
+            if not of_disk and not out_of_memory(error):
                 raise
-            reason = error if isinstance(error, OutputError) else "too little memory"
+            reason = error if of_disk else "too little memory"
             then = "" if self.stop.requested else "; training goes on"
             warnings.warn(f"no checkpoint could be written ({reason}){then}", stacklevel=2)
         self.timer.written_in(time.perf_counter() - started)

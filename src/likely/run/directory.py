@@ -49,6 +49,7 @@ __all__ = [
     "RUN_FILES",
     "START",
     "STATE_FILES",
+    "can_resume",
     "demand_new_run_folder",
     "demand_run_copy",
     "leftovers_notice",
@@ -178,6 +179,12 @@ def _empty(place: Path) -> bool:
     return place.is_dir() and next(place.iterdir(), None) is None
 
 
+def can_resume(directory: Path) -> bool:
+    """Whether the fit of a run has not finished, and has a checkpoint to go on from."""
+    folder = unfinished_fit(directory)
+    return folder is not None and _resumable(folder)
+
+
 def unfinished_fit(directory: Path) -> Path | None:
     """The folder of a fit that has not finished: the run's own, or the hidden one next to it; `None` if there is none.
 
@@ -221,7 +228,7 @@ def demand_new_run_folder(directory: Path, *, overwrite: bool, data: Path | None
         if not _empty(place):
             refuse_existing(directory, overwrite=overwrite)
             _demand_no_mount(directory, place)
-        for folder in (place, new_beside(place)):
+        for folder in (place, new_beside(place), old_beside(place)):
             if folder.exists():
                 _demand_replaceable(directory if folder == place else folder, folder, data)
         _demand_nothing_to_resume(directory, new_beside(place))
@@ -400,6 +407,8 @@ def demand_run_copy(directory: Path) -> None:
         for folder in (place, new_beside(place)):
             demand_unowned(folder)
         _demand_nothing_to_resume(directory, new_beside(place))
+        if old_beside(place).exists():
+            _demand_replaceable(old_beside(place), old_beside(place), None)
         refuse_unwritable(place)
     except OSError as error:
         raise OutputError(f"cannot write {directory}: {error.strerror or error}") from error

@@ -21,7 +21,7 @@ from likely.models import Model
 from likely.networks.precision import native_bfloat16
 from likely.run.checkpoints import Checkpoints
 from likely.run.checksums import ChecksummedFiles, write_with_checksum
-from likely.run.directory import REPORT, START, new_run_folder
+from likely.run.directory import REPORT, START, can_resume, new_run_folder
 from likely.run.forms import form_of
 from likely.run.home import Home
 from likely.run.learning import Trained, learn
@@ -99,9 +99,20 @@ def ending(out: Path | None = None, option: str = "--resume") -> Iterator[Stop]:
         except Stopped as stopped:
             if stopped.step is not None and out is not None:
                 stopped.text = f"stopped after step {stopped.step}; likely fit {option} {out} goes on"
+            else:
+                stopped.text += _way_on(out)
             if stopped.number == signal.SIGINT:
                 raise KeyboardInterrupt(stopped.text) from stopped
             raise
+        except KeyboardInterrupt as interrupt:
+            if not str(interrupt) and _way_on(out):
+                raise KeyboardInterrupt("interrupted" + _way_on(out)) from interrupt
+            raise
+
+
+def _way_on(out: Path | None) -> str:
+    """What can be done with a fit that was stopped outside its training; empty where nothing can."""
+    return f"; {out} holds a fit that likely fit --resume {out} finishes" if out is not None and can_resume(out) else ""
 
 
 def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) -> Run:

@@ -13,6 +13,7 @@ from torch import nn
 from exact import LinearGaussian
 from likely.data import EncodedRows, ResidentRows, equal_sets
 from likely.evaluation import Counting, Ledger, evidence, ledger
+from likely.evaluation.counting import counting
 from likely.likelihoods import Bernoulli, Categorical, Columns, Gaussian
 from likely.models import VAE
 from likely.posteriors import Normal
@@ -108,3 +109,11 @@ def test_rows_of_different_y_are_not_equal() -> None:
     assert len(np.unique(equal_sets(ResidentRows(x, covariates=y)))) == 2
     seen = torch.tensor([[True, True], [True, True], [True, False], [True, True]])
     assert len(np.unique(equal_sets(ResidentRows(x, observed=seen)))) == 2
+
+
+def test_chance_makes_each_of_the_other_rows_equal() -> None:
+    """Of mass 1/16: among three rows 10 · 2/16 equals are more than the one, among two 10/16 are not."""
+    model, row = coin(Bernoulli((4,))), torch.ones(1, 4, dtype=torch.float64)
+    for rows, sets in ((torch.cat([row, row, 0 * row]), 3), (torch.cat([row, row]), 1)):
+        found = counting(model, ResidentRows(rows), np.full(len(rows), math.log(1 / 16)))
+        assert len(np.unique(found.sets)) == sets

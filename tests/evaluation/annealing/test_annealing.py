@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from torch import nn
 import likely
 from exact import LinearGaussian
 from likely import likelihoods
-from likely.data import EncodedRows, ResidentRows
+from likely.data import Batch, EncodedRows, ResidentRows
 from likely.data.noise import row_keys
 from likely.evaluation import (
     AnnealingPath,
@@ -31,6 +32,7 @@ from likely.evaluation import (
     simulate,
     tune,
 )
+from likely.evaluation.annealing import chains as walks
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import backward, forward
 from likely.evaluation.averages import LogMean
@@ -307,3 +309,25 @@ def test_every_schedule_ends_where_it_should() -> None:
         assert made.betas[0] == 0
         assert made.betas[-1] == 1
         assert np.all(np.diff(made.betas) > 0)
+
+
+def test_no_noise_is_taken_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[tuple[int, int]] = []
+
+    def noted(draw: Callable[..., torch.Tensor]) -> Callable[..., torch.Tensor]:
+        def drawn(keys: torch.Tensor, stream: int, first: int, count: int, size: int) -> torch.Tensor:
+            taken.extend((stream, number) for number in range(first, first + count))
+            return draw(keys, stream, first, count, size)
+
+        return drawn
+
+    monkeypatch.setattr(walks, "normal", noted(walks.normal))
+    monkeypatch.setattr(walks, "uniform", noted(walks.uniform))
+    exact = LinearGaussian(4, 2)
+    x, model = exact.sample(3), exact.vae(0.2)
+    bridge, keys = Bridge(model, Batch(x), model.prior()), row_keys(x, 0)
+    walk = forward(bridge, keys, plain(4, 0.5, 2))
+    backward(bridge, torch.zeros(3, 2, dtype=torch.float64), keys, plain(4, 0.5, 2))
+    assert walk.log_weight.shape == (2, 3)
+    assert len(set(taken)) == len(taken)
+    assert len({stream for stream, _ in taken}) == 7  # where chains start, and three of each direction

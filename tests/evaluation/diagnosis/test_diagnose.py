@@ -16,7 +16,7 @@ from hierarchies import Joined
 from hierarchies import build as hierarchy
 from likely import assembly, likelihoods, posteriors, priors
 from likely.config import Config
-from likely.data import Column, ResidentRows, Schema
+from likely.data import Batch, Column, ResidentRows, Schema
 from likely.distributions import DiagonalNormal, Flowed
 from likely.evaluation import (
     Diagnosis,
@@ -31,6 +31,7 @@ from likely.evaluation import (
     uniforms,
 )
 from likely.evaluation.diagnosis import words
+from likely.evaluation.diagnosis.splits import Outside
 from likely.evaluation.evidence import LatentPart
 from likely.models import VAE, Model
 from likely.posteriors import Normal
@@ -156,6 +157,18 @@ def test_rows_cannot_show_more_information_than_their_logarithm() -> None:
     assert aggregate(exact.vae(), ResidentRows(exact.sample(1))) is None
 
 
+def test_copies_of_a_row_have_noise_of_their_own_and_say_nothing_of_each_other() -> None:
+    exact = scaled([0.7, 1.5])
+    model, x = exact.vae(), exact.sample(1)
+    found = aggregate(model, ResidentRows(x.expand(400, -1)))
+    assert found is not None
+    kl = float(model.terms(Batch(x)).kl.detach())
+    assert found.kl_se > 0
+    assert found.kl == pytest.approx(kl, abs=ERRORS * found.kl_se)
+    assert found.information_least == pytest.approx(0, abs=1e-9)
+    assert found.divergence_least == pytest.approx(found.kl, abs=1e-9)
+
+
 def test_costly_densities_see_fewer_rows_and_say_the_same() -> None:
     torch.manual_seed(2)
     exact = scaled([0.7])
@@ -279,6 +292,14 @@ def test_over_fitting_is_not_judged_without_training_rows() -> None:
     assert found.to_dict()["fit"]["difference"] is None
     whole = compare(exact.vae(), {"train": None, "test": ResidentRows(exact.sample(1))}, {"train": 0, "test": 1})
     assert whole.verdict == "not judged"
+
+
+def test_columns_with_most_rows_outside_are_named_first() -> None:
+    columns = {name: count for count, name in enumerate("abcdefg", 1)}
+    (found,) = words.of_outside(Outside(9, 20, columns, {}, 1.0, 28))
+    assert "9 of 20 rows" in found.sentence
+    assert "(g 7, f 6, e 5, d 4, c 3, ...)" in found.sentence
+    assert not list(words.of_outside(Outside(0, 20, {}, {}, 1.0, 0)))
 
 
 def test_rows_outside_inferred_ranges_are_counted() -> None:

@@ -47,6 +47,18 @@ def test_missing_cells_do_not_count_and_weights_do() -> None:
     assert abs(share(law, parameters) - 1200 / 1800) < 0.03
 
 
+def test_columns_of_resolutions_are_matched_each_by_the_draws_that_count() -> None:
+    law = Resolutions((2,), Warp([KNOTS] * 2, [False] * 2), 2, 1.0, [((1, 0.7), (10, 0.3))] * 2, 0.0, 99.0)
+    parameters, drawn = 0.3 * torch.randn(DRAWS, law.parameter_shape.numel()), torch.ones(DRAWS, 2)
+    parameters.unflatten(1, (-1, 2))[::2, -2:, 1] += 2.0
+    drawn[::2, 1] = 0.0
+    rows = torch.tensor([[20.0, 17.0]] * 4 + [[17.0, 17.0]] * 4 + [[17.0, 20.0]] * 2).double()
+    law.match_shares(parameters, rows, torch.ones_like(rows), drawn)
+    tens = (law(parameters).sample() % 10 == 0).double()
+    assert abs(float(tens[:, 0].mean()) - 0.4) < 0.03
+    assert abs(float(tens[1::2, 1].mean()) - 0.2) < 0.03
+
+
 def test_what_is_at_an_atom_is_told_apart_and_columns_pass_it_on() -> None:
     base = round_ones(1.0)[0]
     law = Columns([(Gaussian((1,)), [0]), (Atoms(base, [(50.0,)]), [1])])
@@ -115,7 +127,7 @@ def test_listed_columns_are_matched_each_by_itself_and_by_the_draws_that_count()
     parameters, drawn = torch.randn(DRAWS, law.parameter_shape.numel()), torch.ones(DRAWS, 2)
     drawn[::2, 0] = 0.0
     rows = torch.tensor([[1.0, 20.0]] * 2 + [[20.0, 20.0]] * 5 + [[90.0, 1.0]] * 3).double()
-    law.match(parameters, rows, torch.ones_like(rows), drawn)
+    law.match_shares(parameters, rows, torch.ones_like(rows), drawn)
     found = law(parameters).probs
     torch.testing.assert_close(found[1::2, 0].mean(0), torch.tensor([0.2, 0.5, 0.3]).to(found), rtol=0, atol=1e-3)
     torch.testing.assert_close(found[:, 1, :2].mean(0), torch.tensor([0.3, 0.7]).to(found), rtol=0, atol=1e-3)

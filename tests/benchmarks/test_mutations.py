@@ -9,7 +9,7 @@ import pytest
 from likely.files import MAX_BYTES
 from mutations import GOOD, Bench, make
 
-INPUTS = 200
+INPUTS = 100
 
 
 @pytest.fixture(scope="module")

@@ -221,13 +221,13 @@ def test_words_for_nothing_are_told_and_kept(tmp_path: Path) -> None:
     assert schema.columns[0].dtype == "Int64"
 
 
-def test_three_thousand_columns_are_read_and_understood_in_seconds(tmp_path: Path) -> None:
+def test_a_thousand_columns_are_read_and_understood_in_seconds(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    parts = [rng.normal(size=(20, 1200)), rng.integers(0, 9, (20, 900)), rng.choice(["a", "b", "?"], (20, 900))]
-    rows = [[f"k{i}" for i in range(3000)], *([*map(str, [*a, *b, *c])] for a, b, c in zip(*parts, strict=True))]
+    parts = [rng.normal(size=(20, 400)), rng.integers(0, 9, (20, 300)), rng.choice(["a", "b", "?"], (20, 300))]
+    rows = [[f"k{i}" for i in range(1000)], *([*map(str, [*a, *b, *c])] for a, b, c in zip(*parts, strict=True))]
     start = time.process_time()
     source = opened(tmp_path, written(rows, ",", quote=False).encode())
     schema = infer_schema(source.splits["all"], "table")
-    assert time.process_time() - start < 18
-    assert Counter(column.kind for column in schema.columns) == {"real": 1200, "levels": 900, "categorical": 900}
+    assert time.process_time() - start < 6
+    assert Counter(column.kind for column in schema.columns) == {"real": 400, "levels": 300, "categorical": 300}
     assert len(source.notices) == 1

@@ -25,8 +25,8 @@ from likely.run.states import read_states, write_states
 from likely.training import Monitor, Outcome, Trainer, TrainingState
 
 ROWS = 80
-SIZES = {"seed": 1, "latent": 4, "width": 8, "steps": 6}
-EVERY = 4  # validations are between states, so that what lies between two validations is kept too
+SIZES = {"seed": 1, "latent": 4, "width": 8, "steps": 5}
+EVERY = 3  # validations are between states, so that what lies between two validations is kept too
 
 
 class Keeper(Monitor):

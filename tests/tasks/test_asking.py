@@ -99,25 +99,28 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[likely.Run, pd.Dat
         }
     )
     frame.to_parquet(made / "t.parquet")
-    run = likely.fit(made / "t.parquet", out=made / "run", steps=300, latent=2, seed=0)
+    run = likely.fit(made / "t.parquet", out=made / "run", steps=300, latent=2, width=32, seed=0)
     return run, frame, made
 
 
 @pytest.mark.filterwarnings("ignore:.*effective draws of z")
-def test_what_the_row_says_of_the_event_itself_is_not_looked_at(fitted: tuple[likely.Run, pd.DataFrame, Path]) -> None:
+def test_what_the_row_says_of_the_event_itself_is_not_looked_at(
+    fitted: tuple[likely.Run, pd.DataFrame, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likely.tasks.ask.MAX_DRAWS", 200)
     run, frame, _ = fitted
     rows = frame.iloc[:40]
     events = ["s=r & d", "a>0.5", "n>=2", "day>2024-04-09", "flag=True", "r<0", "a>0 & a<=1 & s=r & d"]
     found = run.ask(rows, events)
     assert found.columns.tolist() == [name for word in events for name in (word, f"{word} se_mc")]
-    for word, name in zip(events[:6], ["s", "a", "n", "day", "flag", "r"], strict=True):
-        for other in (rows.assign(**{name: rows[name].iloc[0]}), rows.drop(columns=name), rows.assign(**{name: None})):
-            pd.testing.assert_frame_equal(run.ask(other, word), found[[word, f"{word} se_mc"]])
     assert found[events].to_numpy().min() >= 0
     assert (found["s=r & d"][rows["a"] > 1].mean(), found["s=r & d"][rows["a"] < -1].mean()) > (0.8, 0.0)
     assert found["s=r & d"][rows["a"] < -1].mean() < 0.2
     both = run.ask(rows, ["a<=0", "a>0"])
     np.testing.assert_allclose(both["a<=0"] + both["a>0"], 1, atol=0.02)
+    for word, name in zip(events[:6], ["s", "a", "n", "day", "flag", "r"], strict=True):
+        for other in (rows.assign(**{name: rows[name].iloc[0]}), rows.drop(columns=name), rows.assign(**{name: None})):
+            pd.testing.assert_frame_equal(run.ask(other, word), found[[word, f"{word} se_mc"]])
 
 
 def test_a_row_has_its_number_whatever_its_neighbours(fitted: tuple[likely.Run, pd.DataFrame, Path]) -> None:

@@ -22,5 +22,5 @@ def test_every_shape_goes_on_from_every_step_in_a_new_process_to_the_same_bits(t
     assert len(whole) == len(SHAPES) + 1  # the second member
     assert found.keys() == whole.keys()
     for place, ends in found.items():
-        assert len(ends) >= 5, place
+        assert len(ends) >= 4, place
         assert not [step for step, end in ends.items() if end != whole[place]], place

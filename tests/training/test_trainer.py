@@ -196,14 +196,14 @@ def test_a_network_of_the_wrong_size_is_named() -> None:
 
 def test_the_learned_distribution_is_close_to_the_true_one() -> None:
     model, data = vae(), rows(4000)
-    outcome = likely.train(model, data.stored().values, config=TrainingConfig(steps=1500, batch_size=128))
-    found = likely.evaluation.evidence(model, rows(4000), samples=200)
+    outcome = likely.train(model, data.stored().values, config=TrainingConfig(steps=1000, batch_size=128))
+    found = likely.evaluation.evidence(model, rows(4000), samples=100)
     p = torch.linspace(0.9, 0.1, 9)
     pair = torch.stack(
         [torch.distributions.Bernoulli(q).log_prob(data.stored().values).sum(-1) for q in (p, p.flip(0))]
     )
     truth = (torch.logsumexp(pair, 0) - torch.log(torch.tensor(2.0))).mean().item()
-    assert outcome.steps == 1500
+    assert outcome.steps == 1000
     assert found.terms["iwae"].mean() == pytest.approx(truth, abs=0.03)
 
 

@@ -32,18 +32,28 @@ import likely
 
 real, done = Path.rename, []
 
-def rename(self, other):
-    if self.parent == Path(sys.argv[1]).parent:
-        if len(done) == int(sys.argv[3]):
-            os._exit(9)
-        done.append(self)
-    return real(self, other)
+def replace(place, what, at):
+    def rename(self, other):
+        if self.parent == place.parent:
+            if len(done) == at:
+                os._exit(9)
+            done.append(self)
+        return real(self, other)
 
-Path.rename = rename
-if sys.argv[2] == "continue":
-    likely.load(sys.argv[1]).continue_training(steps=2, out=sys.argv[1])
-else:
-    likely.fit(Path(sys.argv[1]).with_name("t.csv"), out=sys.argv[1], overwrite=True, latent=2, width=8, steps=7)
+    Path.rename = rename
+    if what == "continue":
+        likely.load(place).continue_training(steps=2, out=place)
+    else:
+        likely.fit(place.with_name("t.csv"), out=place, overwrite=True, latent=2, width=8, steps=7)
+    os._exit(0)
+
+likely.fit, likely.load  # imported once, before any of the forks
+codes = []
+for words in sys.argv[1:]:
+    place, what, at = words.rsplit(":", 2)
+    child = os.fork() or replace(Path(place), what, int(at))
+    codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+print(codes)
 """
 
 
@@ -67,18 +77,26 @@ def held(place: Path) -> dict[str, object]:
     return {name: json.loads(content) if name == "run.json" else content for name, content in made.items()}
 
 
-def killed(place: Path, what: str, at: int) -> None:
-    """Replace a run in a process that ends at once at its nth rename of a folder."""
-    words = [sys.executable, "-c", KILLED, str(place), what, str(at)]
-    path = {**os.environ, "PYTHONPATH": str(Path(likely.__file__).parents[1])}
-    assert subprocess.run(words, check=False, env=path).returncode == 9
+@pytest.fixture(scope="module")
+def killed(fitted: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, int], Path]:
+    """Runs, each of which a process was to replace that ended at once at its nth rename of a folder."""
+    made = {}
+    for what, at in ((what, at) for what in ("fit", "continue") for at in (0, 1)):
+        folder = tmp_path_factory.mktemp("killed")
+        shutil.copy(fitted.with_name("t.csv"), folder)
+        made[what, at] = Path(shutil.copytree(fitted, folder / "run"))
+    words = [sys.executable, "-c", KILLED, *(f"{place}:{what}:{at}" for (what, at), place in made.items())]
+    path = {**os.environ, "PYTHONPATH": str(Path(likely.__file__).parents[1]), "OMP_NUM_THREADS": "1"}
+    found = subprocess.run(words, check=True, env=path, stdout=subprocess.PIPE, text=True)
+    assert found.stdout == "[9, 9, 9, 9]\n"
+    return made
 
 
 @pytest.mark.parametrize(("what", "steps"), [("fit", 7), ("continue", 5)])
 def test_a_kill_between_the_renames_is_mended_by_the_next_command(
-    what: str, steps: int, place: Path, capsys: pytest.CaptureFixture[str]
+    what: str, steps: int, killed: dict[tuple[str, int], Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    killed(place, what, 1)
+    place = killed[what, 1]
     assert not place.exists()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
@@ -93,9 +111,9 @@ def test_a_kill_between_the_renames_is_mended_by_the_next_command(
 
 @pytest.mark.parametrize("what", ["fit", "continue"])
 def test_a_kill_before_the_first_rename_leaves_the_run_and_what_was_to_replace_it_is_named(
-    what: str, place: Path
+    what: str, killed: dict[tuple[str, int], Path]
 ) -> None:
-    killed(place, what, 0)
+    place = killed[what, 0]
     with pytest.warns(UserWarning, match=r"was killed that was to replace .*; what it wrote lies in .*\.run\.new"):
         assert likely.load(place).steps == 3
     new = place.with_name(".run.new")

@@ -194,3 +194,9 @@ def test_places(folder: Path) -> None:
         refuse_existing(folder, overwrite=False)
     refuse_existing(folder, overwrite=True)
     refuse_existing(folder / "new", overwrite=False)
+
+
+def test_folders_above_a_filled_one_are_made(tmp_path: Path) -> None:
+    with filled_folder(tmp_path / "a" / "b" / "c") as half:
+        (half / "file").write_text("whole")
+    assert (tmp_path / "a" / "b" / "c" / "file").read_text() == "whole"

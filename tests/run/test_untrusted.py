@@ -183,3 +183,8 @@ def test_pipes_devices_and_large_files_in_a_run_are_refused(name: str, run: Path
     with place.open("wb") as file:
         file.truncate(2**36)
     refusal(run)
+
+
+def test_a_device_that_torch_does_not_know_is_named(run: Path) -> None:
+    with pytest.raises(likely.ConfigError, match="device 'abacus' is not one that torch knows; try --device cpu"):
+        likely.load(run, device="abacus")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -195,6 +195,14 @@ def test_a_table_of_many_families() -> None:
     assert start.grad is not None
     assert torch.isfinite(start.grad).all()
     assert table.measure == "mixed"
+
+
+@pytest.mark.parametrize("make", [Poisson, NegativeBinomial, lambda event: ZeroInflated(Poisson(event))])
+def test_means_of_counts_are_in_proportion_to_the_exposure(make: Callable[[tuple[int]], Likelihood]) -> None:
+    likelihood, exposure = make((2,)), torch.tensor([[0.5], [1.0], [4.0]])
+    parameters = torch.randn(3, likelihood.parameter_shape.numel())
+    plain, exposed = likelihood(parameters), likelihood(parameters, exposure.log())
+    torch.testing.assert_close(exposed.mean, plain.mean * exposure, check_dtype=False)
 
 
 def test_wrong_sizes_are_named() -> None:

@@ -1,0 +1,30 @@
+"""What lies beside a run and in it, before either is replaced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from likely.errors import OutputError
+from likely.files import new_beside, release, take
+from likely.run.directory import demand_run_copy, leftovers_notice
+
+
+def test_what_a_living_process_writes_beside_a_run_is_no_leftover(tmp_path: Path) -> None:
+    new = new_beside(tmp_path / "run")
+    new.mkdir()
+    assert f"what it wrote lies in {new}" in leftovers_notice(tmp_path / "run")
+    take(new)
+    assert leftovers_notice(tmp_path / "run") == ""
+    release(new)
+    assert leftovers_notice(tmp_path / "run")
+
+
+def test_only_what_a_copy_would_lose_is_in_its_way(tmp_path: Path) -> None:
+    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "run" / "notes.txt").write_text("mine")
+    demand_run_copy(tmp_path / "run")
+    (tmp_path / "run" / "checkpoints" / "notes.txt").write_text("mine")
+    with pytest.raises(OutputError, match=r"holds 'checkpoints/notes\.txt', which likely did not write"):
+        demand_run_copy(tmp_path / "run")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
 from pathlib import Path
 
 import pytest
 
+from likely.errors import DataError
 from likely.files import room
+from likely.files.reading import Counted, inflated
 
 PAGE, GIB = 4096, 2**30
 
@@ -44,3 +48,30 @@ def test_the_variable_goes_before(system: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv(room.MAX_BYTES, "12345")
     assert room.most_bytes() == 12345
     assert (system / "meminfo").exists()
+
+
+def test_where_nothing_is_told_all_that_an_address_reaches(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (system / "meminfo").unlink()
+    monkeypatch.delattr(os, "sysconf")
+    assert room.most_bytes() == 2**61
+
+
+def test_a_file_that_fills_just_what_it_may_is_read(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (system / "plain").write_bytes(b"12345")
+    (system / "packed").write_bytes(gzip.compress(b"1" * 100, mtime=0))
+    monkeypatch.setenv(room.MAX_BYTES, "5")
+    assert inflated(system / "plain") == b"12345"
+    with pytest.raises(DataError, match="would fill"):
+        inflated(system / "plain", 2)
+    monkeypatch.setenv(room.MAX_BYTES, "100")
+    assert inflated(system / "packed") == b"1" * 100
+    monkeypatch.setenv(room.MAX_BYTES, "99")
+    with pytest.raises(DataError, match="unpacks to more"):
+        inflated(system / "packed")
+
+
+def test_a_counted_stream_gives_what_it_may_and_no_more() -> None:
+    stream = Counted(io.BytesIO(b"12345"), 3, "too much")
+    assert stream.read(2) + stream.read(1) == b"123"
+    with pytest.raises(DataError, match="too much"):
+        stream.read(1)

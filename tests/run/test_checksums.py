@@ -149,11 +149,11 @@ def test_a_kill_among_the_writes_leaves_no_file_that_contradicts_run_json(
 
     real, left = checksums.write, [2]
 
-    def killed(path: Path, content: bytes | str) -> None:
+    def killed(path: Path, content: bytes | str, *, last: bool = True) -> None:
         left[0] -= 1
         if left[0] < 0:
             raise KeyboardInterrupt
-        real(path, content)
+        real(path, content, last=last)
 
     monkeypatch.setattr(checksums, "write", killed)
     with pytest.raises(KeyboardInterrupt):

@@ -8,7 +8,7 @@ import pytest
 
 from likely.errors import OutputError
 from likely.files import new_beside, release, take
-from likely.run.directory import demand_run_copy, leftovers_notice
+from likely.run.directory import demand_run_copy, leftovers_notice, new_run_folder
 
 
 def test_what_a_living_process_writes_beside_a_run_is_no_leftover(tmp_path: Path) -> None:
@@ -28,3 +28,21 @@ def test_only_what_a_copy_would_lose_is_in_its_way(tmp_path: Path) -> None:
     (tmp_path / "run" / "checkpoints" / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match=r"holds 'checkpoints/notes\.txt', which likely did not write"):
         demand_run_copy(tmp_path / "run")
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_an_empty_folder_is_filled_and_is_empty_again_after_a_failure(tmp_path: Path, exists: bool) -> None:
+    place = tmp_path / "above" / "run"
+    if exists:
+        place.mkdir(parents=True)
+
+    def fail() -> None:
+        with new_run_folder(place, overwrite=False) as folder:
+            assert folder == place
+            (folder / "config.json").write_text("{}")
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
+    assert place.exists() == exists
+    assert not exists or not list(place.iterdir())

@@ -39,7 +39,7 @@ __all__ = [
 
 Binarizing = Literal["dynamic", "static", "threshold"]
 # NumberFormat out, so that help loads no reader; a test holds it against the table of formats.
-FORMS = "csv, parquet, arrow, npy, npz (or FILE.npz:NAME), IDX, or a folder, zip or tar of images or IDX files."
+FORMS = "A file such as csv, parquet, npy or npz (or FILE.npz:NAME), or a folder, zip or tar of images or IDX files."
 Data = Annotated[str, typer.Argument(help=FORMS)]
 FitData = Annotated[str | None, typer.Argument(help=FORMS)]
 Continued = Annotated[

@@ -270,7 +270,7 @@ def test_two_valued_bytes_that_nobody_needs_become_codes_in_place() -> None:
     schema, upper = schema_of(glyphs), glyphs == 255
     kept = encode(schema, glyphs).stored().values
     assert set(np.unique(glyphs).tolist()) == {0, 255}
-    reused = encode(schema, glyphs, spare=True).stored().values
+    reused = encode(schema, glyphs, may_overwrite=True).stored().values
     assert reused.data_ptr() == glyphs.ctypes.data
     for codes in (kept, reused):
         np.testing.assert_array_equal(codes.numpy(), upper.astype(np.uint8))

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from likely.errors import OutputError
-from likely.files import LOCK, demand_held, demand_unowned, held, release, take
+from likely.files import LOCK, demand_own_lock, demand_unowned, held, release, take
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def owned(folder: Path, **changed: object) -> None:
 def test_a_folder_that_is_held_is_refused_to_all_until_it_is_released(tmp_path: Path) -> None:
     take(tmp_path)
     assert {"host", "namespace", "pid", "started"} == json.loads((tmp_path / LOCK).read_text()).keys()
-    demand_held(tmp_path)
+    demand_own_lock(tmp_path)
     with pytest.raises(OutputError, match=f"belongs to process {os.getpid()}, which still runs"):
         take(tmp_path)
     release(tmp_path)
@@ -118,7 +118,7 @@ def test_a_lock_that_is_empty_is_being_written_or_was_left_by_a_kill(tmp_path: P
         demand_unowned(tmp_path)
     os.utime(tmp_path / LOCK, (0, 0))
     take(tmp_path)
-    demand_held(tmp_path)
+    demand_own_lock(tmp_path)
 
 
 def test_what_is_removed_or_replaced_is_not_held(tmp_path: Path) -> None:
@@ -127,7 +127,7 @@ def test_what_is_removed_or_replaced_is_not_held(tmp_path: Path) -> None:
     take(folder)
     folder.rename(tmp_path / "away")
     with pytest.raises(OutputError, match="was removed or replaced while it was being filled"):
-        demand_held(folder)
+        demand_own_lock(folder)
 
 
 def test_a_kill_while_it_is_taken_leaves_no_lock_without_its_owner(

@@ -235,7 +235,7 @@ def test_training_uses_every_group_of_binary_pictures() -> None:
     model = HierarchicalVAE(Bernoulli((16,)), ladder)
     rows = ResidentRows(x)
     model.initialise(rows.evaluation_batch(torch.arange(len(x))))
-    start = validate(model, rows, 0)[0]
+    start = validate(model, rows, 0).elbo
     plan = Schedule(400, open=False, warmup_steps=40, validate_every=200)
     outcome = train(model, rows, rows, TrainingConfig(batch_size=64, precision="float32"), plan)
     assert outcome.best > start + 1.5

@@ -84,10 +84,10 @@ def test_the_bound_that_is_told_is_that_of_the_constants_too_and_modes_stay_as_t
     run = likely.fit(frame, latent=2, width=8, steps=5, progress=False)
     assert run.model.p_x_z.matches_shares
     rows = run.encoded(run.division.rows(run.training_source(), "validation"))
-    assert run.best == validate(run.model, rows, run.config.seed)[0]
+    assert run.best == validate(run.model, rows, run.config.seed).elbo
     assert run.best != run.history[["val_elbo", "val_elbo_average"]].max(axis=None)
     longer = run.continue_training(steps=2)
-    assert longer.best == validate(longer.model, rows, run.config.seed)[0]
+    assert longer.best == validate(longer.model, rows, run.config.seed).elbo
     run.model.train()
     run.model.decoder.eval()
     before = [part.training for part in run.model.modules()]

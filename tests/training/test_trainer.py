@@ -84,7 +84,7 @@ def test_the_kept_weights_are_those_that_validated_best() -> None:
     model, validation = vae(), rows(60)
     outcome = train(model, rows(), validation, CONFIG, plan(200, every=20), seed=0)
     assert outcome.best == max(max(r["val_elbo"], r["val_elbo_average"]) for r in outcome.history)
-    assert validate(model, validation, 0)[0] == pytest.approx(outcome.best, abs=1e-5)
+    assert validate(model, validation, 0).elbo == pytest.approx(outcome.best, abs=1e-5)
     assert outcome.history[-1]["val_elbo"] > outcome.history[0]["val_elbo"] + 0.05
 
 
@@ -96,7 +96,7 @@ def test_validation_is_the_elbo_whatever_the_objective() -> None:
 
     model, validation = vae(), rows(60)
     outcome = train(model, rows(), validation, CONFIG, plan(20, every=20), objective=Doubled(), seed=0)  # type: ignore[arg-type]
-    assert outcome.best == pytest.approx(validate(model, validation, 0)[0], abs=1e-5)
+    assert outcome.best == pytest.approx(validate(model, validation, 0).elbo, abs=1e-5)
 
 
 def test_the_warm_up_ends_at_one_and_the_rate_at_zero() -> None:
@@ -113,8 +113,8 @@ def test_an_open_budget_decays_over_a_fifth_of_the_steps_taken_once_validation_s
     schedule = Schedule.make(CONFIG, 10_000)
     assert schedule.open
     assert schedule.end() == default_max_steps(10_000)
-    assert schedule.stops_early(2000, since_best=100)
-    assert not schedule.stops_early(2000, since_best=1)
+    assert schedule.decay_begins(2000, since_best=100)
+    assert not schedule.decay_begins(2000, since_best=1)
     assert schedule.end(decay_from=2000) == 2400
     assert schedule.rate(2000, decay_from=2000) == pytest.approx(1)
     assert schedule.rate(2399, decay_from=2000) < 0.01
@@ -180,10 +180,10 @@ def test_divergence_is_told() -> None:
 def test_bfloat16_gives_log_probabilities_in_float32_and_about_the_same_bound() -> None:
     model, data = vae(), rows()
     train(model, data, rows(50), CONFIG, plan(200), seed=0)
-    exact = validate(model, data, 0)[0]
+    exact = validate(model, data, 0).elbo
     with torch.autocast("cpu", torch.bfloat16):
         terms = model.terms(Batch(data.stored().values), 2)
-        rounded = validate(model, data, 0)[0]
+        rounded = validate(model, data, 0).elbo
     assert terms.log_px_z.dtype == terms.kl.dtype == torch.float32
     assert abs(exact - rounded) < 0.05
 

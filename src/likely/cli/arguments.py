@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 Binarizing = Literal["dynamic", "static", "threshold"]
-# NumberFormat out, so that help loads no reader; a test holds it against the table of formats.
+# Written out, so that help loads no reader; the error for a file that cannot be read lists all formats.
 FORMS = "A file such as csv, parquet, npy or npz (or FILE.npz:NAME), or a folder, zip or tar of images or IDX files."
 Data = Annotated[str, typer.Argument(help=FORMS)]
 FitData = Annotated[str | None, typer.Argument(help=FORMS)]

@@ -104,7 +104,11 @@ def column_reading(
     decimal: str | None = None,
     date_format: str | None = None,
 ) -> ColumnReading | None:
-    """How the texts of one column are read; `None` for another type. For arguments and errors see `column_readings`."""
+    """How the texts of one column are read; arguments and errors as in `column_readings`.
+
+    `None` where there is nothing to decide: the column holds no texts or no present value, or the requested kind keeps
+    texts as they are.
+    """
     if date_format is not None and (not _are_texts(values) or requested not in (None, Kind.DATE)):
         is_date = requested in (None, Kind.DATE)
         other = f"its type is {values.dtype}" if is_date else f"it is requested as {requested}"
@@ -181,6 +185,8 @@ def _inferred_reading(name: str, present: pd.Series, requested: str | None, deci
         marks = " or ".join(f"--decimal {number_format.decimal}" for number_format in complete)
         return ColumnReading(hint=f"they could be numbers of several ways of writing: {marks} chooses")
     if complete:
+        # A file's integers arrive as numbers; texts of digits alone are those with zeros in front, or of
+        # a frame that holds texts: codes, such as postcodes, unless a kind is requested.
         may_be_codes = requested is None and _all_digits(texts)
         return ColumnReading(number_format=None if may_be_codes else complete[0])
     if date_fits:

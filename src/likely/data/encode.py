@@ -30,7 +30,7 @@ LISTED_SLACK = 2.5e-7  # relative: by how much single precision rounds a listed 
 
 
 def encode(
-    schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None, *, spare: bool = False
+    schema: Schema, values: pd.DataFrame | np.ndarray, given: Given | None = None, *, may_overwrite: bool = False
 ) -> EncodedRows:
     """Check rows against the schema and encode them: categories as codes, everything else in data units.
 
@@ -45,7 +45,7 @@ def encode(
         A frame with the schema's columns in any order (others are ignored), or an array `(rows, *event)`.
     given
         Values of the conditions that are not among the values, or replace those that are.
-    spare
+    may_overwrite
         Whether the values may be overwritten, as nobody needs them any more: two-valued bytes become codes in place.
 
     Raises
@@ -59,7 +59,7 @@ def encode(
     """
     if schema.uniform:
         covariates = encode_given(schema, given, len(values))
-        coded, observed = _encode_array(schema, np.asarray(values), spare=spare)
+        coded, observed = _encode_array(schema, np.asarray(values), may_overwrite=may_overwrite)
         return ResidentRows(coded, schema.binarize, schema.columns[0].high, covariates, observed)
     frame = _as_frame(schema, values)
     series = dict(frame.items())
@@ -148,7 +148,7 @@ def fill(column: Column) -> float:
     return min(max(mean, column.low or 0.0), column.high or 0.0) if column.low is not None else mean
 
 
-def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Tensor, Tensor | None]:
+def _encode_array(schema: Schema, array: np.ndarray, *, may_overwrite: bool) -> tuple[Tensor, Tensor | None]:
     column = schema.columns[0]
     if array.shape[1:] != schema.given_shape:
         raise _other_shape(schema, array.shape)
@@ -164,7 +164,7 @@ def _encode_array(schema: Schema, array: np.ndarray, *, spare: bool) -> tuple[Te
         observed = torch.from_numpy(_owned(inward(schema, ~np.isnan(array))))
         empty = column.low if column.kind == Kind.BINARY else fill(column)
         array = np.where(np.isnan(array), array.dtype.type(empty), array)
-    numbers = _numbers_of_array(schema, column, inward(schema, array), spare=spare)
+    numbers = _numbers_of_array(schema, column, inward(schema, array), may_overwrite=may_overwrite)
     return torch.from_numpy(_owned(numbers)), observed
 
 
@@ -182,9 +182,9 @@ def _other_shape(schema: Schema, rows: tuple[int, ...]) -> DataError:
     return DataError(message)
 
 
-def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, spare: bool) -> np.ndarray:
+def _numbers_of_array(schema: Schema, column: Column, array: np.ndarray, *, may_overwrite: bool) -> np.ndarray:
     if column.kind == Kind.BINARY and not schema.binarize:
-        reused = spare and array.dtype.itemsize == 1 and array.flags.c_contiguous and array.flags.writeable
+        reused = may_overwrite and array.dtype.itemsize == 1 and array.flags.c_contiguous and array.flags.writeable
         return _two_valued(column, array, array.view(np.uint8) if reused else np.empty(array.shape, np.uint8))
     if schema.binarize and column.high != 1 and array.size and array.max() <= 1 and np.isin(array, (0, 1)).all():
         array = array * column.high  # 0/1 already, such as samples of this run

@@ -68,7 +68,7 @@ def counting(model: Model, rows: EncodedRows, log_px: np.ndarray) -> Counting:
     model, rows
         The rows encoded and binarised once where that applies.
     log_px
-        An estimate of log P(x) for each of them.
+        An estimate of log P(x) for each of them, which says how many equal rows chance explains.
 
     """
     sets = equal_sets(rows)

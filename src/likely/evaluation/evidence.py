@@ -35,10 +35,10 @@ __all__ = ["Evidence", "LatentPart", "evidence", "posterior_centres", "posterior
 
 
 class LatentPart(StrEnum):
-    """What z is divided into for a report: dimensions, or groups of a hierarchy, which have a KL each; or other units.
+    """What z is divided into for a report.
 
-    A coordinate is one of a unit vector, where single axes mean nothing; a code is one of several one-hot vectors; unit
-    is the word for any of these.
+    A dimension of a real vector and a group of a hierarchy have a KL each. A coordinate of a vector on a sphere and a
+    one-hot code have none. `UNIT` is the word where all of these are spoken of, or where it is not known which.
     """
 
     DIMENSION = "dimension"

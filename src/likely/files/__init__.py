@@ -3,7 +3,7 @@
 from likely.files.documents import MAX_DOCUMENT_BYTES, parsed
 from likely.files.fields import built, conform
 from likely.files.folders import filled_folder, finish_swap, new_beside, old_beside, swap
-from likely.files.locks import LOCK, demand_held, demand_unowned, held, release, take
+from likely.files.locks import LOCK, demand_own_lock, demand_unowned, held, release, take
 from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, stands
 from likely.files.reading import Counted, inflated, read_regular
 from likely.files.room import MAX_BYTES, demand_room, gib, most_bytes, no_room
@@ -17,7 +17,7 @@ __all__ = [
     "built",
     "conform",
     "contains",
-    "demand_held",
+    "demand_own_lock",
     "demand_room",
     "demand_unowned",
     "filled_folder",

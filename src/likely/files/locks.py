@@ -16,7 +16,7 @@ from typing import Any
 from likely.errors import OutputError
 from likely.files.whole import unused
 
-__all__ = ["LOCK", "demand_held", "demand_unowned", "held", "release", "take"]
+__all__ = ["LOCK", "demand_own_lock", "demand_unowned", "held", "release", "take"]
 
 LOCK = "lock.json"
 EMPTY_FOR = 10.0  # seconds after which a lock without content is what a kill left where there are no hard links
@@ -123,7 +123,7 @@ def held(folder: Path) -> bool:
         return error.errno != errno.ESTALE
 
 
-def demand_held(folder: Path) -> None:
+def demand_own_lock(folder: Path) -> None:
     """Refuse to go on in a folder that is no longer this process's.
 
     Raises

@@ -59,6 +59,9 @@ class Moments(NamedTuple):
 class TopDownPass:
     """The z of a top-down pass, with its moments under P and Q: those of all groups concatenated, the top one first.
 
+    `lead` is the axes before z's own: `(samples, batch)`, or `(batch,)`. Where there are features of x, `(batch, ...)`,
+    its last axis is their batch, and they broadcast over the samples.
+
     Attributes
     ----------
     z
@@ -129,7 +132,7 @@ class TopDown(nn.Module, ABC, Generic[State]):
 
     @abstractmethod
     def posterior(self, level: int, state: State, features: Tensor, prior: Moments) -> Moments:
-        """The moments of Q(z_l|z_<l, x), from the group's features of x; they may be relative to P(z_l|z_<l)."""
+        """The moments of Q(z_l|z_<l, x), from the group's features of x; P(z_l|z_<l)'s are given to start from."""
 
     @abstractmethod
     def advance(self, level: int, state: State, z: Tensor) -> State:

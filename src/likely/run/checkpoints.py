@@ -11,7 +11,7 @@ from typing import Any, final
 import torch
 
 from likely.errors import OutputError
-from likely.files import demand_held
+from likely.files import demand_own_lock
 from likely.run.memory import MEMORY_ERRORS, out_of_memory
 from likely.run.plan import Plan
 from likely.run.states import has_checkpoint, write_states
@@ -83,19 +83,19 @@ class Checkpoints(Monitor):
         """Write a checkpoint if one is due or a signal has come; then stop or end training if one has."""
         if self.stop.requested or self.timer.due():
             self._write()
-        self.stop.leave(step if self.stop.requested and has_checkpoint(self.directory) else None)
+        self.stop.exit_if_signalled(step if self.stop.requested and has_checkpoint(self.directory) else None)
         self.stop.on_step(step, total)
 
     def end(self) -> None:
         """Training has ended: a signal that came since the last step stops the process after a last checkpoint."""
         if self.stop.signal_number is not None:
             self._write()
-            self.stop.leave(self.states[-1].step if has_checkpoint(self.directory) else None)
+            self.stop.exit_if_signalled(self.states[-1].step if has_checkpoint(self.directory) else None)
 
     def _write(self) -> None:
         """Write a checkpoint; a failure is only warned of, as the next one may succeed."""
         started = time.perf_counter()
-        demand_held(self.directory)
+        demand_own_lock(self.directory)
         try:
             states = [state.state_dict() for state in self.states]
             write_states(self.directory, states, self.plan, kept=MAX_KEPT)

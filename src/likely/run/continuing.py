@@ -67,7 +67,7 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
         longer = finished(plan, trained, (*run.record.continued, stage))
         if out is not None:
             _store(longer, run.directory, Path(out), overwrite=overwrite)
-        stop.leave(max(member.steps for member in longer.record.members))
+        stop.exit_if_signalled(max(member.steps for member in longer.record.members))
     return longer
 
 

@@ -23,7 +23,7 @@ from likely.errors import OutputError, RunError
 from likely.files import (
     LOCK,
     contains,
-    demand_held,
+    demand_own_lock,
     demand_unowned,
     finish_swap,
     half_written,
@@ -60,7 +60,9 @@ __all__ = [
     "unfinished_fit",
 ]
 
-RUN, REPORT, MISSING, START = "run.json", "report.html", "missing.safetensors", "start.safetensors"
+RUN, REPORT = "run.json", "report.html"
+MISSING = "missing.safetensors"  # which cells of the training rows are missing together
+START = "start.safetensors"  # the weights that a fit begins with, where it was given some; removed at its end
 MAX_RUN_JSON = 2**26  # bytes that are read of it: a real one is far smaller
 EARLIER_MISSING = "holes.safetensors"  # the name of MISSING in version 0.1
 RUN_FILES = (
@@ -71,7 +73,7 @@ RUN_FILES = (
     LOCK,
     MISSING,
     REPORT,
-    "rows.safetensors",
+    "rows.safetensors",  # the numbers of the rows of each part
     RUN,
     "schema.json",
     START,
@@ -215,7 +217,7 @@ def demand_new_run_folder(directory: Path, *, overwrite: bool, data: Path | None
         stopped and can be resumed.
 
     """
-    refuse_existing(directory, overwrite=True)
+    refuse_existing(directory, overwrite=True)  # pipes, devices and dangling links are refused all the same
     recover(directory)
     try:
         place = Path(os.path.realpath(directory))
@@ -302,7 +304,7 @@ def _locked(given: Path, folder: Path, move: Callable[[], None], *, kept: bool =
         raise OutputError(f"cannot make {given}: {error.strerror or error}") from error
     try:
         yield
-        demand_held(folder)
+        demand_own_lock(folder)
     except BaseException as error:
         if held(folder) and (kept or _resumable(folder)):
             release(folder)
@@ -418,7 +420,8 @@ def demand_run_copy(directory: Path) -> None:
 def run_copy(directory: Path) -> Iterator[Path]:
     """A copy of a run's directory to write to, which replaces the run at the end; on failure nothing has changed.
 
-    The report and the checkpoints are not copied, as they belong to the earlier weights.
+    The report and the checkpoints are not copied, as they belong to the earlier weights; the copy's run.json says that
+    it is not finished, until it is written anew.
 
     Raises
     ------

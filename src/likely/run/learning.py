@@ -25,7 +25,7 @@ from likely.run.progress import bar
 from likely.run.record import MemberRecord
 from likely.run.state_checks import demand_same_tensors
 from likely.run.support import demand_mass
-from likely.run.watching import Watching, batch_size_errors
+from likely.run.watching import Watching, batch_size_advice
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
 from likely.training.trainer import validation_elbo
@@ -46,16 +46,17 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
         numbers: np.ndarray = getattr(plan.division, kind)
         try:
             with numbered(numbers):
+                # An array, which one column describes, is encoded in its own memory where nobody else uses it.
                 may_overwrite = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
                 if kind == "test":
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # their warnings come when they are evaluated
-                        encode(plan.schema, part.values, with_labels(plan.schema, part), spare=may_overwrite)
+                        encode(plan.schema, part.values, with_labels(plan.schema, part), may_overwrite=may_overwrite)
                     weights_of(plan.schema, part)
                 else:
-                    rows = encode(plan.schema, part.values, with_labels(plan.schema, part), spare=may_overwrite)
+                    rows = encode(plan.schema, part.values, with_labels(plan.schema, part), may_overwrite=may_overwrite)
                     encoded[kind] = rows.weighted(weights_of(plan.schema, part))
-                    if plan.own.model is None:
+                    if plan.own.model is None:  # whose likelihood is known by column; one of the user's own is asked
                         plan.resolved.demand_support(encoded[kind])
                     else:
                         fixed = encoded[kind].fixed(plan.config.seed).to(plan.device)
@@ -120,12 +121,13 @@ def continue_training(
     plan: Plan,
     earlier_states: Sequence[dict[str, Any]],
     budget: TrainingConfig,
-    peak: float,
+    peak_rate_factor: float,
     watching: Watching,
 ) -> Trained:
-    """The result of training a model on from where its training ended.
+    """The result of training a model on from where its training ended, for as long as the budget says.
 
-    Where training is interrupted, members of an ensemble whose turn had not come stay as they were.
+    The learning rate rises to `peak_rate_factor` of that of the fit. Where training is interrupted, members of an
+    ensemble whose turn had not come stay as they were.
 
     Raises
     ------
@@ -135,7 +137,7 @@ def continue_training(
     """
     rows = _prepared(plan)
     _initialise(plan, rows.train, plan.model.state_dict())
-    schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak)
+    schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak_rate_factor)
     watching.begin(plan)
     states = _train_members(plan, rows, schedule, watching, earlier_states)
     trained = _collected(plan, rows.train, states, keep_interrupted=True)
@@ -223,7 +225,7 @@ def _train_members(
             if interrupted:
                 state.finish()
             else:
-                with batch_size_errors(plan.config):
+                with batch_size_advice(plan.config):
                     interrupted = trainer.run(state).interrupted
         states.append(state)
         if interrupted and not earlier_states:
@@ -341,6 +343,6 @@ def _schedule(plan: Plan, rows: _Prepared, budget: TrainingConfig | None = None)
         return Schedule.make(config, len(rows.train)), config
     members = plan.model.members
     minutes = config.minutes / len(members)
-    with batch_size_errors(plan.config):
+    with batch_size_advice(plan.config):
         steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
     return Schedule.make(config, len(rows.train), steps), replace(config, minutes=None, steps=steps)

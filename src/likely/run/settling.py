@@ -16,7 +16,7 @@ from likely.assembly import Resolved
 from likely.config import Config
 from likely.data import Schema, Source, Split, digest, sources
 from likely.errors import ConfigError, quoted
-from likely.files import demand_held
+from likely.files import demand_own_lock
 from likely.models import Model
 from likely.networks.precision import native_bfloat16
 from likely.run.checkpoints import Checkpoints
@@ -57,7 +57,7 @@ def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | No
     if options.out is None:
         with ending() as stop:
             run = finished(plan, learn(plan, Watching(options.monitors, stop), weights))
-            stop.leave()
+            stop.exit_if_signalled()
         return run
     out = Path(options.out)
     with ending(out) as stop, new_run_folder(out, overwrite=options.overwrite, data=plan.rows.source.path) as directory:
@@ -79,7 +79,7 @@ def trained_in(
 ) -> Run:
     """The run that a plan becomes, stored in a directory that has the plan, or the run until it was interrupted."""
     run = finished(plan, learn(plan, Watching(monitors, checkpoints.stop, checkpoints), weights))
-    demand_held(directory)
+    demand_own_lock(directory)
     checksummed = ChecksummedFiles.of(directory)
     if checksummed.facts.get("finished"):
         (directory / REPORT).unlink(missing_ok=True)  # it is of the weights before

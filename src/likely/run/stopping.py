@@ -68,8 +68,10 @@ class Stop(Monitor):
             self.training = False
             raise KeyboardInterrupt
 
-    def leave(self, step: int | None = None) -> None:
-        """Stop the process if a signal has come that does more than end training; a checkpoint can go on after `step`.
+    def exit_if_signalled(self, step: int | None = None) -> None:
+        """Exit if a signal came that stops the process: SIGTERM, SIGHUP or a second Ctrl-C; the first ends training.
+
+        A checkpoint can go on after `step`; `None` where there is none.
 
         Raises
         ------

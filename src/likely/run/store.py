@@ -19,7 +19,7 @@ from likely.assembly import BuildLimit, Factory, Own, resolve
 from likely.config import Config
 from likely.data import Division, Patterns, Schema, demand_consistent_conditions
 from likely.errors import MESSAGE_ON_FILES, ConfigError, RunError, brief, quoted
-from likely.files import conform, demand_held, parsed
+from likely.files import conform, demand_own_lock, parsed
 from likely.run.checksums import ChecksummedFiles
 from likely.run.directory import MISSING, leftovers_notice, recover
 from likely.run.home import Home
@@ -43,7 +43,7 @@ def save_plan(directory: Path, plan: Plan | Run) -> None:
 
     That it is not finished is said of a fit alone, which can be resumed; of a run that is stored again nothing is.
     """
-    demand_held(directory)
+    demand_own_lock(directory)
     for said in plan.own.unreachable:
         warnings.warn(said, stacklevel=2)
     record = plan.record if isinstance(plan, Run) else FitRecord(plan.data, (), init=plan.init, id=plan.id)
@@ -70,7 +70,7 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
         What was requested of training before its first step, to go on with after an interruption or a kill.
 
     """
-    demand_held(directory)
+    demand_own_lock(directory)
     files = {"config.json": _json(run.config.to_dict()), "history.csv": run.history.to_csv(index=False)}
     tensors = {"weights.safetensors": unshared(run.model.state_dict())}
     if run.patterns is not None:

@@ -13,7 +13,7 @@ from likely.data.events import Event
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.chances import probability, recorded
-from likely.tasks.draws import DRAWS_FACTOR, MAX_DRAWS, MIN_EFFECTIVE_DRAWS, Draws, posterior_draws
+from likely.tasks.draws import MAX_SAMPLES, MIN_EFFECTIVE_DRAWS, SAMPLES_FACTOR, Draws, posterior_draws
 
 __all__ = ["Answers", "ask", "mean_and_error"]
 
@@ -70,8 +70,10 @@ def ask(
     """
     events = recorded(events, model.p_x_z)
     answers = _once(model, rows, events, like, samples, seed, progress)
-    while samples * DRAWS_FACTOR <= MAX_DRAWS and len(poor := (answers.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)):
-        samples *= DRAWS_FACTOR
+    while samples * SAMPLES_FACTOR <= MAX_SAMPLES and len(
+        poor := (answers.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
+    ):
+        samples *= SAMPLES_FACTOR
         again = _once(model, rows.take(poor), events, like, samples, seed, None)
         for name in ("probability", "se", "ess"):
             getattr(answers, name)[poor] = getattr(again, name)

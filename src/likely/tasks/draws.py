@@ -14,10 +14,11 @@ from likely.data.noise import Stream
 from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
 from likely.models import Model
 
-__all__ = ["DRAWS_FACTOR", "MAX_DRAWS", "MIN_EFFECTIVE_DRAWS", "Draws", "posterior_draws"]
+__all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Draws", "posterior_draws"]
 
-# A row whose weights are worth fewer draws of z than this (Kong 1992) gets DRAWS_FACTOR times as many, up to MAX_DRAWS.
-MIN_EFFECTIVE_DRAWS, MAX_DRAWS, DRAWS_FACTOR = 10.0, 3200, 4
+# A row whose weights are worth fewer draws of z than this (Kong 1992) gets SAMPLES_FACTOR times as many samples
+# of z, up to MAX_SAMPLES.
+MIN_EFFECTIVE_DRAWS, MAX_SAMPLES, SAMPLES_FACTOR = 10.0, 3200, 4
 
 
 @dataclass(frozen=True, eq=False)

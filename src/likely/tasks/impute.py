@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -13,12 +13,13 @@ from likely.errors import ConfigError
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.cells import CellSummary, summarise
-from likely.tasks.draws import DRAWS_FACTOR, MAX_DRAWS, MIN_EFFECTIVE_DRAWS, Draws, posterior_draws
+from likely.tasks.draws import MAX_SAMPLES, MIN_EFFECTIVE_DRAWS, SAMPLES_FACTOR, Draws, posterior_draws
 from likely.tasks.ranges import Range, RangeTally, rows_within
 
 __all__ = ["ImputeOptions", "Imputed", "impute"]
 
 CHUNK_ROWS = 1000  # whose P(x|z) is held in memory at once
+TALLIED = tuple(each.name for each in fields(RangeTally))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,20 +115,18 @@ def impute(
 
     """
     request, samples = _Request(options, within), options.samples
-    final = samples * DRAWS_FACTOR > MAX_DRAWS
+    final = samples * SAMPLES_FACTOR > MAX_SAMPLES
     imputed = _imputed_with(model, rows, request, samples, final, progress)
     while not final:
-        samples *= DRAWS_FACTOR
-        final = samples * DRAWS_FACTOR > MAX_DRAWS
+        samples *= SAMPLES_FACTOR
+        final = samples * SAMPLES_FACTOR > MAX_SAMPLES
         poor = (imputed.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
         if not len(poor):
             break
         better = _imputed_with(model, rows.take(poor), request, samples, final, None)
         pairs = [(getattr(imputed, name), getattr(better, name)) for name in ("value", "deviation", "ess")]
         if imputed.tally is not None and better.tally is not None:
-            pairs += [
-                (getattr(imputed.tally, name), getattr(better.tally, name)) for name in ("tried", "inside", "worst")
-            ]
+            pairs += [(getattr(imputed.tally, name), getattr(better.tally, name)) for name in TALLIED]
         for whole, part in pairs:
             whole[poor] = part
         imputed.draws[:, poor] = better.draws
@@ -147,12 +146,15 @@ def _imputed_with(
     parts: list[tuple[Tensor, ...]] = []
     tallies: list[RangeTally] = []
     for known in posterior_draws(model, rows, samples=samples, seed=request.options.seed, progress=progress):
-        cells, count = _summary(model, known, request), known.chunk.count
+        cells, count = (
+            _summary(model, known, request),
+            known.chunk.count,
+        )  # the rows after the first `count` are padding
         drawn, tally = _drawn(model, known, request, request.options.seed + len(parts), final)
         parts.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
         tallies += [] if tally is None else [tally]
     value, deviation, drawn, ess = (torch.cat(part) for part in zip(*parts, strict=True))
-    whole = [torch.cat([getattr(one, name) for one in tallies]) for name in ("tried", "inside", "worst") if tallies]
+    whole = [torch.cat([getattr(one, name) for one in tallies]) for name in TALLIED if tallies]
     return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), RangeTally(*whole) if whole else None)
 
 

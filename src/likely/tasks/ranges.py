@@ -69,14 +69,14 @@ class RangeTally:
     ----------
     tried, inside
         How many rows were drawn, and how many of them lay inside: `(groups,)`.
-    worst
+    most_often_outside
         Which column of the range was outside most often: `(groups,)`.
 
     """
 
     tried: Tensor
     inside: Tensor
-    worst: Tensor
+    most_often_outside: Tensor
 
     @property
     def hopeless(self) -> Tensor:
@@ -171,7 +171,7 @@ def demand_reachable(within: Range, tally: RangeTally, name: Callable[[int], str
     if not tally.hopeless.any():
         return
     group = int(tally.hopeless.int().argmax())
-    column = within.columns[int(tally.worst[group])]
+    column = within.columns[int(tally.most_often_outside[group])]
     span = f"{shown(column, column.low or 0.0)} to {shown(column, column.high or 0.0)}"
     raise DataError(
         f"{name(group)}{int(tally.inside[group])} of {int(tally.tried[group]):,} rows drawn lie within the range of "

@@ -77,8 +77,10 @@ class Schedule:
             return ramp
         return ramp * max(0.0, 1 - (step - decay_from) / max(1, end - decay_from))
 
-    def stops_early(self, step: int, since_best: int) -> bool:
-        """Early stopping: whether the decay begins after the validation at this step, where no budget was given.
+    def decay_begins(self, step: int, since_best: int) -> bool:
+        """Whether the rate starts to decay after the validation at this step, where no budget was given.
+
+        Training then ends a fifth of the steps later (`end`): early stopping.
 
         It does when the bound has not risen for some validations, or the maximum is near.
         """

@@ -18,7 +18,7 @@ from likely.training.sampler import Sampler
 __all__ = ["MAX_FAILURES_IN_A_ROW", "MAX_RETURNS", "Outcome", "TrainingState"]
 
 Tensors = dict[str, Tensor]
-MAX_FAILURES_IN_A_ROW = 10  # of failed steps: if a step in four failed by chance, once in a million steps
+MAX_FAILURES_IN_A_ROW = 10  # where one step in four failed by chance, ten in a row would come once in a million
 RETURN_RATE_FACTOR = 0.1  # what the rate is multiplied by at a return to the best weights
 MAX_RETURNS = 3  # to the best weights: three of them lower a rate that is up to 1,000 times too high
 
@@ -101,10 +101,11 @@ class TrainingState:
     ) -> None:
         self.model = model
         self.weights: list[Tensor] = list(model.parameters())
-        stored: dict[int, str] = {}
+        # Checkpoints use the names by which weights are stored: of a hierarchy these are not those of its modules.
+        stored_names: dict[int, str] = {}
         for name, tensor in model.state_dict(keep_vars=True).items():
-            stored.setdefault(id(tensor), name)
-        self.names = [stored.get(id(weight), name) for name, weight in model.named_parameters()]
+            stored_names.setdefault(id(tensor), name)
+        self.names = [stored_names.get(id(weight), name) for name, weight in model.named_parameters()]
         device = self.weights[0].device
         self.optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=weight_decay, fused=True)
         self.ema_weights = [weight.detach().clone() for weight in self.weights]

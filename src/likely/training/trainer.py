@@ -181,11 +181,11 @@ class Trainer:
         if relaxed:
             record["train_elbo"] = math.nan
         with autocast(self.precision, state.generator.device):
-            record["val_elbo"] = validate(state.model, self.validation, self.seed)[0]
+            record["val_elbo"] = validate(state.model, self.validation, self.seed).elbo
             current = [weight.detach().clone() for weight in state.weights]
             state.set_weights(state.ema_weights)
             try:
-                record["val_elbo_average"] = validate(state.model, self.validation, self.seed)[0]
+                record["val_elbo_average"] = validate(state.model, self.validation, self.seed).elbo
             finally:
                 state.set_weights(current)
         state.since_best += 1
@@ -199,7 +199,7 @@ class Trainer:
                 state.since_best = 0
         outcome.history.append(record)
         position = state.step - state.start
-        if state.decay_from is None and self.schedule.stops_early(position, state.since_best):
+        if state.decay_from is None and self.schedule.decay_begins(position, state.since_best):
             state.decay_from = position
         for monitor in self.monitors:
             monitor.on_validation(record)
@@ -207,7 +207,7 @@ class Trainer:
     def _validate_start(self, state: TrainingState) -> None:
         """Validate the weights before the first step: the record of step 0, with NaN for what training measures."""
         with autocast(self.precision, state.generator.device):
-            bound = validate(state.model, self.validation, self.seed)[0]
+            bound = validate(state.model, self.validation, self.seed).elbo
         if bound > state.outcome.best:
             state.outcome.best, state.outcome.selected, state.outcome.selected_step = bound, "weights", state.step
             state.keep_as_best(state.weights)
@@ -268,7 +268,7 @@ def _refresh_for_evaluation(model: Model) -> None:
 def validation_elbo(model: Model, validation: EncodedRows, seed: int, precision: str) -> float:
     """Mean ELBO of validation rows under a model whose training has ended, in nats."""
     with autocast(precision, validation.device):
-        elbo = validate(model, validation, seed)[0]
+        elbo = validate(model, validation, seed).elbo
     _refresh_for_evaluation(model)
     return elbo
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 
 from likely.data import EncodedRows
@@ -13,11 +15,19 @@ __all__ = ["validate"]
 MAX_ROWS, MAX_CELLS = 1000, 2**21  # of one chunk
 
 
+class Validation(NamedTuple):
+    """Means over rows, in nats."""
+
+    elbo: float
+    reconstruction: float
+    kl: float
+
+
 @torch.no_grad()
-def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, float]:
+def validate(model: Model, rows: EncodedRows, seed: int) -> Validation:
     """Mean ELBO, reconstruction term and KL over the rows, in nats, by one sample per row keyed by (seed, row).
 
-    The KL is in closed form where there is one for Q and P.
+    The KL is in closed form where there is one for Q and P. The model is left in training mode.
     """
     model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=rows.device)
@@ -34,4 +44,4 @@ def validate(model: Model, rows: EncodedRows, seed: int) -> tuple[float, float, 
         total += torch.stack([(w * part).sum(dtype=torch.float64) for part in (terms.reconstruction, terms.kl)])
     model.train()
     reconstruction, kl = (total / counted).tolist()
-    return reconstruction - kl, reconstruction, kl
+    return Validation(reconstruction - kl, reconstruction, kl)

@@ -30,7 +30,7 @@ def test_a_checkpoint_puts_off_the_next_by_what_it_took(tmp_path: Path, monkeypa
         clock[0] += 5.0
 
     monkeypatch.setattr(checkpoints, "write_states", slowly)
-    monkeypatch.setattr(checkpoints, "demand_held", lambda _: None)
+    monkeypatch.setattr(checkpoints, "demand_own_lock", lambda _: None)
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     held = Checkpoints(tmp_path, Stop())
     held._write()

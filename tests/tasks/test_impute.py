@@ -145,7 +145,7 @@ def test_modes_deviations_and_draws(
     assert ((deviation["town"].dropna() >= 0) & (deviation["town"].dropna() <= 0.5)).all()
     assert deviation["price"].loc["r5"] > deviation["price"].drop("r5").median()
     with monkeypatch.context() as patch:
-        patch.setattr("likely.tasks.impute.MAX_DRAWS", 200)
+        patch.setattr("likely.tasks.impute.MAX_SAMPLES", 200)
         modes = run.impute(rows_to_fill, mode=True, samples=100)
     none = rows_to_fill["gain"].isna() & (filled["price"] < 90)
     assert (modes["gain"][none] == 0).mean() > 0.9

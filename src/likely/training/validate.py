@@ -10,7 +10,7 @@ from likely.data import EncodedRows
 from likely.data.noise import Stream, normal, row_keys
 from likely.models import Model
 
-__all__ = ["validate"]
+__all__ = ["Validation", "validate"]
 
 MAX_ROWS, MAX_CELLS = 1000, 2**21  # of one chunk
 

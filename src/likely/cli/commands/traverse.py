@@ -59,7 +59,7 @@ def _lines(rows: Any, output: Path | None) -> Any:
     """Of arrays that become pictures the lines one after the other."""
     from likely.data.sources.formats import writers
 
-    writer = None if output is None else writers().get(output.suffix)
+    writer = None if output is None else writers().get(output.suffix.lower())
     if hasattr(rows, "columns") or hasattr(rows, "to_pandas") or (writer is not None and writer.array is not None):
         return rows
     return rows.reshape(-1, *rows.shape[2:])

@@ -135,3 +135,10 @@ def test_a_frame_of_any_columns_comes_back(frame: pd.DataFrame) -> None:
             assert (off <= (0 if known.per_unit is None else 3 * own) * np.abs(given.dropna().to_numpy(float))).all()
         else:
             pd.testing.assert_series_equal(made, given, check_exact=True)
+
+
+def test_numbers_that_are_not_finite_are_no_integers() -> None:
+    """A model with damaged weights gives them; the line says so, in the place of numpy's."""
+    schema = infer_schema(Rows(pd.DataFrame({"n": np.arange(50)})), "table")
+    with pytest.raises(DataError, match="column 'n': the model gives numbers that are not finite"):
+        decode(schema, torch.tensor([[3.0], [np.nan]], dtype=torch.float64))

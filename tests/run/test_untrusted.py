@@ -58,6 +58,8 @@ SCHEMAS: dict[str, tuple[Change, str]] = {
     "knots of three": (column(knots=[[1, 2, 3]]), "columns[0].knots has 3 values, expected 2"),
     "knots that fall": (column(knots=[[1, 2], [0, 3]]), "has knots that do not rise"),
     "a range upside down": (column(low=2.0, high=1.0), "goes from 2.0 to 1.0"),
+    "a hard limit without the other": (column(hard=True, low=None, high=1.0), "has hard limits, and not both ends"),
+    "dates since no day": (column(kind="date", origin="NaT", unit="D"), "has dates since 'NaT', which is none"),
     "limits of one": (column(limits=[1]), "not one that this version wrote"),
     "a field that is lacking": (lambda schema: schema["columns"][0].pop("kind"), "columns[0] lacks kind"),
     "no columns": (lambda schema: schema.pop("columns"), "columns"),

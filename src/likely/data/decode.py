@@ -14,6 +14,7 @@ from likely.data.channels import outward
 from likely.data.encode import on_grid
 from likely.data.kinds import Form, Kind
 from likely.data.schema import Column, Schema
+from likely.errors import DataError
 
 __all__ = ["decode"]
 
@@ -87,6 +88,8 @@ def _decode_column(column: Column, values: np.ndarray, observed: np.ndarray | No
     else:
         rounded = values if column.per_unit is None else on_grid(column.per_unit, values)
         if pd.api.types.is_integer_dtype(_dtype(column.dtype)):
+            if not np.isfinite(rounded[~missing]).all():
+                raise DataError(f"column {column.name!r}: the model gives numbers that are not finite; fit again")
             rounded = _within(np.dtype(column.dtype.lower().partition("[")[0]), rounded)
         texts = column.written is not None and not pd.api.types.is_numeric_dtype(_dtype(column.dtype))
         if column.written is not None and texts:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from likely.data.dtypes import dtype_of
+from likely.data.kinds import Kind
 from likely.errors import quoted
 
 if TYPE_CHECKING:
@@ -76,6 +77,10 @@ def _demand_column(column: Column) -> None:
             raise ValueError(f"{what} is of type {quoted(name)}")
     if column.low is not None and column.high is not None and column.low > column.high:
         raise ValueError(f"{what} goes from {column.low} to {column.high}")
+    if column.hard and (column.low is None or column.high is None):
+        raise ValueError(f"{what} has hard limits, and not both ends of them")
+    if column.kind == Kind.DATE and not _is_date(column.origin):
+        raise ValueError(f"{what} has dates since {str(column.origin)[:40]!r}, which is none")
     if column.coded and not column.categories:
         raise ValueError(f"{what} has no categories")
     if any(isinstance(value, (list, dict)) for value in column.categories):
@@ -89,6 +94,14 @@ def _demand_column(column: Column) -> None:
     _demand_rising(what, "atoms", column.atoms)
     _demand_rising(what, "spikes", column.spikes)
     _demand_rising(what, "resolutions", [0, *(multiple for multiple, _ in column.resolutions)])
+
+
+def _is_date(text: str | None) -> bool:
+    try:
+        date = np.datetime64(text or "NaT")
+    except ValueError:
+        return False
+    return not np.isnat(date) and np.datetime_data(date.dtype)[0] in UNITS
 
 
 def _demand_rising(what: str, name: str, numbers: Sequence[float]) -> None:

@@ -86,6 +86,10 @@ def _arrow_views(path: Path) -> None:
     text, rows = b"x" * 10_000, 10_000
     view = struct.pack("<i4sii", len(text), text[:4], 0, 0)
     held = pa.Array.from_buffers(pa.string_view(), rows, [None, pa.py_buffer(view * rows), pa.py_buffer(text)])
+    try:
+        _ = held.nbytes
+    except pa.ArrowTypeError:
+        pytest.skip("this version of pyarrow cannot size texts by view: files with them are refused as unreadable")
     with ipc.new_file(path, pa.schema({"a": pa.string_view()})) as out:
         out.write_table(pa.table({"a": held}))
 

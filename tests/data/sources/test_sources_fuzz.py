@@ -168,9 +168,9 @@ def test_any_bytes_are_a_table_or_one_clear_line(folder: Path, content: bytes) -
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        (["1e400", "1.5"], "column 'x' holds 1e400, which is beyond float64"),
-        (["1e-400", "1.5"], "column 'x' holds 1e-400, which is beyond float64"),
-        (["9" * 999, "1.5"], r"column 'x' holds 9{30}\.\.\. \(999 digits\), which is beyond float64"),
+        (["1e400", "1.5"], "column 'x' holds 1e400 in row 0, which is beyond float64"),
+        (["1e-400", "1.5"], "column 'x' holds 1e-400 in row 0, which is beyond float64"),
+        (["9" * 999, "1.5"], r"column 'x' holds 9{30}\.\.\. \(999 digits\) in row 0, which is beyond float64"),
     ],
 )
 def test_numbers_beyond_float64_are_refused(fields: list[str], expected: str, tmp_path: Path) -> None:

@@ -64,7 +64,9 @@ def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
         return Typed(np.full(len(texts), np.nan), token)
     values = None
     if STARTS.match(there[0].as_py()):
-        values = _booleans(array, missing, empty) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, notices)
+        values = (
+            _booleans(array, missing, empty) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, empty, notices)
+        )
     if values is None:
         return Typed(texts.mask(empty) if empty.any() else texts, token)
     return Typed(_spread(values, empty) if empty.any() else values, token)
@@ -129,7 +131,7 @@ def _booleans(array: pa.Array, missing: pa.Array, empty: np.ndarray) -> np.ndarr
     return np.asarray(compute.is_in(present, TRUTHS).to_numpy(zero_copy_only=False))
 
 
-def _numbers(what: str, texts: pa.Array, notices: list[str]) -> np.ndarray | None:
+def _numbers(what: str, texts: pa.Array, empty: np.ndarray, notices: list[str]) -> np.ndarray | None:
     if not _all_match(texts, DECIMAL):
         return None
     whole = _all_match(texts, WHOLE)
@@ -146,17 +148,20 @@ def _numbers(what: str, texts: pa.Array, notices: list[str]) -> np.ndarray | Non
     except pa.ArrowInvalid:
         return None
     if not whole:
-        _check_floats(what, texts, numbers, notices)
+        _check_floats(what, texts, numbers, empty, notices)
     return np.asarray(numbers)
 
 
-def _check_floats(what: str, texts: pa.Array, numbers: np.ndarray, notices: list[str]) -> None:
+def _check_floats(what: str, texts: pa.Array, numbers: np.ndarray, empty: np.ndarray, notices: list[str]) -> None:
     odd = np.flatnonzero(np.isinf(numbers) | (numbers == 0))
     if len(odd):
         beyond = compute.match_substring_regex(texts.take(pa.array(odd)), NOT_ZERO).to_numpy(zero_copy_only=False)
         if beyond.any():
-            text = texts[int(odd[beyond][0])].as_py()
-            raise DataError(f"{what} holds {_short(text)}, which is beyond float64; mend it, or rescale the column")
+            place = int(odd[beyond][0])
+            held, row = _short(texts[place].as_py()), np.flatnonzero(~empty)[place]
+            raise DataError(
+                f"{what} holds {held} in row {row}, which is beyond float64; mend it, or rescale the column"
+            )
     large = np.flatnonzero((np.abs(numbers) >= MAX_EXACT) & np.isfinite(numbers))
     rounded = [
         i for i in large if (text := texts[int(i)].as_py()).lstrip("+-").isdigit() and int(text) != int(numbers[i])

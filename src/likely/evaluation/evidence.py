@@ -1,4 +1,7 @@
-"""Estimates of log P(x) and of the terms of the identity, per row: functions of the row and the seed alone."""
+"""Estimates of log P(x) and of the terms of the identity, per row: functions of the row and the seed alone.
+
+The identity is log P(x) − D[Q(z|x)‖P(z|x)] = E_Q[log P(x|z)] − D[Q(z|x)‖P(z)]; the ELBO is its right-hand side.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Checkpoints(Monitor):
         return self.earlier[number] if number < len(self.earlier) else None
 
     def on_step(self, step: int, total: int) -> None:
-        """Write a checkpoint if one is due or a signal has come; then stop or end training if one has."""
+        """Write a checkpoint if one is due or a signal has come; that ends the process, or training with its result."""
         if self.stop.requested or self.timer.due():
             self._write()
         self.stop.exit_if_signalled(step if self.stop.requested and has_checkpoint(self.directory) else None)

@@ -60,6 +60,7 @@ __all__ = [
     "unfinished_fit",
 ]
 
+# `finished` in run.json: true; false of a fit that is under way or was cut short; null of a copy that is being made.
 RUN, REPORT = "run.json", "report.html"
 MISSING = "missing.safetensors"  # which cells of the training rows are missing together
 START = "start.safetensors"  # the weights that a fit begins with, where it was given some; removed at its end
@@ -67,13 +68,13 @@ MAX_RUN_JSON = 2**26  # bytes that are read of it: a real one is far smaller
 EARLIER_MISSING = "holes.safetensors"  # the name of MISSING in version 0.1
 RUN_FILES = (
     "baselines.safetensors",
-    "conditions.safetensors",
+    "conditions.safetensors",  # y of the training rows, encoded
     "config.json",
     "history.csv",
     LOCK,
     MISSING,
     REPORT,
-    "rows.safetensors",  # the numbers of the rows of each part
+    "rows.safetensors",  # the row numbers of the training, validation and test rows
     RUN,
     "schema.json",
     START,

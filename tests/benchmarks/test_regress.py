@@ -17,7 +17,7 @@ LISTED = Column("x", "float64", "listed", "", categories=(0.1, 0.2, 0.5))
 
 
 def of(column: Column) -> dict[str, Space]:
-    return spaces(Schema("table", (1,), (column,), 100, uniform=False).to_dict())
+    return spaces(Schema("table", (1,), (column,), 100, cells_alike=False).to_dict())
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_nats_compare_in_one_base_measure_alone(old: Column, new: Column, how: d
 
 
 def test_a_schema_of_before_atoms_is_read() -> None:
-    document = Schema("table", (1,), (REAL,), 100, uniform=False).to_dict()
+    document = Schema("table", (1,), (REAL,), 100, cells_alike=False).to_dict()
     for column in document["columns"]:
         del column["atoms"]
     assert spaces(document) == of(REAL)

@@ -163,7 +163,7 @@ def test_arrays_have_holes_too(array: np.ndarray) -> None:
     given = np.where(missing, np.nan, array).astype(array.dtype)
     schema = infer_schema(Rows(given), "array")
     whole = infer_schema(Rows(array), "array")
-    assert schema.uniform
+    assert schema.cells_alike
     (column,) = schema.columns
     assert (column.kind, column.per_unit) == (whole.columns[0].kind, whole.columns[0].per_unit)
     assert column.missing == missing.sum()

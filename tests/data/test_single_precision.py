@@ -11,7 +11,7 @@ from likely.data import Column, Schema, encode
 
 
 def _coded(column: Column, values: np.ndarray) -> list[float]:
-    schema = Schema("table", (len(values), 1), (column,), len(values), uniform=False)
+    schema = Schema("table", (len(values), 1), (column,), len(values), cells_alike=False)
     coded: list[float] = encode(schema, pd.DataFrame({column.name: values})).stored().values[:, 0].tolist()
     return coded
 

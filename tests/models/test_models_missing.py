@@ -23,7 +23,7 @@ COLUMNS = (
     Column("b", "str", "categorical", "", categories=("p", "q", "r"), reserve=0.01, missing=2),
     Column("c", "float64", "real", "", 0.0, 1.0, low=-3.0, high=3.0),
 )
-TABLE = Schema("table", (3,), COLUMNS, 100, uniform=False)
+TABLE = Schema("table", (3,), COLUMNS, 100, cells_alike=False)
 SMALL = Config().replace({"latent": 2, "width": 8, "blocks": 1})
 
 
@@ -58,7 +58,7 @@ def test_q_does_not_see_what_fills_a_hole_and_is_told_where_it_is(prior: str) ->
 @pytest.mark.parametrize("shape", [(5, 4), (4, 4, 3)])
 def test_pictures_come_with_their_mask(network: str, shape: tuple[int, ...]) -> None:
     column = Column("x", "float64", "real", "", 0.0, 1.0, low=-3.0, high=3.0, missing=9)
-    schema = Schema("images", shape, (column,), 50, uniform=True)
+    schema = Schema("images", shape, (column,), 50, cells_alike=True)
     model = built(SMALL.replace({"network": network}), schema)
     x, observed = torch.randn(3, *shape), torch.rand(3, *shape) > 0.3
     seen = model.encoded(Batch(x, observed))
@@ -179,11 +179,11 @@ def test_calibration_is_of_observed_cells() -> None:
     rows = ResidentRows(torch.where(observed, x, 50.0), observed=observed)
     found = uniforms(exact.vae_with_missing(), rows)
     columns = tuple(Column(f"x{i}", "float64", "real", "") for i in range(6))
-    table = calibrations(Schema("table", (6,), columns, 800, uniform=False), found)
+    table = calibrations(Schema("table", (6,), columns, 800, cells_alike=False), found)
     assert [one.name for one in table] == ["x0", "x1", "x2", "x3", "x4"]
     assert [one.numbers for one in table] == observed.sum(0)[:5].tolist()
     assert all(one.verdict == "" and one.p_value > 1e-3 for one in table)
-    whole = calibrations(Schema("array", (6,), columns[:1], 800, uniform=True), found)[0]
+    whole = calibrations(Schema("array", (6,), columns[:1], 800, cells_alike=True), found)[0]
     assert whole.numbers == int(observed.sum())
     assert abs(whole.shift) < 4 * whole.shift_se
     assert abs(whole.spread - 1) < 4 * whole.spread_se
@@ -200,7 +200,7 @@ def test_a_wrong_distribution_is_seen_through_missing_cells() -> None:
     x, observed = exact.sample(800), torch.rand(800, 6) > 0.5
     wide = LinearGaussian(6, 2, sigma=0.8)
     found = uniforms(wide.vae_with_missing(), ResidentRows(torch.where(observed, x, 50.0), observed=observed))
-    whole = calibrations(Schema("array", (6,), (Column("x", "float64", "real", ""),), 800, uniform=True), found)[0]
+    whole = calibrations(Schema("array", (6,), (Column("x", "float64", "real", ""),), 800, cells_alike=True), found)[0]
     assert whole.verdict == "too wide"
 
 
@@ -211,7 +211,7 @@ def test_holes_are_not_outside_of_anything() -> None:
     assert found.expected == pytest.approx(2 * 3 / 98 + 2 * 3 / 101)
     told = SMALL.replace({"likelihood": "lognormal"})
     column = Column("x", "float64", "real", "", 2.0, 1.0, low=0.5, high=9.0, missing=1)
-    schema = Schema("array", (2,), (column,), 10, uniform=True)
+    schema = Schema("array", (2,), (column,), 10, cells_alike=True)
     x, observed = torch.tensor([[1.0, -1], [2, 3]]), torch.tensor([[1, 0], [1, 1]]).bool()
     resolve(told, schema).demand_support(ResidentRows(x, observed=observed))
     with pytest.raises(DataError, match="lognormal"):
@@ -248,7 +248,7 @@ def test_half_of_the_cells_missing_costs_less_than_dropping_rows_or_filling_mean
     for name, rows in ways.items():
         torch.manual_seed(0)
         column = Column("x", "float64", "real", "", 0.0, 1.3, low=-9.0, high=9.0, missing=int(name == "incomplete"))
-        schema = Schema("array", (5,), (column,), len(rows), uniform=True)
+        schema = Schema("array", (5,), (column,), len(rows), cells_alike=True)
         model = built(SMALL.replace({"width": 32}), schema)
         config = TrainingConfig(steps=250, learning_rate=1e-2, batch_size=min(100, len(rows)))
         likely.train(model, rows, config=config)

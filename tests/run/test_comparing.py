@@ -154,7 +154,7 @@ def test_a_whole_model_of_an_array_is_compared_with_the_columns_of_another_run()
     own = likely.fit(rows, model=mine.normal, steps=2)
     plain = likely.fit(rows, steps=2, width=16, likelihood="gaussian")
     found = likely.compare([own, plain], rows, samples=5)
-    assert (own.schema.uniform, plain.schema.uniform) == (True, False)
+    assert (own.schema.cells_alike, plain.schema.cells_alike) == (True, False)
     told = [run.score(rows, samples=5, seed=place)["log_px"].mean() for place, run in enumerate((own, plain))]
     assert [one.nats for one in found.terms["iwae"]] == pytest.approx(told, rel=1e-6)
     assert likely.compare([plain, own], samples=5).split == ("test", "test")

@@ -109,7 +109,7 @@ def test_an_array_of_counts_with_one_exposure_a_row(tmp_path: Path) -> None:
         again.score(x)
     pictures = rng.poisson(np.exp(rng.normal(3, 1, 60))[:, None, None] * np.ones((60, 4, 4)))
     seen = likely.fit(pictures, exposure=pictures.sum((1, 2)) + 1, steps=10)
-    assert seen.schema.uniform
+    assert seen.schema.cells_alike
     assert seen.sample(3).shape == (3, 4, 4)
 
 

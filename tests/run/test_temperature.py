@@ -50,7 +50,7 @@ def test_the_member_of_an_ensemble_is_chosen_as_before() -> None:
 @pytest.mark.parametrize("prior", ["normal", "diagonal", "flow:2", "ladder:2", "mixture:3", "vamp:3"])
 def test_zero_is_the_middle_and_one_is_the_prior(prior: str) -> None:
     column = Column("x", "float64", "real", "", 0.0, 1.0, low=-9.0, high=9.0)
-    schema = Schema("array", (3,), (column,), 20, uniform=True)
+    schema = Schema("array", (3,), (column,), 20, cells_alike=True)
     torch.manual_seed(0)
     model = resolve(Config().replace({"prior": prior, "latent": 4, "width": 8}), schema).build().eval()
     with torch.no_grad():

@@ -13,7 +13,7 @@ from likely.run.store import _allowed
 
 def test_a_model_of_a_thousand_columns_is_made_within_what_its_weights_allow() -> None:
     columns = tuple(Column(f"c{i}", "", "real", "a test", mean=0.0, scale=1.0, low=-3.0, high=3.0) for i in range(1000))
-    schema = Schema("table", (1000,), columns, 500, uniform=False)
+    schema = Schema("table", (1000,), columns, 500, cells_alike=False)
     config = Config().replace({"latent": 2, "width": 8, "likelihood": "student", "batch_size": 32})
     model = resolve(config, schema).build()
     with torch.random.fork_rng(devices=[]), _allowed(model.state_dict(), schema):

@@ -30,7 +30,7 @@ def schema() -> Schema:
         Column("froude", "float64", "listed", "", categories=FROUDE, low=0.125, high=0.45, per_unit=1000, reserve=0.01),
         Column("capped", "float64", "real", "", low=0.0, high=3.0, atoms=(0.0,), limits=(0.0, 9.0)),
     )
-    return Schema("table", (4,), columns, 99, uniform=False)
+    return Schema("table", (4,), columns, 99, cells_alike=False)
 
 
 def model() -> VAE:
@@ -116,7 +116,7 @@ def test_a_number_that_is_not_listed_is_refused_with_the_nearest() -> None:
 
 def of_amount(word: str, atoms: tuple[float, ...]) -> Event:
     column = Column("paid", "float64", "positive", "", low=min(atoms), high=90.0, atoms=atoms, reserve=0.01)
-    schema = Schema("table", (1,), (column,), 99, uniform=False)
+    schema = Schema("table", (1,), (column,), 99, cells_alike=False)
     return read_events(schema, split_words(schema, [word]))[0]
 
 

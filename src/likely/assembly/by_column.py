@@ -42,7 +42,7 @@ def paired(schema: Schema, requested: Named | None) -> Pairs:
 
     """
     columns = _columns(schema)
-    open_to = [c for c in columns if schema.uniform or c.numeric]
+    open_to = [c for c in columns if schema.cells_alike or c.numeric]
     refusals = [requested.part.refuses(column) for column in open_to] if requested else []
     if requested and all(refusals):
         raise ConfigError(f"likelihood {requested} {refusals[0] if refusals else 'needs numbers; the table has none'}")
@@ -54,7 +54,7 @@ def paired(schema: Schema, requested: Named | None) -> Pairs:
         for c, name in pairs
     ]
     for column, named in pairs_chosen:
-        if column.limits is not None and not schema.uniform and not named.has(Trait.ALL_FORMS):
+        if column.limits is not None and not schema.cells_alike and not named.has(Trait.ALL_FORMS):
             raise ConfigError(
                 f"column {column.name!r} has declared limits, which likelihood {named} does not keep; "
                 "leave the likelihood out, or the limits"
@@ -77,7 +77,7 @@ def grouped(schema: Schema, pairs: Pairs) -> list[tuple[Named, Likelihood, list[
         together.setdefault((str(named), i in exposed), []).append(i)
     groups = []
     for (_, counted), places in together.items():
-        named, shape = pairs[places[0]][1], schema.event_shape if schema.uniform else (len(places),)
+        named, shape = pairs[places[0]][1], schema.event_shape if schema.cells_alike else (len(places),)
         likelihood = cast(Likelihood, named([pairs[i][0] for i in places], shape))
         likelihood.exposed = counted
         groups.append((named, likelihood, places))
@@ -87,7 +87,7 @@ def grouped(schema: Schema, pairs: Pairs) -> list[tuple[Named, Likelihood, list[
 def fits(likelihood: str, schema: Schema) -> bool:
     """Whether a likelihood by name fits the cells of an array, or a numeric column of a table."""
     requested = parse("likelihood", likelihood, PARTS["likelihood"])
-    return any(not requested.part.refuses(c) for c in _columns(schema) if schema.uniform or c.numeric)
+    return any(not requested.part.refuses(c) for c in _columns(schema) if schema.cells_alike or c.numeric)
 
 
 def _columns(schema: Schema) -> list[Column]:
@@ -96,6 +96,6 @@ def _columns(schema: Schema) -> list[Column]:
 
 def default(schema: Schema, column: Column) -> str:
     """The likelihood of a column for which none is requested."""
-    if schema.exposure is not None and not counts(column) and (schema.uniform or column.kind == Kind.COUNT):
+    if schema.exposure is not None and not counts(column) and (schema.cells_alike or column.kind == Kind.COUNT):
         return "negative-binomial"
-    return "warped" if column.numeric and not schema.uniform else BY_KIND[column.kind]
+    return "warped" if column.numeric and not schema.cells_alike else BY_KIND[column.kind]

@@ -25,7 +25,7 @@ def exposure(schema: Schema) -> Exposure | None:
     """The module that reads the exposure, which counts are in proportion to, from covariates; `None` without one."""
     if schema.exposure is None:
         return None
-    cells = None if schema.uniform else schema.exposed
+    cells = None if schema.cells_alike else schema.exposed
     return Exposure(schema.conditions.index(schema.exposure), schema.exposure.mean, cells)
 
 

@@ -53,7 +53,7 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
 
     """
     shape, blocks = schema.event_shape, int(model.blocks or 0)
-    if not schema.uniform or len(shape) not in (2, 3):
+    if not schema.cells_alike or len(shape) not in (2, 3):
         raise ConfigError(f"this is for pictures (H, W) or (H, W, channels); rows here have shape {shape}; take mlp")
     missing = missing_cells(schema)
     given = sizes.covariates + sizes.exposure
@@ -64,7 +64,7 @@ def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, n
 
 def missing_cells(schema: Schema) -> list[int]:
     """Places of the cells that some training rows miss."""
-    if schema.uniform:
+    if schema.cells_alike:
         return list(range(schema.dims)) if schema.columns[0].missing else []
     return [place for place, column in enumerate(schema.modelled) if column.missing]
 
@@ -72,6 +72,6 @@ def missing_cells(schema: Schema) -> list[int]:
 def first(schema: Schema) -> Standardise | Features:
     """The encoder's first layer, which brings data units to numbers of order one."""
     columns = schema.modelled
-    if schema.uniform:
+    if schema.cells_alike:
         return Standardise(columns[0].mean, columns[0].scale, schema.dims)
     return features(columns)

@@ -24,7 +24,7 @@ __all__ = ["PARTS"]
 
 
 def _vamp(schema: Schema, latent: int, count: int) -> FromPosterior:
-    small = schema.uniform and is_byte(schema.columns[0])
+    small = schema.cells_alike and is_byte(schema.columns[0])
     dtype = torch.float32 if small else torch.float64
     missing = any(column.missing for column in schema.modelled)
     return priors.Vamp(latent, schema.event_shape, min(count, schema.rows), dtype, len(schema.conditions), missing)

@@ -92,7 +92,7 @@ class Resolved:
 
     def _likelihood(self) -> Likelihood:
         groups = grouped(self.schema, self._pairs)
-        if self.schema.uniform:
+        if self.schema.cells_alike:
             return groups[0][1]
         return Columns([(likelihood, places) for _, likelihood, places in groups])
 
@@ -170,7 +170,7 @@ class Resolved:
         for i, (column, named) in enumerate(self._pairs):
             if named != requested or column.low is None or column.high is None:
                 continue
-            cells = rows.column(None if self.schema.uniform else i)
+            cells = rows.column(None if self.schema.cells_alike else i)
             if not len(cells):
                 continue
             low, high = min(column.low, float(cells.min())), max(column.high, float(cells.max()))

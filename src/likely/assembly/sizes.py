@@ -44,7 +44,7 @@ def default_sizes(schema: Schema) -> DefaultSizes:
     by_rows = next(width for limit, width in WIDTHS if n < limit)
     batch = min(512, max(32, _power(max(n, 2) / 16)))
     most = default_max_steps(n)
-    if schema.uniform:
+    if schema.cells_alike:
         width = max(by_rows, 256) if d >= 500 else min(by_rows, 256)
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))
         return DefaultSizes(latent, width, 2, "normal", batch, 2e-3, most)

@@ -95,7 +95,7 @@ def _table(inspected: Inspection) -> Any:
     if wide:
         table.add_column("why")
     for (column, summary), missing in zip(pairs, gaps, strict=True):
-        name = "all cells" if inspected.schema.uniform and not column.condition else column.name
+        name = "all cells" if inspected.schema.cells_alike and not column.condition else column.name
         why = f"{column.kind}: {column.reason}" if column.condition else column.reason
         cells = [name, "condition" if column.condition else column.kind]
         cells += [column.dtype] if wide else []

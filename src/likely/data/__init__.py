@@ -1,6 +1,7 @@
 """What X is: sources, schema, encoded rows, batches."""
 
 from likely.data.batch import Batch
+from likely.data.cells_alike import cells_notice
 from likely.data.channels import channels_notice, demand_channels, inward, outward
 from likely.data.classes import with_classes
 from likely.data.conditions import Given, condition_values, span, with_labels
@@ -22,7 +23,6 @@ from likely.data.schema import Column, Schema
 from likely.data.schema_checks import demand_consistent_conditions
 from likely.data.source import Rows, RowStore, Source
 from likely.data.split import DividedRows, Division, Split, digest, divide
-from likely.data.uniform import cells_notice
 from likely.data.warp import Warp
 from likely.data.weights import WEIGHT, weighing, weights_of, with_weight
 

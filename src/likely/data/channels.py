@@ -50,7 +50,7 @@ def channels_of(shape: Sequence[int], form: Form, requested: Channels | None = N
 
 def channels_notice(schema: Schema, requested: Channels | None) -> tuple[str, ...]:
     """Which axis was inferred as that of channels, where that was not requested and is not the usual one."""
-    if requested is not None or not schema.uniform or len(schema.event_shape) != 3:
+    if requested is not None or not schema.cells_alike or len(schema.event_shape) != 3:
         return ()
     given = schema.given_shape
     if schema.channels == Channels.FIRST:
@@ -76,7 +76,7 @@ def demand_channels(schema: Schema, network: str | None) -> None:
         If rows have three axes and it is not known which holds the channels.
 
     """
-    if network == "conv" and schema.uniform and len(schema.event_shape) == 3 and schema.channels is None:
+    if network == "conv" and schema.cells_alike and len(schema.event_shape) == 3 and schema.channels is None:
         raise ConfigError(
             f"rows of shape {schema.event_shape} could have their channels first or last, and convolutions need to "
             "know: say --channels first or --channels last (channels='last'), or take --network mlp"

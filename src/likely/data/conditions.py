@@ -99,7 +99,7 @@ def _refuse_others(schema: Schema, given: dict[str, Any]) -> None:
             continue
         if not known:
             raise ConfigError(f"this model is of P(x) alone; to be given {quoted(name)}, fit with --condition {name}")
-        if name in [column.name for column in schema.modelled] and not schema.uniform:
+        if name in [column.name for column in schema.modelled] and not schema.cells_alike:
             raise ConfigError(f"column {name!r} is modelled, not given; to be given it, fit with --condition {name}")
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"conditions: {', '.join(known)}"

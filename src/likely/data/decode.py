@@ -40,7 +40,7 @@ def decode(
     """
     array = values.detach().cpu().numpy()
     known = None if observed is None else observed.detach().cpu().numpy()
-    if schema.uniform:
+    if schema.cells_alike:
         decoded = _decode_array(schema, array)
         return outward(
             schema, decoded if known is None or known.all() else np.where(known, decoded, np.float32(np.nan))

@@ -57,7 +57,7 @@ def encode(
         If `given` names something that is no condition, or has the wrong number of values.
 
     """
-    if schema.uniform:
+    if schema.cells_alike:
         covariates = encode_given(schema, given, len(values))
         coded, observed = _encode_array(schema, np.asarray(values), may_overwrite=may_overwrite)
         return ResidentRows(coded, schema.binarize, schema.columns[0].high, covariates, observed)

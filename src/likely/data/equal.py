@@ -57,7 +57,7 @@ def _hashes(schema: Schema, rows: Rows) -> np.ndarray:
         kept = [i for i, column in enumerate(schema.columns) if not column.left_out]
         return np.asarray(pd.util.hash_pandas_object(rows.values.iloc[:, kept], index=False).to_numpy(np.uint64))
     values = rows.values
-    if not schema.uniform:
+    if not schema.cells_alike:
         own = [column for column in schema.columns if column not in schema.beside]
         values = values[:, [i for i, column in enumerate(own) if not column.left_out]]
     beside = [rows.values_named(column.name) for column in schema.beside]

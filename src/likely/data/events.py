@@ -80,7 +80,7 @@ def split_words(schema: Schema, words: Iterable[str]) -> list[tuple[Column, str,
 
     """
     known = {column.name: column for column in schema.columns}
-    return [_split(known, word, alone=schema.uniform and not schema.conditions) for word in words]
+    return [_split(known, word, alone=schema.cells_alike and not schema.conditions) for word in words]
 
 
 def _split(known: dict[str, Column], word: str, *, alone: bool) -> tuple[Column, str, str]:
@@ -118,7 +118,7 @@ def read_events(schema: Schema, words: Iterable[tuple[Column, str, str]]) -> lis
 
 
 def _event(schema: Schema, column: Column, operator: str, value: str) -> Event:
-    if schema.uniform:
+    if schema.cells_alike:
         raise ConfigError("events are of the columns of a table; the cells of an array have no names")
     if column.left_out:
         raise ConfigError(f"column {column.name!r} is left out of the model ({column.reason})")

@@ -50,10 +50,10 @@ def with_exposure(schema: Schema, rows: Rows, name: str, requested: Collection[s
     else:
         columns = _beside(schema, rows, name, requested)
     exposed = replace(schema, columns=columns)
-    if not schema.uniform:
+    if not schema.cells_alike:
         exposed = replace(exposed, event_shape=(len(exposed.modelled),))
     cells = exposed.columns[0]
-    if schema.uniform and (cells.hard or cells.kind == Kind.BINARY or cells.per_unit != 1 or (cells.low or 0) < 0):
+    if schema.cells_alike and (cells.hard or cells.kind == Kind.BINARY or cells.per_unit != 1 or (cells.low or 0) < 0):
         raise ConfigError(f"an exposure is for counts 0, 1, 2, ...; the cells are {cells.kind} ({cells.reason})")
     if not exposed.exposed:
         whole = [column.name for column in exposed.modelled if _whole(column)]
@@ -64,7 +64,7 @@ def with_exposure(schema: Schema, rows: Rows, name: str, requested: Collection[s
 
 def counted(schema: Schema) -> tuple[str, ...]:
     """Notices on which columns are in proportion to the exposure, and which integers are not."""
-    if schema.exposure is None or schema.uniform:
+    if schema.exposure is None or schema.cells_alike:
         return ()
     names = [schema.modelled[place].name for place in schema.exposed]
     others = [column.name for column in schema.modelled if column.name not in names and _whole(column)]
@@ -87,7 +87,7 @@ def _beside(schema: Schema, rows: Rows, name: str, requested: Collection[str]) -
     _demand_free(schema, name)
     own = len(schema.columns) - len(schema.beside)
     columns = schema.columns[:own]
-    if not schema.uniform:
+    if not schema.cells_alike:
         columns = tuple(_count(column, place, rows, requested) for place, column in enumerate(columns))
     return (*columns, *schema.columns[own:], _column(name, numbers))
 

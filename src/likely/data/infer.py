@@ -11,13 +11,13 @@ import pandas as pd
 
 from likely.data.atoms import with_atoms
 from likely.data.cells import missing_cells
+from likely.data.cells_alike import NAME, cells_of, has_cells_alike
 from likely.data.channels import channels_of
 from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.columns import MAX_CATEGORIES, column_of
 from likely.data.kinds import Binarize, Channels, Form, Kind
 from likely.data.schema import LABEL, Column, Schema
 from likely.data.source import Rows, Source
-from likely.data.uniform import NAME, cells_of, is_uniform
 from likely.errors import ConfigError, DataError, quoted
 
 __all__ = ["SchemaOptions", "infer_schema"]
@@ -30,7 +30,7 @@ class SchemaOptions:
     Attributes
     ----------
     kinds
-        Column name -> kind, where the user knows better; `x` for all cells of an array (`uniform.cells_of`).
+        Column name -> kind, where the user knows better; `x` for all cells of an array (`cells_alike.cells_of`).
     conditions
         Columns y of P(x|y), given and not modelled; `label` for what came beside arrays and images. Integer labels are
         classes, others are inferred like a column.
@@ -89,7 +89,7 @@ def infer_schema(rows: Rows, form: Form, options: SchemaOptions = SchemaOptions(
     beside = [name for name in conditions if name == LABEL or name in rows.label_names]
     labels = [_labels(rows, name, kinds.pop(name, None)) for name in beside]
     conditions = [name for name in conditions if name not in beside]
-    if array.ndim == 2 and NAME not in kinds and not is_uniform(array):
+    if array.ndim == 2 and NAME not in kinds and not has_cells_alike(array):
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         if both := next((name for name in beside if name in frame), None):
             raise ConfigError(f"{both!r} is the name of labels and of a column of the array; give the labels another")
@@ -113,7 +113,7 @@ def infer_schema(rows: Rows, form: Form, options: SchemaOptions = SchemaOptions(
         (*others, first) if axis == Channels.FIRST else array.shape[1:],
         (column, *labels),
         len(array),
-        uniform=True,
+        cells_alike=True,
         binarize=binarize,
         resize=options.resize,
         background=options.background,
@@ -180,7 +180,7 @@ def _table(
     count = sum(not column.left_out and not column.condition for column in columns)
     if count == 0:
         raise DataError("no column is left to model")
-    return Schema(Form.TABLE, (count,), columns, len(frame), uniform=False)
+    return Schema(Form.TABLE, (count,), columns, len(frame), cells_alike=False)
 
 
 def _condition(

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely.data.cells_alike import NAME
 from likely.data.conditions import within
 from likely.data.encode import encode
 from likely.data.events import number_of
 from likely.data.kinds import NUMERIC, Form, Kind
 from likely.data.knots import MIN_POSITIVE, with_knots
 from likely.data.schema import REQUESTED, Column, Schema
-from likely.data.uniform import NAME
 from likely.errors import ConfigError, quoted
 
 __all__ = ["Limits", "with_limits"]
@@ -49,7 +49,7 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
         If a training row holds a value beyond.
 
     """
-    given = limits if isinstance(limits, Mapping) else {NAME if schema.uniform else "": limits}
+    given = limits if isinstance(limits, Mapping) else {NAME if schema.cells_alike else "": limits}
     names = [column.name for column in schema.columns]
     for name in given:
         if str(name) not in names:
@@ -58,16 +58,16 @@ def with_limits(schema: Schema, limits: Limits, rows: pd.DataFrame | np.ndarray)
             raise ConfigError(f"limits are of a column, COLUMN=LOW:HIGH, and none is called {quoted(name)}; {hint}")
     pairs = {str(name): pair for name, pair in given.items()}
     columns = [
-        _limited(column, pairs[column.name], cells=schema.uniform) if column.name in pairs else column
+        _limited(column, pairs[column.name], cells=schema.cells_alike) if column.name in pairs else column
         for column in schema.columns
     ]
     limited = replace(schema, columns=tuple(columns))
     bound = [column for column in columns if column.name in pairs]
-    if schema.uniform:
+    if schema.cells_alike:
         encode(replace(limited, columns=(columns[0],)), rows)
     elif bound:
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows, columns=names[: rows.shape[1]])
-        encoded = encode(Schema(Form.TABLE, (len(bound),), tuple(bound), schema.rows, uniform=False), frame)
+        encoded = encode(Schema(Form.TABLE, (len(bound),), tuple(bound), schema.rows, cells_alike=False), frame)
         kinds = {column.name: column.kind for column in schema.columns}
         numbers = {column.name: encoded.column(i).numpy() for i, column in enumerate(bound)}
         moved = [with_knots(c, numbers[c.name]) if c.name in pairs and c.kind != kinds[c.name] else c for c in columns]

@@ -172,7 +172,7 @@ def ungrouped(schema: Schema, split: object, requested: Collection[str]) -> Sche
     """
     how, _, name = split.partition(":") if isinstance(split, str) else ("", "", "")
     place = next((i for i, c in enumerate(schema.columns) if c.name == name and c in schema.modelled), None)
-    if how != "group" or schema.uniform or place is None or name in requested:
+    if how != "group" or schema.cells_alike or place is None or name in requested:
         return schema
     if schema.dims == 1:
         raise DataError(f"no column is left to model but {name!r}, whose groups divide the rows")

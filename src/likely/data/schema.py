@@ -14,7 +14,7 @@ from likely.data.number_formats import NumberFormat
 from likely.data.schema_checks import demand_consistent
 from likely.data.source import LABEL, Delimited
 from likely.errors import ConfigError, RunError
-from likely.files import built
+from likely.files import built, conform
 
 __all__ = ["EXPOSURE", "LABEL", "REQUESTED", "Column", "Schema"]
 
@@ -22,6 +22,7 @@ EXPOSURE = "exposure"
 # (minimum, maximum) of numbers in a stored schema: all that real data can have, and nothing that would fill memory.
 COLUMN_RANGES = {"scale": (0, 1e308), "per_unit": (1, 1e15), "reserve": (0, 1), "missing": (0, 2**53)}
 SCHEMA_RANGES = {"rows": (1, 2**53)}
+STORED_ALIKE = "uniform"  # the name of `cells_alike` in files
 REQUESTED = "as requested"  # the reason of a kind that the user requested
 
 
@@ -165,10 +166,12 @@ class Schema:
     event_shape
         Shape of one row x: `(columns,)` for a table; pictures with channels have them last.
     columns
-        One per column, or exactly one that describes all cells (`uniform`). Ignored columns and conditions are kept
+        One per column, or exactly one that describes all cells (`cells_alike`). Ignored columns and conditions are kept
         here; labels from beside an array, such as `y` of an npz file, come last where they are a condition.
     rows
         Training rows the schema was inferred from.
+    cells_alike
+        Whether one column describes all cells of x, as those of pictures; false of a table. Stored as `uniform`.
     binarize
         How levels are made 0 and 1, or `None`.
     resize
@@ -190,7 +193,7 @@ class Schema:
     event_shape: tuple[int, ...]
     columns: tuple[Column, ...]
     rows: int
-    uniform: bool
+    cells_alike: bool
     binarize: Binarize | None = None
     resize: tuple[int, int] | None = None
     background: tuple[int, int, int] | None = None
@@ -223,7 +226,7 @@ class Schema:
     @property
     def beside(self) -> tuple[Column, ...]:
         """The conditions whose values are not cells of the rows but beside them, as labels are; none of a table."""
-        own = [] if self.uniform else [f"x{i}" for i in range(len(self.columns))]
+        own = [] if self.cells_alike else [f"x{i}" for i in range(len(self.columns))]
         return () if self.form == Form.TABLE else tuple(c for c in self.conditions if c.name not in own)
 
     @property
@@ -236,7 +239,7 @@ class Schema:
         """Indices of the modelled columns that are in proportion to the exposure: counts, or all cells of an array."""
         if self.exposure is None:
             return ()
-        return tuple(i for i, column in enumerate(self.modelled) if self.uniform or column.kind == Kind.COUNT)
+        return tuple(i for i, column in enumerate(self.modelled) if self.cells_alike or column.kind == Kind.COUNT)
 
     @property
     def dims(self) -> int:
@@ -248,7 +251,7 @@ class Schema:
 
     def to_dict(self) -> dict[str, Any]:
         """The schema as plain dictionaries, ready for JSON; an infinite limit is `None`."""
-        plain = dataclasses.asdict(self, dict_factory=_with_plain_strings)
+        plain = dataclasses.asdict(self, dict_factory=_as_stored)
         for column in plain["columns"]:
             if column["limits"] is not None:
                 column["limits"] = tuple(end if math.isfinite(end) else None for end in column["limits"])
@@ -267,7 +270,9 @@ class Schema:
         try:
             stored = [{**item, "limits": _limits(item.get("limits"))} for item in values["columns"]]
             columns = [built(Column, item, f"columns[{place}]", COLUMN_RANGES) for place, item in enumerate(stored)]
-            schema = built(cls, {**values, "columns": ()}, "the schema", SCHEMA_RANGES)
+            entries = {**values, "columns": ()}
+            alike = conform(bool, entries.pop(STORED_ALIKE, None), f"the schema.{STORED_ALIKE}")
+            schema = built(cls, {**entries, "cells_alike": alike}, "the schema", SCHEMA_RANGES)
             schema = dataclasses.replace(schema, columns=tuple(columns))
             demand_consistent(schema)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -275,8 +280,9 @@ class Schema:
         return schema
 
 
-def _with_plain_strings(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name: str(value) if isinstance(value, StrEnum) else value for name, value in pairs}
+def _as_stored(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    plain = {name: str(value) if isinstance(value, StrEnum) else value for name, value in pairs}
+    return {STORED_ALIKE if name == "cells_alike" else name: value for name, value in plain.items()}
 
 
 def _limits(stored: Any) -> tuple[float, float] | None:

@@ -39,7 +39,7 @@ def demand_consistent(schema: Schema) -> None:
     if len(set(names)) < len(names):
         raise ValueError("two columns have one name")
     modelled = len(schema.modelled)
-    if modelled != 1 if schema.uniform else shape != (modelled,):
+    if modelled != 1 if schema.cells_alike else shape != (modelled,):
         raise ValueError(f"{modelled} modelled columns for rows of shape {shape}")
     for column in schema.columns:
         _demand_column(column)

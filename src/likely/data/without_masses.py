@@ -42,7 +42,7 @@ def without_masses(
         If a column is requested to be listed.
 
     """
-    if schema.uniform:
+    if schema.cells_alike:
         return schema
     columns = list(schema.columns)
     for place, column in enumerate(columns):

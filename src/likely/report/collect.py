@@ -221,7 +221,7 @@ def _latent_map(run: Run, encoded: EncodedRows) -> np.ndarray | None:
 
 
 def _pictured(run: Run) -> bool:
-    if run.schema.form == Form.TABLE or not run.schema.uniform:
+    if run.schema.form == Form.TABLE or not run.schema.cells_alike:
         return False
     try:
         scaled_pictures(run.schema, np.zeros((1, *run.schema.given_shape)))

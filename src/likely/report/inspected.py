@@ -24,7 +24,7 @@ def page(inspected: Inspection, name: str) -> str:
     """Write the page: facts about all rows, one card a column, and the names of those that have none."""
     schema = inspected.schema
     pairs = list(zip(schema.columns, inspected.summaries, strict=False))
-    cards = "".join(_card(column, summary, uniform=schema.uniform) for column, summary in pairs)
+    cards = "".join(_card(column, summary, cells_alike=schema.cells_alike) for column, summary in pairs)
     rest = schema.columns[len(pairs) :]
     more = ""
     if rest:
@@ -65,8 +65,8 @@ def _facts(inspected: Inspection) -> str:
     return f'<dl class="facts">{pairs}</dl>'
 
 
-def _card(column: Column, summary: Summary, *, uniform: bool) -> str:
-    name = "all cells" if uniform and not column.condition else column.name
+def _card(column: Column, summary: Summary, *, cells_alike: bool) -> str:
+    name = "all cells" if cells_alike and not column.condition else column.name
     figure = picture(summary)
     drawn = f"<figure>{svg(figure, f'Values of {name}.')}</figure>" if figure is not None else ""
     chips = [column.kind, column.dtype, *(["condition"] if column.condition else [])]

@@ -66,7 +66,7 @@ def anomalies(run: Run, data: Any, options: AnomalyOptions, *, given: Given | No
     if false_alarms is not None:
         scores["anomaly"] = scores["p_value"] <= false_alarms
     frame = pd.DataFrame(scores | {"code": code}, index=index_of(rows))
-    if run.schema.uniform:
+    if run.schema.cells_alike:
         cells = outward(run.schema, cells.reshape(-1, *run.schema.event_shape)).reshape(cells.shape)
     reasons = pd.DataFrame(cells, columns=_names(run, frame.columns), index=frame.index)
     order = np.lexsort(_keys(scores)[::-1])
@@ -77,7 +77,7 @@ def anomalies(run: Run, data: Any, options: AnomalyOptions, *, given: Given | No
 
 def _names(run: Run, taken: pd.Index) -> list[str]:
     """A name for the contribution of each cell: that of its column, unlike those of the result's other columns."""
-    if run.schema.uniform:
+    if run.schema.cells_alike:
         return [f"x{i}" for i in range(run.schema.dims)]
     names = [column.name for column in run.schema.modelled]
     return [f"{name} (column)" if name in taken or name == "rank" else name for name in names]

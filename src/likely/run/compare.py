@@ -254,7 +254,7 @@ def _cells(first: Run, run: Run) -> tuple[list[str], list[str]]:
     the other run.
     """
     names = [[column.name for column in one.schema.modelled] for one in (first, run)]
-    alike = [one.schema.uniform for one in (first, run)]
+    alike = [one.schema.cells_alike for one in (first, run)]
     if alike[0] != alike[1] and first.schema.form == run.schema.form:
         return names[alike.index(False)], names[alike.index(False)]
     return names[0], names[1]
@@ -262,7 +262,7 @@ def _cells(first: Run, run: Run) -> tuple[list[str], list[str]]:
 
 def _demand_known(names: Sequence[str], runs: Sequence[Run], encoded: Sequence[EncodedRows]) -> None:
     """Refuse rows with a value that one run knows and another counts among all that it never saw."""
-    named = next((run.schema.modelled for run in runs if not run.schema.uniform), ())
+    named = next((run.schema.modelled for run in runs if not run.schema.cells_alike), ())
     for column in named:
         unknown = [_unknown(run, column.name, rows) for run, rows in zip(runs, encoded, strict=True)]
         for other, theirs in zip(names[1:], unknown[1:], strict=True):
@@ -290,7 +290,7 @@ def _unknown(run: Run, name: str, rows: EncodedRows) -> Tensor:
 
 def _measure(run: Run, place: int) -> str:
     """What log P of a cell of the column at this place is relative to, in words."""
-    column, likelihood = run.schema.modelled[0 if run.schema.uniform else place], run.model.p_x_z
+    column, likelihood = run.schema.modelled[0 if run.schema.cells_alike else place], run.model.p_x_z
 
     def holds(what: Measure) -> bool:
         return bool(measured(likelihood, what).expand(run.schema.event_shape).reshape(-1)[place])

@@ -63,7 +63,7 @@ def described(run: Run) -> Listing:
     left_out = [column.name for column in schema.columns if column.left_out]
     parts = {kind: len(getattr(run.division, kind)) for kind in ("train", "validation", "test")}
     given = ", ".join(column.name for column in schema.conditions)
-    what = f"{schema.form} of shape {schema.event_shape}" if schema.uniform else f"{schema.dims} columns"
+    what = f"{schema.form} of shape {schema.event_shape}" if schema.cells_alike else f"{schema.dims} columns"
     facts = {
         "learned": f"P(x|{given})" if given else "P(x)",
         "x": f"{what}: {', '.join(f'{count} {kind}' for kind, count in kinds.items())}",
@@ -94,19 +94,19 @@ def listed(inspected: Inspection) -> Listing:
     """A listing of what the columns are inferred as."""
     columns = inspected.schema.columns
     used = ", ".join(f"{kind} {count:,}" for kind, count in inspected.used.items())
-    rows = [_line(column, uniform=inspected.schema.uniform) for column in columns[:MAX_LINES]]
+    rows = [_line(column, cells_alike=inspected.schema.cells_alike) for column in columns[:MAX_LINES]]
     notes = [f"{len(columns) - MAX_LINES:,} more columns, in .schema.columns"] if len(columns) > MAX_LINES else []
     notes += [f"{len(inspected.notices)} notices, in .notices"] if inspected.notices else []
     title = f"{inspected.form} of rows of shape {inspected.schema.event_shape}: {used}"
     return Listing(title, rows, ("column", "kind", "missing", "range", "why"), notes)
 
 
-def _line(column: Column, *, uniform: bool) -> tuple[str, ...]:
+def _line(column: Column, *, cells_alike: bool) -> tuple[str, ...]:
     span = ""
     if column.categories and column.kind != Kind.LISTED:
         span = ", ".join(str(value).strip() for value in column.categories[:4])
     elif column.low is not None and column.high is not None:
         span = f"{shown(column, column.low)} .. {shown(column, column.high)}"
-    name = "all cells" if uniform and not column.condition else column.name
+    name = "all cells" if cells_alike and not column.condition else column.name
     kind = "condition" if column.condition else column.kind
     return name, kind, str(column.missing or ""), span, column.reason

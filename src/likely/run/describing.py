@@ -153,7 +153,7 @@ def as_it_is(rows: DividedRows, options: DataOptions) -> Description:
     if (
         schema.form != Form.TABLE
         and not kinds
-        and not (schema.uniform and units)
+        and not (schema.cells_alike and units)
         and schema.beside == schema.conditions
     ):
         described = describe(rows, replace(options, column={"x": "real"}), lambda _: True)

@@ -124,7 +124,7 @@ def imputed(
 def _unit(schema: Schema) -> float:
     """How far apart two codes of an array of two values are in data units; 1 for all else."""
     column = schema.columns[0]
-    two = schema.uniform and column.kind == Kind.BINARY and not schema.binarize
+    two = schema.cells_alike and column.kind == Kind.BINARY and not schema.binarize
     return (column.high or 0.0) - (column.low or 0.0) if two else 1.0
 
 
@@ -162,7 +162,7 @@ def _filled(
     schema: Schema, given: pd.DataFrame | np.ndarray, values: Tensor, missing: Tensor, conversions: list[str]
 ) -> pd.DataFrame | np.ndarray:
     """The rows as they came, with values of the model in their missing cells."""
-    if schema.uniform:
+    if schema.cells_alike:
         return np.where(outward(schema, missing.numpy()), decode(schema, values), given).astype(given.dtype)
     some = missing.any(1)
     decoded = decode(replace(schema, form=Form.TABLE), values[some])

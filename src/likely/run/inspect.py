@@ -113,6 +113,6 @@ def _values(schema: Schema, column: Column, rows: Rows) -> pd.Series:
         return pd.Series(rows.values_named(column.name))
     if isinstance(rows.values, pd.DataFrame):
         return rows.values[column.name]
-    if schema.uniform:
+    if schema.cells_alike:
         return pd.Series(rows.values[: max(1, MAX_CELLS // schema.dims)].ravel())
     return pd.Series(rows.values[:, [each.name for each in schema.columns].index(column.name)])

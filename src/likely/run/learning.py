@@ -47,7 +47,7 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
         try:
             with numbered(numbers):
                 # An array, which one column describes, is encoded in its own memory where nobody else uses it.
-                may_overwrite = plan.schema.uniform and not np.may_share_memory(part.values, whole.values)
+                may_overwrite = plan.schema.cells_alike and not np.may_share_memory(part.values, whole.values)
                 if kind == "test":
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # their warnings come when they are evaluated
@@ -214,7 +214,7 @@ def _train_members(
                 seed=plan.config.seed + number,
                 monitors=watching.of(tick, plan.model.p_x_z.measure),
                 validate_start=(plan.init is not None or plan.own.model is not None) and not earlier_states,
-                columns=() if plan.schema.uniform else [column.name for column in plan.schema.modelled],
+                columns=() if plan.schema.cells_alike else [column.name for column in plan.schema.modelled],
             )
             state = trainer.state(member)
             checkpointed = None if checkpoints is None else checkpoints.register(state)

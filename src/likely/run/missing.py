@@ -18,7 +18,7 @@ def note_new_missing(schema: Schema, rows: EncodedRows, *, but: Collection[int] 
     if rows.observed is None:
         return
     missing = (~rows.observed.flatten(1)).any(0).tolist()
-    pairs = zip(schema.modelled, [any(missing)] if schema.uniform else missing, strict=True)
+    pairs = zip(schema.modelled, [any(missing)] if schema.cells_alike else missing, strict=True)
     new = [c.name for place, (c, lacks) in enumerate(pairs) if lacks and not c.missing and place not in but]
     if new:
         warnings.warn(

@@ -141,7 +141,7 @@ def _conditions_and_events(run: Run, given: Asked | None) -> tuple[dict[str, Any
     modelled = [column.name for column in run.schema.modelled]
     if isinstance(given, Mapping):
         asked = {str(name): value for name, value in given.items()}
-        values = {name: value for name, value in asked.items() if name not in modelled or run.schema.uniform}
+        values = {name: value for name, value in asked.items() if name not in modelled or run.schema.cells_alike}
         events = [(names[name], "=", _text(value)) for name, value in asked.items() if name not in values]
     else:
         words, values, events = split_words(run.schema, given), {}, []

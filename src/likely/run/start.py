@@ -139,9 +139,9 @@ def _same(schema: Schema, divided: DividedRows) -> tuple[str, ...]:
 
 def _column(schema: Schema, place: int, rows: EncodedRows) -> tuple[str, ...]:
     column = schema.modelled[place]
-    cells = rows.column(None if schema.uniform else place)
+    cells = rows.column(None if schema.cells_alike else place)
     if rows.observed is not None:
-        observed = rows.observed if schema.uniform else rows.observed[:, place]
+        observed = rows.observed if schema.cells_alike else rows.observed[:, place]
         if not observed.all() and not column.missing:
             raise DataError(
                 f"column {column.name!r} has missing cells, and had none in the run that the fit starts from"

@@ -246,7 +246,7 @@ def test_a_condition_is_left_out_and_said(rng: np.random.Generator) -> None:
 
 def test_masses_keep_their_digits_far_out_and_in_narrow_cells() -> None:
     column = Column("x", "float64", "grid", "", mean=0.0, scale=1.0, per_unit=1000)
-    cells = NumericCells.of(Schema("table", (1,), (column,), 10, uniform=False), lambda _: True)
+    cells = NumericCells.of(Schema("table", (1,), (column,), 10, cells_alike=False), lambda _: True)
     for x, deviation in itertools.product((0.0, 0.5, 3.0, 30.0, 300.0), (1e-4, 1e-2, 0.49, 0.51, 1.0, 50.0)):
         seen = cells.read(torch.tensor([[x]]))
         found = float(cells.log_mass(seen, seen.y / deviation, torch.tensor([deviation], dtype=torch.float64)))

@@ -28,7 +28,7 @@ def made(name: str, kind: Kind, values: np.ndarray, **other: Any) -> Column:
 
 
 def table(*columns: Column) -> Schema:
-    return Schema("table", (len(columns),), columns, ROWS, uniform=False)
+    return Schema("table", (len(columns),), columns, ROWS, cells_alike=False)
 
 
 def encoded(values: np.ndarray, observed: np.ndarray | None = None) -> EncodedRows:

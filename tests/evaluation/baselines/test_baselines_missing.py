@@ -23,7 +23,7 @@ def real(name: str, values: np.ndarray, step: int | None = None) -> Column:
 
 
 def table(*columns: Column, rows: int = 100) -> Schema:
-    return Schema("table", (len(columns),), columns, rows, uniform=False)
+    return Schema("table", (len(columns),), columns, rows, cells_alike=False)
 
 
 def gaussian(rng: np.random.Generator, rows: int, dims: int = 3) -> np.ndarray:

@@ -311,7 +311,7 @@ def test_rows_outside_inferred_ranges_are_counted() -> None:
         Column("listed", "float64", "listed", "", low=0.1, high=7.0, per_unit=10, categories=(0.1, 0.3, 7.0)),
         Column("given", "float64", "real", "", low=0.0, high=2.0, condition=True),
     )
-    schema = Schema("table", (5,), columns, 99, uniform=False)
+    schema = Schema("table", (5,), columns, 99, cells_alike=False)
     x = [[0, 5.04, 9, 0, 7], [2, 5.2, 9, 1, 0.2], [-1, 0, 0, -1, 9], [1, -0.1, 3, -1, 0.1], [0, 0, 0, 0, 0.3]]
     x = torch.tensor(x, dtype=torch.float64)
     rows = ResidentRows(x.double(), covariates=torch.tensor([[0.0], [1.0], [2.0], [0.0], [3.0]]).double())
@@ -335,9 +335,11 @@ def test_chance_explains_what_chance_does() -> None:
             Column(f"c{i}", "float64", "real", "", low=float(train[:, i].min()), high=float(train[:, i].max()))
             for i in range(5)
         )
-        found = outside(Schema("table", (5,), columns, 200, uniform=False), ResidentRows(torch.from_numpy(test)))
+        found = outside(Schema("table", (5,), columns, 200, cells_alike=False), ResidentRows(torch.from_numpy(test)))
         alarms += found.is_more_than_chance
-        found = outside(Schema("table", (5,), columns, 200, uniform=False), ResidentRows(torch.from_numpy(3 * test)))
+        found = outside(
+            Schema("table", (5,), columns, 200, cells_alike=False), ResidentRows(torch.from_numpy(3 * test))
+        )
         assert found.is_more_than_chance
     assert alarms <= 6
 
@@ -435,7 +437,7 @@ def test_every_remedy_is_an_option_that_a_fit_takes(option: str) -> None:
     if "total" in option:
         told["posterior"] = "flow"
     column = Column("x", "float64", "grid" if "logistic" in option else "real", "", low=-3.0, high=3.0, per_unit=10)
-    schema = Schema("array", (4,), (column,), 100, uniform=True)
+    schema = Schema("array", (4,), (column,), 100, cells_alike=True)
     resolved = assembly.resolve(Config().replace(told), schema)
     config, model, aim = resolved.config, resolved.build(), resolved.objective()
     x = torch.randn(32, 4, dtype=torch.float64).mul(10).round().div(10)

@@ -115,7 +115,7 @@ def test_an_atom_of_a_density_lies_between_what_is_below_it_and_what_is_up_to_it
     with torch.no_grad():
         x = model.likelihood(torch.randn(ROWS, 2, dtype=torch.float64)).sample().double()
     assert 0.2 < (x[:, 0] == 0).double().mean() < 0.8
-    schema = schema_of(3, kinds=("real", "count", "real"), uniform=False)
+    schema = schema_of(3, kinds=("real", "count", "real"), cells_alike=False)
     found = uniforms(model, ResidentRows(x))
     for u in found.u.T:
         assert scipy.stats.kstest(u, "uniform").pvalue > P_VALUE
@@ -147,7 +147,7 @@ def test_columns_are_judged_one_by_one_and_by_their_own_measure() -> None:
     model = blind(likelihoods.Columns(groups))
     with torch.no_grad():
         x = model.likelihood(torch.zeros(ROWS, 2, dtype=torch.float64)).sample()
-    schema = schema_of(4, kinds=("real", "grid", "real", "categorical"), uniform=False)
+    schema = schema_of(4, kinds=("real", "grid", "real", "categorical"), cells_alike=False)
     assert [c.verdict for c in calibrations(schema, uniforms(model, ResidentRows(x)))] == ["", "", "", ""]
     x[:, 2] = x[:, 2].mean() + 1.3 * (x[:, 2] - x[:, 2].mean())
     x[:, 3] = torch.randint(0, 2, (ROWS,)).double() * 2

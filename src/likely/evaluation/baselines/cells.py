@@ -23,7 +23,7 @@ BLOCK = 2**16
 
 def columns_of(schema: Schema) -> tuple[Column, ...]:
     """One column per cell of a flattened row."""
-    return schema.modelled * schema.dims if schema.uniform else schema.modelled
+    return schema.modelled * schema.dims if schema.cells_alike else schema.modelled
 
 
 def in_parts(values: Tensor, observed: Tensor | None, size: int) -> Iterator[tuple[Tensor, Tensor | None]]:

@@ -48,7 +48,7 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
         return []
     codes, cells = _codes(schema, rows), len(rows) * schema.dims
     data = _bytes(schema, codes)
-    how = "as one string of bytes, " + ("row by row" if schema.uniform else "column by column")
+    how = "as one string of bytes, " + ("row by row" if schema.cells_alike else "column by column")
     sizes = {
         "gzip": (len(gzip.compress(data, 9, mtime=0)), f"gzip -9 of all rows {how}, header included"),
         "xz": (len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME)), f"xz -9e of all rows {how}, header included"),
@@ -66,7 +66,7 @@ def compress(schema: Schema, rows: EncodedRows) -> list[Baseline]:
 def _codes(schema: Schema, rows: EncodedRows) -> np.ndarray:
     """Integers `(rows, cells)`: categories and listed numbers from 1 on (0: never seen), bits, multiples of a step."""
     values = rows.stored().values.cpu().flatten(1).numpy()
-    if schema.uniform:
+    if schema.cells_alike:
         return _integers(schema.columns[0], values)
     return np.stack([_integers(c, values[:, i]) for i, c in enumerate(columns_of(schema))], 1)
 
@@ -88,7 +88,7 @@ def _integers(column: Column, values: np.ndarray) -> np.ndarray:
 
 def _bytes(schema: Schema, codes: np.ndarray) -> bytes:
     """0/1 packed into bits, others as the smallest integers that hold them: one array, or column by column."""
-    return _compact(codes) if schema.uniform else b"".join(_compact(column) for column in codes.T)
+    return _compact(codes) if schema.cells_alike else b"".join(_compact(column) for column in codes.T)
 
 
 def _compact(codes: np.ndarray) -> bytes:
@@ -105,7 +105,7 @@ def _pictures(schema: Schema, codes: np.ndarray) -> np.ndarray | None:
     shape = schema.event_shape
     if len(shape) == 3 and shape[-1] == 1:
         shape = shape[:2]
-    if not schema.uniform or len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] != 3):
+    if not schema.cells_alike or len(shape) not in (2, 3) or (len(shape) == 3 and shape[-1] != 3):
         return None
     if codes.min() < 0 or codes.max() > 255:
         return None

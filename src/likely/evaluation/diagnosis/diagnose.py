@@ -163,7 +163,7 @@ def _other_priors(model: Model) -> list[str]:
 
 
 def _columns(schema: Schema) -> dict[str, Column]:
-    return {ALL_CELLS if schema.uniform else column.name: column for column in schema.modelled}
+    return {ALL_CELLS if schema.cells_alike else column.name: column for column in schema.modelled}
 
 
 def _plain(value: Any) -> Any:

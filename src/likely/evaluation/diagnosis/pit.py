@@ -158,7 +158,7 @@ def calibrations(schema: Schema, uniforms: Uniforms) -> tuple[Calibration, ...]:
     """The calibration of each column of a table that has a value; one for all cells of an array or picture together."""
     u = uniforms.u
     seen = np.ones(u.shape, bool) if uniforms.observed is None else uniforms.observed
-    if schema.uniform:
+    if schema.cells_alike:
         parts = [(ALL_CELLS, schema.columns[0], u, seen)]
     else:
         parts = [(c.name, c, u[:, [i]], seen[:, [i]]) for i, c in enumerate(schema.modelled)]

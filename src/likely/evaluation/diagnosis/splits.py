@@ -162,7 +162,7 @@ def outside(schema: Schema, rows: EncodedRows) -> Outside:
     beyond_by_column: dict[str, np.ndarray] = {}
     x, seen = rows.stored().values.flatten(1), None if rows.observed is None else rows.observed.flatten(1)
     parts: list[tuple[Column, Tensor, Tensor | None]] = []
-    if schema.uniform:
+    if schema.cells_alike:
         parts = [(schema.columns[0], x, seen)]
     else:
         parts = [(c, x[:, [i]], None if seen is None else seen[:, [i]]) for i, c in enumerate(schema.modelled)]
@@ -201,7 +201,7 @@ def _add(beyond_by_column: dict[str, np.ndarray], part: tuple[Column, Tensor, Te
     beyond = beyond if seen is None else beyond & seen
     beyond_by_column[column.name] = beyond.sum(1).cpu().numpy()
     rows = len(cells) if seen is None else int(seen.any(1).sum())
-    known = schema.rows if schema.uniform else schema.rows - column.missing
+    known = schema.rows if schema.cells_alike else schema.rows - column.missing
     return 0.0 if alone else 2 / (known + 1) * rows
 
 

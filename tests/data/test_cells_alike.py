@@ -77,7 +77,7 @@ def test_two_values_are_binary_and_come_back(low: float, high: float, dtype: str
     assert (column.kind, column.hard, column.reserve) == ("binary", True, 0)
     assert (column.low, column.high) == (glyphs.min(), glyphs.max())
     assert column.mean == pytest.approx(upper.mean())
-    assert schema.uniform
+    assert schema.cells_alike
     assert Schema.from_dict(schema.to_dict()) == schema
     rows = encode(schema, glyphs)
     assert torch.equal(rows.stored().values, torch.from_numpy(upper.astype(np.uint8)))
@@ -142,10 +142,10 @@ def test_levels_end_where_the_training_rows_do_but_for_bytes(
 def test_narrow_matrices_are_tables_whatever_holds_them() -> None:
     counts = RNG.integers(0, 9, (60, 3))
     schemas = [schema_of(counts.astype(dtype)) for dtype in TYPES]
-    assert not any(schema.uniform for schema in schemas)
+    assert not any(schema.cells_alike for schema in schemas)
     kinds = {tuple((c.kind, c.low, c.high) for c in schema.columns) for schema in schemas}
     assert kinds == {(("listed", 0.0, 8.0),) * 3}
-    assert schema_of(counts, kinds={"x": "levels"}).uniform
+    assert schema_of(counts, kinds={"x": "levels"}).cells_alike
 
 
 @pytest.mark.parametrize(

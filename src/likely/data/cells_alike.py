@@ -15,7 +15,7 @@ from likely.data.schema import REQUESTED, Column, Schema
 from likely.data.tally import Tally, chunks, tally
 from likely.errors import ConfigError, DataError, quoted
 
-__all__ = ["NAME", "cells_notice", "cells_of", "is_uniform"]
+__all__ = ["NAME", "cells_notice", "cells_of", "has_cells_alike"]
 
 NAME = "x"
 KINDS: tuple[Kind, ...] = (Kind.LEVELS, Kind.BINARY, Kind.REAL, Kind.GRID)
@@ -24,7 +24,7 @@ BYTE, HALF = 255, 127  # the range of a byte's levels; half of it, from which le
 MIN_COLUMNS = 16  # of an array of whole numbers whose cells are of one kind: narrower ones have kinds of their own
 
 
-def is_uniform(array: np.ndarray) -> bool:
+def has_cells_alike(array: np.ndarray) -> bool:
     """Whether the cells of a matrix `(rows, columns)` are of one kind, as those of any other array always are.
 
     They are where they take two values in all; where they are bytes that use more than half of 0 to 255; and, of 16
@@ -106,7 +106,7 @@ def cells_of(array: np.ndarray, form: Form, wanted: str | None) -> Column:
 def cells_notice(schema: Schema) -> tuple[str, ...]:
     """What the cells of an array were inferred as, and the option that says otherwise; nothing if requested."""
     column = schema.columns[0]
-    if not schema.uniform or schema.binarize or column.requested or column.kind == Kind.REAL:
+    if not schema.cells_alike or schema.binarize or column.requested or column.kind == Kind.REAL:
         return ()
     if column.kind == Kind.BINARY:
         what = f"every cell is {column.low:.10g} or {column.high:.10g}: any other value is an error"

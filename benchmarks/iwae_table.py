@@ -77,7 +77,7 @@ def fresh(rows: EncodedRows) -> likely.VAE:
         priors.StandardNormal(50), likelihood, posteriors.Normal(50), network(784, 100), network(50, 784)
     )
     with torch.no_grad():
-        model.decoder[-1].bias.copy_(likelihood.initial(rows.fixed(0).stored().values[:10_000]))
+        model.decoder[-1].bias.copy_(likelihood.initial(rows.binarised_once(0).stored().values[:10_000]))
     return model
 
 
@@ -105,7 +105,7 @@ def trained(name: str, folder: Path) -> tuple[likely.VAE, dict[str, float]]:
         if step % 5000 == 0:
             print(f"{name}: step {step} of {last}, {time.perf_counter() - started:.0f} s", flush=True)
 
-    outcome = train(model, used, held.fixed(0), config, plan, objective=entry.objective, monitor=tell)
+    outcome = train(model, used, held.binarised_once(0), config, plan, objective=entry.objective, monitor=tell)
     if outcome.interrupted:
         raise KeyboardInterrupt
     told = {
@@ -127,7 +127,7 @@ def trained(name: str, folder: Path) -> tuple[likely.VAE, dict[str, float]]:
 
 def scored(name: str, model: likely.VAE, folder: Path) -> dict[str, float]:
     """L_5000 and the ELBO of the test set, part by part, each part kept."""
-    rows, parts = images("test").fixed(0), []
+    rows, parts = images("test").binarised_once(0), []
     for first in range(0, len(rows), PART):
         path = folder / f"{name}-{first}.npz"
         if not path.exists():

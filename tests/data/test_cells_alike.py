@@ -187,7 +187,7 @@ def test_kinds_that_cells_cannot_have(told: str, message: str) -> None:
 def test_glyphs_of_0_and_255_can_be_binarised() -> None:
     glyphs = np.where(RNG.random((40, 4, 3)) < 0.3, 255, 0).astype(np.uint8)
     schema = schema_of(glyphs, "images", binarize="dynamic")
-    np.testing.assert_array_equal(encode(schema, glyphs).fixed(0).stored().values.numpy(), glyphs // 255)
+    np.testing.assert_array_equal(encode(schema, glyphs).binarised_once(0).stored().values.numpy(), glyphs // 255)
     with pytest.raises(ConfigError, match="non-negative"):
         schema_of(np.where(glyphs > 0, 1, -1), binarize="threshold")
 

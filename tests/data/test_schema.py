@@ -280,10 +280,10 @@ def test_binarised_levels_keep_their_probability(images: np.ndarray) -> None:
     assert schema.columns[0].high == high
     encoded = encode(schema, images)
     np.testing.assert_allclose(encoded.stored().values.double().numpy(), images.astype(float), rtol=1e-6)
-    ones = encoded.fixed(0).stored().values
+    ones = encoded.binarised_once(0).stored().values
     assert set(ones.unique().tolist()) == {0, 1}
     assert ones.double().mean().item() == pytest.approx(images.mean() / high, abs=4 / np.sqrt(images.size))
-    assert torch.equal(ones, encoded.fixed(0).stored().values)
+    assert torch.equal(ones, encoded.binarised_once(0).stored().values)
     again = decode(schema, ones)
     assert again.dtype == np.uint8
 
@@ -390,4 +390,4 @@ def test_samples_of_a_binarised_run_are_understood() -> None:
     images = RNG.integers(0, 256, (30, 4, 4)).astype(np.uint8)
     schema = schema_of(images, "images", binarize="dynamic")
     drawn = (RNG.random((20, 4, 4)) < 0.5).astype(np.uint8)
-    assert torch.equal(encode(schema, drawn).fixed(0).stored().values, torch.from_numpy(drawn))
+    assert torch.equal(encode(schema, drawn).binarised_once(0).stored().values, torch.from_numpy(drawn))

@@ -213,9 +213,9 @@ def test_holes_are_not_outside_of_anything() -> None:
     column = Column("x", "float64", "real", "", 2.0, 1.0, low=0.5, high=9.0, missing=1)
     schema = Schema("array", (2,), (column,), 10, cells_alike=True)
     x, observed = torch.tensor([[1.0, -1], [2, 3]]), torch.tensor([[1, 0], [1, 1]]).bool()
-    resolve(told, schema).demand_support(ResidentRows(x, observed=observed))
+    resolve(told, schema).demand_rows_in_requested_support(ResidentRows(x, observed=observed))
     with pytest.raises(DataError, match="lognormal"):
-        resolve(told, schema).demand_support(ResidentRows(x))
+        resolve(told, schema).demand_rows_in_requested_support(ResidentRows(x))
 
 
 def test_patterns_of_holes_come_back_as_often_as_rows_have_them() -> None:

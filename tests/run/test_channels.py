@@ -13,7 +13,7 @@ from PIL import Image
 import likely
 from likely.cli import main
 from likely.data.channels import channels_of
-from likely.data.pictures import scaled_pictures
+from likely.data.pictures import pictures_in_unit_range
 from likely.run import Run
 from quick import quick_reports
 
@@ -112,7 +112,7 @@ def test_the_report_has_pictures(runs: tuple[Run, Run], tmp_path: Path, monkeypa
     _, first = runs
     page = first.report(tmp_path / "r.html").read_text()
     assert page.count('class="pictures"') >= 3
-    assert scaled_pictures(first.schema, np.asarray(first.sample(2))).shape == (2, 8, 6, 3)
+    assert pictures_in_unit_range(first.schema, np.asarray(first.sample(2))).shape == (2, 8, 6, 3)
 
 
 def test_the_other_axes_are_refused_with_the_cure(runs: tuple[Run, Run]) -> None:
@@ -161,7 +161,7 @@ def test_four_channels_are_drawn_on_white(tmp_path: Path) -> None:
     assert run.schema.channels == "first"
     clear = np.zeros((1, 4, 8, 6), np.uint8)
     clear[0, 3, 0] = 255
-    drawn = scaled_pictures(run.schema, clear)
+    drawn = pictures_in_unit_range(run.schema, clear)
     assert drawn.shape == (1, 8, 6, 3)
     np.testing.assert_array_equal(drawn[0, 0], np.zeros((6, 3)))
     np.testing.assert_array_equal(drawn[0, 1:], np.ones((7, 6, 3)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from likely.errors import OutputError
-from likely.files import new_beside, release, take
+from likely.files import new_beside, release_lock, take_lock
 from likely.run.directory import demand_run_copy, leftovers_notice, new_run_folder
 
 
@@ -15,9 +15,9 @@ def test_what_a_living_process_writes_beside_a_run_is_no_leftover(tmp_path: Path
     new = new_beside(tmp_path / "run")
     new.mkdir()
     assert f"what it wrote lies in {new}" in leftovers_notice(tmp_path / "run")
-    take(new)
+    take_lock(new)
     assert leftovers_notice(tmp_path / "run") == ""
-    release(new)
+    release_lock(new)
     assert leftovers_notice(tmp_path / "run")
 
 

@@ -16,7 +16,7 @@ import pytest
 import likely
 from likely.cli import main
 from likely.errors import OutputError, RunError
-from likely.files import release, take
+from likely.files import release_lock, take_lock
 from likely.run import continuing
 from likely.run.checksums import ChecksummedFiles
 from likely.run.directory import run_copy, unfinished_fit
@@ -205,10 +205,10 @@ def test_two_fits_into_one_place_are_not_begun(place: Path) -> None:
         monitors = [Second()] if out == place else []
         if monitors:
             place.with_name("fresh").mkdir()
-            take(place.with_name("fresh"))
+            take_lock(place.with_name("fresh"))
         likely.fit(table(), out=out, overwrite=True, steps=1, latent=2, width=8, monitors=monitors)
         if monitors:
-            release(place.with_name("fresh"))
+            release_lock(place.with_name("fresh"))
     assert likely.load(place).steps == 1
 
 

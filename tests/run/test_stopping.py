@@ -32,16 +32,16 @@ def test_in_training_a_third_interrupt_and_a_second_other_signal_do_not_wait() -
     with signals_handled() as stop:
         stop.training = True
         signal.raise_signal(signal.SIGINT)
-        assert (stop.end_early, stop.signal_number) == (True, None)
+        assert (stop.end_early, stop.exit_signal) == (True, None)
         signal.raise_signal(signal.SIGINT)
-        assert stop.signal_number == signal.SIGINT
+        assert stop.exit_signal == signal.SIGINT
         with pytest.raises(Stopped) as told:
             signal.raise_signal(signal.SIGINT)
         assert told.value.code == 130
     with signals_handled() as stop:
         stop.training = True
         signal.raise_signal(signal.SIGTERM)
-        assert stop.requested
+        assert stop.signal_came
         with pytest.raises(Stopped):
             signal.raise_signal(signal.SIGTERM)
 

@@ -17,7 +17,7 @@ import likely
 from likely import likelihoods, networks, posteriors, priors
 from likely.cli import main
 from likely.data import ResidentRows
-from likely.data.pictures import file_pictures, scaled_pictures
+from likely.data.pictures import pictures_in_file_units, pictures_in_unit_range
 from likely.report.collect import collect
 from quick import quick_reports
 
@@ -79,7 +79,7 @@ def test_two_values_in_every_verb(dtype: str, low: float, high: float, tmp_path:
         (loaded.sample(30, mean=True), bits.sample(30, mean=True)),
     ):
         np.testing.assert_allclose(means, low + (high - low) * shares, rtol=1e-5)
-    assert set(np.unique(scaled_pictures(run.schema, rows)).tolist()) == {0, 1}
+    assert set(np.unique(pictures_in_unit_range(run.schema, rows)).tolist()) == {0, 1}
     assert likely.fit(rows, column={"x": "real"}, **SMALL).schema.columns[0].kind == "real"
 
 
@@ -126,7 +126,7 @@ def test_deep_pictures_keep_their_units(top: int, tmp_path: Path) -> None:
             assert file.mode == "I;16"
             np.testing.assert_array_equal(np.asarray(file), expected)
     assert np.isfinite(run.score(tmp_path / "drawn", samples=5)["log_px"]).all()
-    assert 0.8 < scaled_pictures(run.schema, rows).max() <= 1
+    assert 0.8 < pictures_in_unit_range(run.schema, rows).max() <= 1
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 255), (0, 1), (90, 200)])
@@ -142,13 +142,13 @@ def test_files_of_two_values_look_as_they_came(low: int, high: int, tmp_path: Pa
 def test_one_bit_files_are_binary(tmp_path: Path) -> None:
     run = likely.fit(folder(tmp_path / "bits", glyphs() > 0), **SMALL)
     assert run.schema.columns[0].kind == "binary"
-    assert set(np.unique(file_pictures(run.schema, run.sample(9))).tolist()) == {0, 255}
+    assert set(np.unique(pictures_in_file_units(run.schema, run.sample(9))).tolist()) == {0, 255}
 
 
 def test_levels_of_arrays_are_scaled_in_files() -> None:
     run = likely.fit(blobs(16, "uint8"), **SMALL)
     drawn = run.sample(9)
-    np.testing.assert_array_equal(file_pictures(run.schema, drawn), np.round(drawn.astype(float) * 255 / 16))
+    np.testing.assert_array_equal(pictures_in_file_units(run.schema, drawn), np.round(drawn.astype(float) * 255 / 16))
 
 
 def test_later_pictures_are_laid_on_the_same_background(tmp_path: Path) -> None:

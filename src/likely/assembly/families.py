@@ -11,7 +11,7 @@ from torch import Tensor
 
 from likely import distributions, likelihoods
 from likely.data import Column, Kind, Warp
-from likely.data.kinds import CODED, NUMERIC
+from likely.data.kinds import CATEGORY_KINDS, NUMERIC
 from likely.distributions import LocationScale
 from likely.likelihoods import Likelihood
 
@@ -89,8 +89,8 @@ def on_grid(column: Column) -> str:
 def codes(column: Column) -> str:
     """Why a column holds neither categories nor levels 0, 1, 2, ...; empty where it does."""
     if column.coded or (column.per_unit == 1 and (column.low or 0) >= 0):
-        return kinds(*CODED, Kind.BINARY, Kind.LEVELS)(column)
-    return kinds(*CODED, Kind.BINARY, Kind.LEVELS)(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
+        return kinds(*CATEGORY_KINDS, Kind.BINARY, Kind.LEVELS)(column)
+    return kinds(*CATEGORY_KINDS, Kind.BINARY, Kind.LEVELS)(column) or f"needs levels 0, 1, 2, ...; {_has(column)}"
 
 
 def counts(column: Column) -> str:

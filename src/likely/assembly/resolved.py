@@ -155,8 +155,8 @@ class Resolved:
                 sentences.append(f"likelihood {requested} {reason}")
         return tuple(sentences)
 
-    def demand_support(self, rows: EncodedRows) -> None:
-        """Check that the observed cells of rows lie where a requested likelihood has any mass.
+    def demand_rows_in_requested_support(self, rows: EncodedRows) -> None:
+        """Check that the observed cells of rows are in the support of a likelihood requested by name.
 
         Raises
         ------

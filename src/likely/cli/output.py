@@ -14,7 +14,7 @@ import pandas as pd
 
 from likely.cli.show import print_notice
 from likely.data import Schema
-from likely.data.pictures import file_pictures, grid, scaled_pictures
+from likely.data.pictures import grid, pictures_in_file_units, pictures_in_unit_range
 from likely.data.sources.format import Writer
 from likely.data.sources.formats import writer_of, writers
 from likely.errors import OutputError, visible
@@ -182,7 +182,7 @@ def _write_array(schema: Schema, array: np.ndarray, path: Path, columns: int | N
         write(path, writer.array(array), parents=True)
     elif writer.picture is not None:
         shown = array if columns else array[:MAX_IN_GRID]
-        write(path, writer.picture(grid(scaled_pictures(schema, shown), columns=columns), ending), parents=True)
+        write(path, writer.picture(grid(pictures_in_unit_range(schema, shown), columns=columns), ending), parents=True)
     elif writer.frame is not None and array.ndim == 2:
         frame = pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])])
         write(path, writer.frame(frame, ending), parents=True)
@@ -208,5 +208,5 @@ def _write_folder(schema: Schema, array: np.ndarray, path: Path) -> None:
                 "another name"
             )
     with filled_folder(path) as folder:
-        for i, picture in enumerate(file_pictures(schema, array)):
+        for i, picture in enumerate(pictures_in_file_units(schema, array)):
             write(folder / f"{i:05d}.png", picture_bytes(Image.fromarray(picture), ".png"))

@@ -4,7 +4,7 @@ from likely.data.batch import Batch
 from likely.data.cells_alike import cells_notice
 from likely.data.channels import channels_notice, demand_channels, inward, outward
 from likely.data.classes import with_classes
-from likely.data.conditions import Given, condition_values, span, with_labels
+from likely.data.conditions import Given, condition_values, span, with_conditions_beside
 from likely.data.dates import shown
 from likely.data.decode import decode
 from likely.data.encode import encode, encode_given
@@ -72,8 +72,8 @@ __all__ = [
     "weighing",
     "weights_of",
     "with_classes",
+    "with_conditions_beside",
     "with_exposure",
-    "with_labels",
     "with_limits",
     "with_values_beside",
     "with_weight",

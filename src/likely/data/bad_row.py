@@ -9,7 +9,7 @@ import numpy as np
 
 from likely.errors import DataError
 
-__all__ = ["BadRowError", "numbered"]
+__all__ = ["BadRowError", "bad_rows_named_by"]
 
 
 class BadRowError(DataError):
@@ -28,7 +28,7 @@ class BadRowError(DataError):
 
 
 @contextmanager
-def numbered(numbers: np.ndarray) -> Iterator[None]:
+def bad_rows_named_by(numbers: np.ndarray) -> Iterator[None]:
     """Within it a bad row is named by its number among all rows of the source, where it is one of these."""
     try:
         yield

@@ -1,8 +1,8 @@
 """How the texts of each column are read, as numbers, dates or strings: decided by all rows, of every split.
 
 So it does not depend on the division into training, validation and test rows. A few stray cells do not turn a column of
-numbers into strings either: they are an error. What enters the base measure (steps, ranges, categories) is taken from
-training rows alone, elsewhere.
+numbers into strings either: they are an error. What enters the base measure (the rounding steps
+that numbers are recorded to, ranges, categories) is taken from training rows alone, elsewhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pandas as pd
 
 from likely.data import date_formats, number_formats
 from likely.data.cells import missing_cells, numbers_of
-from likely.data.kinds import CODED, LEFT_OUT, Kind
+from likely.data.kinds import CATEGORY_KINDS, LEFT_OUT, Kind
 from likely.data.number_formats import MIN_FITTING_SHARE, NumberFormat
 from likely.data.source import Source
 from likely.errors import ConfigError, DataError, quoted
@@ -113,7 +113,7 @@ def column_reading(
         is_date = requested in (None, Kind.DATE)
         other = f"its type is {values.dtype}" if is_date else f"it is requested as {requested}"
         raise ConfigError(f"column {name!r} has no dates to be read by {quoted(date_format)}: {other}; expected texts")
-    if requested in LEFT_OUT or requested in CODED:
+    if requested in LEFT_OUT or requested in CATEGORY_KINDS:
         return None
     if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
         _refuse_infinite(name, values, values.to_numpy())

@@ -17,7 +17,7 @@ from likely.data.schema import Column, Schema
 from likely.data.source import Rows
 from likely.errors import ConfigError, DataError, quoted
 
-__all__ = ["Given", "condition_values", "series", "span", "with_labels", "within"]
+__all__ = ["Given", "condition_values", "series", "span", "with_conditions_beside", "within"]
 
 Given = Mapping[str, Any]
 MAX_SHOWN = 12  # categories in a message
@@ -42,8 +42,8 @@ def within(column: Column) -> str:
     return f"at least {least}" if math.isinf(high) else f"from {least} to {shown(column, high)}"
 
 
-def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
-    """The values that are given, and labels beside the rows where they are a condition that is not; no weights."""
+def with_conditions_beside(schema: Schema, rows: Rows, given: Given | None = None) -> dict[str, Any]:
+    """The values that are given; for other conditions that are beside the rows, as labels are, these; no weights."""
     values = {} if given is None else {str(name): given[name] for name in given}
     if schema.form != Form.TABLE and schema.weight is not None:
         values.pop(schema.weight, None)
@@ -56,7 +56,7 @@ def with_labels(schema: Schema, rows: Rows, given: Given | None = None) -> dict[
 
 def condition_values(schema: Schema, rows: Rows) -> dict[str, Any]:
     """The values that the conditions have in some rows."""
-    values = with_labels(schema, rows)
+    values = with_conditions_beside(schema, rows)
     if isinstance(rows.values, pd.DataFrame):
         frame = rows.values.rename(columns=str)
         return values | {column.name: frame[column.name].to_numpy() for column in schema.conditions}

@@ -66,7 +66,7 @@ class EncodedRows(ABC):
 
     @abstractmethod
     def evaluation_batch(self, index: Tensor) -> Batch:
-        """The rows with these numbers, as they are evaluated: of rows that are `fixed`, and no training rows."""
+        """The rows with these numbers, as they are evaluated: of rows `binarised_once`; the batch has no `rows`."""
 
     @abstractmethod
     def stored(self, first: int = 0, last: int | None = None) -> Batch:
@@ -89,7 +89,7 @@ class EncodedRows(ABC):
         """The same rows with these weights, `(rows,)`."""
 
     @abstractmethod
-    def fixed(self, seed: int) -> Self:
+    def binarised_once(self, seed: int) -> Self:
         """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""
 
     @property
@@ -179,7 +179,7 @@ class ResidentRows(EncodedRows):
     def weighted(self, weights: Tensor | None) -> ResidentRows:
         return replace(self, weights=weights)
 
-    def fixed(self, seed: int) -> ResidentRows:
+    def binarised_once(self, seed: int) -> ResidentRows:
         if self.binarize is None:
             return self
         high = self.high or 1.0

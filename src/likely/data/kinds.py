@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["CODED", "LEFT_OUT", "NUMERIC", "Binarize", "Channels", "Form", "Kind", "Measure"]
+__all__ = ["CATEGORY_KINDS", "LEFT_OUT", "NUMERIC", "Binarize", "Channels", "Form", "Kind", "Measure"]
 
 Measure = Literal["mass", "density", "mixed"]  # what log P is of; plain texts: own likelihoods say `measure = "mass"`
 
@@ -36,7 +36,7 @@ class Kind(Word):
     IGNORE = "ignore"
 
 
-CODED = (Kind.CATEGORICAL, Kind.ORDERED, Kind.CONSTANT)
+CATEGORY_KINDS = (Kind.CATEGORICAL, Kind.ORDERED, Kind.CONSTANT)
 NUMERIC = (Kind.LISTED, Kind.LEVELS, Kind.COUNT, Kind.GRID, Kind.REAL, Kind.POSITIVE, Kind.DATE)
 LEFT_OUT = (Kind.IDENTIFIER, Kind.TEXT, Kind.IGNORE)
 

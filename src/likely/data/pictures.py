@@ -15,14 +15,14 @@ from likely.errors import OutputError
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["file_pictures", "grid", "scaled_pictures"]
+__all__ = ["grid", "pictures_in_file_units", "pictures_in_unit_range"]
 
 MAX_BYTE, MAX_DEEP = 255, 65535  # grey levels of 8 and of 16 bits
 # Of a grid, in pixels: up to which side small pictures are enlarged; in grey levels: of separators, of missing cells.
 MIN_SIDE, SEPARATOR, MISSING = 56, 150, 0.5
 
 
-def scaled_pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
+def pictures_in_unit_range(schema: Schema, array: np.ndarray) -> np.ndarray:
     """Rows in data units as pictures: `(rows, height, width)` or `(rows, height, width, 3)`, scaled to 0..1.
 
     The last of four channels is how opaque the first three are, which are laid on white.
@@ -57,7 +57,7 @@ def _ends(schema: Schema, values: np.ndarray) -> tuple[float, float]:
     return float(values.min()), float(values.max())
 
 
-def file_pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
+def pictures_in_file_units(schema: Schema, array: np.ndarray) -> np.ndarray:
     """Rows as picture files hold them: in their own units where these were read from files, or need 16 bits.
 
     Returns
@@ -67,7 +67,7 @@ def file_pictures(schema: Schema, array: np.ndarray) -> np.ndarray:
         no such units is scaled to 0 to 255.
 
     """
-    shaped = scaled_pictures(schema, array)
+    shaped = pictures_in_unit_range(schema, array)
     column, own = schema.columns[0], np.round(inward(schema, np.asarray(array, np.float64)))
     if own.size == shaped.size:
         own = own.reshape(shaped.shape)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from likely.data.kinds import CODED, LEFT_OUT, NUMERIC, Binarize, Channels, Form, Kind, Measure
+from likely.data.kinds import CATEGORY_KINDS, LEFT_OUT, NUMERIC, Binarize, Channels, Form, Kind, Measure
 from likely.data.number_formats import NumberFormat
 from likely.data.schema_checks import demand_consistent
 from likely.data.source import LABEL, Delimited
@@ -130,7 +130,7 @@ class Column:
     @property
     def coded(self) -> bool:
         """Whether the column is encoded as the indices of its categories."""
-        return self.kind in CODED
+        return self.kind in CATEGORY_KINDS
 
     @property
     def numeric(self) -> bool:

@@ -13,7 +13,7 @@ import pandas as pd
 from likely.data.parting import by_group, by_name, by_time, read_parts
 from likely.data.source import Rows, Source
 from likely.errors import ConfigError, DataError, quoted
-from likely.files import conform, stands
+from likely.files import conform, seen_to_exist
 
 __all__ = ["MAX_VALIDATION_ROWS", "DividedRows", "Division", "Split", "digest", "divide"]
 
@@ -221,7 +221,7 @@ def _named(source: Source, split: str | Path | Sequence[str], seed: int) -> Divi
     if "all" not in source.splits:
         raise DataError(f"the data is divided already, into {', '.join(source.splits)}; leave the split out")
     if isinstance(split, (str, Path)):
-        if not stands(Path(split)):
+        if not seen_to_exist(Path(split)):
             raise ConfigError(
                 f"split must be random, time:COLUMN, group:COLUMN or a file of parts; got {quoted(str(split))}"
             )

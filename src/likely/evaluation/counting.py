@@ -20,7 +20,7 @@ MIN_EXCESS = 10.0  # copies, in multiples of those that chance explains
 
 @dataclass(frozen=True, eq=False)
 class Counting:
-    """How each of some rows counts: the set of copies that it is of, and its weight.
+    """Which rows are copies of each other, and what each row weighs: by both a mean over rows has its standard error.
 
     Attributes
     ----------

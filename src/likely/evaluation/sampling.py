@@ -202,4 +202,4 @@ def random_subset(rows: EncodedRows, count: int, seed: int) -> EncodedRows:
     """At most `count` of the rows, a random part that (seed, the rows) choose, binarised once where that applies."""
     if len(rows) > count:
         rows = rows.take(copy_keys(rows, seed).argsort()[:count].sort().values)
-    return rows.fixed(seed)
+    return rows.binarised_once(seed)

@@ -3,8 +3,8 @@
 from likely.files.documents import MAX_DOCUMENT_BYTES, parsed
 from likely.files.fields import built, conform
 from likely.files.folders import filled_folder, finish_swap, new_beside, old_beside, swap
-from likely.files.locks import LOCK, demand_own_lock, demand_unowned, held, release, take
-from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, stands
+from likely.files.locks import LOCK, demand_own_lock, demand_unowned, locked_by_us, release_lock, take_lock
+from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, seen_to_exist
 from likely.files.reading import Counted, inflated, read_regular
 from likely.files.room import MAX_BYTES, demand_room, gib, most_bytes, no_room
 from likely.files.whole import half_written, sync_folder, write
@@ -24,8 +24,8 @@ __all__ = [
     "finish_swap",
     "gib",
     "half_written",
-    "held",
     "inflated",
+    "locked_by_us",
     "most_bytes",
     "new_beside",
     "no_room",
@@ -34,11 +34,11 @@ __all__ = [
     "read_regular",
     "refuse_existing",
     "refuse_unwritable",
-    "release",
+    "release_lock",
     "same_place",
-    "stands",
+    "seen_to_exist",
     "swap",
     "sync_folder",
-    "take",
+    "take_lock",
     "write",
 ]

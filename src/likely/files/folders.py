@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from likely.errors import OutputError
-from likely.files.places import stands
+from likely.files.places import seen_to_exist
 from likely.files.whole import sync_folder, unused
 
 __all__ = ["filled_folder", "finish_swap", "new_beside", "old_beside", "swap"]
@@ -78,7 +78,7 @@ def finish_swap(place: Path, complete: Callable[[Path], bool]) -> str:
     place = Path(os.path.realpath(place))
     new, old = new_beside(place), old_beside(place)
     try:
-        if stands(place) or not stands(old):
+        if seen_to_exist(place) or not seen_to_exist(old):
             return ""
         folder = new if new.exists() and complete(new) else old
         folder.rename(place)

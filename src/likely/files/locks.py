@@ -16,13 +16,13 @@ from typing import Any
 from likely.errors import OutputError
 from likely.files.whole import unused
 
-__all__ = ["LOCK", "demand_own_lock", "demand_unowned", "held", "release", "take"]
+__all__ = ["LOCK", "demand_own_lock", "demand_unowned", "locked_by_us", "release_lock", "take_lock"]
 
 LOCK = "lock.json"
 EMPTY_FOR = 10.0  # seconds after which a lock without content is what a kill left where there are no hard links
 
 
-def take(folder: Path) -> None:
+def take_lock(folder: Path) -> None:
     """Make a folder this process's own, by a file in it with host, container, process and when this started.
 
     Raises
@@ -113,7 +113,7 @@ def _demand_dead_owner(folder: Path, lock: Path) -> None:
         raise OutputError(f"{folder} belongs to process {pid}, which still runs; wait for it, or choose another place")
 
 
-def held(folder: Path) -> bool:
+def locked_by_us(folder: Path) -> bool:
     """Whether a folder is this process's own; where the disk cannot say so at the moment, it is as it was."""
     try:
         return bool(json.loads((folder / LOCK).read_text()) == _me())
@@ -132,13 +132,13 @@ def demand_own_lock(folder: Path) -> None:
         If it was removed or replaced.
 
     """
-    if not held(folder):
+    if not locked_by_us(folder):
         raise OutputError(f"{folder} was removed or replaced while it was being filled; nothing is stored there")
 
 
-def release(folder: Path) -> None:
-    """Let go of a folder; one that is not held is left as it is."""
-    if held(folder):
+def release_lock(folder: Path) -> None:
+    """Let go of a folder; one that another process has is left as it is."""
+    if locked_by_us(folder):
         with suppress(OSError):
             (folder / LOCK).unlink()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from likely.errors import OutputError, quoted
 
-__all__ = ["contains", "refuse_existing", "refuse_unwritable", "same_place", "stands"]
+__all__ = ["contains", "refuse_existing", "refuse_unwritable", "same_place", "seen_to_exist"]
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -51,8 +51,8 @@ def refuse_unwritable(path: Path) -> None:
         raise OutputError(f"cannot make {path}: {above} is no folder that you may write to; choose another place")
 
 
-def stands(place: Path) -> bool:
-    """Whether a file or folder stands at a place; where the disk cannot hold such a name, none does."""
+def seen_to_exist(place: Path) -> bool:
+    """Whether a file or folder exists; none does where `exists` fails, as for a name that the disk cannot hold."""
     try:
         return place.exists()
     except OSError:

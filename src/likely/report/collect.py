@@ -15,7 +15,7 @@ import torch
 from likely.assembly import words
 from likely.data import EncodedRows, Rows, condition_values, decode, sources
 from likely.data.kinds import Form
-from likely.data.pictures import scaled_pictures
+from likely.data.pictures import pictures_in_unit_range
 from likely.data.texts_as_numbers import as_numbers
 from likely.errors import DataError, OutputError
 from likely.evaluation import (
@@ -216,7 +216,7 @@ def _latent_map(run: Run, encoded: EncodedRows) -> np.ndarray | None:
     first, second = torch.meshgrid(ticks, ticks.flip(0), indexing="xy")
     z = prior.from_noise(torch.stack([first.flatten(), second.flatten()], 1).to(prior.like))
     y = None if encoded.covariates is None else encoded.covariates[:1].expand(len(z), -1)
-    means = scaled_pictures(run.schema, np.asarray(decode(run.schema, run.model.likelihood(z, y).mean)))
+    means = pictures_in_unit_range(run.schema, np.asarray(decode(run.schema, run.model.likelihood(z, y).mean)))
     return means.reshape(MAP_SIDE, MAP_SIDE, *means.shape[1:])
 
 
@@ -224,7 +224,7 @@ def _pictured(run: Run) -> bool:
     if run.schema.form == Form.TABLE or not run.schema.cells_alike:
         return False
     try:
-        scaled_pictures(run.schema, np.zeros((1, *run.schema.given_shape)))
+        pictures_in_unit_range(run.schema, np.zeros((1, *run.schema.given_shape)))
     except OutputError:
         return False
     return len(run.schema.event_shape) > 1
@@ -244,14 +244,14 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         x = np.asarray(decode(run.schema, encoded.stored().values))
         y = _given(run, rows, MAX_PICTURES)
         return shown | {
-            "originals": scaled_pictures(run.schema, x[:count]),
-            "reconstructions": scaled_pictures(
+            "originals": pictures_in_unit_range(run.schema, x[:count]),
+            "reconstructions": pictures_in_unit_range(
                 run.schema, run.reconstruct(first.values, given=condition_values(run.schema, first))
             ),
-            "samples": scaled_pictures(run.schema, run.sample(MAX_PICTURES, given=y)),
-            "sample_means": scaled_pictures(run.schema, run.sample(MAX_PICTURES, given=y, mean=True)),
-            "least_likely": scaled_pictures(run.schema, x[low]),
-            "most_likely": scaled_pictures(run.schema, x[high]),
+            "samples": pictures_in_unit_range(run.schema, run.sample(MAX_PICTURES, given=y)),
+            "sample_means": pictures_in_unit_range(run.schema, run.sample(MAX_PICTURES, given=y, mean=True)),
+            "least_likely": pictures_in_unit_range(run.schema, x[low]),
+            "most_likely": pictures_in_unit_range(run.schema, x[high]),
         }
     draws = max(len(rows), MIN_SAMPLED)
     y = _given(run, rows, draws)

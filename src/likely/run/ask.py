@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from likely.config import demand_whole
-from likely.data import EncodedRows, Given, Rows, encode, with_labels
+from likely.data import EncodedRows, Given, Rows, encode, with_conditions_beside
 from likely.data.encode import fill
 from likely.data.events import Event, conjuncts, read_events, split_words
 from likely.errors import ConfigError, DataError
@@ -111,7 +111,7 @@ def _without(run: Run, rows: Rows, places: set[int], given: Given | None) -> Enc
     else:
         values = np.array(values, dtype=np.float64)
         values[:, [[column.name for column in run.schema.columns].index(name) for name in names]] = np.nan
-    encoded = encode(run.schema, values, with_labels(run.schema, rows, given))
+    encoded = encode(run.schema, values, with_conditions_beside(run.schema, rows, given))
     if not len(encoded):
         raise DataError("there are no rows")
     note_new_missing(run.schema, encoded, but=places)

@@ -81,14 +81,14 @@ class Checkpoints(Monitor):
 
     def on_step(self, step: int, total: int) -> None:
         """Write a checkpoint if one is due or a signal has come; that ends the process, or training with its result."""
-        if self.stop.requested or self.timer.due():
+        if self.stop.signal_came or self.timer.due():
             self._write()
-        self.stop.exit_if_signalled(step if self.stop.requested and has_checkpoint(self.directory) else None)
+        self.stop.exit_if_signalled(step if self.stop.signal_came and has_checkpoint(self.directory) else None)
         self.stop.on_step(step, total)
 
     def end(self) -> None:
         """Training has ended: a signal that came since the last step stops the process after a last checkpoint."""
-        if self.stop.signal_number is not None:
+        if self.stop.exit_signal is not None:
             self._write()
             self.stop.exit_if_signalled(self.states[-1].step if has_checkpoint(self.directory) else None)
 
@@ -104,6 +104,6 @@ class Checkpoints(Monitor):
             if not of_disk and not out_of_memory(error):
                 raise
             reason = error if of_disk else "too little memory"
-            then = "" if self.stop.requested else "; training goes on"
+            then = "" if self.stop.signal_came else "; training goes on"
             warnings.warn(f"no checkpoint could be written ({reason}){then}", stacklevel=2)
         self.timer.written_in(time.perf_counter() - started)

@@ -14,7 +14,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from likely.errors import RunError
-from likely.files import most_bytes, parsed, read_regular, stands, write
+from likely.files import most_bytes, parsed, read_regular, seen_to_exist, write
 from likely.run.directory import RUN
 
 __all__ = ["FORMAT", "ChecksummedFiles", "read_with_checksum", "write_with_checksum"]
@@ -51,7 +51,7 @@ class ChecksummedFiles:
             If the directory does not exist, holds no run, is damaged, or is of another format.
 
         """
-        if not stands(directory) or not directory.is_dir():
+        if not seen_to_exist(directory) or not directory.is_dir():
             raise RunError(f"no run directory at {directory}; make one with: likely fit DATA -o {directory}")
         path = directory / RUN
         if not path.exists():

@@ -30,7 +30,7 @@ from likely.data import (
     with_values_beside,
     with_weight,
 )
-from likely.data.bad_row import numbered
+from likely.data.bad_row import bad_rows_named_by
 from likely.data.column_readings import ColumnReading, column_readings
 from likely.data.kinds import Form, Kind
 from likely.data.number_formats import PLAIN
@@ -107,7 +107,7 @@ def describe(rows: DividedRows, options: DataOptions, plain: Callable[[Column], 
     )
 
     def schema_of(train: Rows) -> Schema:
-        with numbered(rows.division.train):
+        with bad_rows_named_by(rows.division.train):
             inferred = infer_schema(train, source.form, requested)
         return inferred if plain is None else without_masses(inferred, train, plain, kinds or ())
 

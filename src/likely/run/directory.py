@@ -27,17 +27,17 @@ from likely.files import (
     demand_unowned,
     finish_swap,
     half_written,
-    held,
+    locked_by_us,
     new_beside,
     old_beside,
     read_regular,
     refuse_existing,
     refuse_unwritable,
-    release,
-    stands,
+    release_lock,
+    seen_to_exist,
     swap,
     sync_folder,
-    take,
+    take_lock,
     write,
 )
 
@@ -300,18 +300,18 @@ def _locked(given: Path, folder: Path, move: Callable[[], None], *, kept: bool =
     try:
         folder.mkdir(parents=True, exist_ok=True)
         sync_folder(folder.parent)
-        take(folder)
+        take_lock(folder)
     except OSError as error:
         raise OutputError(f"cannot make {given}: {error.strerror or error}") from error
     try:
         yield
         demand_own_lock(folder)
     except BaseException as error:
-        if held(folder) and (kept or _resumable(folder)):
-            release(folder)
+        if locked_by_us(folder) and (kept or _resumable(folder)):
+            release_lock(folder)
             if isinstance(error, OutputError):
                 raise OutputError(f"{error}; likely fit --resume {given} then finishes the fit") from error
-        elif held(folder):
+        elif locked_by_us(folder):
             _remove(folder)
             if not created:
                 folder.mkdir(exist_ok=True)
@@ -320,7 +320,7 @@ def _locked(given: Path, folder: Path, move: Callable[[], None], *, kept: bool =
         move()
     finally:
         for place in (folder, Path(os.path.realpath(given))):
-            release(place)
+            release_lock(place)
 
 
 def _move_new_run(given: Path, folder: Path, place: Path, data: Path | None) -> None:
@@ -450,7 +450,7 @@ def _move_copy(given: Path, new: Path, place: Path) -> None:
         swap(new, place, lambda old: _remove_copied(old, place))
     except OSError as error:
         raise OutputError(f"cannot replace {given}: {error.strerror or error}; the new run lies in {new}") from error
-    if stands(old_beside(place)):
+    if seen_to_exist(old_beside(place)):
         warnings.warn(f"files that were put into {given} meanwhile lie in {old_beside(place)}", stacklevel=5)
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from likely.config import Config, TrainingConfig
-from likely.data import EncodedRows, Patterns, encode, weights_of, with_labels
-from likely.data.bad_row import numbered
+from likely.data import EncodedRows, Patterns, encode, weights_of, with_conditions_beside
+from likely.data.bad_row import bad_rows_named_by
 from likely.data.kinds import Binarize
 from likely.errors import DataError, RunError
 from likely.models import VAE, Ensemble, Model
@@ -24,7 +24,7 @@ from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.record import MemberRecord
 from likely.run.state_checks import demand_same_tensors
-from likely.run.support import demand_mass
+from likely.run.support import demand_rows_in_own_support
 from likely.run.watching import Watching, batch_size_advice
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
@@ -45,22 +45,23 @@ def _encoded(plan: Plan) -> dict[str, EncodedRows]:
         part, whole = plan.rows.take(kind), source.splits[plan.division.origin[kind]].read()
         numbers: np.ndarray = getattr(plan.division, kind)
         try:
-            with numbered(numbers):
+            with bad_rows_named_by(numbers):
                 # An array, which one column describes, is encoded in its own memory where nobody else uses it.
                 may_overwrite = plan.schema.cells_alike and not np.may_share_memory(part.values, whole.values)
+                given = with_conditions_beside(plan.schema, part)
                 if kind == "test":
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # their warnings come when they are evaluated
-                        encode(plan.schema, part.values, with_labels(plan.schema, part), may_overwrite=may_overwrite)
+                        encode(plan.schema, part.values, given, may_overwrite=may_overwrite)
                     weights_of(plan.schema, part)
                 else:
-                    rows = encode(plan.schema, part.values, with_labels(plan.schema, part), may_overwrite=may_overwrite)
+                    rows = encode(plan.schema, part.values, given, may_overwrite=may_overwrite)
                     encoded[kind] = rows.weighted(weights_of(plan.schema, part))
                     if plan.own.model is None:  # whose likelihood is known by column; one of the user's own is asked
-                        plan.resolved.demand_support(encoded[kind])
+                        plan.resolved.demand_rows_in_requested_support(encoded[kind])
                     else:
-                        fixed = encoded[kind].fixed(plan.config.seed).to(plan.device)
-                        demand_mass(plan.model, fixed, numbers)
+                        binarised = encoded[kind].binarised_once(plan.config.seed).to(plan.device)
+                        demand_rows_in_own_support(plan.model, binarised, numbers)
         except DataError as error:
             raise DataError(f"{kind} rows: {error}") from error
     return encoded
@@ -171,8 +172,12 @@ class _Prepared:
 
 def _prepared(plan: Plan) -> _Prepared:
     encoded = _encoded(plan)
-    validation = encoded["validation"].fixed(plan.config.seed).to(plan.device)
-    rows = encoded["train"] if plan.schema.binarize == Binarize.DYNAMIC else encoded["train"].fixed(plan.config.seed)
+    validation = encoded["validation"].binarised_once(plan.config.seed).to(plan.device)
+    rows = (
+        encoded["train"]
+        if plan.schema.binarize == Binarize.DYNAMIC
+        else encoded["train"].binarised_once(plan.config.seed)
+    )
     objective = plan.resolved.objective(len(rows))
     return _Prepared(rows.to(plan.device), validation, objective)
 
@@ -180,7 +185,7 @@ def _prepared(plan: Plan) -> _Prepared:
 def _initialise(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
     """Initialise the model by training rows; if it is the user's or has weights, only a prior that stores rows."""
     first = torch.arange(min(len(rows), _initial_row_count(plan)), device=plan.device)
-    batch = rows.take(first).fixed(plan.config.seed).evaluation_batch(first)
+    batch = rows.take(first).binarised_once(plan.config.seed).evaluation_batch(first)
     if weights is not None:
         plan.model.load_state_dict(weights)
     elif plan.own.model is None:

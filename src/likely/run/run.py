@@ -23,7 +23,7 @@ from likely.data import (
     Source,
     encode,
     weights_of,
-    with_labels,
+    with_conditions_beside,
 )
 from likely.data.kinds import Measure
 from likely.errors import DataError
@@ -462,12 +462,12 @@ class Run:
 
     def encoded(self, rows: Rows, given: Given | None = None, seed: int | None = None) -> EncodedRows:
         """Rows checked, encoded, binarised once where that applies (by the run's seed unless given), on its device."""
-        encoded = encode(self.schema, rows.values, with_labels(self.schema, rows, given))
+        encoded = encode(self.schema, rows.values, with_conditions_beside(self.schema, rows, given))
         if not len(encoded):
             raise DataError("there are no rows")
         note_new_missing(self.schema, encoded)
         encoded = encoded.weighted(weights_of(self.schema, rows, given))
-        return encoded.fixed(self.config.seed if seed is None else seed).to(self.device)
+        return encoded.binarised_once(self.config.seed if seed is None else seed).to(self.device)
 
     def rows_of(self, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
         """The rows that a verb is about, and a function that says what they are to the fit."""

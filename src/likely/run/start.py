@@ -13,7 +13,17 @@ import pandas as pd
 
 from likely.assembly import Own, resolve
 from likely.config import Config, ModelConfig, TrainingConfig
-from likely.data import DividedRows, EncodedRows, Schema, Source, divide, encode, sources, with_labels, with_weight
+from likely.data import (
+    DividedRows,
+    EncodedRows,
+    Schema,
+    Source,
+    divide,
+    encode,
+    sources,
+    with_conditions_beside,
+    with_weight,
+)
 from likely.data.kinds import Form, Kind
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError, quoted
@@ -131,7 +141,7 @@ def _same(schema: Schema, divided: DividedRows) -> tuple[str, ...]:
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
         try:
-            rows = encode(schema, part.values, with_labels(schema, part))
+            rows = encode(schema, part.values, with_conditions_beside(schema, part))
         except UserWarning as notice:
             raise DataError(f"the rows are not of the run's schema: {notice}") from notice
     return tuple(said for place in range(len(schema.modelled)) for said in _column(schema, place, rows))

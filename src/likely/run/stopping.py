@@ -45,7 +45,7 @@ class Stop(Monitor):
     ----------
     training
         Whether steps are being taken.
-    signal_number
+    exit_signal
         The signal that stops the process after this step; `None` where none has come.
     end_early
         Whether training is to end after this step, and its result to be stored.
@@ -54,17 +54,17 @@ class Stop(Monitor):
 
     def __init__(self) -> None:
         self.training, self.end_early = False, False
-        self.signal_number: int | None = None
+        self.exit_signal: int | None = None
 
     @property
-    def requested(self) -> bool:
-        """Whether a signal has come."""
-        return self.end_early or self.signal_number is not None
+    def signal_came(self) -> bool:
+        """Whether a signal has come, which ends training or stops the process."""
+        return self.end_early or self.exit_signal is not None
 
     def on_step(self, step: int, total: int) -> None:
         """End training if a signal has come."""
         del step, total
-        if self.requested:
+        if self.signal_came:
             self.training = False
             raise KeyboardInterrupt
 
@@ -79,21 +79,21 @@ class Stop(Monitor):
             If one has.
 
         """
-        if self.signal_number is not None:
+        if self.exit_signal is not None:
             self.training = False
-            raise Stopped(self.signal_number, step)
+            raise Stopped(self.exit_signal, step)
 
     def take(self, number: int, frame: FrameType | None = None) -> None:
         """Handle a signal: Ctrl-C ends training, a second or another signal stops the process, one more does now."""
         del frame
         if not self.training and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not self.training or self.signal_number is not None:
+        if not self.training or self.exit_signal is not None:
             raise Stopped(number)
         if number == signal.SIGINT and not self.end_early:
             self.end_early = True
         else:
-            self.signal_number = number
+            self.exit_signal = number
 
 
 @contextmanager

@@ -9,14 +9,14 @@ from likely.data import Batch, EncodedRows
 from likely.errors import ConfigError, DataError
 from likely.models import Model
 
-__all__ = ["demand_mass"]
+__all__ = ["demand_rows_in_own_support"]
 
 MAX_NUMBERS = 2**21  # parameters of P(x|z) held at once: 8 MiB in float32
 
 
 @torch.no_grad()
-def demand_mass(model: Model, rows: EncodedRows, numbers: np.ndarray) -> None:
-    """Check that the model takes these rows, and that every observed cell is in the support of P(x|z).
+def demand_rows_in_own_support(model: Model, rows: EncodedRows, numbers: np.ndarray) -> None:
+    """Check that a model of the user's own takes these rows, and that every observed cell is in the support of P(x|z).
 
     The support does not depend on the parameters.
 

@@ -1,4 +1,4 @@
-"""Constants of P(x|z) by which draws are round as often as training rows are."""
+"""Constants of P(x|z) that are set so that draws are round as often as the training rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DRAWS, MAX_ROWS = 4096, 65_536  # of x, of training rows: standard errors of a s
 
 
 def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
-    """Set the constants of P(x|z) with which draws are round as often as the training rows (`Likelihood.match_shares`).
+    """Set constants of P(x|z) so that draws are round as often as the training rows (`Likelihood.match_shares`).
 
     The draws are of z from the prior, with y of the training rows where there is a condition. All rows take part, or
     65,536 of them at equal distances, by their weights. Columns with missing cells stay as they are: draws have all
@@ -21,7 +21,9 @@ def match_shares(model: Model, rows: EncodedRows, seed: int) -> None:
     give all of them the same constants. The validation bounds of the history are of the weights before.
     """
     device = rows.device
-    sample = rows.take(torch.arange(0, len(rows), -(-len(rows) // MAX_ROWS), device=device)).fixed(seed).stored()
+    sample = (
+        rows.take(torch.arange(0, len(rows), -(-len(rows) // MAX_ROWS), device=device)).binarised_once(seed).stored()
+    )
     weights = torch.ones(len(sample), dtype=torch.float64, device=device) if sample.weights is None else sample.weights
     row_weights = weights.view(-1, *[1] * (sample.values.dim() - 1)).expand(sample.values.shape)
     whole = torch.ones_like(row_weights[0], dtype=torch.bool)

@@ -231,7 +231,7 @@ def test_levels_made_bits_are_scored_as_bits(rng: np.random.Generator) -> None:
     levels = rng.integers(0, 256, (200, 5, 5)).astype(np.uint8)
     schema = infer_schema(Rows(levels), "images", SchemaOptions(binarize="dynamic"))
     rows = encode(schema, levels)
-    found = nats(fit_baselines(schema, rows, latent=2), rows.fixed(1))
+    found = nats(fit_baselines(schema, rows, latent=2), rows.binarised_once(1))
     assert all(scores.mean() == pytest.approx(-25 * math.log(2), abs=3) for scores in found.values())
 
 

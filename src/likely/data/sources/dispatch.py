@@ -19,7 +19,7 @@ from likely.data.sources.format import Holds, Options
 from likely.data.sources.formats import FORMATS, format_of, readable
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
-from likely.files import stands
+from likely.files import seen_to_exist
 
 __all__ = ["open_source", "place_of"]
 
@@ -107,7 +107,7 @@ def place_of(text: str) -> tuple[Path, str | None]:
     """The file that a path names, and NAME of `FILE.npz:NAME`; `None` where it names the whole file."""
     for ending in (ending for one in FORMATS if one.members for ending in one.endings):
         file, mark, name = text.rpartition(ending + ":")
-        if mark and not stands(Path(text)):
+        if mark and not seen_to_exist(Path(text)):
             return Path(file + ending), name
     return Path(text), None
 

@@ -199,7 +199,7 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
         Of the held-out part, of the binarisation and of the starts of EM.
 
     """
-    rows = train.fixed(seed).to("cpu").counted(seed)
+    rows = train.binarised_once(seed).to("cpu").counted(seed)
     rows = rows.take(torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed)))
     values, observed = rows.stored().values, rows.observed
     frequencies = Frequencies.fit(schema, values, observed)

@@ -1,8 +1,8 @@
 """How the texts of each column are read, as numbers, dates or strings: decided by all rows, of every split.
 
 So it does not depend on the division into training, validation and test rows. A few stray cells do not turn a column of
-numbers into strings either: they are an error. What enters the base measure (the rounding steps
-that numbers are recorded to, ranges, categories) is taken from training rows alone, elsewhere.
+numbers into strings either: they are an error. What enters the base measure (rounding steps, such as 0.01 of prices;
+ranges; categories) is taken from training rows alone, elsewhere.
 """
 
 from __future__ import annotations

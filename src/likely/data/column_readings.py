@@ -1,8 +1,9 @@
-"""How the texts of each column are read, as numbers, dates or strings: decided by all rows, of every split.
+"""How the texts of each column are read, as numbers, dates or strings: decided by all rows of the source.
 
 So it does not depend on the division into training, validation and test rows. A few stray cells do not turn a column of
-numbers into strings either: they are an error. What enters the base measure (rounding steps, such as 0.01 of prices;
-ranges; categories) is taken from training rows alone, elsewhere.
+numbers into strings either: they are an error. The base measure is what log P(x) is a density or a mass with respect
+to; what it is made of (rounding steps, such as 0.01 of prices; ranges; categories) is taken from training rows alone,
+in `infer.py`.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ def column_readings(
     Parameters
     ----------
     source
-        All rows, before they are divided into splits.
+        All rows, of every part that the source came in, before they are divided into training, validation and test
+        rows.
     kinds
         Column -> the kind that the user requests.
     decimal
@@ -78,6 +80,7 @@ def column_readings(
 
     """
     kinds, formats = kinds or {}, formats or {}
+    # one frame for each part that the source came in (`train`, `val`, `test`), or one of all rows
     frames = [values for rows in source.splits.values() if isinstance(values := rows.read().values, pd.DataFrame)]
     names = [str(name) for name in frames[0].columns] if frames else []
     for name in formats:

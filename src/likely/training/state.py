@@ -85,8 +85,8 @@ class TrainingState:
     meter
         Means over the steps since the last validation.
     start, decay_from
-        The step at which the schedule began; the step of the schedule at which the rate began to decay, where no budget
-        was given.
+        The step at which this schedule began: 0, or where a continued training began its own (`restart_schedule`); the
+        step of this schedule at which the rate began to decay, where no number of steps, epochs or minutes was given.
     since_best
         Validations since the best one.
     failures
@@ -101,7 +101,8 @@ class TrainingState:
     ) -> None:
         self.model = model
         self.weights: list[Tensor] = list(model.parameters())
-        # Checkpoints use the names by which weights are stored: of a hierarchy these are not those of its modules.
+        # Checkpoints name weights as `state_dict` does; a hierarchical model gives some of them other names there than
+        # in `named_parameters`.
         stored_names: dict[int, str] = {}
         for name, tensor in model.state_dict(keep_vars=True).items():
             stored_names.setdefault(id(tensor), name)

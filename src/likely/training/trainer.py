@@ -35,7 +35,9 @@ class Trainer:
     rows, validation
         Training rows, and the rows that choose weights and stopping (already binarised where that applies).
     config, schedule
-        The options of training, resolved, and the schedule for this number of rows.
+        The options of training, and the schedule for this number of rows. A fit has chosen all options; where a model
+        is trained without one, `learning_rate` may be `None` (`DEFAULT_RATE` then), `batch_size` `None` (all rows) and
+        `precision` `auto` (float32).
     objective
         What is maximised; the ELBO unless chosen otherwise. Validation always reports the ELBO.
     seed
@@ -105,6 +107,7 @@ class Trainer:
             try:
                 if self.validate_start and not outcome.history:
                     self._validate_start(state)
+                # the schedule counts steps from `state.start`: 0, or the step at which a continued training began anew
                 while not outcome.diverged and state.step - state.start < self.schedule.end(state.decay_from):
                     relaxed = self._step(state, loss)
                     outcome.seconds = time.perf_counter() - started
@@ -258,7 +261,11 @@ def clip_gradients(optimiser: Any, weights: list[Tensor], max_norm: float, loss:
 
 
 def _refresh_for_evaluation(model: Model) -> None:
-    """Change to evaluation: priors that store encoded rows encode them anew, even if a validation was interrupted."""
+    """Change to evaluation: priors that store encoded rows encode them anew, even if a validation was interrupted.
+
+    They do so at a change from training to evaluation. An interrupted validation leaves the model in evaluation with
+    rows encoded by other weights; so it first changes to training, as `eval` alone would change nothing.
+    """
     model.train()
     model.eval()
     with torch.no_grad():

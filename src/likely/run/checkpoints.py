@@ -42,7 +42,9 @@ class CheckpointTimer:
 
 @final
 class Checkpoints(Monitor):
-    """Writes the states of all members between two steps: when one is due, and before a signal stops training.
+    """Writes the state of training between two steps: when a checkpoint is due, and before a signal stops training.
+
+    A model has one state; an ensemble has one for each member, which train one after another.
 
     Parameters
     ----------
@@ -62,12 +64,13 @@ class Checkpoints(Monitor):
         self.timer = CheckpointTimer()
 
     def begin(self, plan: Plan, *, write_now: bool) -> None:
-        """Begin with the plan, which checkpoints store beside the states.
+        """Begin with what was settled before the first step, of which checkpoints store the configuration and notices.
 
         `write_now` writes one before the first step: where a budget in minutes became steps, which would be counted
         anew, and differently, in another process.
         """
         config = plan.config.to_dict()
+        # with another number of threads sums have other last digits: a fit that goes on with another one says so
         self.plan = {"config": config, "notices": list(plan.notices), "threads": torch.get_num_threads()}
         if write_now:
             self._write()
@@ -80,17 +83,25 @@ class Checkpoints(Monitor):
         return self.earlier[number] if number < len(self.earlier) else None
 
     def on_step(self, step: int, total: int) -> None:
-        """Write a checkpoint if one is due or a signal has come; that ends the process, or training with its result."""
+        """Write a checkpoint if one is due or a signal has come (`stop.signal_came`); then do what the signal asks.
+
+        SIGTERM, SIGHUP or a second Ctrl-C (`stop.exit_signal`) ends the process; the first Ctrl-C ends training, and
+        its result is stored.
+        """
         if self.stop.signal_came or self.timer.due():
             self._write()
-        self.stop.exit_if_signalled(step if self.stop.signal_came and has_checkpoint(self.directory) else None)
+        self.stop.exit_if_signalled(self._last_step(step) if self.stop.signal_came else None)
         self.stop.on_step(step, total)
 
     def end(self) -> None:
-        """Training has ended: a signal that came since the last step stops the process after a last checkpoint."""
+        """Training has ended: a signal that came since the last step ends the process after a last checkpoint."""
         if self.stop.exit_signal is not None:
             self._write()
-            self.stop.exit_if_signalled(self.states[-1].step if has_checkpoint(self.directory) else None)
+            self.stop.exit_if_signalled(self._last_step(self.states[-1].step))
+
+    def _last_step(self, step: int) -> int | None:
+        """The step, for the message to the user; `None` if there is no checkpoint, so that a fit would start anew."""
+        return step if has_checkpoint(self.directory) else None
 
     def _write(self) -> None:
         """Write a checkpoint; a failure is only warned of, as the next one may succeed."""

@@ -5,8 +5,8 @@ run, `resumed_folder` for an unfinished fit, `run_copy` for changes to a stored 
 that a kill cut short.
 
 In arguments `directory` is the path of the run, and `given` the same path as the user typed it, for messages. `place`
-is its real path, behind all links. `folder` is where the files are written: `place` itself, or a hidden folder next to
-it (`new_beside`) that is renamed to `place` at the end.
+is its real path, behind all links. `folder` is where the files of a run are: `place` itself, or a `hidden` folder next
+to it: one that is written and renamed to `place` at the end (`new_beside`), or the run that it replaces (`old_beside`).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ START = "start.safetensors"  # the weights that a fit begins with, where it was 
 MAX_RUN_JSON = 2**26  # bytes that are read of it: a real one is far smaller
 EARLIER_MISSING = "holes.safetensors"  # the name of MISSING in version 0.1
 RUN_FILES = (
-    "baselines.safetensors",
+    "baselines.safetensors",  # plain models that the VAE has to beat, fitted at the first evaluation
     "conditions.safetensors",  # y of the training rows, encoded
     "config.json",
     "history.csv",
@@ -83,11 +83,11 @@ RUN_FILES = (
 CHECKPOINTS, STATE_FILES = "checkpoints", ("state.json", "state.safetensors", "SHA256SUMS")
 
 
-def _ours_and_foreign(directory: Path) -> tuple[list[Path], list[Path]]:
-    """The entries of a run's directory that likely wrote, a folder after its entries, and all others."""
+def _ours_and_foreign(folder: Path) -> tuple[list[Path], list[Path]]:
+    """The entries of a run's folder that likely wrote, a folder in it after its entries, and all others."""
     ours: list[Path] = []
     foreign: list[Path] = []
-    for entry in directory.iterdir():
+    for entry in folder.iterdir():
         if entry.name != CHECKPOINTS or not _is_folder(entry):
             (ours if _is_one_of(entry, (*RUN_FILES, EARLIER_MISSING)) else foreign).append(entry)
             continue
@@ -100,8 +100,8 @@ def _ours_and_foreign(directory: Path) -> tuple[list[Path], list[Path]]:
     return ours, foreign
 
 
-def _foreign(directory: Path) -> list[str]:
-    return sorted(str(entry.relative_to(directory)) for entry in _ours_and_foreign(directory)[1])
+def _foreign(folder: Path) -> list[str]:
+    return sorted(str(entry.relative_to(folder)) for entry in _ours_and_foreign(folder)[1])
 
 
 def _is_folder(place: Path) -> bool:
@@ -113,68 +113,71 @@ def _is_one_of(entry: Path, names: tuple[str, ...]) -> bool:
     return (entry.name in names or half_written(entry.name)) and entry.is_file() and not entry.is_symlink()
 
 
-def _remove(directory: Path) -> None:
+def _remove(folder: Path) -> None:
     """Remove the entries that likely wrote, and the folder if it is empty then."""
     with suppress(OSError):
-        for entry in _ours_and_foreign(directory)[0]:
+        for entry in _ours_and_foreign(folder)[0]:
             with suppress(OSError):
                 entry.rmdir() if entry.is_dir() else entry.unlink()
-        directory.rmdir()
+        folder.rmdir()
 
 
-def _run_json_entry(directory: Path, name: str) -> object:
+def _run_json_entry(folder: Path, name: str) -> object:
     """An entry of `run.json`; `None` where it has none of this name, or cannot be read."""
     try:
-        return json.loads(read_regular(directory / RUN, MAX_RUN_JSON))[name]
+        return json.loads(read_regular(folder / RUN, MAX_RUN_JSON))[name]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
-def _is_our_run(directory: Path) -> bool:
+def _is_our_run(folder: Path) -> bool:
     """Whether `run.json` says that likely wrote the folder, or a fit was killed before it wrote that."""
-    versions = _run_json_entry(directory, "versions")
+    versions = _run_json_entry(folder, "versions")
     if isinstance(versions, dict) and isinstance(versions.get("likely"), str):
         return True
-    return all(entry.name == LOCK or half_written(entry.name) for entry in directory.iterdir())
+    return all(entry.name == LOCK or half_written(entry.name) for entry in folder.iterdir())
 
 
-def _demand_replaceable(given: Path, directory: Path, data: Path | None) -> None:
-    """Refuse to replace anything but an empty folder, or a run with no foreign entries that no process writes to."""
-    if not directory.is_dir():
+def _demand_replaceable(given: Path, folder: Path, data: Path | None) -> None:
+    """Refuse to replace anything but an empty folder, or a run with no foreign entries that no process writes to.
+
+    `given` names it in messages: as the user typed the run's path, or a hidden folder by its own path.
+    """
+    if not folder.is_dir():
         raise OutputError(f"{given} is not a run directory but a file, so it is not overwritten; choose another name")
-    foreign = _foreign(directory)
+    foreign = _foreign(folder)
     if foreign:
         named = ", ".join(map(repr, foreign[:3])) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
         raise OutputError(
             f"{given} is not a run directory, or not that alone: it holds {named}; so it is not overwritten; move what "
             "you need out of it, or choose another name"
         )
-    if not _is_our_run(directory):
+    if not _is_our_run(folder):
         raise OutputError(
             f"{given} is not a run directory: no run.json in it says that likely wrote it; so it is not overwritten; "
             "choose another name"
         )
-    if data is not None and contains(directory, data):
+    if data is not None and contains(folder, data):
         raise OutputError(f"{given} holds the data of this fit, {data}; so it is not overwritten; choose another name")
-    if not _empty(directory) and contains(directory, Path.cwd()):
+    if not _empty(folder) and contains(folder, Path.cwd()):
         raise OutputError(f"{given} is or holds the current folder, so it is not overwritten; choose another name")
-    demand_unowned(directory)
+    demand_unowned(folder)
 
 
-def _resumable(directory: Path) -> bool:
-    """Whether a fit in this directory has a checkpoint to go on from; half written checkpoints do not count."""
-    folder = directory / CHECKPOINTS
+def _resumable(folder: Path) -> bool:
+    """Whether a fit in this folder has a checkpoint to go on from; half written checkpoints do not count."""
+    checkpoints = folder / CHECKPOINTS
     # a checkpoint is fully written once its folder has its final name, a number
-    written = folder.is_dir() and any(step.name.isdecimal() for step in folder.iterdir())
-    return written and _run_json_entry(directory, "finished") is not None
+    written = checkpoints.is_dir() and any(step.name.isdecimal() for step in checkpoints.iterdir())
+    return written and _run_json_entry(folder, "finished") is not None
 
 
-def _demand_nothing_to_resume(given: Path, new: Path) -> None:
+def _demand_nothing_to_resume(given: Path, hidden: Path) -> None:
     """Refuse to remove, unasked, the work of a fit that was to replace a run and can be gone on with."""
-    if _resumable(new):
+    if _resumable(hidden):
         raise OutputError(
-            f"a fit that was to replace {given} was stopped, and lies in {new}; likely fit --resume {given} finishes "
-            f"it; to give it up, remove {new}"
+            f"a fit that was to replace {given} was stopped, and lies in {hidden}; likely fit --resume {given} "
+            f"finishes it; to give it up, remove {hidden}"
         )
 
 
@@ -354,11 +357,11 @@ def recover(directory: Path) -> None:
         warnings.warn(f"a command was killed while it replaced {directory}: {which}", stacklevel=3)
 
 
-def _is_complete(new: Path) -> bool:
+def _is_complete(folder: Path) -> bool:
     """Whether a folder holds a finished run, and no process writes to it."""
     with suppress(OutputError):
-        demand_unowned(new)
-        return _run_json_entry(new, "finished") is True
+        demand_unowned(folder)
+        return _run_json_entry(folder, "finished") is True
     return False
 
 
@@ -433,23 +436,24 @@ def run_copy(directory: Path) -> Iterator[Path]:
     demand_run_copy(directory)
     place = Path(os.path.realpath(directory))
     _without_leftovers(old_beside(place), place)
-    new = _without_leftovers(new_beside(place), place)
-    with _locked(directory, new, lambda: _move_copy(directory, new, place)):
+    folder = _without_leftovers(new_beside(place), place)
+    with _locked(directory, folder, lambda: _move_copy(directory, folder, place)):
         try:
             facts = {"finished": None, "versions": _run_json_entry(place, "versions")}
-            write(new / RUN, json.dumps(facts))  # first, so that half a copy is no finished run
-            shutil.copytree(place, new, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
+            write(folder / RUN, json.dumps(facts))  # first, so that half a copy is no finished run
+            shutil.copytree(place, folder, symlinks=True, dirs_exist_ok=True, ignore=_not_copied)
         except (OSError, shutil.Error) as error:
             raise OutputError(f"cannot write {directory}: {error}") from error
-        yield new
+        yield folder
 
 
-def _move_copy(given: Path, new: Path, place: Path) -> None:
+def _move_copy(given: Path, folder: Path, place: Path) -> None:
     """Move the copy to the place of the run that it is a copy of, and remove that run but for what came meanwhile."""
     try:
-        swap(new, place, lambda old: _remove_copied(old, place))
+        swap(folder, place, lambda old: _remove_copied(old, place))
     except OSError as error:
-        raise OutputError(f"cannot replace {given}: {error.strerror or error}; the new run lies in {new}") from error
+        raise OutputError(f"cannot replace {given}: {error.strerror or error}; the new run lies in {folder}") from error
+    # `exists` may raise; the run is in its place now, so the command must not fail because it cannot look
     if seen_to_exist(old_beside(place)):
         warnings.warn(f"files that were put into {given} meanwhile lie in {old_beside(place)}", stacklevel=5)
 
@@ -472,10 +476,10 @@ def _not_copied(_: str, names: list[str]) -> list[str]:
     return [name for name in names if name in (CHECKPOINTS, REPORT, LOCK, RUN)]
 
 
-def _without_leftovers(new: Path, place: Path) -> Path:
+def _without_leftovers(hidden: Path, place: Path) -> Path:
     """The hidden folder next to a run, after what a killed command left there is removed."""
-    if new.exists():
-        _demand_replaceable(new, new, None)
+    if hidden.exists():
+        _demand_replaceable(hidden, hidden, None)
         warnings.warn(f"{leftovers_notice(place)}; it is removed", stacklevel=3)
-        _remove(new)
-    return new
+        _remove(hidden)
+    return hidden

@@ -45,8 +45,10 @@ def imputed(
 
     Parameters
     ----------
-    data, given
+    data
         The rows.
+    given
+        Condition -> one value, or one a row, for a model of P(x|y): y of these rows, where they do not hold it.
     draws
         So many complete data sets instead, in a list, each with the missing cells of a row drawn together from
         P(x_missing|x_observed): multiple imputation (Rubin 1987).
@@ -57,8 +59,10 @@ def imputed(
     beyond_range
         Draws of a table may lie outside the range of the training rows. Unless that is requested, they are those of
         P(x_missing|x_observed, every missing number is within its column's range), as in `sample`.
-    samples, seed
-        Draws of z a row, more where they have little weight; of the noise.
+    samples
+        How many draws of z a row; more where they have little weight.
+    seed
+        Of the noise behind z, and of the draws.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def imputed(
     rows, _ = run.rows_of(data)
     encoded = run.encoded(rows, given)
     container, within = container_of(data), None if beyond_range else Range.of(run.schema)
-    tally = None
+    tally = None  # of each row that lacks cells, how many draws it took to stay within the range; `None` without one
     if encoded.observed is None:
         missing, imputation = torch.zeros((len(encoded), *encoded.event_shape), dtype=torch.bool), None
     else:
@@ -87,14 +91,16 @@ def imputed(
         _tell(imputation, samples)
         if (tally := imputation.tally) is not None and within is not None:
             label = rows.values.index if isinstance(rows.values, pd.DataFrame) else range(len(encoded))
-            demand_reachable(within, tally, lambda group: f"row {label[int(some[group])]}: ")
-        imputation, missing = _spread(imputation, some, len(encoded)), ~encoded.observed.cpu()
+            demand_reachable(within, tally, lambda row: f"row {label[int(some[row])]}: ")
+        imputation, missing = _for_all_rows(imputation, some, len(encoded)), ~encoded.observed.cpu()
 
-    came = data if isinstance(data, pd.DataFrame) else rows.values if rows.given is None else rows.given
+    # What is filled: the user's own frame, with its index; else the table as it was read, before its names and types
+    # were made plain (`Rows.given`); else, of arrays and of the run's test rows, the rows themselves.
+    original = data if isinstance(data, pd.DataFrame) else rows.values if rows.given is None else rows.given
     conversions = list[str]()
 
     def whole(values: Tensor | None) -> Any:
-        return came.copy() if values is None else _filled(run.schema, came, values, missing, conversions)
+        return original.copy() if values is None else _filled(run.schema, original, values, missing, conversions)
 
     if draws is not None:
         results = [whole(None if imputation is None else imputation.draws[i]) for i in range(draws)]
@@ -112,7 +118,7 @@ def imputed(
     if imputation is not None:
         spread = torch.where(missing, imputation.deviation * _unit(run.schema), torch.nan)
     if not isinstance(filled, pd.DataFrame):
-        errors = outward(run.schema, spread.numpy())
+        errors = outward(run.schema, spread.numpy())  # channels where the data have them
         results = packed(container, filled)
         return results, torch.from_numpy(errors).to(results.dtype) if container == "tensor" else errors
     place = {str(name): i for i, name in enumerate(filled.columns)}
@@ -143,12 +149,12 @@ def _tell_types(conversions: list[str]) -> None:
         warnings.warn(line, stacklevel=4)
 
 
-def _spread(imputation: Imputed, place: Tensor, count: int) -> Imputed:
-    """The imputation of all rows; rows without missing cells hold zeros, which nobody reads."""
+def _for_all_rows(imputation: Imputed, numbers: Tensor, count: int) -> Imputed:
+    """The imputation of the rows with these numbers, as one of all; the others hold zeros, which nobody reads."""
 
     def all_of(part: Tensor, axis: int) -> Tensor:
         shape = (*part.shape[:axis], count, *part.shape[axis + 1 :])
-        return torch.zeros(shape, dtype=part.dtype).index_copy(axis, place.cpu(), part.cpu())
+        return torch.zeros(shape, dtype=part.dtype).index_copy(axis, numbers.cpu(), part.cpu())
 
     return Imputed(
         all_of(imputation.value, 0),
@@ -159,33 +165,34 @@ def _spread(imputation: Imputed, place: Tensor, count: int) -> Imputed:
 
 
 def _filled(
-    schema: Schema, given: pd.DataFrame | np.ndarray, values: Tensor, missing: Tensor, conversions: list[str]
+    schema: Schema, original: pd.DataFrame | np.ndarray, values: Tensor, missing: Tensor, conversions: list[str]
 ) -> pd.DataFrame | np.ndarray:
     """The rows as they came, with values of the model in their missing cells."""
     if schema.cells_alike:
-        return np.where(outward(schema, missing.numpy()), decode(schema, values), given).astype(given.dtype)
+        absent = outward(schema, missing.numpy())  # channels where the data have them, as in what `decode` returns
+        return np.where(absent, decode(schema, values), original).astype(original.dtype)
     some = missing.any(1)
     decoded = decode(replace(schema, form=Form.TABLE), values[some])
-    if not isinstance(given, pd.DataFrame):
-        filled, names = given.copy(), [column.name for column in schema.columns]
+    if not isinstance(original, pd.DataFrame):
+        filled, names = original.copy(), [column.name for column in schema.columns]
         for place, column in enumerate(schema.modelled):
             filled[missing[:, place].numpy(), names.index(column.name)] = decoded[column.name][
                 missing[some, place].numpy()
             ]
         return filled
-    series = [part for _, part in given.items()]
-    places = {str(name): i for i, name in enumerate(given.columns)}
+    series = [part for _, part in original.items()]
+    places = {str(name): i for i, name in enumerate(original.columns)}
     for place, column in enumerate(schema.modelled):
         absent, i = missing[:, place].numpy(), places[column.name]
         if absent.any():
             series[i], line = fill_cells(column, series[i], decoded[column.name][missing[some, place].numpy()], absent)
             conversions += [] if line is None else [line]
-    return _framed(series, given)
+    return _framed(series, original)
 
 
-def _framed(series: list[pd.Series], given: pd.DataFrame) -> pd.DataFrame:
-    """Columns as a frame with the index, the names and the attributes of another."""
-    frame = pd.DataFrame(dict(enumerate(series)), index=given.index).copy()
-    frame.columns = given.columns
-    frame.attrs = dict(given.attrs)
+def _framed(series: list[pd.Series], original: pd.DataFrame) -> pd.DataFrame:
+    """Columns as a frame with the index, the names and the attributes of the original."""
+    frame = pd.DataFrame(dict(enumerate(series)), index=original.index).copy()
+    frame.columns = original.columns
+    frame.attrs = dict(original.attrs)
     return frame

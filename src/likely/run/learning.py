@@ -1,4 +1,9 @@
-"""Training by a plan: its rows are encoded and given to the trainer, for one member of the model after another."""
+"""Training by a plan: its rows are encoded and given to the trainer, for one member of the model after another.
+
+A plan (`plan.py`) is all that is settled of a fit before its first step. Of it `resolved` has the configuration with
+every part and size, `own` the modules that the user brought, `division` the row numbers of the three parts (`train`,
+`validation` and `test`), and `division.origin` the split of the source that each part is taken from.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,7 @@ from likely.run.progress import bar
 from likely.run.record import MemberRecord
 from likely.run.state_checks import demand_same_tensors
 from likely.run.support import demand_rows_in_own_support
-from likely.run.watching import Watching, batch_size_advice
+from likely.run.watching import Watching, batch_size_errors_explained
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares
 from likely.training.timing import steps_in
 from likely.training.trainer import validation_elbo
@@ -39,31 +44,31 @@ MAX_START_CELLS = 2**23  # cells of those rows: 32 MiB in float32
 def _encoded(plan: Plan) -> dict[str, EncodedRows]:
     """Encoded training and validation rows; test rows are checked too, so that errors come before training."""
     encoded, source = {}, plan.rows.source
-    for kind in ("train", "validation", "test"):
-        if not len(getattr(plan.division, kind)):
+    for part in ("train", "validation", "test"):
+        numbers: np.ndarray = getattr(plan.division, part)
+        if not len(numbers):
             continue
-        part, whole = plan.rows.take(kind), source.splits[plan.division.origin[kind]].read()
-        numbers: np.ndarray = getattr(plan.division, kind)
+        rows, whole = plan.rows.take(part), source.splits[plan.division.origin[part]].read()
         try:
             with bad_rows_named_by(numbers):
                 # An array, which one column describes, is encoded in its own memory where nobody else uses it.
-                may_overwrite = plan.schema.cells_alike and not np.may_share_memory(part.values, whole.values)
-                given = with_conditions_beside(plan.schema, part)
-                if kind == "test":
+                may_overwrite = plan.schema.cells_alike and not np.may_share_memory(rows.values, whole.values)
+                given = with_conditions_beside(plan.schema, rows)  # conditions that are labels, or came apart from x
+                if part == "test":
                     with warnings.catch_warnings():
                         warnings.simplefilter("ignore")  # their warnings come when they are evaluated
-                        encode(plan.schema, part.values, given, may_overwrite=may_overwrite)
-                    weights_of(plan.schema, part)
+                        encode(plan.schema, rows.values, given, may_overwrite=may_overwrite)
+                    weights_of(plan.schema, rows)  # refuses weights that are none
                 else:
-                    rows = encode(plan.schema, part.values, given, may_overwrite=may_overwrite)
-                    encoded[kind] = rows.weighted(weights_of(plan.schema, part))
-                    if plan.own.model is None:  # whose likelihood is known by column; one of the user's own is asked
-                        plan.resolved.demand_rows_in_requested_support(encoded[kind])
-                    else:
-                        binarised = encoded[kind].binarised_once(plan.config.seed).to(plan.device)
+                    unweighted = encode(plan.schema, rows.values, given, may_overwrite=may_overwrite)
+                    encoded[part] = unweighted.weighted(weights_of(plan.schema, rows))
+                    if plan.own.model is None:  # of likelihoods by name the support is known
+                        plan.resolved.demand_rows_in_requested_support(encoded[part])
+                    else:  # that of a user's model shows in its log P(x|z) of the rows
+                        binarised = encoded[part].binarised_once(plan.config.seed).to(plan.device)
                         demand_rows_in_own_support(plan.model, binarised, numbers)
         except DataError as error:
-            raise DataError(f"{kind} rows: {error}") from error
+            raise DataError(f"{part} rows: {error}") from error
     return encoded
 
 
@@ -103,15 +108,25 @@ def learn(
     watching: Watching,
     weights: dict[str, Tensor] | None = None,
 ) -> Trained:
-    """The result of training the plan's model from its first step, from fresh weights or from these.
+    """The result of training the plan's model from its first step.
 
-    Where `watching` has earlier checkpoints, training goes on from the last one.
+    Parameters
+    ----------
+    plan
+        What is settled of the fit; its model is trained in place.
+    watching
+        The user's monitors, the signals, and the checkpoints of this fit. Where these have states of an earlier
+        process, training goes on from them.
+    weights
+        What training begins with, instead of fresh weights.
+
     """
     rows = _prepared(plan)
     _initialise(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
     resolved = replace(plan.resolved, config=replace(plan.config, training=config))
-    watching.begin(replace(plan, resolved=resolved), write_now=config is not plan.config.training)
+    minutes_became_steps = config is not plan.config.training
+    watching.begin(replace(plan, resolved=resolved), write_now=minutes_became_steps)
     states = _train_members(plan, rows, schedule, watching)
     trained = _collected(replace(plan, resolved=resolved), rows.train, states)
     trained = _with_matched_shares(trained, rows, plan.config.seed)
@@ -125,10 +140,22 @@ def continue_training(
     peak_rate_factor: float,
     watching: Watching,
 ) -> Trained:
-    """The result of training a model on from where its training ended, for as long as the budget says.
+    """The result of training a model on from where its training ended.
 
-    The learning rate rises to `peak_rate_factor` of that of the fit. Where training is interrupted, members of an
-    ensemble whose turn had not come stay as they were.
+    Where training is interrupted, members of an ensemble whose turn had not come stay as they were.
+
+    Parameters
+    ----------
+    plan
+        That of the run's fit.
+    earlier_states
+        The state of each member at the end of its training.
+    budget
+        For how long, in steps, epochs or minutes.
+    peak_rate_factor
+        The share of the fit's learning rate to which the rate rises.
+    watching
+        The user's monitors and the signals.
 
     Raises
     ------
@@ -146,7 +173,12 @@ def continue_training(
 
 
 def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Trained:
-    """The result after `match_shares` has set the constants that training does not learn, with its new bounds."""
+    """The result after `match_shares`, with the validation bounds under the constants that it has set.
+
+    Some likelihoods (`matches_shares`) have constants that training does not learn: offsets of the probabilities of
+    round numbers, or of each number of a list. They are set so that these numbers have the share in draws of x that
+    they have in the training rows.
+    """
     model = trained.model
     if not model.p_x_z.matches_shares:
         return trained
@@ -183,7 +215,11 @@ def _prepared(plan: Plan) -> _Prepared:
 
 
 def _initialise(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
-    """Initialise the model by training rows; if it is the user's or has weights, only a prior that stores rows."""
+    """Initialise the model by training rows; if it is the user's or has weights, only priors that store rows.
+
+    Of the priors made of Q(z|x) at some rows (`FromPosterior`) these are the ones that know training rows by their
+    numbers (`knows_rows`), such as the exemplar prior: the rows are not among the weights.
+    """
     first = torch.arange(min(len(rows), _initial_row_count(plan)), device=plan.device)
     batch = rows.take(first).binarised_once(plan.config.seed).evaluation_batch(first)
     if weights is not None:
@@ -217,7 +253,9 @@ def _train_members(
                 schedule,
                 objective=rows.objective,
                 seed=plan.config.seed + number,
+                # of a mass, the bar shows no ELBO above 0: only chance gives one
                 monitors=watching.of(tick, plan.model.p_x_z.measure),
+                # weights that are not fresh, of the run `plan.init` or of the user's model, may be the best ones
                 validate_start=(plan.init is not None or plan.own.model is not None) and not earlier_states,
                 columns=() if plan.schema.cells_alike else [column.name for column in plan.schema.modelled],
             )
@@ -230,7 +268,7 @@ def _train_members(
             if interrupted:
                 state.finish()
             else:
-                with batch_size_advice(plan.config):
+                with batch_size_errors_explained(plan.config):
                     interrupted = trainer.run(state).interrupted
         states.append(state)
         if interrupted and not earlier_states:
@@ -266,7 +304,7 @@ def _demand_state_of(state: TrainingState, stored: dict[str, Any]) -> None:
 
 
 def _initial_row_count(plan: Plan) -> int:
-    """How many rows initialise a model: fewer where they are wide, unless the prior stores rows."""
+    """How many rows initialise a model: fewer where they are wide, unless the prior is made of Q(z|x) at some."""
     model = plan.model.members[0]
     if isinstance(model, VAE) and isinstance(model.p_z, FromPosterior):
         return MAX_START_ROWS
@@ -348,6 +386,6 @@ def _schedule(plan: Plan, rows: _Prepared, budget: TrainingConfig | None = None)
         return Schedule.make(config, len(rows.train)), config
     members = plan.model.members
     minutes = config.minutes / len(members)
-    with batch_size_advice(plan.config):
+    with batch_size_errors_explained(plan.config):
         steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
     return Schedule.make(config, len(rows.train), steps), replace(config, minutes=None, steps=steps)

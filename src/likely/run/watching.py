@@ -15,7 +15,7 @@ from likely.run.plan import Plan
 from likely.run.stopping import Stop
 from likely.training import Monitor, Progress
 
-__all__ = ["Watching", "batch_size_advice"]
+__all__ = ["Watching", "batch_size_errors_explained"]
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Watching:
 
 
 @contextmanager
-def batch_size_advice(config: Config) -> Iterator[None]:
+def batch_size_errors_explained(config: Config) -> Iterator[None]:
     """Errors of a batch size become messages of one line: too large for memory, or one row to normalise."""
     try:
         yield

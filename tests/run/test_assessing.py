@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import load_file
 from sklearn.datasets import load_digits
 
 import likely
 from likely.cli import main
 from likely.errors import ConfigError, RunError
 from likely.evaluation import LogPxEstimate
+from likely.run.checksums import write_with_checksum
 
 DIGITS = load_digits().images
 NARROW: dict[str, Any] = {"width": 32, "blocks": 1}
@@ -76,6 +79,37 @@ def test_baselines_are_kept_and_outlast_the_training_rows(stored: Path, tmp_path
     with pytest.raises(RunError, match="baselines"):
         likely.load(stored / "run").evaluate(DIGITS[:50], samples=10, anneal=0)
     (stored / "run" / "baselines.safetensors").write_bytes(kept)
+
+
+def test_a_table_is_compared_on_the_axis_of_its_model_and_earlier_baselines_are_fitted_anew(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal(200)
+    frame = pd.DataFrame({"a": np.exp(z).round(2), "b": (np.exp(z) + 0.1 * rng.standard_normal(200)).round(2)})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    run = likely.fit(tmp_path / "t.csv", out=tmp_path / "run", steps=2, **NARROW)
+    found = run.assess(samples=10, anneal=0)
+    names = [line["name"] for line in found.ledger.baselines]
+    assert "gaussian_mixture_warped" in names
+    assert "gaussian_mixture_warped" in found.frame()
+    best = min(found.baselines, key=lambda base: base.bits_per_dim)
+    assert best.name == "gaussian_mixture_warped"
+    assert "GAUSSIAN MIXTURE WARPED" in found.ledger.headline
+    assert "chosen by validation rows" in best.kind
+    again = likely.load(tmp_path / "run").assess(samples=10, anneal=0)
+    assert again.ledger.baselines == found.ledger.baselines
+    path = tmp_path / "run" / "baselines.safetensors"
+    tensors, source = load_file(path), safe_open(path, "pt").metadata()["of"]
+    earlier = {name: part for name, part in tensors.items() if name != "version" and "warped" not in name}
+    kinds = json.loads(bytes(tensors["kinds"].tolist()))
+    del kinds["gaussian_mixture_warped"]
+    earlier["kinds"] = torch.tensor(list(json.dumps(kinds).encode()), dtype=torch.uint8)
+    write_with_checksum(path, earlier, source)
+    (tmp_path / "t.csv").rename(tmp_path / "away.csv")
+    without = likely.load(tmp_path / "run").assess(frame, samples=10, anneal=0)
+    assert "gaussian_mixture" in without.frame()
+    assert "gaussian_mixture_warped" not in without.frame()
+    (tmp_path / "away.csv").rename(tmp_path / "t.csv")
+    assert likely.load(tmp_path / "run").assess(samples=10, anneal=0).ledger.baselines == found.ledger.baselines
 
 
 def test_a_model_that_its_baselines_beat_says_so_first(

@@ -21,6 +21,7 @@ _NAMES = {
     "marginals": "independent marginals",
     "gaussian": "one Gaussian",
     "gaussian_mixture": "mixture of Gaussians",
+    "gaussian_mixture_warped": "mixture of Gaussians on this model's axis",
     "ppca": "probabilistic PCA",
     "png": "PNG",
     "webp": "WebP, lossless",

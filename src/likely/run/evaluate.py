@@ -33,7 +33,7 @@ def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | Non
     started, encoded = time.perf_counter(), run.encoded(rows, given)
     train, validation = (_split(run, kind) for kind in ("train", "validation"))
     with bar("fitting baselines", shown=run.progress):
-        baselines = baselines_of(run, train)
+        baselines = baselines_of(run, train, validation)
     assessment = assess(
         run.model,
         run.schema,
@@ -50,21 +50,24 @@ def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | Non
     return replace(assessment, ledger=replace(assessment.ledger, seconds=round(time.perf_counter() - started, 2)))
 
 
-def baselines_of(run: Run, train: EncodedRows | None) -> Baselines | None:
-    """Baselines fitted to the training rows once and kept beside the run; `None` where these rows are gone."""
+def baselines_of(run: Run, train: EncodedRows | None, validation: EncodedRows | None) -> Baselines | None:
+    """Baselines fitted to the training rows once and kept beside the run; `None` where these rows are gone.
+
+    Those that an earlier version kept are fitted anew where the rows are there.
+    """
     if run.home.baselines is None:
-        path = None if run.directory is None else run.directory / "baselines.safetensors"
+        path, found = None if run.directory is None else run.directory / "baselines.safetensors", None
         if path is not None and path.exists():
             arrays = {name: tensor.numpy() for name, tensor in read_with_checksum(path, _fitted_to(run)).items()}
-            run.home.baselines = Baselines.from_arrays(run.schema, arrays)
-        elif train is not None:
-            run.home.baselines = fit_baselines(
-                run.schema, train, latent=run.model.members[0].latent, seed=run.config.seed
-            )
+            found = Baselines.from_arrays(run.schema, arrays)
+        if train is not None and (found is None or not found.complete):
+            latent, seed = run.model.members[0].latent, run.config.seed
+            found = fit_baselines(run.schema, train, latent=latent, validation=validation, seed=seed)
             if path is not None:
-                tensors = {name: torch.tensor(array) for name, array in run.home.baselines.to_arrays().items()}
+                tensors = {name: torch.tensor(array) for name, array in found.to_arrays().items()}
                 with suppress(OutputError):  # a run that may only be read is evaluated all the same
                     write_with_checksum(path, tensors, _fitted_to(run))
+        run.home.baselines = found
     return run.home.baselines
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from likely.data import Column, Schema
 from likely.distributions.rescaled import Frame
 from likely.distributions.special import HALF_LOG_TWO_PI
+from likely.evaluation.baselines.bent import Bent
 from likely.evaluation.baselines.numbers import Numbers
 from likely.evaluation.baselines.support import Support, two_valued
 
@@ -40,10 +41,12 @@ class Seen:
     Attributes
     ----------
     y
-        In standardised units; a value outside an inferred range is put on its limit.
+        In standardised units, or on the warped axis; a value outside an inferred range is put on its limit.
     below, above
-        How far the value's cell reaches to either side in standardised units, ∞ where it takes the tail, 0 where it has
-        a density: `(resolutions, rows, cells)`.
+        How far the value's cell reaches to either side of y, ∞ where it takes the tail, 0 where it has a density:
+        `(resolutions, rows, cells)`.
+    log_slope
+        log dy/dx.
     log_share
         Of each resolution, −∞ where the value is not a multiple of its step: `(resolutions, rows, cells)`, or
         `(1, rows, 1)` of zeros where all cells have one resolution.
@@ -53,6 +56,8 @@ class Seen:
         log P of an atom, or of a value outside the range; the log of what these leave for the normal distribution else.
     log_spike
         log(π_a/(1 − Σ π)) at a spike of a grid, which adds to the mass of the normal distribution there; −∞ else.
+    slot
+        Which of the cell's atoms or spikes the value is, −1 where it is none; `None` where the two above count them.
     observed
         Whether the cell has a value, `None` when all have; one that has none counts for nothing.
 
@@ -61,10 +66,12 @@ class Seen:
     y: Tensor
     below: Tensor
     above: Tensor
+    log_slope: Tensor
     log_share: Tensor
     excluded: Tensor
     log_support: Tensor
     log_spike: Tensor
+    slot: Tensor | None = None
     observed: Tensor | None = None
 
     @property
@@ -75,20 +82,23 @@ class Seen:
     def take(self, index: slice) -> Seen:
         """The rows of a slice."""
         below, above, share = (part[:, index] for part in (self.below, self.above, self.log_share))
-        observed = None if self.observed is None else self.observed[index]
-        excluded, support, spike = (part[index] for part in (self.excluded, self.log_support, self.log_spike))
-        return Seen(self.y[index], below, above, share, excluded, support, spike, observed)
+        slot, observed = (None if part is None else part[index] for part in (self.slot, self.observed))
+        own = (self.y, self.log_slope, self.excluded, self.log_support, self.log_spike)
+        y, slope, excluded, support, spike = (part[index] for part in own)
+        return Seen(y, below, above, slope, share, excluded, support, spike, slot, observed)
 
     @classmethod
     def joined(cls, seen: Sequence[Seen]) -> Seen:
         """Rows one after another."""
         layers = [(rows.below, rows.above, rows.log_share) for rows in seen]
         below, above, share = (torch.cat(parts, 1) for parts in zip(*layers, strict=True))
-        own = [(rows.y, rows.excluded, rows.log_support, rows.log_spike) for rows in seen]
-        y, excluded, support, spike = (torch.cat(parts) for parts in zip(*own, strict=True))
-        observed = [rows.observed for rows in seen if rows.observed is not None]
-        mask = torch.cat(observed) if observed else None
-        return cls(y, below, above, share, excluded, support, spike, mask)
+        own = [(rows.y, rows.log_slope, rows.excluded, rows.log_support, rows.log_spike) for rows in seen]
+        y, slope, excluded, support, spike = (torch.cat(parts) for parts in zip(*own, strict=True))
+        slot, mask = (
+            None if any(part is None for part in parts) else torch.cat([part for part in parts if part is not None])
+            for parts in ([rows.slot for rows in seen], [rows.observed for rows in seen])
+        )
+        return cls(y, below, above, slope, share, excluded, support, spike, slot, mask)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +117,10 @@ class NumericCells:
 
     Declared limits truncate the normal distribution: its masses are divided by what lies between them.
 
+    The normal distribution is that of y: of x in standardised units, or of x on the axis that the columns' knots bend,
+    with cells that reach as far as there, and densities times dy/dx. A real cell on an axis of log x keeps a mass for
+    x <= 0, as the model does.
+
     Attributes
     ----------
     places
@@ -119,6 +133,8 @@ class NumericCells:
         Numbers with a mass of their own, and log π; −∞ where a cell has fewer: `(cells, most)`.
     multiples, log_shares
         Of the resolutions, `(resolutions, cells)`; 1 and −∞ where a cell has fewer.
+    bent
+        The warped axis, where y lies on that.
 
     """
 
@@ -130,6 +146,7 @@ class NumericCells:
     log_pi: Tensor
     multiples: Tensor
     log_shares: Tensor
+    bent: Bent | None = None
 
     @classmethod
     def of(cls, schema: Schema, fits: Callable[[Column], bool]) -> NumericCells:
@@ -153,6 +170,11 @@ class NumericCells:
             multiples.long(),
             shares.log(),
         )
+
+    def on_axis(self, schema: Schema) -> NumericCells:
+        """The same cells with y on the axis that their columns' knots bend."""
+        columns = columns_of(schema)
+        return replace(self, bent=Bent.of([columns[place] for place in self.places.tolist()]))
 
     def with_atoms(self, values: Tensor, observed: Tensor | None = None) -> NumericCells:
         """The cells with the mass of their atoms: π_a = (count + ½)/(n + ½(A + 1)) of A atoms and n observed rows."""
@@ -180,7 +202,8 @@ class NumericCells:
     def take(self, keep: Tensor) -> NumericCells:
         """Some of the cells."""
         own = (self.places[keep], self.shift[keep], self.scale[keep], self.support.take(keep), self.atoms.take(keep))
-        return NumericCells(*own, self.log_pi[keep], self.multiples[:, keep], self.log_shares[:, keep])
+        bent = None if self.bent is None else self.bent.take(keep)
+        return NumericCells(*own, self.log_pi[keep], self.multiples[:, keep], self.log_shares[:, keep], bent)
 
     def __len__(self) -> int:
         return len(self.places)
@@ -193,12 +216,22 @@ class NumericCells:
     def _own(self, rows: Tensor) -> Tensor:
         return rows.flatten(1).cpu().index_select(1, self.places)
 
-    def read(self, values: Tensor, observed: Tensor | None = None) -> Seen:
-        """Encoded rows `(rows, *event)`, and their mask, as the baselines see them."""
+    def read(self, values: Tensor, observed: Tensor | None = None, *, shared: bool = True) -> Seen:
+        """Encoded rows `(rows, *event)`, and their mask, as the baselines see them.
+
+        `shared`: all components of a mixture have the cells' own shares of atoms and spikes; else they are not counted
+        here, and told by their slots.
+        """
         x = self._own(values).to(torch.float64)
         outside, (place, atom) = self.support.outside(x), self.atoms.find(x)
-        support, excluded, spike = self.support.log_share(x, outside), outside, torch.full_like(x, -torch.inf)
-        if self.atoms.some.any():
+        support, spike = self.support.log_share(x, outside), torch.full_like(x, -torch.inf)
+        if self.bent is not None:
+            support, outside = support + self.bent.log_share(x), outside | ~self.bent.holds(x)
+        excluded, slot = outside, None
+        if not shared:
+            slot = torch.where(atom & ~outside, place, -1)
+            excluded = excluded | (atom & self.continuous)
+        elif self.atoms.some.any():
             left, held = torch.log1p(-self.log_pi.exp().sum(1)), self.log_pi.gather(1, place.T).T
             alone = atom & self.continuous
             support = support + torch.where(outside & ~self.continuous, 0.0, torch.where(alone, held, left))
@@ -208,8 +241,15 @@ class NumericCells:
             support, excluded = torch.where(seen, support, 0.0), excluded | ~seen
         kept = torch.minimum(torch.maximum(x, self.support.low), self.support.high)
         below, above, share = self._reach(kept)
-        y = Frame(self.shift, self.scale).inward(kept, torch.float64)
-        return Seen(y, below / self.scale, above / self.scale, share, excluded, support, spike, seen)
+        y, below, above, slope = self._placed(kept, below, above)
+        return Seen(y, below, above, slope, share, excluded, support, spike, slot, seen)
+
+    def _placed(self, x: Tensor, below: Tensor, above: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """y, how far cells reach from it, and log dy/dx."""
+        if self.bent is not None:
+            return self.bent.placed(x, below, above)
+        y = Frame(self.shift, self.scale).inward(x, torch.float64)
+        return y, below / self.scale, above / self.scale, -self.scale.log().expand_as(y)
 
     def _steps(self) -> tuple[Tensor, Tensor, Tensor]:
         """δ of each resolution, and its least and greatest multiple within range and limits: in data units."""
@@ -253,7 +293,7 @@ class NumericCells:
         u
             (y − mean)/deviation, `(*batch, rows, cells)`.
         deviation
-            In standardised units; broadcasts against `u`.
+            In the units of y; broadcasts against `u`.
 
         """
         rows = len(seen.y)
@@ -269,16 +309,16 @@ class NumericCells:
         return torch.cat(masses, -2)
 
     def _log_mass(self, seen: Seen, u: Tensor, deviation: Tensor) -> Tensor:
-        density = torch.where(self.continuous, 1 / (deviation * self.scale), 0.0)
+        density = torch.where(self.continuous, seen.log_slope - deviation.log(), -torch.inf)
         layers = [
             share + _log_between(u, below / deviation, above / deviation, density)
             for below, above, share in zip(seen.below, seen.above, seen.log_share, strict=True)
         ]
         ends = self._ends()
         if ends is not None:
-            zero = torch.zeros_like(density)
+            none = torch.full_like(density, -torch.inf)
             for layer, (low, high) in enumerate(zip(*ends, strict=True)):
-                between = _log_between(u, (seen.y - low) / deviation, (high - seen.y) / deviation, zero)
+                between = _log_between(u, (seen.y - low) / deviation, (high - seen.y) / deviation, none)
                 layers[layer] = layers[layer] - between
         mass = layers[0] if len(layers) == 1 else torch.logsumexp(torch.stack(layers), 0)
         if not (self.continuous | ~self.atoms.some).all():
@@ -286,19 +326,22 @@ class NumericCells:
         return torch.where(seen.excluded, mass.new_zeros(()), mass)
 
     def _ends(self) -> tuple[Tensor, Tensor] | None:
-        """Where limits cut the normal distribution, by resolution, in standardised units; `None` where they do not."""
+        """Where limits cut the normal distribution, by resolution, in the units of y; `None` where they do not."""
         first, last = self.support.first, self.support.last
         cut = (first > self.support.low, last < self.support.high)
         if not (cut[0] | cut[1]).any():
             return None
         step, least, most = self._steps()
-        low = torch.where(cut[0], (least - step / 2 - self.shift) / self.scale, -torch.inf)
-        high = torch.where(cut[1], (most + step / 2 - self.shift) / self.scale, torch.inf)
-        return low, high
+        ends = least - step / 2, most + step / 2
+        if self.bent is None:
+            low, high = ((end - self.shift) / self.scale for end in ends)
+        else:
+            low, high = (self.bent.warp(end)[0] for end in ends)
+        return torch.where(cut[0], low, -torch.inf), torch.where(cut[1], high, torch.inf)
 
 
 def _log_between(u: Tensor, below: Tensor, above: Tensor, density: Tensor) -> Tensor:
-    """log(Φ(u + above) − Φ(u − below)), or log φ(u) + log density where that is not 0.
+    """log(Φ(u + above) − Φ(u − below)), or log φ(u) + density where that is finite.
 
     Taken in the lower tail, and by the density in the middle (to second order) where the cell is narrow.
     """
@@ -310,6 +353,7 @@ def _log_between(u: Tensor, below: Tensor, above: Tensor, density: Tensor) -> Te
     ratio = (torch.special.log_ndtr(low) - mass).clamp_max(-1e-300)
     wide = mass + torch.log(-torch.expm1(ratio))
     half, middle = (above + below) / 2, u + (above - below) / 2
-    width = torch.where(density > 0, density, above + below)
-    near = width.log() - HALF_LOG_TWO_PI - 0.5 * middle.square() + half.square() * (middle.square() - 1) / 6
-    return torch.where((half * (1 + middle.abs()) < MAX_NARROW) | (density > 0), near, wide)
+    dense = density > -torch.inf
+    log_width = torch.where(dense, density, (above + below).log())
+    near = log_width - HALF_LOG_TWO_PI - 0.5 * middle.square() + half.square() * (middle.square() - 1) / 6
+    return torch.where((half * (1 + middle.abs()) < MAX_NARROW) | dense, near, wide)

@@ -53,6 +53,9 @@ class Chain:
     number that it is. What lies beside the atoms of a cell has moments of its own: its distribution is
     N(y_j − L_jj (u_j − o_j), f_j² L_jj²), with offset o_j and stretch f_j from held-out rows.
 
+    Where the components have shares of atoms and spikes of their own, P_k(x_j|...) is π_kja at an atom or spike a, and
+    1 − Σ_a π_kja times the normal part besides.
+
     Of a row with missing cells it is the chain of those that are observed, from their own means and covariances.
 
     Attributes
@@ -65,6 +68,8 @@ class Chain:
         L, `(components, cells, cells)`, or `(1, cells, cells)`: one for all components.
     adjustment
         Offset and stretch, `(cells,)` each.
+    log_pi
+        Each component's log π, `(components, cells, most)`; `None` where all have the cells' own.
 
     """
 
@@ -73,6 +78,7 @@ class Chain:
     means: Tensor
     factors: Tensor
     adjustment: Adjustment
+    log_pi: Tensor | None = None
 
     @classmethod
     def of(cls, cells: NumericCells, weights: Tensor, means: Tensor, covariances: Tensor) -> Chain:
@@ -105,10 +111,16 @@ class Chain:
         u: Tensor = torch.linalg.solve_triangular(factors.expand(len(away), -1, -1, -1), away, upper=False)
         return u.squeeze(-1), factors.diagonal(dim1=-2, dim2=-1)
 
+    def seen(self, values: Tensor, observed: Tensor | None = None) -> Seen:
+        """Encoded rows as this distribution sees them."""
+        return self.cells.read(values, observed, shared=self.log_pi is None)
+
     def joint(self, seen: Seen) -> Tensor:
         """log w_k P_k(x), `(components, rows)`."""
         u, deviations = self.innovations(seen)
         mass = self.adjustment.log_mass(self.cells, seen, u, deviations)
+        if self.log_pi is not None and seen.slot is not None:
+            mass = _with_shares(mass, self.log_pi, seen, self.cells.continuous)
         return mass.sum(-1) + self.log_weights.unsqueeze(1) + seen.log_support.sum(-1)
 
     def log_prob(self, seen: Seen) -> Tensor:
@@ -135,6 +147,7 @@ class Chain:
         row, column = torch.tril_indices(*factors.shape[1:]).unbind(0)
         parts = {"log_weights": self.log_weights, "means": self.means}
         parts |= {"offset": self.adjustment.offset, "stretch": self.adjustment.stretch}
+        parts |= {} if self.log_pi is None else {"log_pi": self.log_pi}
         arrays = {name: part.numpy() for name, part in parts.items()} | {"factors": factors[:, row, column].numpy()}
         return replace(self, factors=factors.to(torch.float64)), arrays
 
@@ -145,7 +158,18 @@ class Chain:
         row, column = torch.tril_indices(len(cells), len(cells)).unbind(0)
         factors = torch.zeros((len(parts["factors"]), len(cells), len(cells)), dtype=torch.float64)
         factors[:, row, column] = parts["factors"].to(torch.float64)
-        return cls(cells, parts["log_weights"], parts["means"], factors, Adjustment(parts["offset"], parts["stretch"]))
+        adjustment = Adjustment(parts["offset"], parts["stretch"])
+        return cls(cells, parts["log_weights"], parts["means"], factors, adjustment, parts.get("log_pi"))
+
+
+def _with_shares(mass: Tensor, log_pi: Tensor, seen: Seen, continuous: Tensor) -> Tensor:
+    """Log-masses `(components, rows, cells)` with each component's own shares of atoms and spikes."""
+    slot = torch.zeros_like(seen.excluded, dtype=torch.long) if seen.slot is None else seen.slot
+    at = (slot >= 0) if seen.observed is None else (slot >= 0) & seen.observed
+    left = torch.log1p(-log_pi.exp().sum(-1)).unsqueeze(1)
+    held = log_pi.gather(2, slot.clamp_min(0).T.expand(len(log_pi), -1, -1)).mT
+    beside = torch.where(seen.excluded & ~at, mass, left + mass)
+    return torch.where(at, torch.where(continuous, held, torch.logaddexp(beside, held)), beside)
 
 
 def alone(covariances: Tensor, observed: Tensor) -> Tensor:

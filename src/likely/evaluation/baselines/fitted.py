@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -20,40 +19,21 @@ from likely.evaluation.baselines.chain import Chain
 from likely.evaluation.baselines.clusters import mixture
 from likely.evaluation.baselines.gaussian import Training, full, ppca
 from likely.evaluation.baselines.marginals import Frequencies, Mixtures, counted
+from likely.evaluation.baselines.scored import Baseline, bits_per_dim
 from likely.evaluation.baselines.support import two_valued
+from likely.evaluation.baselines.warped import MAX_WARPED_CELLS, warped_mixture
 from likely.likelihoods import Columns, Likelihood
 
 __all__ = ["Baseline", "Baselines", "comparable", "fit_baselines"]
 
-GAUSSIANS = ("gaussian", "gaussian_mixture", "ppca")
+WARPED = "gaussian_mixture_warped"
+GAUSSIANS = ("gaussian", "gaussian_mixture", WARPED, "ppca")
+VERSION = 2  # of the arrays; 1 had no number, and no mixture on the warped axis
 MIXTURE = ("log_weights", "means", "deviations")
 # Numeric cells up to which Gaussians are fitted: their covariance is held whole, and EM inverts a part of it a row.
 MAX_CELLS, MAX_CELLS_WITH_MISSING = 4096, 64
 CHUNK_ROWS = 4096  # that are scored at once
 MAX_MIXTURE_ROWS = 5000  # of training that the mixtures of single columns are fitted on
-
-
-@dataclass(frozen=True, eq=False)
-class Baseline:
-    """The score of some rows under one baseline: a plain model or a compressor.
-
-    Attributes
-    ----------
-    name
-        `marginals`, `gaussian`, `gaussian_mixture`, `ppca`, or a compressor's.
-    nats
-        log P(x) per row, `(rows,)` float64; `None` for a compressor.
-    bits_per_dim
-        −mean log P(x)/(cells log 2), cells the mean number of observed ones, or 8 × bytes/(rows × cells).
-    kind
-        What it is, in words.
-
-    """
-
-    name: str
-    nats: np.ndarray | None
-    bits_per_dim: float
-    kind: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +54,8 @@ class Baselines:
         or more than 4,096.
     kinds
         What each baseline is.
+    complete
+        Whether all that this version fits is there: arrays of an earlier one lack the mixture on the warped axis.
 
     """
 
@@ -83,6 +65,7 @@ class Baselines:
     mixtures: Mixtures
     gaussians: Mapping[str, Chain]
     kinds: Mapping[str, str]
+    complete: bool = True
 
     @property
     def measure(self) -> Measure:
@@ -102,22 +85,21 @@ class Baselines:
         held = (rows.stored(first, first + CHUNK_ROWS) for first in range(0, len(rows), CHUNK_ROWS))
         parts = [self._log_prob(part.values, part.observed) for part in held]
         log_probs = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-        cells = float(rows.cells.to(torch.float64).mean())
-        scale = cells * math.log(2) if cells else math.nan
-        return [
-            Baseline(name, nats.numpy(), -float(nats.mean()) / scale, self.kinds[name])
-            for name, nats in log_probs.items()
-        ]
+        found = {name: nats.numpy() for name, nats in log_probs.items()}
+        return [Baseline(name, nats, bits_per_dim(nats, rows), self.kinds[name]) for name, nats in found.items()]
 
     def _log_prob(self, values: Tensor, observed: Tensor | None) -> dict[str, Tensor]:
         alone = self.frequencies.log_prob(values, observed) + self.mixtures.log_prob(values, observed)
         log_probs = {"marginals": alone}
         if not self.gaussians:
             return log_probs
-        seen = self.cells.read(values, observed)
         rest = self.frequencies.take(~torch.isin(self.frequencies.places, self.cells.places))
         beside = rest.log_prob(values, observed)
-        return log_probs | {name: chain.log_prob(seen) + beside for name, chain in self.gaussians.items()}
+        straight = self.cells.read(values, observed)
+        for name, chain in self.gaussians.items():
+            seen = straight if chain.cells.bent is None else chain.seen(values, observed)
+            log_probs[name] = chain.log_prob(seen) + beside
+        return log_probs
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Everything but the schema, as named arrays of numbers."""
@@ -126,7 +108,7 @@ class Baselines:
         for name, chain in self.gaussians.items():
             arrays |= {f"{name}.{part}": array for part, array in chain.stored()[1].items()}
         text = json.dumps(dict(self.kinds)).encode()
-        return arrays | {"kinds": np.frombuffer(text, np.uint8).copy()}
+        return arrays | {"kinds": np.frombuffer(text, np.uint8).copy(), "version": np.array([float(VERSION)])}
 
     @classmethod
     def from_arrays(cls, schema: Schema, arrays: Mapping[str, np.ndarray]) -> Baselines:
@@ -147,13 +129,13 @@ class Baselines:
             mixtures = Mixtures(_uncounted(schema, cells), *(parts[f"mixtures.{name}"] for name in MIXTURE))
             for one in (one for one in GAUSSIANS if one in kinds):
                 mine = {name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{one}.")}
-                gaussians[one] = Chain.read(cells, mine)
+                gaussians[one] = Chain.read(cells.on_axis(schema) if one == WARPED else cells, mine)
         except (KeyError, ValueError, RuntimeError) as error:
             raise RunError(
                 f"the baselines are not ones that this version wrote ({error}); remove baselines.safetensors, and they "
                 "are fitted again"
             ) from error
-        return cls(schema, cells, frequencies, mixtures, gaussians, kinds)
+        return cls(schema, cells, frequencies, mixtures, gaussians, kinds, complete="version" in arrays)
 
 
 def comparable(schema: Schema, likelihood: Likelihood) -> bool:
@@ -174,14 +156,19 @@ def measure(schema: Schema) -> Measure:
     return measures.pop() if len(measures) == 1 else "mixed"
 
 
-def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int = 0) -> Baselines:
-    """Fit independent marginals, a Gaussian, a Gaussian mixture and probabilistic PCA to the training rows alone.
+def fit_baselines(
+    schema: Schema, train: EncodedRows, *, latent: int, validation: EncodedRows | None = None, seed: int = 0
+) -> Baselines:
+    """Fit independent marginals, a Gaussian, Gaussian mixtures and probabilistic PCA to the training rows alone.
 
     A cell on a grid, or of listed numbers, has the mass of its cell under the normal distribution given the cells
     before it (`gaussian.Chain`), with the schema's resolutions and their shares, its limits and reserve; an atom of a
     real cell has its smoothed frequency (`NumericCells`); a categorical cell of more than two values keeps its
     marginal. What has to be chosen (ridge, components, the stretch of coarse cells, what lies beside atoms) is chosen
     by training rows that are held out.
+
+    Of tables whose columns have knots, one more mixture is that of values on the axis which the knots bend, the axis of
+    the model's own likelihood (`warped_mixture`): the validation rows choose it, as they choose the model's weights.
 
     Of rows with missing cells the marginals are those of the observed cells, and the moments of the Gaussian and of PCA
     are found by EM, where there are at most 64 numeric cells; no mixture is fitted. Each baseline scores what is
@@ -195,6 +182,8 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
         The training rows; binarised once by the seed where they are levels made 0/1, and repeated by their weights.
     latent
         Dimension of probabilistic PCA.
+    validation
+        Rows that choose the mixture on the warped axis; a fifth of the training rows unless given.
     seed
         Of the held-out part, of the binarisation and of the starts of EM.
 
@@ -207,6 +196,7 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     cells = _numeric(schema).with_atoms(values, observed)
     mixtures = Mixtures.fit(_uncounted(schema, cells), some.values, some.observed)
     gaussians, kinds = {}, {"marginals": _marginals(schema)}
+    bends = not schema.cells_alike and any(column.knots for column in schema.modelled)
     if 0 < len(cells) <= (MAX_CELLS if observed is None else MAX_CELLS_WITH_MISSING):
         training = Training.of(cells, values, observed)
         gaussians["gaussian"], ridge = full(training)
@@ -218,6 +208,13 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
         if observed is None:
             gaussians["gaussian_mixture"], what = mixture(training, gaussians["gaussian"], ridge, seed)
             kinds["gaussian_mixture"] = f"a mixture of Gaussians: {what}"
+            if bends and len(cells) <= MAX_WARPED_CELLS:
+                held = None if validation is None or not len(validation) else _plain(validation, seed)
+                gaussians[WARPED], what = warped_mixture(cells.on_axis(schema), values, held, seed)
+                chosen_by = "training rows held out" if held is None else "validation rows"
+                kinds[WARPED] = f"a mixture of Gaussians on the model's axis: {what}, chosen by {chosen_by}"
+            elif bends:
+                kinds["marginals"] += f"; no mixture on the model's axis is fitted to {len(cells)} numeric cells"
         else:
             kinds["marginals"] += "; no mixture of Gaussians is fitted to rows with missing cells"
         gaussians["ppca"] = ppca(training, latent)
@@ -228,6 +225,12 @@ def fit_baselines(schema: Schema, train: EncodedRows, *, latent: int, seed: int 
     return Baselines(
         schema, cells, frequencies, mixtures, {name: chain.stored()[0] for name, chain in gaussians.items()}, kinds
     )
+
+
+def _plain(rows: EncodedRows, seed: int) -> tuple[Tensor, Tensor | None]:
+    """Values and mask of rows, repeated by their weights."""
+    rows = rows.binarised_once(seed).to("cpu").counted(seed)
+    return rows.stored().values, rows.observed
 
 
 def _numeric(schema: Schema) -> NumericCells:

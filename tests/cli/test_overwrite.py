@@ -10,7 +10,7 @@ import pytest
 import likely
 from likely.cli import main, show
 from likely.files import LOCK
-from likely.run.directory import CHECKPOINTS, RUN_FILES, START
+from likely.run.directory import CHECKPOINTS, RIVALS, RUN_FILES, START
 from quick import quick_reports
 from refusals import STEPS, Capture, refused, snapshot, table
 
@@ -36,7 +36,7 @@ def test_all_that_likely_writes_into_a_run_is_its_own(tmp_path: Path, monkeypatc
     run = likely.fit(frame, condition="group", out=tmp_path / "run", steps=3)
     quick_reports(monkeypatch)
     run.report()
-    assert {file.name for file in (tmp_path / "run").iterdir()} == {*RUN_FILES, CHECKPOINTS} - {LOCK, START}
+    assert {file.name for file in (tmp_path / "run").iterdir()} == {*RUN_FILES, CHECKPOINTS} - {LOCK, START, RIVALS}
     likely.fit(frame, out=tmp_path / "run", steps=3, overwrite=True)
 
 

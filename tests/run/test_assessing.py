@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits
 import likely
 from likely.cli import main
 from likely.errors import ConfigError, RunError
-from likely.evaluation import LogPxEstimate
+from likely.evaluation import Baseline, LogPxEstimate, against
 from likely.run.checksums import write_with_checksum
 
 DIGITS = load_digits().images
@@ -110,6 +110,44 @@ def test_a_table_is_compared_on_the_axis_of_its_model_and_earlier_baselines_are_
     assert "gaussian_mixture_warped" not in without.frame()
     (tmp_path / "away.csv").rename(tmp_path / "t.csv")
     assert likely.load(tmp_path / "run").assess(samples=10, anneal=0).ledger.baselines == found.ledger.baselines
+
+
+def test_a_flow_trained_as_long_as_the_model_is_compared_on_request_and_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal(200)
+    frame = pd.DataFrame({"a": np.round(9 * z), "b": (z**2 + 0.1 * rng.standard_normal(200)).round(2)})
+    run = likely.fit(frame, out=tmp_path / "run", steps=2, **NARROW)
+    found = run.assess(samples=10, anneal=0, rivals=True)
+    line = next(line for line in found.ledger.baselines if line["name"] == "neural_spline_flow")
+    assert line["kind"].startswith("lower bound: ")
+    assert np.isfinite(line["difference"])
+    assert found.frame()["neural_spline_flow"].mean() == pytest.approx(line["nats"])
+    assert "neural_spline_flow" not in run.assess(samples=10, anneal=0).frame()
+    assert (tmp_path / "run" / "rivals.safetensors").exists()
+    again = likely.load(tmp_path / "run").assess(frame.iloc[run.division.test], samples=10, anneal=0, rivals=True)
+    np.testing.assert_array_equal(again.frame()["neural_spline_flow"], found.frame()["neural_spline_flow"])
+    longer = likely.load(tmp_path / "run").continue_training(frame, steps=2, out=tmp_path / "run", overwrite=True)
+    assert not (tmp_path / "run" / "rivals.safetensors").exists()
+    assert longer.evaluate(samples=10, anneal=0, rivals=True).baselines
+    words = pd.DataFrame({"word": rng.choice(list("abc"), 200), "z": z})
+    likely.fit(words, out=tmp_path / "words", steps=2, **NARROW)
+    test = tmp_path / "words.csv"
+    words[:20].to_csv(test, index=False)
+    assert main(["evaluate", str(tmp_path / "words"), str(test), "--rivals"]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "rivals cannot be fitted: they need numeric columns, and 'word' is categorical" in told
+    assert main(["evaluate", "--help"]) == 0
+    assert "--rivals" in capsys.readouterr().out
+
+
+def test_a_flow_that_is_best_is_named_as_a_bound(stored: Path) -> None:
+    found = likely.load(stored / "run").assess(DIGITS[:20], samples=10, anneal=0)
+    best = Baseline("neural_spline_flow", found.evidence.terms["iwae"] + 100, 0.1, "", bound=True)
+    text = against(found.evidence, [*found.baselines, best], found.log_px_estimate).text
+    assert text.startswith("THE MODEL DOES NOT BEAT NEURAL SPLINE FLOW (BY ITS LOWER BOUND)")
 
 
 def test_a_model_that_its_baselines_beat_says_so_first(

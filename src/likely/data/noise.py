@@ -37,6 +37,7 @@ class Stream(IntEnum):
     ACTIVITY = 24
     OPTIMISE = 40
     OPTIMISE_SELECT = 41
+    RIVAL = 60
 
 
 def _shift(x: Tensor, bits: int) -> Tensor:

@@ -6,6 +6,7 @@ from likely.evaluation.annealing.codes import count_codes, enumerated
 from likely.evaluation.assess import Assessment, AssessOptions, assess
 from likely.evaluation.baselines.compressors import compress
 from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable, fit_baselines
+from likely.evaluation.baselines.flow import Budget, FlowRival, fit_flow, refusal
 from likely.evaluation.counting import Counting
 from likely.evaluation.diagnosis.aggregate import Aggregate, aggregate
 from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
@@ -33,12 +34,14 @@ __all__ = [
     "Baseline",
     "Baselines",
     "Bidirectional",
+    "Budget",
     "Calibration",
     "Collapse",
     "Counting",
     "Diagnosis",
     "Entry",
     "Evidence",
+    "FlowRival",
     "GapSplit",
     "Headline",
     "LatentPart",
@@ -78,6 +81,7 @@ __all__ = [
     "estimate_log_px",
     "evidence",
     "fit_baselines",
+    "fit_flow",
     "gap_split",
     "given_y",
     "ledger",
@@ -88,6 +92,7 @@ __all__ = [
     "pair_fidelity",
     "posterior_centres",
     "posterior_means",
+    "refusal",
     "simulate",
     "tune",
     "uniforms",

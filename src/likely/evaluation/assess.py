@@ -15,6 +15,7 @@ from likely.data import EncodedRows, Schema
 from likely.evaluation.annealing.bidirectional import bidirectional, simulate
 from likely.evaluation.baselines.compressors import compress
 from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable
+from likely.evaluation.baselines.flow import FlowRival
 from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from likely.evaluation.evidence import Evidence, evidence
 from likely.evaluation.ledger import Ledger, Origin, given_y, ledger
@@ -142,6 +143,7 @@ def assess(
     train: EncodedRows | None = None,
     validation: EncodedRows | None = None,
     baselines: Baselines | None = None,
+    rival: FlowRival | None = None,
     origin: Origin = Origin.TEST,
     index: pd.Index | None = None,
     versions: Mapping[str, str] | None = None,
@@ -161,6 +163,8 @@ def assess(
         Rows of the fit; `None` where they are gone.
     baselines
         Fitted to the training rows; `None` where these are gone.
+    rival
+        A flow that was trained for as long as the model, where one was asked for.
     origin
         What the rows are to the fit.
     index
@@ -181,6 +185,9 @@ def assess(
         )
     with stage("comparing"):
         scores = _scores(model, schema, baselines, rows)
+    if rival is not None and scores and scores[0].nats is not None:
+        with stage("scoring the flow") as tick:
+            scores = (*scores, rival.score(rows, scores[0].nats, seed=seed, progress=tick))
     diagnosis = diagnose(model, schema, train, validation, rows, measured, seed=seed, held_out=origin.held_out)
     headline = against(measured, scores, estimate)
     conditions = tuple(column.name for column in schema.conditions)

@@ -116,7 +116,8 @@ def against(measured: Evidence, baselines: Sequence[Baseline], estimate: LogPxEs
     """How the model compares with the baseline or compressor that is best on these rows.
 
     L_K lies below log P(x). Where it is above the other the model is better; where it is not, the annealed (or exact)
-    log P(x) decides, on its rows. A difference counts from two standard errors.
+    log P(x) decides, on its rows. A difference counts from two standard errors. Where the other's number is itself a
+    lower bound, this is said.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ def against(measured: Evidence, baselines: Sequence[Baseline], estimate: LogPxEs
     if not baselines or not np.isfinite(iwae).all():
         return Headline("", beaten=False)
     best = min(baselines, key=lambda baseline: baseline.bits_per_dim)
-    name = best.name.replace("_", " ")
+    name = best.name.replace("_", " ") + (" (by its lower bound)" if best.bound else "")
     wins = f"The model beats the best baseline, {name}, by"
     other = -best.bits_per_dim * measured.cells * math.log(2) if best.nats is None else best.nats
     gain, error = _mean(iwae - other, measured.counting)

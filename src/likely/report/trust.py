@@ -23,6 +23,7 @@ _NAMES = {
     "gaussian_mixture": "mixture of Gaussians",
     "gaussian_mixture_warped": "mixture of Gaussians on this model's axis",
     "ppca": "probabilistic PCA",
+    "neural_spline_flow": "neural spline flow",
     "png": "PNG",
     "webp": "WebP, lossless",
 }

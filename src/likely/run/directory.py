@@ -45,6 +45,7 @@ __all__ = [
     "CHECKPOINTS",
     "MISSING",
     "REPORT",
+    "RIVALS",
     "RUN",
     "RUN_FILES",
     "START",
@@ -62,6 +63,7 @@ __all__ = [
 
 # `finished` in run.json: true; false of a fit that is under way or was cut short; null of a copy that is being made.
 RUN, REPORT = "run.json", "report.html"
+RIVALS = "rivals.safetensors"  # the flow that an evaluation with rivals fits
 MISSING = "missing.safetensors"  # which cells of the training rows are missing together
 START = "start.safetensors"  # the weights that a fit begins with, where it was given some; removed at its end
 MAX_RUN_JSON = 2**26  # bytes that are read of it: a real one is far smaller
@@ -74,6 +76,7 @@ RUN_FILES = (
     LOCK,
     MISSING,
     REPORT,
+    RIVALS,
     "rows.safetensors",  # the row numbers of the training, validation and test rows
     RUN,
     "schema.json",
@@ -424,8 +427,8 @@ def demand_run_copy(directory: Path) -> None:
 def run_copy(directory: Path) -> Iterator[Path]:
     """A copy of a run's directory to write to, which replaces the run at the end; on failure nothing has changed.
 
-    The report and the checkpoints are not copied, as they belong to the earlier weights; the copy's run.json says that
-    it is not finished, until it is written anew.
+    The report, the rivals and the checkpoints are not copied, as they belong to the earlier weights; the copy's
+    run.json says that it is not finished, until it is written anew.
 
     Raises
     ------
@@ -473,7 +476,7 @@ def _remove_copied(old: Path, place: Path) -> None:
 
 
 def _not_copied(_: str, names: list[str]) -> list[str]:
-    return [name for name in names if name in (CHECKPOINTS, REPORT, LOCK, RUN)]
+    return [name for name in names if name in (CHECKPOINTS, REPORT, RIVALS, LOCK, RUN)]
 
 
 def _without_leftovers(hidden: Path, place: Path) -> Path:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +16,7 @@ from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_
 from likely.run.checksums import read_with_checksum, write_with_checksum
 from likely.run.progress import bar
 from likely.run.reading import index_of
+from likely.run.rivals import fitted_to, rival_of
 from likely.run.versions import versions
 
 if TYPE_CHECKING:
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["baselines_of", "evaluated"]
 
 
-def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | None) -> Assessment:
+def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | None, rivals: bool = False) -> Assessment:
     """What an evaluation says of the rows; see `Run.evaluate`."""
     rows, said = run.rows_of(data)
     origin = said()
     started, encoded = time.perf_counter(), run.encoded(rows, given)
     train, validation = (_split(run, kind) for kind in ("train", "validation"))
+    rival = rival_of(run, encoded, train, validation) if rivals else None
     with bar("fitting baselines", shown=run.progress):
         baselines = baselines_of(run, train, validation)
     assessment = assess(
@@ -42,6 +42,7 @@ def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | Non
         train=train,
         validation=validation,
         baselines=baselines,
+        rival=rival,
         origin=origin,
         index=index_of(rows),
         versions=versions(),
@@ -58,7 +59,7 @@ def baselines_of(run: Run, train: EncodedRows | None, validation: EncodedRows | 
     if run.home.baselines is None:
         path, found = None if run.directory is None else run.directory / "baselines.safetensors", None
         if path is not None and path.exists():
-            arrays = {name: tensor.numpy() for name, tensor in read_with_checksum(path, _fitted_to(run)).items()}
+            arrays = {name: tensor.numpy() for name, tensor in read_with_checksum(path, fitted_to(run)).items()}
             found = Baselines.from_arrays(run.schema, arrays)
         if train is not None and (found is None or not found.complete):
             latent, seed = run.model.members[0].latent, run.config.seed
@@ -66,15 +67,9 @@ def baselines_of(run: Run, train: EncodedRows | None, validation: EncodedRows | 
             if path is not None:
                 tensors = {name: torch.tensor(array) for name, array in found.to_arrays().items()}
                 with suppress(OutputError):  # a run that may only be read is evaluated all the same
-                    write_with_checksum(path, tensors, _fitted_to(run))
+                    write_with_checksum(path, tensors, fitted_to(run))
         run.home.baselines = found
     return run.home.baselines
-
-
-def _fitted_to(run: Run) -> str:
-    """What decides the baselines of a run: its schema, its training rows, and what they draw."""
-    parts = json.dumps(run.schema.to_dict(), sort_keys=True), run.record.data.digest, str(run.config.seed)
-    return sha256(b"".join((*(part.encode() for part in parts), run.division.train.tobytes()))).hexdigest()
 
 
 def _split(run: Run, kind: str) -> EncodedRows | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likely.data import Source
-from likely.evaluation import Baselines
+from likely.evaluation import Baselines, FlowRival
 
 __all__ = ["Home"]
 
@@ -23,9 +23,12 @@ class Home:
         The data that the run was fitted on.
     baselines
         The baselines fitted on the same training rows, once a verb has needed them.
+    rival
+        The flow fitted to them in the seconds of the fit, once an evaluation has asked for it.
 
     """
 
     directory: Path | None = None
     source: Source | None = None
     baselines: Baselines | None = None
+    rival: FlowRival | None = None

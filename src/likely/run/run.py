@@ -112,6 +112,7 @@ class Run:
         anneal: int = 100,
         precise: bool = False,
         calibrate: bool = False,
+        rivals: bool = False,
     ) -> Ledger:
         """The ledger: log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)], term by term, in nats per row.
 
@@ -135,6 +136,8 @@ class Run:
             Anneal until the bounds on rows simulated from the model are within 0.1 nats instead of 0.5.
         calibrate
             Bound log P(x) of 100 more simulated rows from both sides.
+        rivals
+            Compare with a neural spline flow too, trained for as long as the model was (tables of numeric columns).
 
         Raises
         ------
@@ -143,7 +146,7 @@ class Run:
 
         """
         how = {"samples": samples, "seed": seed, "anneal": anneal}
-        return self.assess(data, given=given, precise=precise, calibrate=calibrate, **how).ledger
+        return self.assess(data, given=given, precise=precise, calibrate=calibrate, rivals=rivals, **how).ledger
 
     def assess(
         self,
@@ -155,10 +158,11 @@ class Run:
         anneal: int = 100,
         precise: bool = False,
         calibrate: bool = False,
+        rivals: bool = False,
     ) -> Assessment:
         """The ledger of `evaluate` with the estimates behind it, row by row; `Assessment.frame` has the rows."""
         options = AssessOptions(samples, seed, anneal, precise, calibrate)
-        return evaluated(self, data, options, given=given)
+        return evaluated(self, data, options, given=given, rivals=rivals)
 
     def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> Any:
         """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats.

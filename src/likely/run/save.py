@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likely.files import refuse_existing, same_place, write
-from likely.run.directory import CHECKPOINTS, REPORT, new_run_folder, run_copy
+from likely.run.directory import CHECKPOINTS, REPORT, RIVALS, new_run_folder, run_copy
 from likely.run.states import are_of, read_checkpoint
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["save_as"]
 
 ROWS = ("schema.json", "rows.safetensors")
-MADE_OF = {"baselines.safetensors": ROWS, REPORT: (*ROWS, "weights.safetensors", "history.csv")}
+MODEL = (*ROWS, "weights.safetensors", "history.csv")
+MADE_OF = {"baselines.safetensors": ROWS, REPORT: MODEL, RIVALS: MODEL}
 
 
 def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:

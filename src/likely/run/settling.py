@@ -21,7 +21,7 @@ from likely.models import Model
 from likely.networks.precision import native_bfloat16
 from likely.run.checkpoints import Checkpoints
 from likely.run.checksums import ChecksummedFiles, write_with_checksum
-from likely.run.directory import REPORT, START, can_resume, new_run_folder
+from likely.run.directory import REPORT, RIVALS, START, can_resume, new_run_folder
 from likely.run.forms import form_of
 from likely.run.home import Home
 from likely.run.learning import Trained, learn
@@ -82,7 +82,8 @@ def trained_in(
     demand_own_lock(directory)
     checksummed = ChecksummedFiles.of(directory)
     if checksummed.facts.get("finished"):
-        (directory / REPORT).unlink(missing_ok=True)  # it is of the weights before
+        for name in (REPORT, RIVALS):  # they are of the training before
+            (directory / name).unlink(missing_ok=True)
         checksummed.write({}, {**checksummed.facts, "finished": False})
     save(directory, run, checkpoints.plan)
     if not run.record.interrupted:

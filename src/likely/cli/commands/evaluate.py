@@ -26,6 +26,9 @@ def evaluate(
     calibrate: Annotated[
         bool, typer.Option("--calibrate", help="Bound log P(x) of 100 simulated rows from both sides.")
     ] = False,
+    rivals: Annotated[
+        bool, typer.Option("--rivals", help="Compare with a neural spline flow too, trained as long as the model was.")
+    ] = False,
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where to write the values of each row: csv or parquet.")
@@ -42,7 +45,14 @@ def evaluate(
     demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     assessment = fitted.assess(
-        data, given=given_values(given), samples=samples, seed=seed, anneal=anneal, precise=precise, calibrate=calibrate
+        data,
+        given=given_values(given),
+        samples=samples,
+        seed=seed,
+        anneal=anneal,
+        precise=precise,
+        calibrate=calibrate,
+        rivals=rivals,
     )
     if output is not None:
         save_frame(numbered(fitted, data, assessment.frame()), output, overwrite=overwrite)

@@ -10,8 +10,15 @@ beside it. Against it, on the same rows and in the base measure of the run's sch
 marginals         independent cells: smoothed frequencies, and mixtures of normals of cells without a finite set
 gaussian          full covariance; each cell's mass given the cells before it
 gaussian_mixture  full covariances, 1 to 16 of them; their number, floor and stretch chosen by held-out training rows
+gaussian_mixture_warped  the same on the model's own axis: 1 to 32 components, full or diagonal, each with its own
+                  shares of spikes, chosen by the validation rows
 copula            of adult only, where most cells are categories: a Gaussian copula with a full correlation matrix over
                   the marginals (`tables_copula.py`)
+
+On the model's own axis too, chosen by the validation rows, each in the processor seconds of our fit
+(`tables_rivals.py`; not of adult, whose cells are categories and some missing): zuko's neural spline flow (`nsf`) and
+masked autoregressive flow (`maf`), which are lower bounds, a masked autoregressive network with the model's
+likelihood, and kernels (`kde`).
 
 concrete, wine and boston once more with five members, whose mixture is scored on the same rows: what `--members 5`
 pays.
@@ -35,26 +42,36 @@ import likely
 from common import data, keep
 from pieces import Piece, cost, mean_error, piece, table
 from tables_copula import GaussianCopula
+from tables_rivals import NAMES, rivals
 from tables_rows import over_rows, told
 
 SEEDS = {"concrete": range(5), "wine": range(5), "boston": range(5), "power-plant": range(5), "adult": range(1)}
 KINDS = ("", "-members")
 MEMBERS, SMALL = 5, ("concrete", "wine", "boston")
-SHOWN = ("marginals", "gaussian", "gaussian_mixture", "copula")
-RIVALS = {**dict.fromkeys(SEEDS, SHOWN[:3]), "adult": ("marginals", "copula")}
+SHOWN = ("marginals", "gaussian", "gaussian_mixture", "gaussian_mixture_warped", "copula", *NAMES)
+RIVALS = {**dict.fromkeys(SEEDS, (*SHOWN[:4], *NAMES)), "adult": ("marginals", "copula")}
 
 
 def scored(name: str, seed: int) -> dict[str, Any]:
     """One fit, and what it and the simpler laws make of its test rows: `(rows,)` each, nats."""
-    started = time.perf_counter()
+    started, processor = time.perf_counter(), time.process_time()
     run = likely.fit(data(f"tables/{name}.csv"), seed=seed)
+    seconds = time.process_time() - processor
     fitted, found = time.perf_counter() - started, run.assess()
     if not found.baselines or run.home.baselines is None:
         sys.exit(f"{name}: {found.ledger.headline}")
     made = {column: values.to_numpy() for column, values in found.frame().items()}
-    made |= {"row": found.index.to_numpy(), "fit_s": fitted, "steps": run.facts["steps"], "dims": run.schema.dims}
+    made |= {
+        "row": found.index.to_numpy(),
+        "fit_s": fitted,
+        "fit_processor_s": seconds,
+        "steps": run.facts["steps"],
+        "dims": run.schema.dims,
+    }
     made |= {"kinds": [f"{base.name}: {base.kind}" for base in found.baselines], "samples": found.evidence.samples}
     made |= {"latent": run.model.latent, "training_rows": run.schema.rows, "measure": run.measure}
+    if "nsf" in RIVALS[name]:
+        made |= rivals(run, made["marginals"], seconds)
     if "copula" in RIVALS[name]:
         train, test = (
             run.encoded(run.division.rows(run.training_source(), part)).to("cpu") for part in ("train", "test")
@@ -106,7 +123,15 @@ def summary(name: str, pieces: list[Piece]) -> dict[str, Any]:
         "ours minus": versus,
         "seeds ahead": better,
         "beats them": all(found["mean"] > 2 * found["se"] for found in versus.values()),
-        "rivals": [str(kind) for kind in pieces[0]["kinds"]],
+        "rivals": [
+            *map(str, pieces[0]["kinds"]),
+            *(f"{rival}: {pieces[0][f'{rival}_what']}" for rival in NAMES if rival in pieces[0]),
+        ],
+        "processor seconds": {
+            rival: [round(float(one[f"{rival}_s"]), 1) for one in pieces]
+            for rival in ("fit_processor", *NAMES)
+            if f"{rival}_s" in pieces[0]
+        },
         "measure": str(pieces[0]["measure"]),
         **{fact: [int(one[fact]) for one in pieces] for fact in facts},
         "fit_s": [round(float(one["fit_s"]), 1) for one in pieces],

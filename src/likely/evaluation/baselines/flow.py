@@ -31,7 +31,7 @@ TRANSFORMS, HIDDEN = 3, (64, 64)
 LEARNING_RATE, WARM_STEPS, WEIGHT_DECAY, BATCH, MAX_NORM = 2e-3, 50, 1e-4, 128, 5.0
 AVERAGE = 0.99  # of the weights' running mean
 VALIDATIONS, HELD_POINTS, MAX_HELD = 20, 8, 2000  # how often, on how many points of a row and in all
-TIMED = 20  # steps on a copy that tell how many fit into the seconds
+TIMED, TIMED_SHARE = 20, 0.05  # steps on a copy, for a share of the seconds, that tell how many fit into these
 POINTS = 256  # of a row's boxes, at which the density is averaged
 CHUNK = 2**17  # points whose density is taken at once
 
@@ -247,12 +247,12 @@ def _steps(trial: _Training, budget: Budget) -> int:
     """How many steps fit into the seconds beside the validations, by a few of them on a copy."""
     for _ in range(3):
         trial.step()
-    started = budget.clock()
-    for _ in range(TIMED):
+    first, started = trial.done, budget.clock()
+    while trial.done < first + TIMED or budget.clock() < started + TIMED_SHARE * budget.seconds:
         trial.step()
     stepped = budget.clock()
     trial.validate()
-    each, check = (stepped - started) / TIMED, budget.clock() - stepped
+    each, check = (stepped - started) / (trial.done - first), budget.clock() - stepped
     return max(VALIDATIONS, int((budget.seconds - VALIDATIONS * check) / each))
 
 

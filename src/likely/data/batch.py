@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from likely.data.located import Prepared
+
 __all__ = ["Batch", "completed"]
 
 
@@ -27,6 +29,8 @@ class Batch:
         `(batch,)` numbers of training rows.
     weights
         `(batch,)`: how many rows each counts as; `None` where every one counts once.
+    prepared
+        What the model that is trained knows of the rows beforehand; `None`: nothing.
 
     """
 
@@ -35,6 +39,7 @@ class Batch:
     covariates: Tensor | None = None
     rows: Tensor | None = None
     weights: Tensor | None = None
+    prepared: Prepared | None = None
 
     def __len__(self) -> int:
         return len(self.values)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from likely.data.batch import Batch
 from likely.data.kinds import Binarize
+from likely.data.located import Prepared
 from likely.data.noise import Stream, row_keys, uniform
 
 __all__ = ["EncodedRows", "ResidentRows"]
@@ -144,6 +145,8 @@ class ResidentRows(EncodedRows):
         As `EncodedRows` has them.
     high
         Upper limit of the levels that are made 0/1: each cell is 1 with probability value/high.
+    prepared
+        What a model knows of the rows beforehand, which its batches bring along.
 
     """
 
@@ -153,6 +156,7 @@ class ResidentRows(EncodedRows):
     covariates: Tensor | None = None
     observed: Tensor | None = None
     weights: Tensor | None = None
+    prepared: Prepared | None = None
 
     def __len__(self) -> int:
         return len(self._values)
@@ -168,13 +172,15 @@ class ResidentRows(EncodedRows):
     def to(self, device: str | torch.device) -> ResidentRows:
         beside = (self.covariates, self.observed, self.weights)
         covariates, observed, weights = (None if part is None else part.to(device) for part in beside)
-        return replace(self, _values=self._values.to(device), covariates=covariates, observed=observed, weights=weights)
+        moved = replace(self, _values=self._values.to(device), prepared=None)
+        return replace(moved, covariates=covariates, observed=observed, weights=weights)
 
     def take(self, index: Tensor) -> ResidentRows:
         index = index.to(self.device)
         beside = (self.covariates, self.observed, self.weights)
         covariates, observed, weights = (None if part is None else part[index] for part in beside)
-        return replace(self, _values=self._values[index], covariates=covariates, observed=observed, weights=weights)
+        taken = replace(self, _values=self._values[index], prepared=None)
+        return replace(taken, covariates=covariates, observed=observed, weights=weights)
 
     def weighted(self, weights: Tensor | None) -> ResidentRows:
         return replace(self, weights=weights)
@@ -209,7 +215,8 @@ class ResidentRows(EncodedRows):
     def _beside(self, values: Tensor, index: Tensor) -> Batch:
         parts = (self.observed, self.covariates, self.weights)
         observed, covariates, weights = (None if part is None else part.index_select(0, index) for part in parts)
-        return Batch(values, observed, covariates, weights=weights)
+        prepared = None if self.prepared is None else self.prepared.take(index)
+        return Batch(values, observed, covariates, weights=weights, prepared=prepared)
 
 
 def _floating(values: Tensor) -> Tensor:

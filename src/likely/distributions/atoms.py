@@ -9,13 +9,16 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from likely.data.located import Located
 from likely.distributions.cell_mixture import choose
 from likely.distributions.levels import Levels
+from likely.distributions.locating import Locating, locate, log_prob_at
+from likely.distributions.shapes import broadcast_shapes
 
 __all__ = ["Atoms"]
 
 
-class Atoms(Distribution):
+class Atoms(Locating):
     """P(x = a_i) = w_i at the atoms, and w_0 times the base's distribution; w = softmax(logits), per cell, in nats.
 
     Where the base is a density p, the measure is Lebesgue measure plus counting measure on the atoms: at an atom it is
@@ -66,16 +69,27 @@ class Atoms(Distribution):
         away = (value.unsqueeze(-1) - self.atoms).abs()
         return away < 0.25 * self.levels.step.unsqueeze(-1)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        weights = F.log_softmax(self.logits, -1)
+    def locate(self, value: Tensor) -> Located:
+        """Whether each value is an atom, the place of its logit, and what the base and `Levels` know."""
         hits = self._hits(value)
         held = hits.any(-1)
-        mass = torch.where(hits, weights[..., 1:], -torch.inf).amax(-1)
+        place = torch.where(held, 1 + hits.to(torch.uint8).argmax(-1), 0)
         if self.levels is None:
-            return torch.where(held, mass, weights[..., 0] + self.base.log_prob(value))
-        rest = weights[..., 0] + self.base.log_prob(self.levels.snap(value.to(torch.float64)))
+            return held, place, locate(self.base, value), None
+        return held, place, locate(self.base, self.levels.snap(value.to(torch.float64))), self.levels.locate(value)
+
+    def log_prob_at(self, located: Located) -> Tensor:
+        known: Any = located
+        held, place, of_base, of_levels = known
+        weights = F.log_softmax(self.logits, -1)
+        shape = broadcast_shapes(place.shape, self.batch_shape)
+        mass = weights.expand(*shape, -1).gather(-1, place.expand(shape).unsqueeze(-1)).squeeze(-1)
+        base = log_prob_at(self.base, of_base)
+        if self.levels is None:
+            return torch.where(held, mass, mass + base)
+        rest = weights[..., 0] + base
         both = torch.logaddexp(torch.where(held, mass, 0.0), rest)
-        return self.levels.log_prob(torch.where(held, both, rest), value)
+        return self.levels.log_prob_at(torch.where(held, both, rest), *of_levels)
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from likely.data.located import Located
+from likely.distributions.locating import Locating, locate, log_prob_at
+
 __all__ = ["CellsByFamily"]
 
 
-class CellsByFamily(Distribution):
+class CellsByFamily(Locating):
     """Cells of different families side by side: `log_prob` is per cell, `(*batch, cells)`, in nats.
 
     Parameters
@@ -33,7 +36,7 @@ class CellsByFamily(Distribution):
         super().__init__(torch.Size((*batch, len(self._order))), validate_args=False)
 
     def _gather(self, pieces: list[Tensor]) -> Tensor:
-        return torch.cat(pieces, -1)[..., self._order]
+        return torch.cat(pieces, -1).index_select(-1, self._order)
 
     @property
     def mean(self) -> Tensor:
@@ -56,9 +59,13 @@ class CellsByFamily(Distribution):
     def sample(self, sample_shape: Any = torch.Size()) -> Tensor:
         return self._gather([part.sample(torch.Size(sample_shape)).to(torch.float64) for part in self.parts])
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def locate(self, value: Tensor) -> Located:
         pairs = zip(self.parts, self.places, strict=True)
-        return self._gather([part.log_prob(value[..., place]) for part, place in pairs])
+        return tuple(locate(part, value[..., place]) for part, place in pairs)
+
+    def log_prob_at(self, located: Located) -> Tensor:
+        known: Any = located
+        return self._gather([log_prob_at(part, one) for part, one in zip(self.parts, known, strict=True)])
 
     def cdf(self, value: Tensor) -> Tensor:
         pairs = zip(self.parts, self.places, strict=True)

@@ -10,7 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import Distribution, constraints
 
+from likely.data.located import Located
 from likely.distributions.levels import Levels
+from likely.distributions.locating import Locating
 from likely.distributions.shapes import broadcast_shapes
 
 __all__ = ["Bernoulli", "Categorical"]
@@ -61,7 +63,7 @@ class Bernoulli(Distribution):
         return torch.where(value < 0, torch.zeros_like(below), below)
 
 
-class Categorical(Distribution):
+class Categorical(Locating):
     """P(x = c) = (1 − reserve) softmax(logits)_c, per cell, in nats (counting measure).
 
     The code −1 stands for "a value never seen in training", which has mass `reserve`: the distribution is normalised
@@ -119,13 +121,30 @@ class Categorical(Distribution):
             flat = self.logits.exp().expand(*shape, -1).reshape(-1, self.logits.shape[-1])
             return torch.multinomial(flat, 1).view(shape).to(self.logits.dtype)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def locate(self, value: Tensor) -> Located:
+        """The place of each code among the categories; then which codes are known, and what the others are.
+
+        Others: what `Levels` knows of numbers; else 1 where a code stands for the unseen, `None` where none is there.
+        """
         code = torch.round(value) if value.is_floating_point() else value
-        known = self._at(self.logits, code)
+        place = code.clamp(0, self.logits.shape[-1] - 1).nan_to_num().long()
         if self.levels is not None:
-            return self.levels.log_prob(known, value)
-        log_p = torch.where(code < 0, self.reserve.log(), known + torch.log1p(-self.reserve))
-        return torch.where((code == value) & (code >= -1) & (code < self.logits.shape[-1]), log_p, -math.inf)
+            return place, *self.levels.locate(value)
+        known = (code == value) & (code >= 0) & (code < self.logits.shape[-1])
+        if known.is_cpu and bool(known.all()):
+            return place, None, None
+        return place, known, value == -1
+
+    def log_prob_at(self, located: Located) -> Tensor:
+        found: Any = located
+        place, known, other = found
+        log_p = self._at(self.logits, place)
+        if self.levels is not None:
+            return self.levels.log_prob_at(log_p, known, other)
+        log_p = log_p + torch.log1p(-self.reserve)
+        if known is None:
+            return log_p
+        return torch.where(known, log_p, torch.where(other, self.reserve.log(), -math.inf))
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(code <= value), codes in the schema's order, the unseen first."""

@@ -47,19 +47,32 @@ class Levels:
         on_grid, distance = self._place(value)
         return on_grid & (distance < 0.5 if self.reserve is None else (distance < 0.5) | (self.reserve > 0))
 
-    def log_prob(self, inside: Tensor, value: Tensor) -> Tensor:
-        """log P(x), from the log-masses of a distribution whose outermost cells take the tails."""
-        side, kept = (None, None) if self.reserve is None else self._kept(self.reserve)
-        log_p = inside if kept is None else inside + torch.log1p(-kept).to(inside.dtype)
+    def locate(self, value: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Which values are on the grid and within the range, and log-masses of the others; `None` where all are."""
         if self._plain(value):
-            return log_p
+            return None, None
         on_grid, distance = self._place(value)
         within = on_grid & (distance < 0.5)
-        if side is None:
-            return torch.where(within, log_p, -math.inf)
+        if within.is_cpu and bool(within.all()):
+            return None, None
+        if self.reserve is None:
+            return within, None
         far = distance.clamp_min(1)
-        tail = torch.where(on_grid, torch.log(side / (far * (far + 1))), -math.inf)
-        return torch.where(within, log_p, tail.to(log_p.dtype))
+        side, _ = self._kept(self.reserve)
+        return within, torch.where(on_grid, torch.log(side / (far * (far + 1))), -math.inf)
+
+    def log_prob_at(self, inside: Tensor, within: Tensor | None, tail: Tensor | None) -> Tensor:
+        """log P(x) of located values, from the log-masses of a distribution whose outermost cells take the tails."""
+        log_p = inside
+        if self.reserve is not None:
+            log_p = inside + torch.log1p(-self._kept(self.reserve)[1]).to(inside.dtype)
+        if within is None:
+            return log_p
+        return torch.where(within, log_p, -math.inf if tail is None else tail.to(log_p.dtype))
+
+    def log_prob(self, inside: Tensor, value: Tensor) -> Tensor:
+        """log P(x), from the log-masses of a distribution whose outermost cells take the tails."""
+        return self.log_prob_at(inside, *self.locate(value))
 
     def last(self, value: Tensor) -> Tensor:
         """The last value of the grid that is not above this one."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import constraints
 
+from likely.data.located import Located
+from likely.distributions.locating import Locating
 from likely.distributions.logistics import OPEN, Logistics
 from likely.distributions.shapes import broadcast_shapes
 from likely.distributions.univariate import uniform
@@ -44,7 +46,7 @@ class Numbers:
         return place, nearest <= SAME * value.abs().clamp_min(1e-300)
 
 
-class Listed(Distribution):
+class Listed(Locating):
     """P(x = v_i) = (1 − ε) exp(o_i) q_i / Σ_j exp(o_j) q_j, q_i = F(e_i) − F(e_(i−1)); per cell, in nats.
 
     F is that of a mixture of logistics, e_0 = −∞ and e_m = ∞.
@@ -95,15 +97,22 @@ class Listed(Distribution):
         open_ = torch.full_like(edges[:, :1], OPEN)
         return torch.cat([-open_, edges, open_], 1)
 
-    def log_prob(self, value: Tensor) -> Tensor:
+    def locate(self, value: Tensor) -> Located:
+        """The number nearest to each value, whether it is the value itself, and both of its edges and the width."""
         place, known = self.numbers.place(value)
         ends = self._ends().expand(*place.shape, -1)
         lower, upper = (ends.gather(-1, (place + more).unsqueeze(-1)).squeeze(-1) for more in (0, 1))
-        inside = self.mixture.log_mass(lower, upper, upper - lower) + torch.log1p(-self.reserve)
+        every = known.is_cpu and bool(known.all())
+        return place, None if every else known, tuple(part.to(self.dtype) for part in (lower, upper, upper - lower))
+
+    def log_prob_at(self, located: Located) -> Tensor:
+        found: Any = located
+        place, known, edges = found
+        inside = self.mixture.log_mass(*edges) + torch.log1p(-self.reserve)
         if self.numbers.offset is not None:
             offset = self.numbers.offset.expand(*place.shape, -1).gather(-1, place.unsqueeze(-1)).squeeze(-1)
             inside = inside + offset.to(self.dtype) - self._weighted().sum(-1).log()
-        return torch.where(known, inside, self.reserve.log())
+        return inside if known is None else torch.where(known, inside, self.reserve.log())
 
     @property
     def probs(self) -> Tensor:

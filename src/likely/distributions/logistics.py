@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +12,7 @@ from torch import Tensor
 from likely.distributions.cell_mixture import choose
 from likely.distributions.univariate import uniform
 
-__all__ = ["OPEN", "Logistics"]
+__all__ = ["OPEN", "Logistics", "log_mixture"]
 
 OPEN = 1e20  # where an open edge lies on the axis: its logistic functions are 0 and 1, with finite gradients
 MIN_SHARE = 1e-300  # whose logit is finite
@@ -52,13 +52,9 @@ class Logistics:
         """(y − m_k)/s_k, from float64 to the parameters' type."""
         return (y.to(self.dtype).unsqueeze(-1) - self.loc) * (-self.log_scale).exp()
 
-    def _mix(self, inner: Tensor) -> Tensor:
-        return torch.logsumexp(F.log_softmax(self.logits, -1) + inner, -1)
-
     def log_density(self, y: Tensor) -> Tensor:
         """log F'(y)."""
-        a = self.at(y)
-        return self._mix(F.logsigmoid(a) + F.logsigmoid(-a) - self.log_scale)
+        return log_mixture(self._parameters, (y.to(self.dtype).unsqueeze(-1),))
 
     def log_mass(self, lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
         """log(F(upper) − F(lower)), without cancellation.
@@ -66,9 +62,14 @@ class Logistics:
         With b_k, a_k the arguments of σ at the edges, a component has log σ(b) + log σ(−a) + log(1 − exp(a − b)), and
         b − a is the width (upper − lower, in float64) over s_k.
         """
-        return self._mix(self._log_parts(lower, upper, width))
+        return log_mixture(self._parameters, tuple(one.to(self.dtype).unsqueeze(-1) for one in (lower, upper, width)))
 
-    def _log_parts(self, lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
+    @property
+    def _parameters(self) -> tuple[Tensor, Tensor, Tensor]:
+        return F.log_softmax(self.logits, -1), self.loc, self.log_scale
+
+    def log_parts(self, lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
+        """Each component's log-mass between two places: `(*batch, *event, components)`."""
         narrow = width.to(self.dtype).unsqueeze(-1) * (-self.log_scale).exp()
         inner = torch.log(-torch.expm1(-narrow.clamp_min(torch.finfo(self.dtype).tiny)))
         return F.logsigmoid(self.at(upper)) + F.logsigmoid(-self.at(lower)) + inner
@@ -87,7 +88,7 @@ class Logistics:
     def sample_between(self, shape: torch.Size, lower: Tensor, upper: Tensor) -> Tensor:
         """Draws of y given lower <= y <= upper: `(*shape)`, float64; a component counts by its mass there."""
         with torch.no_grad():
-            weights = F.log_softmax(self.logits, -1) + self._log_parts(lower, upper, upper - lower)
+            weights = F.log_softmax(self.logits, -1) + self.log_parts(lower, upper, upper - lower)
             loc, log_scale = self._chosen(weights, shape)
             return _between(loc, log_scale, uniform(shape, self.loc), lower, upper)
 
@@ -99,7 +100,7 @@ class Logistics:
         y `(*batch, *event, components)` float64, and weights of the same shape that sum to 1.
 
         """
-        weights = torch.softmax(F.log_softmax(self.logits, -1) + self._log_parts(lower, upper, upper - lower), -1)
+        weights = torch.softmax(F.log_softmax(self.logits, -1) + self.log_parts(lower, upper, upper - lower), -1)
         ends = lower.unsqueeze(-1), upper.unsqueeze(-1)
         return _between(self.loc.double(), self.log_scale.double(), u, *ends), weights
 
@@ -130,3 +131,69 @@ def _between(loc: Tensor, log_scale: Tensor, u: Tensor, lower: Tensor, upper: Te
     p = (torch.sigmoid(low) + share * (torch.sigmoid(high) - torch.sigmoid(low))).clamp(MIN_SHARE, 1 - 1e-16)
     y = torch.log(p) - torch.log1p(-p)
     return (loc + log_scale.exp() * torch.where(flip, -y, y)).clamp(lower, upper)
+
+
+def log_mixture(parameters: tuple[Tensor, Tensor, Tensor], edges: tuple[Tensor, ...]) -> Tensor:
+    """log Σ_k w_k (σ(b_k) − σ(a_k)), a and b the arguments of σ at both edges, without cancellation.
+
+    Gradients are those of the formula, written down: mixtures are most of what a small model computes in a step.
+
+    Parameters
+    ----------
+    parameters
+        log w, locations and log-scales, with the components on the last axis.
+    edges
+        Lower and upper edge, and the width between them; or one place, and it is the density that is mixed there:
+        log Σ_k w_k σ(a_k) σ(−a_k)/s_k. They are without gradient, and broadcast against the parameters.
+
+    """
+    mixed: Tensor = _Mix.apply(*parameters, *edges)  # type: ignore[no-untyped-call]
+    return mixed
+
+
+class _Saved(Protocol):
+    """What `_Mix` keeps for its gradients."""
+
+    saved_tensors: tuple[Tensor, ...]
+    shapes: tuple[torch.Size, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
+class _Mix(torch.autograd.Function):
+    """`log_mixture`."""
+
+    @staticmethod
+    def forward(ctx: _Saved, *given: Tensor) -> Tensor:
+        log_weights, loc, log_scale, lower, *rest = given
+        inverse = (-log_scale).exp()
+        a, narrow = (lower - loc).mul_(inverse), list[Tensor]()
+        if rest:
+            upper, width = rest
+            b = (upper - loc).mul_(inverse)
+            narrow = [(width * inverse).clamp_min_(torch.finfo(loc.dtype).tiny)]
+            log_p = F.logsigmoid(b) + F.logsigmoid(-a) + torch.expm1(-narrow[0]).neg_().log_()
+        else:
+            b = a
+            log_p = F.logsigmoid(b) + F.logsigmoid(-a) - log_scale
+        joint = log_p + log_weights
+        mixed = joint.logsumexp(-1)
+        share = joint.sub_(mixed.unsqueeze(-1)).exp_()
+        ctx.save_for_backward(share, a, b, inverse, *narrow)
+        ctx.shapes = tuple(part.shape for part in (log_weights, loc, log_scale))
+        return mixed
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: _Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        share, a, b, inverse, *rest = ctx.saved_tensors
+        of_weights = share * gradient.unsqueeze(-1)
+        above, below = torch.sigmoid(-b), torch.sigmoid(a)
+        of_scale = torch.addcmul(b * above, a, below, value=-1)
+        of_scale += rest[0] / torch.expm1(rest[0]) if rest else 1
+        found = (of_weights, (below - above).mul_(inverse) * of_weights, of_scale.neg_() * of_weights)
+        return (
+            *(one.sum_to_size(shape) for one, shape in zip(found, ctx.shapes, strict=True)),
+            None,
+            *([None, None] if rest else []),
+        )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import constraints
 
+from likely.data.located import Located
 from likely.distributions.cell_mixture import choose
 from likely.distributions.levels import Levels
+from likely.distributions.locating import Locating
+from likely.distributions.logistics import log_mixture
 from likely.distributions.warped import Warped
 
 __all__ = ["Resolutions"]
 
 
-class Resolutions(Distribution):
+class Resolutions(Locating):
     """P(x) = Σ_k w_k Σ_g r_kg P_kg(x): with weight r_kg a value of component k was recorded to steps of δ_g; in nats.
 
     P_kg(x) is the mass of x's cell of width δ_g under the component where x is a multiple of δ_g, and 0 elsewhere
@@ -33,7 +38,8 @@ class Resolutions(Distribution):
     finest
         The distribution on the finest grid, `(*batch, *event)`, without a reserve.
     grids
-        The grids of the resolutions and their ranges: step, low, high, `(resolutions, *event)`.
+        The grids of the resolutions and their ranges, or what makes them when they are needed: step, low, high,
+        `(resolutions, *event)`.
     reserve
         The mass kept outside the range of the finest grid; `None` where its limits are hard.
 
@@ -42,13 +48,24 @@ class Resolutions(Distribution):
     arg_constraints = {}  # noqa: RUF012
     support = constraints.real
 
-    def __init__(self, logits: Tensor, finest: Warped, grids: Levels, reserve: Tensor | None = None) -> None:
+    def __init__(
+        self, logits: Tensor, finest: Warped, grids: Levels | Callable[[], Levels], reserve: Tensor | None = None
+    ) -> None:
         assert finest.levels is not None
-        self.logits, self.finest, self.grids, self.reserve = logits, finest, grids, reserve
+        self.logits, self.finest, self.reserve, self._given = logits, finest, reserve, grids
         self.levels = Levels(finest.levels.step, finest.levels.low, finest.levels.high, reserve)
         self._joint = F.log_softmax(finest.mixture.logits, -1).unsqueeze(-1) + F.log_softmax(logits, -1)
-        self._weights = self._joint.logsumexp(-2)
         super().__init__(logits.shape[:-2], validate_args=False)
+
+    @cached_property
+    def grids(self) -> Levels:
+        """The grid of each resolution, `(resolutions, *event)`."""
+        return self._given if isinstance(self._given, Levels) else self._given()
+
+    @cached_property
+    def _weights(self) -> Tensor:
+        """Log-weights of the resolutions, `(*batch, *event, resolutions)`."""
+        return self._joint.logsumexp(-2)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -58,7 +75,7 @@ class Resolutions(Distribution):
     def expand(self, batch_shape: Any, _instance: Any = None) -> Resolutions:
         shape = torch.Size(batch_shape)
         logits = self.logits.expand(*shape, *self.logits.shape[-2:])
-        return Resolutions(logits, self.finest.expand(shape), self.grids, self.reserve)
+        return Resolutions(logits, self.finest.expand(shape), self._given, self.reserve)
 
     def _on_every_grid(self, dims: int) -> Warped:
         """The distribution on every grid at once: `(resolutions, *batch, *event)`, of values with so many axes."""
@@ -85,8 +102,33 @@ class Resolutions(Distribution):
             every = self._on_every_grid(len(shape))
             return every.outward(every.draw(torch.Size((len(self.grids.step), *shape)))).movedim(0, -1)
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        return self.levels.log_prob(torch.logsumexp(self._weights + self.per_resolution(value), -1), value)
+    def locate(self, value: Tensor) -> Located:
+        """Of the value's cell on each grid both edges and the width, `(*batch, *event, resolutions)`; then where it is.
+
+        Where it is: 0 on the grids that it is on and −∞ on the others, and what `Levels` knows of the finest.
+        """
+        kept = self.levels.snap(value.to(torch.float64))
+        every = self._on_every_grid(value.dim())
+        assert every.levels is not None
+        edges = tuple(part.movedim(0, -1).to(self.dtype) for part in every._edges(kept, every.levels))
+        within = every.levels.holds(kept).movedim(0, -1)
+        return edges, torch.where(within, 0.0, -torch.inf).to(self.dtype), self.levels.locate(value)
+
+    def log_prob_at(self, located: Located) -> Tensor:
+        known: Any = located
+        edges, off, place = known
+        part, joint = self.finest.mixture, self._joint.mT
+        parameters = joint, part.loc.unsqueeze(-2), part.log_scale.unsqueeze(-2)
+        each = log_mixture(parameters, tuple(one.unsqueeze(-1) for one in edges)) + off
+        if self.finest.cut is not None:
+            lower, upper = (end.movedim(0, -1).unsqueeze(-1) for end in self._ends())
+            whole = log_mixture(parameters, tuple(one.to(self.dtype) for one in (lower, upper, upper - lower)))
+            each = each - whole + self._weights
+        return self.levels.log_prob_at(torch.logsumexp(each, -1), *place)
+
+    def _ends(self) -> tuple[Tensor, Tensor]:
+        """The ends of each resolution's distribution on the warped axis, `(resolutions, *event)`."""
+        return self._on_every_grid(len(self.batch_shape))._ends()
 
     def cdf(self, value: Tensor) -> Tensor:
         """P(X <= value)."""

@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, constraints
+from torch.distributions import constraints
 
 from likely.data import Warp
+from likely.data.located import Located
 from likely.distributions.levels import Levels
+from likely.distributions.locating import Locating
 from likely.distributions.logistics import OPEN, Logistics
 
 __all__ = ["Outside", "Warped"]
@@ -35,9 +37,12 @@ class Outside:
 
     def log_prob(self, inside: Tensor, value: Tensor, holds: Tensor) -> Tensor:
         """log p(x), from the log-density of the distribution within its support."""
-        reserve = self.reserve.to(inside.dtype)
-        tail = (self.reserve * self.scale).log() - 2 * torch.log(self.scale + value.to(torch.float64).abs())
-        return torch.where(holds, inside + torch.log1p(-reserve), tail.to(inside.dtype))
+        within = inside + torch.log1p(-self.reserve.to(inside.dtype))
+        return torch.where(holds, within, self.tail(value).to(inside.dtype))
+
+    def tail(self, value: Tensor) -> Tensor:
+        """log p(x) for x <= 0, float64."""
+        return (self.reserve * self.scale).log() - 2 * torch.log(self.scale + value.to(torch.float64).abs())
 
     def cdf(self, inside: Tensor, value: Tensor, holds: Tensor) -> Tensor:
         """P(X <= x), from the distribution function within the support."""
@@ -46,7 +51,7 @@ class Outside:
         return torch.where(holds, reserve + (1 - reserve) * inside, reserve * tail)
 
 
-class Warped(Distribution):
+class Warped(Locating):
     r"""x with T(x) ~ Σ_k w_k Logistic(m_k, s_k), w = softmax(logits), T increasing; per cell, in nats.
 
     Its distribution function is F(x) = Σ_k w_k σ((T(x) − m_k)/s_k). On a grid P(x) is the mass F(x + δ/2) − F(x − δ/2)
@@ -116,18 +121,36 @@ class Warped(Distribution):
             within=self.within,
         )
 
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self.levels is None:
-            y, slope = self.axis(value)
-            log_p = self.mixture.log_density(y) + (slope.log() - self.axis.log_jacobian(value)).to(self.dtype)
-            log_p, holds = self._normalised(log_p), self.axis.holds(value)
-            if self.cut is not None:
-                log_p = torch.where((value < self.cut[0]) | (value > self.cut[1]), -math.inf, log_p)
-            if self.outside is not None:
-                return self.outside.log_prob(log_p, value, holds)
-            return torch.where(holds, log_p, -math.inf)
-        log_p = self._normalised(self.mixture.log_mass(*self._edges(value, self.levels)))
-        return self.levels.log_prob(log_p, value)
+    def locate(self, value: Tensor) -> Located:
+        """On a grid both edges of the cell on the warped axis, its width, and what `Levels` knows.
+
+        Else the place on the warped axis, log dT/dx, whether it is in the support, and log p(x) where it is not.
+        """
+        dtype = self.dtype
+        if self.levels is not None:
+            return tuple(part.to(dtype) for part in self._edges(value, self.levels)), self.levels.locate(value)
+        y, slope = self.axis(value)
+        change = slope.log() - self.axis.log_jacobian(value)
+        holds = kept = self.axis.holds(value)
+        if self.cut is not None:
+            kept = holds & (value >= self.cut[0]) & (value <= self.cut[1])
+        if self.outside is not None:
+            change = change + torch.log1p(-self.outside.reserve)
+        if kept.is_cpu and bool(kept.all()):
+            return y.to(dtype), change.to(dtype), None, None
+        other = None
+        if self.outside is not None:
+            other = torch.where(holds, -math.inf, self.outside.tail(value)).to(dtype)
+        return y.to(dtype), change.to(dtype), kept, other
+
+    def log_prob_at(self, located: Located) -> Tensor:
+        known: Any = located
+        if self.levels is not None:
+            edges, place = known
+            return self.levels.log_prob_at(self._normalised(self.mixture.log_mass(*edges)), *place)
+        y, change, kept, other = known
+        log_p = self._normalised(self.mixture.log_density(y) + change)
+        return log_p if kept is None else torch.where(kept, log_p, -math.inf if other is None else other)
 
     def _edges(self, value: Tensor, levels: Levels) -> tuple[Tensor, Tensor, Tensor]:
         """Both edges of the value's cell on the warped axis, and its width; a tail is open."""

@@ -35,6 +35,7 @@ class Atoms(Likelihood):
 
     atoms: Tensor
     reserve: Tensor
+    absent: Tensor
 
     def __init__(self, base: Likelihood, atoms: Sequence[Sequence[float]], reserve: float | Tensor = 0.0) -> None:
         super().__init__()
@@ -48,6 +49,9 @@ class Atoms(Likelihood):
             row[: len(column)] = torch.tensor(list(column), dtype=torch.float64)
         self.register_buffer("atoms", table)
         self.register_buffer("reserve", torch.as_tensor(reserve, dtype=torch.float64))
+        absent = torch.cat([torch.zeros_like(table[:, :1], dtype=torch.bool), table.isnan()], 1)
+        self.register_buffer("absent", absent, persistent=False)
+        self._reserves = bool((self.reserve > 0).any())
 
     @property
     def levels(self) -> Levels | None:
@@ -55,7 +59,7 @@ class Atoms(Likelihood):
         if not isinstance(self.base, Warped | Resolutions) or self.base.levels is None:
             return None
         grid = self.base.levels
-        return Levels(grid.step, grid.low, grid.high, self.reserve if bool((self.reserve > 0).any()) else None)
+        return Levels(grid.step, grid.low, grid.high, self.reserve if self._reserves else None)
 
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, parameters of the base and 1 + atoms a cell)` -> Atoms, `(*batch, *event)`."""
@@ -67,8 +71,7 @@ class Atoms(Likelihood):
         """Logits `(*batch, *event, 1 + atoms)`, −inf where a cell has fewer."""
         event = -1 - len(self.event_shape)
         weights: Tensor = numbers.unflatten(-1, (1 + self.atoms.shape[-1], *self.event_shape)).movedim(event, -1)
-        absent = torch.cat([torch.zeros_like(self.atoms[:, :1], dtype=torch.bool), self.atoms.isnan()], 1)
-        return weights.masked_fill(absent, -torch.inf)
+        return weights.masked_fill(self.absent, -torch.inf)
 
     def match_shares(self, parameters: Tensor, values: Tensor, row_weights: Tensor, draw_weights: Tensor) -> None:
         """Set the base's constants (`Likelihood.match_shares`) by the values that are at no atom."""

@@ -26,19 +26,29 @@ class Bound(nn.Module):
 
     low: Tensor
     high: Tensor
+    middle: Tensor
+    reach: Tensor
 
     def __init__(self, low: float | Tensor, high: float) -> None:
         super().__init__()
         least = torch.as_tensor(low, dtype=None if isinstance(low, Tensor) else torch.float64)
         self.register_buffer("low", least)
         self.register_buffer("high", torch.tensor(high, dtype=least.dtype))
+        for name in ("middle", "reach"):
+            self.register_buffer(name, torch.zeros(()), persistent=False)
+        _derive(self)
+        self.register_load_state_dict_post_hook(_derive)  # type: ignore[no-untyped-call]
 
     def forward(self, raw: Tensor) -> Tensor:
         """The decoder's numbers `(*batch, *event)`, bounded."""
-        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        return middle + half * torch.tanh((raw - middle) / half)
+        return self.middle + self.reach * torch.tanh((raw - self.middle) / self.reach)
 
     def inverse(self, value: Tensor) -> Tensor:
         """The numbers that are bounded to these values, which are first kept clear of the ends."""
-        middle, half = (self.low + self.high) / 2, (self.high - self.low) / 2
-        return middle + half * torch.atanh(((value - middle) / half).clamp(-CLEAR, CLEAR))
+        inner = ((value - self.middle) / self.reach).clamp(-CLEAR, CLEAR)
+        return self.middle + self.reach * torch.atanh(inner)
+
+
+def _derive(bound: Bound, *_: object) -> None:
+    """Compute what the ends give, which each call needs."""
+    bound.middle, bound.reach = (bound.low + bound.high) / 2, (bound.high - bound.low) / 2

@@ -58,6 +58,8 @@ class Resolutions(Likelihood):
     multiples: Tensor
     shares: Tensor
     offset: Tensor
+    log_shares: Tensor
+    absent: Tensor
 
     def __init__(
         self,
@@ -83,6 +85,10 @@ class Resolutions(Likelihood):
         self.register_buffer("shares", pairs[..., 1].clone())
         self.register_buffer("offset", torch.zeros_like(pairs[..., 1]))
         self.shift = Bound(-MAX_SHIFT, MAX_SHIFT)
+        for name in ("log_shares", "absent"):
+            self.register_buffer(name, torch.zeros(()), persistent=False)
+        _derive(self)
+        self.register_load_state_dict_post_hook(_derive)  # type: ignore[no-untyped-call]
         if not all(map(len, resolutions)) or not (self.multiples >= 1).all() or not self._each_has_values():
             raise ConfigError("resolutions: each needs a multiple of 1 or more steps that has a value in the range")
 
@@ -118,10 +124,10 @@ class Resolutions(Likelihood):
         logits, loc, raw = components(finest, parameters, 3)
         unreserved = Levels(levels.step, levels.low, levels.high)
         distribution = distributions.Warped(logits, loc, finest.log_scale(raw), finest.axis, unreserved, cut=finest.cut)
-        log_shares = self.shares.clamp_min(MIN_SHARE).log().unsqueeze(-2)
-        resolution_logits = log_shares + self.shift(resolution_logits - log_shares) + self.offset.unsqueeze(-2)
-        resolution_logits = resolution_logits.masked_fill((self.shares == 0).unsqueeze(-2), NO_WEIGHT)
-        return distributions.Resolutions(resolution_logits, distribution, self._grids(), levels.reserve)
+        log_shares, offset = (one.to(loc.dtype) for one in (self.log_shares, self.offset.unsqueeze(-2)))
+        resolution_logits = log_shares + self.shift(resolution_logits - log_shares) + offset
+        resolution_logits = resolution_logits.masked_fill(self.absent, NO_WEIGHT)
+        return distributions.Resolutions(resolution_logits, distribution, self._grids, levels.reserve)
 
     def initial(self, values: Tensor) -> Tensor:
         """The parameters of the finest grid, then the logarithms of the shares that EM makes of `shares`."""
@@ -168,3 +174,9 @@ class Resolutions(Likelihood):
         number = torch.arange(divides.shape[-1], device=values.device)
         coarsest = torch.where(divides, number, 0).amax(-1, keepdim=True)
         return (coarsest == number) * weights.unsqueeze(-1)
+
+
+def _derive(likelihood: Resolutions, *_: object) -> None:
+    """Compute what the shares give, which each call needs."""
+    likelihood.log_shares = likelihood.shares.clamp_min(MIN_SHARE).log().unsqueeze(-2)
+    likelihood.absent = (likelihood.shares == 0).unsqueeze(-2)

@@ -5,18 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
 from likely.data import Batch
+from likely.data.located import Prepared
 from likely.distributions import LatentDistribution
+from likely.distributions.locating import locate, log_prob_at
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.exposure import Exposure
 from likely.models.terms import Terms
 from likely.networks.base import Starts, stated, takes_observed
+from likely.networks.encoder import Encoder
 
 __all__ = ["Model", "apply", "concat_condition", "encode", "frozen", "start"]
 
@@ -127,7 +131,25 @@ class Model(nn.Module, ABC):
 
     def log_px_z(self, batch: Batch, z: Tensor) -> Tensor:
         """log P(x|z), summed over the observed cells: z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
-        return batch.sum_observed(self.likelihood(z, batch.covariates).log_prob(batch.values))
+        return batch.sum_observed(self.log_cells(batch, self.likelihood(z, batch.covariates)))
+
+    @staticmethod
+    def log_cells(batch: Batch, distribution: Distribution) -> Tensor:
+        """log P(x|z) of each cell, from where the cells lie if that is known: `(*lead, batch, *event)`, nats."""
+        if batch.prepared is None:
+            log_p: Tensor = distribution.log_prob(batch.values)
+            return log_p
+        return log_prob_at(distribution, batch.prepared.located)
+
+    @torch.no_grad()
+    def prepared(self, batch: Batch) -> Prepared:
+        """What the model needs of rows of a table whatever its weights are, which training computes once."""
+        shape = (1, self.p_x_z.parameter_shape.numel())
+        weight = next(self.parameters())
+        distribution = self.likelihood_from(weight.new_zeros(shape), batch.covariates)
+        encoder = getattr(self, "encoder", None)
+        fixed = encoder.fixed(batch.values) if isinstance(encoder, Encoder) and self.exposure is None else None
+        return Prepared(fixed, locate(distribution, batch.values))
 
     def log_joint(self, batch: Batch, z: Tensor) -> Tensor:
         """log P(x, z): z `(sample, batch, latent)` -> `(sample, batch)`, nats."""
@@ -160,7 +182,7 @@ class Model(nn.Module, ABC):
         return encoded
 
 
-def apply(network: nn.Module, wanted: int, *inputs: Tensor, **masks: Tensor) -> Tensor:
+def apply(network: nn.Module, wanted: int, *inputs: Tensor, **known: Any) -> Tensor:
     """Apply a network; under autocast its output comes back in float32, so that log-probabilities are exact.
 
     A network without any float64 of its own, which could centre them, is given float64 numbers in its own type.
@@ -170,7 +192,7 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor, **masks: Tensor) -> 
         if len(kinds) == 1:
             kind = kinds.pop()
             inputs = tuple(part.to(kind) for part in inputs)
-    output: Tensor = network(*inputs, **masks)
+    output: Tensor = network(*inputs, **known)
     if output.shape[-1] != wanted:
         raise ConfigError(
             f"{type(network).__name__} gives {output.shape[-1]} numbers per row; {wanted} are needed here"
@@ -188,9 +210,12 @@ def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, expo
         log_exposure = exposure(batch.covariates)
         values, y = exposure.rates(values, log_exposure), concat_condition(log_exposure, y)
     inputs = (values,) if y is None else (values, y)
-    if batch.observed is None or not takes_observed(encoder):
-        return apply(encoder, wanted, *inputs)
-    return apply(encoder, wanted, *inputs, observed=batch.observed)
+    known: dict[str, Any] = {}
+    if batch.prepared is not None and batch.prepared.features is not None:
+        known["fixed"] = batch.prepared.features
+    if batch.observed is not None and takes_observed(encoder):
+        known["observed"] = batch.observed
+    return apply(encoder, wanted, *inputs, **known)
 
 
 @contextmanager

@@ -114,7 +114,7 @@ class HierarchicalVAE(Model):
         noise = q.noise(torch.Size((k,)), generator) if noise is None else noise
         down = self.topdown(noise=noise, features=q.features)
         distribution = self.likelihood_from(self._decode(down.output, batch.covariates), batch.covariates)
-        log_px_z = batch.sum_observed(distribution.log_prob(batch.values))
+        log_px_z = batch.sum_observed(self.log_cells(batch, distribution))
         return Terms(q.draws_of(down), log_px_z, q, p, groups=self._kl_groups(down), draws_of_p=p.draws_of(down))
 
     def initialise(self, batch: Batch) -> None:

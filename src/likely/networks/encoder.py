@@ -57,9 +57,21 @@ class Encoder(Network):
         if self.covariates < 0:
             raise ConfigError(f"{name} takes {sizes.inputs} numbers per row; x has {features} features")
 
-    def forward(self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None) -> Tensor:
-        """Values `(batch, *event)`, covariates `(batch, covariates)`, mask as the values -> `(batch, outputs)`."""
-        features = self._features(values, observed)
+    def forward(
+        self,
+        values: Tensor,
+        covariates: Tensor | None = None,
+        observed: Tensor | None = None,
+        fixed: tuple[Tensor, ...] | None = None,
+    ) -> Tensor:
+        """Values `(batch, *event)`, covariates `(batch, covariates)`, mask as the values -> `(batch, outputs)`.
+
+        `fixed` is what `self.fixed` gives for the values, where that is known.
+        """
+        if fixed is not None and isinstance(self.first, Features):
+            features = self._marked(self.first.from_fixed(fixed), observed)
+        else:
+            features = self._marked(self.first(values), observed)
         given = 0 if covariates is None else covariates.shape[-1]
         if given != self.covariates:
             raise ConfigError(f"the encoder takes {self.covariates} covariates per row, got {given}")
@@ -68,9 +80,12 @@ class Encoder(Network):
         encoded: Tensor = self.body(features)
         return encoded
 
-    def _features(self, values: Tensor, observed: Tensor | None) -> Tensor:
-        """Of x and of what is missing of it: `(batch, features + marks)`."""
-        features: Tensor = self.first(values)
+    def fixed(self, values: Tensor) -> tuple[Tensor, ...] | None:
+        """What of the features no weight takes part in; `None` where the first layer does not tell."""
+        return self.first.fixed(values) if isinstance(self.first, Features) else None
+
+    def _marked(self, features: Tensor, observed: Tensor | None) -> Tensor:
+        """Features of x, and of what is missing of it: `(batch, features + marks)`."""
         if observed is None:
             return (
                 torch.cat([features, features.new_zeros(len(features), len(self.missing))], 1)

@@ -97,17 +97,31 @@ class Features(Network):
         coded = [place for (place, _), size in zip(categories, sizes, strict=True) for _ in range(size)]
         self.register_buffer("cells", torch.tensor([*numeric, *coded], dtype=torch.int64), persistent=False)
 
-    def forward(self, values: Tensor) -> Tensor:
-        features = []
+    def fixed(self, values: Tensor) -> tuple[Tensor, ...]:
+        """What no weight takes part in: features in pieces, and codes, `(batch,)`, where a column is embedded."""
+        pieces, together = list[Tensor](), list[Tensor]()
+        dtype = self.limit.dtype
         if self.axis is not None:
-            features.append(self.axis(values[:, self.places])[0].clamp(-MAX_FEATURE, MAX_FEATURE).to(self.limit.dtype))
+            together.append(self.axis(values[:, self.places])[0].clamp(-MAX_FEATURE, MAX_FEATURE).to(dtype))
         for place, size in self.categories:
             codes = values[:, place].long() + 1
-            if size > MAX_ONE_HOT:
-                features.append(self.embeddings[str(place)](codes))
-            else:
-                features.append(F.one_hot(codes, size + 1)[:, 1:].to(self.limit.dtype))
-        return torch.cat(features, 1)
+            if size <= MAX_ONE_HOT:
+                together.append(F.one_hot(codes, size + 1)[:, 1:].to(dtype))
+                continue
+            if together:
+                pieces.append(torch.cat(together, 1))
+            pieces.append(codes)
+            together = []
+        return (*pieces, torch.cat(together, 1)) if together else tuple(pieces)
+
+    def from_fixed(self, pieces: tuple[Tensor, ...]) -> Tensor:
+        """The features, of what `fixed` gives."""
+        embeddings = iter(self.embeddings.values())
+        features = [next(embeddings)(piece) if piece.dim() == 1 else piece for piece in pieces]
+        return features[0] if len(features) == 1 else torch.cat(features, 1)
+
+    def forward(self, values: Tensor) -> Tensor:
+        return self.from_fixed(self.fixed(values))
 
 
 def _dimensions(categories: int) -> int:

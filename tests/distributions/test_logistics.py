@@ -1,0 +1,54 @@
+"""The mixture of logistics: its gradients, which are written down, against differences."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from likely.distributions.logistics import OPEN, Logistics, log_mixture
+
+SHAPE = (2, 5, 3, 4)
+
+
+def parameters() -> tuple[Tensor, Tensor, Tensor]:
+    draw = torch.Generator().manual_seed(0)
+    logits, loc, log_scale = torch.randn(3, *SHAPE, dtype=torch.float64, generator=draw).unbind(0)
+    return tuple(one.clone().requires_grad_() for one in (logits.log_softmax(-1), loc, 0.5 * log_scale - 1))  # type: ignore[return-value]
+
+
+def edges() -> tuple[Tensor, Tensor, Tensor]:
+    """Cells, the first of which reaches to minus infinity and the last to infinity."""
+    draw = torch.Generator().manual_seed(1)
+    lower, width = torch.randn(5, 3, 1, generator=draw).double(), 0.2 * torch.rand(5, 3, 1, generator=draw).double()
+    upper = lower + width
+    lower[0], upper[-1] = -OPEN, OPEN
+    width[0] = width[-1] = OPEN
+    return lower, upper, width
+
+
+def test_gradients_of_masses_are_those_of_the_formula() -> None:
+    assert torch.autograd.gradcheck(lambda *given: log_mixture(given, edges()), parameters())
+
+
+def test_gradients_of_densities_are_those_of_the_formula() -> None:
+    places = edges()[0][1:]
+    given = tuple(one[:, 1:].detach().requires_grad_() for one in parameters())
+    assert torch.autograd.gradcheck(lambda *parts: log_mixture(parts, (places,)), given)
+
+
+def test_weights_on_an_axis_of_their_own_take_gradients_of_their_own() -> None:
+    log_weights, loc, log_scale = parameters()
+    wide = log_weights.unsqueeze(-2).expand(2, 5, 3, 2, 4).clone().detach().requires_grad_()
+    two = tuple(edge.expand(5, 3, 2).unsqueeze(-1) for edge in edges())
+    assert torch.autograd.gradcheck(
+        lambda w, m, s: log_mixture((w, m.unsqueeze(-2), s.unsqueeze(-2)), two), (wide, loc, log_scale)
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_masses_are_differences_of_the_distribution_function(dtype: torch.dtype) -> None:
+    mixture = Logistics(*(one.detach().to(dtype) for one in parameters()))
+    lower, upper, width = (edge.squeeze(-1) for edge in edges())
+    expected = (mixture.below(upper) - mixture.below(lower)).log()
+    torch.testing.assert_close(mixture.log_mass(lower, upper, width), expected, rtol=1e-4, atol=1e-5)

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import likely
+import tables_rivals
 from likely.data import encode
+from likely.evaluation.baselines import warped
 from tables_rivals import NAMES, Autoregressive, kernels, owners, rivals
 
 
-def test_rivals_score_the_test_rows_and_those_with_masses_sum_to_one(rng: np.random.Generator) -> None:
+def test_rivals_score_the_test_rows_and_those_with_masses_sum_to_one(
+    rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warped, "COUNTS", (1, 2))
+    monkeypatch.setattr(tables_rivals, "WIDTHS", (0.2, 0.5))
     z = rng.standard_normal(300)
     held = np.where(z < -0.5, 0, np.round(20 * np.exp(0.5 * z))).astype(int)
     frame = pd.DataFrame({"a": np.round(9 * z + 3 * rng.standard_normal(300)).astype(int), "b": held})
@@ -25,7 +32,7 @@ def test_rivals_score_the_test_rows_and_those_with_masses_sum_to_one(rng: np.ran
     owner = owners(run.model.p_x_z, values)
     assert len(owner) == run.model.p_x_z.parameter_shape.numel()
     assert set(owner.tolist()) == {0, 1}
-    every = pd.DataFrame([(a, b) for a in range(-70, 70) for b in range(-60, 160)], columns=["a", "b"])
+    every = pd.DataFrame([(a, b) for a in range(-55, 55) for b in range(-20, 130)], columns=["a", "b"])
     rows = encode(run.schema, every).stored().values
     law, _ = kernels(run, train, validation)
     network = Autoregressive.trained(run, train, validation, 0.5)

@@ -71,7 +71,7 @@ def test_tables_come_out_as_they_went_in(folder: Path, tmp_path: Path, suffix: s
     scores = tmp_path / f"scores.{suffix}"
     assert run("score", folder / "table", folder / f"t.{suffix}", "--samples", 5, "-o", scores) == 0
     read = pd.read_csv(scores) if suffix == "csv" else pd.read_parquet(scores)
-    assert read.columns.tolist() == ["row", "log_px", "se_mc", "elbo"]
+    assert read.columns.tolist() == ["row", "log_px", "se_mc", "elbo", "low", "high", "ess", "stable"]
     assert len(read) == 200
     again = tmp_path / f"again.{suffix}"
     assert run("reconstruct", folder / "table", folder / f"t.{suffix}", "-o", again) == 0

@@ -141,7 +141,7 @@ def test_the_start_is_kept_where_nothing_better_is_found(monkeypatch: pytest.Mon
     exact = LinearGaussian(6, 2)
     model, rows = exact.vae(0.3, 1.3), ResidentRows(exact.sample(5))
     assert (optimised(model, rows, samples=20, steps=0).amortisation == 0).all()
-    monkeypatch.setattr(sys.modules["likely.evaluation.optimised"], "RATE", 1e3)
+    monkeypatch.setattr(sys.modules["likely.evaluation.ascent"], "RATE", 1e3)
     lost = optimised(model, rows, samples=20, steps=2)
     assert not lost.moved.any()
     assert (lost.amortisation == 0).all()

@@ -18,7 +18,15 @@ from likely.run.checksums import FORMAT, ChecksummedFiles, read_with_checksum
 from small import table
 
 SEALED = sha256(b'{"files":{"config.json":3},"format":2}').hexdigest()
-WRITTEN = ("config.json", "history.csv", "rows.safetensors", "run.json", "schema.json", "weights.safetensors")
+WRITTEN = (
+    "config.json",
+    "history.csv",
+    "rows.safetensors",
+    "run.json",
+    "schema.json",
+    "seen.safetensors",
+    "weights.safetensors",
+)
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ COMMANDS: dict[str, list[str]] = {
 FAILING = {"fsync": os, "rename": Path, "replace": Path, "mkdir": Path, "chmod": Path}
 SYNC = os.fsync
 REASONS = (errno.ENOSPC, errno.EROFS, errno.ENOENT)
-MAX_CALLS = 90  # more than any of the commands makes
+MAX_CALLS = 100  # more than any of the commands makes
 STRIDE = 3  # of the calls every third fails, from another one for each command
 
 
@@ -104,7 +104,8 @@ def test_a_write_that_fails_loses_nothing(
         if code:
             assert code == 2, err
             assert err.splitlines()[-1].startswith("likely: ")
-            assert loaded(place / "run").score(table(), samples=2).equals(score)
+            same = loaded(place / "run").score(table(), samples=2).equals(score)
+            assert same or "the new run is complete" in err  # and loading it has put it in its place
         shutil.rmtree(place)
         shutil.copytree(stored, place)
         os.chdir(place)

@@ -48,7 +48,7 @@ def test_a_frame_goes_in_and_frames_come_out(frame: pd.DataFrame, run: likely.Ru
     assert set(drawn["town"]) <= {"Bath", "York"}
     np.testing.assert_array_equal(drawn["price"], drawn["price"].round(2))
     scores = run.score(frame)
-    assert scores.columns.tolist() == ["log_px", "se_mc", "elbo"]
+    assert scores.columns.tolist() == ["log_px", "se_mc", "elbo", "low", "high", "ess", "stable"]
     assert scores.index.equals(frame.index)
     again = run.reconstruct(frame)
     assert (again.dtypes == frame.dtypes).all()
@@ -67,6 +67,7 @@ def test_a_loaded_run_scores_bit_for_bit(frame: pd.DataFrame, run: likely.Run) -
         "config.json",
         "schema.json",
         "rows.safetensors",
+        "seen.safetensors",
         "weights.safetensors",
         "history.csv",
         "run.json",

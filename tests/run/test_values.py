@@ -56,7 +56,7 @@ def test_a_zero_among_positive_reals_is_a_score_wherever_it_is(kind: str) -> Non
 def test_masses_of_counts_sum_to_one_below_0_too() -> None:
     run = likely.fit(pd.DataFrame({"visits": RNG.negative_binomial(1, 0.02, N)}), steps=50)
     grid = pd.DataFrame({"visits": np.arange(-2000, 6001)})
-    mass = np.exp(run.score(grid, samples=50)["log_px"])
+    mass = np.exp(likely.evaluation.evidence(run.model, run.encoded(likely.data.Rows(grid)), samples=50).terms["iwae"])
     below = grid.visits < 0
     assert mass.sum() == pytest.approx(1, abs=0.02)
     assert 0.5 < mass[below].sum() / run.schema.columns[0].reserve < 1.05  # a lower bound, row by row

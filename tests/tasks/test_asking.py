@@ -107,7 +107,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[likely.Run, pd.Dat
 def test_what_the_row_says_of_the_event_itself_is_not_looked_at(
     fitted: tuple[likely.Run, pd.DataFrame, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likely.tasks.ask.MAX_SAMPLES", 200)
+    monkeypatch.setattr("likely.tasks.draws.MAX_SAMPLES", 200)
     run, frame, _ = fitted
     rows = frame.iloc[:40]
     events = ["s=r & d", "a>0.5", "n>=2", "day>2024-04-09", "flag=True", "r<0", "a>0 & a<=1 & s=r & d"]

@@ -20,6 +20,7 @@ from likely.evaluation.diagnosis.diagnose import Diagnosis, diagnose
 from likely.evaluation.evidence import Evidence, evidence
 from likely.evaluation.ledger import Ledger, Origin, given_y, ledger
 from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
+from likely.evaluation.proposals import ProposalRule
 from likely.evaluation.sampling import Progress
 from likely.evaluation.verdicts import Verdict, against, of_annealing, of_importance
 from likely.models import Model
@@ -49,6 +50,8 @@ class AssessOptions:
         At most so many rows are annealed, chosen by their content.
     precise
         Anneal until the bounds on rows simulated from the model are within 0.1 nats instead of 0.5.
+    rule
+        For which rows z is drawn from more than Q(z|x); none unless given.
     calibrate
         Give lower and upper bounds on log P(x) for 100 more simulated rows.
 
@@ -64,6 +67,7 @@ class AssessOptions:
     anneal: int = 100
     precise: bool = False
     calibrate: bool = False
+    rule: ProposalRule | None = None
 
     def __post_init__(self) -> None:
         demand_whole("samples", self.samples)
@@ -178,7 +182,9 @@ def assess(
     options = options or AssessOptions()
     samples, seed, precise = options.samples, options.seed, options.precise
     with stage("evaluating") as tick:
-        measured = evidence(model, rows, samples=samples, seed=seed, prior_sampling=True, progress=tick)
+        measured = evidence(
+            model, rows, samples=samples, seed=seed, prior_sampling=True, rule=options.rule, progress=tick
+        )
     with stage("annealing") as tick:
         estimate = estimate_log_px(
             model, rows, measured, max_rows=options.anneal, precise=precise, seed=seed, progress=tick

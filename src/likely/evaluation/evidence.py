@@ -19,6 +19,7 @@ from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.evaluation.counting import Counting, counting
+from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import (
     DEFAULT_CHUNK_ROWS,
     MAX_NUMBERS,
@@ -59,11 +60,12 @@ class Evidence:
     ----------
     terms
         `reconstruction` (E_Q[log P(x|z)]), `kl` (D[Q(z|x)‖P(z)]), `elbo` (their difference), `iwae`
-        (log (1/K) Σ P(x, z_k)/Q(z_k|x)), `gap` (iwae − elbo, at most D[Q(z|x)‖P(z|x)] in expectation), `unweighted`
-        (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, if requested, `prior_sampling` (the same with z_k ~ P).
+        (log (1/K) Σ P(x, z_k)/Q(z_k|x); where a rule draws z from a mixture, that mixture's), `gap` (iwae − elbo, at
+        most D[Q(z|x)‖P(z|x)] in expectation), `unweighted` (log (1/K) Σ P(x|z_k), z_k ~ Q: not P(x)) and, if requested,
+        `prior_sampling` (the same with z_k ~ P).
     se_mc
-        The standard error of each term. That of a logarithm is a jackknife over blocks of samples, which grows with the
-        spread of the weights; NaN at K = 1.
+        The standard error of each term. That of a logarithm is a jackknife over 20 groups of the K samples, whatever
+        blocks they are drawn in, which grows with the spread of the weights; NaN at K = 1.
     samples
         K, the number of samples of z for each row.
     keys
@@ -111,6 +113,7 @@ def evidence(
     prior_sampling: bool = False,
     precision: Precision = "float32",
     max_numbers: int = MAX_NUMBERS,
+    rule: ProposalRule | None = None,
     progress: Progress | None = None,
 ) -> Evidence:
     """Estimates of log P(x) and of the terms of the identity for each row, in memory that does not depend on `samples`.
@@ -136,6 +139,9 @@ def evidence(
         P(x|z) of the network's output and every average are computed in float32 or float64 whatever it is.
     max_numbers
         About how many numbers are held in memory at once.
+    rule
+        For which rows `iwae` is estimated by z drawn from more than Q(z|x), with noise of their own (`weighted_draws`);
+        all other terms are Q's, from its own samples alone. None unless given.
     progress
         Called with (rows done, rows).
 
@@ -161,8 +167,9 @@ def evidence(
         kl_kind, part = estimates.kl_kind, estimates.part
     names = [name.removeprefix("se_") for name in per_row.parts if name.startswith("se_")]
     values = {name: per_row.array(name) for name in names}
+    # Copies of a row count as one observation; how many copies chance explains depends on P(x).
     counted = counting(model, rows, values["iwae"])
-    return Evidence(
+    measured = Evidence(
         values,
         {name: per_row.array(f"se_{name}") for name in names},
         samples,
@@ -175,6 +182,50 @@ def evidence(
         kl_kind,
         part,
     )
+    if rule is not None:
+        _improve(measured, model, rows, rule, seed, precision, max_numbers, progress)
+    return measured
+
+
+def _improve(
+    measured: Evidence,
+    model: Model,
+    rows: EncodedRows,
+    rule: ProposalRule,
+    seed: int,
+    precision: Precision,
+    max_numbers: int,
+    progress: Progress | None,
+) -> None:
+    """Estimate the bound anew for rows that the rule draws other z for; all other terms stay."""
+    terms, errors, samples = measured.terms, measured.se_mc, measured.samples
+    improved = rule.improved(
+        model, rows, lambda: torch.from_numpy(measured.ess), samples=samples, seed=seed, progress=progress
+    )
+    for index, mixture in improved:
+        some = index.cpu().numpy()
+        bound = _by_mixture(model, rows.take(index), mixture, samples, seed, precision, max_numbers)
+        terms["iwae"][some], errors["iwae"][some] = bound.array("iwae"), bound.array("error")
+        measured.ess[some], measured.pareto_k[some] = bound.array("ess"), bound.array("pareto_k")
+        terms["gap"][some] = terms["iwae"][some] - terms["elbo"][some]
+        errors["gap"][some] = np.hypot(errors["iwae"][some], errors["elbo"][some])
+
+
+def _by_mixture(
+    model: Model, rows: EncodedRows, mixture: Mixture, samples: int, seed: int, precision: Precision, max_numbers: int
+) -> PerRow:
+    """The bound on log P(x), and how far it can be trusted, by draws from a mixture for each row."""
+    per_row, p, block = PerRow(), model.prior(), block_size(model, rows, samples, max_numbers)
+    for chunk in chunks(rows, seed):
+        bound = LogMean(samples, len(chunk.batch), chunk.keys.device)
+        tail = Tail(samples, len(chunk.batch), chunk.keys.device)
+        mine = mixture.take(chunk.index)
+        drawn = weighted_draws(model, chunk, p, mine, samples=samples, block=block, precision=precision)
+        for first, _, log_weight in drawn:
+            bound.add(first, log_weight)
+            tail.add(log_weight)
+        per_row.add(chunk, iwae=bound.value, error=bound.error, ess=tail.ess, pareto_k=tail.pareto_k)
+    return per_row
 
 
 class _Estimates:
@@ -261,6 +312,6 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 def _posterior_points(model: Model, rows: EncodedRows, point: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
-    for chunk in chunks(rows, 0, 4 * DEFAULT_CHUNK_ROWS):
+    for chunk in chunks(rows, 0, 4 * DEFAULT_CHUNK_ROWS):  # only one point of z a row is held
         per_row.add(chunk, point=point(model.posterior(chunk.batch)))
     return per_row.array("point")

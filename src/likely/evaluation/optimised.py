@@ -12,15 +12,14 @@ from likely.data import EncodedRows
 from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
+from likely.evaluation.ascent import climb
 from likely.evaluation.averages import Mean
 from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, sample_blocks
 from likely.models import Model, frozen
 
 __all__ = ["GAP_KINDS", "GapSplit", "Optimised", "gap_split", "optimised"]
 
-PAIRS = 4  # of samples of z and their mirror images, behind each step
-RATE, BETAS = 0.05, (0.9, 0.99)  # of Adam
-
+PAIRS = 4  # of samples of z behind each step
 GAP_KINDS = {
     "total": "D[Q(z|x)||P(z|x)] is at least this: log P(x), estimated from below, - elbo",
     "approximation": "an estimate: raised by what the optimiser misses, lowered by what the bound on log P(x) misses",
@@ -74,10 +73,8 @@ def optimised(
 
     Q* is the best member that was found of Q's own family for the row (Cremer, Li, Duvenaud 2018, Inference
     suboptimality in variational autoencoders, section 3): the maximum over e of the ELBO under
-    `model.posterior_from(e)`, by Adam (Kingma and Ba 2015) with antithetic pairs of samples of z, a rate that falls to
-    zero, and the gradient along z alone, which is without noise where Q is P(z|x) (Roeder, Wu, Duvenaud 2017, Sticking
-    the landing). The model's weights are held: where Q has a flow, a mixture or a ladder, only what the encoder gives
-    to it is optimised.
+    `model.posterior_from(e)` (`climb`). The model's weights are held: where Q has a flow, a mixture or a ladder, only
+    what the encoder gives to it is optimised.
 
     Three independent sets of noise, keyed by (seed, row): one moves Q, fresh at each step; one chooses between start
     and end, whichever has the higher ELBO; the last measures. So L[Q*] is measured without selection, and its
@@ -110,13 +107,12 @@ def optimised(
             with torch.no_grad():
                 start, p = model.encoded(chunk.batch), model.prior()
             _demand_reparameterised(model.posterior_from(start))
-            ascent = _Ascent(model, chunk, p)
-            end = ascent.climb(start, steps)
+            end, both = climb(model, chunk, p, start, steps=steps, pairs=PAIRS), _Both(model, chunk, p)
             with torch.no_grad():
-                gain = ascent.compare(start, end, Stream.OPTIMISE_SELECT, samples, block)["amortisation"].value
+                gain = both.compare(start, end, Stream.OPTIMISE_SELECT, samples, block)["amortisation"].value
                 moved = gain > 0
                 best = torch.where(moved[:, None], end, start)
-                means = ascent.compare(start, best, Stream.POSTERIOR, samples, block)
+                means = both.compare(start, best, Stream.POSTERIOR, samples, block)
         per_row.add(chunk, keys=chunk.keys, moved=moved)
         per_row.add(chunk, **{name: mean.value for name, mean in means.items()})
         per_row.add(chunk, **{f"{name}_se_mc": mean.error for name, mean in means.items()})
@@ -131,29 +127,11 @@ def _demand_reparameterised(q: LatentDistribution) -> None:
         )
 
 
-class _Ascent:
-    """The way up the ELBO of some rows, all at once and each for itself."""
+class _Both:
+    """The ELBO of some rows under two encoder's outputs, from the same noise."""
 
     def __init__(self, model: Model, chunk: Chunk, p: LatentDistribution) -> None:
         self.model, self.chunk, self.p = model, chunk, p
-
-    @torch.enable_grad()
-    def climb(self, start: Tensor, steps: int) -> Tensor:
-        """Optimise from `start`; steps are in units of the row's own root mean square, if that is above 1."""
-        unit = start.square().mean(-1, keepdim=True).sqrt().clamp_min(1)
-        move = torch.zeros_like(start, requires_grad=True)
-        adam = torch.optim.Adam([move], betas=BETAS)
-        for step in range(steps):
-            adam.param_groups[0]["lr"] = RATE * (1 - step / steps) ** 2
-            encoded = start + unit * move
-            q = self.model.posterior_from(encoded)
-            half = self.chunk.noise(Stream.OPTIMISE, q, step * PAIRS, PAIRS)
-            terms = self.model.terms(self.chunk.batch, noise=torch.cat([half, -half]), q=q, p=self.p)
-            held = self.model.posterior_from(encoded.detach()).log_prob(terms.z)
-            loss = -(terms.log_px_z + terms.log_pz - held).mean(0).sum()
-            move.grad = torch.autograd.grad(loss, move)[0].nan_to_num(0, 0, 0)
-            adam.step()
-        return (start + unit * move).detach()
 
     def compare(self, start: Tensor, end: Tensor, stream: Stream, samples: int, block: int) -> dict[str, Mean]:
         """ELBO of both, and the difference, from the same noise."""

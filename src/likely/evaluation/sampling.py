@@ -49,12 +49,15 @@ class Chunk:
         Of their noise, `(rows,)` int64: rows with equal keys share it.
     count
         How many of them, the first ones, are no padding.
+    index
+        Which of all the rows they are, `(rows,)`.
 
     """
 
     batch: Batch
     keys: Tensor
     count: int
+    index: Tensor
 
     def noise(self, stream: Stream, q: LatentDistribution, first: int, samples: int) -> Tensor:
         """Standard normal numbers from which Q or P draws samples from `first` on: `(samples, rows, noise_size)`."""
@@ -93,7 +96,7 @@ def chunks(
     for first in range(0, len(rows), size):
         index = torch.arange(first, first + size, device=rows.device).clamp_max(len(rows) - 1)
         batch, count = rows.evaluation_batch(index), min(size, len(rows) - first)
-        yield Chunk(batch, row_keys(batch.values, seed) if keys is None else keys[index], count)
+        yield Chunk(batch, row_keys(batch.values, seed) if keys is None else keys[index], count, index)
         if progress:
             progress(first + count, len(rows))
 

@@ -57,6 +57,11 @@ class Model(nn.Module, ABC):
     def encoded(self, batch: Batch) -> Tensor:
         """The encoder's output, all that Q(z|x) knows of x (and y): `(batch, numbers)`."""
 
+    @property
+    @abstractmethod
+    def encoded_size(self) -> int:
+        """How many numbers of the encoder's output a row has."""
+
     @abstractmethod
     def posterior_from(self, encoded: Tensor) -> LatentDistribution:
         """Q(z|x) of an encoder's output, of batch shape `(batch,)`; any numbers give a member of Q's family."""

@@ -88,6 +88,11 @@ class Ensemble(Model):
         """The encoders' outputs, one after the other."""
         return torch.cat([member.encoded(batch) for member in self._vaes], -1)
 
+    @property
+    def encoded_size(self) -> int:
+        """How many numbers the encoders give together for a row."""
+        return sum(member.encoded_size for member in self._vaes)
+
     def posterior_from(self, encoded: Tensor) -> LatentDistribution:
         """Q(u, z|x)."""
         parts = encoded.chunk(len(self.parts), -1)

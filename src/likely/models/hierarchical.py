@@ -76,6 +76,11 @@ class HierarchicalVAE(Model):
         y, topdown = self.features(batch.covariates), self.topdown
         return encode(topdown.encoder, topdown.encoded, batch, y, self.exposure)
 
+    @property
+    def encoded_size(self) -> int:
+        """How many features of x climb to the groups."""
+        return self.topdown.encoded
+
     def posterior_from(self, encoded: Tensor) -> Hierarchy:
         """Q(z|x) = Π_l Q(z_l|z_<l, x), `(batch,)`.
 

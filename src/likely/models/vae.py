@@ -82,8 +82,12 @@ class VAE(Model):
 
     def encoded(self, batch: Batch) -> Tensor:
         """The encoder's output, the parameters of Q: `(batch, posterior.parameter_shape.numel())`."""
-        wanted, y = self.q_z_x.parameter_shape.numel(), self.features(batch.covariates)
-        return encode(self.encoder, wanted, batch, y, self.exposure)
+        return encode(self.encoder, self.encoded_size, batch, self.features(batch.covariates), self.exposure)
+
+    @property
+    def encoded_size(self) -> int:
+        """How many numbers are the parameters of Q of one row."""
+        return self.q_z_x.parameter_shape.numel()
 
     def posterior_from(self, encoded: Tensor) -> LatentDistribution:
         """Q(z|x), `(batch,)`; whatever the posterior itself learns is not in the encoder's output."""

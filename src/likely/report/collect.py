@@ -288,7 +288,7 @@ def _cells(run: Run, encoded: EncodedRows, measured: Evidence) -> Mapping[str, A
     if run.home.baselines is not None and comparable(run.schema, run.model.p_x_z):
         alone = cell_marginals(run.home.baselines, encoded)[:, : len(names)]
     low = np.argsort(measured.terms["iwae"])[:EXTREMES]
-    parts = contributions(run.model, encoded, samples=SAMPLES, seed=run.config.seed)
+    parts = contributions(run.model, encoded, samples=SAMPLES, seed=run.config.seed, rule=run.proposal_rule())
     costs = pd.DataFrame(parts.cells[:, : len(names)], columns=names)
     excess = (costs.iloc[low] - costs.mean()).reset_index(drop=True)
     return {

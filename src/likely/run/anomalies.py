@@ -113,7 +113,9 @@ def _demand(others: EncodedRows | None, rate: float) -> None:
 
 def _scored(run: Run, rows: EncodedRows, options: AnomalyOptions, *, missing: bool) -> dict[str, Any]:
     with bar("scoring", shown=run.progress) as tick:
-        measured = contributions(run.model, rows, samples=options.samples, seed=options.seed, progress=tick)
+        measured = contributions(
+            run.model, rows, samples=options.samples, seed=options.seed, rule=run.proposal_rule(), progress=tick
+        )
     scores: dict[str, Any] = {"score": -measured.log_px}
     if missing:
         with bar("comparing rows with the same missing cells", shown=run.progress) as tick:
@@ -124,6 +126,7 @@ def _scored(run: Run, rows: EncodedRows, options: AnomalyOptions, *, missing: bo
                 samples=options.samples,
                 seed=options.seed,
                 covariates=_given(run),
+                rule=run.proposal_rule(),
                 progress=tick,
             )
     return scores | {"ess": measured.ess, "cells": measured.cells, "code": measured.code}

@@ -62,7 +62,14 @@ def asked(run: Run, data: Any, events: str | Sequence[str], options: AskOptions,
         with bar(f"asking {word}", shown=run.progress) as tick:
             encoded = _without(run, rows, {event.place for event in each} | absent, given)
             answers = ask(
-                run.model, encoded, each, like=like, samples=options.samples, seed=options.seed, progress=tick
+                run.model,
+                encoded,
+                each,
+                like=like,
+                samples=options.samples,
+                seed=options.seed,
+                rule=run.proposal_rule(),
+                progress=tick,
             )
         columns |= _named(word, answers)
         poor = max(poor, int((answers.ess < MIN_EFFECTIVE_DRAWS).sum()))

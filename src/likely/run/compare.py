@@ -147,7 +147,9 @@ def compare(
     _demand_known(names, loaded, encoded)
     for place, (name, run, part) in enumerate(zip(names, loaded, encoded, strict=True)):
         with bar(f"evaluating {name}", shown=run.progress) as tick:
-            measured.append(evidence(run.model, part, samples=samples, seed=seed + place, progress=tick))
+            measured.append(
+                evidence(run.model, part, samples=samples, seed=seed + place, rule=run.proposal_rule(), progress=tick)
+            )
     counting, said = _counting(measured)
     return Comparison(
         names,

@@ -80,6 +80,7 @@ RUN_FILES = (
     "rows.safetensors",  # the row numbers of the training, validation and test rows
     RUN,
     "schema.json",
+    "seen.safetensors",  # what the training rows were like: ranges, and the encoder's outputs for some
     START,
     "weights.safetensors",
 )

@@ -87,7 +87,9 @@ def imputed(
     else:
         some = (~encoded.observed.flatten(1)).any(1).nonzero().squeeze(1)
         with bar("imputing", shown=run.progress) as tick:
-            imputation = impute(run.model, encoded.take(some), options, within=within, progress=tick)
+            imputation = impute(
+                run.model, encoded.take(some), options, within=within, rule=run.proposal_rule(), progress=tick
+            )
         _tell(imputation, samples)
         if (tally := imputation.tally) is not None and within is not None:
             label = rows.values.index if isinstance(rows.values, pd.DataFrame) else range(len(encoded))

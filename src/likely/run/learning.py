@@ -22,6 +22,7 @@ from likely.data import EncodedRows, Patterns, encode, weights_of, with_conditio
 from likely.data.bad_row import bad_rows_named_by
 from likely.data.kinds import Binarize
 from likely.errors import DataError, RunError
+from likely.evaluation.proposals import SeenRows
 from likely.models import VAE, Ensemble, Model
 from likely.objectives import Objective
 from likely.priors import FromPosterior
@@ -88,6 +89,8 @@ class Trained:
         Wall-clock seconds, whether training was interrupted, and notices for the user.
     patterns, conditions
         The patterns of missing cells among the training rows; y of the training rows, encoded.
+    seen
+        What the training rows were like, by which rows are told that the encoder never was trained for.
 
     """
 
@@ -101,6 +104,7 @@ class Trained:
     notices: tuple[str, ...]
     patterns: Patterns | None
     conditions: Tensor | None
+    seen: SeenRows
 
 
 def learn(
@@ -334,6 +338,7 @@ def _collected(
         tuple(notices),
         None if rows.observed is None else Patterns.of(rows.observed),
         None if rows.covariates is None else rows.covariates.cpu(),
+        SeenRows.of(model, rows),
     )
 
 

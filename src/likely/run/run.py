@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 
 from likely import assembly
-from likely.config import Config, demand_whole
+from likely.config import Config
 from likely.data import (
     Division,
     EncodedRows,
@@ -27,7 +27,8 @@ from likely.data import (
 )
 from likely.data.kinds import Measure
 from likely.errors import DataError
-from likely.evaluation import Assessment, AssessOptions, Ledger, Origin, evidence
+from likely.evaluation import Assessment, AssessOptions, Ledger, Origin
+from likely.evaluation.proposals import ProposalRule, SeenRows
 from likely.hooks import report_writer
 from likely.models import Model
 from likely.run.anomalies import AnomalyOptions, anomalies
@@ -35,15 +36,15 @@ from likely.run.ask import AskOptions, asked
 from likely.run.described import described
 from likely.run.encode import decoded, encoded, reconstructed
 from likely.run.evaluate import evaluated
-from likely.run.forms import container_of, packed
+from likely.run.forms import packed
 from likely.run.home import Home
 from likely.run.impute import imputed
 from likely.run.missing import note_new_missing
-from likely.run.progress import bar
-from likely.run.reading import index_of, rows_of, training_source
+from likely.run.reading import rows_of, training_source
 from likely.run.record import FitRecord
 from likely.run.sample import Asked, SampleOptions, drawn
 from likely.run.save import save_as
+from likely.run.score import scored
 from likely.run.split import part_of
 from likely.run.traverse import interpolate, traverse
 from likely.training import Monitor
@@ -71,6 +72,8 @@ class Run:
         Which cells of the training rows are missing together; `None` where none is.
     conditions
         y of the training rows as they are encoded, `(rows, conditions)`; `None` for a model of P(x) alone.
+    seen
+        What the training rows were like; `None` for a run of an earlier version.
     own
         What the user brought in the place of parts by name.
     states
@@ -91,6 +94,7 @@ class Run:
     notices: tuple[str, ...] = ()
     patterns: Patterns | None = None
     conditions: torch.Tensor | None = None
+    seen: SeenRows | None = None
     own: assembly.Own = assembly.NO_OWN
     states: tuple[dict[str, Any], ...] = ()
     progress: bool = True
@@ -161,23 +165,34 @@ class Run:
         rivals: bool = False,
     ) -> Assessment:
         """The ledger of `evaluate` with the estimates behind it, row by row; `Assessment.frame` has the rows."""
-        options = AssessOptions(samples, seed, anneal, precise, calibrate)
+        options = AssessOptions(samples, seed, anneal, precise, calibrate, self.proposal_rule(precise=precise))
         return evaluated(self, data, options, given=given, rivals=rivals)
 
-    def score(self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0) -> Any:
-        """log P(x) per row, in input order: `log_px` (the importance-weighted bound), `se_mc`, `elbo`, in nats.
+    def proposal_rule(self, *, precise: bool = False) -> ProposalRule:
+        """For which rows z is drawn from more than Q(z|x); for arrays and pictures fewer unless `precise`."""
+        return ProposalRule(self.seen, precise or not self.schema.cells_alike)
 
-        A frame of pandas, or what held the table.
+    def score(
+        self, data: Any, *, given: Given | None = None, samples: int = 100, seed: int = 0, precise: bool = False
+    ) -> Any:
+        """log P(x) per row, in input order: `log_px`, `se_mc`, `elbo`, `low`, `high`, in nats, `ess` and `stable`.
+
+        A frame of pandas, or what held the table. `log_px` is an importance-weighted estimate: a lower bound on
+        log P(x) in expectation, so that the value of one row can lie above it. `low` to `high` is an interval for
+        log P(x) of about 95%, from the error of sampling z alone: log_px - 2 se_mc to log_px + 3 se_mc, since weights
+        are skewed and a mean of them more often lies too low.
+
+        `ess` is the effective number of the draws of z behind it. A row of a table with fewer than ten (or than a
+        quarter of the samples, where that is less), and one with a cell far beyond those of the training rows, gets Qs
+        of its own, optimised from three starts, and z is drawn anew from these, the encoder's and P(z); so does one of
+        pictures or arrays with `precise`. A row that misses a cell which no training row misses has a part of its z
+        drawn from P(z). Where `stable` is false there were too few even so: neither `log_px` nor `se_mc` can be relied
+        on.
 
         For a row with missing cells, `log_px` covers the observed cells only; compare it only with rows that miss the
         same cells.
         """
-        demand_whole("samples", samples)
-        rows, _ = self.rows_of(data)
-        with bar("scoring", shown=self.progress) as tick:
-            measured = evidence(self.model, self.encoded(rows, given), samples=samples, seed=seed, progress=tick)
-        columns = {"log_px": measured.terms["iwae"], "se_mc": measured.se_mc["iwae"], "elbo": measured.terms["elbo"]}
-        return packed(container_of(data), pd.DataFrame(columns, index=index_of(rows)))
+        return scored(self, data, given=given, samples=samples, seed=seed, precise=precise)
 
     def anomalies(
         self,

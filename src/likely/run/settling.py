@@ -129,6 +129,7 @@ def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) ->
         plan.notices + trained.notices,
         trained.patterns,
         trained.conditions,
+        trained.seen,
         plan.own,
         trained.states,
         plan.progress,

@@ -19,7 +19,9 @@ from likely.assembly import BuildLimit, Factory, Own, resolve
 from likely.config import Config
 from likely.data import Division, Patterns, Schema, demand_consistent_conditions
 from likely.errors import MESSAGE_ON_FILES, ConfigError, RunError, brief, quoted
+from likely.evaluation.proposals import SeenRows
 from likely.files import conform, demand_own_lock, parsed
+from likely.models import Model
 from likely.run.checksums import ChecksummedFiles
 from likely.run.directory import MISSING, leftovers_notice, recover
 from likely.run.home import Home
@@ -32,7 +34,7 @@ from likely.run.versions import versions
 
 __all__ = ["load", "save", "save_plan", "stored_plan", "unshared"]
 
-CONDITIONS = "conditions.safetensors"
+CONDITIONS, SEEN = "conditions.safetensors", "seen.safetensors"
 # A model makes about its weights once, with 7 operations for each; modules of the user's may make more beside them.
 COPIES, SLACK_BYTES, OPERATIONS, SLACK_TENSORS = 2, 2**28, 50, 100
 COLUMN_OPERATIONS = 100  # most likelihoods take 20 to 25 for a column
@@ -77,6 +79,8 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
         tensors[MISSING] = {name: torch.from_numpy(array) for name, array in run.patterns.to_arrays().items()}
     if run.conditions is not None:
         tensors[CONDITIONS] = {"y": run.conditions.contiguous()}
+    if run.seen is not None:
+        tensors[SEEN] = {name: tensor.contiguous() for name, tensor in vars(run.seen).items()}
     if run.states:
         write_states(directory, run.states, plan)
     facts = {"finished": True, **run.record.to_dict(), **_beside(run)}
@@ -179,6 +183,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         patterns = _patterns(checksummed, schema)
         conditions = _tensors(checksummed, CONDITIONS) if CONDITIONS in checksummed else {}
         demand_consistent_conditions(schema, conditions, len(division.train))
+        seen = _seen(checksummed, model, schema)
     except RunError:
         raise
     except (KeyError, ValueError, TypeError) as error:
@@ -194,6 +199,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
         notices,
         patterns,
         conditions.get("y"),
+        seen,
         own,
         progress=progress,
         home=Home(directory),
@@ -263,6 +269,24 @@ def _patterns(checksummed: ChecksummedFiles, schema: Schema) -> Patterns | None:
         return None
     arrays = {name: tensor.numpy() for name, tensor in _tensors(checksummed, MISSING).items()}
     return Patterns.from_arrays(arrays, schema.event_shape)
+
+
+def _seen(checksummed: ChecksummedFiles, model: Model, schema: Schema) -> SeenRows | None:
+    """What the training rows were like; `None` of a run that an earlier version made."""
+    if SEEN not in checksummed:
+        return None
+    tensors = _tensors(checksummed, SEEN)
+    try:
+        seen = SeenRows(**tensors)
+        shapes = {tuple(seen.low.shape), tuple(seen.high.shape), tuple(seen.complete.shape)}
+        sound = seen.encoded.shape[1:] == (model.encoded_size,) and bool(seen.encoded.isfinite().all())
+        sound = sound and shapes == {tuple(schema.event_shape)} and seen.complete.dtype == torch.bool
+        sound = sound and not bool((seen.low.isnan() | seen.high.isnan()).any())
+    except (RuntimeError, TypeError):
+        sound = False
+    if not sound:
+        raise RunError(f"{checksummed.directory / SEEN} does not fit the run's model and schema; fit again")
+    return seen
 
 
 def _place(model: torch.nn.Module, device: torch.device, *, given: bool) -> None:

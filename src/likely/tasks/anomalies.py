@@ -10,6 +10,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows, ResidentRows
 from likely.evaluation.evidence import evidence
+from likely.evaluation.proposals import Mixture, ProposalRule
 from likely.evaluation.sampling import PerRow, Progress
 from likely.models import Model
 from likely.tasks.draws import Draws, posterior_draws
@@ -47,7 +48,13 @@ class Contributions:
 
 @torch.no_grad()
 def contributions(
-    model: Model, rows: EncodedRows, *, samples: int, seed: int = 0, progress: Progress | None = None
+    model: Model,
+    rows: EncodedRows,
+    *,
+    samples: int,
+    seed: int = 0,
+    rule: ProposalRule | None = None,
+    progress: Progress | None = None,
 ) -> Contributions:
     """What each column and the code contribute to −log P(x).
 
@@ -59,16 +66,31 @@ def contributions(
         Draws of z a row; the same ones as `evidence` takes.
     seed
         Of the noise, which is keyed by (seed, row).
+    rule
+        For which rows z is drawn from more than Q(z|x); none unless given.
     progress
         Called with (rows done, rows).
 
     """
+    found = _contributed(model, rows, samples, seed, None, progress)
+    improved = (rule or ProposalRule()).improved(
+        model, rows, lambda: torch.from_numpy(found["ess"]), samples=samples, seed=seed, progress=progress
+    )
+    for index, mixture in improved:
+        for name, values in _contributed(model, rows.take(index), samples, seed, mixture, None).items():
+            found[name][index.cpu().numpy()] = values
+    return Contributions(**found)
+
+
+def _contributed(
+    model: Model, rows: EncodedRows, samples: int, seed: int, mixture: Mixture | None, progress: Progress | None
+) -> dict[str, np.ndarray]:
     per_row = PerRow()
-    for draws in posterior_draws(model, rows, samples=samples, seed=seed, progress=progress):
+    for draws in posterior_draws(model, rows, samples=samples, seed=seed, mixture=mixture, progress=progress):
         cells, log_px = _cells(model, draws), draws.log_px_estimate
         code = (-log_px - cells.nansum(1)).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
         per_row.add(draws.chunk, log_px=log_px, cells=cells, code=code, ess=draws.ess)
-    return Contributions(**{name: per_row.array(name) for name in per_row.parts})
+    return {name: per_row.array(name) for name in per_row.parts}
 
 
 def _cells(model: Model, draws: Draws) -> Tensor:
@@ -92,6 +114,7 @@ def tails(
     samples: int,
     seed: int = 0,
     covariates: Tensor | None = None,
+    rule: ProposalRule | None = None,
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How rare each row is among rows of the model with the same cells missing.
@@ -102,7 +125,7 @@ def tails(
 
     Parameters
     ----------
-    model, rows, samples, seed
+    model, rows, samples, seed, rule
         As in `contributions`.
     log_px
         What was found for the rows: `(rows,)`, nats.
@@ -127,7 +150,7 @@ def tails(
         place = (which == number).nonzero().squeeze(1)
         like = rows.stored(int(place[0]), int(place[0]) + 1).values[0]
         drawn = _drawn(model, like, mask.view(seen.shape[1:]), covariates, seed)
-        drawn_log_px = evidence(model, drawn, samples=samples, seed=seed).terms["iwae"]
+        drawn_log_px = evidence(model, drawn, samples=samples, seed=seed, rule=rule).terms["iwae"]
         mine = log_px[place.cpu().numpy()]
         tail[place.cpu().numpy()] = (1 + (drawn_log_px[:, None] <= mine + 1e-9).sum(0)) / (1 + SIMULATED)
         depth[place.cpu().numpy()] = (drawn_log_px.mean() - mine) / max(float(drawn_log_px.std()), 1e-9)

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from likely.data import EncodedRows
 from likely.data.events import Event
+from likely.evaluation.proposals import Mixture, ProposalRule
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.chances import probability, recorded
-from likely.tasks.draws import MAX_SAMPLES, MIN_EFFECTIVE_DRAWS, SAMPLES_FACTOR, Draws, posterior_draws
+from likely.tasks.draws import Draws, draws_again, posterior_draws
 
 __all__ = ["Answers", "ask", "mean_and_error"]
 
@@ -45,12 +46,13 @@ def ask(
     like: Tensor,
     samples: int = 200,
     seed: int = 0,
+    rule: ProposalRule | None = None,
     progress: Progress | None = None,
 ) -> Answers:
     """P(C|x_observed) = E_{P(z|x_observed)} Π_j P(x_j ∈ C_j|z) ≈ Σ_k w_k Π_j P(x_j ∈ C_j|z_k).
 
     Self-normalised importance sampling of z ~ P(z|x_observed), as in `impute`; cells are independent given z. Rows
-    whose weights have an effective sample size below 10 are given four times the draws of z, and again, up to 3,200.
+    whose weights have an effective sample size below 10 are drawn again (`draws_again`).
 
     Parameters
     ----------
@@ -64,34 +66,36 @@ def ask(
         Draws of z a row.
     seed
         Of the noise, which is keyed by (seed, row).
+    rule
+        For which rows z is drawn from more than Q(z|x); none unless given.
     progress
         Called with (rows done, rows).
 
     """
-    events = recorded(events, model.p_x_z)
-    answers = _once(model, rows, events, like, samples, seed, progress)
-    while samples * SAMPLES_FACTOR <= MAX_SAMPLES and len(
-        poor := (answers.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
-    ):
-        samples *= SAMPLES_FACTOR
-        again = _once(model, rows.take(poor), events, like, samples, seed, None)
+    request = _Request(recorded(events, model.p_x_z), like, seed)
+    answers = _answers_with(model, rows, request, samples, None, progress)
+    tries = draws_again(model, rows, rule or ProposalRule(), lambda: answers.ess, samples=samples, seed=seed)
+    for again in tries:
+        better = _answers_with(model, rows.take(again.index), request, again.samples, again.mixture, None)
         for name in ("probability", "se", "ess"):
-            getattr(answers, name)[poor] = getattr(again, name)
+            getattr(answers, name)[again.index] = getattr(better, name)
     return answers
 
 
-def _once(
-    model: Model,
-    rows: EncodedRows,
-    events: Sequence[Event],
-    like: Tensor,
-    samples: int,
-    seed: int,
-    progress: Progress | None,
+@dataclass(frozen=True, eq=False)
+class _Request:
+    events: Sequence[Event]
+    like: Tensor
+    seed: int
+
+
+def _answers_with(
+    model: Model, rows: EncodedRows, request: _Request, samples: int, mixture: Mixture | None, progress: Progress | None
 ) -> Answers:
     parts: list[tuple[Tensor, ...]] = []
-    for draws in posterior_draws(model, rows, samples=samples, seed=seed, progress=progress):
-        value, se = mean_and_error(_chances(model, draws, events, like), draws.log_weight)
+    drawn = posterior_draws(model, rows, samples=samples, seed=request.seed, mixture=mixture, progress=progress)
+    for draws in drawn:
+        value, se = mean_and_error(_chances(model, draws, request.events, request.like), draws.log_weight)
         parts.append(tuple(part[: draws.chunk.count] for part in (value, se, draws.ess.nan_to_num())))
     return Answers(*(torch.cat(part) for part in zip(*parts, strict=True)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -11,10 +11,11 @@ from torch.distributions import Distribution
 
 from likely.data import Batch, EncodedRows
 from likely.data.noise import Stream
+from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
 from likely.models import Model
 
-__all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Draws", "posterior_draws"]
+__all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Again", "Draws", "draws_again", "posterior_draws"]
 
 # A row whose weights are worth fewer draws of z than this (Kong 1992) gets SAMPLES_FACTOR times as many samples
 # of z, up to MAX_SAMPLES.
@@ -73,9 +74,73 @@ class Draws:
             yield part, model.likelihood(self.z[part], self.batch.covariates)
 
 
+@dataclass(frozen=True, eq=False)
+class Again:
+    """Rows whose draws are worth too little, and how to draw z for them again.
+
+    Attributes
+    ----------
+    index
+        Their numbers.
+    samples
+        Draws of z a row.
+    mixture
+        What they are drawn from; Q(z|x) where it is `None`.
+    last
+        Whether nothing more is tried after this.
+
+    """
+
+    index: Tensor
+    samples: int
+    mixture: Mixture | None
+    last: bool
+
+
+def draws_again(
+    model: Model, rows: EncodedRows, rule: ProposalRule, ess: Callable[[], Tensor], *, samples: int, seed: int
+) -> Iterator[Again]:
+    """What is drawn again, one try after the other: other z by the rule, and then four times as many, up to 3,200.
+
+    Parameters
+    ----------
+    model, rows
+        The rows encoded.
+    rule
+        For which rows z is drawn from more than Q(z|x).
+    ess
+        Gives the effective sample sizes of all rows as they are now, `(rows,)`.
+    samples, seed
+        Of the draws that there are.
+
+    """
+    mixtures: list[Mixture] = []
+    which, place = (torch.full((len(rows),), -1, device=rows.device) for _ in range(2))
+    more = samples * SAMPLES_FACTOR <= MAX_SAMPLES
+    for index, mixture in rule.improved(model, rows, ess, samples=samples, seed=seed):
+        which[index], place[index] = len(mixtures), torch.arange(len(index), device=rows.device)
+        mixtures.append(mixture)
+        yield Again(index, samples, mixture, last=not more)
+    while more:
+        samples *= SAMPLES_FACTOR
+        more = samples * SAMPLES_FACTOR <= MAX_SAMPLES
+        poor = (ess() < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1).to(rows.device)
+        for number in range(-1, len(mixtures)):
+            index = poor[which[poor] == number]
+            if len(index):
+                known = None if number < 0 else mixtures[number].take(place[index])
+                yield Again(index, samples, known, last=not more)
+
+
 @torch.no_grad()
 def posterior_draws(
-    model: Model, rows: EncodedRows, *, samples: int, seed: int = 0, progress: Progress | None = None
+    model: Model,
+    rows: EncodedRows,
+    *,
+    samples: int,
+    seed: int = 0,
+    mixture: Mixture | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Draws]:
     """Weighted draws for all rows, chunk by chunk; the same z_k as `evidence` has.
 
@@ -87,6 +152,8 @@ def posterior_draws(
         K.
     seed
         Of the noise, which is keyed by (seed, row, k).
+    mixture
+        What z is drawn from for each row, in the place of Q(z|x).
     progress
         Called with (rows done, rows).
 
@@ -94,7 +161,12 @@ def posterior_draws(
     model.eval()
     p, block = model.prior(), block_size(model, rows, samples)
     for chunk in chunks(rows, seed, progress=progress):
-        drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block)
-        pairs = [(terms.z, terms.log_weight.to(torch.float64)) for _, terms in drawn]
+        if mixture is None:
+            drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block)
+            pairs = [(terms.z, terms.log_weight.to(torch.float64)) for _, terms in drawn]
+        else:
+            mine = mixture.take(chunk.index)
+            weighted = weighted_draws(model, chunk, p, mine, samples=samples, block=block)
+            pairs = [(z, log_weight) for _, z, log_weight in weighted]
         z, log_weight = (torch.cat(part) for part in zip(*pairs, strict=True))
         yield Draws(chunk, z, log_weight, block)

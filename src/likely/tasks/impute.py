@@ -10,10 +10,19 @@ from torch import Tensor
 from likely.config import demand_whole
 from likely.data import EncodedRows
 from likely.errors import ConfigError
+from likely.evaluation.proposals import ProposalRule
 from likely.evaluation.sampling import Progress
 from likely.models import Model
 from likely.tasks.cells import CellSummary, summarise
-from likely.tasks.draws import MAX_SAMPLES, MIN_EFFECTIVE_DRAWS, SAMPLES_FACTOR, Draws, posterior_draws
+from likely.tasks.draws import (
+    MAX_SAMPLES,
+    MIN_EFFECTIVE_DRAWS,
+    SAMPLES_FACTOR,
+    Again,
+    Draws,
+    draws_again,
+    posterior_draws,
+)
 from likely.tasks.ranges import Range, RangeTally, rows_within
 
 __all__ = ["ImputeOptions", "Imputed", "impute"]
@@ -93,6 +102,7 @@ def impute(
     options: ImputeOptions,
     *,
     within: Range | None = None,
+    rule: ProposalRule | None = None,
     progress: Progress | None = None,
 ) -> Imputed:
     """Imputed values E[x_j|x_observed] ≈ Σ_k w_k E[x_j|z_k], by self-normalised importance sampling.
@@ -100,7 +110,7 @@ def impute(
     z_k ~ Q(z|x_observed), with weights w_k for P(z|x_observed) (Mattei and Frellsen 2019, MIWAE: deep generative
     modelling and imputation of incomplete data sets, equations 11 to 13). Draws for multiple imputation: a z_k is
     chosen with probability w_k, then x ~ P(x|z_k) (sampling importance resampling). Rows whose weights have an
-    effective sample size below 10 get four times as many samples of z, repeatedly, up to 3,200.
+    effective sample size below 10 are drawn again (`draws_again`).
 
     Parameters
     ----------
@@ -110,27 +120,32 @@ def impute(
         How to fill the missing cells.
     within
         Draws are of P(x_missing|x_observed, every missing cell lies in this range): z and x are drawn until they do.
+    rule
+        For which rows z is drawn from more than Q(z|x); none unless given.
     progress
         Called with (rows done, rows).
 
     """
-    request, samples = _Request(options, within), options.samples
-    final = samples * SAMPLES_FACTOR > MAX_SAMPLES
-    imputed = _imputed_with(model, rows, request, samples, final, progress)
-    while not final:
-        samples *= SAMPLES_FACTOR
-        final = samples * SAMPLES_FACTOR > MAX_SAMPLES
-        poor = (imputed.ess < MIN_EFFECTIVE_DRAWS).nonzero().squeeze(1)
-        if not len(poor):
-            break
-        better = _imputed_with(model, rows.take(poor), request, samples, final, None)
+    request = _Request(options, within)
+    first = Again(torch.arange(len(rows)), options.samples, None, _is_final(model, options, rule))
+    imputed = _imputed_with(model, rows, request, first, progress)
+    tries = draws_again(
+        model, rows, rule or ProposalRule(), lambda: imputed.ess, samples=options.samples, seed=options.seed
+    )
+    for again in tries:
+        better = _imputed_with(model, rows.take(again.index), request, again, None)
         pairs = [(getattr(imputed, name), getattr(better, name)) for name in ("value", "deviation", "ess")]
         if imputed.tally is not None and better.tally is not None:
             pairs += [(getattr(imputed.tally, name), getattr(better.tally, name)) for name in TALLIED]
         for whole, part in pairs:
-            whole[poor] = part
-        imputed.draws[:, poor] = better.draws
+            whole[again.index] = part
+        imputed.draws[:, again.index] = better.draws
     return imputed
+
+
+def _is_final(model: Model, options: ImputeOptions, rule: ProposalRule | None) -> bool:
+    """Whether no row whose draws are worth too little gets other draws."""
+    return options.samples * SAMPLES_FACTOR > MAX_SAMPLES and not (rule is not None and rule.optimises(model))
 
 
 @dataclass(frozen=True)
@@ -139,18 +154,16 @@ class _Request:
     within: Range | None
 
 
-def _imputed_with(
-    model: Model, rows: EncodedRows, request: _Request, samples: int, final: bool, progress: Progress | None
-) -> Imputed:
-    """Imputed values from so many samples of z; `final`: no row gets more, however small its effective sample size."""
+def _imputed_with(model: Model, rows: EncodedRows, request: _Request, how: Again, progress: Progress | None) -> Imputed:
+    """Imputed values by such draws of z."""
     parts: list[tuple[Tensor, ...]] = []
     tallies: list[RangeTally] = []
-    for known in posterior_draws(model, rows, samples=samples, seed=request.options.seed, progress=progress):
-        cells, count = (
-            _summary(model, known, request),
-            known.chunk.count,
-        )  # the rows after the first `count` are padding
-        drawn, tally = _drawn(model, known, request, request.options.seed + len(parts), final)
+    all_draws = posterior_draws(
+        model, rows, samples=how.samples, seed=request.options.seed, mixture=how.mixture, progress=progress
+    )
+    for known in all_draws:
+        cells, count = _summary(model, known, request), known.chunk.count  # rows after the first `count` are padding
+        drawn, tally = _drawn(model, known, request, request.options.seed + len(parts), how.last)
         parts.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
         tallies += [] if tally is None else [tally]
     value, deviation, drawn, ess = (torch.cat(part) for part in zip(*parts, strict=True))

@@ -39,7 +39,8 @@ def _written(array: np.ndarray) -> bytes:
 
 
 def _written_frame(frame: pd.DataFrame, _: str) -> bytes:
-    return _written(frame.to_numpy())
+    truths = {name: float for name in frame if frame[name].dtype == bool}  # beside numbers a truth is 0 or 1
+    return _written(frame.astype(truths).to_numpy())
 
 
 NPY = Format(

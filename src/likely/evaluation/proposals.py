@@ -1,0 +1,342 @@
+"""From what z is drawn for rows that Q(z|x) alone serves badly: Q with P(z), and Qs optimised for the row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from likely.data import Batch, EncodedRows
+from likely.data.noise import Stream
+from likely.distributions import LatentDistribution
+from likely.evaluation.ascent import climb
+from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, copy_keys, sample_blocks
+from likely.models import Model, frozen
+from likely.networks.precision import Precision, autocast
+
+__all__ = ["Mixture", "ProposalRule", "SeenRows", "effective_enough", "weighted_draws"]
+
+MIN_EFFECTIVE, MIN_EFFECTIVE_SHARE = 10.0, 0.25  # draws of z (Kong 1992), or of few draws this share of them
+AMPLE_SHARE = 0.5  # of the draws: a row whose weights are worth as many is served well, wherever its cells are
+PRIOR_SHARE = 0.3  # of the draws where cells are missing that never were in training
+CANDIDATES = 1000  # draws of P(z), of which the best is a start
+MARGIN = 0.1  # of a cell's range in the training rows: of many columns one often is a little beyond
+MAX_ANCHORS = 1000  # training rows whose codes are kept to start from
+STEPS, PAIRS = 100, 1  # of the optimiser, and of samples of z behind each of them
+ROWS = 16  # optimised at once: few, so that one row alone is quick
+OPTIMISED = (Stream.PROPOSE_FIRST, Stream.PROPOSE_SECOND, Stream.PROPOSE_THIRD)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """For each row the mixture q_α(z) = Σ_c α_c q_c(z) that its z are drawn from.
+
+    Its components are the encoder's Q(z|x), Qs that were optimised for the row, and P(z).
+
+    Attributes
+    ----------
+    shares
+        α: as many numbers as components, the same for every row; they sum to 1.
+    encoded
+        What the optimised Qs are made of, in the place of the encoder's output: `(Qs, rows, numbers)`.
+
+    """
+
+    shares: tuple[float, ...]
+    encoded: Tensor
+
+    def take(self, index: Tensor) -> Mixture:
+        """The mixtures of the rows with these numbers."""
+        return Mixture(self.shares, self.encoded[:, index])
+
+
+@dataclass(frozen=True, eq=False)
+class SeenRows:
+    """What the training rows were like: beyond that the encoder was never trained.
+
+    Attributes
+    ----------
+    encoded
+        The encoder's outputs for at most 1,000 of them, chosen by their content, `(rows, numbers)`: where the optimiser
+        may start.
+    low, high
+        The least and the greatest observed value of each cell, `(*event)` float64. Where there are fewer rows than
+        twice the cells nearly every row holds one of them: they are -infinity and infinity then.
+    complete
+        Cells that no training row misses, `(*event)` boolean.
+
+    """
+
+    encoded: Tensor
+    low: Tensor
+    high: Tensor
+    complete: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: Model, rows: EncodedRows) -> SeenRows:
+        """What these training rows are like, on the processor."""
+        model.eval()
+        rows = rows.binarised_once(0)
+        some, per_row = rows.take(copy_keys(rows, 0).argsort()[:MAX_ANCHORS]), PerRow()
+        for chunk in chunks(some, 0):
+            per_row.add(chunk, encoded=model.encoded(chunk.batch))
+        lows, highs, complete = [], [], []
+        for index in torch.arange(len(rows), device=rows.device).split(MAX_ANCHORS):
+            batch = rows.evaluation_batch(index)
+            values = batch.values.to(torch.float64)
+            seen = torch.ones_like(values, dtype=torch.bool) if batch.observed is None else batch.observed
+            lows.append(values.where(seen, torch.inf).amin(0))
+            highs.append(values.where(seen, -torch.inf).amax(0))
+            complete.append(seen.all(0))
+        low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
+        if 2 * low.numel() > len(rows):
+            low, high = low.fill_(-torch.inf), high.fill_(torch.inf)
+        return cls(per_row.tensor("encoded"), low.cpu(), high.cpu(), torch.stack(complete).all(0).cpu())
+
+    def beyond(self, batch: Batch) -> Tensor:
+        """Which rows have a cell beyond those of all training rows, by more than a tenth of their range: `(rows,)`."""
+        values, margin = batch.values.to(torch.float64), MARGIN * (self.high - self.low)
+        low, high = (self.low - margin).to(values.device), (self.high + margin).to(values.device)
+        outside = (values < low) | (values > high)
+        return (outside if batch.observed is None else outside & batch.observed).flatten(1).any(1)
+
+    def incomplete(self, batch: Batch) -> Tensor:
+        """Which rows miss a cell that no training row misses: `(rows,)`."""
+        if batch.observed is None:
+            return torch.zeros(len(batch), dtype=torch.bool, device=batch.values.device)
+        return (~batch.observed & self.complete.to(batch.values.device)).flatten(1).any(1)
+
+
+@dataclass(frozen=True, eq=False)
+class ProposalRule:
+    """For which rows z is drawn from more than Q(z|x); decided by the row alone. The default is none.
+
+    Attributes
+    ----------
+    seen
+        What the training rows were like. A row that misses a cell which none of them misses is of a kind that the
+        encoder has never met: a part of its z are drawn from P(z).
+    optimise
+        Whether rows whose weights are worth few draws of z get Qs of their own, and rows with a cell far beyond those
+        of all training rows, unless their weights are worth half of the draws: Q may miss where P(z|x) is, and the
+        draws that it gives agree with each other.
+
+    """
+
+    seen: SeenRows | None = None
+    optimise: bool = False
+
+    def optimises(self, model: Model) -> bool:
+        """Whether rows may get Qs of their own: draws of codes have no derivative in Q's parameters."""
+        return self.optimise and model.prior().has_rsample
+
+    def improved(
+        self,
+        model: Model,
+        rows: EncodedRows,
+        ess: Callable[[], Tensor],
+        *,
+        samples: int,
+        seed: int,
+        progress: Progress | None = None,
+    ) -> Iterator[tuple[Tensor, Mixture]]:
+        """Numbers of rows that need other z, and what to draw these from; twice for rows that the first did not help.
+
+        Parameters
+        ----------
+        model, rows
+            The rows encoded and, where that applies, binarised once.
+        ess
+            Gives the effective sample sizes of all rows as they are now, `(rows,)`.
+        samples, seed
+            Draws of z a row; of the noise.
+        progress
+            Called with (rows optimised, rows to optimise).
+
+        """
+        beyond, incomplete = self._unfamiliar(rows)
+        index = incomplete.nonzero().squeeze(1)
+        if len(index) and samples > 1:
+            yield index, Mixture((1 - PRIOR_SHARE, PRIOR_SHARE), torch.zeros((0, len(index), 0), device=rows.device))
+        if self.optimises(model):
+            effective = ess().to(rows.device)
+            suspect = beyond & (effective < AMPLE_SHARE * samples)
+            index = (suspect | ~effective_enough(effective, samples)).nonzero().squeeze(1)
+            if len(index):
+                encoded = _optimised(model, rows.take(index), self.seen, seed, progress)
+                share = 1 / (len(encoded) + 2)
+                yield index, Mixture((share,) * (len(encoded) + 2), encoded)
+
+    def _unfamiliar(self, rows: EncodedRows) -> tuple[Tensor, Tensor]:
+        """Which rows have a cell beyond all training rows; which miss one that no training row misses."""
+        none = torch.zeros(len(rows), dtype=torch.bool, device=rows.device)
+        if self.seen is None or not len(rows):
+            return none, none
+        beyond, incomplete = [], []
+        for index in torch.arange(len(rows), device=rows.device).split(MAX_ANCHORS):
+            batch = rows.evaluation_batch(index)
+            beyond.append(self.seen.beyond(batch) if self.optimise else none[: len(batch)])
+            incomplete.append(self.seen.incomplete(batch))
+        return torch.cat(beyond), torch.cat(incomplete)
+
+
+def effective_enough(ess: Tensor, samples: int) -> Tensor:
+    """Whether weights are worth ten draws of z, or a quarter of those taken where these are fewer than 40: `(rows,)`.
+
+    A row that no z gives any probability, with ess NaN, counts as well served: no other z would serve it better.
+    """
+    return ~(ess < min(MIN_EFFECTIVE, MIN_EFFECTIVE_SHARE * samples))
+
+
+def weighted_draws(
+    model: Model,
+    chunk: Chunk,
+    p: LatentDistribution,
+    mixture: Mixture,
+    *,
+    samples: int,
+    block: int,
+    precision: Precision = "float32",
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Draws of z ~ q_α(z), block by block, with log P(x, z)/q_α(z): the mean of P(x, z)/q_α(z) estimates P(x).
+
+    Of K draws α_c K come from the component c, and every draw is weighed by the whole mixture, whichever it came from:
+    multiple importance sampling with the balance heuristic (Veach and Guibas 1995, Optimally combining sampling
+    techniques for Monte Carlo rendering, section 3.3), which is unbiased for P(x). The noise is not that which the Qs
+    were optimised or chosen by.
+
+    Parameters
+    ----------
+    model, chunk, p
+        The rows, and P(z).
+    mixture
+        Of these rows, as many as the chunk has.
+    samples, block
+        K, and how many of them at once.
+    precision
+        In which networks are multiplied; see `evidence`.
+
+    Yields
+    ------
+    tuple
+        The number of the first draw; z `(block, rows, latent)`; log-weights `(block, rows)`, float64, nats.
+
+    """
+    with autocast(precision, chunk.keys.device):
+        optimised = [model.posterior_from(one) for one in mixture.encoded]
+    parts = [model.posterior(chunk.batch), *optimised, p]
+    streams = [Stream.PROPOSE_POSTERIOR, *OPTIMISED[: len(optimised)], Stream.PROPOSE_PRIOR]
+    counts = _counts(mixture.shares, samples)
+    ends = torch.tensor(counts).cumsum(0)
+    log_share = torch.tensor(counts, dtype=torch.float64, device=chunk.keys.device).div(samples).log()
+    for first, size in sample_blocks(samples, block):
+        z = torch.cat(
+            [
+                part.from_noise(chunk.noise(stream, part, begin, end - begin))
+                for part, stream, begin, end in _pieces(parts, streams, ends.tolist(), first, first + size)
+            ]
+        )
+        with autocast(precision, chunk.keys.device):
+            log_px_z = model.log_px_z(chunk.batch, z)
+        each = torch.stack([part.log_prob(z).to(torch.float64).expand(len(z), len(chunk.batch)) for part in parts])
+        log_mixture = torch.logsumexp(each + log_share.view(-1, 1, 1), 0)
+        yield first, z, log_px_z.to(torch.float64) + each[-1] - log_mixture
+
+
+def _pieces(
+    parts: list[LatentDistribution], streams: list[Stream], ends: list[int], first: int, last: int
+) -> Iterator[tuple[LatentDistribution, Stream, int, int]]:
+    """Which draws from `first` to before `last` are of which component."""
+    begin = 0
+    for part, stream, end in zip(parts, streams, ends, strict=True):
+        low, high = max(begin, first), min(end, last)
+        if low < high:
+            yield part, stream, low, high
+        begin = end
+
+
+def _counts(shares: tuple[float, ...], samples: int) -> list[int]:
+    """How many of the draws each component gets: at least one of each where there are enough."""
+    counts = [max(1, round(share * samples)) for share in shares[1:]]
+    return [samples - sum(counts), *counts] if sum(counts) < samples else [samples, *[0] * len(counts)]
+
+
+def _optimised(model: Model, rows: EncodedRows, seen: SeenRows | None, seed: int, progress: Progress | None) -> Tensor:
+    """What Qs optimised for the rows are made of, from up to three starts: `(starts, rows, numbers)`."""
+    model.eval()
+    p, per_row, block = model.prior(), PerRow(), block_size(model, rows, CANDIDATES, size=ROWS)
+    with frozen(model):
+        known = None if seen is None else _Anchors.of(model, seen.encoded.to(p.like))
+        for chunk in chunks(rows, seed, ROWS, progress=progress):
+            starts = _starts(model, chunk, p, known, block)
+            ends = climb(model, _repeated(rows, chunk, len(starts)), p, torch.cat(starts), steps=STEPS, pairs=PAIRS)
+            per_row.add(chunk, encoded=ends.unflatten(0, (len(starts), -1)).movedim(0, 1))
+    return per_row.tensor("encoded").to(rows.device).movedim(1, 0)
+
+
+def _repeated(rows: EncodedRows, chunk: Chunk, times: int) -> Chunk:
+    """The rows of the chunk, several times in one, so that all starts are optimised at once."""
+    index = chunk.index.repeat(times)
+    return Chunk(rows.evaluation_batch(index), chunk.keys.repeat(times), len(index), index)
+
+
+@dataclass(frozen=True, eq=False)
+class _Anchors:
+    """The encoder's outputs for training rows `(rows, numbers)`, and the centres of their Qs `(rows, latent)`."""
+
+    encoded: Tensor
+    codes: Tensor
+
+    @classmethod
+    @torch.no_grad()
+    def of(cls, model: Model, encoded: Tensor) -> _Anchors:
+        """With the centres."""
+        return cls(encoded, torch.cat([model.posterior_from(part).centre for part in encoded.split(100)]))
+
+
+@torch.no_grad()
+def _starts(model: Model, chunk: Chunk, p: LatentDistribution, anchors: _Anchors | None, block: int) -> list[Tensor]:
+    """Where the optimiser starts: `(rows, numbers)` each.
+
+    The encoder's output; what it gives for the mean of P(x|z) at the one of 1,000 draws of P(z) that makes the row most
+    probable; and its output for the training row whose code does so.
+    """
+    batch, starts = chunk.batch, [model.encoded(chunk.batch)]
+    drawn = _Best(model, batch)
+    for first, size in sample_blocks(CANDIDATES, block):
+        drawn.add(p.from_noise(chunk.noise(Stream.CANDIDATE, p, first, size)))
+    mean = model.likelihood(drawn.z.unsqueeze(0), batch.covariates).mean[0]
+    kind = batch.values.dtype if batch.values.is_floating_point() else torch.float32
+    starts.append(model.encoded(Batch(mean.to(kind), None, batch.covariates)))
+    if anchors is not None:
+        nearest = _Best(model, batch)
+        for part in anchors.codes.split(block):
+            nearest.add(part.unsqueeze(1).expand(-1, len(batch), -1))
+        starts.append(anchors.encoded[nearest.number])
+    return starts
+
+
+class _Best:
+    """Which of many z makes each of some rows most probable, log P(x|z)."""
+
+    def __init__(self, model: Model, batch: Batch) -> None:
+        self.model, self.batch, self.seen = model, batch, 0
+        self.value: Tensor | None = None
+
+    def add(self, z: Tensor) -> Self:
+        """Look at more z, `(any number, rows, latent)`."""
+        value, place = self.model.log_px_z(self.batch, z).nan_to_num(-torch.inf).max(0)
+        rows = torch.arange(z.shape[1], device=z.device)
+        if self.value is None:
+            self.value, self.number, self.z = value, place, z[place, rows]
+        else:
+            better = value > self.value
+            self.number = torch.where(better, place + self.seen, self.number)
+            self.z = torch.where(better.unsqueeze(1), z[place, rows], self.z)
+            self.value = torch.maximum(value, self.value)
+        self.seen += len(z)
+        return self

@@ -22,9 +22,9 @@ def resolved(rows: int, columns: int, **options: object) -> Config:
         (20, 3, 3, 64, 2, "mixture:2", 200),
         (100, 3, 3, 64, 2, "mixture:10", 200),
         (140, 3, 3, 64, 2, "mixture:14", 280),
-        (150, 3, 3, 64, 2, "mixture:15", 735),
-        (900, 9, 9, 128, 2, "mixture:50", 1800),
-        (20_000, 10, 10, 128, 1, "mixture:50", 2000),
+        (150, 3, 3, 64, 2, "mixture:15", 1837),
+        (900, 9, 9, 128, 2, "mixture:50", 3000),
+        (20_000, 10, 10, 128, 1, "mixture:50", 3000),
         (20_000, 15, 15, 256, 1, "mixture:50", 6750),
     ],
 )
@@ -36,11 +36,16 @@ def test_a_table_s_sizes_follow_its_rows_and_columns(
     assert (found.model.prior, found.training.max_steps) == (prior, steps)
 
 
+def test_a_batch_is_an_eighth_of_the_rows_and_a_sixteenth_of_few() -> None:
+    sizes = [resolved(rows, 3).training.batch_size for rows in (100, 400, 499, 500, 900, 3000, 20_000)]
+    assert sizes == [32, 32, 32, 64, 128, 512, 512]
+
+
 def test_few_rows_are_learnt_at_twice_the_rate() -> None:
     assert [resolved(rows, 3).training.learning_rate for rows in (149, 150)] == [8e-3, 4e-3]
 
 
-@pytest.mark.parametrize(("share", "steps"), [(0.0, 1800), (0.04, 1800), (0.4, 3600)])
+@pytest.mark.parametrize(("share", "steps"), [(0.0, 3000), (0.04, 3000), (0.4, 6000)])
 def test_missing_cells_are_given_more_steps(share: float, steps: int) -> None:
     cells = np.random.default_rng(0).normal(size=900 * 9)
     cells[: round(share * len(cells))] = np.nan

@@ -14,6 +14,7 @@ from likely.errors import ConfigError
 from likely.estimators import VAEOutlierDetector
 from likely.estimators.learner import Learner
 from likely.estimators.table import likelier
+from likely.evaluation import evidence
 
 W = np.array([[2.0, 1.0], [0.0, 0.5]])
 
@@ -38,9 +39,9 @@ def test_contamination_is_the_share_of_the_rows_of_the_fit(share: float) -> None
     assert detector.offset_ == np.quantile(detector.score_samples(rows), share)
     np.testing.assert_array_equal(labels, np.where(detector.decision_function(rows) < 0, -1, 1))
     assert detector.coordinates_ is not None
-    np.testing.assert_array_equal(
-        detector.score_samples(rows), detector.run_.score(detector.coordinates_(rows))["log_px"]
-    )
+    run, placed = detector.run_, detector.coordinates_(rows)
+    measured = evidence(run.model, run.encoded(run.rows_of(placed)[0]), samples=100)
+    np.testing.assert_array_equal(detector.score_samples(rows), measured.terms["iwae"])
 
 
 def test_outliers_among_the_rows_of_the_fit_do_not_make_themselves_probable() -> None:

@@ -14,7 +14,7 @@ from likely.data import EncodedRows, ResidentRows, encode
 from likely.likelihoods import Atoms, Categorical, Columns, Listed, Resolutions, Warped
 from likely.objectives import ELBO, Loss
 from likely.training import preparing
-from likely.training.preparing import prepared
+from likely.training.preparing import with_step_constants
 
 
 def table(rows: int = 400) -> pd.DataFrame:
@@ -49,7 +49,7 @@ def families(likelihood: object) -> set[type]:
 def both(run: likely.Run, rows: EncodedRows) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
     """The loss and its gradients without and with what is known beforehand."""
     index, found = torch.randperm(len(rows))[:64], []
-    for one in (rows, prepared(run.model, rows)):
+    for one in (rows, with_step_constants(run.model, rows)):
         run.model.zero_grad()
         generator = torch.Generator().manual_seed(0)
         loss, _ = Loss(run.model, ELBO())(one.training_batch(index), 1.0, generator)
@@ -73,7 +73,7 @@ def test_rows_that_training_never_saw_are_known_too(run: likely.Run) -> None:
     frame.loc[0, "few"], frame.loc[1, "many"], frame.loc[2, "listed"] = "never", "never", 2.25
     frame.loc[3, "rounded"], frame.loc[4, "atom"] = 1e6, 1e3
     rows = encode(run.schema, frame)
-    batch = prepared(run.model, rows).evaluation_batch(torch.arange(80))
+    batch = with_step_constants(run.model, rows).evaluation_batch(torch.arange(80))
     assert batch.prepared is not None
     with torch.no_grad():
         z = run.model.prior().sample(torch.Size((3, 80)))
@@ -83,7 +83,7 @@ def test_rows_that_training_never_saw_are_known_too(run: likely.Run) -> None:
 
 
 def test_rows_that_are_taken_or_moved_are_known_no_more(run: likely.Run) -> None:
-    rows = prepared(run.model, run.encoded(table()))
+    rows = with_step_constants(run.model, run.encoded(table()))
     assert isinstance(rows, ResidentRows)
     assert rows.prepared is not None
     assert rows.take(torch.arange(5)).prepared is None
@@ -93,6 +93,6 @@ def test_rows_that_are_taken_or_moved_are_known_no_more(run: likely.Run) -> None
 def test_large_tables_and_pictures_are_not_known_beforehand(run: likely.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = run.encoded(table())
     monkeypatch.setattr(preparing, "MAX_CELLS", 100)
-    assert prepared(run.model, rows) is rows
+    assert with_step_constants(run.model, rows) is rows
     bytes_ = ResidentRows(torch.zeros(5, 2, dtype=torch.uint8))
-    assert prepared(run.model, bytes_) is bytes_
+    assert with_step_constants(run.model, bytes_) is bytes_

@@ -12,6 +12,7 @@ __all__ = ["DefaultSizes", "default_sizes"]
 
 WIDTHS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))  # (training rows below, width of the networks)
 FEW_ROWS, MANY_ROWS = 150, 5000  # of a table: fewer are learnt at twice the rate; as many need one block only
+NOISY_ROWS = 500  # of fewer, a batch is a sixteenth
 MAX_COMPONENTS = 50  # of a mixture prior; fewer where there are not ten rows for each
 MIN_EPOCHS = 4  # of very many rows
 MANY_MISSING = 0.05  # share of the cells
@@ -35,10 +36,11 @@ def default_sizes(schema: Schema) -> DefaultSizes:
 
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
-    are nearer to real ones. Its training is short: at most 2,000 steps, 2 d³ of more than ten columns, or four
-    passes over very many rows; twice as long where a twentieth of the cells or more is missing, because every row
-    tells less, and Q(z|x) has every mask to learn. Fewer than 150 rows are learnt soon, and over-fitted then: at twice
-    the rate, at most 2 n steps or 200.
+    are nearer to real ones. Its training ends when validation stalls, at the latest after 150 √n steps, or 3,000, 2 d³
+    of more than eleven columns, four passes over very many rows; twice as long where a twentieth of the cells or more
+    is missing, because every row tells less, and Q(z|x) has every mask to learn. A batch has an eighth of the rows; a
+    sixteenth of fewer than 500, where the noise of small batches keeps from over-fitting. Fewer than 150 rows are
+    learnt soon, and over-fitted then: at twice the rate, at most 2 n steps or 200.
     """
     n, d = schema.rows, schema.dims
     by_rows = next(width for limit, width in WIDTHS if n < limit)
@@ -49,7 +51,8 @@ def default_sizes(schema: Schema) -> DefaultSizes:
         latent = max(2, min(64, round(1.5 * math.sqrt(d))))
         return DefaultSizes(latent, width, 2, "normal", batch, 2e-3, most)
     few, many = n < FEW_ROWS, n >= MANY_ROWS
-    most = max(200, 2 * n) if few else most
+    most = max(200, 2 * n) if few else round(150 * math.sqrt(n))
+    batch = min(512, max(32, _power(max(n, 2) / (16 if n < NOISY_ROWS else 8))))
     longer = 2 if sum(column.missing for column in schema.modelled) >= MANY_MISSING * n * d else 1
     components = max(2, min(MAX_COMPONENTS, n // 10))
     return DefaultSizes(
@@ -59,7 +62,7 @@ def default_sizes(schema: Schema) -> DefaultSizes:
         prior="normal" if any(not column.exposure for column in schema.conditions) else f"mixture:{components}",
         batch_size=batch,
         learning_rate=8e-3 if few else 4e-3,
-        max_steps=max(longer * min(most, max(2000, 2 * d**3)), math.ceil(MIN_EPOCHS * n / batch)),
+        max_steps=max(longer * min(most, max(3000, 2 * d**3)), math.ceil(MIN_EPOCHS * n / batch)),
     )
 
 

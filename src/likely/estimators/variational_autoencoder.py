@@ -82,7 +82,7 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
 
         Of a row with missing cells it is that of the observed ones.
         """
-        return self._log_px(self._rows(X))
+        return np.asarray(self.run_.score(self._rows(X), seed=self.run_.config.seed)["log_px"])
 
     def score(self, X: Any, y: Any = None) -> float:  # noqa: ARG002
         """The mean of `score_samples`, which a search over parameters maximises."""

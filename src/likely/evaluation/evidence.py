@@ -81,7 +81,8 @@ class Evidence:
     cells
         How many cells of each row are observed.
     counting
-        The weight of each row in averages, and which rows are copies of each other.
+        The weight of each row in averages, and which rows are copies of each other, so that standard errors over rows
+        count them as one observation.
     kl_kind
         `closed form`; `sampled`: the mean over the z_k of log Q(z_k|x) − log P(z_k); or `sampled, closed form within a
         group`: the mean over the z_k of the groups' KL given those above them.
@@ -167,7 +168,7 @@ def evidence(
         kl_kind, part = estimates.kl_kind, estimates.part
     names = [name.removeprefix("se_") for name in per_row.parts if name.startswith("se_")]
     values = {name: per_row.array(name) for name in names}
-    # Copies of a row count as one observation; how many copies chance explains depends on P(x).
+    # Equal rows beyond those that independent draws from P(x) would give are copies, and count as one observation.
     counted = counting(model, rows, values["iwae"])
     measured = Evidence(
         values,

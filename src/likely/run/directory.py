@@ -63,7 +63,7 @@ __all__ = [
 
 # `finished` in run.json: true; false of a fit that is under way or was cut short; null of a copy that is being made.
 RUN, REPORT = "run.json", "report.html"
-RIVALS = "rivals.safetensors"  # the flow that an evaluation with rivals fits
+RIVALS = "rivals.safetensors"  # a flow fitted to the training rows, which `evaluate --rivals` compares with
 MISSING = "missing.safetensors"  # which cells of the training rows are missing together
 START = "start.safetensors"  # the weights that a fit begins with, where it was given some; removed at its end
 MAX_RUN_JSON = 2**26  # bytes that are read of it: a real one is far smaller

@@ -120,7 +120,7 @@ def imputed(
     if imputation is not None:
         spread = torch.where(missing, imputation.deviation * _unit(run.schema), torch.nan)
     if not isinstance(filled, pd.DataFrame):
-        errors = outward(run.schema, spread.numpy())  # channels where the data have them
+        errors = outward(run.schema, spread.numpy())  # axes as the data have them: channels first or last
         results = packed(container, filled)
         return results, torch.from_numpy(errors).to(results.dtype) if container == "tensor" else errors
     place = {str(name): i for i, name in enumerate(filled.columns)}
@@ -130,7 +130,7 @@ def imputed(
 
 
 def _unit(schema: Schema) -> float:
-    """How far apart two codes of an array of two values are in data units; 1 for all else."""
+    """What 1 in the model is in data units: high - low of an array of two values, which are 0 and 1 in it; else 1."""
     column = schema.columns[0]
     two = schema.cells_alike and column.kind == Kind.BINARY and not schema.binarize
     return (column.high or 0.0) - (column.low or 0.0) if two else 1.0
@@ -171,7 +171,7 @@ def _filled(
 ) -> pd.DataFrame | np.ndarray:
     """The rows as they came, with values of the model in their missing cells."""
     if schema.cells_alike:
-        absent = outward(schema, missing.numpy())  # channels where the data have them, as in what `decode` returns
+        absent = outward(schema, missing.numpy())  # axes as the data have them, as in what `decode` returns
         return np.where(absent, decode(schema, values), original).astype(original.dtype)
     some = missing.any(1)
     decoded = decode(replace(schema, form=Form.TABLE), values[some])

@@ -180,8 +180,8 @@ def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Traine
     """The result after `match_shares`, with the validation bounds under the constants that it has set.
 
     Some likelihoods (`matches_shares`) have constants that training does not learn: offsets of the probabilities of
-    round numbers, or of each number of a list. They are set so that these numbers have the share in draws of x that
-    they have in the training rows.
+    round numbers, or, of a column that takes only some listed numbers, of each of them. They are set so that these
+    numbers have the share in draws of x that they have in the training rows.
     """
     model = trained.model
     if not model.p_x_z.matches_shares:

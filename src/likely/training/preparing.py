@@ -7,12 +7,12 @@ from dataclasses import replace
 from likely.data import EncodedRows, ResidentRows
 from likely.models import Model
 
-__all__ = ["prepared"]
+__all__ = ["with_step_constants"]
 
 MAX_CELLS = 2**21  # of a table that is prepared: about 40 bytes for each, of a rounded number three times as many
 
 
-def prepared(model: Model, rows: EncodedRows) -> EncodedRows:
+def with_step_constants(model: Model, rows: EncodedRows) -> EncodedRows:
     """The rows of a table with what the model can know of them before training (`Model.prepared`), unless it is large.
 
     Arrays and pictures stay as they are: little is computed of them, and they are held in bytes.

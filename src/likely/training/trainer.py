@@ -18,7 +18,7 @@ from likely.networks.precision import autocast
 from likely.objectives import ELBO, Loss, Objective
 from likely.training.causes import cause_of
 from likely.training.monitors import Monitor
-from likely.training.preparing import prepared
+from likely.training.preparing import with_step_constants
 from likely.training.schedule import DEFAULT_RATE, Schedule
 from likely.training.state import MAX_FAILURES_IN_A_ROW, MAX_RETURNS, Outcome, TrainingState
 from likely.training.validate import validate
@@ -102,7 +102,8 @@ class Trainer:
         """
         outcome, started = state.outcome, time.perf_counter() - state.outcome.seconds
         outcome.interrupted = False
-        self.rows, self.validation = (prepared(state.model, rows) for rows in (self.rows, self.validation))
+        # What each step needs of the rows but no step changes, such as places on the warped axis, is computed once.
+        self.rows, self.validation = (with_step_constants(state.model, rows) for rows in (self.rows, self.validation))
         state.model.train()
         loss = Loss(state.model, self.objective)
         with state.generators():

@@ -6,7 +6,7 @@ The identity is log P(x) − D[Q(z|x)‖P(z|x)] = E_Q[log P(x|z)] − D[Q(z|x)�
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
 
@@ -183,9 +183,10 @@ def evidence(
         kl_kind,
         part,
     )
-    if rule is not None:
-        _improve(measured, model, rows, rule, seed, precision, max_numbers, progress)
-    return measured
+    if rule is None:
+        return measured
+    _improve(measured, model, rows, rule, seed, precision, max_numbers, progress)
+    return replace(measured, counting=counting(model, rows, measured.terms["iwae"]))
 
 
 def _improve(
@@ -200,10 +201,7 @@ def _improve(
 ) -> None:
     """Estimate the bound anew for rows that the rule draws other z for; all other terms stay."""
     terms, errors, samples = measured.terms, measured.se_mc, measured.samples
-    improved = rule.improved(
-        model, rows, lambda: torch.from_numpy(measured.ess), samples=samples, seed=seed, progress=progress
-    )
-    for index, mixture in improved:
+    for index, mixture in rule.improved(model, rows, samples=samples, seed=seed, progress=progress):
         some = index.cpu().numpy()
         bound = _by_mixture(model, rows.take(index), mixture, samples, seed, precision, max_numbers)
         terms["iwae"][some], errors["iwae"][some] = bound.array("iwae"), bound.array("error")

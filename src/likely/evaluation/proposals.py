@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Self
 
@@ -13,17 +13,21 @@ from likely.data import Batch, EncodedRows
 from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.evaluation.ascent import climb
-from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, copy_keys, sample_blocks
+from likely.evaluation.averages import BLOCKS
+from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, copy_keys, sample_blocks, terms_of
+from likely.evaluation.tail import Tail
 from likely.models import Model, frozen
 from likely.networks.precision import Precision, autocast
 
 __all__ = ["Mixture", "ProposalRule", "SeenRows", "effective_enough", "weighted_draws"]
 
-MIN_EFFECTIVE, MIN_EFFECTIVE_SHARE = 10.0, 0.25  # draws of z (Kong 1992), or of few draws this share of them
-AMPLE_SHARE = 0.5  # of the draws: a row whose weights are worth as many is served well, wherever its cells are
+# A pilot of so many draws of z, with noise of their own, decides which rows get other z: a decision by the draws that
+# are then averaged would keep high averages and replace low ones. Weights worth MIN_EFFECTIVE of them (Kong 1992) are
+# enough; where they are worth AMPLE of them, a row is served well wherever its cells are.
+PILOT, MIN_EFFECTIVE, AMPLE = 100, 10.0, 50.0
+PILOT_SEED = 2**40  # is added to the seed
 PRIOR_SHARE = 0.3  # of the draws where cells are missing that never were in training
 CANDIDATES = 1000  # draws of P(z), of which the best is a start
-MARGIN = 0.1  # of a cell's range in the training rows: of many columns one often is a little beyond
 MAX_ANCHORS = 1000  # training rows whose codes are kept to start from
 STEPS, PAIRS = 100, 1  # of the optimiser, and of samples of z behind each of them
 ROWS = 16  # optimised at once: few, so that one row alone is quick
@@ -67,6 +71,8 @@ class SeenRows:
         twice the cells nearly every row holds one of them: they are -infinity and infinity then.
     complete
         Cells that no training row misses, `(*event)` boolean.
+    y_low, y_high
+        The least and the greatest of the conditions y, `(conditions,)` float64.
 
     """
 
@@ -74,6 +80,8 @@ class SeenRows:
     low: Tensor
     high: Tensor
     complete: Tensor
+    y_low: Tensor
+    y_high: Tensor
 
     @classmethod
     @torch.no_grad()
@@ -95,20 +103,29 @@ class SeenRows:
         low, high = torch.stack(lows).amin(0), torch.stack(highs).amax(0)
         if 2 * low.numel() > len(rows):
             low, high = low.fill_(-torch.inf), high.fill_(torch.inf)
-        return cls(per_row.tensor("encoded"), low.cpu(), high.cpu(), torch.stack(complete).all(0).cpu())
+        y = low.new_zeros((1, 0)) if rows.covariates is None else rows.covariates.to(torch.float64)
+        encoded = per_row.tensor("encoded")
+        y_low, y_high, kept = y.amin(0).cpu(), y.amax(0).cpu(), encoded[encoded.isfinite().all(1)]
+        return cls(kept, low.cpu(), high.cpu(), torch.stack(complete).all(0).cpu(), y_low, y_high)
 
     def beyond(self, batch: Batch) -> Tensor:
-        """Which rows have a cell beyond those of all training rows, by more than a tenth of their range: `(rows,)`."""
-        values, margin = batch.values.to(torch.float64), MARGIN * (self.high - self.low)
-        low, high = (self.low - margin).to(values.device), (self.high + margin).to(values.device)
-        outside = (values < low) | (values > high)
-        return (outside if batch.observed is None else outside & batch.observed).flatten(1).any(1)
+        """Which rows have a cell, or a number of y, beyond those of all training rows: `(rows,)`."""
+        outside = _outside(batch.values, self.low, self.high)
+        beyond = (outside if batch.observed is None else outside & batch.observed).flatten(1).any(1)
+        if batch.covariates is None or not self.y_low.numel():
+            return beyond
+        return beyond | _outside(batch.covariates, self.y_low, self.y_high).any(1)
 
     def incomplete(self, batch: Batch) -> Tensor:
         """Which rows miss a cell that no training row misses: `(rows,)`."""
         if batch.observed is None:
             return torch.zeros(len(batch), dtype=torch.bool, device=batch.values.device)
         return (~batch.observed & self.complete.to(batch.values.device)).flatten(1).any(1)
+
+
+def _outside(values: Tensor, low: Tensor, high: Tensor) -> Tensor:
+    values = values.to(torch.float64)
+    return (values < low.to(values.device)) | (values > high.to(values.device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,8 +138,8 @@ class ProposalRule:
         What the training rows were like. A row that misses a cell which none of them misses is of a kind that the
         encoder has never met: a part of its z are drawn from P(z).
     optimise
-        Whether rows whose weights are worth few draws of z get Qs of their own, and rows with a cell far beyond those
-        of all training rows, unless their weights are worth half of the draws: Q may miss where P(z|x) is, and the
+        Whether rows get Qs of their own whose weights are worth fewer than ten draws of z of a pilot of 100, and rows
+        with a cell beyond those of all training rows, unless these are worth fifty: Q may miss where P(z|x) is, and the
         draws that it gives agree with each other.
 
     """
@@ -135,41 +152,38 @@ class ProposalRule:
         return self.optimise and model.prior().has_rsample
 
     def improved(
-        self,
-        model: Model,
-        rows: EncodedRows,
-        ess: Callable[[], Tensor],
-        *,
-        samples: int,
-        seed: int,
-        progress: Progress | None = None,
+        self, model: Model, rows: EncodedRows, *, samples: int, seed: int, progress: Progress | None = None
     ) -> Iterator[tuple[Tensor, Mixture]]:
-        """Numbers of rows that need other z, and what to draw these from; twice for rows that the first did not help.
+        """Numbers of rows that need other z, and what to draw these from; twice for rows that the first does not help.
 
         Parameters
         ----------
         model, rows
             The rows encoded and, where that applies, binarised once.
-        ess
-            Gives the effective sample sizes of all rows as they are now, `(rows,)`.
         samples, seed
             Draws of z a row; of the noise.
         progress
             Called with (rows optimised, rows to optimise).
 
         """
+        if samples < 2 or (rows.observed is None and not self.optimises(model)):
+            return
         beyond, incomplete = self._unfamiliar(rows)
         index = incomplete.nonzero().squeeze(1)
-        if len(index) and samples > 1:
-            yield index, Mixture((1 - PRIOR_SHARE, PRIOR_SHARE), torch.zeros((0, len(index), 0), device=rows.device))
-        if self.optimises(model):
-            effective = ess().to(rows.device)
-            suspect = beyond & (effective < AMPLE_SHARE * samples)
-            index = (suspect | ~effective_enough(effective, samples)).nonzero().squeeze(1)
-            if len(index):
-                encoded = _optimised(model, rows.take(index), self.seen, seed, progress)
-                share = 1 / (len(encoded) + 2)
-                yield index, Mixture((share,) * (len(encoded) + 2), encoded)
+        with_prior = Mixture((1 - PRIOR_SHARE, PRIOR_SHARE), torch.zeros((0, len(index), 0), device=rows.device))
+        if len(index):
+            yield index, with_prior
+        if not self.optimises(model):
+            return
+        effective = _effective(model, rows, None, seed)
+        if len(index):
+            effective[index] = _effective(model, rows.take(index), with_prior, seed)
+        enough = torch.where(beyond, effective >= AMPLE, effective >= MIN_EFFECTIVE)
+        index = (~enough).nonzero().squeeze(1)
+        if len(index):
+            encoded = _optimised(model, rows.take(index), self.seen, seed, progress)
+            share = 1 / (len(encoded) + 2)
+            yield index, Mixture((share,) * (len(encoded) + 2), encoded)
 
     def _unfamiliar(self, rows: EncodedRows) -> tuple[Tensor, Tensor]:
         """Which rows have a cell beyond all training rows; which miss one that no training row misses."""
@@ -185,11 +199,27 @@ class ProposalRule:
 
 
 def effective_enough(ess: Tensor, samples: int) -> Tensor:
-    """Whether weights are worth ten draws of z, or a quarter of those taken where these are fewer than 40: `(rows,)`.
+    """Whether the weights of K draws are worth ten of them, and a tenth: `(rows,)`; not where all are zero."""
+    return ess >= MIN_EFFECTIVE * max(1.0, samples / PILOT)
 
-    A row that no z gives any probability, with ess NaN, counts as well served: no other z would serve it better.
-    """
-    return ~(ess < min(MIN_EFFECTIVE, MIN_EFFECTIVE_SHARE * samples))
+
+@torch.no_grad()
+def _effective(model: Model, rows: EncodedRows, mixture: Mixture | None, seed: int) -> Tensor:
+    """Effective sample sizes of the pilot from Q(z|x), or from a mixture: `(rows,)`, NaN where no weight has mass."""
+    model.eval()
+    p, per_row, block = model.prior(), PerRow(), block_size(model, rows, PILOT)
+    for chunk in chunks(rows, seed + PILOT_SEED):
+        tail = Tail(PILOT, len(chunk.batch), chunk.keys.device)
+        if mixture is None:
+            drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=PILOT, block=block)
+            weights = (terms.log_weight for _, terms in drawn)
+        else:
+            mixed = weighted_draws(model, chunk, p, mixture.take(chunk.index), samples=PILOT, block=block)
+            weights = (log_weight for _, _, log_weight in mixed)
+        for log_weight in weights:
+            tail.add(log_weight)
+        per_row.add(chunk, ess=tail.ess)
+    return per_row.tensor("ess").to(rows.device)
 
 
 def weighted_draws(
@@ -226,8 +256,7 @@ def weighted_draws(
         The number of the first draw; z `(block, rows, latent)`; log-weights `(block, rows)`, float64, nats.
 
     """
-    with autocast(precision, chunk.keys.device):
-        optimised = [model.posterior_from(one) for one in mixture.encoded]
+    optimised = [model.posterior_from(one) for one in mixture.encoded]
     parts = [model.posterior(chunk.batch), *optimised, p]
     streams = [Stream.PROPOSE_POSTERIOR, *OPTIMISED[: len(optimised)], Stream.PROPOSE_PRIOR]
     counts = _counts(mixture.shares, samples)
@@ -260,8 +289,12 @@ def _pieces(
 
 
 def _counts(shares: tuple[float, ...], samples: int) -> list[int]:
-    """How many of the draws each component gets: at least one of each where there are enough."""
-    counts = [max(1, round(share * samples)) for share in shares[1:]]
+    """How many of the draws each component gets: at least one of each where there are enough.
+
+    Of many draws each gets a multiple of 20, so that the groups of the jackknife have equal parts of each component.
+    """
+    unit = BLOCKS if samples >= BLOCKS * len(shares) else 1
+    counts = [unit * max(1, round(share * samples / unit)) for share in shares[1:]]
     return [samples - sum(counts), *counts] if sum(counts) < samples else [samples, *[0] * len(counts)]
 
 

@@ -182,12 +182,12 @@ class Run:
         log P(x) of about 95%, from the error of sampling z alone: log_px - 2 se_mc to log_px + 3 se_mc, since weights
         are skewed and a mean of them more often lies too low.
 
-        `ess` is the effective number of the draws of z behind it. A row of a table with fewer than ten (or than a
-        quarter of the samples, where that is less), and one with a cell far beyond those of the training rows, gets Qs
-        of its own, optimised from three starts, and z is drawn anew from these, the encoder's and P(z); so does one of
+        `ess` is the effective number of the draws of z behind it. A row of a table that a pilot of 100 draws serves
+        badly (fewer than ten effective ones; fewer than fifty where a cell lies beyond those of the training rows) gets
+        Qs of its own, optimised from three starts, and z is drawn from these, the encoder's and P(z); so does one of
         pictures or arrays with `precise`. A row that misses a cell which no training row misses has a part of its z
-        drawn from P(z). Where `stable` is false there were too few even so: neither `log_px` nor `se_mc` can be relied
-        on.
+        drawn from P(z). Where `stable` is false, `ess` is below ten, or below a tenth of the samples, even so: neither
+        `log_px` nor `se_mc` can be relied on.
 
         For a row with missing cells, `log_px` covers the observed cells only; compare it only with rows that miss the
         same cells.

@@ -73,9 +73,7 @@ def contributions(
 
     """
     found = _contributed(model, rows, samples, seed, None, progress)
-    improved = (rule or ProposalRule()).improved(
-        model, rows, lambda: torch.from_numpy(found["ess"]), samples=samples, seed=seed, progress=progress
-    )
+    improved = (rule or ProposalRule()).improved(model, rows, samples=samples, seed=seed, progress=progress)
     for index, mixture in improved:
         for name, values in _contributed(model, rows.take(index), samples, seed, mixture, None).items():
             found[name][index.cpu().numpy()] = values

@@ -117,7 +117,7 @@ def draws_again(
     mixtures: list[Mixture] = []
     which, place = (torch.full((len(rows),), -1, device=rows.device) for _ in range(2))
     more = samples * SAMPLES_FACTOR <= MAX_SAMPLES
-    for index, mixture in rule.improved(model, rows, ess, samples=samples, seed=seed):
+    for index, mixture in rule.improved(model, rows, samples=samples, seed=seed):
         which[index], place[index] = len(mixtures), torch.arange(len(index), device=rows.device)
         mixtures.append(mixture)
         yield Again(index, samples, mixture, last=not more)

@@ -6,7 +6,8 @@ Parts, defaults of every verb throughout (K = 100 draws of z for `score`, 200 fo
 
 grid
     wine, 2 latent dimensions, 500 steps, seed 0. Rows: the first test row with one of eight named columns times 10, and
-    50 test rows with a column and a factor from 1.5 to 10, each drawn by seed. The exact log P(x) is a grid integral of
+    50 test rows with a column and a factor from 1.5 to 10, each drawn by seed; and, reported apart, 20 test rows with a
+    column divided by 10 to 1,000. The exact log P(x) is a grid integral of
     P(x|z) P(z): 201 x 201 points over [-20, 20]², then 161 x 161 over the box where the integrand is within exp(-40)
     of its greatest value. Asked: |score - exact| <= max(0.1, 3 se_mc) of 95% of the rows, se_mc <= 0.3 of 90%, and each
     contribution to -log P(x) within 10% or 0.5 nats of the exact one, of 90%.
@@ -55,7 +56,7 @@ COLUMNS = (
     "total_sulfur_dioxide",
     "alcohol",
 )
-DRAWN_ROWS, FACTORS = 50, (1.5, 10.0)
+DRAWN_ROWS, FACTORS, SMALL_ROWS = 50, (1.5, 10.0), 20
 REACH, COARSE, FINE, DEEP = 20.0, 201, 161, 40.0  # of the grid; nats below the greatest value that are left out
 SEEDS = range(5)
 
@@ -65,18 +66,20 @@ def wine() -> pd.DataFrame:
 
 
 def extreme_rows(run: likely.Run, frame: pd.DataFrame) -> pd.DataFrame:
-    """Test rows with one cell multiplied, `(58, columns)`."""
-    test, generator, rows = frame.iloc[run.division.test].reset_index(drop=True), np.random.default_rng(1), []
+    """Test rows with one cell multiplied, `(78, columns)`; the last 20 with a factor below 1."""
+    test, generator = frame.iloc[run.division.test].reset_index(drop=True), np.random.default_rng(1)
 
     def times(row: int, column: str, factor: float) -> pd.DataFrame:
         one = test.iloc[[row]].copy()
         one[column] = round(float(one[column].iloc[0]) * factor, 3)
         return one
 
+    def drawn(factor: float) -> pd.DataFrame:
+        return times(int(generator.integers(len(test))), COLUMNS[int(generator.integers(len(COLUMNS)))], factor)
+
     rows = [times(0, column, 10.0) for column in COLUMNS]
-    for _ in range(DRAWN_ROWS):
-        row, column = int(generator.integers(len(test))), COLUMNS[int(generator.integers(len(COLUMNS)))]
-        rows.append(times(row, column, generator.uniform(*FACTORS)))
+    rows += [drawn(generator.uniform(*FACTORS)) for _ in range(DRAWN_ROWS)]
+    rows += [drawn(10 ** -generator.uniform(1, 3)) for _ in range(SMALL_ROWS)]
     return pd.concat(rows, ignore_index=True)
 
 
@@ -212,6 +215,8 @@ def intervals() -> dict[str, Any]:
 
 
 def of_grid(one: Piece) -> Iterator[tuple[str, float, str]]:
+    few = {name: values[-SMALL_ROWS:] for name, values in one.items() if values.ndim}
+    one = {name: values[:-SMALL_ROWS] for name, values in one.items() if values.ndim}
     off, error = np.abs(one["log_px"] - one["exact"]), one["se_mc"]
     near = np.abs(one["found"] - one["contributed"])
     yield "|score - exact| <= max(0.1, 3 se_mc), share", float((off <= np.maximum(0.1, 3 * error)).mean()), ">= 0.95"
@@ -221,9 +226,22 @@ def of_grid(one: Piece) -> Iterator[tuple[str, float, str]]:
     yield "contributions within 10% or 0.5 nats, share of cells", float(within.mean()), ">= 0.90"
     yield "largest |score - exact|, nats", float(off.max()), ""
     yield "stable, share", float(one["stable"].mean()), ""
+    yield (
+        "low <= exact <= high, share",
+        float(((one["low"] <= one["exact"]) & (one["exact"] <= one["high"])).mean()),
+        "",
+    )
+    off, error = np.abs(few["log_px"] - few["exact"]), few["se_mc"]
+    yield (
+        "divided cells: |score - exact| <= max(0.1, 3 se_mc), share",
+        float((off <= np.maximum(0.1, 3 * error)).mean()),
+        "",
+    )
+    yield "divided cells: largest |score - exact|, nats", float(off.max()), ""
 
 
 def of_annealed(one: Piece) -> Iterator[tuple[str, float, str]]:
+    one = {name: values[:-SMALL_ROWS] for name, values in one.items() if values.ndim}
     z = (one["ais"] - one["log_px"]) / np.hypot(one["ais_se"], one["se_mc"])
     yield "annealing above score by more than 2 errors, share", float((z > 2).mean()), "<= 0.10"
     yield "annealing below score by more than 2 errors, share", float((z < -2).mean()), ""

@@ -115,7 +115,7 @@ def test_rows_beyond_the_training_rows_need_more_effective_draws() -> None:
     assert seen.beyond(rows.evaluation_batch(torch.arange(40))).nonzero().tolist() == [[0]]
     ((index, mixture),) = ProposalRule(seen, optimise=True).improved(model, rows, samples=100, seed=0)
     assert index.tolist() == [0]
-    assert mixture.encoded.shape == (3, 1, 4)
+    assert mixture.encoded.shape == (11, 1, 4)
     assert not list(ProposalRule(seen).improved(model, rows, samples=100, seed=0))
     assert not list(ProposalRule(seen, optimise=True).improved(exact.vae(), rows, samples=100, seed=0))
 
@@ -188,7 +188,7 @@ def test_draws_are_tried_again_in_their_order() -> None:
         (800, 30, False),
         (3200, 30, True),
     ]
-    assert all(each.mixture is not None and each.mixture.encoded.shape[:2] == (2, 30) for each in tries)
+    assert all(each.mixture is not None and each.mixture.encoded.shape[:2] == (6, 30) for each in tries)
     good = LinearGaussian(6, 2).vae()
     assert not list(draws_again(good, rows, OPTIMISE, lambda: 50 * poor, samples=200, seed=0))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from likely.data import Batch, EncodedRows
 from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
-from likely.evaluation.ascent import climb
+from likely.evaluation.ascent import adam, climb
 from likely.evaluation.averages import BLOCKS
 from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, copy_keys, sample_blocks, terms_of
 from likely.evaluation.tail import Tail
@@ -24,14 +23,17 @@ __all__ = ["Mixture", "ProposalRule", "SeenRows", "effective_enough", "weighted_
 # A pilot of so many draws of z, with noise of their own, decides which rows get other z: a decision by the draws that
 # are then averaged would keep high averages and replace low ones. Weights worth MIN_EFFECTIVE of them (Kong 1992) are
 # enough; where they are worth AMPLE of them, a row is served well wherever its cells are.
-PILOT, MIN_EFFECTIVE, AMPLE = 100, 10.0, 50.0
+PILOT, MIN_EFFECTIVE, AMPLE = 100, 10.0, 90.0
 PILOT_SEED = 2**40  # is added to the seed
 PRIOR_SHARE = 0.3  # of the draws where cells are missing that never were in training
-CANDIDATES = 1000  # draws of P(z), of which the best is a start
+CANDIDATES = 1000  # draws of P(z), of which the best are starts
 MAX_ANCHORS = 1000  # training rows whose codes are kept to start from
 STEPS, PAIRS = 100, 1  # of the optimiser, and of samples of z behind each of them
 ROWS = 16  # optimised at once: few, so that one row alone is quick
-OPTIMISED = (Stream.PROPOSE_FIRST, Stream.PROPOSE_SECOND, Stream.PROPOSE_THIRD)
+APART = 2**20  # numbers of draws between two optimised Qs, whose noise has one stream
+WIDER = 3.0  # half of them lie this many times as far from their mean: a row far out may come from where P(z) is small
+DISTINCT, NEAR = 5, 0.75  # starts of each kind, which lie this share of the spread of P(z) apart
+CENTRING = 60  # steps by which a Q is centred on a start
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +141,8 @@ class ProposalRule:
         encoder has never met: a part of its z are drawn from P(z).
     optimise
         Whether rows get Qs of their own whose weights are worth fewer than ten draws of z of a pilot of 100, and rows
-        with a cell beyond those of all training rows, unless these are worth fifty: Q may miss where P(z|x) is, and the
-        draws that it gives agree with each other.
+        with a cell beyond those of all training rows, unless these are worth ninety: Q may miss where P(z|x) is, and
+        the draws that it gives agree with each other.
 
     """
 
@@ -258,15 +260,15 @@ def weighted_draws(
     """
     optimised = [model.posterior_from(one) for one in mixture.encoded]
     parts = [model.posterior(chunk.batch), *optimised, p]
-    streams = [Stream.PROPOSE_POSTERIOR, *OPTIMISED[: len(optimised)], Stream.PROPOSE_PRIOR]
+    streams = [Stream.PROPOSE_POSTERIOR, *[Stream.PROPOSE_OPTIMISED] * len(optimised), Stream.PROPOSE_PRIOR]
     counts = _counts(mixture.shares, samples)
     ends = torch.tensor(counts).cumsum(0)
     log_share = torch.tensor(counts, dtype=torch.float64, device=chunk.keys.device).div(samples).log()
     for first, size in sample_blocks(samples, block):
         z = torch.cat(
             [
-                part.from_noise(chunk.noise(stream, part, begin, end - begin))
-                for part, stream, begin, end in _pieces(parts, streams, ends.tolist(), first, first + size)
+                part.from_noise(chunk.noise(stream, part, number * APART + begin, end - begin))
+                for number, part, stream, begin, end in _pieces(parts, streams, ends.tolist(), first, first + size)
             ]
         )
         with autocast(precision, chunk.keys.device):
@@ -278,13 +280,13 @@ def weighted_draws(
 
 def _pieces(
     parts: list[LatentDistribution], streams: list[Stream], ends: list[int], first: int, last: int
-) -> Iterator[tuple[LatentDistribution, Stream, int, int]]:
-    """Which draws from `first` to before `last` are of which component."""
+) -> Iterator[tuple[int, LatentDistribution, Stream, int, int]]:
+    """Which draws from `first` to before `last` are of which component: its number, itself, and its stream of noise."""
     begin = 0
-    for part, stream, end in zip(parts, streams, ends, strict=True):
+    for number, (part, stream, end) in enumerate(zip(parts, streams, ends, strict=True)):
         low, high = max(begin, first), min(end, last)
         if low < high:
-            yield part, stream, low, high
+            yield number, part, stream, low, high
         begin = end
 
 
@@ -299,7 +301,7 @@ def _counts(shares: tuple[float, ...], samples: int) -> list[int]:
 
 
 def _optimised(model: Model, rows: EncodedRows, seen: SeenRows | None, seed: int, progress: Progress | None) -> Tensor:
-    """What Qs optimised for the rows are made of, from up to three starts: `(starts, rows, numbers)`."""
+    """What Qs optimised for the rows are made of, from six or eleven starts: `(starts, rows, numbers)`."""
     model.eval()
     p, per_row, block = model.prior(), PerRow(), block_size(model, rows, CANDIDATES, size=ROWS)
     with frozen(model):
@@ -335,41 +337,44 @@ class _Anchors:
 def _starts(model: Model, chunk: Chunk, p: LatentDistribution, anchors: _Anchors | None, block: int) -> list[Tensor]:
     """Where the optimiser starts: `(rows, numbers)` each.
 
-    The encoder's output; what it gives for the mean of P(x|z) at the one of 1,000 draws of P(z) that makes the row most
-    probable; and its output for the training row whose code does so.
+    The encoder's output; Qs centred on five of 1,000 draws of P(z), of greatest log P(x, z) among those that lie apart,
+    where half of the draws are taken further out; and the encoder's outputs for five training rows with such codes.
     """
-    batch, starts = chunk.batch, [model.encoded(chunk.batch)]
-    drawn = _Best(model, batch)
-    for first, size in sample_blocks(CANDIDATES, block):
-        drawn.add(p.from_noise(chunk.noise(Stream.CANDIDATE, p, first, size)))
-    mean = model.likelihood(drawn.z.unsqueeze(0), batch.covariates).mean[0]
-    kind = batch.values.dtype if batch.values.is_floating_point() else torch.float32
-    starts.append(model.encoded(Batch(mean.to(kind), None, batch.covariates)))
-    if anchors is not None:
-        nearest = _Best(model, batch)
-        for part in anchors.codes.split(block):
-            nearest.add(part.unsqueeze(1).expand(-1, len(batch), -1))
-        starts.append(anchors.encoded[nearest.number])
+    batch, start = chunk.batch, model.encoded(chunk.batch)
+    parts = [
+        p.from_noise(chunk.noise(Stream.CANDIDATE, p, first, size)) for first, size in sample_blocks(CANDIDATES, block)
+    ]
+    drawn = torch.cat(parts)
+    near = NEAR * drawn.std(0).square().sum(-1).sqrt()
+    if p.convex:
+        centre, half = drawn.mean(0), len(drawn) // 2
+        drawn = torch.cat([drawn[:half], centre + WIDER * (drawn[half:] - centre)])
+    best = _distinct(model, batch, p, drawn, near, block)
+    starts = [start, *(_centred(model, start, drawn[number, torch.arange(len(batch))]) for number in best)]
+    if anchors is not None and len(anchors.codes):
+        codes = anchors.codes.unsqueeze(1).expand(-1, len(batch), -1)
+        starts += [anchors.encoded[number] for number in _distinct(model, batch, p, codes, near, block)]
     return starts
 
 
-class _Best:
-    """Which of many z makes each of some rows most probable, log P(x|z)."""
+def _distinct(model: Model, batch: Batch, p: LatentDistribution, z: Tensor, near: Tensor, block: int) -> list[Tensor]:
+    """Numbers of the z `(any number, rows, latent)` with the greatest log P(x, z) that lie apart, for each row."""
+    parts = [model.log_px_z(batch, part) + p.log_prob(part) for part in z.split(block)]
+    value = torch.cat(parts).nan_to_num(-torch.inf)
+    rows, chosen = torch.arange(z.shape[1], device=z.device), list[Tensor]()
+    for _ in range(DISTINCT):
+        number = value.argmax(0)
+        chosen.append(number)
+        away = (z - z[number, rows]).square().sum(-1).sqrt()
+        value = value.masked_fill(away <= near, -torch.inf)
+    return chosen
 
-    def __init__(self, model: Model, batch: Batch) -> None:
-        self.model, self.batch, self.seen = model, batch, 0
-        self.value: Tensor | None = None
 
-    def add(self, z: Tensor) -> Self:
-        """Look at more z, `(any number, rows, latent)`."""
-        value, place = self.model.log_px_z(self.batch, z).nan_to_num(-torch.inf).max(0)
-        rows = torch.arange(z.shape[1], device=z.device)
-        if self.value is None:
-            self.value, self.number, self.z = value, place, z[place, rows]
-        else:
-            better = value > self.value
-            self.number = torch.where(better, place + self.seen, self.number)
-            self.z = torch.where(better.unsqueeze(1), z[place, rows], self.z)
-            self.value = torch.maximum(value, self.value)
-        self.seen += len(z)
-        return self
+@torch.enable_grad()
+def _centred(model: Model, start: Tensor, z: Tensor) -> Tensor:
+    """The encoder's output, from `start` on, of a Q with its centre at z: `(rows, numbers)`."""
+
+    def closeness(encoded: Tensor) -> Tensor:
+        return -(model.posterior_from(encoded).centre - z).square().sum()
+
+    return adam(closeness, start, CENTRING)

@@ -183,9 +183,9 @@ class Run:
         are skewed and a mean of them more often lies too low.
 
         `ess` is the effective number of the draws of z behind it. A row of a table that a pilot of 100 draws serves
-        badly (fewer than ten effective ones; fewer than fifty where a cell lies beyond those of the training rows) gets
-        Qs of its own, optimised from three starts, and z is drawn from these, the encoder's and P(z); so does one of
-        pictures or arrays with `precise`. A row that misses a cell which no training row misses has a part of its z
+        badly (fewer than ten effective ones; fewer than ninety where a cell lies beyond those of the training rows)
+        gets Qs of its own, optimised from eleven starts, and z is drawn from these, the encoder's and P(z); so does one
+        of pictures or arrays with `precise`. A row that misses a cell which no training row misses has a part of its z
         drawn from P(z). Where `stable` is false, `ess` is below ten, or below a tenth of the samples, even so: neither
         `log_px` nor `se_mc` can be relied on.
 

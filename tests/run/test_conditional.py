@@ -105,7 +105,7 @@ def test_a_regression_on_a_number_is_recovered() -> None:
     rng = np.random.default_rng(0)
     age, smokes = rng.integers(20, 61, 1000), rng.random(1000) < 0.3
     frame = pd.DataFrame({"age": age, "x": 0.1 * age + 2.0 * smokes + 0.5 * rng.normal(size=1000), "smokes": smokes})
-    run = likely.fit(frame, condition=["age", "smokes"], steps=250, latent=1)
+    run = likely.fit(frame, condition=["age", "smokes"], steps=400, latent=1)
     assert [column.name for column in run.schema.modelled] == ["x"]
     for at, flag in ((25, False), (40, True), (55, False)):
         drawn = run.sample(2000, given={"age": at, "smokes": flag})

@@ -147,7 +147,7 @@ def fit(
     >>> x = np.random.default_rng(0).normal(size=(150, 2)) @ [[2.0, 1.0], [0.0, 0.5]]
     >>> run = likely.fit(x, latent=2, steps=100)
     >>> run.score(x[:3]).columns.tolist()
-    ['log_px', 'se_mc', 'elbo']
+    ['log_px', 'se_mc', 'elbo', 'low', 'high', 'ess', 'stable']
 
     """
     data_options, assignments = DataOptions.taken_from(options)

@@ -209,8 +209,8 @@ def effective_enough(ess: Tensor, samples: int) -> Tensor:
 def _effective(model: Model, rows: EncodedRows, mixture: Mixture | None, seed: int) -> Tensor:
     """Effective sample sizes of the pilot from Q(z|x), or from a mixture: `(rows,)`, NaN where no weight has mass."""
     model.eval()
-    p, per_row, block = model.prior(), PerRow(), block_size(model, rows, PILOT)
-    for chunk in chunks(rows, seed + PILOT_SEED):
+    p, per_row, block = model.prior(), PerRow(), block_size(model, rows, PILOT, size=ROWS)
+    for chunk in chunks(rows, seed + PILOT_SEED, ROWS):
         tail = Tail(PILOT, len(chunk.batch), chunk.keys.device)
         if mixture is None:
             drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=PILOT, block=block)

@@ -17,6 +17,7 @@ import pandas as pd
 from scipy.stats import ks_2samp
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.metrics import accuracy_score, f1_score, roc_auc_score
+from sklearn.model_selection import StratifiedKFold, cross_val_predict
 
 HELD_OUT, TARGET, POSITIVE, NO_VALUE = 9000, "income", ">50K", "?"
 
@@ -65,6 +66,19 @@ def utility(test: pd.DataFrame, learned: pd.DataFrame) -> dict[str, float]:
         "F1": float(f1_score(y[cut:], p > 0.5)),
         "AUC": float(roc_auc_score(y[cut:], p)),
     }
+
+
+def told_apart(real: pd.DataFrame, others: pd.DataFrame) -> float:
+    """AUC with which gradient boosting tells other rows from real ones, in three folds: 0.5 is not at all.
+
+    The real rows must be others than those that the others were made from: rows that are copied are not real then.
+    """
+    real, others = plain(real), plain(others)[list(real.columns)]
+    x = codes(pd.concat([real, others])).to_numpy(np.float64)
+    y = np.arange(len(x)) >= len(real)
+    folds = StratifiedKFold(3, shuffle=True, random_state=0)
+    p = cross_val_predict(HistGradientBoostingClassifier(random_state=0), x, y, cv=folds, method="predict_proba")
+    return float(roc_auc_score(y, p[:, 1]))
 
 
 def fidelity(real: pd.DataFrame, others: pd.DataFrame) -> dict[str, float]:

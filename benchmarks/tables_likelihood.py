@@ -159,15 +159,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("tables", nargs="*")
     parser.add_argument("--out", type=Path, default=Path(".cache/tables_likelihood"))
+    parser.add_argument("--alone", action="store_true", help="leave out what members add, more than half of the time")
     asked = parser.parse_args()
     unknown = sorted(set(asked.tables) - set(SEEDS))
     if unknown:
         parser.error(f"no table is called {unknown[0]!r}; tables: {', '.join(SEEDS)}")
-    for name in asked.tables or SEEDS:
+    names = asked.tables or list(SEEDS)
+    for name in names:
         for seed in SEEDS[name]:
             piece(asked.out / name / f"{seed}.npz", partial(scored, name, seed))
-            if name in SMALL:
-                piece(asked.out / name / f"{seed}-members.npz", partial(ensembled, name, seed))
+    for name in () if asked.alone else [name for name in names if name in SMALL]:
+        for seed in SEEDS[name]:
+            piece(asked.out / name / f"{seed}-members.npz", partial(ensembled, name, seed))
     files = {name: [asked.out / name / f"{seed}.npz" for seed in seeds] for name, seeds in SEEDS.items()}
     whole = {name: some for name, some in files.items() if all(file.exists() for file in some)}
     found = [summary(name, [piece(file, dict) for file in some]) for name, some in whole.items()]
@@ -175,10 +178,11 @@ def main() -> None:
     gains = [
         pays(name, *([piece(asked.out / name / f"{seed}{what}.npz", dict) for seed in SEEDS[name]] for what in KINDS))
         for name in SMALL
-        if name in whole
+        if name in whole and not asked.alone
     ]
     lines = [{**line, "they add": told(line["they add"]), "fit, s": float(np.mean(line["fit_s"]))} for line in gains]
-    table("What members add, nats", [{key: line[key] for key in lines[0] if key != "fit_s"} for line in lines])
+    if lines:
+        table("What members add, nats", [{key: line[key] for key in lines[0] if key != "fit_s"} for line in lines])
     keep("tables_likelihood", {"protocol": __doc__, "lines": found, "members": gains})
 
 

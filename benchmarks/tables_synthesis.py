@@ -13,6 +13,9 @@ likely    `likely.fit` of the training rows as they stand in the file, and `samp
           tenth is its validation rows, a tenth its test rows, which nobody looks at.
 TVAE      its defaults, all the rows, `?` as a category (it refuses missing cells), in a virtual environment of its own.
 
+Told apart: how well gradient boosting tells drawn rows from real ones (AUC in three folds; 0.5: not at all). One half
+of all rows is fitted, as many are drawn, and the other half is what they are told from; the reference is real halves.
+
 Seconds are by the clock and of the processor. Every piece is kept in FOLDER: run the same command again to go on, and
 take another FOLDER for other code.
 """
@@ -23,6 +26,7 @@ import argparse
 import inspect
 import json
 import subprocess
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,14 +38,27 @@ import torch
 import likely
 from common import data, environment, keep
 from pieces import piece, table
-from tables_fidelity import HELD_OUT, distances, evaluate, fidelity, plain, read, split, utility
+from tables_fidelity import HELD_OUT, distances, evaluate, fidelity, plain, read, split, told_apart, utility
 
 SEEDS = (0, 1, 2)
 INSTALLS = (("torch==2.13.0", "ctgan==0.12.1"),)
-WANTED = {"AUC": 0.900, "F1": 0.66, "columns": 0.975, "pairs": 0.94}
+WANTED = {"AUC": 0.907, "F1": 0.667, "columns": 0.99, "pairs": 0.975}
 DISTANCES = ("nearest, median", "nearest, 5%")
 
 Line = dict[str, Any]
+
+
+def training_file(folder: Path) -> Path:
+    """The training rows as they stand in the file, written to FOLDER/train.csv."""
+    return written(folder / "train.csv", split(data("tables/adult.csv"))[0].index)
+
+
+def written(file: Path, index: Iterable[int]) -> Path:
+    """A csv file of some of the rows of adult.csv."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    header, *rows = data("tables/adult.csv").read_text().splitlines()
+    file.write_text("\n".join([header, *(rows[place] for place in index)]) + "\n")
+    return file
 
 
 def real(train: pd.DataFrame, test: pd.DataFrame) -> Line:
@@ -74,6 +91,24 @@ def ours(folder: Path, train: pd.DataFrame, test: pd.DataFrame, seed: int) -> Li
     }
     found = {name: float(value) for name, value in judged(home, train, test).items()}
     return {"rows": f"likely, seed {seed}", **found, **took, "facts": facts}
+
+
+def half(folder: Path, seed: int) -> Line:
+    """How well rows drawn from a fit of one half of the rows are told from the other half."""
+    frame = read(data("tables/adult.csv"))
+    order = np.random.default_rng(seed).permutation(len(frame))
+    first, second = np.split(order, [len(order) // 2])
+
+    def measured() -> dict[str, Any]:
+        run = likely.fit(written(folder / f"half-{seed}.csv", first), seed=seed)
+        drawn = run.sample(len(second), seed=seed, with_missing=True)
+        return {
+            "drawn": told_apart(frame.iloc[second], drawn),
+            "real": told_apart(frame.iloc[second], frame.iloc[first]),
+        }
+
+    found = piece(folder / f"half-{seed}.npz", measured)
+    return {"seed": seed, **{f"told apart, {what} rows": float(found[what]) for what in ("drawn", "real")}}
 
 
 def peer(folder: Path, train: pd.DataFrame, test: pd.DataFrame) -> Line:
@@ -124,19 +159,19 @@ def main() -> None:
     """All lines, then the verdicts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path(".cache/tables_synthesis"))
-    folder, path = parser.parse_args().out, data("tables/adult.csv")
-    train, test = split(path)
-    folder.mkdir(parents=True, exist_ok=True)
-    header, *rows = path.read_text().splitlines()
-    (folder / "train.csv").write_text("\n".join([header, *(rows[place] for place in train.index)]) + "\n")
+    folder = parser.parse_args().out
+    train, test = split(data("tables/adult.csv"))
+    training_file(folder)
     lines = [real(train, test), ours(folder, train, test, SEEDS[0]), peer(folder, train, test)]
     lines[2:2] = [ours(folder, train, test, seed) for seed in SEEDS[1:]]
+    halves = [half(folder, seed) for seed in SEEDS]
     shown = [name for name in lines[1] if name != "facts"]
     counts = f"{len(train):,} training, {HELD_OUT:,} held-out rows"
     table(f"adult.csv, {counts}", [{name: line.get(name, "") for name in shown} for line in lines])
+    table("AUC of gradient boosting that tells rows apart", halves)
     found = verdicts(lines)
     print(json.dumps(found, indent=1))
-    keep("tables_synthesis", {"protocol": __doc__, "lines": lines, "verdicts": found})
+    keep("tables_synthesis", {"protocol": __doc__, "lines": lines, "told apart": halves, "verdicts": found})
 
 
 if __name__ == "__main__":

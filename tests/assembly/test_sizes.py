@@ -25,7 +25,7 @@ def resolved(rows: int, columns: int, **options: object) -> Config:
         (150, 3, 3, 64, 2, "mixture:15", 1837),
         (900, 9, 9, 128, 2, "mixture:50", 3000),
         (20_000, 10, 10, 128, 1, "mixture:50", 3000),
-        (20_000, 15, 15, 256, 1, "mixture:50", 6750),
+        (20_000, 15, 15, 256, 1, "mixture:50", 5400),
     ],
 )
 def test_a_table_s_sizes_follow_its_rows_and_columns(
@@ -39,6 +39,7 @@ def test_a_table_s_sizes_follow_its_rows_and_columns(
 def test_a_batch_is_an_eighth_of_the_rows_and_a_sixteenth_of_few() -> None:
     sizes = [resolved(rows, 3).training.batch_size for rows in (100, 400, 499, 500, 900, 3000, 20_000)]
     assert sizes == [32, 32, 32, 64, 128, 512, 512]
+    assert [resolved(20_000, columns).training.batch_size for columns in (12, 13)] == [512, 256]
 
 
 def test_few_rows_are_learnt_at_twice_the_rate() -> None:

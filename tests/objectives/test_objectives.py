@@ -13,6 +13,7 @@ from likely.data import Batch, ResidentRows
 from likely.errors import ConfigError
 from likely.models import Terms
 from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Loss, Objective, Trimmed
+from likely.priors import Mixture
 from likely.training import Schedule, train
 from likely.training.validate import validate
 from maximising import at, binary, gradients, small
@@ -101,6 +102,25 @@ def test_special_cases_are_other_objectives(case: str, kl_weight: float) -> None
     left, right = (gradients(5, one, model, batch, kl_weight) for one in (first, second))
     for name, grad in left.items():
         torch.testing.assert_close(grad, right[name], msg=name)
+
+
+def test_a_sampled_kl_has_the_same_value_and_mean_gradient_with_less_noise() -> None:
+    model, rows = small(), 400
+    model.p_z = Mixture(2, 3).double()
+    same = Batch(binary(1).expand(rows, -1))  # each row a sample of the gradient of one row
+    plain, path = ELBO(kl="sampled"), ELBO()
+    torch.testing.assert_close(at(0, path, model, same)[0], at(0, plain, model, same)[0])
+
+    def by_sample(objective: Objective) -> torch.Tensor:
+        values = at(0, objective, model, same)[0]
+        bias = list(model.encoder.parameters())[-1]
+        return torch.stack([torch.autograd.grad(value, bias, retain_graph=True)[0] for value in values])
+
+    first, second = by_sample(plain), by_sample(path)
+    apart = first - second
+    assert bool((apart.mean(0).abs() < 4 * apart.std(0) / math.sqrt(rows)).all())
+    assert bool(apart.std(0).min() > 0.1)
+    assert bool((second.std(0) < first.std(0)).all())
 
 
 def test_a_law_without_the_needed_form_is_named() -> None:

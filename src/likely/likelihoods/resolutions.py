@@ -28,6 +28,7 @@ NO_WEIGHT = -1e4  # logit of a resolution that a column does not have: its share
 # `match_shares` draws anew in each round, with the offsets of the round before; a pass moves them by a part of the gap,
 # as classes overlap and whole steps overshoot.
 MAX_ROUNDS, MAX_PASSES, STEP_SHARE = 3, 20, 0.7
+MAX_GAP = 1e-3  # nats, of the logarithm of a share, at which passes end
 MAX_OFFSET = 3.0  # nats, of the logarithm of a share
 MAX_SHIFT = 1.0  # nats that z adds to the logarithm of a share
 
@@ -157,14 +158,18 @@ class Resolutions(Likelihood):
             distribution = self(parameters)
             class_weights = self._class_weights(distribution.draws_per_resolution(), draw_weights.unsqueeze(-1))
             components = torch.softmax(distribution.finest.mixture.logits, -1).unsqueeze(-1)
-            change = torch.zeros_like(in_rows)
+            before, change = torch.softmax(distribution.logits, -1), torch.zeros_like(in_rows)
             for _ in range(MAX_PASSES):
-                share = (components * torch.softmax(distribution.logits + change.unsqueeze(-2), -1)).sum(-2)
+                raised = before * change.exp().to(before.dtype).unsqueeze(-2)
+                share = (raised * (components / raised.sum(-1, keepdim=True))).sum(-2)
                 in_draws = (share.unsqueeze(-1) * class_weights).sum((0, -2))
                 gap = (in_rows / in_rows.sum(-1, keepdim=True)).log() - (
                     in_draws / in_draws.sum(-1, keepdim=True)
                 ).log()
-                change = change + STEP_SHARE * gap.nan_to_num(0.0, 0.0, 0.0).where(matched, 0.0)
+                gap = gap.nan_to_num(0.0, 0.0, 0.0).where(matched, 0.0)
+                change = change + STEP_SHARE * gap
+                if gap.abs().max() < MAX_GAP:
+                    break
             self.offset = (self.offset + change).clamp(-MAX_OFFSET, MAX_OFFSET)
 
     def _class_weights(self, values: Tensor, weights: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 import torch
@@ -192,8 +193,8 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor, **known: Any) -> Ten
 
     A network without any float64 of its own, which could centre them, is given float64 numbers in its own type.
     """
-    if any(part.dtype == torch.float64 for part in inputs):
-        kinds = {tensor.dtype for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()}
+    if any(part.dtype == torch.float64 for part in inputs) and torch.float64 not in _kinds(network):
+        kinds = set(_kinds(network))
         if len(kinds) == 1:
             kind = kinds.pop()
             inputs = tuple(part.to(kind) for part in inputs)
@@ -203,6 +204,11 @@ def apply(network: nn.Module, wanted: int, *inputs: Tensor, **known: Any) -> Ten
             f"{type(network).__name__} gives {output.shape[-1]} numbers per row; {wanted} are needed here"
         )
     return output.float() if output.dtype in (torch.bfloat16, torch.float16) else output
+
+
+def _kinds(network: nn.Module) -> Iterator[torch.dtype]:
+    """The floating types of what a network holds, its buffers first: they are few, and it is they that are float64."""
+    return (part.dtype for part in chain(network.buffers(), network.parameters()) if part.is_floating_point())
 
 
 def encode(encoder: nn.Module, wanted: int, batch: Batch, y: Tensor | None, exposure: Exposure | None = None) -> Tensor:

@@ -21,6 +21,7 @@ Tensors = dict[str, Tensor]
 MAX_FAILURES_IN_A_ROW = 10  # where one step in four failed by chance, ten in a row would come once in a million
 RETURN_RATE_FACTOR = 0.1  # what the rate is multiplied by at a return to the best weights
 MAX_RETURNS = 3  # to the best weights: three of them lower a rate that is up to 1,000 times too high
+BETAS = (0.9, 0.99)  # of AdamW: squares of gradients are forgotten after 100 steps, as fits are short
 
 
 @dataclass
@@ -108,7 +109,7 @@ class TrainingState:
             stored_names.setdefault(id(tensor), name)
         self.names = [stored_names.get(id(weight), name) for name, weight in model.named_parameters()]
         device = self.weights[0].device
-        self.optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=weight_decay, fused=True)
+        self.optimiser = torch.optim.AdamW(self.weights, lr=rate, betas=BETAS, weight_decay=weight_decay, fused=True)
         self.ema_weights = [weight.detach().clone() for weight in self.weights]
         self.best_weights = _copies(model.state_dict())
         self.last_weights: Tensors | None = None

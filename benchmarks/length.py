@@ -1,0 +1,146 @@
+"""What a default fit reaches, and how soon, beside a long fit by earlier code: log P(row) and processor seconds.
+
+    LIKELY_DATA=... python benchmarks/length.py OLD [NEW] [--tables concrete,adult] [--out FOLDER]
+
+OLD and NEW (this checkout unless given) are revisions, or paths of checkouts, whose sources are copied aside. For each
+table and seed both fit at the same time, each in a process of its own with one thread, so that a busy machine slows
+both; on two otherwise idle cores all takes about an hour.
+
+concrete, boston, wine, power-plant
+    Seeds 0 to 4. OLD fits with `steps=5000`, NEW with its defaults; the seed divides the rows, the same for both.
+adult
+    Seeds 0 to 2, the training rows of `tables_synthesis.py`, both with their defaults; 500 of the test rows.
+
+log P(row) is L_500 of test rows: a lower bound. Differences are paired by row, and are given only where both count in
+the same base measure; all seeds of a row are one draw in `se`: `by seed` says what a new seed may change. Seconds are
+of the processor, of the fit alone. Pieces are kept in FOLDER: run the same command again to go on, and take another
+FOLDER for other code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import likely
+from common import data, keep
+from pieces import Piece, piece, table
+from regress_laws import by_row, changed, spaces
+from tables_synthesis import training_file
+from versions import ROOT, Version, version
+
+STEPS, SAMPLES, MAX_ROWS = 5000, 500, 500
+SEEDS = {**dict.fromkeys(("concrete", "boston", "wine", "power-plant"), range(5)), "adult": range(3)}
+SIDES = ("old", "new")
+
+
+def fitted(path: Path, seed: int, options: dict[str, Any]) -> dict[str, Any]:
+    """A fit, its processor seconds, and L_500 of its test rows."""
+    started = time.process_time()
+    run = likely.fit(path, seed=seed, **options)
+    seconds = time.process_time() - started
+    index = np.asarray(run.division.test)[:MAX_ROWS] if path.name == "train.csv" else np.asarray(run.division.test)
+    rows = run.training_source().take(index).values
+    bound = run.score(rows, samples=SAMPLES)["log_px"].to_numpy()
+    facts = {"steps": run.facts["steps"], "fit_s": seconds, "spaces": json.dumps(spaces(run.schema.to_dict()))}
+    return {**facts, "row": index, "log_px": bound}
+
+
+def unit(path: str, seed: str, file: str, steps: str) -> None:
+    """One fit, in a process of its own."""
+    if not Path(likely.__file__).is_relative_to(Path(os.environ["PYTHONPATH"]).resolve()):
+        sys.exit(f"likely was imported from {likely.__file__}, not from PYTHONPATH")
+    options = {"steps": int(steps)} if int(steps) else {}
+    piece(Path(file), partial(fitted, Path(path), int(seed), options))
+
+
+def both(name: str, seed: int, versions: dict[str, Version], folder: Path) -> tuple[Piece, Piece]:
+    """Both versions at once; what is done is kept."""
+    files = {side: folder / name / f"{seed}-{side}.npz" for side in SIDES}
+    if not all(file.exists() for file in files.values()):
+        path = training_file(folder) if name == "adult" else data(f"tables/{name}.csv")
+        processes = []
+        for side, file in files.items():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.unlink(missing_ok=True)
+            told = os.environ | {"PYTHONPATH": str(versions[side].sources), "OMP_NUM_THREADS": "1"}
+            steps = STEPS if side == "old" and name != "adult" else 0
+            words = [sys.executable, __file__, "unit", str(path), str(seed), str(file), str(steps)]
+            processes.append(subprocess.Popen(words, env=told, stdout=subprocess.DEVNULL))
+        codes = [process.wait() for process in processes]
+        if any(codes):
+            sys.exit(f"{name}, seed {seed}: a fit failed")
+        print(f"{name}, seed {seed}", flush=True)
+    old, new = ({**np.load(files[side])} for side in SIDES)
+    return old, new
+
+
+def summary(name: str, pairs: list[tuple[Piece, Piece]]) -> dict[str, Any]:
+    """All seeds of one table."""
+    old, new = (
+        {key: np.concatenate([pair[place][key] for pair in pairs]) for key in ("row", "log_px")} for place in (0, 1)
+    )
+    moved = changed(*(json.loads(str(one["spaces"])) for one in pairs[0]))
+    seconds = [[float(pair[place]["fit_s"]) for pair in pairs] for place in (0, 1)]
+    return {
+        "data": name,
+        "seeds": len(pairs),
+        "rows": len(np.unique(old["row"])),
+        **{side: float(part["log_px"].mean()) for side, part in zip(SIDES, (old, new), strict=True)},
+        "difference": None if moved else by_row(old, new),
+        "by seed": None if moved else [by_row(*pair)["mean"] for pair in pairs],
+        "changed": moved,
+        **{f"steps, {side}": [int(pair[place]["steps"]) for pair in pairs] for place, side in enumerate(SIDES)},
+        **{f"seconds, {side}": seconds[place] for place, side in enumerate(SIDES)},
+        "seconds, new/old": sum(seconds[1]) / sum(seconds[0]),
+    }
+
+
+def shown(line: dict[str, Any]) -> dict[str, Any]:
+    """One line of the Markdown table."""
+    gain = line["difference"]
+    return {
+        **{key: line[key] for key in ("data", "seeds", "rows")},
+        **{side: f"{line[side]:.3f}" for side in SIDES},
+        "new - old": "not the same measure" if gain is None else f"{gain['mean']:+.3f} ± {gain['se']:.3f}",
+        "by seed": ", ".join(f"{one:+.2f}" for one in line["by seed"] or ()),
+        "steps": " -> ".join(f"{np.mean(line[f'steps, {side}']):,.0f}" for side in SIDES),
+        "seconds": " -> ".join(f"{np.mean(line[f'seconds, {side}']):.1f}" for side in SIDES),
+        "ratio": f"{line['seconds, new/old']:.2f}",
+    }
+
+
+def main() -> None:
+    """Measure, print, keep."""
+    if sys.argv[1:2] == ["unit"]:
+        unit(*sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("old")
+    parser.add_argument("new", nargs="?", default=str(ROOT))
+    parser.add_argument("--tables", default=",".join(SEEDS))
+    parser.add_argument("--out", type=Path, default=Path(".cache/length"))
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as aside:
+        versions = {side: version(getattr(asked, side), Path(aside) / side) for side in SIDES}
+        lines = [
+            summary(name, [both(name, seed, versions, asked.out.resolve()) for seed in SEEDS[name]])
+            for name in asked.tables.split(",")
+        ]
+    names = {side: versions[side].name for side in SIDES}
+    table(f"Default fits of {names['new']} beside {STEPS:,} steps of {names['old']}", [shown(line) for line in lines])
+    keep("length", {"protocol": __doc__, "versions": names, "lines": lines})
+
+
+if __name__ == "__main__":
+    main()

@@ -9,7 +9,7 @@ both; on two otherwise idle cores all takes about an hour.
 concrete, boston, wine, power-plant
     Seeds 0 to 4. OLD fits with `steps=5000`, NEW with its defaults; the seed divides the rows, the same for both.
 adult
-    Seed 0, the training rows of `tables_synthesis.py`, both with their defaults; that one says what drawn rows are worth.
+    Seed 0, the training rows of `tables_synthesis.py`, both with their defaults; there is what drawn rows are worth.
 
 log P(row) is L_500 of the first 500 test rows: a lower bound. Differences are paired by row, and are given only where
 both count in the same base measure; all seeds of a row are one draw in `se`: `by seed` says what a new seed may change.

@@ -11,7 +11,7 @@ from typing import Any
 
 __all__ = ["main"]
 
-RARELY = (10_000, 10, 1000)  # of cyclic garbage: what modules hold is never free, and looking takes a tenth of a command
+RARELY = (10_000, 10, 1000)  # cyclic garbage: what modules hold is never free; looking takes a tenth of a command
 
 
 def main(arguments: list[str] | None = None) -> int:

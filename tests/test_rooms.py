@@ -16,8 +16,9 @@ from extreme import EXTREME
 from families import DENSITIES, MASSES, make, t
 from likely.data import Batch
 from likely.distributions import DiagonalNormal, LatentDistribution, LocationScale, Univariate
+from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
-from likely.models import VAE
+from likely.models import VAE, Integrated
 from likely.networks import Standardise
 from likely.objectives import Loss
 from likely.posteriors import Normal, Posterior
@@ -128,6 +129,41 @@ def test_every_likelihood_learns_by_every_objective(likelihood: str, objective: 
         assert weight.grad.any(), name
     torch.optim.SGD(model.parameters(), 1e-6).step()
     assert Loss(model, OBJECTIVES[objective][0])(Batch(rows), 0.5)[0].isfinite()
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_every_likelihood_learns_where_z_is_integrated_out(likelihood: str) -> None:
+    torch.manual_seed(1)
+    p_x_z = LIKELIHOODS[likelihood]()
+    rows = rows_of(p_x_z, 8)
+    model = Integrated(StandardNormal(2), p_x_z, nn.Linear(2, p_x_z.parameter_shape.numel()), 16)
+    value, _ = Loss(model, OBJECTIVES["elbo"][0])(Batch(rows))
+    value.backward()
+    assert value.isfinite()
+    for name, weight in model.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.isfinite().all(), name
+        assert weight.grad.any(), name
+
+
+# Of these the KL has parts, or Q has a density.
+NEED_NORMALS = {"free-bits", "iwae-stl", "iwae-dreg", "miwae-dreg", "beta-tc", "beta-tc-1"}
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_every_objective_learns_where_z_is_integrated_out_or_says_why_not(objective: str) -> None:
+    torch.manual_seed(1)
+    p_x_z = LIKELIHOODS["bernoulli"]()
+    model = Integrated(StandardNormal(2), p_x_z, nn.Linear(2, p_x_z.parameter_shape.numel()), 16)
+    loss, batch = Loss(model, OBJECTIVES[objective][0]), Batch(rows_of(p_x_z, 8))
+    if objective in NEED_NORMALS:
+        with pytest.raises(ConfigError):
+            loss(batch, 0.5)
+        return
+    value, _ = loss(batch, 0.5)
+    value.backward()
+    assert value.isfinite()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in model.parameters())
 
 
 def wild(shape: torch.Size, dtype: torch.dtype, size: float) -> Tensor:

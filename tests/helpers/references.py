@@ -16,6 +16,7 @@ from likely.distributions import (
     LatentDistribution,
     LatentMixture,
     OneHot,
+    Points,
     RelaxedOneHot,
     UniformSphere,
     VonMisesFisher,
@@ -36,6 +37,10 @@ def references(law: LatentDistribution, z: Tensor) -> list[Tensor]:
         groups, classes = part.log_p.shape[-2:]
         tilted = F.log_softmax(torch.randn(groups, classes, dtype=z.dtype), -1).flatten()
         return [z.new_full(z.shape[:-1], -groups * math.log(classes)), (z * tilted).sum(-1)]
+    if isinstance(part, Points):
+        tilted = F.log_softmax(torch.randn(len(part.points), dtype=z.dtype), -1)
+        nearest = torch.cdist(z.flatten(0, -2), part.points).argmin(-1).view(z.shape[:-1])
+        return [z.new_full(z.shape[:-1], -math.log(len(part.points))), tilted[nearest]]
     if isinstance(part, UniformSphere | VonMisesFisher):
         return [_on_sphere(z, *how) for how in ((0.0, 0.7), (0.3, 1.0), (-0.3, 1.2))]
     centre, spread = z.mean(0), z.std(0)

@@ -17,6 +17,7 @@ from likely.distributions import (
     LatentMixture,
     Members,
     OneHot,
+    Points,
     VonMisesFisher,
 )
 from likely.distributions.latent import Space
@@ -112,6 +113,14 @@ def encode_codes(values: Tensor) -> OneHot:
     return OneHot(wide.unflatten(-1, (GROUPS, CLASSES)))
 
 
+def unit_points() -> Tensor:
+    """Different points of length 1; three of them share their first number."""
+    points = torch.randn(9, DIM).double()
+    points[[2, 5, 7], 0] = 0.25
+    first = points[:, :1].tanh()
+    return torch.cat([first, (1 - first.square()).sqrt() * F.normalize(points[:, 1:], dim=-1)], 1)
+
+
 LAWS: dict[str, Callable[[], LatentDistribution]] = {
     **{f"P: {name}": (lambda name=name: prior_law(name)) for name in PRIORS},  # type: ignore[misc]
     **{f"Q: {name}": (lambda name=name: posterior_law(name)) for name in POSTERIORS},  # type: ignore[misc]
@@ -126,6 +135,8 @@ LAWS: dict[str, Callable[[], LatentDistribution]] = {
         torch.randn(4).double(),
         VonMisesFisher(F.normalize(torch.randn(4, DIM).double(), dim=-1), torch.tensor([0.5, 2.0, 4.0, 8.0]).double()),
     ),
+    "P: points, as codes": lambda: Points(unit_points(), torch.randn(9).double()),
+    "Q: points, as codes": lambda: Points(unit_points(), torch.randn(2, 9).double()),
     "mixture of codes": lambda: LatentMixture(
         torch.randn(3).double(), OneHot(torch.randn(3, GROUPS, CLASSES).double())
     ),

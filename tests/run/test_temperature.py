@@ -109,5 +109,5 @@ def test_where_it_means_nothing_it_is_refused(run: likely.Run) -> None:
     shapes: list[dict[str, Any]] = [{"prior": "sphere"}, {"prior": "categorical:2:3"}]
     for shape in shapes:
         other = likely.fit(FRAME, steps=1, width=8, **shape)
-        with pytest.raises(likely.ConfigError, match="a unit vector or a code"):
+        with pytest.raises(likely.ConfigError, match="a unit vector, a code or one of a list"):
             other.sample(2, temperature=0.5)

@@ -16,6 +16,7 @@ from likely.distributions.logistic import DiscretisedLogistic
 from likely.distributions.members import Members
 from likely.distributions.normal import DiagonalNormal, StandardNormal
 from likely.distributions.one_hot import OneHot, RelaxedOneHot
+from likely.distributions.points import Points
 from likely.distributions.positive import Beta, Gamma, LogNormal
 from likely.distributions.real import Gaussian, Laplace, Logistic, StudentT
 from likely.distributions.rescaled import Rescaled
@@ -50,6 +51,7 @@ __all__ = [
     "Mixture",
     "NegativeBinomial",
     "OneHot",
+    "Points",
     "Poisson",
     "RelaxedOneHot",
     "Rescaled",

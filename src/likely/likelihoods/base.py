@@ -29,6 +29,8 @@ class Likelihood(nn.Module, ABC):
         Means are in proportion to each row's exposure: the call is given its logarithm too.
     matches_shares
         Whether `match_shares` has anything to set.
+    separate
+        Whether cells are independent of each other given z.
 
     """
 
@@ -37,6 +39,7 @@ class Likelihood(nn.Module, ABC):
     measure: Measure
     exposed: bool = False
     matches_shares: bool = False
+    separate: bool = True
 
     @abstractmethod
     def forward(self, parameters: Tensor) -> Distribution:

@@ -61,7 +61,7 @@ class DiscretisedLogisticMixture(DiscretisedLogistic):
             raise ConfigError(f"logistic mixture: the number of components must be positive, got {count}")
         if coupled and (len(self.event_shape) != 3 or self.event_shape[-1] != 3):
             raise ConfigError(f"logistic mixture: coupled channels need (H, W, 3), got {tuple(self.event_shape)}")
-        self.count, self.coupled = count, coupled
+        self.count, self.coupled, self.separate = count, coupled, not coupled
         self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
         if coupled:
             self.slope = Bound(-MAX_SLOPE, MAX_SLOPE)

@@ -4,7 +4,8 @@ from likely.models.base import Model, frozen
 from likely.models.ensemble import Ensemble
 from likely.models.exposure import Exposure
 from likely.models.hierarchical import HierarchicalVAE
+from likely.models.integrated import Integrated
 from likely.models.terms import KLKind, Terms
 from likely.models.vae import VAE
 
-__all__ = ["VAE", "Ensemble", "Exposure", "HierarchicalVAE", "KLKind", "Model", "Terms", "frozen"]
+__all__ = ["VAE", "Ensemble", "Exposure", "HierarchicalVAE", "Integrated", "KLKind", "Model", "Terms", "frozen"]

@@ -16,11 +16,11 @@ __all__ = ["demand_fitting"]
 
 def demand_fitting(
     likelihood: Likelihood,
-    encoder: nn.Module,
+    encoder: nn.Module | None,
     decoder: nn.Module,
     condition: nn.Module | None,
     *,
-    encoded: tuple[int, str],
+    encoded: tuple[int, str] = (0, ""),
     code: tuple[int, str],
     exposed: bool = False,
 ) -> None:
@@ -31,7 +31,7 @@ def demand_fitting(
     likelihood
         It needs `parameter_shape.numel()` numbers from the decoder.
     encoder, decoder, condition
-        `inputs`, `outputs` and `covariates`, where they have them, are numbers per row.
+        `inputs`, `outputs` and `covariates`, where they have them, are numbers per row. `None`: there is no encoder.
     encoded, code
         How many numbers the encoder must give, and for what; how many the decoder is given beside y, and of what.
     exposed
@@ -45,20 +45,21 @@ def demand_fitting(
     """
     cells = likelihood.event_shape.numel()
     covariates = 0 if condition is None else stated(condition).outputs
-    read, written, parameters = stated(encoder), stated(decoder), likelihood.parameter_shape.numel()
+    written, parameters = stated(decoder), likelihood.parameter_shape.numel()
     wanted: list[tuple[str, nn.Module, int | None, str, int, str]] = [
-        ("encoder", encoder, read.outputs, "gives", encoded[0], f"{encoded[1]} needs {encoded[0]}"),
         ("decoder", decoder, written.outputs, "gives", parameters, f"{type(likelihood).__name__} needs {parameters}"),
     ]
     if covariates is not None:
-        beside = covariates + exposed
         z = f"{code[1]} has {code[0]}" + (f" and y {covariates}" if covariates else "")
-        wanted += [
-            ("encoder", encoder, read.covariates, "takes, of y,", beside, f"y has {beside}"),
-            ("decoder", decoder, written.inputs, "takes", code[0] + covariates, z),
-        ]
-        if not covariates and not exposed:
-            wanted.append(("encoder", encoder, read.inputs, "takes", cells, f"x has {cells}"))
+        wanted.append(("decoder", decoder, written.inputs, "takes", code[0] + covariates, z))
+    if encoder is not None:
+        read = stated(encoder)
+        wanted.insert(0, ("encoder", encoder, read.outputs, "gives", encoded[0], f"{encoded[1]} needs {encoded[0]}"))
+        if covariates is not None:
+            beside = covariates + exposed
+            wanted.insert(2, ("encoder", encoder, read.covariates, "takes, of y,", beside, f"y has {beside}"))
+            if not covariates and not exposed:
+                wanted.append(("encoder", encoder, read.inputs, "takes", cells, f"x has {cells}"))
     for role, network, said, verb, needed, why in wanted:
         if said not in (None, needed):
             raise ConfigError(f"{role} {type(network).__name__} {verb} {said} numbers per row; {why}")

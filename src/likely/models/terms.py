@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 
@@ -14,7 +15,7 @@ from likely.distributions.latent import Draws, closed_kl
 from likely.distributions.normal import kl_per_dimension
 from likely.errors import ConfigError
 
-__all__ = ["KLKind", "Terms"]
+__all__ = ["KLKind", "Sums", "Terms"]
 
 
 class KLKind(StrEnum):
@@ -23,6 +24,14 @@ class KLKind(StrEnum):
     CLOSED = "closed form"
     SAMPLED = "sampled"
     BY_GROUP = "sampled, closed form within a group"
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """E_Q[log P(x|z)] and D[Q(z|x)‖P(z)] as sums over every z that Q may draw: `(batch,)` each, nats."""
+
+    reconstruction: Tensor
+    kl: Tensor
 
 
 class Terms:
@@ -43,6 +52,8 @@ class Terms:
         `None` where z is one group.
     draws_of_p
         The same z with log P(z), where that is known from how they were drawn; `None` where P(z) is asked.
+    sums
+        Where z has few values: the expectations under Q, which then are no means over the samples.
 
     """
 
@@ -55,9 +66,10 @@ class Terms:
         held: Callable[[Tensor], Tensor] | None = None,
         groups: Tensor | None = None,
         draws_of_p: Draws | None = None,
+        sums: Sums | None = None,
     ) -> None:
         self.draws, self.log_px_z, self.q, self.p, self.held, self.groups = draws, log_px_z, q, p, held, groups
-        self.draws_of_p = draws_of_p
+        self.draws_of_p, self.sums = draws_of_p, sums
 
     @property
     def z(self) -> Tensor:
@@ -66,7 +78,9 @@ class Terms:
 
     @cached_property
     def reconstruction(self) -> Tensor:
-        """E_Q[log P(x|z)], estimated by the mean over the samples: `(batch,)`."""
+        """E_Q[log P(x|z)], estimated by the mean over the samples, or summed (`sums`): `(batch,)`."""
+        if self.sums is not None:
+            return self.sums.reconstruction
         return self.log_px_z.squeeze(0) if len(self.log_px_z) == 1 else self.log_px_z.mean(0)
 
     @cached_property
@@ -88,6 +102,8 @@ class Terms:
 
     @cached_property
     def _closed_kl(self) -> Tensor | None:
+        if self.sums is not None:
+            return self.sums.kl
         return None if self.groups is not None else closed_kl(self.q, self.p)
 
     @property

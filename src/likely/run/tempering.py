@@ -32,8 +32,8 @@ def demand_temperature(p: LatentDistribution, temperature: float, events: bool) 
         return
     if not p.convex:
         raise ConfigError(
-            f"temperature {temperature:g} scales how far z lies from the middle of P(z), and here z is a unit vector "
-            "or a code, which has no such distance: leave it out"
+            f"temperature {temperature:g} scales how far z lies from the middle of P(z), and here z is a unit vector, "
+            "a code or one of a list of points, and is not scaled: leave it out"
         )
     if events:
         raise ConfigError(

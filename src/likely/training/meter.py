@@ -24,7 +24,7 @@ class Meter:
 
     def add(self, loss: Tensor, terms: Terms) -> None:
         """Take in one step."""
-        self.waiting.append((loss.detach(), terms.log_px_z.detach(), terms.kl.detach()))
+        self.waiting.append((loss.detach(), terms.reconstruction.detach(), terms.kl.detach()))
         if len(self.waiting) == MAX_WAITING:
             self._fold()
 

@@ -1,0 +1,235 @@
+"""A model whose z is integrated out: a finite mixture, whose evidence and posterior are sums."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+from torch.quasirandom import SobolEngine
+
+from likely.data import Batch
+from likely.data.batch import completed
+from likely.data.located import Prepared
+from likely.distributions import LatentDistribution, Points
+from likely.distributions.latent import Draws
+from likely.errors import ConfigError
+from likely.likelihoods import Likelihood
+from likely.models.base import Model, apply, concat_condition, start
+from likely.models.exposure import Exposure
+from likely.models.fit import demand_fitting
+from likely.models.tables import Cells, in_parts
+from likely.models.terms import Sums, Terms
+from likely.priors import FromPosterior, Prior
+
+__all__ = ["STORED", "Integrated", "uniform_points"]
+
+STORED = 8  # times as many points as a training step takes are the model's own
+HALF_STEP = 2.0**-31  # of the points' grid, so that none lies on the edge of the unit cube
+MAX_NUMBERS = 2**23  # held at once: 32 MiB of float32
+MIN_ROWS_EACH = 4  # with one y on average: with fewer, P(x|z, y) is evaluated row by row
+MAX_SEED = 2**31 - 1
+
+
+def uniform_points(count: int, size: int, seed: int) -> Tensor:
+    """Points of a scrambled Sobol sequence in the open unit cube, `(count, size)`, float64.
+
+    Each of them is uniform over the scrambles, and together they fill the cube evenly (Owen 1998, Scrambling Sobol and
+    Niederreiter-Xing points).
+    """
+    return SobolEngine(size, scramble=True, seed=seed).draw(count, dtype=torch.float64) + HALF_STEP
+
+
+class Integrated(Model):
+    r"""P(x) = (1/N) Σ_n P(x|z_n), N stored points z_n of P(z): a finite mixture, normalised, its log P(x) exact.
+
+    The points stand for the integral P(x) = ∫ P(x|z) P(z) dz, which randomised quasi-Monte Carlo has where z is small:
+    they are u_n, a scrambled Sobol sequence, through the quantile map of P(z). Training maximises
+    log (1/M) Σ_m P(x|z_m) over M points of a fresh scramble each step: by Jensen's inequality a lower bound on the log
+    of the integral in expectation. There is no encoder: P(z|x) is exact, w_n = P(x|z_n) / Σ_m P(x|z_m), and is what is
+    given as Q(z|x). So the gap is 0, and log P(x) = Σ_n w_n log P(x|z_n) − Σ_n w_n log(N w_n).
+
+    Source: Correia, Gala, Quaeghebeur, de Campos, Peharz 2023, Continuous mixtures of tractable probabilistic models.
+
+    Parameters
+    ----------
+    prior
+        Module whose call returns P(z); one that maps uniform numbers to real vectors.
+    likelihood
+        Module that turns the decoder's output into P(x|z).
+    decoder
+        `(*batch, latent) -> (*batch, likelihood.parameter_shape.numel())`; with a condition y's features come after z.
+    points
+        M, in a step of training.
+    stored
+        N, of the model: 8 M unless given.
+    seed
+        Of the stored points; drawn from torch's generator unless given.
+    condition, exposure
+        As of a `VAE`.
+
+    Raises
+    ------
+    ConfigError
+        If there are no points, P(z) has no quantile map, or a network states a size that does not fit.
+
+    """
+
+    uniforms: Tensor
+
+    def __init__(
+        self,
+        prior: Prior | FromPosterior,
+        likelihood: Likelihood,
+        decoder: nn.Module,
+        points: int = 1024,
+        *,
+        stored: int | None = None,
+        seed: int | None = None,
+        condition: nn.Module | None = None,
+        exposure: Exposure | None = None,
+    ) -> None:
+        super().__init__()
+        stored = STORED * points if stored is None else stored
+        if min(points, stored) < 1:
+            raise ConfigError(f"an integrated model needs a point of z at least, got {min(points, stored)}")
+        if not isinstance(prior, Prior) or prior.space != "real":
+            raise ConfigError(
+                f"prior {type(prior).__name__} maps no uniform numbers to z, which an integrated model needs; take "
+                "normal, diagonal, mixture or flow"
+            )
+        self.p_z, self.p_x_z, self.decoder = prior, likelihood, decoder
+        self.condition, self.exposure, self.points = condition, exposure, points
+        self.latent = int(prior.event_shape[0])
+        demand_fitting(likelihood, None, decoder, condition, code=(self.latent, "z"), exposed=exposure is not None)
+        seed = int(torch.randint(MAX_SEED, ())) if seed is None else seed
+        self.register_buffer("uniforms", uniform_points(stored, prior().noise_size, seed))
+
+    @property
+    def stored(self) -> int:
+        """N, how many points the model's z may be."""
+        return len(self.uniforms)
+
+    def codes(self, uniforms: Tensor) -> Tensor:
+        """Points of P(z), `(points, latent)`, of numbers between 0 and 1, `(points, numbers)`: its quantile map.
+
+        The first numbers, which fill their axis most evenly, choose a component where there are several.
+        """
+        p = self.p_z()
+        order = sorted(range(p.noise_size), key=lambda place: p.spreads[place])
+        noise = torch.empty_like(uniforms)
+        noise[:, order] = torch.special.ndtri(uniforms)
+        z: Tensor = p.from_noise(noise.to(p.like))
+        return z
+
+    def fresh_codes(self, count: int, seed: int) -> Tensor:
+        """So many other points of P(z), by another scramble: `(count, latent)`."""
+        return self.codes(uniform_points(count, self.uniforms.shape[1], seed).to(self.uniforms.device))
+
+    def prior(self, rows: Tensor | None = None) -> Points:  # noqa: ARG002
+        """P(z): each of the stored points is as probable as any."""
+        z = self.codes(self.uniforms)
+        return Points(z, z.new_zeros(len(z), dtype=torch.float64))
+
+    def encoded(self, batch: Batch) -> Tensor:
+        """log P(x|z_n) at the stored points, all that P(z|x) knows of x: `(batch, points)`, float64, nats."""
+        return self.log_px_points(batch, self.codes(self.uniforms)).to(torch.float64)
+
+    @property
+    def encoded_size(self) -> int:
+        """How many points there are."""
+        return self.stored
+
+    def posterior_from(self, encoded: Tensor) -> Points:
+        """P(z|x), w_n = softmax(encoded)_n at the stored points: exact."""
+        return Points(self.codes(self.uniforms), encoded)
+
+    def decoded(self, z: Tensor, covariates: Tensor | None = None) -> Tensor:
+        """The parameters of P(x|z): `(*lead, batch, likelihood.parameter_shape.numel())`."""
+        return apply(self.decoder, self.p_x_z.parameter_shape.numel(), concat_condition(z, self.features(covariates)))
+
+    def log_px_points(self, batch: Batch, z: Tensor) -> Tensor:
+        """log P(x|z_n) of all rows at points that are the same for all, z `(points, latent)`: `(batch, points)`, nats.
+
+        The decoder runs once for all rows, or once for each y that occurs.
+        """
+        y = batch.covariates
+        if self.p_x_z.separate and y is None:
+            return self._by_tables(batch, z)
+        if self.p_x_z.separate and y is not None:
+            each = torch.unique(y, dim=0)
+            if len(each) * MIN_ROWS_EACH <= len(batch):
+                return self._by_y(batch, z, each)
+        numbers = max(self.widest, self.p_x_z.parameter_shape.numel()) * len(batch)
+        return in_parts(partial(self._by_row, batch), z, max(1, MAX_NUMBERS // numbers))
+
+    def _by_row(self, batch: Batch, z: Tensor) -> Tensor:
+        codes = z.unsqueeze(1).expand(-1, len(batch), -1)
+        return self.log_px_z(batch, codes).T
+
+    def _by_y(self, batch: Batch, z: Tensor, each: Tensor) -> Tensor:
+        """By tables for each of the y that occur."""
+        assert batch.covariates is not None
+        which = torch.unique(batch.covariates, dim=0, return_inverse=True)[1]
+        order, parts = which.argsort(stable=True), []
+        for number, one in enumerate(each):
+            place = order[which[order] == number]
+            seen = None if batch.observed is None else batch.observed[place]
+            parts.append(self._by_tables(Batch(batch.values[place], seen, one.unsqueeze(0)), z))
+        return torch.cat(parts)[order.argsort()]
+
+    def _by_tables(self, batch: Batch, z: Tensor) -> Tensor:
+        """Where all rows have one y, or none: `batch.covariates` is `(1, columns)` then."""
+        cells, y = Cells.of(batch, self.p_x_z), batch.covariates
+
+        def compute(part: Tensor) -> Tensor:
+            return cells.log_px_z(self.likelihood(part.unsqueeze(1), y))
+
+        numbers = max(self.widest, cells.most * self.p_x_z.parameter_shape.numel(), len(batch))
+        return in_parts(compute, z, max(1, MAX_NUMBERS // numbers))
+
+    def terms(
+        self,
+        batch: Batch,
+        k: int = 1,
+        *,
+        generator: torch.Generator | None = None,
+        noise: Tensor | None = None,
+        q: LatentDistribution | None = None,
+        p: LatentDistribution | None = None,
+    ) -> Terms:
+        """The terms at z ~ P(z|x), over the stored points; in training, unless Q is given, over a new scramble's.
+
+        Weights P(x, z)/P(z|x) are all P(x), the reconstruction term and the KL are sums over the points, and their
+        difference is log P(x). See `Model.terms`.
+
+        Raises
+        ------
+        ConfigError
+            If `q` or `p` is not one that this model gave.
+
+        """
+        if q is None and self.training:
+            device = None if generator is None else generator.device
+            seed = int(torch.randint(MAX_SEED, (), generator=generator, device=device))
+            z = self.fresh_codes(self.points, seed)
+            q, p = Points(z, self.log_px_points(batch, z)), Points(z, z.new_zeros(len(z)))
+        q, p = self.posterior(batch) if q is None else q, self.prior(batch.rows) if p is None else p
+        if not isinstance(q, Points) or not isinstance(p, Points):
+            kinds = f"{type(q).__name__} and {type(p).__name__}"
+            raise ConfigError(f"Q and P of an integrated model are what its posterior and prior give, got {kinds}")
+        numbers = q.chosen(q.noise(torch.Size((k,)), generator) if noise is None else noise)
+        log_px_z = q.logits.expand(*numbers.shape, -1).gather(-1, numbers.unsqueeze(-1)).squeeze(-1)
+        draws = Draws(q.points[numbers], partial(q.log_prob_of, numbers))
+        reconstruction = q.expect(q.logits)
+        sums = Sums(reconstruction, reconstruction - (q.log_total - math.log(len(q.points))))
+        return Terms(draws, log_px_z, q, p, sums=sums, draws_of_p=Draws(draws.z, partial(p.log_prob_of, numbers)))
+
+    def initialise(self, batch: Batch) -> None:
+        """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
+        start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
+
+    def prepared(self, batch: Batch) -> Prepared:  # noqa: ARG002
+        """Nothing: values are looked up batch by batch, each distinct one once."""
+        return Prepared(None, None)

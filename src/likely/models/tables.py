@@ -1,0 +1,125 @@
+"""log P(x|z) of many rows at the same points of z, by tables over the distinct values of each cell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.distributions import Distribution
+from torch.utils.checkpoint import checkpoint
+
+from likely.data import Batch
+from likely.distributions import CellsByFamily
+from likely.distributions.latent import full_precision
+from likely.likelihoods import Columns, Likelihood
+
+__all__ = ["Cells", "in_parts"]
+
+MAX_DENSE = 16  # distinct values of a cell up to which a product with indicators takes less time than looking up
+LEAST = -1e30  # stands for log 0 in a table, as 0 times -infinity has no value
+IMPOSSIBLE = -1e25  # below it a sum of a row's cells holds a log 0
+
+
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """The distinct values of some cells, and which of them each row has.
+
+    Attributes
+    ----------
+    values
+        `(most, *event)`: each cell's distinct values; a cell with fewer repeats its first one.
+    place
+        Of each row's cells in a table `(most, cells)` that is read as one line: `(rows, cells)`.
+    observed
+        `(rows, cells)`, `None` where every cell is.
+
+    """
+
+    values: Tensor
+    place: Tensor
+    observed: Tensor | None
+
+    @classmethod
+    def of(cls, values: Tensor, observed: Tensor | None) -> _Group:
+        """Of cells `(rows, *event)`."""
+        flat = values.flatten(1)
+        ordered, order = flat.sort(0)
+        rank = F.pad((ordered[1:] != ordered[:-1]).cumsum(0), (0, 0, 1, 0))
+        number = torch.empty_like(rank).scatter_(0, order, rank)
+        most, cells = int(rank[-1].max()) + 1, flat.shape[1]
+        distinct = ordered[:1].expand(most, -1).clone().scatter_(0, rank, ordered)
+        place = number * cells + torch.arange(cells, device=flat.device)
+        return cls(distinct.view(most, *values.shape[1:]), place, None if observed is None else observed.flatten(1))
+
+    def log_px_z(self, distribution: Distribution) -> Tensor:
+        """log P(x|z_n) summed over the observed cells, of a distribution `(points, 1, *event)`: `(rows, points)`."""
+        table = distribution.log_prob(self.values).flatten(1).clamp_min(LEAST)
+        most = len(self.values)
+        with full_precision(table):
+            seen = None if self.observed is None else self.observed.to(table.dtype)
+            if most > MAX_DENSE:
+                return F.embedding_bag(self.place, table.T.contiguous(), mode="sum", per_sample_weights=seen)
+            ones = torch.ones_like(self.place, dtype=table.dtype) if seen is None else seen
+            return table.new_zeros(len(self.place), table.shape[1]).scatter_(1, self.place, ones) @ table.T
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """The cells of some rows, for log P(x|z) at points of z that are the same for all of them.
+
+    Where cells are independent given z, log P(x|z_n) is a sum of log P(x_j|z_n), and rows share the values of their
+    cells. So each cell's distinct values are looked up once: log P(x|z_n) of all rows is a product of indicators with
+    the table where they are few, and a sum of looked-up entries where they are many.
+
+    Attributes
+    ----------
+    groups
+        One for each family of columns, or one.
+    whole
+        Whether the one group is of all cells.
+
+    """
+
+    groups: tuple[_Group, ...]
+    whole: bool
+
+    @classmethod
+    def of(cls, batch: Batch, likelihood: Likelihood) -> Cells:
+        """Those of a batch."""
+        values, observed = batch.values, batch.observed
+        if not isinstance(likelihood, Columns):
+            return cls((_Group.of(values, observed),), whole=True)
+        places = likelihood.places
+        seen = [None if observed is None else observed[:, place] for place in places]
+        return cls(
+            tuple(_Group.of(values[:, place], one) for place, one in zip(places, seen, strict=True)), whole=False
+        )
+
+    @property
+    def most(self) -> int:
+        """The most distinct values of a cell."""
+        return max(len(group.values) for group in self.groups)
+
+    def log_px_z(self, distribution: Distribution) -> Tensor:
+        """log P(x|z_n) `(rows, points)`, nats, of P(x|z) at the points: a distribution `(points, 1, *event)`."""
+        parts = [distribution] if self.whole or not isinstance(distribution, CellsByFamily) else distribution.parts
+        each = [group.log_px_z(part) for group, part in zip(self.groups, parts, strict=True)]
+        total = each[0] if len(each) == 1 else torch.stack(each).sum(0)
+        return total.masked_fill(total < IMPOSSIBLE, -math.inf)
+
+
+def in_parts(compute: Callable[[Tensor], Tensor], z: Tensor, size: int) -> Tensor:
+    """What is computed of points `(points, latent)`, `(rows, points)`, so many points at a time.
+
+    Where gradients are wanted, only one part's intermediate results are held at a time: in the backward pass each part
+    is computed again (Chen et al. 2016, Training deep nets with sublinear memory cost).
+    """
+    if size >= len(z):
+        return compute(z)
+    again = torch.is_grad_enabled()
+    parts = [checkpoint(compute, part, use_reentrant=False) if again else compute(part) for part in z.split(size)]
+    return torch.cat(parts, 1)

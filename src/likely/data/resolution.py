@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,17 +49,19 @@ def resolutions(numbers: np.ndarray, per_unit: int | None) -> Found:
         return ()
     span = int(places.max() - places.min())
     left = [m for m in sorted(set(MULTIPLES)) if m * MIN_CELLS <= span and (places % m == 0).any()]
+    divided, counts = np.unique(places[:, None] % np.array([1, *left]) == 0, axis=0, return_counts=True)
+    boosts = dict(zip([1, *left], (divided * np.array([1.0, *left])).T, strict=True))
     chosen: list[int] = [1]
     best, shares = 0.0, np.ones(1)
     least = 1.5 * math.log(len(places))
     while left:
-        tried = {m: _fitted(places, [*chosen, m]) for m in left}
-        m = max(left, key=lambda one: tried[one][0])
-        if tried[m][0] < best + least:
+        boost = np.stack([np.stack([boosts[one] for one in (*chosen, m)], 1) for m in left])
+        gains, tried = _fitted(boost, counts)
+        first = int(gains.argmax())
+        if gains[first] < best + least:
             break
-        best, shares = tried[m]
-        chosen.append(m)
-        left.remove(m)
+        best, shares = float(gains[first]), tried[first]
+        chosen.append(left.pop(first))
     if len(chosen) == 1:
         return ()
     return tuple(sorted((m, float(share)) for m, share in zip(chosen, shares.tolist(), strict=True)))
@@ -74,16 +75,23 @@ def _places(numbers: np.ndarray, per_unit: int) -> np.ndarray:
     return places[~np.isin(places, np.round(spikes(numbers, per_unit) * per_unit).astype(np.int64))]
 
 
-def _fitted(places: np.ndarray, multiples: Sequence[int]) -> tuple[float, np.ndarray]:
-    """Σ log Σ_g r_g m_g [m_g divides x] at the best shares, half a row added to each, and the shares."""
-    boost = np.where(places[:, None] % np.array(multiples) == 0, np.array(multiples, dtype=np.float64), 0.0)
-    boost, counts = np.unique(boost, axis=0, return_counts=True)
-    shares = np.full(len(multiples), 1 / len(multiples))
+def _fitted(boost: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Σ log Σ_g r_g m_g [m_g divides x] at the best shares r, half a row added to each, and the shares.
+
+    Parameters
+    ----------
+    boost
+        m_g [m_g divides x] for each choice of multiples: `(choices, kinds of x, multiples)`.
+    counts
+        How many x there are of each kind, `(kinds of x,)`.
+
+    """
+    shares = np.full((len(boost), boost.shape[-1]), 1 / boost.shape[-1])
     for _ in range(MAX_STEPS):
-        parts = boost * shares
-        total = (counts[:, None] * parts / parts.sum(1, keepdims=True)).sum(0) + 0.5
-        shares = total / total.sum()
-    return float((counts * np.log((boost * shares).sum(1))).sum()), shares
+        mixed = np.einsum("ckg,cg->ck", boost, shares)
+        total = shares * np.einsum("ckg,ck->cg", boost, counts / mixed) + 0.5
+        shares = total / total.sum(1, keepdims=True)
+    return np.log(np.einsum("ckg,cg->ck", boost, shares)) @ counts, shares
 
 
 def resolutions_in_words(per_unit: int | None, resolutions: Found) -> str:

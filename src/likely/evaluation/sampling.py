@@ -33,6 +33,7 @@ __all__ = [
 Progress = Callable[[int, int], None]
 
 DEFAULT_CHUNK_ROWS = 50  # few, as each is held with many samples of z
+MIN_CHUNK_ROWS = 16  # where many samples are drawn: fewer rows than this are padded to it
 MAX_CHUNK_ROWS = 4096  # where few samples are drawn
 MAX_NUMBERS = 2**20  # numbers held at once in the widest layer: 4 MiB of float32
 
@@ -152,8 +153,8 @@ def block_size(
 
 
 def chunk_rows(model: Model, rows: EncodedRows, samples: int, max_numbers: int = MAX_NUMBERS) -> int:
-    """How many rows to hold at once: more than `DEFAULT_CHUNK_ROWS` where all their samples fit beside each other."""
-    return max(DEFAULT_CHUNK_ROWS, min(MAX_CHUNK_ROWS, max_numbers // (_widest(model, rows) * samples)))
+    """How many rows to hold at once: as many as fit with all their samples beside each other, and 16 at least."""
+    return max(MIN_CHUNK_ROWS, min(MAX_CHUNK_ROWS, max_numbers // (_widest(model, rows) * samples)))
 
 
 def _widest(model: Model, rows: EncodedRows) -> int:

@@ -23,7 +23,7 @@ def resolved(rows: int, columns: int, **options: object) -> Config:
         (100, 3, 3, 64, 2, "mixture:10", 200),
         (140, 3, 3, 64, 2, "mixture:14", 280),
         (150, 3, 3, 64, 2, "mixture:15", 1837),
-        (900, 9, 9, 128, 2, "mixture:50", 2400),
+        (900, 9, 9, 128, 2, "mixture:50", 2200),
         (20_000, 10, 10, 128, 1, "mixture:50", 3000),
         (20_000, 15, 15, 256, 1, "mixture:50", 5400),
     ],
@@ -46,7 +46,7 @@ def test_few_rows_are_learnt_at_twice_the_rate() -> None:
     assert [resolved(rows, 3).training.learning_rate for rows in (149, 150)] == [8e-3, 4e-3]
 
 
-@pytest.mark.parametrize(("share", "steps"), [(0.0, 2400), (0.04, 2400), (0.4, 4800)])
+@pytest.mark.parametrize(("share", "steps"), [(0.0, 2200), (0.04, 2200), (0.4, 4400)])
 def test_missing_cells_are_given_more_steps(share: float, steps: int) -> None:
     cells = np.random.default_rng(0).normal(size=900 * 9)
     cells[: round(share * len(cells))] = np.nan

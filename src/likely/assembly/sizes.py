@@ -14,7 +14,7 @@ WIDTHS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))  # (training r
 FEW_ROWS, MANY_ROWS = 150, 5000  # of a table: fewer are learnt at twice the rate; as many need one block only
 NOISY_ROWS = 500  # of fewer, a batch is a sixteenth
 MAX_BATCH, MAX_WIDE_BATCH = 512, 256
-MAX_STEPS, MAX_STEPS_OF_MANY = 2400, 3000  # of a table of few columns
+MAX_STEPS, MAX_STEPS_OF_MANY = 2200, 3000  # of a table of few columns
 MANY_COLUMNS = 13  # of a table, whose rows tell enough each for smaller batches
 MAX_COMPONENTS = 50  # of a mixture prior; fewer where there are not ten rows for each
 MIN_EPOCHS = 4  # of very many rows
@@ -39,7 +39,7 @@ def default_sizes(schema: Schema) -> DefaultSizes:
 
     A table has a latent dimension for each column, a width of 16 numbers a column as far as n allows, and a learned
     mixture of normals for P(z), unless it has conditions: on held-out rows that is worth up to 0.7 nats, and drawn rows
-    are nearer to real ones. Its training ends when validation stalls, at the latest after 150 √n steps, or 2,400 (3,000
+    are nearer to real ones. Its training ends when validation stalls, at the latest after 150 √n steps, or 2,200 (3,000
     from 5,000 rows), 1.6 d³ of more than twelve columns, four passes over very many rows; twice as long where a
     twentieth of the cells or more is missing, because every row tells less, and Q(z|x) has every mask to learn. A batch
     has an eighth of the rows, at most 512, or 256 of more than twelve columns; a sixteenth of fewer than 500, where the

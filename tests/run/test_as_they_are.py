@@ -29,7 +29,7 @@ def table() -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def run(table: pd.DataFrame) -> likely.Run:
-    return likely.fit(table[:TRAIN], steps=400, width=64)
+    return likely.fit(table[:TRAIN], steps=600, width=64)
 
 
 def test_the_marginals_of_draws_are_those_of_the_rows(table: pd.DataFrame, run: likely.Run) -> None:

@@ -211,6 +211,7 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         config.training,
         batch_size=min(config.training.batch_size or defaults.batch_size, schema.rows),
         learning_rate=config.training.learning_rate or defaults.learning_rate,
+        beta2=config.training.beta2 or defaults.beta2,
         max_steps=config.training.max_steps or defaults.max_steps,
         objective=objective,
     )

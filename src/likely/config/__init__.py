@@ -102,8 +102,9 @@ class TrainingConfig:
         The most steps of a fit without a budget, which ends when validation stalls.
     batch_size
         Rows per step.
-    learning_rate, weight_decay, clip
-        AdamW's rate and decoupled decay; the largest norm of the gradient of the mean loss.
+    learning_rate, beta2, weight_decay, clip
+        AdamW's rate, decay per step of its mean of squared gradients, and decoupled decay of weights; the largest norm
+        of the gradient of the mean loss.
     warmup
         Share of the budget over which the weight of the KL rises from 0 to 1 (the training objective only).
     ema_decay
@@ -120,6 +121,7 @@ class TrainingConfig:
     max_steps: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
+    beta2: float | None = None
     weight_decay: float = 0.01
     clip: float = 5.0
     warmup: float = 0.1
@@ -135,6 +137,8 @@ class TrainingConfig:
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} must be positive, got {value}")
         _demand(self, COUNTS | AMOUNTS)
+        if self.beta2 is not None and not 0 < self.beta2 < 1:
+            raise ConfigError(f"beta2 must be above 0 and below 1, got {self.beta2}")
         for name in ("warmup", "ema_decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")

@@ -62,6 +62,7 @@ class ConfigKeywords(TypedDict, total=False):
     max_steps: int | None
     batch_size: int | None
     learning_rate: float | None
+    beta2: float | None
     weight_decay: float | None
     clip: float | None
     warmup: float | None

@@ -20,8 +20,8 @@ __all__ = ["MAX_FAILURES_IN_A_ROW", "MAX_RETURNS", "Outcome", "TrainingState"]
 Tensors = dict[str, Tensor]
 MAX_FAILURES_IN_A_ROW = 10  # where one step in four failed by chance, ten in a row would come once in a million
 RETURN_RATE_FACTOR = 0.1  # what the rate is multiplied by at a return to the best weights
+BETA1, DEFAULT_BETA2 = 0.9, 0.999  # of AdamW
 MAX_RETURNS = 3  # to the best weights: three of them lower a rate that is up to 1,000 times too high
-BETAS = (0.9, 0.99)  # of AdamW: squares of gradients are forgotten after 100 steps, as fits are short
 
 
 @dataclass
@@ -98,7 +98,14 @@ class TrainingState:
     """
 
     def __init__(
-        self, model: Model, row_count: int, batch_size: int, rate: float, weight_decay: float, seed: int
+        self,
+        model: Model,
+        row_count: int,
+        batch_size: int,
+        rate: float,
+        weight_decay: float,
+        seed: int,
+        beta2: float = DEFAULT_BETA2,
     ) -> None:
         self.model = model
         self.weights: list[Tensor] = list(model.parameters())
@@ -109,7 +116,9 @@ class TrainingState:
             stored_names.setdefault(id(tensor), name)
         self.names = [stored_names.get(id(weight), name) for name, weight in model.named_parameters()]
         device = self.weights[0].device
-        self.optimiser = torch.optim.AdamW(self.weights, lr=rate, betas=BETAS, weight_decay=weight_decay, fused=True)
+        self.optimiser = torch.optim.AdamW(
+            self.weights, lr=rate, betas=(BETA1, beta2), weight_decay=weight_decay, fused=True
+        )
         self.ema_weights = [weight.detach().clone() for weight in self.weights]
         self.best_weights = _copies(model.state_dict())
         self.last_weights: Tensors | None = None

@@ -20,7 +20,7 @@ from likely.training.causes import cause_of
 from likely.training.monitors import Monitor
 from likely.training.preparing import with_step_constants
 from likely.training.schedule import DEFAULT_RATE, Schedule
-from likely.training.state import MAX_FAILURES_IN_A_ROW, MAX_RETURNS, Outcome, TrainingState
+from likely.training.state import DEFAULT_BETA2, MAX_FAILURES_IN_A_ROW, MAX_RETURNS, Outcome, TrainingState
 from likely.training.validate import validate
 
 __all__ = ["Trainer", "clip_gradients", "train", "validation_elbo"]
@@ -85,7 +85,8 @@ class Trainer:
     def state(self, model: Model) -> TrainingState:
         """The state before the first step."""
         batch = self.config.batch_size or len(self.rows)
-        return TrainingState(model, len(self.rows), batch, self.base_rate, self.config.weight_decay, self.seed)
+        config, beta2 = self.config, self.config.beta2 or DEFAULT_BETA2
+        return TrainingState(model, len(self.rows), batch, self.base_rate, config.weight_decay, self.seed, beta2)
 
     def run(self, state: TrainingState) -> Outcome:
         """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.

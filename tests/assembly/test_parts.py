@@ -199,7 +199,7 @@ def test_every_name_of_the_table_is_tested() -> None:
         "likelihood": [*TABLE, *ARRAYS],
         "objective": OBJECTIVES,
         "network": NETWORKS,
-        "model": ["vae", "hierarchy:mlp"],
+        "model": ["vae", "hierarchy:mlp", "integrated"],  # the last one: tests/run/test_integrated_run.py
     }
     for room, parts in PARTS.items():
         assert {name.partition(":")[0] for name in tested[room]} == set(parts), room

@@ -49,16 +49,20 @@ def all_parts(parts: Parts, usual: str) -> dict[str, Named]:
     """All parts of a model, with defaults for those that are not named.
 
     A prior or a posterior of a pair implies the other one. Without a pair the posterior is normal, and the prior is
-    `usual`, or normal for an objective that takes the KL by its dimensions.
+    `usual`, or normal for an objective that takes the KL by its dimensions and where z is integrated out.
 
     Raises
     ------
     ConfigError
         If a prior or a posterior is of a pair and the other is not its partner (a VampPrior goes with any but a
-        hierarchy), or if the model has another pair.
+        hierarchy), or if the model has another pair, or needs no posterior.
 
     """
     completed = {room: parts[room] for room in ("prior", "posterior") if room in parts}
+    if "model" in parts and parts["model"].has(Trait.INTEGRATED):
+        if "posterior" in parts:
+            raise ConfigError(f"model {parts['model']} has P(z|x) itself; leave posterior {parts['posterior']} out")
+        usual = "normal"
     if "model" in parts:
         completed |= _of_hierarchy(parts["model"], completed)
     for room, other in (("prior", "posterior"), ("posterior", "prior")):

@@ -1,4 +1,4 @@
-"""Models of chosen parts: a VAE of one group of z, or a hierarchy."""
+"""Models of chosen parts: a VAE of one group of z, a hierarchy, or a model whose z is integrated out."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from likely.assembly.own_networks import networks
 from likely.config import ModelConfig
 from likely.data import Schema
 from likely.likelihoods import Likelihood
-from likely.models import VAE, Exposure, HierarchicalVAE
+from likely.models import VAE, Exposure, HierarchicalVAE, Integrated
 from likely.networks import Features, Ladder
 
-__all__ = ["hierarchy", "vae"]
+__all__ = ["ANY_DIMENSION", "hierarchy", "integrated", "vae"]
 
 Parts = Mapping[str, Named]
+
+ANY_DIMENSION = "auto"  # in the place of the dimension of z that is integrated out: whichever does better
 
 
 def vae(parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own) -> VAE:
@@ -39,6 +41,16 @@ def hierarchy(
     sizes = _sizes(width, width, given, likelihood, counted)
     encoder, decoder = networks(parts["network"], schema, model, sizes, own)
     return HierarchicalVAE(likelihood, Ladder(encoder, decoder, groups, width), given, counted)
+
+
+def integrated(
+    parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own, *arguments: Any
+) -> Integrated:
+    """A model whose z is integrated out, with the named prior and the named network's decoder."""
+    latent, given, counted = int(model.latent or 0), condition(schema), exposure(schema)
+    _, decoder = networks(parts["network"], schema, model, _sizes(latent, latent, given, likelihood, counted), own)
+    prior = parts["prior"](schema, latent)
+    return Integrated(prior, likelihood, decoder, int(arguments[1]), condition=given, exposure=counted)
 
 
 def _sizes(code: int, encoded: int, given: Features | None, likelihood: Likelihood, counted: Exposure | None) -> Sizes:

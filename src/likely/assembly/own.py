@@ -299,7 +299,7 @@ def words(config: Config) -> dict[str, str]:
         network = " and ".join(name or str(model.network) for name in names) if any(names) else str(model.network)
         parts = {
             "prior": str(model.prior),
-            "posterior": str(model.posterior),
+            "posterior": model.posterior or "P(z|x) itself",
             "likelihood": model.likelihood or "by the form of x",
             "network": network,
         }

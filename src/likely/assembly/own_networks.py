@@ -58,6 +58,8 @@ def with_own_sizes(config: Config, schema: Schema, own: Own, parts: Mapping[str,
     """
     if own.model is None and own.encoder is None:
         return config
+    if own.encoder is not None and parts["model"].has(Trait.INTEGRATED):
+        raise ConfigError(f"model {parts['model']} has P(z|x) itself, and no encoder; leave the encoder out")
     model, posterior = config.model, parts["posterior"]
     given = condition(schema)
     covariates = (0 if given is None else given.outputs) + (schema.exposure is not None)

@@ -37,6 +37,9 @@ def _groups(_: object, latent: int, count: int) -> tuple[int, ...]:
     return tuple(latent // count + (place < latent % count) for place in range(count))
 
 
+MAX_DIMENSION = 64  # of z that is integrated out: far beyond what points can fill
+
+
 def _count(name: str, default: int | None, least: int = 1) -> Argument:
     return Argument(name, default, whole=True, least=least)
 
@@ -54,6 +57,16 @@ MODELS = {
         "Sonderby et al. 2016; Vahdat and Kautz 2020",
         (Argument(words=("mlp",), default="mlp"), *GROUPS),
         traits=frozenset({Trait.HIERARCHY}),
+    ),
+    "integrated": Part(
+        models.integrated,
+        "few DIM of z, integrated out over POINTS of P(z) in training, 8 times as many after it: no Q(z|x), no gap",
+        "Correia et al. 2023",
+        (
+            Argument("DIM", models.ANY_DIMENSION, words=(models.ANY_DIMENSION,), whole=True, most=MAX_DIMENSION),
+            _count("POINTS", 1024),
+        ),
+        traits=frozenset({Trait.INTEGRATED}),
     ),
 }
 

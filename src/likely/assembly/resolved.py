@@ -13,6 +13,7 @@ from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, all_parts, named_parts
 from likely.assembly.grammar import Named, Trait
+from likely.assembly.models import ANY_DIMENSION
 from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
 from likely.assembly.sizes import default_sizes
@@ -24,7 +25,9 @@ from likely.likelihoods import Columns, Likelihood
 from likely.models import Ensemble, Model
 from likely.objectives import ELBO, Objective
 
-__all__ = ["Resolved", "resolve"]
+__all__ = ["DIMENSIONS", "Resolved", "resolve"]
+
+DIMENSIONS = (4, 8)  # of z that is integrated out, between which a trial decides where none is told
 
 MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components: larger models are built under a limit of memory
 WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
@@ -126,7 +129,8 @@ class Resolved:
         name = self.config.factories.get("objective")
         if name and self.own.objective is None:
             return name
-        objective, relaxed = self.objective(), not name and self.parts["posterior"].has(Trait.CODES)
+        posterior = self.parts.get("posterior")  # none is stored where z is integrated out
+        objective, relaxed = self.objective(), not name and posterior is not None and posterior.has(Trait.CODES)
         if not name and isinstance(objective, ELBO) and not relaxed:
             return ""
         bound = "a lower bound on log P(x)" if objective.is_bound and not relaxed else "no bound on log P(x)"
@@ -203,7 +207,11 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     latent = model.latent or defaults.latent
     if parts["posterior"].has(Trait.CODES):
         latent = _code_length(parts["posterior"], model.latent)
+    if parts["model"].has(Trait.INTEGRATED):
+        latent, parts["model"] = _integrated(parts["model"], model.latent)
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
+    if parts["model"].has(Trait.INTEGRATED):
+        part_texts["posterior"] = None
     objective, kind, blocks = part_texts.pop("objective"), part_texts.pop("model"), model.blocks
     if blocks is None:
         blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else defaults.blocks
@@ -218,6 +226,17 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     width = model.width or defaults.width
     sized = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **part_texts)
     return Resolved(replace(config, model=sized, training=training), schema, own, parts)
+
+
+def _integrated(model: Named, latent: int | None) -> tuple[int, Named]:
+    """The dimension of z that is integrated out, and the model with it, unless it is left to a trial."""
+    asked, points = model.arguments
+    if latent is not None and asked not in (ANY_DIMENSION, latent):
+        raise ConfigError(f"model {model} has z of {asked} dimensions, not {latent}; tell one of them alone")
+    dimension = latent if asked == ANY_DIMENSION else int(asked)
+    if dimension is None:
+        return DIMENSIONS[0], model
+    return dimension, replace(model, arguments=(dimension, points))
 
 
 def _code_length(code: Named, latent: int | None) -> int:

@@ -26,14 +26,19 @@ class Draws:
     Parameters
     ----------
     z
-        The draws.
+        The draws, or what gives them when they are first read.
     log_prob
         Gives their log-probabilities `(sample, *batch)`, in nats.
 
     """
 
-    def __init__(self, z: Tensor, log_prob: Callable[[], Tensor]) -> None:
-        self.z, self._log_prob = z, log_prob
+    def __init__(self, z: Tensor | Callable[[], Tensor], log_prob: Callable[[], Tensor]) -> None:
+        self._z, self._log_prob = z, log_prob
+
+    @cached_property
+    def z(self) -> Tensor:
+        """The draws `(sample, *batch, latent)`."""
+        return self._z if isinstance(self._z, Tensor) else self._z()
 
     @cached_property
     def log_prob(self) -> Tensor:

@@ -19,6 +19,7 @@ from likely.evaluation.ledger import Entry, Ledger, Origin, entry, given_y, ledg
 from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
 from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
 from likely.evaluation.per_cell import cell_marginals, cell_reconstructions
+from likely.evaluation.quadrature import Quadrature, quadrature
 from likely.evaluation.verdicts import Headline, Stability, Verdict, against, of_annealing, of_importance
 
 # Earlier names of `LogPxEstimate`, `estimate_log_px` and `LatentPart`.
@@ -52,6 +53,7 @@ __all__ = [
     "Origin",
     "Outside",
     "Overfitting",
+    "Quadrature",
     "Simulated",
     "SplitElbo",
     "Stability",
@@ -92,6 +94,7 @@ __all__ = [
     "pair_fidelity",
     "posterior_centres",
     "posterior_means",
+    "quadrature",
     "refusal",
     "simulate",
     "tune",

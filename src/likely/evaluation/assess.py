@@ -21,9 +21,10 @@ from likely.evaluation.evidence import Evidence, evidence
 from likely.evaluation.ledger import Ledger, Origin, given_y, ledger
 from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
 from likely.evaluation.proposals import ProposalRule
+from likely.evaluation.quadrature import quadrature
 from likely.evaluation.sampling import Progress
 from likely.evaluation.verdicts import Verdict, against, of_annealing, of_importance
-from likely.models import Model
+from likely.models import Integrated, Model
 
 __all__ = ["AssessOptions", "Assessment", "assess"]
 
@@ -211,6 +212,11 @@ def assess(
     if isinstance(estimate, LogPxEstimate):
         averages = replace(averages, entries=averages.entries | estimate.entries(measured, given=bool(conditions)))
         verdicts[estimate.name] = of_annealing(estimate, measured, precise=precise)
+    summed: dict[str, Any] = {}
+    if isinstance(model, Integrated):
+        with stage("integrating") as tick:
+            found = quadrature(model, rows, measured, seed=seed, progress=tick)
+        summed = found.to_dict()
     with stage("calibrating") as tick:
         calibration = _calibration(model, rows, estimate, seed, tick) if options.calibrate else {}
     averages = replace(
@@ -219,6 +225,7 @@ def assess(
         verdicts={name: given_y(str(verdict)) if conditions else str(verdict) for name, verdict in verdicts.items()},
         annealing=_annealing(estimate, len(measured.keys)),
         calibration=calibration,
+        quadrature=summed,
         baselines=tuple(_line(base, measured) for base in scores),
         diagnosis=diagnosis.to_dict(),
     )

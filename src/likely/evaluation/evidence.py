@@ -23,6 +23,7 @@ from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import (
     DEFAULT_CHUNK_ROWS,
     MAX_NUMBERS,
+    SUMMED_ROWS,
     Chunk,
     PerRow,
     Progress,
@@ -32,7 +33,7 @@ from likely.evaluation.sampling import (
     terms_of,
 )
 from likely.evaluation.tail import Tail
-from likely.models import KLKind, Model, Terms
+from likely.models import Integrated, KLKind, Model, Terms
 from likely.networks.precision import Precision, autocast
 
 __all__ = ["Evidence", "LatentPart", "evidence", "posterior_centres", "posterior_means"]
@@ -88,6 +89,8 @@ class Evidence:
         group`: the mean over the z_k of the groups' KL given those above them.
     part
         What `kl_parts` are of: `dimension` or `group`.
+    exact
+        Whether z was summed over: `iwae` and `elbo` are log P(x) itself, and no term has an error from sampling z.
 
     """
 
@@ -102,6 +105,7 @@ class Evidence:
     counting: Counting
     kl_kind: KLKind = KLKind.CLOSED
     part: LatentPart = LatentPart.DIMENSION
+    exact: bool = False
 
 
 @torch.no_grad()
@@ -118,6 +122,8 @@ def evidence(
     progress: Progress | None = None,
 ) -> Evidence:
     """Estimates of log P(x) and of the terms of the identity for each row, in memory that does not depend on `samples`.
+
+    Of an integrated model they are sums, exact; the samples are not drawn then.
 
     Of a row with missing cells x is the observed cells: log P(x) is that of the marginal distribution of these
     cells.
@@ -153,6 +159,8 @@ def evidence(
 
     """
     model.eval()
+    if isinstance(model, Integrated):
+        return _summed(model, rows, samples, seed, progress)
     size = chunk_rows(model, rows, samples, max_numbers)
     block = block_size(model, rows, samples, max_numbers, size)
     per_row, kl_kind, part = PerRow(), KLKind.CLOSED, LatentPart.DIMENSION
@@ -187,6 +195,34 @@ def evidence(
         return measured
     _improve(measured, model, rows, rule, seed, precision, max_numbers, progress)
     return replace(measured, counting=counting(model, rows, measured.terms["iwae"]))
+
+
+def _summed(model: Integrated, rows: EncodedRows, samples: int, seed: int, progress: Progress | None) -> Evidence:
+    """The evidence of a model whose z is summed over."""
+    per_row = PerRow()
+    for chunk in chunks(rows, seed, min(SUMMED_ROWS, max(1, len(rows))), progress=progress):
+        sums = model.sums(chunk.batch)
+        per_row.add(chunk, key=chunk.keys, log_px=sums.log_px, reconstruction=sums.reconstruction, kl=sums.kl)
+    log_px, none = per_row.array("log_px"), np.zeros(len(rows))
+    terms = {
+        "reconstruction": per_row.array("reconstruction"),
+        "kl": np.nan_to_num(per_row.array("kl"), nan=0.0),
+        "elbo": log_px,
+        "iwae": log_px.copy(),
+        "gap": none,
+    }
+    return Evidence(
+        terms,
+        {name: np.zeros(len(rows)) for name in terms},
+        samples,
+        per_row.array("key"),
+        np.full(len(rows), float(samples)),
+        np.full(len(rows), -np.inf),
+        None,
+        rows.cells.cpu().numpy(),
+        counting(model, rows, log_px),
+        exact=True,
+    )
 
 
 def _improve(
@@ -311,6 +347,7 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 def _posterior_points(model: Model, rows: EncodedRows, point: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
-    for chunk in chunks(rows, 0, 4 * DEFAULT_CHUNK_ROWS):  # only one point of z a row is held
+    size = SUMMED_ROWS // 4 if isinstance(model, Integrated) else 4 * DEFAULT_CHUNK_ROWS
+    for chunk in chunks(rows, 0, size):  # only one point of z a row is held
         per_row.add(chunk, point=point(model.posterior(chunk.batch)))
     return per_row.array("point")

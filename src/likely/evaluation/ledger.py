@@ -18,6 +18,13 @@ from likely.models import KLKind
 
 __all__ = ["Entry", "Ledger", "Origin", "entry", "given_y", "ledger"]
 
+EXACT_KINDS = {  # where z is summed over
+    "reconstruction": "E_P(z|x)[log P(x|z)], summed over every z",
+    "kl": "D[P(z|x)||P(z)], summed over every z",
+    "elbo": "log P(x), exact: reconstruction - kl",
+    "iwae": "log P(x), exact: summed over every z",
+    "gap": "Q(z|x) is P(z|x): there is none",
+}
 KINDS = {
     "reconstruction": "E_Q[log P(x|z)], estimated",
     "kl": "D[Q(z|x)||P(z)], {kl_kind}",
@@ -99,6 +106,8 @@ class Ledger:
         How `ais` was made, or why it was not (`reason`).
     calibration
         Lower and upper bounds for rows simulated from the model, if requested.
+    quadrature
+        Of a model whose z is integrated out: how far it lies from the integral that it stands for (`Quadrature`).
     baselines
         Scores of the same rows under the baselines: plain models and compressors.
     diagnosis
@@ -121,6 +130,7 @@ class Ledger:
     verdicts: dict[str, str] = field(default_factory=dict)
     annealing: dict[str, Any] = field(default_factory=dict)
     calibration: dict[str, Any] = field(default_factory=dict)
+    quadrature: dict[str, Any] = field(default_factory=dict)
     baselines: tuple[dict[str, Any], ...] = ()
     diagnosis: dict[str, Any] = field(default_factory=dict)
 
@@ -129,8 +139,8 @@ class Ledger:
 
     @property
     def how_annealed(self) -> list[str]:
-        """How log P(x) was annealed, and what both bounds say of simulated rows, in sentences."""
-        return [*_annealing(self.annealing), *_calibration(self.calibration)]
+        """How log P(x) was annealed or summed, and what both bounds say of simulated rows, in sentences."""
+        return [*_annealing(self.annealing), *_calibration(self.calibration), *_quadrature(self.quadrature)]
 
     def to_dict(self) -> dict[str, Any]:
         """Flat dictionary, ready for JSON: the facts, and an object per entry."""
@@ -166,6 +176,17 @@ def _calibration(facts: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _quadrature(facts: Mapping[str, Any]) -> list[str]:
+    if not facts:
+        return []
+    return [
+        f"Quadrature: log P(x) of the model's {facts['points']:,} points of z is {facts['bias']:+.4f} nats (se "
+        f"{facts['bias_se']:.4f}) beside that of {facts['scrambles']} other scrambles of "
+        f"{facts['reference_points']:,}, which differ by {facts['spread']:.4f} nats; {facts['rows']} rows. Those are "
+        "nearer to the integral over P(z), which is another distribution."
+    ]
+
+
 def given_y(text: str) -> str:
     """Formulae of a model of P(x), as they are for P(x|y): `log P(x)` to `log P(x|y)`, `Q(z|X)` to `Q(z|X,y)`."""
     text = re.sub(r"P\(([xX])\)", r"P(\1|y)", text)
@@ -187,8 +208,10 @@ def ledger(
     entries, cells = {}, measured.counting.mean(measured.cells)
     for name, kind in KINDS.items():
         if name in measured.terms:
-            description = (given_y(kind) if given else kind).format(kl_kind=measured.kl_kind)
-            samples = None if name == "kl" and measured.kl_kind is KLKind.CLOSED else measured.samples
+            what = EXACT_KINDS[name] if measured.exact else kind
+            description = (given_y(what) if given else what).format(kl_kind=measured.kl_kind)
+            closed = measured.exact or (name == "kl" and measured.kl_kind is KLKind.CLOSED)
+            samples = None if closed else measured.samples
             divergence = name in ("kl", "gap")
             entries[name] = entry(
                 measured.terms[name],

@@ -15,7 +15,7 @@ from likely.evaluation.ascent import adam, climb
 from likely.evaluation.averages import BLOCKS
 from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, copy_keys, sample_blocks, terms_of
 from likely.evaluation.tail import Tail
-from likely.models import Model, frozen
+from likely.models import Integrated, Model, frozen
 from likely.networks.precision import Precision, autocast
 
 __all__ = ["Mixture", "ProposalRule", "SeenRows", "effective_enough", "weighted_draws"]
@@ -92,8 +92,9 @@ class SeenRows:
         model.eval()
         rows = rows.binarised_once(0)
         some, per_row = rows.take(copy_keys(rows, 0).argsort()[:MAX_ANCHORS]), PerRow()
-        for chunk in chunks(some, 0):
-            per_row.add(chunk, encoded=model.encoded(chunk.batch))
+        if not isinstance(model, Integrated):  # nothing is optimised where z is summed over
+            for chunk in chunks(some, 0):
+                per_row.add(chunk, encoded=model.encoded(chunk.batch))
         lows, highs, complete = [], [], []
         for index in torch.arange(len(rows), device=rows.device).split(MAX_ANCHORS):
             batch = rows.evaluation_batch(index)
@@ -106,7 +107,8 @@ class SeenRows:
         if 2 * low.numel() > len(rows):
             low, high = low.fill_(-torch.inf), high.fill_(torch.inf)
         y = low.new_zeros((1, 0)) if rows.covariates is None else rows.covariates.to(torch.float64)
-        encoded = per_row.tensor("encoded")
+        none = torch.zeros((0, model.encoded_size))
+        encoded = per_row.tensor("encoded") if "encoded" in per_row else none
         y_low, y_high, kept = y.amin(0).cpu(), y.amax(0).cpu(), encoded[encoded.isfinite().all(1)]
         return cls(kept, low.cpu(), high.cpu(), torch.stack(complete).all(0).cpu(), y_low, y_high)
 
@@ -168,7 +170,7 @@ class ProposalRule:
             Called with (rows optimised, rows to optimise).
 
         """
-        if samples < 2 or (rows.observed is None and not self.optimises(model)):
+        if isinstance(model, Integrated) or samples < 2 or (rows.observed is None and not self.optimises(model)):
             return
         beyond, incomplete = self._unfamiliar(rows)
         index = incomplete.nonzero().squeeze(1)

@@ -18,6 +18,7 @@ from likely.networks.precision import Precision, autocast
 __all__ = [
     "DEFAULT_CHUNK_ROWS",
     "MAX_NUMBERS",
+    "SUMMED_ROWS",
     "Chunk",
     "PerRow",
     "Progress",
@@ -35,6 +36,7 @@ Progress = Callable[[int, int], None]
 DEFAULT_CHUNK_ROWS = 50  # few, as each is held with many samples of z
 MIN_CHUNK_ROWS = 16  # where many samples are drawn: fewer rows than this are padded to it
 MAX_CHUNK_ROWS = 4096  # where few samples are drawn
+SUMMED_ROWS = 2048  # where z is summed over, and the decoder takes as long for one row as for all
 MAX_NUMBERS = 2**20  # numbers held at once in the widest layer: 4 MiB of float32
 
 

@@ -67,6 +67,8 @@ def of_importance(measured: Evidence, *, annealed: bool) -> Verdict:
             Stability.UNSTABLE,
             f"{impossible} of the rows get no probability from any sample of z; see -o FILE for which",
         )
+    if measured.exact:
+        return Verdict(Stability.EXACT)
     if np.isnan(measured.pareto_k).all():
         return Verdict(Stability.UNKNOWN, "too few samples to tell; raise --samples to 25 at least")
     share = float(np.mean(~(measured.pareto_k <= MAX_PARETO_K)))
@@ -148,6 +150,11 @@ def against(measured: Evidence, baselines: Sequence[Baseline], estimate: LogPxEs
             return Headline(f"{wins} {by}, though its bound L_K does not.", beaten=False)
         if nearer < -2 * nearer_error:
             return Headline(f"THE MODEL DOES NOT BEAT {name.upper()}, which is better by {by}.", beaten=True)
+    elif gain < -2 * error and measured.exact:
+        return Headline(
+            f"THE MODEL DOES NOT BEAT {name.upper()}, which is better by {-gain:.3f} nats per row (se {error:.3f}).",
+            beaten=True,
+        )
     elif gain < -2 * error:
         return Headline(
             f"THE MODEL DOES NOT BEAT {name.upper()} by its bound L_K, which is lower by {-gain:.3f} nats per row (se "

@@ -5,7 +5,7 @@ from likely.models.ensemble import Ensemble
 from likely.models.exposure import Exposure
 from likely.models.hierarchical import HierarchicalVAE
 from likely.models.integrated import Integrated
-from likely.models.terms import KLKind, Terms
+from likely.models.terms import KLKind, Sums, Terms
 from likely.models.vae import VAE
 
-__all__ = ["VAE", "Ensemble", "Exposure", "HierarchicalVAE", "Integrated", "KLKind", "Model", "Terms", "frozen"]
+__all__ = ["VAE", "Ensemble", "Exposure", "HierarchicalVAE", "Integrated", "KLKind", "Model", "Sums", "Terms", "frozen"]

@@ -19,7 +19,7 @@ from likely.distributions.locating import locate, log_prob_at
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
 from likely.models.exposure import Exposure
-from likely.models.terms import Terms
+from likely.models.terms import Sums, Terms
 from likely.networks.base import Starts, stated, takes_observed
 from likely.networks.encoder import Encoder
 
@@ -130,6 +130,10 @@ class Model(nn.Module, ABC):
             `posterior(batch)` and `prior(batch.rows)`, where they are known already.
 
         """
+
+    def sums(self, batch: Batch) -> Sums | None:  # noqa: ARG002
+        """log P(x) and what it is made of as sums over every z, where z has few values; `None` where z is drawn."""
+        return None
 
     @abstractmethod
     def initialise(self, batch: Batch) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,7 @@ from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, concat_condition, start
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
-from likely.models.tables import Cells, in_parts
+from likely.models.tables import Cells, in_parts, summed
 from likely.models.terms import Sums, Terms
 from likely.priors import FromPosterior, Prior
 
@@ -29,6 +30,7 @@ STORED = 8  # times as many points as a training step takes are the model's own
 HALF_STEP = 2.0**-31  # of the points' grid, so that none lies on the edge of the unit cube
 MAX_NUMBERS = 2**23  # held at once: 32 MiB of float32
 MIN_ROWS_EACH = 4  # with one y on average: with fewer, P(x|z, y) is evaluated row by row
+NUMBERS_AT_ONCE, MIN_POINTS = 2**19, 64  # of rows times points whose sums are taken at once: they stay in the cache
 MAX_SEED = 2**31 - 1
 
 
@@ -103,7 +105,7 @@ class Integrated(Model):
         self.condition, self.exposure, self.points = condition, exposure, points
         self.latent = int(prior.event_shape[0])
         demand_fitting(likelihood, None, decoder, condition, code=(self.latent, "z"), exposed=exposure is not None)
-        seed = int(torch.randint(MAX_SEED, ())) if seed is None else seed
+        seed = int(torch.randint(MAX_SEED, (1,))) if seed is None else seed
         self.register_buffer("uniforms", uniform_points(stored, prior().noise_size, seed))
 
     @property
@@ -154,40 +156,43 @@ class Integrated(Model):
 
         The decoder runs once for all rows, or once for each y that occurs.
         """
+        return self._at_points(batch)(z)
+
+    def _at_points(self, batch: Batch) -> Callable[[Tensor], Tensor]:
+        """Points of z `(points, latent)` -> log P(x|z_n) of the rows, `(batch, points)`."""
         y = batch.covariates
         if self.p_x_z.separate and y is None:
-            return self._by_tables(batch, z)
+            return self._by_tables(batch)
         if self.p_x_z.separate and y is not None:
-            each = torch.unique(y, dim=0)
+            each, which = torch.unique(y, dim=0, return_inverse=True)
             if len(each) * MIN_ROWS_EACH <= len(batch):
-                return self._by_y(batch, z, each)
+                return self._by_y(batch, each, which)
         numbers = max(self.widest, self.p_x_z.parameter_shape.numel()) * len(batch)
-        return in_parts(partial(self._by_row, batch), z, max(1, MAX_NUMBERS // numbers))
+        return partial(in_parts, partial(self._by_row, batch), size=max(1, MAX_NUMBERS // numbers))
 
     def _by_row(self, batch: Batch, z: Tensor) -> Tensor:
         codes = z.unsqueeze(1).expand(-1, len(batch), -1)
         return self.log_px_z(batch, codes).T
 
-    def _by_y(self, batch: Batch, z: Tensor, each: Tensor) -> Tensor:
+    def _by_y(self, batch: Batch, each: Tensor, which: Tensor) -> Callable[[Tensor], Tensor]:
         """By tables for each of the y that occur."""
-        assert batch.covariates is not None
-        which = torch.unique(batch.covariates, dim=0, return_inverse=True)[1]
         order, parts = which.argsort(stable=True), []
         for number, one in enumerate(each):
             place = order[which[order] == number]
             seen = None if batch.observed is None else batch.observed[place]
-            parts.append(self._by_tables(Batch(batch.values[place], seen, one.unsqueeze(0)), z))
-        return torch.cat(parts)[order.argsort()]
+            parts.append(self._by_tables(Batch(batch.values[place], seen, one.unsqueeze(0))))
+        back = order.argsort()
+        return lambda z: torch.cat([part(z) for part in parts])[back]
 
-    def _by_tables(self, batch: Batch, z: Tensor) -> Tensor:
+    def _by_tables(self, batch: Batch) -> Callable[[Tensor], Tensor]:
         """Where all rows have one y, or none: `batch.covariates` is `(1, columns)` then."""
         cells, y = Cells.of(batch, self.p_x_z), batch.covariates
+        numbers = max(self.widest, cells.most * self.p_x_z.parameter_shape.numel(), len(batch))
 
         def compute(part: Tensor) -> Tensor:
             return cells.log_px_z(self.likelihood(part.unsqueeze(1), y))
 
-        numbers = max(self.widest, cells.most * self.p_x_z.parameter_shape.numel(), len(batch))
-        return in_parts(compute, z, max(1, MAX_NUMBERS // numbers))
+        return partial(in_parts, compute, size=max(1, MAX_NUMBERS // numbers))
 
     def terms(
         self,
@@ -219,12 +224,28 @@ class Integrated(Model):
         if not isinstance(q, Points) or not isinstance(p, Points):
             kinds = f"{type(q).__name__} and {type(p).__name__}"
             raise ConfigError(f"Q and P of an integrated model are what its posterior and prior give, got {kinds}")
-        numbers = q.chosen(q.noise(torch.Size((k,)), generator) if noise is None else noise)
-        log_px_z = q.logits.expand(*numbers.shape, -1).gather(-1, numbers.unsqueeze(-1)).squeeze(-1)
-        draws = Draws(q.points[numbers], partial(q.log_prob_of, numbers))
-        reconstruction = q.expect(q.logits)
-        sums = Sums(reconstruction, reconstruction - (q.log_total - math.log(len(q.points))))
-        return Terms(draws, log_px_z, q, p, sums=sums, draws_of_p=Draws(draws.z, partial(p.log_prob_of, numbers)))
+        numbers = cache(partial(_chosen, q, k, generator, noise))
+        draws = Draws(lambda: q.points[numbers()], lambda: q.log_prob_of(numbers()))
+        log_pz = Draws(lambda: draws.z, lambda: p.log_prob_of(numbers()))
+        sums = Sums(*summed(q.logits))
+        return Terms(draws, lambda: _looked_up(q.logits, numbers()), q, p, sums=sums, draws_of_p=log_pz)
+
+    def sums(self, batch: Batch) -> Sums:
+        """log P(x) and E_{P(z|x)}[log P(x|z)], by sums over the stored points."""
+        return self.sums_over(batch, self.codes(self.uniforms))
+
+    def sums_over(self, batch: Batch, z: Tensor) -> Sums:
+        """The same over any points `(points, latent)`, in memory that does not depend on how many they are."""
+        at_points = self._at_points(batch)
+        parts = z.split(min(len(z), max(MIN_POINTS, NUMBERS_AT_ONCE // len(batch))))
+        each = [(summed(at_points(part)), len(part)) for part in parts]
+        totals = torch.stack([log_px.double() + math.log(count) for (log_px, _), count in each])
+        reconstructions = torch.stack([found.double() for (_, found), _ in each])
+        log_total = totals.logsumexp(0)
+        share = (totals - log_total).exp()
+        reconstruction = torch.where(share > 0, share * reconstructions, 0.0).sum(0)
+        log_px = log_total - math.log(len(z))
+        return Sums(log_px, reconstruction.masked_fill(log_px == -math.inf, -math.inf))
 
     def initialise(self, batch: Batch) -> None:
         """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
@@ -233,3 +254,13 @@ class Integrated(Model):
     def prepared(self, batch: Batch) -> Prepared:  # noqa: ARG002
         """Nothing: values are looked up batch by batch, each distinct one once."""
         return Prepared(None, None)
+
+
+def _chosen(q: Points, k: int, generator: torch.Generator | None, noise: Tensor | None) -> Tensor:
+    """Numbers of the points that are drawn, `(sample, batch)`."""
+    return q.chosen(q.noise(torch.Size((k,)), generator) if noise is None else noise)
+
+
+def _looked_up(table: Tensor, numbers: Tensor) -> Tensor:
+    """Entries of a table `(batch, points)` by numbers `(sample, batch)`."""
+    return table.expand(*numbers.shape, -1).gather(-1, numbers.unsqueeze(-1)).squeeze(-1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -17,10 +18,11 @@ from likely.distributions import CellsByFamily
 from likely.distributions.latent import full_precision
 from likely.likelihoods import Columns, Likelihood
 
-__all__ = ["Cells", "in_parts"]
+__all__ = ["Cells", "in_parts", "summed"]
 
 MAX_DENSE = 16  # distinct values of a cell up to which a product with indicators takes less time than looking up
 LEAST = -1e30  # stands for log 0 in a table, as 0 times -infinity has no value
+NEGLIGIBLE = -80.0  # nats below the best point: enough for every sum, and its exponential is a normal number
 IMPOSSIBLE = -1e25  # below it a sum of a row's cells holds a log 0
 
 
@@ -57,7 +59,14 @@ class _Group:
 
     def log_px_z(self, distribution: Distribution) -> Tensor:
         """log P(x|z_n) summed over the observed cells, of a distribution `(points, 1, *event)`: `(rows, points)`."""
-        table = distribution.log_prob(self.values).flatten(1).clamp_min(LEAST)
+        table = distribution.log_prob(self.values).flatten(1)
+        if table.is_cpu and bool(table.isfinite().all()):  # to look costs less than to mark every row and point
+            return self._chosen(table)
+        total = self._chosen(table.clamp_min(LEAST))
+        return total.masked_fill(total < IMPOSSIBLE, -math.inf)
+
+    def _chosen(self, table: Tensor) -> Tensor:
+        """The sum of each row's entries of a table `(points, most * cells)`: `(rows, points)`."""
         most = len(self.values)
         with full_precision(table):
             seen = None if self.observed is None else self.observed.to(table.dtype)
@@ -108,8 +117,7 @@ class Cells:
         """log P(x|z_n) `(rows, points)`, nats, of P(x|z) at the points: a distribution `(points, 1, *event)`."""
         parts = [distribution] if self.whole or not isinstance(distribution, CellsByFamily) else distribution.parts
         each = [group.log_px_z(part) for group, part in zip(self.groups, parts, strict=True)]
-        total = each[0] if len(each) == 1 else torch.stack(each).sum(0)
-        return total.masked_fill(total < IMPOSSIBLE, -math.inf)
+        return each[0] if len(each) == 1 else torch.stack(each).sum(0)
 
 
 def in_parts(compute: Callable[[Tensor], Tensor], z: Tensor, size: int) -> Tensor:
@@ -123,3 +131,46 @@ def in_parts(compute: Callable[[Tensor], Tensor], z: Tensor, size: int) -> Tenso
     again = torch.is_grad_enabled()
     parts = [checkpoint(compute, part, use_reentrant=False) if again else compute(part) for part in z.split(size)]
     return torch.cat(parts, 1)
+
+
+def summed(log_px_z: Tensor) -> tuple[Tensor, Tensor]:
+    """log (1/N) Σ_n P(x|z_n), and Σ_n w_n log P(x|z_n) with w_n = P(x|z_n)/Σ_m P(x|z_m): `(rows,)` twice, nats.
+
+    Of log P(x|z_n) `(rows, points)`; its gradient is written down, as these are the largest tensors of a step.
+    """
+    log_px, reconstruction = _Summed.apply(log_px_z)  # type: ignore[no-untyped-call]
+    return log_px, reconstruction
+
+
+class _Saved(Protocol):
+    """What `_Summed` keeps for its gradient."""
+
+    saved_tensors: tuple[Tensor, ...]
+
+    def save_for_backward(self, *tensors: Tensor) -> None: ...
+
+
+class _Summed(torch.autograd.Function):
+    """`summed`."""
+
+    @staticmethod
+    def forward(ctx: _Saved, log_px_z: Tensor) -> tuple[Tensor, Tensor]:
+        most = log_px_z.amax(1, keepdim=True).clamp_min(torch.finfo(log_px_z.dtype).min)
+        below = (log_px_z - most).clamp_min_(NEGLIGIBLE)
+        weight = below.exp()
+        total = weight.sum(1, keepdim=True)
+        weight /= total
+        mean = torch.linalg.vecdot(weight, below)
+        log_px = (most + total.log()).squeeze(1) - math.log(log_px_z.shape[1])
+        ctx.save_for_backward(weight, below, mean)
+        none = most.squeeze(1) == torch.finfo(log_px_z.dtype).min
+        return log_px.masked_fill(none, -math.inf), (most.squeeze(1) + mean).masked_fill(none, -math.inf)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: _Saved, of_log_px: Tensor, of_reconstruction: Tensor) -> Tensor:
+        weight, below, mean = ctx.saved_tensors
+        if of_reconstruction.is_cpu and not bool(of_reconstruction.any()):  # so in the ELBO, where it cancels
+            return weight * of_log_px.unsqueeze(1)
+        slope = (below - mean.unsqueeze(1)).add_(1).mul_(of_reconstruction.unsqueeze(1))
+        return slope.add_(of_log_px.unsqueeze(1)).mul_(weight)

@@ -28,10 +28,15 @@ class KLKind(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Sums:
-    """E_Q[log P(x|z)] and D[Q(z|x)‖P(z)] as sums over every z that Q may draw: `(batch,)` each, nats."""
+    """log P(x) and E_{P(z|x)}[log P(x|z)] as sums over every z that there is: `(batch,)` each, nats."""
 
+    log_px: Tensor
     reconstruction: Tensor
-    kl: Tensor
+
+    @property
+    def kl(self) -> Tensor:
+        """D[P(z|x)‖P(z)], their difference: `(batch,)`, nats."""
+        return self.reconstruction - self.log_px
 
 
 class Terms:
@@ -42,7 +47,7 @@ class Terms:
     draws
         z `(sample, batch, latent)`, and log Q(z|x) of each.
     log_px_z
-        log P(x|z), summed over the observed cells: `(sample, batch)`.
+        log P(x|z), summed over the observed cells: `(sample, batch)`; or what gives it when it is first read.
     q, p
         Q(z|x) and P(z).
     held
@@ -53,14 +58,14 @@ class Terms:
     draws_of_p
         The same z with log P(z), where that is known from how they were drawn; `None` where P(z) is asked.
     sums
-        Where z has few values: the expectations under Q, which then are no means over the samples.
+        Where Q(z|x) is P(z|x), over few values of z: the expectations, which then are no means over the samples.
 
     """
 
     def __init__(
         self,
         draws: Draws,
-        log_px_z: Tensor,
+        log_px_z: Tensor | Callable[[], Tensor],
         q: LatentDistribution,
         p: LatentDistribution,
         held: Callable[[Tensor], Tensor] | None = None,
@@ -68,13 +73,18 @@ class Terms:
         draws_of_p: Draws | None = None,
         sums: Sums | None = None,
     ) -> None:
-        self.draws, self.log_px_z, self.q, self.p, self.held, self.groups = draws, log_px_z, q, p, held, groups
+        self.draws, self._log_px_z, self.q, self.p, self.held, self.groups = draws, log_px_z, q, p, held, groups
         self.draws_of_p, self.sums = draws_of_p, sums
 
     @property
     def z(self) -> Tensor:
         """Samples of Q(z|x): `(sample, batch, latent)`."""
         return self.draws.z
+
+    @cached_property
+    def log_px_z(self) -> Tensor:
+        """log P(x|z): `(sample, batch)`."""
+        return self._log_px_z if isinstance(self._log_px_z, Tensor) else self._log_px_z()
 
     @cached_property
     def reconstruction(self) -> Tensor:

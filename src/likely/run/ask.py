@@ -121,7 +121,7 @@ def _without(run: Run, rows: Rows, places: set[int], given: Given | None) -> Enc
     encoded = encode(run.schema, values, with_conditions_beside(run.schema, rows, given))
     if not len(encoded):
         raise DataError("there are no rows")
-    note_new_missing(run.schema, encoded, but=places)
+    note_new_missing(run.model, run.schema, encoded, but=places)
     return encoded.to(run.device)
 
 

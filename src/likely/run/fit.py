@@ -13,6 +13,7 @@ from likely.data import DividedRows, demand_channels, divide
 from likely.errors import ConfigError
 from likely.run.datasets import gathered
 from likely.run.describing import as_it_is, describe, opened
+from likely.run.dimension import with_dimension
 from likely.run.directory import demand_new_run_folder
 from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
@@ -186,4 +187,4 @@ def _fitted(data: Any, options: FitOptions) -> Run:
         described.notices + ignored + resolved.notices,
         progress=options.progress,
     )
-    return carried_out(plan, options)
+    return carried_out(with_dimension(plan), options)

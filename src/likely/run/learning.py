@@ -36,7 +36,7 @@ from likely.training import Outcome, Schedule, Trainer, TrainingState, match_sha
 from likely.training.timing import steps_in
 from likely.training.trainer import validation_elbo
 
-__all__ = ["Trained", "continue_training", "learn"]
+__all__ = ["Trained", "continue_training", "initialised", "learn", "prepared"]
 
 MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # rows that initialise a model; the minimum holds where rows are wide
 MAX_START_CELLS = 2**23  # cells of those rows: 32 MiB in float32
@@ -125,8 +125,8 @@ def learn(
         What training begins with, instead of fresh weights.
 
     """
-    rows = _prepared(plan)
-    _initialise(plan, rows.train, weights)
+    rows = prepared(plan)
+    initialised(plan, rows.train, weights)
     schedule, config = _schedule(plan, rows)
     resolved = replace(plan.resolved, config=replace(plan.config, training=config))
     minutes_became_steps = config is not plan.config.training
@@ -167,8 +167,8 @@ def continue_training(
         If the states are not those of this model.
 
     """
-    rows = _prepared(plan)
-    _initialise(plan, rows.train, plan.model.state_dict())
+    rows = prepared(plan)
+    initialised(plan, rows.train, plan.model.state_dict())
     schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak_rate_factor)
     watching.begin(plan)
     states = _train_members(plan, rows, schedule, watching, earlier_states)
@@ -206,7 +206,8 @@ class _Prepared:
     objective: Objective
 
 
-def _prepared(plan: Plan) -> _Prepared:
+def prepared(plan: Plan) -> _Prepared:
+    """The rows of a plan, encoded, and its objective."""
     encoded = _encoded(plan)
     validation = encoded["validation"].binarised_once(plan.config.seed).to(plan.device)
     rows = (
@@ -218,7 +219,7 @@ def _prepared(plan: Plan) -> _Prepared:
     return _Prepared(rows.to(plan.device), validation, objective)
 
 
-def _initialise(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
+def initialised(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
     """Initialise the model by training rows; if it is the user's or has weights, only priors that store rows.
 
     Of the priors made of Q(z|x) at some rows (`FromPosterior`) these are the ones that know training rows by their

@@ -6,16 +6,17 @@ import warnings
 from collections.abc import Collection
 
 from likely.data import EncodedRows, Schema
+from likely.models import Integrated, Model
 
 __all__ = ["note_new_missing"]
 
 
-def note_new_missing(schema: Schema, rows: EncodedRows, *, but: Collection[int] = ()) -> None:
+def note_new_missing(model: Model, schema: Schema, rows: EncodedRows, *, but: Collection[int] = ()) -> None:
     """Warn of columns with missing cells that had none in training, of which the networks learnt nothing.
 
-    Places of columns in `but` are left out.
+    Places of columns in `but` are left out. A model whose z is integrated out has no Q(z|x) to learn it.
     """
-    if rows.observed is None:
+    if rows.observed is None or isinstance(model, Integrated):
         return
     missing = (~rows.observed.flatten(1)).any(0).tolist()
     pairs = zip(schema.modelled, [any(missing)] if schema.cells_alike else missing, strict=True)

@@ -484,7 +484,7 @@ class Run:
         encoded = encode(self.schema, rows.values, with_conditions_beside(self.schema, rows, given))
         if not len(encoded):
             raise DataError("there are no rows")
-        note_new_missing(self.schema, encoded)
+        note_new_missing(self.model, self.schema, encoded)
         encoded = encoded.weighted(weights_of(self.schema, rows, given))
         return encoded.binarised_once(self.config.seed if seed is None else seed).to(self.device)
 

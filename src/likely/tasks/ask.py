@@ -51,8 +51,8 @@ def ask(
 ) -> Answers:
     """P(C|x_observed) = E_{P(z|x_observed)} Π_j P(x_j ∈ C_j|z) ≈ Σ_k w_k Π_j P(x_j ∈ C_j|z_k).
 
-    Self-normalised importance sampling of z ~ P(z|x_observed), as in `impute`; cells are independent given z. Rows
-    whose weights have an effective sample size below 10 are drawn again (`draws_again`).
+    Exact where z is summed over. Else self-normalised importance sampling of z ~ P(z|x_observed), as in `impute`; cells
+    are independent given z. Rows whose weights have an effective sample size below 10 are drawn again (`draws_again`).
 
     Parameters
     ----------
@@ -96,6 +96,8 @@ def _answers_with(
     drawn = posterior_draws(model, rows, samples=samples, seed=request.seed, mixture=mixture, progress=progress)
     for draws in drawn:
         value, se = mean_and_error(_chances(model, draws, request.events, request.like), draws.log_weight)
+        if draws.every:
+            se = torch.zeros_like(se)
         parts.append(tuple(part[: draws.chunk.count] for part in (value, se, draws.ess.nan_to_num())))
     return Answers(*(torch.cat(part) for part in zip(*parts, strict=True)))
 

@@ -101,7 +101,13 @@ def _truths(p_x_z: Distribution) -> Iterator[Tensor | slice]:
 
 
 def _within(model: Model, draws: Draws) -> Tensor:
-    """Σ_k w_k Var(x_j|z_k), over 20 draws that represent the weights evenly: `(rows, *event)`."""
+    """Σ_k w_k Var(x_j|z_k), over 20 draws that represent the weights evenly, or over every z: `(rows, *event)`."""
+    if draws.every:
+        parts = []
+        for weight, p_x_z in _weighed(model, draws):
+            variance = p_x_z.variance.to(torch.float64).nan_to_num()
+            parts.append((weight.view(*weight.shape, *[1] * (variance.dim() - 2)) * variance).sum(0))
+        return torch.stack(parts).sum(0)
     totals = draws.weights.nan_to_num(nan=1 / len(draws.z)).cumsum(0).T.contiguous()
     places = (torch.arange(MAX_CANDIDATES, dtype=totals.dtype, device=totals.device) + 0.5) / MAX_CANDIDATES
     chosen = torch.searchsorted(totals, places.expand(len(totals), -1).contiguous()).clamp_max(len(draws.z) - 1).T

@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from likely.data.events import Event
 from likely.errors import DataError
 from likely.evaluation.sampling import Progress
-from likely.models import Model
+from likely.models import Integrated, Model
 from likely.tasks.chances import below, codes, ends, masses, probability, recorded
 from likely.tasks.ranges import Range, RangeTally, demand_reachable, rows_within
 
@@ -38,7 +38,7 @@ class Conditional:
         P(c) = E_{P(z)} P(c|z) under the model, and its standard error; a density where a cell without mass is given.
     effective
         Effective number of the draws of z among which importance resampling chose; `None` where z was accepted or
-        rejected, which is exact.
+        rejected, or chosen among every z, which is exact.
     tried
         How many z were drawn.
     tally
@@ -98,10 +98,14 @@ def conditional(
     model.eval()
     events = recorded(events, model.p_x_z)
     asked = _Asked(model, events, covariates, like)
-    z, p = asked.weighed(MIN_DRAWS)
-    pure = not any(event.without_mass for event in events)
-    accept = pure and float(p.mean()) >= MIN_ACCEPTED
-    source = _Accepted(asked, z, p, n, progress) if accept else _chosen(asked, z, p, n, progress)
+    source: _Accepted | _Chosen
+    if isinstance(model, Integrated):
+        source = _among_all(asked, model)
+    else:
+        z, p = asked.weighed(MIN_DRAWS)
+        pure = not any(event.without_mass for event in events)
+        accept = pure and float(p.mean()) >= MIN_ACCEPTED
+        source = _Accepted(asked, z, p, n, progress) if accept else _chosen(asked, z, p, n, progress)
     x, tally = asked.finished(source.draw(n)), None
     if within is not None:
         x, tally = rows_within(x, lambda rows: asked.finished(source.draw(len(rows))), within)
@@ -123,6 +127,10 @@ class _Asked:
     def weighed(self, count: int) -> tuple[Tensor, Tensor]:
         """Draws of z ~ P(z), and P(c|z), float64."""
         z = self.model.prior().sample(torch.Size((count,)))
+        return z, self.chances(z)
+
+    def chances(self, z: Tensor) -> Tensor:
+        """P(c|z), float64."""
         weights = []
         for part in z.split(CHUNK_ROWS):
             p_x_z = self.p_x_z(part)
@@ -130,7 +138,7 @@ class _Asked:
             for event in self.events:
                 p = p * probability(p_x_z, event, self.like.expand(len(part), -1))
             weights.append(p)
-        return z, torch.cat(weights)
+        return torch.cat(weights)
 
     def finished(self, z: Tensor) -> Tensor:
         """x ~ P(x|z, c): `(rows, columns)`, float64."""
@@ -186,10 +194,11 @@ class _Accepted:
 
 @dataclass(frozen=True, eq=False)
 class _Chosen:
-    """z ~ P(z|c), nearly: chosen among many draws of P(z) in proportion to P(c|z)."""
+    """z ~ P(z|c), nearly: chosen among many draws of P(z) in proportion to P(c|z); exactly, where these are every z."""
 
     z: Tensor
     p: Tensor
+    every: bool = False
 
     def draw(self, n: int) -> Tensor:
         """New ones: `(n, latent)`."""
@@ -201,8 +210,13 @@ class _Chosen:
         return len(self.z)
 
     @property
-    def effective(self) -> float:
-        """Among how many that count."""
+    def effective(self) -> float | None:
+        """Among how many that count; `None` where these are every z."""
+        return None if self.every else self.kong
+
+    @property
+    def kong(self) -> float:
+        """The effective number of them (Kong 1992)."""
         total = float(self.p.sum())
         return total**2 / float(self.p.square().sum()) if total > 0 else 0.0
 
@@ -214,20 +228,29 @@ class _Chosen:
     @property
     def se(self) -> float:
         """Of P(c)."""
-        return float(self.p.std()) / math.sqrt(len(self.p))
+        return 0.0 if self.every else float(self.p.std()) / math.sqrt(len(self.p))
+
+
+def _among_all(asked: _Asked, model: Integrated) -> _Chosen:
+    """Among every z that there is."""
+    z = model.prior().points
+    chosen = _Chosen(z, asked.chances(z), every=True)
+    if not chosen.probability > 0:
+        raise DataError(f"the condition is impossible under the model: none of its {len(z):,} z makes it possible")
+    return chosen
 
 
 def _chosen(asked: _Asked, z: Tensor, p: Tensor, n: int, progress: Progress | None) -> _Chosen:
     wanted, chosen = min(MAX_DRAWS, max(MIN_DRAWS, 20 * n)), _Chosen(z, p)
-    while chosen.tried < wanted or (chosen.effective < MIN_EFFECTIVE and chosen.tried < MAX_DRAWS):
+    while chosen.tried < wanted or (chosen.kong < MIN_EFFECTIVE and chosen.tried < MAX_DRAWS):
         z, p = asked.weighed(MIN_DRAWS)
         chosen = _Chosen(torch.cat([chosen.z, z]), torch.cat([chosen.p, p]))
         if progress:
             progress(min(n, int(n * chosen.tried / MAX_DRAWS)), n)
-    if not chosen.effective >= 2:
+    if not chosen.kong >= 2:
         raise DataError(
             f"the condition is practically impossible under the model: of {chosen.tried:,} draws of z "
-            f"{'none makes' if chosen.effective == 0 else 'one alone makes'} it possible"
+            f"{'none makes' if chosen.kong == 0 else 'one alone makes'} it possible"
         )
     return chosen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -13,13 +14,14 @@ from likely.data import Batch, EncodedRows
 from likely.data.noise import Stream
 from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
-from likely.models import Model
+from likely.models import Integrated, Model
 
 __all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Again", "Draws", "draws_again", "posterior_draws"]
 
 # A row whose weights are worth fewer draws of z than this (Kong 1992) gets SAMPLES_FACTOR times as many samples
 # of z, up to MAX_SAMPLES.
 MIN_EFFECTIVE_DRAWS, MAX_SAMPLES, SAMPLES_FACTOR = 10.0, 3200, 4
+EVERY_ROWS, EVERY_NUMBERS = 200, 2**21  # held with every z; of cells at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,8 @@ class Draws:
         log w_k, `(K, rows)`, float64.
     block
         How many of the draws to hold at once.
+    every
+        Whether these are all the z that there are, once each, drawn as P(z) would: then every mean over them is exact.
 
     """
 
@@ -46,6 +50,7 @@ class Draws:
     z: Tensor
     log_weight: Tensor
     block: int
+    every: bool = False
 
     @property
     def batch(self) -> Batch:
@@ -60,18 +65,25 @@ class Draws:
     @property
     def log_px_estimate(self) -> Tensor:
         """The importance-weighted bound on log P(x), log (1/K) Σ w_k: `(rows,)`, nats."""
-        return torch.logsumexp(self.log_weight, 0) - torch.log(torch.tensor(float(len(self.z))))
+        return torch.logsumexp(self.log_weight, 0) - math.log(len(self.z))
 
     @property
     def ess(self) -> Tensor:
-        """Effective sample size (Σ w)²/Σ w² (Kong 1992): `(rows,)`."""
+        """Effective sample size (Σ w)²/Σ w² (Kong 1992), or K where these are every z: `(rows,)`."""
+        if self.every:
+            return torch.full_like(self.log_weight[0], float(len(self.z)))
         return self.weights.square().sum(0).reciprocal()
 
     def likelihoods(self, model: Model) -> Iterator[tuple[slice, Distribution]]:
-        """P(x|z_k), block by block: which of the draws, and their distributions over `(block, rows, *event)`."""
+        """P(x|z_k), block by block: which of the draws, and their distributions over `(block, rows, *event)`.
+
+        Over `(block, 1, *event)` where z_k is the same for all rows, and there is no y.
+        """
+        same = self.every and self.batch.covariates is None
         for first in range(0, len(self.z), self.block):
             part = slice(first, first + self.block)
-            yield part, model.likelihood(self.z[part], self.batch.covariates)
+            z = self.z[part, :1] if same else self.z[part]
+            yield part, model.likelihood(z, self.batch.covariates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +171,9 @@ def posterior_draws(
 
     """
     model.eval()
+    if isinstance(model, Integrated):
+        yield from _every(model, rows, seed, progress)
+        return
     p, block = model.prior(), block_size(model, rows, samples)
     for chunk in chunks(rows, seed, progress=progress):
         if mixture is None:
@@ -170,3 +185,16 @@ def posterior_draws(
             pairs = [(z, log_weight) for _, z, log_weight in weighted]
         z, log_weight = (torch.cat(part) for part in zip(*pairs, strict=True))
         yield Draws(chunk, z, log_weight, block)
+
+
+def _every(model: Integrated, rows: EncodedRows, seed: int, progress: Progress | None) -> Iterator[Draws]:
+    """Every z that there is, with weights that make the mean over them P(x): w_n = P(x|z_n)."""
+    z = model.prior().points
+    for chunk in chunks(rows, seed, max(1, min(EVERY_ROWS, len(rows))), progress=progress):
+        log_weight = model.log_px_points(chunk.batch, z).T.to(torch.float64)
+        if chunk.batch.covariates is not None:
+            block = block_size(model, rows, len(z), size=len(chunk.batch))
+        else:
+            numbers = max(model.widest, model.p_x_z.parameter_shape.numel(), rows.row_size * len(chunk.batch))
+            block = max(1, EVERY_NUMBERS // numbers)
+        yield Draws(chunk, z.unsqueeze(1).expand(-1, len(chunk.batch), -1), log_weight, block, every=True)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import inspect
 import subprocess
 import sys
@@ -31,7 +32,6 @@ def test_public_names_are_documented() -> None:
         "objectives",
         "posteriors",
         "priors",
-        "run",
         "training",
         "assembly",
         "config",
@@ -53,6 +53,14 @@ def test_earlier_names_of_evaluation_still_work() -> None:
     reason = found.NotAnnealed("no rows were requested")
     fields = ("evidence", "ledger", "verdicts", "baselines", "diagnosis", "beaten", "index")
     assert found.Assessment(**dict.fromkeys(fields), log_px_estimate=reason).sides is reason
+
+
+def test_names_of_evaluation_that_are_imported_late_are_those_that_editors_see() -> None:
+    source = ast.parse((SOURCE / "evaluation" / "__init__.py").read_text())
+    shown = {name.name for node in ast.walk(source) if isinstance(node, ast.ImportFrom) for name in node.names}
+    assert set(likely.evaluation.__all__) == shown - {"TYPE_CHECKING", "Any", "annotations"}
+    for name in set(likely.evaluation.__all__) - {"GAP_KINDS"}:
+        assert getattr(likely.evaluation, name).__name__ == name
 
 
 def test_no_file_is_above_500_lines() -> None:

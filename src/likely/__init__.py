@@ -25,15 +25,15 @@ _WHERE = {
     "Ledger": "likely.evaluation",
     "LikelyError": "likely.errors",
     "OutputError": "likely.errors",
-    "Run": "likely.run",
+    "Run": "likely.run.run",
     "RunError": "likely.errors",
     "Schema": "likely.data",
     "VAE": "likely.models",
-    "compare": "likely.run",
-    "fit": "likely.run",
-    "inspect": "likely.run",
-    "load": "likely.run",
-    "train": "likely.run",
+    "compare": "likely.run.compare",
+    "fit": "likely.run.fit",
+    "inspect": "likely.run.inspect",
+    "load": "likely.run.store",
+    "train": "likely.run.train",
 }
 _ROOMS = (
     "config",
@@ -65,11 +65,11 @@ if TYPE_CHECKING:
     from likely.evaluation import Ledger as Ledger
     from likely.models import VAE as VAE
     from likely.models import HierarchicalVAE as HierarchicalVAE
-    from likely.run import Run as Run
-    from likely.run import load as load
     from likely.run.compare import compare as compare
     from likely.run.fit import fit as fit
     from likely.run.inspect import inspect as inspect
+    from likely.run.run import Run as Run
+    from likely.run.store import load as load
     from likely.run.train import train as train
 
 

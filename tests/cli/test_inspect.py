@@ -17,8 +17,7 @@ from likely.cli import main, show
 from likely.cli.inspect import ASCII, BLOCKS, inspection, sparkline
 from likely.data import Column
 from likely.data.summary import Summary, summarise
-from likely.run import Inspection
-from likely.run.inspect import MAX_SUMMARISED
+from likely.run.inspect import MAX_SUMMARISED, Inspection
 from refusals import Capture, pictures, refused
 
 ROWS = 400

@@ -14,7 +14,7 @@ import likely
 from likely.cli import main
 from likely.data.channels import channels_of
 from likely.data.pictures import pictures_in_unit_range
-from likely.run import Run
+from likely.run.run import Run
 from quick import quick_reports
 
 FEW = {"steps": 10, "latent": 2, "width": 16, "blocks": 1}

@@ -13,7 +13,7 @@ from likely.cli.output import json_value, save_frame
 from likely.cli.show import document, line, say
 
 if TYPE_CHECKING:
-    from likely.run import Run
+    from likely.run.run import Run
 
 __all__ = ["anomalous"]
 

@@ -15,7 +15,7 @@ from likely.files import refuse_existing, write
 if TYPE_CHECKING:
     from likely.data import Column
     from likely.data.summary import Summary
-    from likely.run import Inspection
+    from likely.run.inspect import Inspection
 
 __all__ = ["demand_writable_output", "inspection", "sparkline"]
 

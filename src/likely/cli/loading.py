@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from likely.files import MAX_DOCUMENT_BYTES, parsed, read_regular
 
 if TYPE_CHECKING:
-    from likely.run import Run
+    from likely.run.run import Run
 
 __all__ = ["brought", "opened", "tell_factories"]
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from likely.data import Column
     from likely.evaluation import Entry, Ledger
-    from likely.run import Run
     from likely.run.record import Stage
+    from likely.run.run import Run
 
 __all__ = ["console", "document", "fitted", "ledger", "line", "print_notice", "say"]
 

@@ -15,7 +15,7 @@ from likely.files import write
 from likely.run.split import rows_of_part
 
 if TYPE_CHECKING:
-    from likely.run import Run
+    from likely.run.run import Run
 
 __all__ = ["deliver_part", "numbered"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
-from numpy.polynomial.legendre import leggauss
 from torch import Tensor
 
 __all__ = ["invert"]
@@ -56,7 +56,7 @@ class _Panels:
         self.low = (self.mode - BELOW * deviation).clamp_min(0)
         self.high = (self.mode + ABOVE * deviation).clamp_max(math.pi)
         self.width = (self.high - self.low) / PANELS
-        nodes, weights = leggauss(NODES)
+        nodes, weights = np.polynomial.legendre.leggauss(NODES)
         self.nodes, self.weights = kappa.new_tensor(0.5 + 0.5 * nodes), kappa.new_tensor(0.5 * weights)
         self.edges = (self.low + self.width * torch.arange(PANELS + 1, device=kappa.device)).clamp_max(math.pi)
         self.mass, cosines = self._integrals(self.edges[:, :-1], self.width)

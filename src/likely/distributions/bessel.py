@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
+import numpy as np
 import torch
-from numpy.polynomial import Polynomial
 from torch import Tensor
 
 __all__ = ["log_area", "log_mean_exp"]
@@ -60,7 +61,7 @@ def _large_order(n: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
     """
     x = kappa / n
     s = torch.sqrt(1 + x.square())
-    series = sum((u / n**k for k, u in enumerate(DEBYE)), Polynomial([0.0]))
+    series = sum((u / n**k for k, u in enumerate(_debye())), np.polynomial.Polynomial([0.0]))
     value, slope = _polynomial(series, 1 / s), _polynomial(series.deriv(), 1 / s)
     ratio = x / (1 + s) - x / (n * s.square()) * (0.5 + slope / (value * s))
     with torch.no_grad():
@@ -68,20 +69,19 @@ def _large_order(n: float, kappa: Tensor) -> tuple[Tensor, Tensor]:
         return n * (t - torch.log1p(0.5 * t)) - 0.5 * torch.log1p(t) + value.log() - math.log(series(1.0)), ratio
 
 
-def _polynomial(polynomial: Polynomial, x: Tensor) -> Tensor:
+def _polynomial(polynomial: np.polynomial.Polynomial, x: Tensor) -> Tensor:
     value = torch.zeros_like(x)
     for coefficient in reversed(polynomial.coef):
         value = value * x + float(coefficient)
     return value
 
 
-def _debye(degrees: int) -> list[Polynomial]:
-    """U_0, ..., U_degrees by their recurrence (DLMF 10.41.9)."""
-    polynomials = [Polynomial([1.0])]
-    for _ in range(degrees):
+@cache
+def _debye() -> tuple[np.polynomial.Polynomial, ...]:
+    """U_0, ..., U_DEGREES by their recurrence (DLMF 10.41.9)."""
+    polynomial = np.polynomial.Polynomial
+    polynomials = [polynomial([1.0])]
+    for _ in range(DEGREES):
         u = polynomials[-1]
-        polynomials.append(Polynomial([0, 0, 0.5, 0, -0.5]) * u.deriv() + (Polynomial([0.125, 0, -0.625]) * u).integ())
-    return polynomials
-
-
-DEBYE = _debye(DEGREES)
+        polynomials.append(polynomial([0, 0, 0.5, 0, -0.5]) * u.deriv() + (polynomial([0.125, 0, -0.625]) * u).integ())
+    return tuple(polynomials)

@@ -16,7 +16,8 @@ from sklearn.utils.validation import check_is_fitted
 from likely.errors import ConfigError
 from likely.estimators.table import checked, division_of, seed_of, weighted
 from likely.evaluation import evidence
-from likely.run import Run, fit
+from likely.run.fit import fit
+from likely.run.run import Run
 
 __all__ = ["Learner"]
 

@@ -16,7 +16,7 @@ from likely.errors import ConfigError
 from likely.estimators.coordinates import Coordinates
 from likely.estimators.learner import Learner
 from likely.estimators.table import division_of, likelier, quantile, weighed
-from likely.run import inspect
+from likely.run.inspect import inspect
 
 __all__ = ["VAEOutlierDetector"]
 

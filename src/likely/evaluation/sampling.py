@@ -155,8 +155,11 @@ def block_size(
 
 
 def chunk_rows(model: Model, rows: EncodedRows, samples: int, max_numbers: int = MAX_NUMBERS) -> int:
-    """How many rows to hold at once: as many as fit with all their samples beside each other, and 16 at least."""
-    return max(MIN_CHUNK_ROWS, min(MAX_CHUNK_ROWS, max_numbers // (_widest(model, rows) * samples)))
+    """How many rows to hold at once, with all their samples beside each other, and 16 at least.
+
+    They fill half of the memory: 2 MiB stay in a processor's cache, where 4 do not (6% slower).
+    """
+    return max(MIN_CHUNK_ROWS, min(MAX_CHUNK_ROWS, max_numbers // (2 * _widest(model, rows) * samples)))
 
 
 def _widest(model: Model, rows: EncodedRows) -> int:

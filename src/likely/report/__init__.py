@@ -11,7 +11,8 @@ from likely.files import refuse_existing, refuse_unwritable, write
 from likely.report.findings import Findings
 
 if TYPE_CHECKING:
-    from likely.run import Inspection, Run
+    from likely.run.inspect import Inspection
+    from likely.run.run import Run
 
 __all__ = ["Findings", "render", "render_inspection", "write_report"]
 

@@ -34,7 +34,8 @@ from likely.report.findings import Findings
 from likely.tasks.anomalies import contributions
 
 if TYPE_CHECKING:
-    from likely.run import Assessment, Run
+    from likely.evaluation import Assessment
+    from likely.run.run import Run
 
 __all__ = ["collect"]
 

@@ -12,7 +12,7 @@ from likely.report.theme import svg
 if TYPE_CHECKING:
     from likely.data import Column
     from likely.data.summary import Summary
-    from likely.run import Inspection
+    from likely.run.inspect import Inspection
 
 __all__ = ["page"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 from collections import Counter
 from collections.abc import Sequence
@@ -40,15 +39,16 @@ class Listing:
 
     def html(self) -> str:
         """The listing as an HTML table, for notebooks."""
+        from html import escape
 
         def line(cells: Sequence[str], tag: str) -> str:
-            tagged = "".join(f'<{tag} style="text-align:left">{html.escape(_short(cell))}</{tag}>' for cell in cells)
+            tagged = "".join(f'<{tag} style="text-align:left">{escape(_short(cell))}</{tag}>' for cell in cells)
             return f"<tr>{tagged}</tr>"
 
         head = line(self.header, "th") if self.header else ""
-        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
         body = "".join(line(cells, "td") for cells in self.rows)
-        return f"<p><b>{html.escape(self.title)}</b></p><table>{head}{body}</table>{notes}"
+        return f"<p><b>{escape(self.title)}</b></p><table>{head}{body}</table>{notes}"
 
 
 def _short(text: str) -> str:

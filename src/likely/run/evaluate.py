@@ -1,4 +1,4 @@
-"""The evaluation of a run: its rows, its baselines, and what `likely.evaluation.assess` says of them."""
+"""The evaluation of a run: its rows, its baselines, and what `likely.evaluation.assessment` says of them."""
 
 from __future__ import annotations
 

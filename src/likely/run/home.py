@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from likely.data import Source
-from likely.evaluation import Baselines, FlowRival
+
+if TYPE_CHECKING:
+    from likely.evaluation import Baselines, FlowRival
 
 __all__ = ["Home"]
 

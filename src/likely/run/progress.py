@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -100,7 +99,9 @@ class _Notebook(_Bar):
             return
         self.drawn, spent = now, now - self.started
         left = f", {spent * (total - done) / done:.0f} s left" if done else ""
-        text = html.escape(f"{self.what} {done}/{total}, {spent:.0f} s{left}  {note}")
+        from html import escape
+
+        text = escape(f"{self.what} {done}/{total}, {spent:.0f} s{left}  {note}")
         self._show(f'<progress value="{done}" max="{total}"></progress> {text}')
 
     def stop(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,6 @@ from likely.data import (
 )
 from likely.data.kinds import Measure
 from likely.errors import DataError
-from likely.evaluation import Assessment, AssessOptions, Ledger, Origin
 from likely.evaluation.proposals import ProposalRule, SeenRows
 from likely.hooks import report_writer
 from likely.models import Model
@@ -35,7 +34,6 @@ from likely.run.anomalies import AnomalyOptions, anomalies
 from likely.run.ask import AskOptions, asked
 from likely.run.described import described
 from likely.run.encode import decoded, encoded, reconstructed
-from likely.run.evaluate import evaluated
 from likely.run.forms import packed
 from likely.run.home import Home
 from likely.run.impute import imputed
@@ -48,6 +46,9 @@ from likely.run.score import scored
 from likely.run.split import part_of
 from likely.run.traverse import interpolate, traverse
 from likely.training import Monitor
+
+if TYPE_CHECKING:
+    from likely.evaluation import Assessment, Ledger, Origin
 
 __all__ = ["Run"]
 
@@ -165,6 +166,8 @@ class Run:
         rivals: bool = False,
     ) -> Assessment:
         """The ledger of `evaluate` with the estimates behind it, row by row; `Assessment.frame` has the rows."""
+        from likely.run.evaluate import AssessOptions, evaluated
+
         options = AssessOptions(samples, seed, anneal, precise, calibrate, self.proposal_rule(precise=precise))
         return evaluated(self, data, options, given=given, rivals=rivals)
 

@@ -10,7 +10,7 @@ import typer
 from likely.cli.arguments import Device, Given, Json, Seed
 
 if TYPE_CHECKING:
-    from likely.run import Comparison
+    from likely.run.compare import Comparison
 
 __all__ = ["compare"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import feather, ipc
+from pyarrow import ipc
 
 from likely.data.source import Source
 from likely.data.sources.arrow_sizes import MAGIC, unpacked_size
@@ -26,6 +26,8 @@ def read_arrow(path: Path) -> Source:
         with path.open("rb") as file:
             older = file.read(4) == b"FEA1"
         if older:
+            from pyarrow import feather
+
             return table_source(feather.read_table(path), path)
         with pa.memory_map(str(path)) as mapped:
             held = mapped.read_buffer()

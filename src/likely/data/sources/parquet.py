@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
-from pyarrow import parquet
 
 from likely.data.source import Source
 from likely.data.sources.format import Format, Writer, begins
 from likely.data.sources.tables import FEWER, demand_plain, table_source, whole
 from likely.errors import DataError
 from likely.files import demand_room, gib, most_bytes, no_room
+
+if TYPE_CHECKING:
+    from pyarrow import parquet
 
 __all__ = ["PARQUET", "read_parquet"]
 
@@ -23,6 +26,8 @@ ENDINGS = (".parquet", ".pq")
 
 def read_parquet(path: Path) -> Source:
     """Read a parquet file."""
+    from pyarrow import parquet
+
     with whole(path, "parquet"), parquet.ParquetFile(path) as file:
         demand_plain(file.schema_arrow, str(path))
         return table_source(_read(file, path), path)

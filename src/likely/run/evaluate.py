@@ -22,7 +22,7 @@ from likely.run.versions import versions
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["baselines_of", "evaluated"]
+__all__ = ["AssessOptions", "baselines_of", "evaluated"]
 
 
 def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | None, rivals: bool = False) -> Assessment:

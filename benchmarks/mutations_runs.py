@@ -41,7 +41,7 @@ def make(folder: Path, names: tuple[str, ...] = NAMES) -> None:
 
 def scored(run: likely.Run, name: str) -> bytes:
     """What a run says of some rows, and draws."""
-    scores = run.score(rows_of(name)[:6], samples=3).to_numpy().tobytes()
+    scores = run.score(rows_of(name)[:6], samples=3).to_numpy(float).tobytes()
     given = {"town": "Oslo"} if name == "conditional" else None
     drawn = run.sample(3, given=given)
     told = drawn.to_csv().encode() if isinstance(drawn, pd.DataFrame) else drawn.tobytes()

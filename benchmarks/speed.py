@@ -26,7 +26,12 @@ def line(name: str, seed: int, bound: float | None, options: dict[str, Any]) -> 
     started = time.process_time()
     run = likely.fit(data(f"tables/{name}.csv"), seed=seed, progress=False, **options)
     seconds, history = time.process_time() - started, run.history
-    made: dict[str, Any] = {"table": name, "seed": seed, "steps": run.record.steps, "processor_s": round(seconds, 1)}
+    made: dict[str, Any] = {
+        "table": name,
+        "seed": seed,
+        "steps": run.record.members[0].steps,
+        "processor_s": round(seconds, 1),
+    }
     if bound is not None:
         there = history[history[["val_elbo", "val_elbo_average"]].max(axis=1) >= bound]
         made["reached at step"] = None if there.empty else int(there["step"].iloc[0])

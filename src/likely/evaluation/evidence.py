@@ -17,6 +17,7 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
+from likely.errors import ConfigError
 from likely.evaluation.averages import LogMean, Mean, jackknife
 from likely.evaluation.counting import Counting, counting
 from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
@@ -33,7 +34,7 @@ from likely.evaluation.sampling import (
     terms_of,
 )
 from likely.evaluation.tail import Tail
-from likely.models import Integrated, KLKind, Model, Terms
+from likely.models import KLKind, Model, Terms
 from likely.networks.precision import Precision, autocast
 
 __all__ = ["Evidence", "LatentPart", "evidence", "posterior_centres", "posterior_means"]
@@ -159,7 +160,7 @@ def evidence(
 
     """
     model.eval()
-    if isinstance(model, Integrated):
+    if model.summed:
         return _summed(model, rows, samples, seed, progress)
     size = chunk_rows(model, rows, samples, max_numbers)
     block = block_size(model, rows, samples, max_numbers, size)
@@ -197,11 +198,12 @@ def evidence(
     return replace(measured, counting=counting(model, rows, measured.terms["iwae"]))
 
 
-def _summed(model: Integrated, rows: EncodedRows, samples: int, seed: int, progress: Progress | None) -> Evidence:
+def _summed(model: Model, rows: EncodedRows, samples: int, seed: int, progress: Progress | None) -> Evidence:
     """The evidence of a model whose z is summed over."""
     per_row = PerRow()
     for chunk in chunks(rows, seed, min(SUMMED_ROWS, max(1, len(rows))), progress=progress):
-        sums = model.sums(chunk.batch)
+        if (sums := model.sums(chunk.batch)) is None:
+            raise ConfigError(f"{type(model).__name__} says that z is summed over (`summed`), but gives no sums")
         per_row.add(chunk, key=chunk.keys, log_px=sums.log_px, reconstruction=sums.reconstruction, kl=sums.kl)
     log_px, none = per_row.array("log_px"), np.zeros(len(rows))
     terms = {
@@ -347,7 +349,7 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 def _posterior_points(model: Model, rows: EncodedRows, point: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
-    size = SUMMED_ROWS // 4 if isinstance(model, Integrated) else 4 * DEFAULT_CHUNK_ROWS
+    size = SUMMED_ROWS // 4 if model.summed else 4 * DEFAULT_CHUNK_ROWS
     for chunk in chunks(rows, 0, size):  # only one point of z a row is held
         per_row.add(chunk, point=point(model.posterior(chunk.batch)))
     return per_row.array("point")

@@ -15,7 +15,7 @@ from likely.evaluation.ascent import adam, climb
 from likely.evaluation.averages import BLOCKS
 from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, copy_keys, sample_blocks, terms_of
 from likely.evaluation.tail import Tail
-from likely.models import Integrated, Model, frozen
+from likely.models import Model, frozen
 from likely.networks.precision import Precision, autocast
 
 __all__ = ["Mixture", "ProposalRule", "SeenRows", "effective_enough", "weighted_draws"]
@@ -92,7 +92,7 @@ class SeenRows:
         model.eval()
         rows = rows.binarised_once(0)
         some, per_row = rows.take(copy_keys(rows, 0).argsort()[:MAX_ANCHORS]), PerRow()
-        if not isinstance(model, Integrated):  # nothing is optimised where z is summed over
+        if not model.summed:  # nothing is optimised where z is summed over
             for chunk in chunks(some, 0):
                 per_row.add(chunk, encoded=model.encoded(chunk.batch))
         lows, highs, complete = [], [], []
@@ -170,7 +170,7 @@ class ProposalRule:
             Called with (rows optimised, rows to optimise).
 
         """
-        if isinstance(model, Integrated) or samples < 2 or (rows.observed is None and not self.optimises(model)):
+        if model.summed or samples < 2 or (rows.observed is None and not self.optimises(model)):
             return
         beyond, incomplete = self._unfamiliar(rows)
         index = incomplete.nonzero().squeeze(1)

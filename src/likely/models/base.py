@@ -42,9 +42,12 @@ class Model(nn.Module, ABC):
         P(x) alone.
     exposure
         Covariates -> the logarithm of the exposure, and counts -> rates (`Exposure`); `None` where there is none.
+    summed
+        Whether z is summed over, so that `sums` gives log P(x) itself; else z is drawn.
 
     """
 
+    summed = False
     latent: int
     p_x_z: Likelihood
     condition: nn.Module | None
@@ -131,8 +134,11 @@ class Model(nn.Module, ABC):
 
         """
 
-    def sums(self, batch: Batch) -> Sums | None:  # noqa: ARG002
-        """log P(x) and what it is made of as sums over every z, where z has few values; `None` where z is drawn."""
+    def sums(self, batch: Batch, *, roughly: bool = False) -> Sums | None:  # noqa: ARG002
+        """log P(x) and what it is made of as sums over every z, where z has few values; `None` where z is drawn.
+
+        `roughly`, over some of them, the same for every row: enough to compare weights, in a fraction of the time.
+        """
         return None
 
     @abstractmethod

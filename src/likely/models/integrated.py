@@ -78,6 +78,7 @@ class Integrated(Model):
 
     """
 
+    summed = True
     uniforms: Tensor
 
     def __init__(
@@ -230,9 +231,9 @@ class Integrated(Model):
         sums = Sums(*summed(q.logits))
         return Terms(draws, lambda: _looked_up(q.logits, numbers()), q, p, sums=sums, draws_of_p=log_pz)
 
-    def sums(self, batch: Batch) -> Sums:
-        """log P(x) and E_{P(z|x)}[log P(x|z)], by sums over the stored points."""
-        return self.sums_over(batch, self.codes(self.uniforms))
+    def sums(self, batch: Batch, *, roughly: bool = False) -> Sums:
+        """log P(x) and E_{P(z|x)}[log P(x|z)], by sums over the stored points; `roughly`, the first M of them."""
+        return self.sums_over(batch, self.codes(self.uniforms[: self.points] if roughly else self.uniforms))
 
     def sums_over(self, batch: Batch, z: Tensor) -> Sums:
         """The same over any points `(points, latent)`, in memory that does not depend on how many they are."""

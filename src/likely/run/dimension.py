@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import replace
 
 import torch
@@ -11,16 +12,18 @@ from likely.assembly import Own
 from likely.assembly.grammar import Trait
 from likely.assembly.models import ANY_DIMENSION
 from likely.assembly.resolved import DIMENSIONS, resolve
-from likely.run.learning import initialised, prepared
+from likely.run.learning import Prepared, initialised, prepared
 from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.settling import fresh
-from likely.training import Schedule
+from likely.training import Outcome, Schedule
 from likely.training.trainer import train
 
 __all__ = ["with_dimension"]
 
-STEPS = 150  # of each short fit
+STEPS, MIN_STEPS = 150, 20  # of each short fit
+SHARE = 0.1  # of a budget in minutes, for each of them
+TIMED_STEPS = 3
 
 
 def with_dimension(plan: Plan) -> Plan:
@@ -31,25 +34,48 @@ def with_dimension(plan: Plan) -> Plan:
     model = plan.resolved.parts["model"]
     if not model.has(Trait.INTEGRATED) or model.arguments[0] != ANY_DIMENSION or plan.own.model is not None:
         return plan
-    rows, found = prepared(plan), dict[int, float]()
-    steps = min(STEPS, plan.config.training.steps or STEPS)
-    schedule = Schedule(steps, open=False, warmup_steps=0, validate_every=max(1, steps // 3))
+    rows, found, started = prepared(plan), dict[int, float](), time.perf_counter()
     with bar("choosing the dimension of z", shown=plan.progress) as tick, torch.random.fork_rng(devices=[]):
+        steps = _steps(plan, rows)
         for number, dimension in enumerate(DIMENSIONS):
-            trial = _of(plan, dimension, plan.own.copied())
-            initialised(trial, rows.train, None)
-            config, seed = trial.config.training, trial.config.seed
-            outcome = train(
-                trial.model, rows.train, rows.validation, config, schedule, objective=rows.objective, seed=seed
-            )
-            if outcome.interrupted:
-                raise KeyboardInterrupt
+            outcome = _trained(_of(plan, dimension, plan.own.copied()), rows, steps)
             found[dimension] = outcome.best if outcome.selected else -math.inf
             tick(number + 1, len(DIMENSIONS))
     best = max(found, key=lambda dimension: found[dimension])
     trials = ", ".join(f"{nats:.3f} with {dimension}" for dimension, nats in found.items())
     said = f"z has {best} dimensions: after {steps} steps the validation rows have a mean log P(x) of {trials}"
-    return replace(_of(plan, best, plan.own), notices=(*plan.notices, said))
+    spent = (time.perf_counter() - started) / 60
+    return replace(_of(_with_minutes_less(plan, spent), best, plan.own), notices=(*plan.notices, said))
+
+
+def _steps(plan: Plan, rows: Prepared) -> int:
+    """How many steps each short fit has: fewer where a budget in minutes would not leave most of it."""
+    training = plan.config.training
+    if training.minutes is None:
+        return min(STEPS, training.steps or STEPS)
+    trial, started = _of(plan, DIMENSIONS[0], plan.own.copied()), time.perf_counter()
+    _trained(trial, rows, TIMED_STEPS)
+    seconds = (time.perf_counter() - started) / TIMED_STEPS
+    return max(MIN_STEPS, min(STEPS, int(SHARE * 60 * training.minutes / seconds)))
+
+
+def _trained(trial: Plan, rows: Prepared, steps: int) -> Outcome:
+    initialised(trial, rows.train, None)
+    schedule = Schedule(steps, open=False, warmup_steps=0, validate_every=max(1, steps // 3))
+    config, seed = trial.config.training, trial.config.seed
+    outcome = train(trial.model, rows.train, rows.validation, config, schedule, objective=rows.objective, seed=seed)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    return outcome
+
+
+def _with_minutes_less(plan: Plan, spent: float) -> Plan:
+    """The plan with what is left of its minutes, at least half of them."""
+    minutes = plan.config.training.minutes
+    if minutes is None:
+        return plan
+    training = replace(plan.config.training, minutes=max(minutes / 2, minutes - spent))
+    return replace(plan, resolved=replace(plan.resolved, config=replace(plan.config, training=training)))
 
 
 def _of(plan: Plan, dimension: int, own: Own) -> Plan:

@@ -133,7 +133,7 @@ def learn(
     watching.begin(replace(plan, resolved=resolved), write_now=minutes_became_steps)
     states = _train_members(plan, rows, schedule, watching)
     trained = _collected(replace(plan, resolved=resolved), rows.train, states)
-    trained = _with_matched_shares(trained, rows, plan.config.seed)
+    trained = _finished(trained, rows, plan.config.seed)
     return replace(trained, notices=_missing_notices(plan, rows.train) + trained.notices)
 
 
@@ -173,20 +173,22 @@ def continue_training(
     watching.begin(plan)
     states = _train_members(plan, rows, schedule, watching, earlier_states)
     trained = _collected(plan, rows.train, states, keep_interrupted=True)
-    return _with_matched_shares(trained, rows, plan.config.seed)
+    return _finished(trained, rows, plan.config.seed)
 
 
-def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Trained:
-    """The result after `match_shares`, with the validation bounds under the constants that it has set.
+def _finished(trained: Trained, rows: Prepared, seed: int) -> Trained:
+    """The result after `match_shares`, with the validation bounds as they are at the end.
 
     Some likelihoods (`matches_shares`) have constants that training does not learn: offsets of the probabilities of
     round numbers, or, of a column that takes only some listed numbers, of each of them. They are set so that these
-    numbers have the share in draws of x that they have in the training rows.
+    numbers have the share in draws of x that they have in the training rows. Where z is summed over, training compared
+    weights by some of the points.
     """
     model = trained.model
-    if not model.p_x_z.matches_shares:
+    if not model.p_x_z.matches_shares and not model.summed:
         return trained
-    match_shares(model, rows.train, seed)
+    if model.p_x_z.matches_shares:
+        match_shares(model, rows.train, seed)
     precision = trained.config.training.precision
     members = tuple(
         replace(record, validation_elbo=validation_elbo(member, rows.validation, seed + number, precision))
@@ -198,7 +200,7 @@ def _with_matched_shares(trained: Trained, rows: _Prepared, seed: int) -> Traine
 
 
 @dataclass(frozen=True)
-class _Prepared:
+class Prepared:
     """Encoded rows on the device, and the objective."""
 
     train: EncodedRows
@@ -206,7 +208,7 @@ class _Prepared:
     objective: Objective
 
 
-def prepared(plan: Plan) -> _Prepared:
+def prepared(plan: Plan) -> Prepared:
     """The rows of a plan, encoded, and its objective."""
     encoded = _encoded(plan)
     validation = encoded["validation"].binarised_once(plan.config.seed).to(plan.device)
@@ -216,7 +218,7 @@ def prepared(plan: Plan) -> _Prepared:
         else encoded["train"].binarised_once(plan.config.seed)
     )
     objective = plan.resolved.objective(len(rows))
-    return _Prepared(rows.to(plan.device), validation, objective)
+    return Prepared(rows.to(plan.device), validation, objective)
 
 
 def initialised(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
@@ -239,7 +241,7 @@ def initialised(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None
 
 def _train_members(
     plan: Plan,
-    rows: _Prepared,
+    rows: Prepared,
     schedule: Schedule,
     watching: Watching,
     earlier_states: Sequence[dict[str, Any]] = (),
@@ -386,7 +388,7 @@ def _missing_notices(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
     )
 
 
-def _schedule(plan: Plan, rows: _Prepared, budget: TrainingConfig | None = None) -> tuple[Schedule, TrainingConfig]:
+def _schedule(plan: Plan, rows: Prepared, budget: TrainingConfig | None = None) -> tuple[Schedule, TrainingConfig]:
     config = plan.config.training if budget is None else budget
     if config.minutes is None:
         return Schedule.make(config, len(rows.train)), config

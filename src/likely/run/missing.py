@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Collection
 
 from likely.data import EncodedRows, Schema
-from likely.models import Integrated, Model
+from likely.models import Model
 
 __all__ = ["note_new_missing"]
 
@@ -16,7 +16,7 @@ def note_new_missing(model: Model, schema: Schema, rows: EncodedRows, *, but: Co
 
     Places of columns in `but` are left out. A model whose z is integrated out has no Q(z|x) to learn it.
     """
-    if rows.observed is None or isinstance(model, Integrated):
+    if rows.observed is None or model.summed:
         return
     missing = (~rows.observed.flatten(1)).any(0).tolist()
     pairs = zip(schema.modelled, [any(missing)] if schema.cells_alike else missing, strict=True)

@@ -188,11 +188,11 @@ class Trainer:
         if relaxed:
             record["train_elbo"] = math.nan
         with autocast(self.precision, state.generator.device):
-            record["val_elbo"] = validate(state.model, self.validation, self.seed).elbo
+            record["val_elbo"] = validate(state.model, self.validation, self.seed, roughly=True).elbo
             current = [weight.detach().clone() for weight in state.weights]
             state.set_weights(state.ema_weights)
             try:
-                record["val_elbo_average"] = validate(state.model, self.validation, self.seed).elbo
+                record["val_elbo_average"] = validate(state.model, self.validation, self.seed, roughly=True).elbo
             finally:
                 state.set_weights(current)
         state.since_best += 1
@@ -214,7 +214,7 @@ class Trainer:
     def _validate_start(self, state: TrainingState) -> None:
         """Validate the weights before the first step: the record of step 0, with NaN for what training measures."""
         with autocast(self.precision, state.generator.device):
-            bound = validate(state.model, self.validation, self.seed).elbo
+            bound = validate(state.model, self.validation, self.seed, roughly=True).elbo
         if bound > state.outcome.best:
             state.outcome.best, state.outcome.selected, state.outcome.selected_step = bound, "weights", state.step
             state.keep_as_best(state.weights)

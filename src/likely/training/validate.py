@@ -8,7 +8,7 @@ import torch
 
 from likely.data import EncodedRows
 from likely.data.noise import Stream, normal, row_keys
-from likely.models import Integrated, Model, Sums, Terms
+from likely.models import Model, Sums, Terms
 
 __all__ = ["Validation", "validate"]
 
@@ -25,21 +25,22 @@ class Validation(NamedTuple):
 
 
 @torch.no_grad()
-def validate(model: Model, rows: EncodedRows, seed: int) -> Validation:
+def validate(model: Model, rows: EncodedRows, seed: int, *, roughly: bool = False) -> Validation:
     """Mean ELBO, reconstruction term and KL over the rows, in nats, by one sample per row keyed by (seed, row).
 
     The KL is in closed form where there is one for Q and P. Where z is summed over all three are exact, and the ELBO is
-    log P(x). The model is left in training mode.
+    log P(x); `roughly`, they are sums over as many of the points as a training step takes, which is enough to choose
+    weights: sums over all of them would take longer than the training. The model is left in training mode.
     """
     model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=rows.device)
     p, counted = model.prior(), 0.0
-    most = MAX_ROWS_SUMMED if isinstance(model, Integrated) else MAX_ROWS
+    most = MAX_ROWS_SUMMED if model.summed else MAX_ROWS
     size = max(1, min(most, MAX_CELLS // max(1, rows.row_size)))
     for first in range(0, len(rows), size):
         index = torch.arange(first, min(first + size, len(rows)), device=rows.device)
         batch = rows.evaluation_batch(index)
-        terms: Sums | Terms | None = model.sums(batch)
+        terms: Sums | Terms | None = model.sums(batch, roughly=roughly)
         if terms is None:
             q = model.posterior(batch)
             noise = normal(row_keys(batch.values, seed), Stream.VALIDATE, 0, 1, q.noise_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import torch
 
@@ -23,7 +24,7 @@ __all__ = ["with_dimension"]
 
 STEPS, MIN_STEPS = 150, 20  # of each short fit
 SHARE = 0.1  # of a budget in minutes, for each of them
-TIMED_STEPS = 3
+TIMED_STEPS = 2, 10
 
 
 def with_dimension(plan: Plan) -> Plan:
@@ -53,9 +54,12 @@ def _steps(plan: Plan, rows: Prepared) -> int:
     training = plan.config.training
     if training.minutes is None:
         return min(STEPS, training.steps or STEPS)
-    trial, started = _of(plan, DIMENSIONS[0], plan.own.copied()), time.perf_counter()
-    _trained(trial, rows, TIMED_STEPS)
-    seconds = (time.perf_counter() - started) / TIMED_STEPS
+    trial, ends = _of(plan, DIMENSIONS[0], plan.own.copied()), [time.perf_counter()]
+    for steps in TIMED_STEPS:
+        _trained(trial, rows, steps)
+        ends.append(time.perf_counter())
+    short, long = (after - before for before, after in pairwise(ends))
+    seconds = max(1e-6, (long - short) / (TIMED_STEPS[1] - TIMED_STEPS[0]))
     return max(MIN_STEPS, min(STEPS, int(SHARE * 60 * training.minutes / seconds)))
 
 

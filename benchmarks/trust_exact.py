@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from exact import LinearGaussian, Oblique
 from likely.data import ResidentRows
 from likely.data.noise import row_keys
 from likely.evaluation import AnnealingPath, simulate
@@ -21,6 +20,7 @@ from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import forward
 from likely.evaluation.averages import LogMean
 from likely.models import Model
+from linear_gaussian import LinearGaussian, Oblique
 from pieces import Piece, average, cost, joined, mean_error, piece, table
 from trust_pieces import FRESH, SETTINGS, Subject
 

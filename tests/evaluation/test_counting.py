@@ -10,7 +10,6 @@ import pytest
 import torch
 from torch import nn
 
-from exact import LinearGaussian
 from likely.data import EncodedRows, ResidentRows, equal_sets
 from likely.evaluation import Counting, Ledger, evidence, ledger
 from likely.evaluation.counting import counting
@@ -18,6 +17,7 @@ from likely.likelihoods import Bernoulli, Categorical, Columns, Gaussian
 from likely.models import VAE
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
+from linear_gaussian import LinearGaussian
 
 FACTS: dict[str, Any] = {"dims": 6, "split": "", "measure": "", "seed": 0, "seconds": 0.0, "versions": {}}
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from exact import LinearGaussian
 from likely.data import Batch, ResidentRows
 from likely.evaluation import evidence, ledger
+from linear_gaussian import LinearGaussian
 
 ROWS = 60
 

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from exact import LinearGaussian, Oblique
 from likely.data import Batch, EncodedRows, ResidentRows
 from likely.data.batch import completed
 from likely.evaluation import anneal, bidirectional, evidence, ledger, optimised, simulate, tune
 from likely.evaluation.sampling import random_subset
+from linear_gaussian import LinearGaussian, Oblique
 
 FACTS = {"dims": 8, "split": "", "measure": "density", "seed": 0, "seconds": 0.0, "versions": {}}
 

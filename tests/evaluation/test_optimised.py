@@ -9,7 +9,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from exact import LinearGaussian, Oblique
 from likely import priors
 from likely.data import Batch, ResidentRows
 from likely.errors import ConfigError
@@ -17,6 +16,7 @@ from likely.evaluation import GAP_KINDS, Optimised, evidence, gap_split, optimis
 from likely.likelihoods import Gaussian
 from likely.models import VAE, HierarchicalVAE, Model, frozen
 from likely.networks import Ladder, ResidualMLP
+from linear_gaussian import LinearGaussian, Oblique
 from rooms import CELLS, POSTERIORS, space_of, stir
 
 ROWS, SAMPLES = 50, 1000

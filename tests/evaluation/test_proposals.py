@@ -7,7 +7,6 @@ import pytest
 import torch
 from torch import nn
 
-from exact import LinearGaussian, Oblique
 from likely import priors
 from likely.data import ResidentRows
 from likely.evaluation import enumerated, evidence
@@ -17,6 +16,7 @@ from likely.models import VAE, HierarchicalVAE, Model
 from likely.networks import Ladder, ResidualMLP
 from likely.tasks.anomalies import contributions
 from likely.tasks.draws import draws_again, posterior_draws
+from linear_gaussian import LinearGaussian, Oblique
 from rooms import CELLS, POSTERIORS, space_of, stir
 
 SAMPLES = 100

@@ -10,10 +10,10 @@ import scipy.stats
 import torch
 from torch import Tensor
 
-from exact import LinearGaussian
 from likely.data import ResidentRows
 from likely.evaluation import evidence
 from likely.evaluation.tail import Tail, pareto_shape
+from linear_gaussian import LinearGaussian
 
 ROWS = 200
 

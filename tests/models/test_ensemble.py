@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from exact import LinearGaussian
 from likely import likelihoods, networks, posteriors, priors
 from likely.data import Batch, ResidentRows
 from likely.distributions.members import member_of
 from likely.errors import ConfigError
 from likely.evaluation import AnnealingPath, anneal, evidence
 from likely.models import VAE, Ensemble
+from linear_gaussian import LinearGaussian
 
 ROWS, DIMS, LATENT, MEMBERS = 40, 4, 2, 3
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 
 import likely
-from exact import LinearGaussian, Oblique
 from likely import likelihoods, networks, posteriors, priors
 from likely.assembly import resolve
 from likely.config import Config, TrainingConfig
@@ -16,6 +15,7 @@ from likely.data import Batch, Column, Patterns, ResidentRows, Schema
 from likely.errors import DataError
 from likely.evaluation import calibrations, dependence, evidence, outside, uniforms
 from likely.models import VAE, HierarchicalVAE
+from linear_gaussian import LinearGaussian, Oblique
 from rooms import LIKELIHOODS, OBJECTIVES, rows_of
 
 COLUMNS = (

@@ -7,13 +7,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from exact import LinearGaussian
 from likely.data import Batch
 from likely.distributions import DiagonalNormal, LatentDistribution
 from likely.errors import ConfigError
 from likely.models import VAE, Terms
 from likely.objectives import IWAE, MIWAE, Objective
 from likely.posteriors import Posterior
+from linear_gaussian import LinearGaussian
 from maximising import at, binary, gradients, small
 
 

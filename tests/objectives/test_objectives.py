@@ -7,7 +7,6 @@ from dataclasses import FrozenInstanceError
 import pytest
 import torch
 
-from exact import LinearGaussian
 from likely.config import TrainingConfig
 from likely.data import Batch, ResidentRows
 from likely.errors import ConfigError
@@ -16,6 +15,7 @@ from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, Fr
 from likely.priors import Mixture
 from likely.training import Schedule, train
 from likely.training.validate import validate
+from linear_gaussian import LinearGaussian
 from maximising import at, binary, gradients, small
 from rooms import OBJECTIVES
 

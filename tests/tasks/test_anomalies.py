@@ -12,12 +12,12 @@ import scipy.stats
 import torch
 
 import likely
-from exact import Linear, Oblique
 from likely.cli import main
 from likely.data import ResidentRows
 from likely.errors import ConfigError, DataError
 from likely.run.home import Home
 from likely.tasks.anomalies import contributions, tails
+from linear_gaussian import Linear, Oblique
 
 ROWS, DIMS, LATENT, SAMPLES = 30, 5, 2, 4000
 

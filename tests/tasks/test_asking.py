@@ -11,12 +11,12 @@ import scipy.stats
 import torch
 
 import likely
-from exact import Oblique
 from likely.cli import main
 from likely.data import ResidentRows
 from likely.data.events import Event
 from likely.errors import ConfigError
 from likely.tasks.ask import ask, mean_and_error
+from linear_gaussian import Oblique
 
 ROWS, DIMS, LATENT = 300, 4, 2
 

@@ -11,10 +11,10 @@ import scipy.stats
 import torch
 
 import likely
-from exact import Oblique
 from likely.data.events import Event
 from likely.errors import ConfigError, DataError
 from likely.tasks.condition import conditional
+from linear_gaussian import Oblique
 
 DIMS, LATENT, N = 4, 2, 20_000
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 import likely
-from exact import Linear, Oblique
 from likely.data import ResidentRows
 from likely.errors import ConfigError
 from likely.tasks.impute import ImputeOptions, impute
+from linear_gaussian import Linear, Oblique
 
 ROWS, DIMS, LATENT = 60, 5, 2
 

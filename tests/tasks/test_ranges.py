@@ -12,13 +12,13 @@ import scipy.stats
 import torch
 
 import likely
-from exact import Oblique
 from likely.data import Column, ResidentRows
 from likely.data.events import Event
 from likely.errors import DataError, InputError
 from likely.tasks.condition import conditional
 from likely.tasks.impute import ImputeOptions, impute
 from likely.tasks.ranges import Range, demand_reachable, rows_within
+from linear_gaussian import Oblique
 
 DIMS, LATENT, N = 4, 2, 20_000
 WIDE = 1e6

@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 import likely
-from exact import LinearGaussian
 from likely import likelihoods
 from likely.data import Batch, EncodedRows, ResidentRows
 from likely.data.noise import row_keys
@@ -37,6 +36,7 @@ from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import backward, forward
 from likely.evaluation.averages import LogMean
 from likely.networks import Ladder
+from linear_gaussian import LinearGaussian
 from rooms import CELLS, POSTERIORS, PRIORS, started, stir
 
 

@@ -11,7 +11,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from exact import LinearGaussian
 from hierarchies import Joined
 from hierarchies import build as hierarchy
 from likely import assembly, likelihoods, posteriors, priors
@@ -36,6 +35,7 @@ from likely.evaluation.evidence import LatentPart
 from likely.models import VAE, Model
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
+from linear_gaussian import LinearGaussian
 from rooms import CELLS, DIM, POSTERIORS, PRIORS, space_of, started, stir
 from schemas import schema_of
 

@@ -8,7 +8,6 @@ import scipy.stats
 import torch
 from torch import Tensor, nn
 
-from exact import LinearGaussian
 from likely import likelihoods
 from likely.data import ResidentRows
 from likely.evaluation import calibrations, dependence, uniforms
@@ -17,6 +16,7 @@ from likely.evaluation.sampling import copy_keys, random_subset
 from likely.models import VAE
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
+from linear_gaussian import LinearGaussian
 from rooms import LIKELIHOODS
 from schemas import schema_of
 from spiked import WithAtom

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
     from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
     from likely.evaluation.fidelity import chance_fidelity, column_fidelity, pair_fidelity
+    from likely.evaluation.integral import Convergence, Points, convergence
     from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
     from likely.evaluation.per_cell import cell_marginals, cell_reconstructions
     from likely.evaluation.verdicts import Headline, Stability, Verdict, against, of_annealing, of_importance
@@ -45,6 +46,7 @@ __all__ = [
     "Budget",
     "Calibration",
     "Collapse",
+    "Convergence",
     "Counting",
     "Diagnosis",
     "Entry",
@@ -60,6 +62,7 @@ __all__ = [
     "Origin",
     "Outside",
     "Overfitting",
+    "Points",
     "Quadrature",
     "Simulated",
     "SplitElbo",
@@ -82,6 +85,7 @@ __all__ = [
     "comparable",
     "compare",
     "compress",
+    "convergence",
     "count_codes",
     "dependence",
     "diagnose",
@@ -118,6 +122,7 @@ _LAZY = {
         "baselines.compressors": "compress",
         "baselines.fitted": "Baseline Baselines comparable fit_baselines",
         "baselines.flow": "Budget FlowRival fit_flow refusal",
+        "integral": "Convergence Points convergence",
         "diagnosis.aggregate": "Aggregate aggregate",
         "diagnosis.diagnose": "Diagnosis diagnose",
         "diagnosis.pit": "Calibration Uniforms calibrations dependence uniforms",

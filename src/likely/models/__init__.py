@@ -4,8 +4,21 @@ from likely.models.base import Model, frozen
 from likely.models.ensemble import Ensemble
 from likely.models.exposure import Exposure
 from likely.models.hierarchical import HierarchicalVAE
-from likely.models.integrated import Integrated
+from likely.models.integrated import Integrated, quantiles, uniform_points
 from likely.models.terms import KLKind, Sums, Terms
 from likely.models.vae import VAE
 
-__all__ = ["VAE", "Ensemble", "Exposure", "HierarchicalVAE", "Integrated", "KLKind", "Model", "Sums", "Terms", "frozen"]
+__all__ = [
+    "VAE",
+    "Ensemble",
+    "Exposure",
+    "HierarchicalVAE",
+    "Integrated",
+    "KLKind",
+    "Model",
+    "Sums",
+    "Terms",
+    "frozen",
+    "quantiles",
+    "uniform_points",
+]

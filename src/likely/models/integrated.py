@@ -24,7 +24,7 @@ from likely.models.tables import Cells, in_parts, summed
 from likely.models.terms import Sums, Terms
 from likely.priors import FromPosterior, Prior
 
-__all__ = ["STORED", "Integrated", "uniform_points"]
+__all__ = ["STORED", "Integrated", "quantiles", "uniform_points"]
 
 STORED = 8  # times as many points as a training step takes are the model's own
 HALF_STEP = 2.0**-31  # of the points' grid, so that none lies on the edge of the unit cube
@@ -41,6 +41,17 @@ def uniform_points(count: int, size: int, seed: int) -> Tensor:
     Niederreiter-Xing points).
     """
     return SobolEngine(size, scramble=True, seed=seed).draw(count, dtype=torch.float64) + HALF_STEP
+
+
+def quantiles(p: LatentDistribution, uniforms: Tensor) -> Tensor:
+    """Points of P(z), `(points, latent)`, of numbers between 0 and 1, `(points, numbers)`: its quantile map.
+
+    The first numbers, which fill their axis most evenly, choose a component where there are several.
+    """
+    order = sorted(range(p.noise_size), key=lambda place: p.spreads[place])
+    noise = torch.empty_like(uniforms)
+    noise[:, order] = torch.special.ndtri(uniforms)
+    return p.from_noise(noise.to(p.like))
 
 
 class Integrated(Model):
@@ -115,16 +126,8 @@ class Integrated(Model):
         return len(self.uniforms)
 
     def codes(self, uniforms: Tensor) -> Tensor:
-        """Points of P(z), `(points, latent)`, of numbers between 0 and 1, `(points, numbers)`: its quantile map.
-
-        The first numbers, which fill their axis most evenly, choose a component where there are several.
-        """
-        p = self.p_z()
-        order = sorted(range(p.noise_size), key=lambda place: p.spreads[place])
-        noise = torch.empty_like(uniforms)
-        noise[:, order] = torch.special.ndtri(uniforms)
-        z: Tensor = p.from_noise(noise.to(p.like))
-        return z
+        """Points of P(z), `(points, latent)`, of numbers between 0 and 1, `(points, numbers)`: its quantile map."""
+        return quantiles(self.p_z(), uniforms)
 
     def fresh_codes(self, count: int, seed: int) -> Tensor:
         """So many other points of P(z), by another scramble: `(count, latent)`."""

@@ -26,6 +26,7 @@ from likely.evaluation import (
     cell_marginals,
     cell_reconstructions,
     comparable,
+    convergence,
     posterior_means,
 )
 from likely.models import VAE
@@ -68,7 +69,8 @@ def collect(run: Run) -> Findings:
         aim=run.aim,
         history=_history(run),
         selected_step=run.selected_step,
-        ledger=[{"name": name, **asdict(entry)} for name, entry in ledger.entries.items()],
+        ledger=_ledger(assessed),
+        **_integral(run, encoded, assessed),
         ledger_split=ledger.split,
         ledger_rows=ledger.rows,
         measure=ledger.measure,
@@ -83,6 +85,29 @@ def collect(run: Run) -> Findings:
         **_examples(run, rows, encoded, measured.terms["iwae"]),
         **_cells(run, encoded, measured),
     )
+
+
+def _ledger(assessed: Assessment) -> list[dict[str, Any]]:
+    """The entries; where z is summed over, log P(x) under one name and not as the bounds that are equal to it."""
+    named = [{"name": name, **asdict(entry)} for name, entry in assessed.ledger.entries.items()]
+    if not assessed.evidence.exact:
+        return named
+    return [
+        {**one, "name": "exact" if one["name"] == "iwae" else one["name"]} for one in named if one["name"] != "elbo"
+    ]
+
+
+def _integral(run: Run, rows: EncodedRows, assessed: Assessment) -> Mapping[str, Any]:
+    """How soon sums over points of z reach log P(x)."""
+    best, estimate = assessed.evidence.terms["iwae"], assessed.log_px_estimate
+    if isinstance(estimate, LogPxEstimate):
+        best = np.full_like(best, np.nan)
+        best[estimate.indices] = estimate.log_px
+    found = convergence(run.model, rows, assessed.evidence, reference=best)
+    if found is None:
+        return {}
+    lines = [(points.value, found.counts[points], found.nats[points]) for points in found.nats]
+    return {"integral": lines, "integral_rows": found.rows, "latent": found.dimensions}
 
 
 def _trust(assessed: Assessment) -> Mapping[str, Any]:

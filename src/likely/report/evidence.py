@@ -6,14 +6,18 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
+import numpy as np
+
 from likely.report import ledger
 from likely.report.examples import given
-from likely.report.figures_trust import gap_split
+from likely.report.figures_trust import gap_split, integral
 from likely.report.findings import Findings
 from likely.report.numbers import optional
 from likely.report.theme import svg
 
 __all__ = ["conditional", "evidence"]
+
+NEAR = 0.1  # nats: a sum that is short of log P(x) by less is near
 
 
 def conditional(findings: Findings) -> str:
@@ -28,7 +32,7 @@ def evidence(findings: Findings) -> str:
     rows = {str(row["name"]): row for row in findings.ledger}
     exact = ledger.headline(rows, findings.ledger_rows) == "exact"
     caught = (
-        "Here the codes are few, and it is summed. What else can be computed hangs together with it"
+        "Here z has finitely many values, and it is summed. What else can be computed hangs together with it"
         if exact
         else "That integral has no closed form, so it is caught between quantities that can be computed. They hang "
         "together"
@@ -53,8 +57,37 @@ def evidence(findings: Findings) -> str:
         f"{ledger.table(findings.ledger, findings.ledger_rows)}"
         f'<p class="note">{ledger.provenance(findings.ledger_split, findings.ledger_rows, findings.measure)}</p>'
         f'<p class="note">{errors}</p>{ledger.verdicts(findings.verdicts, findings.unstable, findings.annealing)}'
-        f"{_gap(rows, findings.ledger_rows)}"
+        f"{_gap(rows, findings.ledger_rows)}{_integral(findings)}"
     )
+
+
+def _integral(findings: Findings) -> str:
+    """Draw how soon sums over points of z reach log P(x)."""
+    if not findings.integral:
+        return ""
+    text = (
+        f"P(x) is an integral over z, which has {findings.latent:,} dimensions. Here it is summed over N points: "
+        f"{', '.join(words for words, _, _ in findings.integral)}. The logarithm of such a sum is too low in "
+        f"expectation, and the more so, the fewer of the points could have made the row. {_reached(findings)}"
+    )
+    said = ", ".join(
+        f"{words}: {-nats[-1]:.3g} nats short with {counts[-1]:,}" for words, counts, nats in findings.integral
+    )
+    figure = svg(integral(findings.integral, findings.integral_rows), f"Sums over points of z: {said}.")
+    return f"<h3>Could the integral be done without Q?</h3><p>{text}</p><figure>{figure}</figure>"
+
+
+def _reached(findings: Findings) -> str:
+    """Say how many points of each kind it takes."""
+    parts = []
+    for words, counts, nats in findings.integral:
+        there = np.flatnonzero(np.logical_and.accumulate((nats >= -NEAR)[::-1])[::-1])
+        parts.append(
+            f"{counts[there[0]]:,} {words}"
+            if len(there)
+            else f"more than {counts[-1]:,} {words} ({-nats[-1]:.2g} nats are lacking)"
+        )
+    return f"To come within {NEAR} nats takes {'; '.join(parts)}."
 
 
 def _gap(rows: Mapping[str, Mapping[str, Any]], total: int) -> str:

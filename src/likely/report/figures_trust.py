@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, WIDTH, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MAX_PANELS", "Bar", "beside", "gap_split", "pit"]
+__all__ = ["MAX_PANELS", "Bar", "beside", "gap_split", "integral", "pit"]
 
 MAX_PANELS = 24  # columns with a histogram of u: six lines of four
 ERRORS = 4  # standard errors, half the height of the band in which bars may lie by chance
 _ACROSS = 4  # panels in a line
 
 Bar = tuple[str, float, float]
+_LEAST_SHORT = 0.01  # nats: where the axis of what a sum is short of ends
 
 
 @themed
@@ -47,6 +49,29 @@ def gap_split(approximation: tuple[float, float], amortisation: tuple[float, flo
     axes.margins(x=0.12)
     axes.set(xlabel="nats per row", title=f"variational gap, mean of {rows}")
     return figure
+
+
+@themed
+def integral(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], rows: int) -> Figure:
+    """Draw by how many nats sums over N points of z are short of log P(x): (words, N, nats, below 0 where short)."""
+    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+    axes = figure.subplots()
+    for (words, counts, nats), colour, marker in zip(lines, (DATA, EXTRA, MODEL), "osD", strict=False):
+        short = np.maximum(-nats, _LEAST_SHORT)
+        axes.plot(counts, short, color=colour, marker=marker, ms=3.5, lw=1.4, label=words)
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log")
+    axes.xaxis.set_major_formatter(_grouped)
+    axes.yaxis.set_major_formatter(_grouped)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set_ylim(bottom=0.8 * _LEAST_SHORT)
+    axes.set(xlabel="N, points of z", title=f"nats short of log P(x), mean of {rows} rows")
+    axes.legend(loc="lower left", borderaxespad=0.2)
+    return figure
+
+
+def _grouped(value: float, _: int | None = None) -> str:
+    return f"{value:,.4g}" if value < 1 else f"{value:,.0f}"
 
 
 @themed

@@ -52,12 +52,16 @@ class Findings:
         Mappings with ``name`` (``reconstruction, kl, elbo, iwae, gap, prior_sampling, unweighted``), ``nats``, ``se``
         (over rows), ``se_mc`` (sampling z), ``bits_per_dim`` (or None), ``kind`` (text), ``samples`` (or None), and
         ``rows`` where they are fewer than ``ledger_rows``. Further names: ``ais, ais_gain, ais_gap, approximation,
-        amortisation``; ``exact`` where log P(x) was summed over all codes.
+        amortisation``; ``exact`` where log P(x) was summed over all codes, in the place of ``iwae`` where z
+        is summed over and nothing was drawn.
     ledger_split, ledger_rows, measure
         Which rows the ledger was measured on, how many, and ``mass``, ``density`` or ``mixed``.
     annealed
         Means over the rows that were annealed, where those are not all: ``rows, elbo, iwae, ais`` in nats, and
         ``se_elbo, se_iwae, se_ais``, their errors from sampling z.
+    integral, integral_rows, latent
+        How soon sums over points of z reach log P(x): where the points come from, their numbers, rising, and the mean
+        over so many rows of the sum's logarithm less log P(x), nats; and the dimension of z.
     annealing
         How was annealed: chains, temperatures, acceptance, and what the two-sided check on simulated rows found.
     verdicts, unstable
@@ -119,6 +123,9 @@ class Findings:
     ledger_rows: int = 0
     measure: str = ""
     annealed: Mapping[str, Any] | None = None
+    integral: Sequence[tuple[str, np.ndarray, np.ndarray]] = ()
+    integral_rows: int = 0
+    latent: int = 0
     annealing: str = ""
     verdicts: Mapping[str, str] = field(default_factory=dict)
     unstable: Collection[str] = ()

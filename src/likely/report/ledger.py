@@ -66,9 +66,13 @@ def identity(ledger: Rows, rows: int, aim: str = "") -> str:
         + _operator("−")
         + term(KL, "", "kl", "KL to the prior")
     )
-    want = "what we want, less what Q costs us"
+    want = "what we want, less what Q costs us" if "elbo" in values else "what we want; Q is P(z|x) itself"
     maximised = (
-        f"ELBO = {elbo} (training maximised another objective)" if aim else f"what training maximises: ELBO = {elbo}"
+        "in training over fewer points, drawn anew each step"
+        if "elbo" not in values
+        else f"ELBO = {elbo} (training maximised another objective)"
+        if aim
+        else f"what training maximises: ELBO = {elbo}"
     )
     return f'<div class="identity">{_side(left, want)}{_operator("=")}{_side(right, maximised)}</div>'
 

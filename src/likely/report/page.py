@@ -44,7 +44,7 @@ def shell(title: str, header: str, main: str, note: str = "") -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta name="color-scheme" content="light dark"><title>{title}</title><style>{style}</style></head>\n'
         f"<body><header>{header}</header>\n<main>{main}</main>\n"
-        f"<footer>NumberFormat by <b>likely</b>. {note}</footer></body></html>\n"
+        f"<footer>Written by <b>likely</b>. {note}</footer></body></html>\n"
     )
     return visible(page, kept="\n\t")
 

@@ -68,7 +68,7 @@ TERMS = {
     "exact": (
         "Evidence, exact",
         "log Σ<sub><i>z</i></sub> <i>P</i>(<i>x</i>|<i>z</i>) <i>P</i>(<i>z</i>)",
-        "The codes are few enough to sum over all of them: this is log P(x) itself, up to rounding.",
+        "z has few enough values to sum over all of them: this is log P(x) itself, up to rounding.",
     ),
     "exact_gain": (
         "What L_K misses",

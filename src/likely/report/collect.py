@@ -89,12 +89,12 @@ def collect(run: Run) -> Findings:
 
 def _ledger(assessed: Assessment) -> list[dict[str, Any]]:
     """The entries; where z is summed over, log P(x) under one name and not as the bounds that are equal to it."""
-    named = [{"name": name, **asdict(entry)} for name, entry in assessed.ledger.entries.items()]
-    if not assessed.evidence.exact:
-        return named
-    return [
-        {**one, "name": "exact" if one["name"] == "iwae" else one["name"]} for one in named if one["name"] != "elbo"
-    ]
+    named = [{"name": _name_of(name, assessed), **asdict(entry)} for name, entry in assessed.ledger.entries.items()]
+    return [one for one in named if one["name"] != "elbo"] if assessed.evidence.exact else named
+
+
+def _name_of(entry: str, assessed: Assessment) -> str:
+    return "exact" if entry == "iwae" and assessed.evidence.exact else entry
 
 
 def _integral(run: Run, rows: EncodedRows, assessed: Assessment) -> Mapping[str, Any]:
@@ -120,7 +120,7 @@ def _trust(assessed: Assessment) -> Mapping[str, Any]:
         "problems": diagnosis.problems,
         "annealed": _annealed_part(assessed),
         "annealing": " ".join(ledger.how_annealed),
-        "verdicts": ledger.verdicts,
+        "verdicts": {_name_of(name, assessed): text for name, text in ledger.verdicts.items()},
         "unstable": [name for name, one in assessed.verdicts.items() if one.stability is Stability.UNSTABLE],
         "baselines": ledger.baselines,
         "baselines_note": "" if ledger.baselines else ledger.headline,

@@ -146,9 +146,9 @@ def test_exemplars_are_those_of_the_kept_weights_also_where_ctrl_c_falls_into_a_
     model, train_rows, calls = exemplars(), rows(100), [0]
     model.initialise(train_rows.evaluation_batch(torch.arange(100)))
 
-    def interrupted(*arguments: Any) -> tuple[float, float, float]:
+    def interrupted(*arguments: Any, **options: Any) -> tuple[float, float, float]:
         calls[0] += 1
-        found = validate(*arguments)
+        found = validate(*arguments, **options)
         if calls[0] == 4:
             model.eval()
             model.prior()

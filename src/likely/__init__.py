@@ -22,6 +22,7 @@ _WHERE = {
     "DataError": "likely.errors",
     "HierarchicalVAE": "likely.models",
     "InputError": "likely.errors",
+    "Integrated": "likely.models",
     "Ledger": "likely.evaluation",
     "LikelyError": "likely.errors",
     "OutputError": "likely.errors",
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from likely.evaluation import Ledger as Ledger
     from likely.models import VAE as VAE
     from likely.models import HierarchicalVAE as HierarchicalVAE
+    from likely.models import Integrated as Integrated
     from likely.run.compare import compare as compare
     from likely.run.fit import fit as fit
     from likely.run.inspect import inspect as inspect

@@ -129,7 +129,8 @@ def _scored(run: Run, rows: EncodedRows, options: AnomalyOptions, *, missing: bo
                 rule=run.proposal_rule(),
                 progress=tick,
             )
-    return scores | {"ess": measured.ess, "cells": measured.cells, "code": measured.code}
+    ess = np.full_like(measured.ess, np.nan) if run.model.summed else measured.ess
+    return scores | {"ess": ess, "cells": measured.cells, "code": measured.code}
 
 
 def _given(run: Run) -> Tensor | None:

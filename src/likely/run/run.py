@@ -190,7 +190,7 @@ class Run:
         gets Qs of its own, optimised from eleven starts, and z is drawn from these, the encoder's and P(z); so does one
         of pictures or arrays with `precise`. A row that misses a cell which no training row misses has a part of its z
         drawn from P(z). Where `stable` is false, `ess` is below ten, or below a tenth of the samples, even so: neither
-        `log_px` nor `se_mc` can be relied on.
+        `log_px` nor `se_mc` can be relied on. Where z is summed over, `log_px` is exact, and there is no `ess`.
 
         For a row with missing cells, `log_px` covers the observed cells only; compare it only with rows that miss the
         same cells.

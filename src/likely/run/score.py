@@ -40,13 +40,14 @@ def scored(
             progress=tick,
         )
     log_px, se_mc, ess = measured.terms["iwae"], measured.se_mc["iwae"], measured.ess
+    stable = effective_enough(torch.from_numpy(ess), samples).numpy() & np.isfinite(ess)
     columns = {
         "log_px": log_px,
         "se_mc": se_mc,
         "elbo": measured.terms["elbo"],
         "low": log_px - BELOW * se_mc,
         "high": log_px + ABOVE * se_mc,
-        "ess": ess,
-        "stable": effective_enough(torch.from_numpy(ess), samples).numpy() & np.isfinite(ess),
+        "ess": np.full_like(ess, np.nan) if measured.exact else ess,
+        "stable": stable | measured.exact,
     }
     return packed(container_of(data), pd.DataFrame(columns, index=index_of(rows)))

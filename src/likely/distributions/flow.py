@@ -60,8 +60,8 @@ class Flowed(LatentDistribution):
         return self.base.noise_size
 
     @property
-    def spreads(self) -> tuple[bool, ...]:
-        return self.base.spreads
+    def noise_moves(self) -> tuple[bool, ...]:
+        return self.base.noise_moves
 
     @property
     def mean(self) -> Tensor:

@@ -67,8 +67,8 @@ class LatentDistribution(Distribution):
         return int(self.event_shape[0])
 
     @property
-    def spreads(self) -> tuple[bool, ...]:
-        """Which numbers of the noise move a draw about; the others choose a component or a member: `noise_size`."""
+    def noise_moves(self) -> tuple[bool, ...]:
+        """Of each number of the noise whether it moves a draw about; else it chooses a component or a member."""
         return (True,) * self.noise_size
 
     @property

@@ -53,8 +53,8 @@ class LatentMixture(LatentDistribution):
         return self.components.noise_size + 1
 
     @property
-    def spreads(self) -> tuple[bool, ...]:
-        return (*self.components.spreads, False)
+    def noise_moves(self) -> tuple[bool, ...]:
+        return (*self.components.noise_moves, False)
 
     @property
     def mean(self) -> Tensor:

@@ -48,8 +48,8 @@ class Members(LatentDistribution):
         return 1 + max(one.noise_size for one in self.members)
 
     @property
-    def spreads(self) -> tuple[bool, ...]:
-        return (False, *max((one.spreads for one in self.members), key=len))
+    def noise_moves(self) -> tuple[bool, ...]:
+        return (False, *max((one.noise_moves for one in self.members), key=len))
 
     @property
     def mean(self) -> Tensor:

@@ -46,7 +46,7 @@ class Points(LatentDistribution):
         return 1
 
     @property
-    def spreads(self) -> tuple[bool, ...]:
+    def noise_moves(self) -> tuple[bool, ...]:
         return (False,)
 
     @cached_property

@@ -19,7 +19,7 @@ from likely.models import Model, frozen
 
 __all__ = ["GAP_KINDS", "GapSplit", "Optimised", "gap_split", "optimised"]
 
-PAIRS = 4  # of samples of z behind each step
+ANTITHETIC_PAIRS = 4  # samples of z with their mirror images, behind each step
 GAP_KINDS = {
     "total": "D[Q(z|x)||P(z|x)] is at least this: log P(x), estimated from below, - elbo",
     "approximation": "an estimate: raised by what the optimiser misses, lowered by what the bound on log P(x) misses",
@@ -107,7 +107,7 @@ def optimised(
             with torch.no_grad():
                 start, p = model.encoded(chunk.batch), model.prior()
             _demand_reparameterised(model.posterior_from(start))
-            end, both = climb(model, chunk, p, start, steps=steps, pairs=PAIRS), _Both(model, chunk, p)
+            end, both = climb(model, chunk, p, start, steps=steps, pairs=ANTITHETIC_PAIRS), _Both(model, chunk, p)
             with torch.no_grad():
                 gain = both.compare(start, end, Stream.OPTIMISE_SELECT, samples, block)["amortisation"].value
                 moved = gain > 0

@@ -28,7 +28,7 @@ PILOT_SEED = 2**40  # is added to the seed
 PRIOR_SHARE = 0.3  # of the draws where cells are missing that never were in training
 CANDIDATES = 1000  # draws of P(z), of which the best are starts
 MAX_ANCHORS = 1000  # training rows whose codes are kept to start from
-STEPS, PAIRS = 100, 1  # of the optimiser, and of samples of z behind each of them
+STEPS, ANTITHETIC_PAIRS = 100, 1  # of the optimiser; samples of z with their mirror images, behind each step
 ROWS = 16  # optimised at once: few, so that one row alone is quick
 APART = 2**20  # numbers of draws between two optimised Qs, whose noise has one stream
 WIDER = 3.0  # half of them lie this many times as far from their mean: a row far out may come from where P(z) is small
@@ -310,7 +310,9 @@ def _optimised(model: Model, rows: EncodedRows, seen: SeenRows | None, seed: int
         known = None if seen is None else _Anchors.of(model, seen.encoded.to(p.like))
         for chunk in chunks(rows, seed, ROWS, progress=progress):
             starts = _starts(model, chunk, p, known, block)
-            ends = climb(model, _repeated(rows, chunk, len(starts)), p, torch.cat(starts), steps=STEPS, pairs=PAIRS)
+            ends = climb(
+                model, _repeated(rows, chunk, len(starts)), p, torch.cat(starts), steps=STEPS, pairs=ANTITHETIC_PAIRS
+            )
             per_row.add(chunk, encoded=ends.unflatten(0, (len(starts), -1)).movedim(0, 1))
     return per_row.tensor("encoded").to(rows.device).movedim(1, 0)
 

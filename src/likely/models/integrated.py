@@ -46,9 +46,10 @@ def uniform_points(count: int, size: int, seed: int) -> Tensor:
 def quantiles(p: LatentDistribution, uniforms: Tensor) -> Tensor:
     """Points of P(z), `(points, latent)`, of numbers between 0 and 1, `(points, numbers)`: its quantile map.
 
-    The first numbers, which fill their axis most evenly, choose a component where there are several.
+    The first numbers, which fill their axis most evenly, choose a component where there are several: noise that moves
+    no draw about (`noise_moves`) comes first.
     """
-    order = sorted(range(p.noise_size), key=lambda place: p.spreads[place])
+    order = sorted(range(p.noise_size), key=lambda place: p.noise_moves[place])
     noise = torch.empty_like(uniforms)
     noise[:, order] = torch.special.ndtri(uniforms)
     return p.from_noise(noise.to(p.like))
@@ -256,7 +257,7 @@ class Integrated(Model):
         start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
     def prepared(self, batch: Batch) -> Prepared:  # noqa: ARG002
-        """Nothing: values are looked up batch by batch, each distinct one once."""
+        """Nothing that could be computed once before training: values are looked up batch by batch, by tables."""
         return Prepared(None, None)
 
 

@@ -163,7 +163,7 @@ def _given_events(
     run: Run, n: int, events: list[Event], y: Tensor | None, within: Range | None
 ) -> tuple[Tensor, list[Conditional]]:
     """Rows that keep to the events, for each y that occurs; and how they were found."""
-    like = torch.tensor([fill(column) for column in run.schema.modelled], dtype=torch.float64).to(run.device)
+    like = torch.tensor([fill(column) for column in run.schema.modelled], dtype=torch.float64).to(run.device)  # any row
     if y is None:
         with bar("drawing", shown=run.progress) as tick:
             drawn = conditional(run.model, events, n, None, like=like, within=within, progress=tick)

@@ -50,7 +50,7 @@ def tempered(p: LatentDistribution, n: int, temperature: float) -> Tensor:
     if temperature == 1:
         return p.sample(torch.Size((n,)))
     noise = torch.randn(n, p.noise_size, dtype=p.like.dtype, device=p.like.device)
-    return p.from_noise(torch.where(torch.tensor(p.spreads, device=noise.device), temperature * noise, noise))
+    return p.from_noise(torch.where(torch.tensor(p.noise_moves, device=noise.device), temperature * noise, noise))
 
 
 def statement(temperature: float) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
 from likely.models import Integrated, Model
 
-__all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Again", "Draws", "draws_again", "posterior_draws"]
+__all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Draws", "Round", "draws_again", "posterior_draws"]
 
 # A row whose weights are worth fewer draws of z than this (Kong 1992) gets SAMPLES_FACTOR times as many samples
 # of z, up to MAX_SAMPLES.
@@ -87,8 +87,8 @@ class Draws:
 
 
 @dataclass(frozen=True, eq=False)
-class Again:
-    """Rows whose draws are worth too little, and how to draw z for them again.
+class Round:
+    """Some rows, and how z is drawn for them: first all of them, then those whose draws were worth too little.
 
     Attributes
     ----------
@@ -111,7 +111,7 @@ class Again:
 
 def draws_again(
     model: Model, rows: EncodedRows, rule: ProposalRule, ess: Callable[[], Tensor], *, samples: int, seed: int
-) -> Iterator[Again]:
+) -> Iterator[Round]:
     """What is drawn again, one try after the other: other z by the rule, and then four times as many, up to 3,200.
 
     Parameters
@@ -132,7 +132,7 @@ def draws_again(
     for index, mixture in rule.improved(model, rows, samples=samples, seed=seed):
         which[index], place[index] = len(mixtures), torch.arange(len(index), device=rows.device)
         mixtures.append(mixture)
-        yield Again(index, samples, mixture, last=not more)
+        yield Round(index, samples, mixture, last=not more)
     while more:
         samples *= SAMPLES_FACTOR
         more = samples * SAMPLES_FACTOR <= MAX_SAMPLES
@@ -141,7 +141,7 @@ def draws_again(
             index = poor[which[poor] == number]
             if len(index):
                 known = None if number < 0 else mixtures[number].take(place[index])
-                yield Again(index, samples, known, last=not more)
+                yield Round(index, samples, known, last=not more)
 
 
 @torch.no_grad()

@@ -18,8 +18,8 @@ from likely.tasks.draws import (
     MAX_SAMPLES,
     MIN_EFFECTIVE_DRAWS,
     SAMPLES_FACTOR,
-    Again,
     Draws,
+    Round,
     draws_again,
     posterior_draws,
 )
@@ -127,7 +127,7 @@ def impute(
 
     """
     request = _Request(options, within)
-    first = Again(torch.arange(len(rows)), options.samples, None, _is_final(model, options, rule))
+    first = Round(torch.arange(len(rows)), options.samples, None, _is_final(model, options, rule))
     imputed = _imputed_with(model, rows, request, first, progress)
     tries = draws_again(
         model, rows, rule or ProposalRule(), lambda: imputed.ess, samples=options.samples, seed=options.seed
@@ -154,7 +154,7 @@ class _Request:
     within: Range | None
 
 
-def _imputed_with(model: Model, rows: EncodedRows, request: _Request, how: Again, progress: Progress | None) -> Imputed:
+def _imputed_with(model: Model, rows: EncodedRows, request: _Request, how: Round, progress: Progress | None) -> Imputed:
     """Imputed values by such draws of z."""
     parts: list[tuple[Tensor, ...]] = []
     tallies: list[RangeTally] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,6 +12,8 @@ import pytest
 
 import likely
 from likely.cli import main
+from likely.run import learning
+from likely.training.validate import validate
 
 KIND = "integrated:2:16"
 
@@ -89,6 +93,33 @@ def test_the_dimension_is_chosen_on_validation_rows(tmp_path: Path) -> None:
     told = likely.fit(table(), model=f"integrated:{dimension}:16", steps=6, progress=False)
     np.testing.assert_array_equal(told.score(table()).log_px, chosen.score(table()).log_px)
     assert likely.load(tmp_path / "run", progress=False).config.model.latent == dimension
+
+
+def test_trials_of_the_dimension_are_counted_in_the_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    budgets: list[float] = []
+    steps_in = learning.steps_in
+
+    def counted(minutes: float, *arguments: Any) -> int:
+        budgets.append(minutes)
+        return min(20, steps_in(minutes, *arguments))
+
+    monkeypatch.setattr(learning, "steps_in", counted)
+    run = likely.fit(table(), model="integrated:auto:16", minutes=0.2, progress=False)
+    steps = int(re.findall(r"after (\d+) steps", " ".join(run.notices))[0])
+    assert 20 <= steps <= 150
+    assert 0.1 <= budgets[0] < 0.2
+    assert run.config.training.minutes is None
+
+
+def test_weights_are_compared_by_fewer_points_and_told_by_all() -> None:
+    x = (np.random.default_rng(0).random((200, 6)) < np.linspace(0.2, 0.8, 6)).astype(np.uint8)
+    run = likely.fit(x, model="integrated:2:16", steps=30, progress=False)
+    rows = run.encoded(run.division.rows(run.training_source(), "validation"))
+    roughly, whole = (validate(run.model, rows, 0, roughly=rough).elbo for rough in (True, False))
+    record = run.record.members[0]
+    assert record.validation_elbo == pytest.approx(whole, abs=1e-5)
+    assert run.history[["val_elbo", "val_elbo_average"]].max().max() == pytest.approx(roughly, abs=1e-5)
+    assert roughly != pytest.approx(whole, abs=1e-5)
 
 
 @pytest.mark.parametrize(

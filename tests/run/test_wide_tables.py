@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
 import torch
 
+import likely
 from likely.assembly import resolve
 from likely.config import Config
 from likely.data import Schema
@@ -19,3 +24,14 @@ def test_a_model_of_a_thousand_columns_is_made_within_what_its_weights_allow() -
     with torch.random.fork_rng(devices=[]), _allowed(model.state_dict(), schema):
         again = resolve(config, schema).build()
     assert [*again.state_dict()] == [*model.state_dict()]
+
+
+def test_a_run_of_many_categorical_columns_loads(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    counts = (9, 16, 7, 15, 6, 5, 3, 41, 8)  # their product is no size of anything
+    frame = pd.DataFrame(
+        {f"c{place}": draw.choice([f"v{one}" for one in range(n)], 300) for place, n in enumerate(counts)}
+    )
+    run = likely.fit(frame, steps=2, out=tmp_path / "run", progress=False)
+    loaded = likely.load(tmp_path / "run", progress=False)
+    np.testing.assert_array_equal(loaded.score(frame[:5]).log_px, run.score(frame[:5]).log_px)

@@ -15,6 +15,7 @@ __all__ = ["BuildLimit"]
 
 # What makes nothing; to refuse the switch of gradients would leave them off.
 FREE = ("__get__", "dim", "size", "numel", "stride", "_set_grad_enabled", "set_grad_enabled")
+OF_NUMBERS = ("tensor", "as_tensor", "asarray")  # what makes a tensor of the numbers that it is given, not of a shape
 NUMBER_BYTES = 4  # of most tensors; what is counted is meant roughly
 
 
@@ -41,13 +42,19 @@ class BuildLimit(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         self.operations += 1
         if not any(hasattr(one, "untyped_storage") for one in args):
-            self.bytes += NUMBER_BYTES * math.prod(_shape(args, kwargs or {}))
+            of_numbers = getattr(func, "__name__", "") in OF_NUMBERS
+            self.bytes += NUMBER_BYTES * (_count(args[:1]) if of_numbers else math.prod(_shape(args, kwargs or {})))
         if self.bytes > self.max_bytes or self.operations > self.max_operations:
             raise ConfigError(
                 f"the model would fill more than {gib(self.max_bytes)}, or have more parts than its weights; "
                 "choose a smaller latent, width, blocks or members"
             )
         return func(*args, **(kwargs or {}))
+
+
+def _count(numbers: Any) -> int:
+    """How many numbers there are in lists of lists."""
+    return sum(map(_count, numbers)) if isinstance(numbers, (list, tuple)) else 1
 
 
 def _shape(args: Any, kwargs: Mapping[str, Any]) -> tuple[int, ...]:

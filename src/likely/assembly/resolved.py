@@ -31,6 +31,7 @@ DIMENSIONS = (4, 8)  # of z that is integrated out, between which a trial decide
 
 MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components: larger models are built under a limit of memory
 WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
+MIN_INTEGRATED_RATE = 4e-3  # where no noise of z is in the gradient: docs/decisions/068
 MAX_OPERATIONS = 10**6  # of torch, to build such a model
 MAX_DIGITS = 19  # of a number in a part's text: enough to tell that it is large, and `int` refuses thousands of them
 
@@ -210,15 +211,16 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     if parts["model"].has(Trait.INTEGRATED):
         latent, parts["model"] = _integrated(parts["model"], model.latent)
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
+    rate = defaults.learning_rate
     if parts["model"].has(Trait.INTEGRATED):
-        part_texts["posterior"] = None
+        part_texts["posterior"], rate = None, max(rate, MIN_INTEGRATED_RATE)
     objective, kind, blocks = part_texts.pop("objective"), part_texts.pop("model"), model.blocks
     if blocks is None:
         blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else defaults.blocks
     training = replace(
         config.training,
         batch_size=min(config.training.batch_size or defaults.batch_size, schema.rows),
-        learning_rate=config.training.learning_rate or defaults.learning_rate,
+        learning_rate=config.training.learning_rate or rate,
         beta2=config.training.beta2 or defaults.beta2,
         max_steps=config.training.max_steps or defaults.max_steps,
         objective=objective,

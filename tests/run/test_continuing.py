@@ -80,7 +80,7 @@ def test_the_best_weights_stay_unless_they_are_beaten(place: Path, monkeypatch: 
 
     run = likely.load(place)
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "validate", lambda *_: Validation(-1e9, 0.0, 0.0))
+        patch.setattr(trainer, "validate", lambda *_, **__: Validation(-1e9, 0.0, 0.0))
         worse = run.continue_training(steps=5)
     assert worse.facts["selected_step"] == run.facts["selected_step"]
     assert worse.states[0]["outcome"]["best"] == pytest.approx(
@@ -88,7 +88,7 @@ def test_the_best_weights_stay_unless_they_are_beaten(place: Path, monkeypatch: 
     )
     np.testing.assert_array_equal(worse.score(table(), samples=3), run.score(table(), samples=3))
     with monkeypatch.context() as patch:
-        patch.setattr(trainer, "validate", lambda *_: Validation(1e9, 0.0, 0.0))
+        patch.setattr(trainer, "validate", lambda *_, **__: Validation(1e9, 0.0, 0.0))
         better = run.continue_training(steps=5)
     assert 12 < better.facts["selected_step"] <= 17
 

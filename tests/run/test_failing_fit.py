@@ -111,6 +111,6 @@ def test_no_bar_shows_it_either(monkeypatch: pytest.MonkeyPatch) -> None:
         yield lambda *told: notes.append(told[2])
 
     monkeypatch.setattr("likely.run.learning.bar", bar)
-    monkeypatch.setattr("likely.training.trainer.validate", lambda *_: Validation(next(bounds), 0.0, 0.0))
+    monkeypatch.setattr("likely.training.trainer.validate", lambda *_, **__: Validation(next(bounds), 0.0, 0.0))
     likely.fit(table()[["town", "count"]], steps=50, latent=2, width=8)
     assert notes == ["validation ELBO about 0", -1.0]

@@ -49,7 +49,7 @@ class Column:
         The limits are those of the type (0/1, 0..255): a value beyond them is an error.
     categories
         The values seen in training, in code order, and those that a pandas categorical knows besides; of dates their
-        ISO texts; of a listed column its numbers, ascending.
+        ISO texts; of a listed column, which takes only some numbers, these, ascending.
     inner
         Type of a pandas categorical's categories.
     reserve

@@ -1,6 +1,6 @@
 """What the model says of rows: the evidence and every term of the identity, with errors.
 
-What a score needs is imported at once, the rest at its first use: a score of ten rows is ready a fifth sooner so.
+What a score needs is imported at once, the rest at its first use, so that a score of few rows does not wait for it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
     from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
     from likely.evaluation.fidelity import chance_fidelity, column_fidelity, pair_fidelity
-    from likely.evaluation.integral import Convergence, Points, convergence
+    from likely.evaluation.integral import Convergence, PointKind, convergence
     from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
     from likely.evaluation.per_cell import cell_marginals, cell_reconstructions
     from likely.evaluation.verdicts import Headline, Stability, Verdict, against, of_annealing, of_importance
@@ -62,7 +62,7 @@ __all__ = [
     "Origin",
     "Outside",
     "Overfitting",
-    "Points",
+    "PointKind",
     "Quadrature",
     "Simulated",
     "SplitElbo",
@@ -122,7 +122,7 @@ _LAZY = {
         "baselines.compressors": "compress",
         "baselines.fitted": "Baseline Baselines comparable fit_baselines",
         "baselines.flow": "Budget FlowRival fit_flow refusal",
-        "integral": "Convergence Points convergence",
+        "integral": "Convergence PointKind convergence",
         "diagnosis.aggregate": "Aggregate aggregate",
         "diagnosis.diagnose": "Diagnosis diagnose",
         "diagnosis.pit": "Calibration Uniforms calibrations dependence uniforms",

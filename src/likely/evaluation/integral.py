@@ -19,7 +19,7 @@ from likely.evaluation.evidence import Evidence
 from likely.evaluation.sampling import PerRow, Progress, block_size, chunks, terms_of
 from likely.models import Integrated, Model, quantiles, uniform_points
 
-__all__ = ["Convergence", "Points", "convergence"]
+__all__ = ["Convergence", "PointKind", "convergence"]
 
 MAX_ROWS, REPEATS = 16, 2
 MAX_POINTS, MAX_DRAWS, MIN_POINTS = 2**12, 2**8, 2**4
@@ -27,7 +27,7 @@ MAX_NUMBERS = 2**27  # parameters of P(x|z) at all points, rows and repeats toge
 FIRST_SEED = 2**21
 
 
-class Points(StrEnum):
+class PointKind(StrEnum):
     """Where the points of z come from, as it is printed."""
 
     PRIOR = "draws of P(z)"
@@ -37,28 +37,25 @@ class Points(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class Convergence:
-    """How far log (1/N) Σ_n P(x|z_n) P(z_n)/Q(z_n) lies from log P(x), for growing N.
+    """How far log (1/N) Σ_n P(x|z_n) P(z_n)/Q(z_n) lies from log P(x), or the best bound on it, for growing N.
 
     Attributes
     ----------
     counts
-        Points -> N, rising.
+        Kind of points -> N, rising.
     nats
-        Points -> for each N the mean, over the rows and some repetitions, of the estimate less the reference, in nats:
-        below 0 in expectation (Jensen's inequality).
+        Kind of points -> for each N the mean, over the rows and some repetitions, of the estimate less the reference,
+        in nats: below 0 in expectation (Jensen's inequality) where the reference is log P(x).
     rows, repeats, dimensions
         How many rows were looked at, how often, and the dimension of z.
-    exact
-        Whether the reference is log P(x) itself; else it is the best bound on it that is known.
 
     """
 
-    counts: Mapping[Points, np.ndarray]
-    nats: Mapping[Points, np.ndarray]
+    counts: Mapping[PointKind, np.ndarray]
+    nats: Mapping[PointKind, np.ndarray]
     rows: int
     repeats: int
     dimensions: int
-    exact: bool
 
 
 @torch.no_grad()
@@ -80,7 +77,7 @@ def convergence(
     measured
         The evidence of these rows.
     reference
-        log P(x) of the rows, NaN where it is not known, if there is something better than the evidence.
+        log P(x) of the rows, or a bound on it, NaN where there is none, if it is better than that of the evidence.
     seed
         Of the points, and of the choice of rows.
     progress
@@ -96,7 +93,7 @@ def convergence(
     if not len(index) or most < MIN_POINTS:
         return None
     some, level = rows.take(torch.from_numpy(index).to(rows.device)), torch.from_numpy(best[index])
-    found: dict[Points, list[Tensor]] = {}
+    found: dict[PointKind, list[Tensor]] = {}
     for repeat in range(REPEATS):
         for points, weights in _weights(model, some, most, FIRST_SEED + REPEATS * seed + repeat):
             found.setdefault(points, []).append(_running(weights) - level)
@@ -104,7 +101,7 @@ def convergence(
             progress(repeat + 1, REPEATS)
     nats = {points: torch.stack(each).mean((0, 2)).numpy() for points, each in found.items()}
     counts = {points: 2 ** np.arange(len(values)) for points, values in nats.items()}
-    return Convergence(counts, nats, len(index), REPEATS, model.latent, measured.exact)
+    return Convergence(counts, nats, len(index), REPEATS, model.latent)
 
 
 def _most_points(model: Model, rows: int) -> int:
@@ -113,16 +110,16 @@ def _most_points(model: Model, rows: int) -> int:
     return min(MAX_POINTS, 1 << int(math.log2(max(1, MAX_NUMBERS // numbers))))
 
 
-def _weights(model: Model, rows: EncodedRows, most: int, seed: int) -> Iterator[tuple[Points, Tensor]]:
+def _weights(model: Model, rows: EncodedRows, most: int, seed: int) -> Iterator[tuple[PointKind, Tensor]]:
     """log P(x|z_n) P(z_n)/Q(z_n) at all points, of each kind: `(points, rows)`, float64."""
     p = model.p_z() if isinstance(model, Integrated) else model.prior()
     generator = torch.Generator(p.like.device).manual_seed(seed)
-    yield Points.PRIOR, _at(model, rows, p.from_noise(p.noise(torch.Size((most,)), generator)))
+    yield PointKind.PRIOR, _at(model, rows, p.from_noise(p.noise(torch.Size((most,)), generator)))
     if p.noise_size <= SobolEngine.MAXDIM:
         z = quantiles(p, uniform_points(most, p.noise_size, seed).to(p.like.device))
-        yield Points.QUASI, _at(model, rows, z)
+        yield PointKind.QUASI, _at(model, rows, z)
     if not model.summed:
-        yield Points.POSTERIOR, _of_posterior(model, rows, p, min(most, MAX_DRAWS), seed)
+        yield PointKind.POSTERIOR, _of_posterior(model, rows, p, min(most, MAX_DRAWS), seed)
 
 
 def _at(model: Model, rows: EncodedRows, z: Tensor) -> Tensor:

@@ -165,7 +165,7 @@ class Integrated(Model):
 
     def _at_points(self, batch: Batch) -> Callable[[Tensor], Tensor]:
         """Points of z `(points, latent)` -> log P(x|z_n) of the rows, `(batch, points)`."""
-        y = batch.covariates
+        y = batch.covariates  # cells are independent given z where the likelihood is `separate`
         if self.p_x_z.separate and y is None:
             return self._by_tables(batch)
         if self.p_x_z.separate and y is not None:
@@ -190,7 +190,10 @@ class Integrated(Model):
         return lambda z: torch.cat([part(z) for part in parts])[back]
 
     def _by_tables(self, batch: Batch) -> Callable[[Tensor], Tensor]:
-        """Where all rows have one y, or none: `batch.covariates` is `(1, columns)` then."""
+        """By tables of log P(x_j|z_n) over the distinct values of each cell, where all rows have one y, or none.
+
+        `batch.covariates` is `(1, columns)` then.
+        """
         cells, y = Cells.of(batch, self.p_x_z), batch.covariates
         numbers = max(self.widest, cells.most * self.p_x_z.parameter_shape.numel(), len(batch))
 

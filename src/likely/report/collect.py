@@ -100,14 +100,15 @@ def _name_of(entry: str, assessed: Assessment) -> str:
 def _integral(run: Run, rows: EncodedRows, assessed: Assessment) -> Mapping[str, Any]:
     """How soon sums over points of z reach log P(x)."""
     best, estimate = assessed.evidence.terms["iwae"], assessed.log_px_estimate
+    exact = assessed.evidence.exact
     if isinstance(estimate, LogPxEstimate):
         best = np.full_like(best, np.nan)
-        best[estimate.indices] = estimate.log_px
+        best[estimate.indices], exact = estimate.log_px, estimate.annealed is None
     found = convergence(run.model, rows, assessed.evidence, reference=best)
     if found is None:
         return {}
     lines = [(points.value, found.counts[points], found.nats[points]) for points in found.nats]
-    return {"integral": lines, "integral_rows": found.rows, "latent": found.dimensions}
+    return {"integral": lines, "integral_rows": found.rows, "integral_exact": exact, "latent": found.dimensions}
 
 
 def _trust(assessed: Assessment) -> Mapping[str, Any]:

@@ -70,10 +70,11 @@ def _integral(findings: Findings) -> str:
         f"{', '.join(words for words, _, _ in findings.integral)}. The logarithm of such a sum is too low in "
         f"expectation, and the more so, the fewer of the points could have made the row. {_reached(findings)}"
     )
+    what = "log P(x)" if findings.integral_exact else "the best bound on log P(x)"
     said = ", ".join(
         f"{words}: {-nats[-1]:.3g} nats short with {counts[-1]:,}" for words, counts, nats in findings.integral
     )
-    figure = svg(integral(findings.integral, findings.integral_rows), f"Sums over points of z: {said}.")
+    figure = svg(integral(findings.integral, findings.integral_rows, what), f"Sums over points of z: {said}.")
     return f"<h3>Could the integral be done without Q?</h3><p>{text}</p><figure>{figure}</figure>"
 
 
@@ -87,7 +88,8 @@ def _reached(findings: Findings) -> str:
             if len(there)
             else f"more than {counts[-1]:,} {words} ({-nats[-1]:.2g} nats are lacking)"
         )
-    return f"To come within {NEAR} nats takes {'; '.join(parts)}."
+    of = "log P(x)" if findings.integral_exact else "the best bound on log P(x) that is known here"
+    return f"To come within {NEAR} nats of {of} takes {'; '.join(parts)}."
 
 
 def _gap(rows: Mapping[str, Mapping[str, Any]], total: int) -> str:

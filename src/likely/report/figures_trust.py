@@ -52,8 +52,8 @@ def gap_split(approximation: tuple[float, float], amortisation: tuple[float, flo
 
 
 @themed
-def integral(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], rows: int) -> Figure:
-    """Draw by how many nats sums over N points of z are short of log P(x): (words, N, nats, below 0 where short)."""
+def integral(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], rows: int, what: str) -> Figure:
+    """Draw by how many nats sums over N points of z are short of ``what``: (words, N, nats, below 0 where short)."""
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     axes = figure.subplots()
     for (words, counts, nats), colour, marker in zip(lines, (DATA, EXTRA, MODEL), "osD", strict=False):
@@ -65,7 +65,7 @@ def integral(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], rows: int) -> 
     axes.yaxis.set_major_formatter(_grouped)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0.8 * _LEAST_SHORT)
-    axes.set(xlabel="N, points of z", title=f"nats short of log P(x), mean of {rows} rows")
+    axes.set(xlabel="N, points of z", title=f"nats short of {what}, mean of {rows} rows")
     axes.legend(loc="lower left", borderaxespad=0.2)
     return figure
 

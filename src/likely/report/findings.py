@@ -59,9 +59,10 @@ class Findings:
     annealed
         Means over the rows that were annealed, where those are not all: ``rows, elbo, iwae, ais`` in nats, and
         ``se_elbo, se_iwae, se_ais``, their errors from sampling z.
-    integral, integral_rows, latent
-        How soon sums over points of z reach log P(x): where the points come from, their numbers, rising, and the mean
-        over so many rows of the sum's logarithm less log P(x), nats; and the dimension of z.
+    integral, integral_rows, integral_exact, latent
+        How soon sums over points of z reach log P(x), or the best bound on it where it is not exact: where the points
+        come from, their numbers, rising, and the mean over so many rows of the sum's logarithm less that, nats; and the
+        dimension of z.
     annealing
         How was annealed: chains, temperatures, acceptance, and what the two-sided check on simulated rows found.
     verdicts, unstable
@@ -125,6 +126,7 @@ class Findings:
     annealed: Mapping[str, Any] | None = None
     integral: Sequence[tuple[str, np.ndarray, np.ndarray]] = ()
     integral_rows: int = 0
+    integral_exact: bool = False
     latent: int = 0
     annealing: str = ""
     verdicts: Mapping[str, str] = field(default_factory=dict)

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from likely.distributions.logistics import OPEN, Logistics, log_mixture
+from likely.distributions.log_mixture import log_mixture
+from likely.distributions.logistics import OPEN, Logistics
 
 SHAPE = (2, 5, 3, 4)
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from likely.distributions.cell_mixture import choose
+from likely.distributions.log_mixture import log_mixture, log_shares
 from likely.distributions.univariate import uniform
 
-__all__ = ["OPEN", "Logistics", "log_mixture"]
+__all__ = ["OPEN", "Logistics"]
 
 OPEN = 1e20  # where an open edge lies on the axis: its logistic functions are 0 and 1, with finite gradients
 MIN_SHARE = 1e-300  # whose logit is finite
@@ -66,7 +67,7 @@ class Logistics:
 
     @property
     def _parameters(self) -> tuple[Tensor, Tensor, Tensor]:
-        return F.log_softmax(self.logits, -1), self.loc, self.log_scale
+        return log_shares(self.logits), self.loc, self.log_scale
 
     def log_parts(self, lower: Tensor, upper: Tensor, width: Tensor) -> Tensor:
         """Each component's log-mass between two places: `(*batch, *event, components)`."""
@@ -131,69 +132,3 @@ def _between(loc: Tensor, log_scale: Tensor, u: Tensor, lower: Tensor, upper: Te
     p = (torch.sigmoid(low) + share * (torch.sigmoid(high) - torch.sigmoid(low))).clamp(MIN_SHARE, 1 - 1e-16)
     y = torch.log(p) - torch.log1p(-p)
     return (loc + log_scale.exp() * torch.where(flip, -y, y)).clamp(lower, upper)
-
-
-def log_mixture(parameters: tuple[Tensor, Tensor, Tensor], edges: tuple[Tensor, ...]) -> Tensor:
-    """log Σ_k w_k (σ(b_k) − σ(a_k)), a and b the arguments of σ at both edges, without cancellation.
-
-    Gradients are those of the formula, written down: mixtures are most of what a small model computes in a step.
-
-    Parameters
-    ----------
-    parameters
-        log w, locations and log-scales, with the components on the last axis.
-    edges
-        Lower and upper edge, and the width between them; or one place, and it is the density that is mixed there:
-        log Σ_k w_k σ(a_k) σ(−a_k)/s_k. They are without gradient, and broadcast against the parameters.
-
-    """
-    mixed: Tensor = _Mix.apply(*parameters, *edges)  # type: ignore[no-untyped-call]
-    return mixed
-
-
-class _Saved(Protocol):
-    """What `_Mix` keeps for its gradients."""
-
-    saved_tensors: tuple[Tensor, ...]
-    shapes: tuple[torch.Size, ...]
-
-    def save_for_backward(self, *tensors: Tensor) -> None: ...
-
-
-class _Mix(torch.autograd.Function):
-    """`log_mixture`."""
-
-    @staticmethod
-    def forward(ctx: _Saved, *given: Tensor) -> Tensor:
-        log_weights, loc, log_scale, lower, *rest = given
-        inverse = (-log_scale).exp()
-        a, narrow = (lower - loc).mul_(inverse), list[Tensor]()
-        if rest:
-            upper, width = rest
-            b = (upper - loc).mul_(inverse)
-            narrow = [(width * inverse).clamp_min_(torch.finfo(loc.dtype).tiny)]
-            log_p = F.logsigmoid(b) + F.logsigmoid(-a) + torch.expm1(-narrow[0]).neg_().log_()
-        else:
-            b = a
-            log_p = F.logsigmoid(b) + F.logsigmoid(-a) - log_scale
-        joint = log_p + log_weights
-        mixed = joint.logsumexp(-1)
-        share = joint.sub_(mixed.unsqueeze(-1)).exp_()
-        ctx.save_for_backward(share, a, b, inverse, *narrow)
-        ctx.shapes = tuple(part.shape for part in (log_weights, loc, log_scale))
-        return mixed
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: _Saved, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        share, a, b, inverse, *rest = ctx.saved_tensors
-        of_weights = share * gradient.unsqueeze(-1)
-        above, below = torch.sigmoid(-b), torch.sigmoid(a)
-        of_scale = torch.addcmul(b * above, a, below, value=-1)
-        of_scale += rest[0] / torch.expm1(rest[0]) if rest else 1
-        found = (of_weights, (below - above).mul_(inverse) * of_weights, of_scale.neg_() * of_weights)
-        return (
-            *(one.sum_to_size(shape) for one, shape in zip(found, ctx.shapes, strict=True)),
-            None,
-            *([None, None] if rest else []),
-        )

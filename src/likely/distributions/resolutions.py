@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.distributions import constraints
 
@@ -15,10 +14,14 @@ from likely.data.located import Located
 from likely.distributions.cell_mixture import choose
 from likely.distributions.levels import Levels
 from likely.distributions.locating import Locating
-from likely.distributions.logistics import log_mixture
+from likely.distributions.log_mixture import log_mixture, log_shares
+from likely.distributions.logistics import OPEN
 from likely.distributions.warped import Warped
 
 __all__ = ["Resolutions"]
+
+
+NONE = -1e3  # nats below which a resolution is one that a column lacks
 
 
 class Resolutions(Locating):
@@ -54,7 +57,7 @@ class Resolutions(Locating):
         assert finest.levels is not None
         self.logits, self.finest, self.reserve, self._given = logits, finest, reserve, grids
         self.levels = Levels(finest.levels.step, finest.levels.low, finest.levels.high, reserve)
-        self._joint = F.log_softmax(finest.mixture.logits, -1).unsqueeze(-1) + F.log_softmax(logits, -1)
+        self._joint = log_shares(finest.mixture.logits).unsqueeze(-1) + log_shares(logits)
         super().__init__(logits.shape[:-2], validate_args=False)
 
     @cached_property
@@ -103,28 +106,54 @@ class Resolutions(Locating):
             return every.outward(every.draw(torch.Size((len(self.grids.step), *shape)))).movedim(0, -1)
 
     def locate(self, value: Tensor) -> Located:
-        """Of the value's cell on each grid both edges and the width, `(*batch, *event, resolutions)`; then where it is.
+        """Both edges and the width of the value's cell on each grid, `(*batch, *event, resolutions)`; and its place.
 
-        Where it is: 0 on the grids that it is on and −∞ on the others, and what `Levels` knows of the finest.
+        Where the value is not on a grid its cell lies beyond everything. The place is what `Levels` knows.
         """
         kept = self.levels.snap(value.to(torch.float64))
         every = self._on_every_grid(value.dim())
         assert every.levels is not None
-        edges = tuple(part.movedim(0, -1).to(self.dtype) for part in every._edges(kept, every.levels))
-        within = every.levels.holds(kept).movedim(0, -1)
-        return edges, torch.where(within, 0.0, -torch.inf).to(self.dtype), self.levels.locate(value)
+        off = ~every.levels.holds(kept)
+        lower, upper, width = every._edges(kept, every.levels)
+        edges = lower.masked_fill(off, OPEN), upper.masked_fill(off, OPEN), width.masked_fill(off, 0)
+        return tuple(one.movedim(0, -1).to(self.dtype) for one in edges), self.levels.locate(value)
 
     def log_prob_at(self, located: Located) -> Tensor:
         known: Any = located
-        edges, off, place = known
-        part, joint = self.finest.mixture, self._joint.mT
-        parameters = joint, part.loc.unsqueeze(-2), part.log_scale.unsqueeze(-2)
-        each = log_mixture(parameters, tuple(one.unsqueeze(-1) for one in edges)) + off
+        edges, place = known
+        part, joint = self.finest.mixture, self._joint
+        loc, log_scale = part.loc.unsqueeze(-1), part.log_scale.unsqueeze(-1)
         if self.finest.cut is not None:
-            lower, upper = (end.movedim(0, -1).unsqueeze(-1) for end in self._ends())
-            whole = log_mixture(parameters, tuple(one.to(self.dtype) for one in (lower, upper, upper - lower)))
-            each = each - whole + self._weights
-        return self.levels.log_prob_at(torch.logsumexp(each, -1), *place)
+            lower, upper = (end.movedim(0, -1).unsqueeze(-1).to(self.dtype) for end in self._ends())
+            parameters = joint.mT, loc.mT, log_scale.mT
+            joint = joint + (self._weights - log_mixture(parameters, (lower, upper, upper - lower))).unsqueeze(-2)
+        shared = joint.dim() == edges[0].dim() + 1 == 5 and len(edges[0]) == joint.shape[1] == 1
+        if shared and not torch.is_grad_enabled():
+            log_p = self._at_many(joint, tuple(one.squeeze(0) for one in edges))
+        else:
+            pairs = tuple(_paired(one, joint.shape[-2:]) for one in (joint, loc, log_scale))
+            of_pairs = tuple(_paired(one.unsqueeze(-2), joint.shape[-2:]) for one in edges)
+            log_p = log_mixture((pairs[0], pairs[1], pairs[2]), of_pairs)
+        return self.levels.log_prob_at(log_p, *place)
+
+    def _at_many(self, joint: Tensor, edges: tuple[Tensor, ...]) -> Tensor:
+        """The same without gradients, of distributions `(points, 1, columns)` at values `(values, columns)`.
+
+        A coarser grid is looked at for values that are on it alone: `(points, values, columns)`.
+        """
+        loc, log_scale = self.finest.mixture.loc, self.finest.mixture.log_scale
+        finest = log_mixture((joint[..., 0], loc, log_scale), tuple(one[..., :1] for one in edges))
+        log_p = finest.movedim(0, -1).flatten(0, 1)
+        for grid in range(1, joint.shape[-1]):
+            weights = joint[..., grid]
+            value, column = ((edges[0][..., grid] < OPEN) & (weights.amax((0, 1, 3)) > NONE)).nonzero(as_tuple=True)
+            there = tuple(_columns(one, column) for one in (weights, loc, log_scale))
+            at = tuple(one[value, column, grid].unsqueeze(-1) for one in edges)
+            more = log_mixture((there[0], there[1], there[2]), at).squeeze(1).T
+            place = value * len(weights[0, 0]) + column
+            log_p[place] = torch.logaddexp(log_p[place], more)
+        apart: Tensor = log_p.unflatten(0, edges[0].shape[:2])
+        return apart.movedim(-1, 0)
 
     def _ends(self) -> tuple[Tensor, Tensor]:
         """The ends of each resolution's distribution on the warped axis, `(resolutions, *event)`."""
@@ -162,3 +191,13 @@ class Resolutions(Locating):
         near = torch.cat([places[0].unsqueeze(0), *(grids.snap(place) for place in places)])
         log_probs = torch.stack([self.log_prob(one) for one in near])
         return near.gather(0, log_probs.argmax(0, keepdim=True)).squeeze(0)
+
+
+def _paired(one: Tensor, shape: torch.Size) -> Tensor:
+    """`(*batch, components, resolutions)` with one axis for both."""
+    return one.expand(*one.shape[:-2], *shape).flatten(-2)
+
+
+def _columns(one: Tensor, column: Tensor) -> Tensor:
+    """These columns of `(points, 1, columns, components)`, with the points closest in memory."""
+    return one.movedim(0, -1).index_select(1, column).movedim(-1, 0)

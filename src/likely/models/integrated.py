@@ -12,7 +12,6 @@ from torch.quasirandom import SobolEngine
 
 from likely.data import Batch
 from likely.data.batch import completed
-from likely.data.located import Prepared
 from likely.distributions import LatentDistribution, Points
 from likely.distributions.latent import Draws
 from likely.errors import ConfigError
@@ -20,7 +19,7 @@ from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, concat_condition, start
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
-from likely.models.tables import Cells, in_parts, summed
+from likely.models.tables import MAX_DENSE, AtPoints, Cells, points_closest, summed
 from likely.models.terms import Sums, Terms
 from likely.priors import FromPosterior, Prior
 
@@ -31,6 +30,7 @@ HALF_STEP = 2.0**-31  # of the points' grid, so that none lies on the edge of th
 MAX_NUMBERS = 2**23  # held at once: 32 MiB of float32
 MIN_ROWS_EACH = 4  # with one y on average: with fewer, P(x|z, y) is evaluated row by row
 NUMBERS_AT_ONCE, MIN_POINTS = 2**19, 64  # of rows times points whose sums are taken at once: they stay in the cache
+DRAWN = 8  # points a row at which a step takes the gradient, where it does not take it at all of them
 MAX_SEED = 2**31 - 1
 
 
@@ -163,7 +163,7 @@ class Integrated(Model):
         """
         return self._at_points(batch)(z)
 
-    def _at_points(self, batch: Batch) -> Callable[[Tensor], Tensor]:
+    def _at_points(self, batch: Batch) -> AtPoints:
         """Points of z `(points, latent)` -> log P(x|z_n) of the rows, `(batch, points)`."""
         y = batch.covariates  # cells are independent given z where the likelihood is `separate`
         if self.p_x_z.separate and y is None:
@@ -173,23 +173,23 @@ class Integrated(Model):
             if len(each) * MIN_ROWS_EACH <= len(batch):
                 return self._by_y(batch, each, which)
         numbers = max(self.widest, self.p_x_z.parameter_shape.numel()) * len(batch)
-        return partial(in_parts, partial(self._by_row, batch), size=max(1, MAX_NUMBERS // numbers))
+        return AtPoints(partial(self._by_row, batch), max(1, MAX_NUMBERS // numbers), by_product=False)
 
     def _by_row(self, batch: Batch, z: Tensor) -> Tensor:
         codes = z.unsqueeze(1).expand(-1, len(batch), -1)
         return self.log_px_z(batch, codes).T
 
-    def _by_y(self, batch: Batch, each: Tensor, which: Tensor) -> Callable[[Tensor], Tensor]:
+    def _by_y(self, batch: Batch, each: Tensor, which: Tensor) -> AtPoints:
         """By tables for each of the y that occur."""
         order, parts = which.argsort(stable=True), []
         for number, one in enumerate(each):
             place = order[which[order] == number]
             seen = None if batch.observed is None else batch.observed[place]
             parts.append(self._by_tables(Batch(batch.values[place], seen, one.unsqueeze(0))))
-        back = order.argsort()
-        return lambda z: torch.cat([part(z) for part in parts])[back]
+        back, by_product = order.argsort(), all(part.by_product for part in parts)
+        return AtPoints(lambda z: torch.cat([part(z) for part in parts])[back], by_product=by_product)
 
-    def _by_tables(self, batch: Batch) -> Callable[[Tensor], Tensor]:
+    def _by_tables(self, batch: Batch) -> AtPoints:
         """By tables of log P(x_j|z_n) over the distinct values of each cell, where all rows have one y, or none.
 
         `batch.covariates` is `(1, columns)` then.
@@ -198,9 +198,9 @@ class Integrated(Model):
         numbers = max(self.widest, cells.most * self.p_x_z.parameter_shape.numel(), len(batch))
 
         def compute(part: Tensor) -> Tensor:
-            return cells.log_px_z(self.likelihood(part.unsqueeze(1), y))
+            return cells.log_px_z(self.likelihood_from(points_closest(self.decoded(part.unsqueeze(1), y)), y))
 
-        return partial(in_parts, compute, size=max(1, MAX_NUMBERS // numbers))
+        return AtPoints(compute, max(1, MAX_NUMBERS // numbers), by_product=cells.most <= MAX_DENSE)
 
     def terms(
         self,
@@ -224,19 +224,37 @@ class Integrated(Model):
 
         """
         if q is None and self.training:
-            device = None if generator is None else generator.device
-            seed = int(torch.randint(MAX_SEED, (), generator=generator, device=device))
-            z = self.fresh_codes(self.points, seed)
-            q, p = Points(z, self.log_px_points(batch, z)), Points(z, z.new_zeros(len(z)))
+            return self._terms_of_training(batch, k, generator, noise)
         q, p = self.posterior(batch) if q is None else q, self.prior(batch.rows) if p is None else p
         if not isinstance(q, Points) or not isinstance(p, Points):
             kinds = f"{type(q).__name__} and {type(p).__name__}"
             raise ConfigError(f"Q and P of an integrated model are what its posterior and prior give, got {kinds}")
-        numbers = cache(partial(_chosen, q, k, generator, noise))
-        draws = Draws(lambda: q.points[numbers()], lambda: q.log_prob_of(numbers()))
-        log_pz = Draws(lambda: draws.z, lambda: p.log_prob_of(numbers()))
-        sums = Sums(*summed(q.logits))
-        return Terms(draws, lambda: _looked_up(q.logits, numbers()), q, p, sums=sums, draws_of_p=log_pz)
+        return _terms(q, p, Sums(*summed(q.logits)), cache(partial(_chosen, q, k, generator, noise)))
+
+    def _terms_of_training(
+        self, batch: Batch, k: int, generator: torch.Generator | None, noise: Tensor | None
+    ) -> Terms:
+        """The terms over the points of a new scramble, whose sums have the gradient of all points, or of drawn ones.
+
+        Where log P(x|z_n) is no matrix product, most of a step would be the gradient at points that could not have made
+        the row. As ∇ log Σ_n P(x|z_n) = E_w[∇ log P(x|z_n)], it is estimated, without bias, at points drawn by w.
+        """
+        device = batch.values.device if generator is None else generator.device
+        z = self.fresh_codes(self.points, int(torch.randint(MAX_SEED, (), generator=generator, device=device)))
+        at_points = self._at_points(batch)
+        p = Points(z, z.new_zeros(len(z)))
+        if at_points.by_product:
+            q = Points(z, at_points(z))
+            return _terms(q, p, Sums(*summed(q.logits)), cache(partial(_chosen, q, k, generator, noise)))
+        with torch.no_grad():
+            q = Points(z, at_points(z))
+            sums = Sums(*summed(q.logits))
+        place = torch.rand(len(batch), generator=generator, dtype=torch.float64, device=device).to(z.device)
+        even = torch.arange(DRAWN, device=z.device).unsqueeze(1) + place
+        numbers = q.chosen(torch.special.ndtri(even / DRAWN).unsqueeze(-1))
+        sums = _with_gradient(sums, self.log_px_z(batch, z[numbers]))
+        chosen = cache(partial(_chosen, q, k, generator, noise))
+        return _terms(q, p, sums, chosen, partial(self.log_px_z, batch))
 
     def sums(self, batch: Batch, *, roughly: bool = False) -> Sums:
         """log P(x) and E_{P(z|x)}[log P(x|z)], by sums over the stored points; `roughly`, the first M of them."""
@@ -259,9 +277,25 @@ class Integrated(Model):
         """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""
         start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
 
-    def prepared(self, batch: Batch) -> Prepared:  # noqa: ARG002
-        """Nothing that could be computed once before training: values are looked up batch by batch, by tables."""
-        return Prepared(None, None)
+
+def _terms(
+    q: Points, p: Points, sums: Sums, numbers: Callable[[], Tensor], log_px_z: Callable[[Tensor], Tensor] | None = None
+) -> Terms:
+    """Terms at points with these numbers, whose log P(x|z) are looked up unless there is a way to compute them."""
+    draws = Draws(lambda: q.points[numbers()], lambda: q.log_prob_of(numbers()))
+    log_pz = Draws(lambda: draws.z, lambda: p.log_prob_of(numbers()))
+    at_draws = (lambda: _looked_up(q.logits, numbers())) if log_px_z is None else (lambda: log_px_z(draws.z))
+    return Terms(draws, at_draws, q, p, sums=sums, draws_of_p=log_pz)
+
+
+def _with_gradient(sums: Sums, log_px_z: Tensor) -> Sums:
+    """The sums with the gradient that they have on average, from log P(x|z_n) `(sample, batch)` at draws n ~ w.
+
+    ∇ Σ_n w_n l_n is E_w[(1 + l_n − Σ_m w_m l_m) ∇l_n], l_n = log P(x|z_n).
+    """
+    zero = torch.where(log_px_z.isfinite(), log_px_z - log_px_z.detach(), 0.0)
+    slope = 1 + torch.nan_to_num(log_px_z.detach() - sums.reconstruction)
+    return Sums(sums.log_px + zero.mean(0), sums.reconstruction + (slope * zero).mean(0))
 
 
 def _chosen(q: Points, k: int, generator: torch.Generator | None, noise: Tensor | None) -> Tensor:

@@ -18,7 +18,7 @@ from likely.distributions import CellsByFamily
 from likely.distributions.latent import full_precision
 from likely.likelihoods import Columns, Likelihood
 
-__all__ = ["Cells", "in_parts", "summed"]
+__all__ = ["MAX_DENSE", "AtPoints", "Cells", "points_closest", "summed"]
 
 MAX_DENSE = 16  # distinct values of a cell up to which a product with indicators takes less time than looking up
 LEAST = -1e30  # stands for log 0 in a table, as 0 times -infinity has no value
@@ -120,17 +120,42 @@ class Cells:
         return each[0] if len(each) == 1 else torch.stack(each).sum(0)
 
 
-def in_parts(compute: Callable[[Tensor], Tensor], z: Tensor, size: int) -> Tensor:
-    """What is computed of points `(points, latent)`, `(rows, points)`, so many points at a time.
+def points_closest(decoded: Tensor) -> Tensor:
+    """The same `(points, *lead, numbers)` with the points next to each other in memory.
+
+    They are many and values and columns may be few: what is computed of all of them then takes whole vectors.
+    """
+    return decoded.movedim(0, -1).contiguous().movedim(-1, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class AtPoints:
+    """Points of z `(points, latent)` -> log P(x|z_n) of some rows, `(rows, points)`.
 
     Where gradients are wanted, only one part's intermediate results are held at a time: in the backward pass each part
     is computed again (Chen et al. 2016, Training deep nets with sublinear memory cost).
+
+    Attributes
+    ----------
+    compute
+        What is computed of so many points at a time.
+    size
+        How many these are at most; `None` for all.
+    by_product
+        Whether rows and points meet in matrix products alone, whose gradient takes about as long as they do.
+
     """
-    if size >= len(z):
-        return compute(z)
-    again = torch.is_grad_enabled()
-    parts = [checkpoint(compute, part, use_reentrant=False) if again else compute(part) for part in z.split(size)]
-    return torch.cat(parts, 1)
+
+    compute: Callable[[Tensor], Tensor]
+    size: int | None = None
+    by_product: bool = False
+
+    def __call__(self, z: Tensor) -> Tensor:
+        if self.size is None or self.size >= len(z):
+            return self.compute(z)
+        again, parts = torch.is_grad_enabled(), z.split(self.size)
+        each = [checkpoint(self.compute, part, use_reentrant=False) if again else self.compute(part) for part in parts]
+        return torch.cat(each, 1)
 
 
 def summed(log_px_z: Tensor) -> tuple[Tensor, Tensor]:

@@ -158,5 +158,7 @@ class Terms:
 
     @cached_property
     def log_weight(self) -> Tensor:
-        """log P(x, z)/Q(z|x): `(sample, batch)`."""
+        """log P(x, z)/Q(z|x): `(sample, batch)`; log P(x) of each z where Q(z|x) is P(z|x)."""
+        if self.sums is not None:
+            return self.sums.log_px.expand(len(self.z), -1)
         return self.log_px_z + self.log_pz - self.log_qz_x

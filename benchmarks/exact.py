@@ -38,7 +38,7 @@ from likely.evaluation import LogPxEstimate, estimate_log_px, evidence, quadratu
 from likely.models import Integrated
 from pieces import Piece, piece, table
 
-MINUTES = {"nltcs": 1.0, "jester": 2.0, "plants": 3.0, "accidents": 3.0, "dna": 1.0}
+MINUTES = {"nltcs": 1.0, "jester": 1.0, "plants": 3.0, "accidents": 1.0, "dna": 1.0}
 WANTED = {"nltcs": -5.99, "jester": -51.80, "plants": -12.42}
 PUBLISHED = {"nltcs": -6.00, "jester": -52.82, "plants": -12.67, "accidents": -26.55, "dna": -81.28}
 TABLES = {"boston": -75.8, "concrete": -45.5, "wine": -41.1}

@@ -7,6 +7,7 @@ every part and size, `own` the modules that the user brought, `division` the row
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,7 @@ from likely.training.trainer import validation_elbo
 __all__ = ["Trained", "continue_training", "initialised", "learn", "prepared"]
 
 MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # rows that initialise a model; the minimum holds where rows are wide
+VALIDATION_SHARE = 10  # steps take so many times as long as validations, where both sum over z
 MAX_START_CELLS = 2**23  # cells of those rows: 32 MiB in float32
 
 
@@ -390,10 +392,18 @@ def _missing_notices(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
 
 def _schedule(plan: Plan, rows: Prepared, budget: TrainingConfig | None = None) -> tuple[Schedule, TrainingConfig]:
     config = plan.config.training if budget is None else budget
+    apart = _steps_of_a_validation(plan, rows)
     if config.minutes is None:
-        return Schedule.make(config, len(rows.train)), config
+        return Schedule.make(config, len(rows.train), apart=apart), config
     members = plan.model.members
     minutes = config.minutes / len(members)
     with batch_size_errors_explained(plan.config):
-        steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective)
-    return Schedule.make(config, len(rows.train), steps), replace(config, minutes=None, steps=steps)
+        steps = steps_in(minutes, members[0], rows.train, rows.validation, config, rows.objective, apart)
+    schedule = Schedule.make(config, len(rows.train), steps, apart)
+    return schedule, replace(config, minutes=None, steps=steps)
+
+
+def _steps_of_a_validation(plan: Plan, rows: Prepared) -> int:
+    """How many steps take ten times as long as a validation, where that is as costly by the row as a step: else 1."""
+    size = plan.config.training.batch_size or len(rows.train)
+    return VALIDATION_SHARE * math.ceil(len(rows.validation) / size) if plan.model.summed else 1

@@ -9,7 +9,7 @@ from likely.config import TrainingConfig, default_max_steps
 
 __all__ = ["Schedule"]
 
-VALIDATIONS_PER_BUDGET = 40  # at equal distances
+VALIDATIONS_PER_BUDGET, MIN_VALIDATIONS = 40, 5  # at equal distances
 PATIENCE = 8  # validations without a better one until the rate decays, where no budget was given
 DEFAULT_RATE = 2e-3  # of AdamW
 
@@ -42,15 +42,19 @@ class Schedule:
     peak: float = 1.0
 
     @classmethod
-    def make(cls, config: TrainingConfig, rows: int, timed_steps: int | None = None) -> Schedule:
-        """The schedule of a budget in steps, in epochs, or in minutes, which `timed_steps` fit in; or of no budget."""
+    def make(cls, config: TrainingConfig, rows: int, timed_steps: int | None = None, apart: int = 1) -> Schedule:
+        """The schedule of a budget in steps, in epochs, or in minutes, which `timed_steps` fit in; or of no budget.
+
+        Two validations are so many steps `apart` at least, where that leaves five of them.
+        """
         per_epoch = rows / (config.batch_size or rows)
         last = config.steps or timed_steps
         if config.epochs is not None:
             last = math.ceil(config.epochs * per_epoch)
         opened = last is None
         total = max(1, last if last is not None else config.max_steps or default_max_steps(rows))
-        return cls(total, opened, round(config.warmup * total), max(1, total // VALIDATIONS_PER_BUDGET))
+        every = max(1, total // VALIDATIONS_PER_BUDGET, min(apart, total // MIN_VALIDATIONS))
+        return cls(total, opened, round(config.warmup * total), every)
 
     @classmethod
     def further(cls, steps: int, peak: float) -> Schedule:

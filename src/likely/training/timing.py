@@ -16,6 +16,7 @@ from likely.training.trainer import train
 __all__ = ["steps_in"]
 
 MAX_SHARE = 0.02  # of the budget: further blocks are timed until so much of it is spent
+MIN_BLOCKS, MIN_BLOCK = 3, 2
 BLOCK = 20  # steps timed at once, so that the clock's error and one slow step count little
 
 
@@ -26,8 +27,12 @@ def steps_in(
     validation: EncodedRows,
     config: TrainingConfig,
     objective: Objective | None = None,
+    apart: int = 1,
 ) -> int:
-    """How many steps fit into the minutes, validations counted; measured on a copy of the model, within seconds."""
+    """How many steps fit into the minutes, validations counted; measured on a copy of the model, within seconds.
+
+    Two validations are so many steps `apart` at least (`Schedule.make`).
+    """
     budget, started = minutes * 60, time.perf_counter()
     copied = copy.deepcopy(model)
 
@@ -40,10 +45,12 @@ def steps_in(
         return time.perf_counter() - first
 
     seconds(3)
+    block = max(MIN_BLOCK, min(BLOCK, int(MAX_SHARE * budget * 3 / seconds(3))))
     blocks: list[tuple[float, float]] = []
-    while len(blocks) < 3 or (len(blocks) < 9 and time.perf_counter() - started < MAX_SHARE * budget):
-        blocks.append((seconds(1), seconds(1 + BLOCK)))
-    per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / BLOCK)
+    while len(blocks) < MIN_BLOCKS or (len(blocks) < 9 and time.perf_counter() - started < MAX_SHARE * budget):
+        blocks.append((seconds(1), seconds(1 + block)))
+    per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / block)
     per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)
-    left = budget - (time.perf_counter() - started) - VALIDATIONS_PER_BUDGET * per_validation
-    return max(1, int(left / per_step))
+    left = budget - (time.perf_counter() - started)
+    few, many = (left - VALIDATIONS_PER_BUDGET * per_validation) / per_step, left / (per_step + per_validation / apart)
+    return max(1, int(max(few, many)))

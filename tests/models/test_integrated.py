@@ -15,7 +15,7 @@ from likely import likelihoods, models, priors
 from likely.data import Batch
 from likely.distributions import Points
 from likely.errors import ConfigError
-from likely.models import Exposure, Integrated, tables
+from likely.models import Exposure, Integrated, Sums, tables
 from likely.models.integrated import uniform_points
 from likely.objectives import ELBO, IWAE, Loss
 from likely.priors import FromPosterior, Prior
@@ -137,6 +137,41 @@ def test_a_step_maximises_the_mean_over_the_points_of_a_new_scramble() -> None:
         close(one, other)
     iwae = Loss(model, IWAE(5))(batch, 1.0, torch.Generator().manual_seed(1))[0]
     close(iwae, wanted)
+
+
+@pytest.mark.parametrize("beta", [1.0, 3.0])
+def test_gradients_at_drawn_points_are_on_average_those_at_all(beta: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made("gaussian")
+    batch = Batch(rows_of(model.p_x_z, ROWS))
+    z = torch.randn(POINTS, LATENT, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr(model, "fresh_codes", lambda *_: z)
+    generator = torch.Generator().manual_seed(0)
+
+    def slopes(sums: Sums) -> Tensor:
+        model.zero_grad()
+        (sums.reconstruction - beta * sums.kl).mean().backward()
+        return torch.cat([weight.grad.flatten() for weight in model.parameters() if weight.grad is not None])
+
+    expected = slopes(model.sums_over(batch, z))
+    drawn = []
+    for _ in range(1000):
+        terms = model.terms(batch, generator=generator)
+        assert terms.sums is not None
+        drawn.append(slopes(terms.sums))
+    each = torch.stack(drawn)
+    errors = each.std(0) / len(each) ** 0.5
+    assert float(errors.max()) < 0.05 * float(expected.abs().max())
+    assert bool(((each.mean(0) - expected).abs() < 4.5 * errors + 1e-9).all())
+
+
+def test_weights_are_all_the_evidence_and_carry_its_gradient() -> None:
+    model = made("gaussian")
+    terms = model.terms(Batch(rows_of(model.p_x_z, ROWS)), 3)
+    assert terms.log_weight.shape == (3, ROWS)
+    assert bool((terms.log_weight == terms.log_weight[0]).all())
+    assert terms.log_weight.requires_grad
+    found = terms.log_px_z + terms.log_pz - terms.log_qz_x
+    close(found.detach(), terms.log_weight.detach())
 
 
 @pytest.mark.parametrize("name", QUANTILE)

@@ -143,7 +143,7 @@ def test_after_its_end_training_goes_on_from_the_last_weights_under_a_schedule_o
     assert last is not None
     state.restart_schedule()
     equal(state.model.state_dict(), last)
-    further = Trainer(trainer.rows, trainer.validation, CONFIG, Schedule.further(20, 0.5))
+    further = Trainer(trainer.rows, trainer.validation, CONFIG, Schedule.further(20, 0.5, 1))
     outcome = further.run(state)
     assert outcome.steps == 60
     assert outcome.best >= best

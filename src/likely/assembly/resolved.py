@@ -31,7 +31,7 @@ DIMENSIONS = (4, 8)  # of z that is integrated out, between which a trial decide
 
 MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components: larger models are built under a limit of memory
 WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
-MIN_INTEGRATED_RATE = 4e-3  # where no noise of z is in the gradient: docs/decisions/068
+MIN_INTEGRATED_RATE = 4e-3  # where little noise of z is in the gradient: docs/decisions/068
 MAX_OPERATIONS = 10**6  # of torch, to build such a model
 MAX_DIGITS = 19  # of a number in a part's text: enough to tell that it is large, and `int` refuses thousands of them
 

@@ -35,8 +35,8 @@ def log_mixture(parameters: tuple[Tensor, Tensor, Tensor], edges: tuple[Tensor, 
         log w, locations and log-scales, with the components on the last axis.
     edges
         Lower and upper edge, and the width between them; or one place, and it is the density that is mixed there:
-        log Σ_k w_k σ(a_k) σ(−a_k)/s_k. They are without gradient, and broadcast against the parameters: their last axis
-        is 1, or components have edges of their own.
+        log Σ_k w_k σ(a_k) σ(−a_k)/s_k. They are without gradient, and broadcast against the parameters, which have one
+        shape but for weights of an axis of their own: the edges' last axis is 1, or components have edges of their own.
 
     """
     dims = max(one.dim() for one in (*parameters, *edges))

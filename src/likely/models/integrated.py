@@ -8,6 +8,7 @@ from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 from torch.quasirandom import SobolEngine
 
 from likely.data import Batch
@@ -175,6 +176,10 @@ class Integrated(Model):
         numbers = max(self.widest, self.p_x_z.parameter_shape.numel()) * len(batch)
         return AtPoints(partial(self._by_row, batch), max(1, MAX_NUMBERS // numbers), by_product=False)
 
+    @property
+    def _random(self) -> bool:
+        return any(isinstance(module, _DropoutNd) for module in self.decoder.modules())
+
     def _by_row(self, batch: Batch, z: Tensor) -> Tensor:
         codes = z.unsqueeze(1).expand(-1, len(batch), -1)
         return self.log_px_z(batch, codes).T
@@ -237,13 +242,14 @@ class Integrated(Model):
         """The terms over the points of a new scramble, whose sums have the gradient of all points, or of drawn ones.
 
         Where log P(x|z_n) is no matrix product, most of a step would be the gradient at points that could not have made
-        the row. As ∇ log Σ_n P(x|z_n) = E_w[∇ log P(x|z_n)], it is estimated, without bias, at points drawn by w.
+        the row. As ∇ log Σ_n P(x|z_n) = E_w[∇ log P(x|z_n)], it is estimated, without bias, at points drawn by w;
+        not for a decoder with dropout, which is another at each call.
         """
         device = batch.values.device if generator is None else generator.device
         z = self.fresh_codes(self.points, int(torch.randint(MAX_SEED, (), generator=generator, device=device)))
         at_points = self._at_points(batch)
         p = Points(z, z.new_zeros(len(z)))
-        if at_points.by_product:
+        if at_points.by_product or self._random:
             q = Points(z, at_points(z))
             return _terms(q, p, Sums(*summed(q.logits)), cache(partial(_chosen, q, k, generator, noise)))
         with torch.no_grad():

@@ -185,7 +185,8 @@ class _Summed(torch.autograd.Function):
         weight = below.exp()
         total = weight.sum(1, keepdim=True)
         weight /= total
-        mean = torch.linalg.vecdot(weight, below)
+        with full_precision(below):
+            mean = torch.linalg.vecdot(weight, below)
         log_px = (most + total.log()).squeeze(1) - math.log(log_px_z.shape[1])
         ctx.save_for_backward(weight, below, mean)
         none = most.squeeze(1) == torch.finfo(log_px_z.dtype).min

@@ -35,8 +35,8 @@ class Sums:
 
     @property
     def kl(self) -> Tensor:
-        """D[P(z|x)‖P(z)], their difference: `(batch,)`, nats."""
-        return self.reconstruction - self.log_px
+        """D[P(z|x)‖P(z)], their difference: `(batch,)`, nats; 0 where no z could have made the row."""
+        return torch.where(self.log_px == -torch.inf, 0.0, self.reconstruction - self.log_px)
 
 
 class Terms:

@@ -86,7 +86,7 @@ class MMD(Objective):
 
     In the paper's letters a = 1 − α and our λ is α + λ − 1. MMD² is the squared maximum mean discrepancy between the
     batch's samples of z and as many of the prior: no unit, the same for every row. A bound only where the KL is paid in
-    full (a ≥ 1). Warm-up scales the KL and the discrepancy.
+    full (a ≥ 1). Warm-up scales the KL and the discrepancy. Refused where z is summed over.
 
     Parameters
     ----------
@@ -122,6 +122,7 @@ class MMD(Objective):
     ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples, generator=generator)
+        require(terms.sums is None, "MMD moves samples of z, and an integrated model has fixed points; take elbo")
         discrepancy = squared_mmd(terms.z.flatten(0, 1), _draws(terms.p, terms.z, generator), self.scales)
         penalty = self.weight * discrepancy
         if self.kl:

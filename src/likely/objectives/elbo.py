@@ -31,7 +31,8 @@ class ELBO(Objective):
         Samples of z per row for the expectation.
     kl
         `closed`: the KL as the model's terms give it, in closed form where there is one; `sampled`: the mean of
-        log Q(z|x) − log P(z) over the same samples (equation 2), noisier but for Q near P(z|x).
+        log Q(z|x) − log P(z) over the same samples (equation 2), noisier but for Q near P(z|x); where z is summed over,
+        the sum, since draws of fixed points carry no gradient.
 
     """
 
@@ -48,7 +49,8 @@ class ELBO(Objective):
     ) -> tuple[Tensor, Terms]:
         """Value per row `(batch,)`, and the terms it was made of; a bound on log P(x) at `kl_weight` 1."""
         terms = model.terms(batch, self.samples, generator=generator)
-        kl = _kl(terms) if self.kl == "closed" else (terms.log_qz_x - terms.log_pz).mean(0)
+        closed = self.kl == "closed" or terms.sums is not None
+        kl = _kl(terms) if closed else (terms.log_qz_x - terms.log_pz).mean(0)
         return terms.reconstruction - kl_weight * kl, terms
 
 

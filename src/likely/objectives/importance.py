@@ -93,7 +93,12 @@ class MIWAE(Objective):
 
 
 def _bound(terms: Terms, shape: tuple[int, int], gradient: Gradient, kl_weight: float) -> Tensor:
-    """Mean over M of log-mean-exp over K of log w `(M K, batch)` -> `(batch,)`, its gradient as asked for."""
+    """Mean over M of log-mean-exp over K of log w `(M K, batch)` -> `(batch,)`, its gradient as asked for.
+
+    Where z is summed over every weight is P(x), and warm-up is that of the ELBO.
+    """
+    if terms.sums is not None:
+        return terms.reconstruction - kl_weight * terms.kl
     log_q = terms.log_qz_x if gradient == "plain" else terms.log_qz_x_held
     log_w = (terms.log_px_z + kl_weight * (terms.log_pz - log_q)).unflatten(0, shape)
     if gradient == "dreg" and terms.z.requires_grad:

@@ -19,10 +19,12 @@ from likely.run.progress import bar
 from likely.run.settling import fresh
 from likely.training import Outcome, Schedule
 from likely.training.trainer import train
+from likely.training.validate import validate
 
 __all__ = ["with_dimension"]
 
-STEPS, MIN_STEPS = 150, 20  # of each short fit
+STEPS, MIN_STEPS = 150, 50  # of each short fit; fewer tell nothing
+MAX_JUDGES = 500  # validation rows whose log P(x), over all stored points, decides
 SHARE = 0.1  # of a budget in minutes, for each of them
 TIMED_STEPS = 2, 10
 
@@ -36,31 +38,37 @@ def with_dimension(plan: Plan) -> Plan:
     if not model.has(Trait.INTEGRATED) or model.arguments[0] != ANY_DIMENSION or plan.own.model is not None:
         return plan
     rows, found, started = prepared(plan), dict[int, float](), time.perf_counter()
+    judges = rows.validation.take(torch.arange(min(MAX_JUDGES, len(rows.validation)), device=rows.validation.device))
     with bar("choosing the dimension of z", shown=plan.progress) as tick, torch.random.fork_rng(devices=[]):
         steps = _steps(plan, rows)
-        for number, dimension in enumerate(DIMENSIONS):
-            outcome = _trained(_of(plan, dimension, plan.own.copied()), rows, steps)
-            found[dimension] = outcome.best if outcome.selected else -math.inf
+        for number, dimension in enumerate(DIMENSIONS if steps else ()):
+            trial = _of(plan, dimension, plan.own.copied())
+            ended = _trained(trial, rows, steps)
+            found[dimension] = validate(trial.model, judges, plan.config.seed).elbo if ended.selected else -math.inf
             tick(number + 1, len(DIMENSIONS))
-    best = max(found, key=lambda dimension: found[dimension])
+    best = max(found, key=lambda dimension: found[dimension]) if found else DIMENSIONS[0]
     trials = ", ".join(f"{nats:.3f} with {dimension}" for dimension, nats in found.items())
-    said = f"z has {best} dimensions: after {steps} steps the validation rows have a mean log P(x) of {trials}"
+    reason = f"after {steps} steps {len(judges):,} validation rows have a mean log P(x) of {trials}"
+    if not found:
+        reason = f"there was no time for {MIN_STEPS} steps with each of {' and '.join(map(str, DIMENSIONS))}"
+    said = f"z has {best} dimensions: {reason}"
     spent = (time.perf_counter() - started) / 60
     return replace(_of(_with_minutes_less(plan, spent), best, plan.own), notices=(*plan.notices, said))
 
 
 def _steps(plan: Plan, rows: Prepared) -> int:
-    """How many steps each short fit has: fewer where a budget in minutes would not leave most of it."""
+    """How many steps each short fit has: fewer where a budget in minutes would not leave most of it, or none."""
     training = plan.config.training
     if training.minutes is None:
-        return min(STEPS, training.steps or STEPS)
+        return min(STEPS, Schedule.make(training, len(rows.train)).total_steps)
     trial, ends = _of(plan, DIMENSIONS[0], plan.own.copied()), [time.perf_counter()]
     for steps in TIMED_STEPS:
         _trained(trial, rows, steps)
         ends.append(time.perf_counter())
     short, long = (after - before for before, after in pairwise(ends))
     seconds = max(1e-6, (long - short) / (TIMED_STEPS[1] - TIMED_STEPS[0]))
-    return max(MIN_STEPS, min(STEPS, int(SHARE * 60 * training.minutes / seconds)))
+    affordable = int(SHARE * 60 * training.minutes / seconds)
+    return min(STEPS, affordable) if affordable >= MIN_STEPS else 0
 
 
 def _trained(trial: Plan, rows: Prepared, steps: int) -> Outcome:

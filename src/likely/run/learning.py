@@ -171,7 +171,8 @@ def continue_training(
     """
     rows = prepared(plan)
     initialised(plan, rows.train, plan.model.state_dict())
-    schedule = Schedule.further(_schedule(plan, rows, budget)[0].total_steps, peak_rate_factor)
+    first, _ = _schedule(plan, rows, budget)
+    schedule = Schedule.further(first.total_steps, peak_rate_factor, first.validate_every)
     watching.begin(plan)
     states = _train_members(plan, rows, schedule, watching, earlier_states)
     trained = _collected(plan, rows.train, states, keep_interrupted=True)

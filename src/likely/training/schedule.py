@@ -45,7 +45,7 @@ class Schedule:
     def make(cls, config: TrainingConfig, rows: int, timed_steps: int | None = None, apart: int = 1) -> Schedule:
         """The schedule of a budget in steps, in epochs, or in minutes, which `timed_steps` fit in; or of no budget.
 
-        Two validations are so many steps `apart` at least, where that leaves five of them.
+        Two validations are so many steps `apart` at least, where that leaves five of them; sixteen without a budget.
         """
         per_epoch = rows / (config.batch_size or rows)
         last = config.steps or timed_steps
@@ -53,13 +53,14 @@ class Schedule:
             last = math.ceil(config.epochs * per_epoch)
         opened = last is None
         total = max(1, last if last is not None else config.max_steps or default_max_steps(rows))
-        every = max(1, total // VALIDATIONS_PER_BUDGET, min(apart, total // MIN_VALIDATIONS))
+        least = 2 * PATIENCE if opened else MIN_VALIDATIONS
+        every = max(1, total // VALIDATIONS_PER_BUDGET, min(apart, total // least))
         return cls(total, opened, round(config.warmup * total), every)
 
     @classmethod
-    def further(cls, steps: int, peak: float) -> Schedule:
+    def further(cls, steps: int, peak: float, validate_every: int) -> Schedule:
         """The schedule of training that goes on: the rate rises to this share of the first, then falls to zero."""
-        return cls(steps, open=False, warmup_steps=0, validate_every=max(1, steps // VALIDATIONS_PER_BUDGET), peak=peak)
+        return cls(steps, open=False, warmup_steps=0, validate_every=validate_every, peak=peak)
 
     def end(self, decay_from: int | None = None) -> int:
         """The step after which training ends, given the step at which the decay began where no budget was given."""

@@ -10,13 +10,14 @@ from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.models import Model
 from likely.objectives import Objective
-from likely.training.schedule import VALIDATIONS_PER_BUDGET, Schedule
+from likely.training.schedule import MIN_VALIDATIONS, VALIDATIONS_PER_BUDGET, Schedule
 from likely.training.trainer import train
 
 __all__ = ["steps_in"]
 
 MAX_SHARE = 0.02  # of the budget: further blocks are timed until so much of it is spent
 MIN_BLOCKS, MIN_BLOCK = 3, 2
+VALIDATIONS_AT_THE_END = 4  # that the last one is worth where z is summed over: of all points, of one set of weights
 BLOCK = 20  # steps timed at once, so that the clock's error and one slow step count little
 
 
@@ -51,6 +52,8 @@ def steps_in(
         blocks.append((seconds(1), seconds(1 + block)))
     per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / block)
     per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)
-    left = budget - (time.perf_counter() - started)
-    few, many = (left - VALIDATIONS_PER_BUDGET * per_validation) / per_step, left / (per_step + per_validation / apart)
-    return max(1, int(max(few, many)))
+    last = per_validation * VALIDATIONS_AT_THE_END if copied.summed else 0.0
+    left = budget - (time.perf_counter() - started) - last
+    at_distances = (left - VALIDATIONS_PER_BUDGET * per_validation) / per_step
+    apart_enough = min(left / (per_step + per_validation / apart), (left - MIN_VALIDATIONS * per_validation) / per_step)
+    return max(1, int(max(at_distances, apart_enough)))

@@ -17,7 +17,7 @@ from likely.distributions import Points
 from likely.errors import ConfigError
 from likely.models import Exposure, Integrated, Sums, tables
 from likely.models.integrated import uniform_points
-from likely.objectives import ELBO, IWAE, Loss
+from likely.objectives import ELBO, IWAE, MIWAE, MMD, Loss, Objective
 from likely.priors import FromPosterior, Prior
 from rooms import LIKELIHOODS, PRIORS, rows_of, space_of, stir
 
@@ -172,6 +172,43 @@ def test_weights_are_all_the_evidence_and_carry_its_gradient() -> None:
     assert terms.log_weight.requires_grad
     found = terms.log_px_z + terms.log_pz - terms.log_qz_x
     close(found.detach(), terms.log_weight.detach())
+
+
+@pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
+@pytest.mark.parametrize("objective", [ELBO(kl="sampled"), IWAE(3), MIWAE((2, 2))])
+def test_objectives_take_the_sums_and_not_draws_of_fixed_points(objective: Objective, likelihood: str) -> None:
+    model = made(likelihood)
+    batch = Batch(rows_of(model.p_x_z, ROWS))
+
+    def slopes(some: Objective) -> list[Tensor]:
+        loss = Loss(model, some)(batch, 0.3, torch.Generator().manual_seed(1))[0]
+        return [loss, *torch.autograd.grad(loss, list(model.parameters()))]
+
+    for found, wanted in zip(slopes(objective), slopes(ELBO()), strict=True):
+        close(found, wanted)
+
+
+def test_an_objective_that_moves_samples_of_z_is_refused() -> None:
+    model = made()
+    with pytest.raises(ConfigError, match="fixed points; take elbo"):
+        MMD(10.0)(model, Batch(rows_of(model.p_x_z, ROWS)))
+
+
+def test_a_row_that_no_point_could_have_made_has_no_divergence() -> None:
+    model = made().eval()
+    values = rows_of(model.p_x_z, ROWS).double()
+    values[3, 0, 0] = 0.5
+    sums = model.sums(Batch(values))
+    assert sums.log_px[3] == sums.reconstruction[3] == -math.inf
+    assert sums.kl[3] == 0
+
+
+def test_a_decoder_with_dropout_has_the_gradient_of_all_points() -> None:
+    model = made("gaussian")
+    batch = Batch(rows_of(model.p_x_z, ROWS))
+    assert not model.terms(batch).q.logits.requires_grad
+    model.decoder = nn.Sequential(nn.Dropout(0.3), model.decoder)
+    assert model.terms(batch).q.logits.requires_grad
 
 
 @pytest.mark.parametrize("name", QUANTILE)

@@ -12,7 +12,7 @@ import pytest
 
 import likely
 from likely.cli import main
-from likely.run import learning
+from likely.run import dimension, learning
 from likely.training.validate import validate
 
 KIND = "integrated:2:16"
@@ -86,13 +86,13 @@ def test_a_fit_is_the_same_again_and_goes_on(run: likely.Run) -> None:
 
 def test_the_dimension_is_chosen_on_validation_rows(tmp_path: Path) -> None:
     chosen = likely.fit(table(), model="integrated:auto:16", steps=6, out=tmp_path / "run", progress=False)
-    dimension = chosen.config.model.latent
-    assert dimension in (4, 8)
-    assert chosen.config.model.kind == f"integrated:{dimension}:16"
+    latent = chosen.config.model.latent
+    assert latent in (4, 8)
+    assert chosen.config.model.kind == f"integrated:{latent}:16"
     assert any("z has" in notice for notice in chosen.notices)
-    told = likely.fit(table(), model=f"integrated:{dimension}:16", steps=6, progress=False)
+    told = likely.fit(table(), model=f"integrated:{latent}:16", steps=6, progress=False)
     np.testing.assert_array_equal(told.score(table()).log_px, chosen.score(table()).log_px)
-    assert likely.load(tmp_path / "run", progress=False).config.model.latent == dimension
+    assert likely.load(tmp_path / "run", progress=False).config.model.latent == latent
 
 
 def test_trials_of_the_dimension_are_counted_in_the_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,9 +106,17 @@ def test_trials_of_the_dimension_are_counted_in_the_minutes(monkeypatch: pytest.
     monkeypatch.setattr(learning, "steps_in", counted)
     run = likely.fit(table(), model="integrated:auto:16", minutes=0.2, progress=False)
     steps = int(re.findall(r"after (\d+) steps", " ".join(run.notices))[0])
-    assert 20 <= steps <= 150
+    assert 50 <= steps <= 150
     assert 0.1 <= budgets[0] < 0.2
     assert run.config.training.minutes is None
+
+
+def test_without_time_for_trials_z_has_the_fewer_dimensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dimension, "MIN_STEPS", 10**6)
+    monkeypatch.setattr(learning, "steps_in", lambda *_: 3)
+    run = likely.fit(table(), model="integrated:auto:16", minutes=0.2, progress=False)
+    assert run.config.model.latent == 4
+    assert any("no time for 1000000 steps" in notice for notice in run.notices)
 
 
 def test_weights_are_compared_by_fewer_points_and_told_by_all() -> None:

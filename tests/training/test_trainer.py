@@ -109,6 +109,16 @@ def test_the_warm_up_ends_at_one_and_the_rate_at_zero() -> None:
     assert max(schedule.rate(step) for step in range(1000)) > 0.98
 
 
+@pytest.mark.parametrize(("steps", "apart", "every"), [(4000, 1, 100), (4000, 300, 300), (400, 300, 80), (3, 9, 1)])
+def test_validations_are_as_far_apart_as_they_take_time(steps: int, apart: int, every: int) -> None:
+    assert Schedule.make(replace(CONFIG, steps=steps), 200, apart=apart).validate_every == every
+
+
+def test_without_a_budget_validations_are_often_enough_to_see_a_stall() -> None:
+    schedule = Schedule.make(CONFIG, 150_000, apart=10**6)
+    assert schedule.validate_every <= schedule.total_steps // 16
+
+
 def test_an_open_budget_decays_over_a_fifth_of_the_steps_taken_once_validation_stalls() -> None:
     schedule = Schedule.make(CONFIG, 10_000)
     assert schedule.open

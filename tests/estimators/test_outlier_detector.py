@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import kstest
+from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
 from homes import homes
-from likely.errors import ConfigError
+from likely.errors import ConfigError, DataError
 from likely.estimators import VAEOutlierDetector
+from likely.estimators.coordinates import Coordinates
 from likely.estimators.learner import Learner
 from likely.estimators.table import likelier
 from likely.evaluation import evidence
@@ -39,9 +44,10 @@ def test_contamination_is_the_share_of_the_rows_of_the_fit(share: float) -> None
     assert detector.offset_ == np.quantile(detector.score_samples(rows), share)
     np.testing.assert_array_equal(labels, np.where(detector.decision_function(rows) < 0, -1, 1))
     assert detector.coordinates_ is not None
-    run, placed = detector.run_, detector.coordinates_(rows)
-    measured = evidence(run.model, run.encoded(run.rows_of(placed)[0]), samples=100)
+    run = detector._unguarded
+    measured = evidence(run.model, run.encoded(run.rows_of(detector.coordinates_(rows))[0]), samples=100)
     np.testing.assert_array_equal(detector.score_samples(rows), measured.terms["iwae"])
+    np.testing.assert_array_equal(detector.decision_scores_, -detector.score_samples(rows))
 
 
 def test_outliers_among_the_rows_of_the_fit_do_not_make_themselves_probable() -> None:
@@ -139,3 +145,75 @@ TABLES["sparse"] = TABLES["rare counts"].astype(pd.SparseDtype("int64", 0))
 def test_tables_without_a_number_for_the_coarse_law_have_outliers_too(name: str) -> None:
     detector = VAEOutlierDetector(contamination=0.03, max_epochs=8, random_state=0)
     assert ((detector.fit_predict(TABLES[name]) == -1) == ODD).mean() > 0.98
+
+
+@pytest.fixture(scope="module")
+def fitted() -> VAEOutlierDetector:
+    return VAEOutlierDetector(max_epochs=20, random_state=0).fit(np.random.default_rng(0).normal(size=(300, 2)) @ W)
+
+
+def test_the_run_is_no_way_round_the_coordinates(fitted: VAEOutlierDetector, tmp_path: Path) -> None:
+    for verb in (fitted.run_.score, fitted.run_.impute, fitted.run_.anomalies):
+        with pytest.raises(DataError, match="give rows to the detector's own score_samples"):
+            verb(np.zeros((3, 2)))
+    with pytest.raises(DataError, match="store the detector itself"):
+        fitted.run_.save(tmp_path / "run")
+    assert fitted.run_.sample(3).shape == (3, 2)
+    again = pickle.loads(pickle.dumps(fitted))  # noqa: S301
+    rows = np.random.default_rng(1).normal(size=(5, 2))
+    np.testing.assert_array_equal(again.score_samples(rows), fitted.score_samples(rows))
+
+
+def test_an_explanation_sums_to_the_score_and_is_in_the_data_s_units(fitted: VAEOutlierDetector) -> None:
+    rows = np.array([[0.5, 0.2], [0.0, 4.0], [np.nan, 0.3]])
+    with pytest.warns(UserWarning, match="missing"):
+        found, scores = fitted.explain(rows), fitted.score_samples(rows)
+    assert found.index.names == ["row", "column"]
+    assert found.loc[1].index.tolist() == ["x0", "x1", "(code)"]
+    np.testing.assert_allclose(found["nats"].groupby("row").sum(), -scores, rtol=1e-9)
+    assert found["value"].loc[1, "x1"] == 4
+    assert found["nats"].loc[1].idxmax() == "x1"
+    assert np.isnan(found["nats"].loc[2, "x0"])
+    usual = np.random.default_rng(2).normal(size=(100, 2)) @ W
+    expected = fitted.explain(usual)["expected"].unstack()[["x0", "x1"]].to_numpy()
+    assert np.abs(expected - usual).mean() < 0.5 * np.abs(usual).mean()
+
+
+def test_an_explanation_of_a_frame_has_its_names_labels_and_values() -> None:
+    frame = homes().set_index(pd.Index([f"home {i}" for i in range(len(homes()))]))
+    detector = VAEOutlierDetector(max_epochs=5, random_state=0).fit(frame)
+    found = detector.explain(frame.iloc[:2])
+    assert set(found.loc["home 0"].index) <= {*frame.columns, "(code)"}
+    for name in frame.columns.intersection(found.loc["home 0"].index):
+        value = frame[name].iloc[0]
+        assert found["value"].loc["home 0", name] == value or pd.isna(value)
+
+
+def test_p_values_are_uniform_over_inliers_and_small_over_outliers(fitted: VAEOutlierDetector) -> None:
+    rng = np.random.default_rng(3)
+    detector = clone(fitted).fit(rng.normal(size=(300, 2)) @ W)
+    with pytest.raises(ConfigError, match="call calibrate"):
+        detector.p_values(np.zeros((1, 2)))
+    inliers = rng.normal(size=(2000, 2)) @ W
+    p = detector.calibrate(inliers[:1000]).p_values(inliers[1000:])
+    assert kstest(p, "uniform").pvalue > 1e-3
+    assert detector.p_values([[6.0, -6.0]]).tolist() == [1 / 1001]
+    assert not hasattr(detector.fit(inliers[:50]), "calibration_scores_")
+
+
+def test_unified_scores_are_within_0_and_1_and_in_the_order_of_log_p(fitted: VAEOutlierDetector) -> None:
+    rows = 2 * np.random.default_rng(4).normal(size=(200, 2))
+    proba = fitted.predict_proba(rows)
+    np.testing.assert_allclose(proba.sum(1), 1)
+    assert ((proba >= 0) & (proba <= 1)).all()
+    order = np.argsort(fitted.score_samples(rows))
+    assert (np.diff(proba[order, 1]) <= 0).all()
+
+
+def test_rows_come_back_from_their_coordinates() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([np.exp(rng.normal(size=400)), rng.integers(0, 5, size=400)])
+    place = Coordinates.of(rows)
+    np.testing.assert_allclose(place.inverse(place(rows)), rows, atol=1e-8)
+    far = np.array([[90.0, 11.0], [-40.0, -6.0]])
+    np.testing.assert_allclose(place.inverse(place(far)), far, rtol=1e-6)

@@ -246,3 +246,17 @@ def test_a_row_counts_as_its_weight(form: Any) -> None:
     assert weights[marked].sum() / weights.sum() == pytest.approx(0.1, abs=0.01)
     with pytest.raises(ValueError, match="2 rows have a weight above 0"):
         VariationalAutoencoder().fit(form(x), sample_weight=[1.0, 1.0] + [0.0] * 198)
+
+
+def test_sizes_and_what_was_measured_on_the_way() -> None:
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    model = VariationalAutoencoder(
+        2, max_epochs=4, random_state=0, width=32, batch_size=60, learning_rate=1e-3, device="cpu"
+    ).fit(x)
+    config = model.run_.config
+    assert (config.model.width, config.training.batch_size, config.training.learning_rate) == (32, 60, 1e-3)
+    assert model.n_iter_ == 12
+    assert model.history_["step"].max() == 12
+    assert model.get_feature_names_out().tolist() == ["variationalautoencoder0", "variationalautoencoder1"]
+    with pytest.raises(ConfigError, match="width"):
+        VariationalAutoencoder(width=0).fit(x)

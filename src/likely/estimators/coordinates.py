@@ -38,6 +38,13 @@ class _Scale:
             known = np.quantile(known, np.linspace(0, 1, MAX_QUANTILES), method="inverted_cdf")
         return cls(mean, deviation, known)
 
+    def inverse(self, placed: np.ndarray) -> np.ndarray:
+        """x at these t: between quantiles as far as between their own t, beyond them by 2 / deviation."""
+        known = np.unique(self.quantiles)
+        low, high = self(np.array([np.nextafter(known[0], -np.inf), np.nextafter(known[-1], np.inf)]))
+        beyond = np.maximum(placed - high, 0) - np.maximum(low - placed, 0)
+        return np.asarray(np.interp(placed, self(known), known) + beyond * self.deviation / 2)
+
     def __call__(self, column: np.ndarray) -> np.ndarray:
         known = self.quantiles
         below, up_to = (np.searchsorted(known, column, side) for side in ("left", "right"))
@@ -83,6 +90,10 @@ class Coordinates:
 
         """
         return self._changed(rows, {i: scale(_numbers(rows, i)) for i, scale in self.scales.items()})
+
+    def inverse(self, rows: Rows) -> Rows:
+        """Rows in the data's units, of rows in these coordinates."""
+        return self._changed(rows, {i: scale.inverse(_numbers(rows, i)) for i, scale in self.scales.items()})
 
     def smoothed(self, rows: Rows, seed: int) -> Rows:
         """Rows in these coordinates with jittered copies: a smoothed bootstrap (Silverman and Young 1987).

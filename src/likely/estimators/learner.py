@@ -13,6 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from likely.data import EncodedRows
 from likely.errors import ConfigError
 from likely.estimators.table import checked, division_of, seed_of, weighted
 from likely.evaluation import evidence
@@ -44,6 +45,8 @@ class Learner(BaseEstimator, ABC):
     ----------
     run_
         The fitted run, its weights in float64. A tenth of the rows chose its weights, and it has no test rows.
+    n_iter_, history_
+        Steps of the fit, and what was measured on the way (`Run.history`).
     n_features_in_, feature_names_in_
         Of the rows of the fit.
 
@@ -103,6 +106,8 @@ class Learner(BaseEstimator, ABC):
         run = fit(rows, split=split, weight=weight, progress=bool(self.verbose), **options)
         run.model.double()
         self.run_: Run = replace(run, states=())
+        self.n_iter_: int = run.steps
+        self.history_: pd.DataFrame = run.history
 
     def _options(self) -> dict[str, Any]:
         """The parameters by the names of `likely.fit`.
@@ -137,6 +142,13 @@ class Learner(BaseEstimator, ABC):
 
     def _log_px(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
         """The importance-weighted bound on log P(x) by z ~ Q(z|x) alone, which is quick for outliers too: nats."""
-        run = self.run_
-        measured = evidence(run.model, run.encoded(run.rows_of(rows)[0]), samples=SAMPLES, seed=run.config.seed)
+        measured = evidence(self.run_.model, self._encoded(rows), samples=SAMPLES, seed=self.run_.config.seed)
         return np.asarray(measured.terms["iwae"])
+
+    def _encoded(self, rows: pd.DataFrame | np.ndarray) -> EncodedRows:
+        return self.run_.encoded(self._unguarded.rows_of(rows)[0])
+
+    @property
+    def _unguarded(self) -> Run:
+        """The run, which takes rows as this estimator gives them."""
+        return replace(self.run_, home=replace(self.run_.home, guard=None))

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any, Self, final
 
 import numpy as np
 import pandas as pd
+import torch
 from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likely.assembly import fits
 from likely.errors import ConfigError
 from likely.estimators.coordinates import Coordinates
-from likely.estimators.learner import Learner
+from likely.estimators.learner import SAMPLES, Learner
 from likely.estimators.table import division_of, likelier, quantile, weighed
 from likely.run.inspect import inspect
+from likely.run.run import Run
+from likely.tasks.anomalies import contributions
 
 __all__ = ["VAEOutlierDetector"]
 
 
 COARSE, FIRST, SECOND, DROPPED = "kernel:0.25", "trimmed:0.4", "trimmed:0.2", 0.2
 STARTS, FEW_ROWS = 3, 500  # models that are averaged where there are fewer rows than that
+GUARD = (
+    "run_ is of the detector's coordinates, not of the data: give rows to the detector's own score_samples, predict or "
+    "explain, and store the detector itself (pickle, joblib), which keeps coordinates_"
+)
 
 
 @final
@@ -75,6 +83,10 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         The coordinates t; `None` with a likelihood of one's own.
     offset_
         What `decision_function` subtracts from log P, nats.
+    decision_scores_
+        −log P of the rows of the fit, nats: the higher, the more unusual; these rows trained the model.
+    calibration_scores_
+        −log P of the rows of `calibrate`, in rising order; absent before.
 
     Examples
     --------
@@ -138,7 +150,12 @@ class VAEOutlierDetector(OutlierMixin, Learner):
             self._learn_coarsely(rows, options, weights)
         else:
             self._learn_robustly(rows, options, weights)
-        self.offset_: float = quantile(self._log_px(self._placed(rows)), float(share), weights)
+        log_px = self._log_px(self._placed(rows))
+        self.decision_scores_: np.ndarray = -log_px
+        self.offset_: float = quantile(log_px, float(share), weights)
+        self.__dict__.pop("calibration_scores_", None)
+        if self.coordinates_ is not None:
+            self.run_.home.guard = GUARD
         return self
 
     def _learn_robustly(
@@ -185,6 +202,74 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         """−1 for outliers, 1 for inliers."""
         check_is_fitted(self, "run_")
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Unified scores, `(rows, 2)`: of an inlier and of an outlier, max(0, erf((s − m)/(d √2))), s = −log P.
+
+        m and d are mean and deviation of `decision_scores_`: scores of all detectors lie within 0 and 1 so (Kriegel,
+        Kröger, Schubert, Zimek 2011, Interpreting and unifying outlier scores, section 3.2). How often a row is an
+        outlier they do not say; `p_values` do have a meaning.
+        """
+        score = -self.score_samples(X)
+        deviation = float(self.decision_scores_.std()) or 1.0
+        away = torch.from_numpy((score - self.decision_scores_.mean()) / (deviation * math.sqrt(2)))
+        outlier = torch.erf(away).clamp_min(0).numpy()
+        return np.column_stack([1 - outlier, outlier])
+
+    def calibrate(self, X: Any) -> Self:
+        """Keep log P of inliers that were not among the rows of the fit, against which `p_values` compares."""
+        self.calibration_scores_: np.ndarray = np.sort(-self.score_samples(X))
+        return self
+
+    def p_values(self, X: Any) -> np.ndarray:
+        """(1 + number of the m rows of `calibrate` at least as unusual) / (m + 1), `(rows,)`.
+
+        Of a row of the same distribution as these, P(p <= a) <= a for every a, whatever the model is like (Bates et al.
+        2023, Testing for outliers with conformal p-values, equation 2).
+
+        Raises
+        ------
+        ConfigError
+            Before `calibrate`: the rows of the fit trained the model, and new rows are less probable than they.
+
+        """
+        score = -self.score_samples(X)
+        if not hasattr(self, "calibration_scores_"):
+            raise ConfigError("p-values need inliers that were not in the fit: call calibrate(X) with some first")
+        known = self.calibration_scores_
+        return np.asarray((1 + len(known) - np.searchsorted(known, score)) / (len(known) + 1))
+
+    def explain(self, X: Any) -> pd.DataFrame:
+        """A frame of what each column, and "(code)", adds to −log P of each row, by (row, column).
+
+        `nats` of a row sum to −`score_samples`: of each column E_{P(z|x)}[−log P(x_j|z)], NaN where it is missing;
+        of the code D[P(z|x)‖P(z)], which is large where each value is usual and their combination is not. `value` and
+        `expected`, the mean given the row's code, are in the data's units.
+        """
+        rows = self._rows(X)
+        placed, run = self._placed(rows), self._unguarded
+        found = contributions(run.model, self._encoded(placed), samples=SAMPLES, seed=run.config.seed)
+        expected = run.reconstruct(placed)
+        frames = [
+            pd.DataFrame(some)
+            for some in (rows, expected if self.coordinates_ is None else self.coordinates_.inverse(expected))
+        ]
+        return _by_cell(run, frames[0], frames[1], np.column_stack([found.cells, found.code]))
+
+
+def _by_cell(run: Run, rows: pd.DataFrame, expected: pd.DataFrame, nats: np.ndarray) -> pd.DataFrame:
+    """A line for each cell that the model knows, and one for the code."""
+    names = [column.name for column in run.schema.modelled]
+    told = {str(name): rows[name] for name in rows.columns}
+    if isinstance(rows.columns, pd.RangeIndex):
+        told = {f"x{name}": rows[name] for name in rows.columns}
+        expected = expected.set_axis([f"x{name}" for name in expected.columns], axis=1)
+    none = np.full(len(rows), np.nan)
+    values = np.column_stack([*(np.asarray(told[name], dtype=object) for name in names), none])
+    means = np.column_stack([*(np.asarray(expected[name], dtype=object) for name in names), none])
+    index = pd.MultiIndex.from_product([rows.index, [*names, "(code)"]], names=["row", "column"])
+    parts = {"value": values.ravel(), "expected": means.ravel(), "nats": nats.ravel()}
+    return pd.DataFrame(parts, index=index).infer_objects()
 
 
 def _coarse(rows: pd.DataFrame | np.ndarray, seed: int) -> str | None:

@@ -34,11 +34,17 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         Whether bars are drawn, in a terminal or a notebook, of what takes more than two seconds.
     prior, posterior, likelihood, objective, network
         The parts by name, as `likely parts` lists them; the defaults of `likely.fit` unless given.
+    width, batch_size, learning_rate
+        Numbers in a layer, rows in a step, and the rate of steps; by the data unless given.
+    device
+        Where the model is trained and used: `cpu`, `cuda`, `cuda:1`; `auto` is the fastest there is.
 
     Attributes
     ----------
     run_
         The fitted `likely.Run`, in float64. A tenth of the rows chose its weights, and it has no test rows.
+    n_iter_, history_
+        Steps of the fit, and what was measured on the way (`Run.history`).
 
     Examples
     --------
@@ -50,6 +56,46 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     ((150, 2), (150,), (3, 2))
 
     """
+
+    def __init__(
+        self,
+        n_components: int | None = None,
+        *,
+        max_epochs: int | None = None,
+        max_minutes: float | None = None,
+        random_state: Any = None,
+        verbose: bool | int = False,
+        prior: str | None = None,
+        posterior: str | None = None,
+        likelihood: str | None = None,
+        objective: str | None = None,
+        network: str | None = None,
+        width: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        device: str | None = None,
+    ) -> None:
+        super().__init__(
+            n_components,
+            max_epochs=max_epochs,
+            max_minutes=max_minutes,
+            random_state=random_state,
+            verbose=verbose,
+            prior=prior,
+            posterior=posterior,
+            likelihood=likelihood,
+            objective=objective,
+            network=network,
+        )
+        self.width = width
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.device = device
+
+    def _options(self) -> dict[str, Any]:
+        return super()._options() | {
+            name: getattr(self, name) for name in ("width", "batch_size", "learning_rate", "device")
+        }
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X); y is not used.

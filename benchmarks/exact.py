@@ -10,7 +10,7 @@ debd     nltcs, jester, plants, accidents and dna with their fixed parts; `likel
          processor, of the fit; rows a second are of scoring the test rows (`samples=100` for the VAE).
 tables   boston, concrete, wine and power-plant, divided by the seed, a minute for each fit: L_500 of the VAE by
          `score`, a lower bound, and log P(x) of the integrated model, exact.
-points   `bias`, `spread` and log P(x) by how many points are stored: 8, 32 and 128 times the 1,024 of a training step, on
+points   `bias`, `spread` and log P(x) where 8, 32 and 128 times the 1,024 points of a training step are stored, on
          500 test rows of each binary set, of one fit of a minute (seed 0).
 impute   the eight sets of `impute.py`, half of the cells deleted: the VAE with the defaults of `likely.fit`, then an
          integrated model with as many minutes; mean squared error of the deleted cells, standardised, by conditional

@@ -41,7 +41,9 @@ def log_mixture(parameters: tuple[Tensor, Tensor, Tensor], edges: tuple[Tensor, 
     """
     dims = max(one.dim() for one in (*parameters, *edges))
     given = [_components_first(one, dims) for one in (*parameters, *edges)]
-    mixed: Tensor = _Mix.apply(*given) if torch.is_grad_enabled() else _in_parts(given)  # type: ignore[no-untyped-call]
+    if given[0].is_cpu and not torch.is_grad_enabled():
+        return _in_parts(given)
+    mixed: Tensor = _Mix.apply(*given)  # type: ignore[no-untyped-call]
     return mixed
 
 

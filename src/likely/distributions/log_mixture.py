@@ -10,6 +10,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from likely.distributions.shapes import broadcast_shapes
+
 __all__ = ["log_mixture", "log_shares"]
 
 LOG2_E = math.log2(math.e)
@@ -49,7 +51,7 @@ def log_mixture(parameters: tuple[Tensor, Tensor, Tensor], edges: tuple[Tensor, 
 
 def _in_parts(given: list[Tensor]) -> Tensor:
     """`log_mixture` without gradients, along the first axis of the batch, of parts that stay in the cache."""
-    shape = torch.broadcast_shapes(*(one.shape for one in given))
+    shape = broadcast_shapes(*(one.shape for one in given))
     axis = next((axis for axis in range(1, len(shape)) if shape[axis] > 1), 0)
     size = max(MIN_PART, MAX_IN_CACHE * shape[axis] // max(1, shape.numel()))
     if axis == 0 or size >= shape[axis]:

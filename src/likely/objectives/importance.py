@@ -97,7 +97,7 @@ def _bound(terms: Terms, shape: tuple[int, int], gradient: Gradient, kl_weight: 
 
     Where z is summed over every weight is P(x), and warm-up is that of the ELBO.
     """
-    if terms.sums is not None:
+    if terms.sums is not None and gradient == "plain":
         return terms.reconstruction - kl_weight * terms.kl
     log_q = terms.log_qz_x if gradient == "plain" else terms.log_qz_x_held
     log_w = (terms.log_px_z + kl_weight * (terms.log_pz - log_q)).unflatten(0, shape)

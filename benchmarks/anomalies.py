@@ -135,11 +135,11 @@ def main() -> None:
             name = file.stem.partition("_")[2]
             if told.sets and name not in told.sets:
                 continue
-            line: dict[str, Any] = {"data": name, "rows": len(rows_of(file, 0, protocol)[0])}
+            line: dict[str, Any] = {"data": name, "rows that train": len(rows_of(file, 0, protocol)[0])}
             for detector in DETECTORS:
                 some = [
                     piece(
-                        told.out / protocol / name / f"{detector}-{seed}.npz",
+                        told.out / "once" / protocol / name / f"{detector}-{seed}.npz",
                         partial(measured, file, seed, protocol, detector),
                     )
                     for seed in range(told.seeds)
@@ -150,6 +150,8 @@ def main() -> None:
                 if detector == "likely":
                     line["sd of seeds"] = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
             lines.append(line)
+        if not lines:
+            parser.error(f"no set of {told.sets}: there are {', '.join(file.stem.partition('_')[2] for file in files)}")
         table(f"AUROC, {protocol}, mean of {told.seeds} seeds", lines)
         totals = summed_up(lines)
         table(f"Of {len(lines)} sets, {protocol}", [{"": what, **of} for what, of in totals.items()])

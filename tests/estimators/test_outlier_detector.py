@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import pandas as pd
 import pytest
 from scipy.stats import kstest
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
+import likely
 from homes import homes
 from likely.errors import ConfigError, DataError
 from likely.estimators import VAEOutlierDetector
@@ -181,12 +184,60 @@ def test_an_explanation_sums_to_the_score_and_is_in_the_data_s_units(fitted: VAE
 
 def test_an_explanation_of_a_frame_has_its_names_labels_and_values() -> None:
     frame = homes().set_index(pd.Index([f"home {i}" for i in range(len(homes()))]))
+    frame.insert(1, "empty", np.nan)
     detector = VAEOutlierDetector(max_epochs=5, random_state=0).fit(frame)
     found = detector.explain(frame.iloc[:2])
-    assert set(found.loc["home 0"].index) <= {*frame.columns, "(code)"}
-    for name in frame.columns.intersection(found.loc["home 0"].index):
-        value = frame[name].iloc[0]
-        assert found["value"].loc["home 0", name] == value or pd.isna(value)
+    modelled = [name for name in frame.columns if name != "empty"]
+    assert found.loc["home 1"].index.tolist() == [*modelled, "(code)"]
+    for name in modelled:
+        given, expected = frame[name].iloc[1], found["expected"].loc["home 1", name]
+        assert found["value"].loc["home 1", name] == given or pd.isna(given)
+        if pd.api.types.is_numeric_dtype(frame[name]):
+            assert frame[name].min() <= float(expected) <= frame[name].max()
+        elif isinstance(given, str):
+            assert expected in set(frame[name])
+
+
+@pytest.mark.parametrize("columns", [None, [5, 7], ["a", "(x)"]])
+def test_an_explanation_of_any_names(columns: list[Any] | None) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=columns)
+    found = VAEOutlierDetector(max_epochs=2, random_state=0).fit(frame).explain(frame[:1])
+    assert found.loc[0].index.tolist() == [*(str(name) for name in frame.columns), "(code)"]
+    np.testing.assert_array_equal(found["value"].to_numpy(float)[:2], frame.iloc[0])
+
+
+def test_an_explanation_of_an_array_of_two_values() -> None:
+    rows = np.random.default_rng(0).random((60, 3)) > 0.3
+    found = VAEOutlierDetector(max_epochs=2, random_state=0).fit(rows).explain(rows[:2])
+    assert found.loc[1].index.tolist() == ["x0", "x1", "x2", "(code)"]
+
+
+def test_a_fit_that_fails_leaves_nothing_that_answers(fitted: VAEOutlierDetector) -> None:
+    rows = np.random.default_rng(5).normal(size=(60, 2))
+    detector = clone(fitted).fit(rows).calibrate(rows)
+    with pytest.raises(ConfigError):
+        detector.set_params(prior="nonsense").fit(rows)
+    for verb in (detector.score_samples, detector.p_values, detector.predict):
+        with pytest.raises((NotFittedError, ConfigError)):
+            verb(rows)
+
+
+def test_scores_of_the_fit_are_of_all_rows_given_and_their_mean_by_weight() -> None:
+    rows = np.random.default_rng(6).normal(size=(80, 2))
+    weights = np.repeat([0.0, 1.0, 5.0], [10, 50, 20])
+    detector = VAEOutlierDetector(max_epochs=2, random_state=0).fit(rows, sample_weight=weights)
+    np.testing.assert_array_equal(detector.decision_scores_, -detector.score_samples(rows))
+    mean = np.average(detector.decision_scores_, weights=weights)
+    above = detector.predict_proba(rows)[:, 1] > 0
+    np.testing.assert_array_equal(above, detector.decision_scores_ > mean)
+
+
+def test_what_is_of_coordinates_is_no_start_of_another_fit(fitted: VAEOutlierDetector) -> None:
+    for run in (fitted.run_, copy.deepcopy(fitted.run_)):
+        with pytest.raises(DataError, match="of the detector's coordinates"):
+            likely.fit(np.zeros((20, 2)), init=run, progress=False)
+        with pytest.raises(DataError, match="of the detector's coordinates"):
+            run.evaluate()
 
 
 def test_p_values_are_uniform_over_inliers_and_small_over_outliers(fitted: VAEOutlierDetector) -> None:
@@ -198,6 +249,7 @@ def test_p_values_are_uniform_over_inliers_and_small_over_outliers(fitted: VAEOu
     p = detector.calibrate(inliers[:1000]).p_values(inliers[1000:])
     assert kstest(p, "uniform").pvalue > 1e-3
     assert detector.p_values([[6.0, -6.0]]).tolist() == [1 / 1001]
+    assert detector.calibrate(inliers[:9]).p_values(inliers[:9]).max() == 1
     assert not hasattr(detector.fit(inliers[:50]), "calibration_scores_")
 
 
@@ -215,5 +267,7 @@ def test_rows_come_back_from_their_coordinates() -> None:
     rows = np.column_stack([np.exp(rng.normal(size=400)), rng.integers(0, 5, size=400)])
     place = Coordinates.of(rows)
     np.testing.assert_allclose(place.inverse(place(rows)), rows, atol=1e-8)
+    between = np.column_stack([np.linspace(0.1, 5, 40), np.linspace(0, 4, 40)])
+    np.testing.assert_allclose(place.inverse(place(between)), between, atol=1e-6)
     far = np.array([[90.0, 11.0], [-40.0, -6.0]])
     np.testing.assert_allclose(place.inverse(place(far)), far, rtol=1e-6)

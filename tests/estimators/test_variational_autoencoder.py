@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
@@ -251,7 +252,13 @@ def test_a_row_counts_as_its_weight(form: Any) -> None:
 def test_sizes_and_what_was_measured_on_the_way() -> None:
     x = np.random.default_rng(0).normal(size=(200, 3))
     model = VariationalAutoencoder(
-        2, max_epochs=4, random_state=0, width=32, batch_size=60, learning_rate=1e-3, device="cpu"
+        2,
+        max_epochs=4,
+        random_state=0,
+        width=np.int64(32),
+        batch_size=np.int32(60),
+        learning_rate=np.float64(1e-3),
+        device=torch.device("cpu"),
     ).fit(x)
     config = model.run_.config
     assert (config.model.width, config.training.batch_size, config.training.learning_rate) == (32, 60, 1e-3)

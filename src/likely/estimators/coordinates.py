@@ -39,11 +39,12 @@ class _Scale:
         return cls(mean, deviation, known)
 
     def inverse(self, placed: np.ndarray) -> np.ndarray:
-        """x at these t: between quantiles as far as between their own t, beyond them by 2 / deviation."""
+        """x at these t: where t jumps, at a quantile, the quantile."""
         known = np.unique(self.quantiles)
-        low, high = self(np.array([np.nextafter(known[0], -np.inf), np.nextafter(known[-1], np.inf)]))
-        beyond = np.maximum(placed - high, 0) - np.maximum(low - placed, 0)
-        return np.asarray(np.interp(placed, self(known), known) + beyond * self.deviation / 2)
+        sides = np.column_stack([np.nextafter(known, -np.inf), known, np.nextafter(known, np.inf)]).ravel()
+        at = self(sides)
+        beyond = np.maximum(placed - at[-1], 0) - np.maximum(at[0] - placed, 0)
+        return np.asarray(np.interp(placed, at, sides) + beyond * self.deviation / 2)
 
     def __call__(self, column: np.ndarray) -> np.ndarray:
         known = self.quantiles

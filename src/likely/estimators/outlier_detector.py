@@ -17,9 +17,8 @@ from likely.assembly import fits
 from likely.errors import ConfigError
 from likely.estimators.coordinates import Coordinates
 from likely.estimators.learner import SAMPLES, Learner
-from likely.estimators.table import division_of, likelier, quantile, weighed
+from likely.estimators.table import division_of, likelier, named, quantile, weighed
 from likely.run.inspect import inspect
-from likely.run.run import Run
 from likely.tasks.anomalies import contributions
 
 __all__ = ["VAEOutlierDetector"]
@@ -77,14 +76,17 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     Attributes
     ----------
     run_
-        The fitted `likely.Run`, in float64, of rows in these coordinates. A tenth of its rows chose its weights - with
+        The fitted `likely.Run`, in float64, of rows in these coordinates: what it draws is in them, rows of the data it
+        refuses. A tenth of its rows chose its weights - with
         `novelty=True` rows whose copies trained - and it has no test rows.
     coordinates_
         The coordinates t; `None` with a likelihood of one's own.
     offset_
         What `decision_function` subtracts from log P, nats.
     decision_scores_
-        −log P of the rows of the fit, nats: the higher, the more unusual; these rows trained the model.
+        −log P of all rows given to the fit, nats: the higher, the more unusual; these rows trained the model.
+    n_iter_, history_
+        Steps of the last model's fit, and what was measured on the way (`Run.history`).
     calibration_scores_
         −log P of the rows of `calibrate`, in rising order; absent before.
 
@@ -145,18 +147,28 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         if not isinstance(share, Real) or not 0 < share <= 0.5:
             raise ConfigError(f"contamination must be above 0 and at most 0.5, got {share!r}")
         options = self._options()
-        rows, weights = weighed(self._taken(X), sample_weight)
-        if self.novelty or self.objective is not None:
-            self._learn_coarsely(rows, options, weights)
-        else:
-            self._learn_robustly(rows, options, weights)
-        log_px = self._log_px(self._placed(rows))
-        self.decision_scores_: np.ndarray = -log_px
+        self._forget()
+        every = self._taken(X)
+        rows, weights = weighed(every, sample_weight)
+        try:
+            if self.novelty or self.objective is not None:
+                self._learn_coarsely(rows, options, weights)
+            else:
+                self._learn_robustly(rows, options, weights)
+            log_px = self._log_px(self._placed(rows))
+            scores = -log_px if len(rows) == len(every) else -self._log_px(self._placed(every))
+        except BaseException:
+            self._forget()
+            raise
+        self._of_scores: tuple[float, float] = _mean_and_deviation(-log_px, weights)
+        self.decision_scores_: np.ndarray = scores
         self.offset_: float = quantile(log_px, float(share), weights)
-        self.__dict__.pop("calibration_scores_", None)
-        if self.coordinates_ is not None:
-            self.run_.home.guard = GUARD
         return self
+
+    def _forget(self) -> None:
+        """Be as before a fit: a fit that fails or is interrupted leaves nothing that would answer."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
 
     def _learn_robustly(
         self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None
@@ -175,14 +187,16 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     def _learn_coarsely(
         self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None
     ) -> None:
-        self.coordinates_: Coordinates | None = None
+        place: Coordinates | None = None
         if options["likelihood"] is None:
-            self.coordinates_ = Coordinates.of(rows)
-            rows = self.coordinates_(rows)
+            place = Coordinates.of(rows)
+            rows = place(rows)
             if self.novelty:
-                count, rows = len(rows), self.coordinates_.smoothed(rows, options["seed"])
+                count, rows = len(rows), place.smoothed(rows, options["seed"])
                 weights = None if weights is None else np.tile(weights, len(rows) // count)
         self._learn(rows, {**options, "likelihood": options["likelihood"] or _coarse(rows, options["seed"])}, weights)
+        self.coordinates_: Coordinates | None = place
+        self.run_.home.guard = None if place is None else GUARD
 
     def _placed(self, rows: pd.DataFrame | np.ndarray) -> pd.DataFrame | np.ndarray:
         return rows if self.coordinates_ is None else self.coordinates_(rows)
@@ -211,8 +225,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         outlier they do not say; `p_values` do have a meaning.
         """
         score = -self.score_samples(X)
-        deviation = float(self.decision_scores_.std()) or 1.0
-        away = torch.from_numpy((score - self.decision_scores_.mean()) / (deviation * math.sqrt(2)))
+        mean, deviation = self._of_scores
+        away = torch.from_numpy((score - mean) / (deviation * math.sqrt(2)))
         outlier = torch.erf(away).clamp_min(0).numpy()
         return np.column_stack([1 - outlier, outlier])
 
@@ -225,7 +239,9 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         """(1 + number of the m rows of `calibrate` at least as unusual) / (m + 1), `(rows,)`.
 
         Of a row of the same distribution as these, P(p <= a) <= a for every a, whatever the model is like (Bates et al.
-        2023, Testing for outliers with conformal p-values, equation 2).
+        2023, Testing for outliers with conformal p-values, equation 2). That is over rows and calibration rows both:
+        with few of these the share of one's own rows may be larger. Rows are ranked by log P of what is observed; one
+        with more missing cells than these is less unusual by that alone.
 
         Raises
         ------
@@ -233,43 +249,55 @@ class VAEOutlierDetector(OutlierMixin, Learner):
             Before `calibrate`: the rows of the fit trained the model, and new rows are less probable than they.
 
         """
-        score = -self.score_samples(X)
         if not hasattr(self, "calibration_scores_"):
             raise ConfigError("p-values need inliers that were not in the fit: call calibrate(X) with some first")
+        score = -self.score_samples(X)
         known = self.calibration_scores_
         return np.asarray((1 + len(known) - np.searchsorted(known, score)) / (len(known) + 1))
 
     def explain(self, X: Any) -> pd.DataFrame:
         """A frame of what each column, and "(code)", adds to −log P of each row, by (row, column).
 
-        `nats` of a row sum to −`score_samples`: of each column E_{P(z|x)}[−log P(x_j|z)], NaN where it is missing;
-        of the code D[P(z|x)‖P(z)], which is large where each value is usual and their combination is not. `value` and
-        `expected`, the mean given the row's code, are in the data's units.
+        `nats` of a row sum to −`score_samples`: of each column E_{P(z|x)}[−log P(x_j|z)], NaN where it is missing; of
+        the code D[P(z|x)‖P(z)], which is large where each value is usual and their combination is not. `value` and
+        `expected` are in the data's units; `expected` is what P(x|z) has at the mean of Q(z|x), the mean of t brought
+        back to x, or the most probable category.
         """
         rows = self._rows(X)
         placed, run = self._placed(rows), self._unguarded
         found = contributions(run.model, self._encoded(placed), samples=SAMPLES, seed=run.config.seed)
-        expected = run.reconstruct(placed)
-        frames = [
-            pd.DataFrame(some)
-            for some in (rows, expected if self.coordinates_ is None else self.coordinates_.inverse(expected))
-        ]
-        return _by_cell(run, frames[0], frames[1], np.column_stack([found.cells, found.code]))
+        expected = named(run.reconstruct(placed), self._names)
+        if self.coordinates_ is not None:
+            expected = self.coordinates_.inverse(expected)
+        names = [column.name for column in run.schema.modelled]
+        if run.schema.cells_alike:
+            names = [f"x{place}" for place in range(self.n_features_in_)]
+        return _by_cell(names, pd.DataFrame(rows), pd.DataFrame(expected), np.column_stack([found.cells, found.code]))
 
 
-def _by_cell(run: Run, rows: pd.DataFrame, expected: pd.DataFrame, nats: np.ndarray) -> pd.DataFrame:
-    """A line for each cell that the model knows, and one for the code."""
-    names = [column.name for column in run.schema.modelled]
-    told = {str(name): rows[name] for name in rows.columns}
-    if isinstance(rows.columns, pd.RangeIndex):
-        told = {f"x{name}": rows[name] for name in rows.columns}
-        expected = expected.set_axis([f"x{name}" for name in expected.columns], axis=1)
-    none = np.full(len(rows), np.nan)
-    values = np.column_stack([*(np.asarray(told[name], dtype=object) for name in names), none])
-    means = np.column_stack([*(np.asarray(expected[name], dtype=object) for name in names), none])
+def _by_cell(names: list[str], rows: pd.DataFrame, expected: pd.DataFrame, nats: np.ndarray) -> pd.DataFrame:
+    """A line for each cell of the columns that the model knows, and one for the code."""
+    given = [str(name) for name in rows.columns]
+    if not set(names) <= set(given):  # an array's columns
+        given = [f"x{place}" for place in range(len(given))]
+    places, none = [given.index(name) for name in names], np.full(len(rows), np.nan)
+    values, means = (
+        np.column_stack([*(np.asarray(some.iloc[:, place], dtype=object) for place in places), none])
+        for some in (rows, expected)
+    )
     index = pd.MultiIndex.from_product([rows.index, [*names, "(code)"]], names=["row", "column"])
     parts = {"value": values.ravel(), "expected": means.ravel(), "nats": nats.ravel()}
     return pd.DataFrame(parts, index=index).infer_objects()
+
+
+def _mean_and_deviation(scores: np.ndarray, weights: np.ndarray | None) -> tuple[float, float]:
+    """Of the finite ones, each counted by its weight; a deviation of 0 is 1."""
+    known = np.isfinite(scores)
+    if not known.any():
+        return 0.0, 1.0
+    counted = None if weights is None else weights[known]
+    mean = float(np.average(scores[known], weights=counted))
+    return mean, float(np.sqrt(np.average(np.square(scores[known] - mean), weights=counted))) or 1.0
 
 
 def _coarse(rows: pd.DataFrame | np.ndarray, seed: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self, final
 
 import numpy as np
@@ -93,9 +94,10 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
         self.device = device
 
     def _options(self) -> dict[str, Any]:
-        return super()._options() | {
-            name: getattr(self, name) for name in ("width", "batch_size", "learning_rate", "device")
-        }
+        rate = self.learning_rate
+        sizes = {name: _plain(getattr(self, name)) for name in ("width", "batch_size")}
+        device = None if self.device is None else str(self.device)
+        return super()._options() | sizes | {"learning_rate": None if rate is None else float(rate), "device": device}
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X); y is not used.
@@ -152,3 +154,8 @@ class VariationalAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, 
     @property
     def _n_features_out(self) -> int:
         return int(self.run_.model.members[0].latent)
+
+
+def _plain(number: Any) -> Any:
+    """Whole numbers of numpy as Python's own; all else as it is, for `likely.fit` to judge."""
+    return int(number) if isinstance(number, Integral) and not isinstance(number, bool) else number

@@ -38,12 +38,12 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
     A text file is read with the schema of the run: codes that are strings stay as they stand, numbers and dates are
     read as they were in training.
     """
+    if run.home.guard is not None:
+        raise DataError(run.home.guard)
     if data is None:
         if not len(run.division.test):
             raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
         return run.division.rows(training_source(run), "test"), lambda: Origin.TEST
-    if run.home.guard is not None:
-        raise DataError(run.home.guard)
     pictured = run.schema.form == Form.IMAGES and isinstance(data, (str, Path))
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
     source = sources.open_source(data, resize=resize, background=background, reading=reading_of(run.schema))

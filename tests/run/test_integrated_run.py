@@ -88,7 +88,7 @@ def test_the_dimension_is_chosen_on_validation_rows(tmp_path: Path) -> None:
     chosen = likely.fit(table(), model="integrated:auto:16", steps=6, out=tmp_path / "run", progress=False)
     latent = chosen.config.model.latent
     assert latent in (4, 8)
-    assert chosen.config.model.kind == f"integrated:{latent}:16"
+    assert chosen.config.model.kind == f"integrated:{latent}:16:128"
     assert any("z has" in notice for notice in chosen.notices)
     told = likely.fit(table(), model=f"integrated:{latent}:16", steps=6, progress=False)
     np.testing.assert_array_equal(told.score(table()).log_px, chosen.score(table()).log_px)

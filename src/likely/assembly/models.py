@@ -16,11 +16,11 @@ from likely.likelihoods import Likelihood
 from likely.models import VAE, Exposure, HierarchicalVAE, Integrated
 from likely.networks import Features, Ladder
 
-__all__ = ["ANY_DIMENSION", "hierarchy", "integrated", "vae"]
+__all__ = ["AUTO", "hierarchy", "integrated", "vae"]
 
 Parts = Mapping[str, Named]
 
-ANY_DIMENSION = "auto"  # in the place of the dimension of z that is integrated out: whichever does better
+AUTO = "auto"  # in the place of a number of a model whose z is integrated out: it is chosen
 
 
 def vae(parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own) -> VAE:
@@ -47,10 +47,11 @@ def integrated(
     parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own, *arguments: Any
 ) -> Integrated:
     """A model whose z is integrated out, with the named prior and the named network's decoder."""
-    latent, given, counted = int(model.latent or 0), condition(schema), exposure(schema)
+    (_, points, asked), latent = arguments, int(model.latent or 0)
+    given, counted = condition(schema), exposure(schema)
     _, decoder = networks(parts["network"], schema, model, _sizes(latent, latent, given, likelihood, counted), own)
-    prior = parts["prior"](schema, latent)
-    return Integrated(prior, likelihood, decoder, int(arguments[1]), condition=given, exposure=counted)
+    prior, stored = parts["prior"](schema, latent), None if asked == AUTO else int(asked)
+    return Integrated(prior, likelihood, decoder, int(points), stored=stored, condition=given, exposure=counted)
 
 
 def _sizes(code: int, encoded: int, given: Features | None, likelihood: Likelihood, counted: Exposure | None) -> Sizes:

@@ -60,11 +60,12 @@ MODELS = {
     ),
     "integrated": Part(
         models.integrated,
-        "few DIM of z, integrated out over POINTS of P(z) in training, 8 times as many after it: no Q(z|x), no gap",
+        "few DIM of z, integrated out over POINTS of P(z) in training, STORED of them after it: no Q(z|x), no gap",
         "Correia et al. 2023",
         (
-            Argument("DIM", models.ANY_DIMENSION, words=(models.ANY_DIMENSION,), whole=True, most=MAX_DIMENSION),
+            Argument("DIM", models.AUTO, words=(models.AUTO,), whole=True, most=MAX_DIMENSION),
             _count("POINTS", 1024),
+            Argument("STORED", models.AUTO, words=(models.AUTO,), whole=True),
         ),
         traits=frozenset({Trait.INTEGRATED}),
     ),

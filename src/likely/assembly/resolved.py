@@ -13,21 +13,24 @@ from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, all_parts, named_parts
 from likely.assembly.grammar import Named, Trait
-from likely.assembly.models import ANY_DIMENSION
+from likely.assembly.models import AUTO
 from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
 from likely.assembly.sizes import default_sizes
 from likely.config import Config
-from likely.data import EncodedRows, Schema
+from likely.data import EncodedRows, Kind, Schema
 from likely.errors import ConfigError, DataError
 from likely.files import most_bytes
 from likely.likelihoods import Columns, Likelihood
 from likely.models import Ensemble, Model
+from likely.models.integrated import STORED
+from likely.models.tables import MAX_DENSE
 from likely.objectives import ELBO, Objective
 
 __all__ = ["DIMENSIONS", "Resolved", "resolve"]
 
 DIMENSIONS = (4, 8)  # of z that is integrated out, between which a trial decides where none is told
+FEW_DIMENSIONS, STORED_MANY = 4, 128  # beyond so many, 8 times the points are 0.2 nats from the integral; 128 times 0.03
 
 MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components: larger models are built under a limit of memory
 WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
@@ -209,7 +212,7 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     if parts["posterior"].has(Trait.CODES):
         latent = _code_length(parts["posterior"], model.latent)
     if parts["model"].has(Trait.INTEGRATED):
-        latent, parts["model"] = _integrated(parts["model"], model.latent)
+        latent, parts["model"] = _integrated(parts["model"], model.latent, schema)
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     rate = defaults.learning_rate
     if parts["model"].has(Trait.INTEGRATED):
@@ -230,15 +233,25 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     return Resolved(replace(config, model=sized, training=training), schema, own, parts)
 
 
-def _integrated(model: Named, latent: int | None) -> tuple[int, Named]:
-    """The dimension of z that is integrated out, and the model with it, unless it is left to a trial."""
-    asked, points = model.arguments
-    if latent is not None and asked not in (ANY_DIMENSION, latent):
+def _integrated(model: Named, latent: int | None, schema: Schema) -> tuple[int, Named]:
+    """The dimension of z that is integrated out, and the model with it and its points, unless a trial decides."""
+    asked, points, stored = model.arguments
+    if latent is not None and asked not in (AUTO, latent):
         raise ConfigError(f"model {model} has z of {asked} dimensions, not {latent}; tell one of them alone")
-    dimension = latent if asked == ANY_DIMENSION else int(asked)
+    dimension = latent if asked == AUTO else int(asked)
     if dimension is None:
         return DIMENSIONS[0], model
-    return dimension, replace(model, arguments=(dimension, points))
+    if stored == AUTO:
+        stored = int(points) * (STORED_MANY if dimension > FEW_DIMENSIONS and _few_values(schema) else STORED)
+    return dimension, replace(model, arguments=(dimension, points, stored))
+
+
+def _few_values(schema: Schema) -> bool:
+    """Whether log P(x|z) of all rows at a point is one product with indicators, as there is no y and few values."""
+    return not schema.conditions and all(
+        column.kind == Kind.BINARY or (column.coded and len(column.categories) < MAX_DENSE)
+        for column in schema.modelled
+    )
 
 
 def _code_length(code: Named, latent: int | None) -> int:

@@ -24,6 +24,7 @@ from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import (
     DEFAULT_CHUNK_ROWS,
     MAX_NUMBERS,
+    SUMMED_NUMBERS,
     SUMMED_ROWS,
     Chunk,
     PerRow,
@@ -349,7 +350,7 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 def _posterior_points(model: Model, rows: EncodedRows, point: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
-    size = SUMMED_ROWS // 4 if model.summed else 4 * DEFAULT_CHUNK_ROWS
+    size = max(1, SUMMED_NUMBERS // model.encoded_size) if model.summed else 4 * DEFAULT_CHUNK_ROWS
     for chunk in chunks(rows, 0, size):  # only one point of z a row is held
         per_row.add(chunk, point=point(model.posterior(chunk.batch)))
     return per_row.array("point")

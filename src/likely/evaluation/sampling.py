@@ -18,6 +18,7 @@ from likely.networks.precision import Precision, autocast
 __all__ = [
     "DEFAULT_CHUNK_ROWS",
     "MAX_NUMBERS",
+    "SUMMED_NUMBERS",
     "SUMMED_ROWS",
     "Chunk",
     "PerRow",
@@ -37,6 +38,7 @@ DEFAULT_CHUNK_ROWS = 50  # few, as each is held with many samples of z
 MIN_CHUNK_ROWS = 16  # where many samples are drawn: fewer rows than this are padded to it
 MAX_CHUNK_ROWS = 4096  # where few samples are drawn
 SUMMED_ROWS = 2048  # where z is summed over, and the decoder takes as long for one row as for all
+SUMMED_NUMBERS = 2**24  # of log P(x|z_n), where those of all rows and points of a chunk are held at once
 MAX_NUMBERS = 2**20  # numbers held at once in the widest layer: 4 MiB of float32
 
 

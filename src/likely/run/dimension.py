@@ -11,7 +11,7 @@ import torch
 
 from likely.assembly import Own
 from likely.assembly.grammar import Trait
-from likely.assembly.models import ANY_DIMENSION
+from likely.assembly.models import AUTO
 from likely.assembly.resolved import DIMENSIONS, resolve
 from likely.run.learning import Prepared, initialised, prepared
 from likely.run.plan import Plan
@@ -35,7 +35,7 @@ def with_dimension(plan: Plan) -> Plan:
     A plan of another model, or with a number that is told, is returned as it is.
     """
     model = plan.resolved.parts["model"]
-    if not model.has(Trait.INTEGRATED) or model.arguments[0] != ANY_DIMENSION or plan.own.model is not None:
+    if not model.has(Trait.INTEGRATED) or model.arguments[0] != AUTO or plan.own.model is not None:
         return plan
     rows, found, started = prepared(plan), dict[int, float](), time.perf_counter()
     judges = rows.validation.take(torch.arange(min(MAX_JUDGES, len(rows.validation)), device=rows.validation.device))

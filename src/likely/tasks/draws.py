@@ -21,7 +21,7 @@ __all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Draws", "Rou
 # A row whose weights are worth fewer draws of z than this (Kong 1992) gets SAMPLES_FACTOR times as many samples
 # of z, up to MAX_SAMPLES.
 MIN_EFFECTIVE_DRAWS, MAX_SAMPLES, SAMPLES_FACTOR = 10.0, 3200, 4
-EVERY_ROWS, EVERY_NUMBERS = 200, 2**21  # held with every z; of cells at once
+EVERY_ROWS, EVERY_WEIGHTS, EVERY_NUMBERS = 200, 2**24, 2**21  # held with every z; of both; of cells at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,7 +190,8 @@ def posterior_draws(
 def _every(model: Integrated, rows: EncodedRows, seed: int, progress: Progress | None) -> Iterator[Draws]:
     """Every z that there is, with weights that make the mean over them P(x): w_n = P(x|z_n)."""
     z = model.prior().points
-    for chunk in chunks(rows, seed, max(1, min(EVERY_ROWS, len(rows))), progress=progress):
+    size = max(1, min(EVERY_ROWS, EVERY_WEIGHTS // len(z), len(rows)))
+    for chunk in chunks(rows, seed, size, progress=progress):
         log_weight = model.log_px_points(chunk.batch, z).T.to(torch.float64)
         if chunk.batch.covariates is not None:
             block = block_size(model, rows, len(z), size=len(chunk.batch))

@@ -12,12 +12,12 @@ from likely.models import Model
 from likely.objectives import Objective
 from likely.training.schedule import MIN_VALIDATIONS, VALIDATIONS_PER_BUDGET, Schedule
 from likely.training.trainer import train
+from likely.training.validate import validate
 
 __all__ = ["steps_in"]
 
 MAX_SHARE = 0.02  # of the budget: further blocks are timed until so much of it is spent
 MIN_BLOCKS, MIN_BLOCK = 3, 2
-VALIDATIONS_AT_THE_END = 4  # that the last one is worth where z is summed over: of all points, of one set of weights
 BLOCK = 20  # steps timed at once, so that the clock's error and one slow step count little
 
 
@@ -52,7 +52,11 @@ def steps_in(
         blocks.append((seconds(1), seconds(1 + block)))
     per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / block)
     per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)
-    last = per_validation * VALIDATIONS_AT_THE_END if copied.summed else 0.0
+    last = 0.0  # where z is summed over, the last validation takes longer than the others: it is over all points
+    if copied.summed:
+        first = time.perf_counter()
+        validate(copied, validation, seed=0)
+        last = time.perf_counter() - first
     left = budget - (time.perf_counter() - started) - last
     at_distances = (left - VALIDATIONS_PER_BUDGET * per_validation) / per_step
     apart_enough = min(left / (per_step + per_validation / apart), (left - MIN_VALIDATIONS * per_validation) / per_step)

@@ -13,6 +13,7 @@ import likely
 from likely.assembly import by_column, choosing, resolve
 from likely.config import Config
 from likely.data import Division, Rows, Source, infer_schema
+from likely.models import Integrated
 from likely.run.learning import learn
 from small import table
 
@@ -76,3 +77,21 @@ def test_the_likelihood_of_each_column_is_chosen_once() -> None:
     assert resolved._pairs is resolved._pairs
     first, second = resolved.build().members
     assert first.p_x_z is not second.p_x_z
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "stored"),
+    [
+        ("integrated:4:8", "bits", 64),
+        ("integrated:8:8", "bits", 1024),
+        ("integrated:8:8", "numbers", 64),
+        ("integrated:8:8:9", "bits", 9),
+        ("integrated:8:8:9", "numbers", 9),
+    ],
+)
+def test_more_points_are_stored_where_they_are_needed_and_cost_little(model: str, data: str, stored: int) -> None:
+    given = BITS.reshape(60, 9).astype(float) if data == "bits" else table()
+    run = likely.fit(given, model=model, steps=2, progress=False)
+    assert isinstance(run.model, Integrated)
+    assert run.model.stored == stored
+    assert run.config.model.kind == f"{model if model.count(':') == 3 else f'{model}:{stored}'}"

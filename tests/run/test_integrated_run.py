@@ -104,10 +104,10 @@ def test_trials_of_the_dimension_are_counted_in_the_minutes(monkeypatch: pytest.
         return min(20, steps_in(minutes, *arguments))
 
     monkeypatch.setattr(learning, "steps_in", counted)
-    run = likely.fit(table(), model="integrated:auto:16", minutes=0.2, progress=False)
+    run = likely.fit(table(), model="integrated:auto:16", minutes=1.0, progress=False)
     steps = int(re.findall(r"after (\d+) steps", " ".join(run.notices))[0])
     assert 50 <= steps <= 150
-    assert 0.1 <= budgets[0] < 0.2
+    assert 0.5 <= budgets[0] < 1.0
     assert run.config.training.minutes is None
 
 

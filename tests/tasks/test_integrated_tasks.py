@@ -156,8 +156,13 @@ def test_probabilities_of_events_are_exact(model: Integrated) -> None:
     assert not found.se.any()
 
 
-def test_contributions_are_exact(model: Integrated) -> None:
+@pytest.mark.parametrize("of_many_values", [False, True])
+def test_contributions_are_exact(model: Integrated, of_many_values: bool) -> None:
     some, hand = rows(True), ByHand(model)
+    if of_many_values:
+        values = some.stored().values.clone()
+        values[:, NUMBER] += torch.arange(len(values)) / 7
+        some = ResidentRows(values, observed=some.observed)
     found = contributions(model, some, samples=2)
     for number, (row, seen) in enumerate(each(some)):
         w = hand.weights(row, seen)

@@ -37,6 +37,7 @@ def _groups(_: object, latent: int, count: int) -> tuple[int, ...]:
     return tuple(latent // count + (place < latent % count) for place in range(count))
 
 
+MAX_STORED = 2**22  # points of z that is integrated out
 MAX_DIMENSION = 64  # of z that is integrated out: far beyond what points can fill
 
 
@@ -65,7 +66,7 @@ MODELS = {
         (
             Argument("DIM", models.AUTO, words=(models.AUTO,), whole=True, most=MAX_DIMENSION),
             _count("POINTS", 1024),
-            Argument("STORED", models.AUTO, words=(models.AUTO,), whole=True),
+            Argument("STORED", models.AUTO, words=(models.AUTO,), whole=True, most=MAX_STORED),
         ),
         traits=frozenset({Trait.INTEGRATED}),
     ),

@@ -24,7 +24,6 @@ from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import (
     DEFAULT_CHUNK_ROWS,
     MAX_NUMBERS,
-    SUMMED_NUMBERS,
     SUMMED_ROWS,
     Chunk,
     PerRow,
@@ -32,6 +31,7 @@ from likely.evaluation.sampling import (
     block_size,
     chunk_rows,
     chunks,
+    rows_with_points,
     terms_of,
 )
 from likely.evaluation.tail import Tail
@@ -350,7 +350,6 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 def _posterior_points(model: Model, rows: EncodedRows, point: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
-    size = max(1, SUMMED_NUMBERS // model.encoded_size) if model.summed else 4 * DEFAULT_CHUNK_ROWS
-    for chunk in chunks(rows, 0, size):  # only one point of z a row is held
+    for chunk in chunks(rows, 0, rows_with_points(model, 4 * DEFAULT_CHUNK_ROWS)):  # only one point of z a row is held
         per_row.add(chunk, point=point(model.posterior(chunk.batch)))
     return per_row.array("point")

@@ -18,7 +18,6 @@ from likely.networks.precision import Precision, autocast
 __all__ = [
     "DEFAULT_CHUNK_ROWS",
     "MAX_NUMBERS",
-    "SUMMED_NUMBERS",
     "SUMMED_ROWS",
     "Chunk",
     "PerRow",
@@ -28,6 +27,7 @@ __all__ = [
     "chunks",
     "copy_keys",
     "random_subset",
+    "rows_with_points",
     "sample_blocks",
     "terms_of",
 ]
@@ -154,6 +154,14 @@ def block_size(
 ) -> int:
     """How many samples of a chunk of `size` rows to hold at once."""
     return max(1, min(samples, max_numbers // (_widest(model, rows) * size)))
+
+
+def rows_with_points(model: Model, otherwise: int = DEFAULT_CHUNK_ROWS) -> int:
+    """How many rows to hold at once with log P(x|z_n) at all points, where z is summed over, as all of them take time.
+
+    `otherwise` of other models.
+    """
+    return max(1, min(SUMMED_ROWS, SUMMED_NUMBERS // model.encoded_size)) if model.summed else otherwise
 
 
 def chunk_rows(model: Model, rows: EncodedRows, samples: int, max_numbers: int = MAX_NUMBERS) -> int:

@@ -20,7 +20,7 @@ from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, concat_condition, start
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
-from likely.models.tables import MAX_DENSE, AtPoints, Cells, points_closest, summed
+from likely.models.tables import MAX_DENSE, NO_MASS, AtPoints, Cells, points_closest, summed
 from likely.models.terms import Sums, Terms
 from likely.priors import FromPosterior, Prior
 
@@ -278,6 +278,24 @@ class Integrated(Model):
         reconstruction = torch.where(share > 0, share * reconstructions, 0.0).sum(0)
         log_px = log_total - math.log(len(z))
         return Sums(log_px, reconstruction.masked_fill(log_px == -math.inf, -math.inf))
+
+    def expected_cells(self, batch: Batch, weights: Tensor) -> Tensor | None:
+        """Σ_n w_n log P(x_j|z_n) over the stored points, `(batch, cells)`, nats, of weights `(batch, points)`, float64.
+
+        `None` where that is no product of matrices: where there is a y, cells depend on each other given z, or they
+        have many values.
+        """
+        if batch.covariates is not None or not self.p_x_z.separate:
+            return None
+        cells = Cells.of(batch, self.p_x_z)
+        if cells.most > MAX_DENSE:
+            return None
+        numbers = max(self.widest, cells.most * self.p_x_z.parameter_shape.numel(), len(batch))
+        total = torch.zeros((len(batch), batch.values[0].numel()), dtype=torch.float64, device=weights.device)
+        size = max(1, MAX_NUMBERS // numbers)
+        for z, w in zip(self.codes(self.uniforms).split(size), weights.split(size, 1), strict=True):
+            total += cells.expected(self.likelihood_from(points_closest(self.decoded(z.unsqueeze(1))), None), w)
+        return total.masked_fill(total < NO_MASS, -math.inf)
 
     def initialise(self, batch: Batch) -> None:
         """Start from training rows: the decoder's last bias, if it has one, at their independent marginals."""

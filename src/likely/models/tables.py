@@ -18,11 +18,12 @@ from likely.distributions import CellsByFamily
 from likely.distributions.latent import full_precision
 from likely.likelihoods import Columns, Likelihood
 
-__all__ = ["MAX_DENSE", "AtPoints", "Cells", "points_closest", "summed"]
+__all__ = ["MAX_DENSE", "NO_MASS", "AtPoints", "Cells", "points_closest", "summed"]
 
 MAX_DENSE = 16  # distinct values of a cell up to which a product with indicators takes less time than looking up
 LEAST = -1e30  # stands for log 0 in a table, as 0 times -infinity has no value
 NEGLIGIBLE = -80.0  # nats below the best point: enough for every sum, and its exponential is a normal number
+NO_MASS = -1e20  # below it a weighted mean of a cell is over points that give it none
 IMPOSSIBLE = -1e25  # below it a sum of a row's cells holds a log 0
 
 
@@ -64,6 +65,11 @@ class _Group:
             return self._chosen(table)
         total = self._chosen(table.clamp_min(LEAST))
         return total.masked_fill(total < IMPOSSIBLE, -math.inf)
+
+    def expected(self, distribution: Distribution, weights: Tensor) -> Tensor:
+        """Σ_n w_n log P(x_j|z_n) of each cell, of weights `(rows, points)`: `(rows, cells)`, float64."""
+        table = distribution.log_prob(self.values).flatten(1).to(torch.float64).clamp_min(LEAST)
+        return (weights @ table).gather(1, self.place)
 
     def _chosen(self, table: Tensor) -> Tensor:
         """The sum of each row's entries of a table `(points, most * cells)`: `(rows, points)`."""
@@ -118,6 +124,13 @@ class Cells:
         parts = [distribution] if self.whole or not isinstance(distribution, CellsByFamily) else distribution.parts
         each = [group.log_px_z(part) for group, part in zip(self.groups, parts, strict=True)]
         return each[0] if len(each) == 1 else torch.stack(each).sum(0)
+
+    def expected(self, distribution: Distribution, weights: Tensor) -> Tensor:
+        """Σ_n w_n log P(x_j|z_n) of each cell, of weights `(rows, points)`: `(rows, cells)`, float64."""
+        if self.whole or not isinstance(distribution, CellsByFamily):
+            return self.groups[0].expected(distribution, weights)
+        each = [group.expected(part, weights) for group, part in zip(self.groups, distribution.parts, strict=True)]
+        return torch.cat(each, 1)[:, torch.cat(distribution.places).argsort()]
 
 
 def points_closest(decoded: Tensor) -> Tensor:

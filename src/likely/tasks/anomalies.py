@@ -12,7 +12,7 @@ from likely.data import EncodedRows, ResidentRows
 from likely.evaluation.evidence import evidence
 from likely.evaluation.proposals import Mixture, ProposalRule
 from likely.evaluation.sampling import PerRow, Progress
-from likely.models import Model
+from likely.models import Integrated, Model
 from likely.tasks.draws import Draws, posterior_draws
 
 __all__ = ["Contributions", "contributions", "tails"]
@@ -95,6 +95,9 @@ def _cells(model: Model, draws: Draws) -> Tensor:
     """E_{P(z|x)}[−log P(x_j|z)]: `(rows, cells)`, float64, NaN where not observed."""
     batch = draws.batch
     weights = draws.weights.nan_to_num(nan=1 / len(draws.z))  # every draw counts where none has any mass
+    summed = model.expected_cells(batch, weights.T) if draws.every and isinstance(model, Integrated) else None
+    if summed is not None:
+        return -(summed if batch.observed is None else summed.masked_fill(~batch.observed.flatten(1), torch.nan))
     total = torch.zeros(batch.values.shape, dtype=torch.float64, device=batch.values.device)
     for part, p_x_z in draws.likelihoods(model):
         each = -p_x_z.log_prob(batch.values).to(torch.float64)

@@ -21,7 +21,7 @@ __all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Draws", "Rou
 # A row whose weights are worth fewer draws of z than this (Kong 1992) gets SAMPLES_FACTOR times as many samples
 # of z, up to MAX_SAMPLES.
 MIN_EFFECTIVE_DRAWS, MAX_SAMPLES, SAMPLES_FACTOR = 10.0, 3200, 4
-EVERY_ROWS, EVERY_WEIGHTS, EVERY_NUMBERS = 200, 2**24, 2**21  # held with every z; of both; of cells at once
+EVERY_ROWS, EVERY_WEIGHTS, EVERY_NUMBERS = 200, 2**25, 2**21  # held with every z; of both; of cells at once
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from likely.data import EncodedRows, Schema
 from likely.data.kinds import Measure
 from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
-from likely.evaluation.sampling import Chunk, PerRow, block_size, chunks, terms_of
+from likely.evaluation.sampling import Chunk, PerRow, block_size, chunks, rows_with_points, terms_of
 from likely.likelihoods.measures import measured
 from likely.models import Model
 
@@ -125,7 +125,7 @@ def uniforms(model: Model, rows: EncodedRows, seed: int = 0) -> Uniforms:
     p = model.prior()
     mass, mixed = (measured(model.p_x_z, what).to(rows.device) for what in MEASURES)
     per_row, effective, block = PerRow(), 0.0, block_size(model, rows, DRAWS)
-    for chunk in chunks(rows, seed, distinct_noise_for_copies=True):
+    for chunk in chunks(rows, seed, rows_with_points(model), distinct_noise_for_copies=True):
         batch = chunk.batch
         z, share = _proposed(model, chunk, p, block)
         effective += float(share.square().sum(0).reciprocal()[: chunk.count].sum())

@@ -12,7 +12,7 @@ from likely.data import Batch, Warp
 from likely.errors import ConfigError
 from likely.likelihoods import DiscretisedLogistic, Gaussian
 from likely.models import VAE
-from likely.networks import ConvDecoder, ConvEncoder, Encoder, Features, ResidualMLP, Shaped, Standardise
+from likely.networks import ConvDecoder, ConvEncoder, Encoder, Features, LinearMLP, ResidualMLP, Shaped, Standardise
 from likely.networks.convolution import _Up
 from likely.posteriors import Normal
 from likely.priors import StandardNormal
@@ -35,6 +35,7 @@ def networks(event: tuple[int, ...]) -> list[tuple[nn.Module, int, int]]:
         (ConvDecoder(3, (*event, 5)), 3, 5 * cells),
         (ConvDecoder(3, (*event, 2), channels=(8, 4), blocks=2), 3, 2 * cells),
         (ResidualMLP(cells, 4, 16), cells, 4),
+        (LinearMLP(cells, 4, 16), cells, 4),
     ]
 
 

@@ -147,8 +147,10 @@ def gaussian(columns: Sequence[Column], shape: Shape, sigma: float | str) -> Lik
     return likelihoods.Gaussian(shape, sigma, *_moments(columns))  # type: ignore[arg-type]
 
 
-def kernel(columns: Sequence[Column], shape: Shape, width: float) -> Likelihood:
-    """A Gaussian of fixed width, in units of each cell's scale."""
+def kernel(columns: Sequence[Column], shape: Shape, width: float, learned: str) -> Likelihood:
+    """A Gaussian of this width, or by cell of at least this width, in units of each cell's scale."""
+    if learned:
+        return likelihoods.Gaussian(shape, "column", *_moments(columns)).of_least(width)
     return likelihoods.Gaussian(shape, width, *_moments(columns), relative=True)
 
 

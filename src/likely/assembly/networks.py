@@ -12,9 +12,9 @@ from likely.config import ModelConfig
 from likely.data import Schema
 from likely.errors import ConfigError
 from likely.likelihoods import Likelihood
-from likely.networks import ConvDecoder, ConvEncoder, Encoder, Features, ResidualMLP, Standardise
+from likely.networks import ConvDecoder, ConvEncoder, Encoder, Features, LinearMLP, ResidualMLP, Standardise
 
-__all__ = ["Sizes", "conv", "first", "missing_cells", "mlp"]
+__all__ = ["Sizes", "conv", "first", "linear", "missing_cells", "mlp"]
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,22 @@ Networks = Callable[[Schema, ModelConfig, Sizes], tuple[nn.Module, nn.Module]]
 
 def mlp(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
     """Encoder and decoder of residual perceptrons."""
+    return _perceptrons(ResidualMLP, schema, model, sizes)
+
+
+def linear(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:
+    """Encoder and decoder of linear maps and residual perceptrons beside them."""
+    return _perceptrons(LinearMLP, schema, model, sizes)
+
+
+def _perceptrons(
+    kind: type[ResidualMLP] | type[LinearMLP], schema: Schema, model: ModelConfig, sizes: Sizes
+) -> tuple[nn.Module, nn.Module]:
     width, blocks, bottom, missing = int(model.width or 0), int(model.blocks or 0), first(schema), missing_cells(schema)
     given = sizes.covariates + sizes.exposure
-    encoder = ResidualMLP(bottom.outputs + len(missing) + given, sizes.encoded, width, blocks)
+    encoder = kind(bottom.outputs + len(missing) + given, sizes.encoded, width, blocks)
     decoded = sizes.likelihood.parameter_shape.numel()
-    return Encoder(bottom, encoder, missing), ResidualMLP(sizes.code + sizes.covariates, decoded, width, blocks)
+    return Encoder(bottom, encoder, missing), kind(sizes.code + sizes.covariates, decoded, width, blocks)
 
 
 def conv(schema: Schema, model: ModelConfig, sizes: Sizes) -> tuple[nn.Module, nn.Module]:

@@ -179,9 +179,9 @@ LIKELIHOODS = {
     ),
     "kernel": Part(
         families.kernel,
-        "normal density of width H in each cell's standard deviations: blind to finer detail than that",
+        "normal density of width H in each cell's standard deviations, or H at least: blind to finer detail than that",
         "Kingma and Welling 2014",
-        (Argument("H", 0.25),),
+        (Argument("H", 0.25), Argument(words=("column",), default="")),
         families.numeric,
     ),
     "laplace": Part(
@@ -323,6 +323,11 @@ OBJECTIVES = {
 
 NETWORKS = {
     "mlp": Part(networks.mlp, "residual multilayer perceptrons, for rows of any form", "He et al. 2016"),
+    "linear": Part(
+        networks.linear,
+        "linear maps that start at principal components, and residual perceptrons that bend them",
+        "Tipping and Bishop 1999; He et al. 2016",
+    ),
     "conv": Part(
         networks.conv,
         "residual convolutions, upsampling by nearest neighbours, for pictures of any size",

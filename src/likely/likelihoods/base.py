@@ -56,6 +56,13 @@ class Likelihood(nn.Module, ABC):
         The decoder's last bias starts there.
         """
 
+    def located(self, values: Tensor) -> Tensor | None:  # noqa: ARG002
+        """Parameters `(rows, numbers)` that place each row's P(x|z) at its values; 0 where a number is no place.
+
+        `None` of a family whose parameters are no places on an axis of x.
+        """
+        return None
+
     def match_shares(self, parameters: Tensor, values: Tensor, row_weights: Tensor, draw_weights: Tensor) -> None:
         """Set constants that training does not learn, so that values have the shares in draws that they have in rows.
 

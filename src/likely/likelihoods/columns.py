@@ -57,6 +57,15 @@ class Columns(Likelihood):
         pairs = zip(self.families, self.places, strict=True)
         return torch.cat([cast(Likelihood, family).initial(values[:, places]) for family, places in pairs])
 
+    def located(self, values: Tensor) -> Tensor | None:
+        """Those of each family, side by side, 0 for one that has none; `None` if none has."""
+        pairs = list(zip(self.families, self.places, self._sizes, strict=True))
+        each = [(cast(Likelihood, family).located(values[:, places]), size) for family, places, size in pairs]
+        if all(one is None for one, _ in each):
+            return None
+        zeros = torch.zeros(len(values), max(self._sizes), dtype=torch.float64, device=values.device)
+        return torch.cat([zeros[:, :size] if one is None else one for one, size in each], 1)
+
     def match_shares(self, parameters: Tensor, values: Tensor, row_weights: Tensor, draw_weights: Tensor) -> None:
         """Set each family's constants (`Likelihood.match_shares`)."""
         triples = zip(self.families, parameters.split(self._sizes, -1), self.places, strict=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from likely.likelihoods.standardised import MAX_LOG_SCALE, MIN_LOG_SCALE
 
 __all__ = ["Gaussian"]
 
+FIRST_LOG_SCALE = -1.2  # of a learned σ that has a least value
 
 Sigma = float | Literal["shared", "column", "predicted"]
 
@@ -69,6 +71,13 @@ class Gaussian(Likelihood):
         self.log_scale = Bound(MIN_LOG_SCALE, MAX_LOG_SCALE)
         self.raw = None if shape is None else nn.Parameter(torch.zeros(shape))
 
+    def of_least(self, least: float) -> Self:
+        """The likelihood itself: its learned σ is at least so much of a cell's scale now, and 0.3 of it at first."""
+        self.log_scale = Bound(math.log(least), MAX_LOG_SCALE)
+        if self.raw is not None:
+            self.raw.data.fill_(FIRST_LOG_SCALE)
+        return self
+
     def forward(self, parameters: Tensor) -> Distribution:
         """`(*batch, numbers)` -> Normal in data units, `(*batch, *event)`."""
         mean, *rest = self.split(parameters)
@@ -81,6 +90,11 @@ class Gaussian(Likelihood):
             units = torch.ones_like(self.scale) if self.relative else self.scale
             deviation = (float(self.sigma) / units).to(mean.dtype).expand_as(mean)
         return Rescaled(Normal(mean, deviation, validate_args=False), frame)
+
+    def located(self, values: Tensor) -> Tensor:
+        """The means at the values."""
+        y = Frame(self.shift, self.scale).inward(values.to(torch.float64), torch.float64).flatten(1)
+        return y if self.sigma != "predicted" else torch.cat([y, torch.zeros_like(y)], 1)
 
     def initial(self, values: Tensor) -> Tensor:
         """Each cell's mean and, where it is predicted, deviation."""

@@ -12,11 +12,12 @@ from likely.data.batch import completed
 from likely.distributions import LatentDistribution
 from likely.likelihoods import Likelihood
 from likely.models.base import Model, apply, concat_condition, encode, frozen, start
+from likely.models.components import start_at_components
 from likely.models.exposure import Exposure
 from likely.models.fit import demand_fitting
 from likely.models.spaces import demand_same_space
 from likely.models.terms import Terms
-from likely.posteriors import Posterior
+from likely.posteriors import Normal, Posterior
 from likely.priors import FromPosterior, Prior
 
 __all__ = ["VAE"]
@@ -125,6 +126,8 @@ class VAE(Model):
         if isinstance(self.p_z, FromPosterior):
             self.p_z.initialise(batch.values, batch.covariates, batch.observed)
         start(self.decoder, self.p_x_z.initial(completed(batch.values, batch.observed)))
+        if isinstance(self.q_z_x, Normal) and self.condition is None and self.exposure is None:
+            start_at_components(self.encoder, self.decoder, self.p_x_z, batch)
 
     def _q(
         self, values: Tensor, covariates: Tensor | None = None, observed: Tensor | None = None

@@ -10,6 +10,7 @@ from likely.networks.encoder import Encoder
 from likely.networks.flows import Steps
 from likely.networks.inputs import Features, Standardise
 from likely.networks.ladder import Ladder
+from likely.networks.linear import LinearMLP
 from likely.networks.residual import ResidualMLP
 from likely.networks.shaped import Shaped
 from likely.networks.topdown import Group, TopDown
@@ -21,6 +22,7 @@ __all__ = [
     "Features",
     "Group",
     "Ladder",
+    "LinearMLP",
     "Network",
     "ResidualMLP",
     "Shaped",

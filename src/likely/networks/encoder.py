@@ -68,6 +68,17 @@ class Encoder(Network):
 
         `fixed` is what `self.fixed` gives for the values, where that is known.
         """
+        encoded: Tensor = self.body(self.features(values, covariates, observed, fixed))
+        return encoded
+
+    def features(
+        self,
+        values: Tensor,
+        covariates: Tensor | None = None,
+        observed: Tensor | None = None,
+        fixed: tuple[Tensor, ...] | None = None,
+    ) -> Tensor:
+        """What the body is given: features of x, marks of missing cells, covariates."""
         if fixed is not None and isinstance(self.first, Features):
             features = self._marked(self.first.from_fixed(fixed), observed)
         else:
@@ -75,10 +86,7 @@ class Encoder(Network):
         given = 0 if covariates is None else covariates.shape[-1]
         if given != self.covariates:
             raise ConfigError(f"the encoder takes {self.covariates} covariates per row, got {given}")
-        if covariates is not None:
-            features = torch.cat([features, covariates.to(features.dtype)], -1)
-        encoded: Tensor = self.body(features)
-        return encoded
+        return features if covariates is None else torch.cat([features, covariates.to(features.dtype)], -1)
 
     def fixed(self, values: Tensor) -> tuple[Tensor, ...] | None:
         """What of the features no weight takes part in; `None` where the first layer does not tell."""

@@ -11,6 +11,7 @@ __all__ = [
     "LikelyError",
     "OutputError",
     "RunError",
+    "UnsuitedError",
     "brief",
     "quoted",
     "visible",
@@ -76,6 +77,10 @@ class DataError(InputError):
 
 class ConfigError(InputError):
     """An option has a value that is not allowed."""
+
+
+class UnsuitedError(ConfigError):
+    """A model is not for data of this form: another one is to be chosen."""
 
 
 class RunError(InputError):

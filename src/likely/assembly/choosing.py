@@ -63,6 +63,11 @@ def all_parts(parts: Parts, usual: str) -> dict[str, Named]:
         if "posterior" in parts:
             raise ConfigError(f"model {parts['model']} has P(z|x) itself; leave posterior {parts['posterior']} out")
         usual = "normal"
+    if "model" in parts and parts["model"].has(Trait.CLOSED):
+        for room in ("prior", "posterior", "network"):
+            if room in parts:
+                raise ConfigError(f"model {parts['model']} has its own {room}; leave {room} {parts[room]} out")
+        usual = "normal"
     if "model" in parts:
         completed |= _of_hierarchy(parts["model"], completed)
     for room, other in (("prior", "posterior"), ("posterior", "prior")):

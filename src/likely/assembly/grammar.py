@@ -85,6 +85,7 @@ class Trait(Enum):
     CODES = auto()  # z is one-hot codes, whose number is the size of z
     HIERARCHY = auto()  # z has several groups
     INTEGRATED = auto()  # z is integrated out, and Q(z|x) is P(z|x) itself
+    CLOSED = auto()  # P(z) and Q(z|x) are the model's own, and Q is a closed form
     BY_DIMENSION = auto()  # an objective that takes the KL by the dimensions of z
     ONE_BLOCK = auto()  # a network of one residual block a level, unless more are requested
     EXPOSED = auto()  # a likelihood of counts that are in proportion to an exposure

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 
 from likely import objectives, posteriors, priors
-from likely.assembly import families, models, networks
+from likely.assembly import families, models, networks, normals
 from likely.assembly.grammar import Argument, Part, Trait
 from likely.data import Kind, Schema
 from likely.data.encode import is_byte
@@ -69,6 +69,13 @@ MODELS = {
             Argument("STORED", models.AUTO, words=(models.AUTO,), whole=True, most=MAX_STORED),
         ),
         traits=frozenset({Trait.INTEGRATED}),
+    ),
+    "normals": Part(
+        normals.normals,
+        "of a table, four mixtures of at most K normals with full covariances, by EM: Q(z|x) has a closed form",
+        "Ghahramani and Jordan 1994",
+        (Argument("K", models.AUTO, words=(models.AUTO,), whole=True, most=1000),),
+        traits=frozenset({Trait.CLOSED}),
     ),
 }
 

@@ -12,14 +12,17 @@ from typing import Any, cast
 from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, all_parts, named_parts
-from likely.assembly.grammar import Named, Trait
+from likely.assembly.condition import features
+from likely.assembly.grammar import Named, Trait, parse
 from likely.assembly.models import AUTO
+from likely.assembly.normals import components, refusal
 from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
+from likely.assembly.parts import PARTS
 from likely.assembly.sizes import default_sizes
 from likely.config import Config
 from likely.data import EncodedRows, Kind, Schema
-from likely.errors import ConfigError, DataError
+from likely.errors import ConfigError, DataError, UnsuitedError
 from likely.files import most_bytes
 from likely.likelihoods import Columns, Likelihood
 from likely.models import Ensemble, Model
@@ -39,6 +42,7 @@ MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components: larger mod
 WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
 MIN_INTEGRATED_RATE = 4e-3  # where little noise of z is in the gradient: docs/decisions/068
 MAX_OPERATIONS = 10**6  # of torch, to build such a model
+LIKELIHOOD_OF_NORMALS = "warped:1"
 MAX_DIGITS = 19  # of a number in a part's text: enough to tell that it is large, and `int` refuses thousands of them
 
 
@@ -216,10 +220,14 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         latent = _code_length(parts["posterior"], model.latent)
     if parts["model"].has(Trait.INTEGRATED):
         latent, parts["model"] = _integrated(parts["model"], model.latent, schema)
+    if parts["model"].has(Trait.CLOSED):
+        latent, parts = _closed(parts, model.latent, schema)
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     rate = defaults.learning_rate
     if parts["model"].has(Trait.INTEGRATED):
         part_texts["posterior"], rate = None, max(rate, MIN_INTEGRATED_RATE)
+    if parts["model"].has(Trait.CLOSED):
+        part_texts |= {"prior": None, "posterior": None, "network": None}
     objective, kind, blocks = part_texts.pop("objective"), part_texts.pop("model"), model.blocks
     if blocks is None:
         blocks = 1 if parts["network"].has(Trait.ONE_BLOCK) else defaults.blocks
@@ -247,6 +255,21 @@ def _integrated(model: Named, latent: int | None, schema: Schema) -> tuple[int, 
     if stored == AUTO:
         stored = int(points) * (STORED_MANY if dimension > FEW_DIMENSIONS and _few_values(schema) else STORED)
     return dimension, replace(model, arguments=(dimension, points, stored))
+
+
+def _closed(parts: Parts, latent: int | None, schema: Schema) -> tuple[int, dict[str, Named]]:
+    """The dimension of z, which is that of the features of x, and the parts with the number of components."""
+    model = parts["model"]
+    if reason := refusal(schema):
+        raise UnsuitedError(f"model {model} {reason}; take model vae")
+    dimension = features(schema.modelled).outputs
+    if latent not in (None, dimension):
+        raise ConfigError(f"model {model} has z of {dimension} dimensions here, not {latent}; leave latent out")
+    count = components(schema) if model.arguments[0] == AUTO else model.arguments[0]
+    chosen = {**parts, "model": replace(model, arguments=(count,))}
+    if "likelihood" not in parts and any(not column.coded for column in schema.modelled):
+        chosen["likelihood"] = parse("likelihood", LIKELIHOOD_OF_NORMALS, PARTS["likelihood"])
+    return dimension, chosen
 
 
 def _few_values(schema: Schema) -> bool:

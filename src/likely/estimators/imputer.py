@@ -8,40 +8,51 @@ import numpy as np
 import pandas as pd
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
+from likely.errors import UnsuitedError
 from likely.estimators.learner import Learner
 from likely.estimators.table import weighed
 
 __all__ = ["VAEImputer"]
 
 
-WEIGHTED = "iwae:5"
+WEIGHTED, CLOSED = "iwae:5", "normals"
+PARTS = ("prior", "posterior", "likelihood", "objective", "network")
 
 
 @final
 class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
-    """Fills missing cells by P(x_missing|x_observed), under scikit-learn's contract.
+    r"""Fills missing cells by P(x_missing|x_observed), under scikit-learn's contract.
 
     Numbers get their conditional mean, rounded as the column is recorded, categories the most probable one
     (`Run.impute`). Rows are what `VariationalAutoencoder` takes; observed cells stay as they are.
 
+    The default model is `likely.models.Normals`: z has a coordinate for each number, on the axis that its column's
+    values warp, and for each category; P(z) = Σ_k π_k N(z; m_k, S_k) with full covariances is learnt by EM from the
+    cells that are there. P(z|x_observed) is then a closed form, whichever cells are missing, so that nothing is drawn
+    for means: E[x_j|x_observed] = Σ_k w_k(x_observed) E[x_j|k, x_observed]. It is not for more than 128 numbers and
+    categories together, nor for a column of more than 32 categories, and where a part is told the imputer is a
+    variational autoencoder, as it is there.
+
     Parameters
     ----------
     n_components
-        Dimension of z; by the number of columns unless given.
+        Dimension of z of a variational autoencoder.
     sample_posterior
         Draw the missing cells of a row together from P(x_missing|x_observed) instead: fits that differ in
         `random_state`, or `Run.impute(draws=m)` of one fit, give multiple imputations.
     beyond_range
         Draws of a frame may lie outside the range of the rows of the fit (`Run.impute`).
     max_epochs, max_minutes
-        The budget, at most one of them; without one training ends when validation stalls.
+        The budget, at most one of them; without one training ends when validation stalls. An epoch of the default model
+        is a step of EM of each of its members.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
     verbose
         Whether bars are drawn, in a terminal or a notebook, of what takes more than two seconds.
     prior, posterior, likelihood, objective, network
-        The parts by name, as `likely parts` lists them; unless given, the objective is `iwae:5`, under which means are
-        nearer to what was deleted than under the ELBO, and the others are the defaults of `likely.fit`.
+        The parts by name of a variational autoencoder, as `likely parts` lists them; unless given, the objective is
+        `iwae:5`, under which means are nearer to what was deleted than under the ELBO, and the others are the defaults
+        of `likely.fit`.
 
     Attributes
     ----------
@@ -54,7 +65,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
     >>> from likely.estimators import VAEImputer
     >>> x = np.random.default_rng(0).normal(size=(150, 1)) @ [[2.0, 1.0]]
     >>> x[::3, 1] = np.nan
-    >>> filled = VAEImputer(max_epochs=60, random_state=0).fit_transform(x)
+    >>> filled = VAEImputer(random_state=0).fit_transform(x)
     >>> bool(np.isnan(filled).any()), filled.shape
     (False, (150, 2))
 
@@ -104,12 +115,15 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
         """
         options = self._options()
         rows, weights = weighed(self._taken(X), sample_weight)
-        self._learn(rows, options, weights)
+        if all(options[name] is None for name in ("latent", *PARTS)):
+            try:
+                self._learn(rows, options | {"model": CLOSED, "objective": "elbo"}, weights)
+            except UnsuitedError:
+                pass
+            else:
+                return self
+        self._learn(rows, options | {"objective": options["objective"] or WEIGHTED}, weights)
         return self
-
-    def _options(self) -> dict[str, Any]:
-        options = super()._options()
-        return options | {"objective": options["objective"] or WEIGHTED}
 
     def transform(self, X: Any) -> pd.DataFrame | np.ndarray:
         """The rows with their missing cells filled, as they came."""

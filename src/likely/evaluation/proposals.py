@@ -92,7 +92,7 @@ class SeenRows:
         model.eval()
         rows = rows.binarised_once(0)
         some, per_row = rows.take(copy_keys(rows, 0).argsort()[:MAX_ANCHORS]), PerRow()
-        if not model.summed:  # nothing is optimised where z is summed over
+        if not model.summed and not model.closed:  # nothing is optimised where z is summed over, or Q is a closed form
             for chunk in chunks(some, 0):
                 per_row.add(chunk, encoded=model.encoded(chunk.batch))
         lows, highs, complete = [], [], []
@@ -170,7 +170,7 @@ class ProposalRule:
             Called with (rows optimised, rows to optimise).
 
         """
-        if model.summed or samples < 2 or (rows.observed is None and not self.optimises(model)):
+        if model.summed or model.closed or samples < 2 or (rows.observed is None and not self.optimises(model)):
             return
         beyond, incomplete = self._unfamiliar(rows)
         index = incomplete.nonzero().squeeze(1)

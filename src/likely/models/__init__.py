@@ -5,6 +5,7 @@ from likely.models.ensemble import Ensemble
 from likely.models.exposure import Exposure
 from likely.models.hierarchical import HierarchicalVAE
 from likely.models.integrated import Integrated, quantiles, uniform_points
+from likely.models.normals import Normals, Outputs
 from likely.models.terms import KLKind, Sums, Terms
 from likely.models.vae import VAE
 
@@ -16,6 +17,8 @@ __all__ = [
     "Integrated",
     "KLKind",
     "Model",
+    "Normals",
+    "Outputs",
     "Sums",
     "Terms",
     "frozen",

@@ -44,10 +44,13 @@ class Model(nn.Module, ABC):
         Covariates -> the logarithm of the exposure, and counts -> rates (`Exposure`); `None` where there is none.
     summed
         Whether z is summed over, so that `sums` gives log P(x) itself; else z is drawn.
+    closed
+        Whether Q(z|x) is a closed form that no encoder learns, of any missing cells (`Normals`).
 
     """
 
     summed = False
+    closed = False
     latent: int
     p_x_z: Likelihood
     condition: nn.Module | None

@@ -8,6 +8,7 @@ every part and size, `own` the modules that the user brought, `division` the row
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ from likely.data.bad_row import bad_rows_named_by
 from likely.data.kinds import Binarize
 from likely.errors import DataError, RunError
 from likely.evaluation.proposals import SeenRows
-from likely.models import VAE, Ensemble, Model
+from likely.models import VAE, Ensemble, Model, Normals
 from likely.objectives import Objective
 from likely.priors import FromPosterior
 from likely.run.plan import Plan
@@ -33,7 +34,7 @@ from likely.run.record import MemberRecord
 from likely.run.state_checks import demand_same_tensors
 from likely.run.support import demand_rows_in_own_support
 from likely.run.watching import Watching, batch_size_errors_explained
-from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares
+from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares, maximise
 from likely.training.timing import steps_in
 from likely.training.trainer import validation_elbo
 
@@ -169,6 +170,8 @@ def continue_training(
         If the states are not those of this model.
 
     """
+    if plan.model.closed:
+        raise RunError(f"model {plan.config.model.kind} is at its maximum, and is not trained on; fit again")
     rows = prepared(plan)
     initialised(plan, rows.train, plan.model.state_dict())
     first, _ = _schedule(plan, rows, budget)
@@ -277,6 +280,8 @@ def _train_members(
                 state.restart_schedule()
             if interrupted:
                 state.finish()
+            elif isinstance(member, Normals):
+                interrupted = _maximised(member, rows, plan.config, state)
             else:
                 with batch_size_errors_explained(plan.config):
                     interrupted = trainer.run(state).interrupted
@@ -285,6 +290,27 @@ def _train_members(
             break
     watching.end()
     return states
+
+
+def _maximised(model: Normals, rows: Prepared, config: Config, state: TrainingState) -> bool:
+    """Fit a model by EM, and record it as one validation; whether it was interrupted."""
+    outcome, started = state.outcome, time.perf_counter()
+    told, minutes = config.training.steps or config.training.epochs, config.training.minutes
+    try:
+        fitted = maximise(model, rows.train, rows.validation, seed=config.seed, steps=told, minutes=minutes)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+        return True
+    bound = validation_elbo(model, rows.validation, config.seed, "float32")
+    outcome.steps = outcome.selected_step = fitted.steps
+    outcome.selected, outcome.best, outcome.seconds = "weights", bound, time.perf_counter() - started
+    unknown = dict.fromkeys(("objective", "train_elbo", "reconstruction", "kl"), math.nan)
+    state.keep_as_best(state.weights)
+    record = {"step": fitted.steps, "epoch": float(fitted.steps), "seconds": outcome.seconds, **unknown}
+    record |= {"kl_weight": 1.0, "learning_rate": 0.0, "val_elbo": bound, "val_elbo_average": bound}
+    outcome.history.append(record)
+    state.finish()
+    return False
 
 
 def _load_state(state: TrainingState, stored: dict[str, Any]) -> None:
@@ -394,6 +420,8 @@ def _missing_notices(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
 def _schedule(plan: Plan, rows: Prepared, budget: TrainingConfig | None = None) -> tuple[Schedule, TrainingConfig]:
     config = plan.config.training if budget is None else budget
     apart = _steps_of_a_validation(plan, rows)
+    if plan.model.closed:  # EM ends by itself, by steps or by the clock
+        return Schedule.make(replace(config, minutes=None), len(rows.train)), config
     if config.minutes is None:
         return Schedule.make(config, len(rows.train), apart=apart), config
     members = plan.model.members

@@ -14,7 +14,7 @@ from likely.data import Batch, EncodedRows
 from likely.data.noise import Stream
 from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
 from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
-from likely.models import Integrated, Model
+from likely.models import Integrated, Model, Normals
 
 __all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Draws", "Round", "draws_again", "posterior_draws"]
 
@@ -176,6 +176,12 @@ def posterior_draws(
         return
     p, block = model.prior(), block_size(model, rows, samples)
     for chunk in chunks(rows, seed, progress=progress):
+        if isinstance(model, Normals):  # Q(z|x) stands for P(z|x): its draws count alike
+            with torch.no_grad():
+                q = model.posterior(chunk.batch)
+                z = q.from_noise(chunk.noise(Stream.POSTERIOR, q, 0, samples))
+            yield Draws(chunk, z, torch.zeros(z.shape[:2], dtype=torch.float64, device=z.device), block)
+            continue
         if mixture is None:
             drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block)
             pairs = [(terms.z, terms.log_weight.to(torch.float64)) for _, terms in drawn]

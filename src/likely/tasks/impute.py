@@ -12,7 +12,7 @@ from likely.data import EncodedRows
 from likely.errors import ConfigError
 from likely.evaluation.proposals import ProposalRule
 from likely.evaluation.sampling import Progress
-from likely.models import Model
+from likely.models import Model, Normals
 from likely.tasks.cells import CellSummary, summarise
 from likely.tasks.draws import (
     MAX_SAMPLES,
@@ -126,6 +126,8 @@ def impute(
         Called with (rows done, rows).
 
     """
+    if isinstance(model, Normals) and not (options.draws or options.mode or options.deviation):
+        return _expected(model, rows, options.samples, progress)
     request = _Request(options, within)
     first = Round(torch.arange(len(rows)), options.samples, None, _is_final(model, options, rule))
     imputed = _imputed_with(model, rows, request, first, progress)
@@ -141,6 +143,18 @@ def impute(
             whole[again.index] = part
         imputed.draws[:, again.index] = better.draws
     return imputed
+
+
+def _expected(model: Normals, rows: EncodedRows, samples: int, progress: Progress | None) -> Imputed:
+    """Means in closed form, which draw nothing."""
+    values = []
+    for index in torch.arange(len(rows), device=rows.device).split(CHUNK_ROWS):
+        values.append(model.expected(rows.evaluation_batch(index)))
+        if progress:
+            progress(int(index[-1]) + 1, len(rows))
+    value = torch.cat(values) if values else torch.zeros((0, *rows.event_shape), dtype=torch.float64)
+    none = torch.empty((0, *value.shape), dtype=torch.float64, device=value.device)
+    return Imputed(value, torch.full_like(value, torch.nan), none, value.new_full((len(value),), float(samples)))
 
 
 def _is_final(model: Model, options: ImputeOptions, rule: ProposalRule | None) -> bool:

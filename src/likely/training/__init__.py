@@ -1,5 +1,6 @@
 """The trainer, its state, its schedule, its monitors, its validation."""
 
+from likely.training.em import maximise
 from likely.training.matching import match_shares
 from likely.training.monitors import CSV, Monitor, Progress, TensorBoard
 from likely.training.schedule import Schedule
@@ -16,5 +17,6 @@ __all__ = [
     "Trainer",
     "TrainingState",
     "match_shares",
+    "maximise",
     "train",
 ]

@@ -20,9 +20,10 @@ from likely.networks import Features
 __all__ = ["components", "normals", "refusal"]
 
 MAX_COMPONENTS, MIN_COMPONENTS = 40, 3  # of a member
-MAX_FEATURES = 128  # coordinates of z: a step of EM takes time by their cube
-MAX_OPERATIONS = 5e9  # rows x components x features³, of a step
+MAX_FEATURES = 128  # coordinates of z: a step of EM takes time by their square at least
+MAX_OPERATIONS = 5e8  # rows x components x features², of a step
 MAX_CATEGORIES = 32  # of a column, as many as have an indicator each
+SHARES = (9, 3, 1)  # of the components, two members each
 LOG_ODDS = 10.0  # of a category whose own coordinate is 1, and of the others 0
 
 
@@ -38,13 +39,13 @@ def refusal(schema: Schema) -> str:
 
 
 def components(schema: Schema) -> int:
-    """The components of the largest members: one for each two rows a feature, by the share of cells that there are.
+    """The components of the largest members: one for each row a feature, by the share of cells that there are.
 
     At least three, at most forty, and as many as a step of EM has the time for.
     """
     count = features(schema.modelled).outputs
     there = 1 - sum(column.missing for column in schema.modelled) / max(1, schema.rows * schema.dims)
-    by_rows, by_time = there * schema.rows / (2 * count), MAX_OPERATIONS / (schema.rows * count**3)
+    by_rows, by_time = there * schema.rows / count, MAX_OPERATIONS / (schema.rows * count**2)
     return max(MIN_COMPONENTS, min(MAX_COMPONENTS, int(by_rows), int(by_time)))
 
 
@@ -56,14 +57,14 @@ def normals(
     own: Own,
     *arguments: Any,
 ) -> Normals:
-    """A mixture of normals: two members of K components, one of a third and one of a ninth of them."""
+    """A mixture of normals: two members each of K components, of a third and of a ninth of them."""
     if reason := refusal(schema):
         raise UnsuitedError(f"model normals {reason}; take model vae")
     if own.encoder is not None or own.decoder is not None:
         raise ConfigError("model normals has no networks; leave the encoder and the decoder out")
     most = int(arguments[0])
     first = coordinates(schema)
-    sizes = (max(1, round(most / 9)), max(1, round(most / 3)), most, most)
+    sizes = tuple(max(1, round(most / share)) for share in SHARES for _ in range(2))
     return Normals(likelihood, first, outputs(likelihood, first, features(schema.modelled).axis), sizes)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +25,7 @@ __all__ = ["Normals", "Outputs"]
 
 LEAST_NOISE = 1e-3  # variance of a cell given its coordinate, in variances of the coordinate
 MOST_NOISE = 0.1
+LEAST_WEIGHT = 1e-300
 NODES = 9  # of the Gauss-Hermite rule for means in data units
 
 
@@ -142,27 +143,28 @@ class Normals(Model):
         parts = [part.log_softmax(-1) for part in logits.split(self.sizes, -1)]
         return torch.cat(parts, -1)
 
-    def _given(self, batch: Batch) -> tuple[Tensor, list[tuple[Given, Tensor]]]:
-        """S, and what rows say of each component, with the weights of Q(z|x)'s components `(rows, components)`."""
-        places, known = self.located(batch)
-        covariances = self.covariances.detach()
-        noisy = covariances + torch.diag(self.noise)
-        parts = []
-        for given in Masks(places, known).given(self.means.detach(), noisy):
-            weights = self._within_members(self.logits.detach() + given.log_density).exp() / len(self.sizes)
-            parts.append((given, weights))
-        return covariances, parts
+    def _given(self, batch: Batch) -> Iterator[tuple[Given, Tensor]]:
+        """What rows say of each component, with the weights of Q(z|x)'s components: `(rows, components)`."""
+        noisy = self.covariances.detach() + torch.diag(self.noise)
+        for given in Masks(*self.located(batch)).given(self.means.detach(), noisy):
+            yield given, self._within_members(self.logits.detach() + given.log_density).exp() / len(self.sizes)
 
     @torch.no_grad()
     def encoded(self, batch: Batch) -> Tensor:
         """log-weights, means and Cholesky factors of Q's components: `(batch, encoded_size)`, float64."""
-        covariances, parts = self._given(batch)
+        covariances, noise = self.covariances.detach(), torch.diag(self.noise)
+        precisions = torch.linalg.inv(covariances + noise)
+        still = covariances - covariances @ precisions @ covariances  # S − S Λ S, of z where all of y is known
+        pulled = covariances @ precisions
         encoded = self.means.new_zeros(len(batch), self.encoded_size)
-        for given, weights in parts:
-            spread = given.covariances(covariances) + 1e-9 * torch.diag(self.noise)
+        for given, weights in self._given(batch):
+            beside = pulled[:, :, given.missing].permute(2, 0, 1, 3)
+            spread = still + beside @ given.spread @ beside.mT
+            spread = (spread + spread.mT) / 2 + 1e-6 * noise
             factors = torch.linalg.cholesky(spread)[given.mask].flatten(1)
-            means = given.means(self.means, covariances).flatten(1)
-            encoded[given.rows] = torch.cat([weights.clamp_min(1e-300).log(), means, factors], 1)
+            means = self.means + (given.away.transpose(0, 1) @ pulled.mT).transpose(0, 1)
+            parts = [weights.clamp_min(LEAST_WEIGHT).log(), means.flatten(1), factors]
+            encoded[given.rows] = torch.cat(parts, 1)
         return encoded
 
     @property
@@ -224,27 +226,33 @@ class Normals(Model):
 
         Numbers by a Gauss-Hermite rule of nine nodes for each component, within the range of the axis' knots.
         """
-        covariances, parts = self._given(batch)
         axis, places = self.features_of.axis, self.features_of.places
         values = batch.values.new_zeros(batch.values.shape, dtype=torch.float64)
-        nodes, shares = _gauss_hermite(values)
-        for given, weights in parts:
-            mean = given.means(self.means, covariances)
+        for given, weights in self._given(batch):
+            mean = self.means + given.away
             if axis is not None:
-                count = len(places)
-                spread = given.variances(covariances)[given.mask][..., :count].sqrt()
-                total = values.new_zeros(len(given.rows), count)
-                low, high = axis.y[:, 0], axis.y.where(axis.y.isfinite(), -math.inf).amax(1)
-                for node, share in zip(nodes, shares, strict=True):
-                    at = torch.minimum(torch.maximum(mean[..., :count] + spread * node, low), high)
-                    total += share * (weights.unsqueeze(-1) * axis.inverse(at)).sum(1)
-                values[given.rows[:, None], places] = total
+                numbers = mean[..., : len(places)]
+                deviations = torch.zeros_like(mean)
+                variances = given.spread.diagonal(dim1=-2, dim2=-1) - self.noise[given.missing].unsqueeze(1)
+                each = given.missing[given.mask].unsqueeze(1).expand(-1, len(self.means), -1)
+                deviations.scatter_(2, each, variances.clamp_min(0).sqrt()[given.mask])
+                found = _through(axis, numbers, deviations[..., : len(places)])
+                values[given.rows[:, None], places] = (weights.unsqueeze(-1) * found).sum(1)
             odds = (weights.unsqueeze(-1) * mean).sum(1)
             first = 0 if axis is None else len(places)
             for place, size in self.features_of.categories:
                 values[given.rows, place] = odds[:, first : first + size].argmax(1).to(torch.float64)
                 first += size
         return values
+
+
+def _through(axis: Warp, means: Tensor, deviations: Tensor) -> Tensor:
+    """E[T⁻¹(y)] of normal y, `(*batch, columns)`, within the range of the axis' knots."""
+    low, high = axis.y[:, 0], axis.y.where(axis.y.isfinite(), -math.inf).amax(1)
+    total = torch.zeros_like(means)
+    for node, share in zip(*_gauss_hermite(means), strict=True):
+        total += share * axis.inverse(torch.minimum(torch.maximum(means + deviations * node, low), high))
+    return total
 
 
 def _normal(means: Tensor, factors: Tensor) -> FullNormal:

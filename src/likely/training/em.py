@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -167,38 +166,29 @@ def _stepped(mixture: _Mixture, rows: _Rows, noise: Tensor) -> _Mixture:
     """One step of EM."""
     means, noisy = mixture.means, mixture.covariances + torch.diag(noise)
     count, dim = means.shape
-    shares, pulls = means.new_zeros(count), torch.zeros_like(means)
-    gained, lost = torch.zeros_like(noisy), torch.zeros_like(noisy).view(count, -1)
+    shares, moved = means.new_zeros(count), torch.zeros_like(means)
+    second, unknown = torch.zeros_like(noisy), torch.zeros_like(noisy).view(count, -1)
     for given in rows.masks.given(means, noisy):
         share = torch.softmax(mixture.log_weights + given.log_density, 1) * rows.weights[given.rows].unsqueeze(1)
         shares += share.sum(0)
-        masks, known = given.known.shape
-        if not known:
-            continue
-        each = given.known[given.mask].unsqueeze(1).expand(-1, count, -1)
-        solved = means.new_zeros(len(given.rows), count, dim).scatter_(2, each, given.solved)
-        pulls += (share.unsqueeze(-1) * solved).sum(0)
-        scaled = (share.sqrt().unsqueeze(-1) * solved).transpose(0, 1)
-        gained += scaled.mT @ scaled
-        by_mask = means.new_zeros(masks, count).index_add_(0, given.mask, share)
-        places = (given.known[:, :, None] * dim + given.known[:, None, :]).flatten()
-        lost.index_add_(1, places, (given.precision * by_mask[..., None, None]).transpose(0, 1).reshape(count, -1))
-    return _updated(_Mixture(mixture.log_weights, means, noisy), (shares, pulls, gained - lost.view_as(gained)), noise)
+        moved += (share.unsqueeze(-1) * given.away).sum(0)
+        scaled = (share.sqrt().unsqueeze(-1) * given.away).transpose(0, 1)
+        second += scaled.mT @ scaled
+        by_mask = means.new_zeros(len(given.missing), count).index_add_(0, given.mask, share)
+        places = (given.missing[:, :, None] * dim + given.missing[:, None, :]).flatten()
+        unknown.index_add_(1, places, (given.spread * by_mask[..., None, None]).transpose(0, 1).reshape(count, -1))
+    return _updated(mixture, shares, moved, second + unknown.view_as(second), noise)
 
 
-def _updated(mixture: _Mixture, found: Sequence[Tensor], noise: Tensor) -> _Mixture:
-    """Parameters by the sums over rows of r, of r P(y − m) and of r (P(y − m)(y − m)ᵀP − P), P = (C_oo)⁻¹."""
-    shares, pulls, changes = found
-    noisy, dim = mixture.covariances, mixture.means.shape[1]
-    moved = (noisy @ pulls.unsqueeze(-1)).squeeze(-1)
+def _updated(mixture: _Mixture, shares: Tensor, moved: Tensor, second: Tensor, noise: Tensor) -> _Mixture:
+    """Parameters by the sums over rows of r, of r E[y − m] and of r E[(y − m)(y − m)ᵀ], r the component's share."""
     shift = moved / (shares + PER_COMPONENT).unsqueeze(1)
-    second = shares[:, None, None] * noisy + noisy @ changes @ noisy
     outer = shift.unsqueeze(2) * moved.unsqueeze(1)
     scatter = second - outer - outer.mT + shares[:, None, None] * shift.unsqueeze(2) * shift.unsqueeze(1)
-    common = scatter.sum(0) / shares.sum()
     rows = shares.sum()
+    common = scatter.sum(0) / rows
     common = (rows * common + TO_DIAGONAL * torch.diag(common.diagonal())) / (rows + TO_DIAGONAL)
-    drawn = TO_COMMON * dim if len(shares) > 1 else 0.0
+    drawn = TO_COMMON * mixture.means.shape[1]
     covariances = (scatter + drawn * common) / (shares + drawn)[:, None, None]
     if len(shares) == 1:
         covariances = common.unsqueeze(0)

@@ -199,7 +199,8 @@ def test_every_name_of_the_table_is_tested() -> None:
         "likelihood": [*TABLE, *ARRAYS],
         "objective": OBJECTIVES,
         "network": NETWORKS,
-        "model": ["vae", "hierarchy:mlp", "integrated"],  # the last one: tests/run/test_integrated_run.py
+        # the last two: tests/run/test_integrated_run.py, tests/run/test_normals_run.py
+        "model": ["vae", "hierarchy:mlp", "integrated", "normals"],
     }
     for room, parts in PARTS.items():
         assert {name.partition(":")[0] for name in tested[room]} == set(parts), room

@@ -21,7 +21,7 @@ __all__ = ["components", "normals", "refusal"]
 
 MAX_COMPONENTS, MIN_COMPONENTS = 40, 3  # of a member
 MAX_FEATURES = 128  # coordinates of z: a step of EM takes time by their square at least
-MAX_OPERATIONS = 5e8  # rows x components x features², of a step
+MAX_OPERATIONS = 2.5e8  # rows x components x features², of a step
 MAX_CATEGORIES = 32  # of a column, as many as have an indicator each
 SHARES = (9, 3, 1)  # of the components, two members each
 LOG_ODDS = 10.0  # of a category whose own coordinate is 1, and of the others 0
@@ -95,10 +95,17 @@ def outputs(likelihood: Likelihood, first: Features, axis: Warp | None) -> Outpu
         codes[place] = range(start, start + size)
         start += size
     linear = torch.zeros(first.outputs, likelihood.parameter_shape.numel(), dtype=torch.float64)
-    scales = torch.zeros(len(coordinate), dtype=torch.int64)
+    constants = torch.zeros(likelihood.parameter_shape.numel(), dtype=torch.float64)
+    scales, truths = torch.full((len(coordinate),), -1), list[int]()
+    ends = None if axis is None else axis(torch.tensor([[0.0], [1.0]]).expand(2, len(coordinate)))[0]
     for family, columns, offset in _families(likelihood, range(likelihood.event_shape.numel()), 0):
         for i, column in enumerate(columns):
-            if isinstance(family, Bernoulli):
+            if isinstance(family, Bernoulli) and column in coordinate and ends is not None:
+                low, high = ends[:, coordinate[column]].tolist()
+                linear[coordinate[column], offset + i] = 2 * LOG_ODDS / (high - low)
+                constants[offset + i] = -LOG_ODDS * (high + low) / (high - low)
+                truths.append(column)
+            elif isinstance(family, Bernoulli):
                 linear[codes[column][1], offset + i], linear[codes[column][0], offset + i] = LOG_ODDS, -LOG_ODDS
             elif isinstance(family, Categorical):
                 widest = family.parameter_shape[-1]
@@ -107,7 +114,7 @@ def outputs(likelihood: Likelihood, first: Features, axis: Warp | None) -> Outpu
             else:  # logits, locations and log-scales of one component a column
                 linear[coordinate[column], offset + len(columns) + i] = 1.0
                 scales[coordinate[column]] = offset + 2 * len(columns) + i
-    return Outputs(linear, scales, axis)
+    return Outputs(linear, constants, scales, torch.tensor(truths, dtype=torch.int64), axis)
 
 
 def _families(

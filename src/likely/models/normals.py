@@ -37,15 +37,21 @@ class Outputs:
     ----------
     linear
         What is added for each coordinate of z, `(latent, numbers)`: a location is one, a logit ten of them.
+    constants
+        What is added for all z where something is added for a coordinate, `(numbers,)`.
     scales
-        Places of the raw log-scales of numeric columns, in the order of their coordinates.
+        Places of the raw log-scales of numeric columns, in the order of their coordinates; −1 where there is none.
+    truths
+        Columns of 0 and 1 that are numbers.
     axis
         The axes of their likelihoods, in that order.
 
     """
 
     linear: Tensor
+    constants: Tensor
     scales: Tensor
+    truths: Tensor
     axis: Warp | None
 
 
@@ -96,6 +102,8 @@ class Normals(Model):
     linear: Tensor
     scales: Tensor
     constant: Tensor
+    constants: Tensor
+    truths: Tensor
 
     def __init__(self, likelihood: Likelihood, features: Features, outputs: Outputs, sizes: Sequence[int]) -> None:
         super().__init__()
@@ -108,6 +116,8 @@ class Normals(Model):
         self.latent, known = dim, outputs.linear.any(0)
         self.register_buffer("linear", outputs.linear.to(torch.float64), persistent=False)
         self.axis = outputs.axis
+        self.register_buffer("constants", outputs.constants, persistent=False)
+        self.register_buffer("truths", outputs.truths, persistent=False)
         self.register_buffer("scales", outputs.scales, persistent=False)
         self.register_buffer("constant", ~known, persistent=False)
         self.logits = nn.Parameter(torch.full((count,), -math.log(count), dtype=exact))
@@ -215,9 +225,11 @@ class Normals(Model):
         places, known = self.located(batch)
         noise = torch.stack([_within_cells(places[seen, j]) for j, seen in enumerate(known.T)])
         self.noise.copy_(noise)
-        base = self.p_x_z.initial(completed(batch.values, batch.observed)).to(self.base) * self.constant
-        scale = self.noise[: len(self.scales)].sqrt() * math.sqrt(3) / math.pi
-        base[self.scales] = scale_bound().to(base.device).inverse(scale.log()).to(base)
+        base = (
+            self.p_x_z.initial(completed(batch.values, batch.observed)).to(self.base) * self.constant + self.constants
+        )
+        scale, held = self.noise[: len(self.scales)].sqrt() * math.sqrt(3) / math.pi, self.scales >= 0
+        base[self.scales[held]] = scale_bound().to(base.device).inverse(scale[held].log()).to(base)
         self.base.copy_(base)
 
     @torch.no_grad()
@@ -243,6 +255,7 @@ class Normals(Model):
             for place, size in self.features_of.categories:
                 values[given.rows, place] = odds[:, first : first + size].argmax(1).to(torch.float64)
                 first += size
+        values[:, self.truths] = values[:, self.truths].round()
         return values
 
 

@@ -14,9 +14,10 @@ __all__ = ["note_new_missing"]
 def note_new_missing(model: Model, schema: Schema, rows: EncodedRows, *, but: Collection[int] = ()) -> None:
     """Warn of columns with missing cells that had none in training, of which the networks learnt nothing.
 
-    Places of columns in `but` are left out. A model whose z is integrated out has no Q(z|x) to learn it.
+    Places of columns in `but` are left out. A model whose z is integrated out, or whose Q(z|x) is a closed
+    form, has nothing to learn of it.
     """
-    if rows.observed is None or model.summed:
+    if rows.observed is None or model.summed or model.closed:
         return
     missing = (~rows.observed.flatten(1)).any(0).tolist()
     pairs = zip(schema.modelled, [any(missing)] if schema.cells_alike else missing, strict=True)

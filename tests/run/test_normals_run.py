@@ -90,6 +90,9 @@ def test_verbs_that_draw_z() -> None:
     assert (scores["log_px"] >= scores["elbo"] - 1e-6).all()
     drawn = run.sample(2000, seed=1)
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(x.T), atol=0.3)
+    found = run.anomalies(x[:30], samples=50)
+    assert found["score"].between(0, 40).all()
+    assert found["score"].std() > 0.1
     codes = run.encode(x[:5])
     assert codes.shape == (5, 4)
     np.testing.assert_allclose(run.reconstruct(x[:5]), x[:5], atol=0.3)

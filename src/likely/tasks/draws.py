@@ -152,6 +152,7 @@ def posterior_draws(
     samples: int,
     seed: int = 0,
     mixture: Mixture | None = None,
+    alike: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Draws]:
     """Weighted draws for all rows, chunk by chunk; the same z_k as `evidence` has.
@@ -166,6 +167,9 @@ def posterior_draws(
         Of the noise, which is keyed by (seed, row, k).
     mixture
         What z is drawn from for each row, in the place of Q(z|x).
+    alike
+        Let all draws count alike where Q(z|x) is a closed form that stands for P(z|x) (`Normals`); their weights say
+        nothing of P(x) then.
     progress
         Called with (rows done, rows).
 
@@ -176,10 +180,9 @@ def posterior_draws(
         return
     p, block = model.prior(), block_size(model, rows, samples)
     for chunk in chunks(rows, seed, progress=progress):
-        if isinstance(model, Normals):  # Q(z|x) stands for P(z|x): its draws count alike
-            with torch.no_grad():
-                q = model.posterior(chunk.batch)
-                z = q.from_noise(chunk.noise(Stream.POSTERIOR, q, 0, samples))
+        if alike and isinstance(model, Normals):
+            q = model.posterior(chunk.batch)
+            z = q.from_noise(chunk.noise(Stream.POSTERIOR, q, 0, samples))
             yield Draws(chunk, z, torch.zeros(z.shape[:2], dtype=torch.float64, device=z.device), block)
             continue
         if mixture is None:

@@ -173,7 +173,7 @@ def _imputed_with(model: Model, rows: EncodedRows, request: _Request, how: Round
     parts: list[tuple[Tensor, ...]] = []
     tallies: list[RangeTally] = []
     all_draws = posterior_draws(
-        model, rows, samples=how.samples, seed=request.options.seed, mixture=how.mixture, progress=progress
+        model, rows, samples=how.samples, seed=request.options.seed, mixture=how.mixture, alike=True, progress=progress
     )
     for known in all_draws:
         cells, count = _summary(model, known, request), known.chunk.count  # rows after the first `count` are padding

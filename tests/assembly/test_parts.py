@@ -189,7 +189,8 @@ def test_a_hierarchy_is_named_as_a_model_and_by_its_first_spelling(tmp_path: Pat
 
 
 SPELLINGS = {"model": "hierarchy:mlp:2", "prior": "ladder:2"}
-NETWORKS = ["mlp", "conv"]  # of which mlp is the default, in every other test here
+# mlp is the default, in every other test here; of linear see tests/models/test_components.py
+NETWORKS = ["mlp", "conv", "linear"]
 
 
 def test_every_name_of_the_table_is_tested() -> None:

@@ -42,7 +42,7 @@ from likely.models import Integrated
 from likely.models.integrated import uniform_points
 from pieces import Piece, piece, table
 
-MINUTES = {"nltcs": 0.5, "jester": 1.0, "plants": 3.0, "accidents": 1.0, "dna": 1.0}
+MINUTES = {"nltcs": 1.0, "jester": 1.0, "plants": 3.0, "accidents": 1.0, "dna": 1.0}
 WANTED = {"nltcs": -5.99, "jester": -51.80, "plants": -12.42}
 PUBLISHED = {"nltcs": -6.00, "jester": -52.82, "plants": -12.67, "accidents": -26.55, "dna": -81.28}
 TABLES = {"boston": -75.8, "concrete": -45.5, "wine": -41.1, "power-plant": "-"}

@@ -28,10 +28,11 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
 
     The default model is `likely.models.Normals`: z has a coordinate for each number, on the axis that its column's
     values warp, and for each category; P(z) = Σ_k π_k N(z; m_k, S_k) with full covariances is learnt by EM from the
-    cells that are there. P(z|x_observed) is then a closed form, whichever cells are missing, so that nothing is drawn
-    for means: E[x_j|x_observed] = Σ_k w_k(x_observed) E[x_j|k, x_observed]. It is not for more than 128 numbers and
-    categories together, nor for a column of more than 32 categories, and where a part is told the imputer is a
-    variational autoencoder, as it is there.
+    cells that are there. Q(z|x_observed) is then a closed form, whichever cells are missing, so that nothing is drawn
+    for means: Σ_k w_k(x_observed) E[x_j|k, x_observed] of each of six such mixtures, and the mean over the six, each
+    counted alike: that is not the conditional mean of their mixture, which would weigh them by the row. It is not for
+    more than 128 numbers and categories together, nor for a column of more than 32 categories: these, and a fit of
+    which a part is told, have a variational autoencoder.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ from torch import Tensor, nn
 import likely
 from common import PEERS, data, environment, keep
 from likely import likelihoods, posteriors, priors
-from likely.config import TrainingConfig
+from likely.config import WEIGHT_DECAY, TrainingConfig
 from likely.data import ResidentRows
 from likely.data.sources.idx import read_folder
 from likely.training import Schedule, train
@@ -114,7 +114,7 @@ class Bare:
 
     def __call__(self, epochs: int) -> Answer:
         total, steps = torch.zeros(()), 0
-        rate, decay = SETTINGS.learning_rate, SETTINGS.weight_decay
+        rate, decay = SETTINGS.learning_rate, WEIGHT_DECAY
         optimiser = torch.optim.AdamW(self.weights, lr=rate, weight_decay=decay, fused=True)
         started, used = time.perf_counter(), time.process_time()
         for _ in range(epochs):

@@ -95,3 +95,21 @@ def test_more_points_are_stored_where_they_are_needed_and_cost_little(model: str
     assert isinstance(run.model, Integrated)
     assert run.model.stored == stored
     assert run.config.model.kind == f"{model if model.count(':') == 3 else f'{model}:{stored}'}"
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "told", "decay"),
+    [
+        ("integrated:4:8", "bits", None, 0.3),
+        ("integrated:4:8", "bits", 0.0, 0.0),
+        ("integrated:4:8", "numbers", None, 0.01),
+        ("vae", "bits", None, 0.01),
+        ("vae", "numbers", 0.2, 0.2),
+    ],
+)
+def test_weights_decay_where_models_over_fit_unless_told(
+    model: str, data: str, told: float | None, decay: float
+) -> None:
+    given = BITS.reshape(60, 9).astype(float) if data == "bits" else table()
+    run = likely.fit(given, model=model, latent=4, width=8, steps=2, weight_decay=told, progress=False)
+    assert run.config.training.weight_decay == decay

@@ -20,7 +20,7 @@ from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
 from likely.assembly.parts import PARTS
 from likely.assembly.sizes import default_sizes
-from likely.config import Config
+from likely.config import WEIGHT_DECAY, Config
 from likely.data import EncodedRows, Kind, Schema
 from likely.errors import ConfigError, DataError, UnsuitedError
 from likely.files import most_bytes
@@ -39,6 +39,7 @@ STORED_MANY = 128  # times as many beyond, where 8 times are up to 0.23 nats fro
 MIN_COUNTED_SIZE = 1000  # a width, or blocks, members or components: larger models are built under a limit of memory
 WEIGHT_COPIES = 6  # of the weights while they are trained: gradients, two moments, their average, the best so far
 MIN_INTEGRATED_RATE = 4e-3  # where little noise of z is in the gradient: docs/decisions/068
+INTEGRATED_DECAY = 0.3  # of weights, where cells have few values: docs/decisions/068
 MAX_OPERATIONS = 10**6  # of torch, to build such a model
 LIKELIHOOD_OF_NORMALS = "warped:1"
 MAX_DIGITS = 19  # of a number in a part's text: enough to tell that it is large, and `int` refuses thousands of them
@@ -222,8 +223,11 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         latent, parts = _closed(parts, model.latent, schema)
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     rate = defaults.learning_rate
+    decay = WEIGHT_DECAY if config.training.weight_decay is None else config.training.weight_decay
     if parts["model"].has(Trait.INTEGRATED):
         part_texts["posterior"], rate = None, max(rate, MIN_INTEGRATED_RATE)
+        if config.training.weight_decay is None and _few_values(schema):
+            decay = INTEGRATED_DECAY
     if parts["model"].has(Trait.CLOSED):
         part_texts |= {"prior": None, "posterior": None, "network": None}
     objective, kind, blocks = part_texts.pop("objective"), part_texts.pop("model"), model.blocks
@@ -234,6 +238,7 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         batch_size=min(config.training.batch_size or defaults.batch_size, schema.rows),
         learning_rate=config.training.learning_rate or rate,
         beta2=config.training.beta2 or defaults.beta2,
+        weight_decay=decay,
         max_steps=config.training.max_steps or defaults.max_steps,
         objective=objective,
     )

@@ -15,6 +15,7 @@ from likely.errors import ConfigError, quoted
 
 __all__ = [
     "ROLES",
+    "WEIGHT_DECAY",
     "Config",
     "ModelConfig",
     "TrainingConfig",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 ROLES = ("encoder", "decoder", "model", "objective")
+WEIGHT_DECAY = 0.01  # of AdamW, but for integrated models of few values (`assembly.resolved`)
 _EARLIER_NAMES = {"average": "ema_decay"}  # of options: stored configurations and command lines may have them
 
 
@@ -122,7 +124,7 @@ class TrainingConfig:
     batch_size: int | None = None
     learning_rate: float | None = None
     beta2: float | None = None
-    weight_decay: float = 0.01
+    weight_decay: float | None = None
     clip: float = 5.0
     warmup: float = 0.1
     ema_decay: float = 0.999

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from likely.config import TrainingConfig
+from likely.config import WEIGHT_DECAY, TrainingConfig
 from likely.data import Batch, EncodedRows
 from likely.errors import ConfigError, InputError
 from likely.models import Model
@@ -37,8 +37,8 @@ class Trainer:
         Training rows, and the rows that choose weights and stopping (already binarised where that applies).
     config, schedule
         The options of training, and the schedule for this number of rows. A fit has chosen all options; where a model
-        is trained without one, `learning_rate` may be `None` (`DEFAULT_RATE` then), `batch_size` `None` (all rows) and
-        `precision` `auto` (float32).
+        is trained without one, `learning_rate` and `weight_decay` may be `None` (`DEFAULT_RATE`, `WEIGHT_DECAY`),
+        `batch_size` `None` (all rows) and `precision` `auto` (float32).
     objective
         What is maximised; the ELBO unless chosen otherwise. Validation always reports the ELBO.
     seed
@@ -74,19 +74,20 @@ class Trainer:
         self.objective, self.seed, self.monitors = objective or ELBO(), seed, tuple(monitors)
         self.validate_start, self.columns = validate_start, columns
         self.base_rate = config.learning_rate or DEFAULT_RATE  # the schedule's factors multiply it
+        self.weight_decay = WEIGHT_DECAY if config.weight_decay is None else config.weight_decay
         self.precision = "float32" if config.precision == "auto" else config.precision
-        if self.base_rate * schedule.peak * config.weight_decay >= 1:
+        if self.base_rate * schedule.peak * self.weight_decay >= 1:
             raise ConfigError(
-                f"weight_decay={config.weight_decay:g} at learning_rate={self.base_rate:g} subtracts "
-                f"{self.base_rate * config.weight_decay:g} times each weight from it in a step; the product must be "
-                f"below 1 (weight_decay is {TrainingConfig.weight_decay:g} unless given)"
+                f"weight_decay={self.weight_decay:g} at learning_rate={self.base_rate:g} subtracts "
+                f"{self.base_rate * self.weight_decay:g} times each weight from it in a step; the product must be "
+                f"below 1 (weight_decay is {WEIGHT_DECAY:g} unless given)"
             )
 
     def state(self, model: Model) -> TrainingState:
         """The state before the first step."""
         batch = self.config.batch_size or len(self.rows)
-        config, beta2 = self.config, self.config.beta2 or DEFAULT_BETA2
-        return TrainingState(model, len(self.rows), batch, self.base_rate, config.weight_decay, self.seed, beta2)
+        beta2 = self.config.beta2 or DEFAULT_BETA2
+        return TrainingState(model, len(self.rows), batch, self.base_rate, self.weight_decay, self.seed, beta2)
 
     def run(self, state: TrainingState) -> Outcome:
         """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.

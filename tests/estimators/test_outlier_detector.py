@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import pickle
 from pathlib import Path
 from typing import Any
@@ -10,21 +9,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kstest
+from scipy.stats import kstest, multivariate_normal
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
 
 import likely
 from homes import homes
-from likely.errors import ConfigError, DataError
+from likely.data import EncodedRows
+from likely.errors import ConfigError
 from likely.estimators import VAEOutlierDetector
-from likely.estimators.coordinates import Coordinates
-from likely.estimators.learner import Learner
-from likely.estimators.table import likelier
+from likely.estimators.columns_alone import ColumnsAlone
+from likely.estimators.table import some_of
 from likely.evaluation import evidence
 
 W = np.array([[2.0, 1.0], [0.0, 0.5]])
+
+
+def encoded_by(run: likely.Run, rows: np.ndarray) -> EncodedRows:
+    return run.encoded(run.rows_of(rows)[0])
 
 
 def test_rows_off_the_correlation_are_found() -> None:
@@ -46,76 +49,88 @@ def test_contamination_is_the_share_of_the_rows_of_the_fit(share: float) -> None
     assert (labels == -1).sum() == round(200 * share)
     assert detector.offset_ == np.quantile(detector.score_samples(rows), share)
     np.testing.assert_array_equal(labels, np.where(detector.decision_function(rows) < 0, -1, 1))
-    assert detector.coordinates_ is not None
-    run = detector._unguarded
-    measured = evidence(run.model, run.encoded(run.rows_of(detector.coordinates_(rows))[0]), samples=100)
-    np.testing.assert_array_equal(detector.score_samples(rows), measured.terms["iwae"])
+    assert detector.columns_ is not None
+    encoded = encoded_by(detector.run_, rows)
+    log_px = evidence(detector.run_.model, encoded, samples=16).terms["iwae"]
+    by_column = 0.25 * detector.columns_.log_prob(encoded).sum(1)
+    np.testing.assert_allclose(detector.score_samples(rows), log_px + by_column)
     np.testing.assert_array_equal(detector.decision_scores_, -detector.score_samples(rows))
 
 
-def test_outliers_among_the_rows_of_the_fit_do_not_make_themselves_probable() -> None:
+def test_scattered_outliers_among_the_rows_of_the_fit_do_not_make_themselves_probable() -> None:
     rng = np.random.default_rng(0)
-    rows = np.vstack([rng.normal(size=(300, 4)), [5.0, -5.0, 5.0, -5.0] + 0.1 * rng.normal(size=(30, 4))])
-    is_outlier = np.repeat([0, 1], [300, 30])
-
-    def found(**parts: object) -> float:
-        return roc_auc_score(
-            is_outlier, -VAEOutlierDetector(max_epochs=25, random_state=0, **parts).fit(rows).score_samples(rows)
-        )
-
-    assert found() > 0.99
-    assert found(objective="elbo") < 0.9
+    rows = np.vstack([rng.normal(size=(300, 4)), 4 * rng.normal(size=(30, 4))])
+    scores = VAEOutlierDetector(random_state=0).fit(rows).decision_scores_
+    assert roc_auc_score(np.repeat([0, 1], [300, 30]), scores) > 0.95
 
 
-def test_a_second_model_leaves_out_the_fifth_that_the_first_finds_least_probable() -> None:
+def test_a_hint_says_how_much_columns_by_themselves_count() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 2)) @ W
-    detector = VAEOutlierDetector(max_epochs=3, random_state=0).fit(rows)
-    assert detector.run_.config.training.objective == "trimmed:0.2"
-    assert len(detector.run_.division.train) + len(detector.run_.division.validation) == 160
+    scores = {
+        hint: VAEOutlierDetector(novelty=hint, max_epochs=3, random_state=0).fit(rows).score_samples(rows)
+        for hint in (None, True, False)
+    }
+    by_column = (scores[None] - scores[True]) / 0.25
+    np.testing.assert_allclose(scores[False] - scores[True], 1.5 * by_column)
+    with pytest.raises(ConfigError, match="novelty must be True, False or None"):
+        VAEOutlierDetector(novelty="auto").fit(rows)
 
 
-@pytest.mark.parametrize(("rows", "models"), [(499, 4), (500, 2)])
-def test_few_rows_are_judged_by_three_first_models(rows: int, models: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    fits, minutes = list[tuple[str, int]](), list[float]()
-    learn = Learner._learn
+def test_all_rows_train_and_3000_of_more() -> None:
+    few = VAEOutlierDetector(max_epochs=1, random_state=0).fit(np.random.default_rng(0).normal(size=(250, 2)))
+    assert (len(few.run_.division.train), len(few.run_.division.validation)) == (250, 200)
+    many = VAEOutlierDetector(max_epochs=1, random_state=0).fit(np.random.default_rng(0).normal(size=(3500, 2)))
+    assert len(many.run_.division.train) == 3000
+    assert many.decision_scores_.shape == (3500,)
 
-    def noted(self: Learner, some: np.ndarray, options: dict[str, object], *rest: Any) -> None:
-        fits.append((str(options["objective"]), int(str(options["seed"]))))
-        minutes.append(float(str(options["minutes"])))
-        learn(self, some, {**options, "minutes": None, "epochs": 1}, *rest)
 
-    monkeypatch.setattr(Learner, "_learn", noted)
-    x = np.random.default_rng(0).normal(size=(rows, 2))
-    VAEOutlierDetector(max_minutes=1, random_state=7).fit(x)
-    assert [aim for aim, _ in fits] == ["trimmed:0.4"] * (models - 1) + ["trimmed:0.2"]
-    assert len({seed for _, seed in fits}) == models - 1
-    assert fits[0][1] == fits[-1][1] == 7
-    assert sum(minutes) == pytest.approx(1)
+@pytest.mark.parametrize(("rows", "steps"), [(50, 300), (400, 600)])
+def test_steps_grow_with_the_root_of_the_rows(rows: int, steps: int) -> None:
+    assert VAEOutlierDetector(random_state=0).fit(np.random.default_rng(0).normal(size=(rows, 2))).n_iter_ == steps
 
 
 def test_rows_stay_that_alone_miss_a_column_or_have_it() -> None:
-    rows = np.random.default_rng(0).normal(size=(10, 3))
-    rows[0, 0] = rows[1, 0] = np.nan
-    rows[2:, 1] = np.nan
-    log_px = np.arange(10.0)
-    assert np.flatnonzero(~likelier(rows, log_px, 0.2)).tolist() == [0]
-    assert likelier(rows[:3], log_px[:3], 0.2).all()
-    assert np.flatnonzero(~likelier(np.ones((10, 1)), log_px, 0.2)).tolist() == [0, 1]
+    rows = np.random.default_rng(0).normal(size=(1000, 3))
+    rows[0, 0] = np.nan
+    rows[1:, 1] = np.nan
+    for seed in range(20):
+        assert 0 in some_of(rows, 10, seed)
+    assert some_of(rows, 1000, 0).tolist() == list(range(1000))
 
 
-def test_where_all_are_inliers_every_row_trains_with_jittered_copies() -> None:
-    rows = np.random.default_rng(0).normal(size=(200, 2)) @ W
-    detector = VAEOutlierDetector(novelty=True, max_epochs=3, random_state=0).fit(rows)
-    assert detector.run_.config.training.objective == "elbo:closed"
-    assert detector.run_.schema.rows == 900
+def test_the_density_of_a_column_is_normalised_and_that_of_its_kernels() -> None:
+    rng = np.random.default_rng(0)
+    rows = np.column_stack([rng.gamma(2, 30, 400), rng.normal(size=400)])
+    run = likely.fit(rows, latent=1, width=8, steps=2, progress=False)
+    alone = ColumnsAlone.fit(run.schema, encoded_by(run, rows), 0)
+    places = np.linspace(-40_000, 40_000, 2_000_001)
+    density = np.exp(alone.log_prob(encoded_by(run, np.column_stack([places, places])))[:, 0])
+    assert np.trapezoid(density, places) == pytest.approx(1, abs=2e-3)  # what is left lies beyond: a Cauchy density
+    x, s = np.array([10.0, 60.0, 150.0, 900.0]), rows[:, 0].std()
+    near = np.exp(-0.5 * ((x[:, None] - rows[:, 0]) / (0.2 * s)) ** 2).mean(1) / (0.2 * s * np.sqrt(2 * np.pi))
+    wide = 1 / (np.pi * s * (1 + ((x - np.median(rows[:, 0])) / s) ** 2))
+    found = alone.log_prob(encoded_by(run, np.column_stack([x, x])))[:, 0]
+    np.testing.assert_allclose(found, np.log(0.95 * near + 0.05 * wide), atol=0.01)
+
+
+def test_a_row_of_weight_counts_as_so_many_in_the_density_of_a_column() -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 2))
+    weights = np.repeat([1.0, 3.0], 30)
+    repeated = np.repeat(rows, weights.astype(int), axis=0)
+    found = []
+    for some, weight in ((rows, weights), (repeated, None)):
+        detector = VAEOutlierDetector(max_epochs=1, random_state=0).fit(some, sample_weight=weight)
+        assert detector.columns_ is not None
+        found.append(detector.columns_.log_prob(encoded_by(detector.run_, rows)))
+    np.testing.assert_allclose(*found, atol=1e-9)
 
 
 def test_with_a_likelihood_of_ones_own_log_px_is_that_of_the_data() -> None:
     rows = np.random.default_rng(0).normal(size=(200, 2)) @ W
-    detector = VAEOutlierDetector(novelty=True, likelihood="gaussian", max_epochs=3, random_state=0).fit(rows)
-    assert detector.coordinates_ is None
-    assert detector.run_.schema.rows == 180
-    np.testing.assert_array_equal(detector.score_samples(rows), detector.run_.score(rows)["log_px"])
+    detector = VAEOutlierDetector(likelihood="gaussian", max_epochs=3, random_state=0).fit(rows)
+    assert detector.columns_ is None
+    measured = evidence(detector.run_.model, encoded_by(detector.run_, rows), samples=16)
+    np.testing.assert_allclose(detector.score_samples(rows), measured.terms["iwae"])
 
 
 @pytest.mark.parametrize("share", [0, 0.6, -0.1, "auto"])
@@ -145,25 +160,23 @@ TABLES["sparse"] = TABLES["rare counts"].astype(pd.SparseDtype("int64", 0))
 
 
 @pytest.mark.parametrize("name", list(TABLES))
-def test_tables_without_a_number_for_the_coarse_law_have_outliers_too(name: str) -> None:
+def test_tables_without_a_number_for_a_normal_law_have_outliers_too(name: str) -> None:
     detector = VAEOutlierDetector(contamination=0.03, max_epochs=8, random_state=0)
     assert ((detector.fit_predict(TABLES[name]) == -1) == ODD).mean() > 0.98
 
 
 @pytest.fixture(scope="module")
 def fitted() -> VAEOutlierDetector:
-    return VAEOutlierDetector(max_epochs=20, random_state=0).fit(np.random.default_rng(0).normal(size=(300, 2)) @ W)
+    return VAEOutlierDetector(random_state=0).fit(np.random.default_rng(0).normal(size=(300, 2)) @ W)
 
 
-def test_the_run_is_no_way_round_the_coordinates(fitted: VAEOutlierDetector, tmp_path: Path) -> None:
-    for verb in (fitted.run_.score, fitted.run_.impute, fitted.run_.anomalies):
-        with pytest.raises(DataError, match="give rows to the detector's own score_samples"):
-            verb(np.zeros((3, 2)))
-    with pytest.raises(DataError, match="store the detector itself"):
-        fitted.run_.save(tmp_path / "run")
-    assert fitted.run_.sample(3).shape == (3, 2)
+def test_the_run_is_of_the_data_and_a_pickle_holds_both_terms(fitted: VAEOutlierDetector, tmp_path: Path) -> None:
+    rows = np.random.default_rng(1).normal(size=(5, 2)) @ W
+    exact = multivariate_normal(np.zeros(2), W.T @ W).logpdf(rows)
+    assert np.abs(fitted.run_.score(rows)["log_px"] - exact).mean() < 0.5
+    fitted.run_.save(tmp_path / "run")
+    assert likely.load(tmp_path / "run").sample(3).shape == (3, 2)
     again = pickle.loads(pickle.dumps(fitted))  # noqa: S301
-    rows = np.random.default_rng(1).normal(size=(5, 2))
     np.testing.assert_array_equal(again.score_samples(rows), fitted.score_samples(rows))
 
 
@@ -187,7 +200,7 @@ def test_an_explanation_of_a_frame_has_its_names_labels_and_values() -> None:
     frame.insert(1, "empty", np.nan)
     detector = VAEOutlierDetector(max_epochs=5, random_state=0).fit(frame)
     found = detector.explain(frame.iloc[:2])
-    modelled = [name for name in frame.columns if name != "empty"]
+    modelled = [name for name in frame.columns if name not in ("empty", "number")]  # number says which row it is
     assert found.loc["home 1"].index.tolist() == [*modelled, "(code)"]
     for name in modelled:
         given, expected = frame[name].iloc[1], found["expected"].loc["home 1", name]
@@ -232,14 +245,6 @@ def test_scores_of_the_fit_are_of_all_rows_given_and_their_mean_by_weight() -> N
     np.testing.assert_array_equal(above, detector.decision_scores_ > mean)
 
 
-def test_what_is_of_coordinates_is_no_start_of_another_fit(fitted: VAEOutlierDetector) -> None:
-    for run in (fitted.run_, copy.deepcopy(fitted.run_)):
-        with pytest.raises(DataError, match="of the detector's coordinates"):
-            likely.fit(np.zeros((20, 2)), init=run, progress=False)
-        with pytest.raises(DataError, match="of the detector's coordinates"):
-            run.evaluate()
-
-
 def test_p_values_are_uniform_over_inliers_and_small_over_outliers(fitted: VAEOutlierDetector) -> None:
     rng = np.random.default_rng(3)
     detector = clone(fitted).fit(rng.normal(size=(300, 2)) @ W)
@@ -260,14 +265,3 @@ def test_unified_scores_are_within_0_and_1_and_in_the_order_of_log_p(fitted: VAE
     assert ((proba >= 0) & (proba <= 1)).all()
     order = np.argsort(fitted.score_samples(rows))
     assert (np.diff(proba[order, 1]) <= 0).all()
-
-
-def test_rows_come_back_from_their_coordinates() -> None:
-    rng = np.random.default_rng(0)
-    rows = np.column_stack([np.exp(rng.normal(size=400)), rng.integers(0, 5, size=400)])
-    place = Coordinates.of(rows)
-    np.testing.assert_allclose(place.inverse(place(rows)), rows, atol=1e-8)
-    between = np.column_stack([np.linspace(0.1, 5, 40), np.linspace(0, 4, 40)])
-    np.testing.assert_allclose(place.inverse(place(between)), between, atol=1e-6)
-    far = np.array([[90.0, 11.0], [-40.0, -6.0]])
-    np.testing.assert_allclose(place.inverse(place(far)), far, rtol=1e-6)

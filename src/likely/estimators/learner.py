@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from likely.data import EncodedRows
+from likely.data import Division, EncodedRows
 from likely.errors import ConfigError
 from likely.estimators.table import checked, division_of, seed_of, weighted
 from likely.evaluation import evidence
@@ -100,9 +100,13 @@ class Learner(BaseEstimator, ABC):
         return rows
 
     def _learn(
-        self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None = None
+        self,
+        rows: pd.DataFrame | np.ndarray,
+        options: Mapping[str, Any],
+        weights: np.ndarray | None = None,
+        division: Division | None = None,
     ) -> None:
-        split, (rows, weight) = division_of(rows, options["seed"]), weighted(rows, weights)
+        split, (rows, weight) = division or division_of(rows, options["seed"]), weighted(rows, weights)
         run = fit(rows, split=split, weight=weight, progress=bool(self.verbose), **options)
         run.model.double()
         self.run_: Run = replace(run, states=())
@@ -140,15 +144,9 @@ class Learner(BaseEstimator, ABC):
         check_is_fitted(self, "run_")
         return checked(self, X, self._names)
 
-    def _log_px(self, rows: pd.DataFrame | np.ndarray) -> np.ndarray:
+    def _log_px(self, rows: EncodedRows, samples: int = SAMPLES) -> np.ndarray:
         """The importance-weighted bound on log P(x) by z ~ Q(z|x) alone, which is quick for outliers too: nats."""
-        measured = evidence(self.run_.model, self._encoded(rows), samples=SAMPLES, seed=self.run_.config.seed)
-        return np.asarray(measured.terms["iwae"])
+        return np.asarray(evidence(self.run_.model, rows, samples=samples, seed=self.run_.config.seed).terms["iwae"])
 
     def _encoded(self, rows: pd.DataFrame | np.ndarray) -> EncodedRows:
-        return self.run_.encoded(self._unguarded.rows_of(rows)[0])
-
-    @property
-    def _unguarded(self) -> Run:
-        """The run, which takes rows as this estimator gives them."""
-        return replace(self.run_, home=replace(self.run_.home, guard=None))
+        return self.run_.encoded(self.run_.rows_of(rows)[0])

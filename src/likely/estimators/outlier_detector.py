@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any, Self, final
 
@@ -14,81 +13,81 @@ from sklearn.base import OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from likely.assembly import fits
+from likely.data import Division, EncodedRows
 from likely.errors import ConfigError
-from likely.estimators.coordinates import Coordinates
-from likely.estimators.learner import SAMPLES, Learner
-from likely.estimators.table import division_of, likelier, named, quantile, weighed
+from likely.estimators.columns_alone import ColumnsAlone
+from likely.estimators.learner import Learner
+from likely.estimators.table import named, quantile, some_of, weighed
 from likely.run.inspect import inspect
 from likely.tasks.anomalies import contributions
 
 __all__ = ["VAEOutlierDetector"]
 
 
-COARSE, FIRST, SECOND, DROPPED = "kernel:0.25", "trimmed:0.4", "trimmed:0.2", 0.2
-STARTS, FEW_ROWS = 3, 500  # models that are averaged where there are fewer rows than that
-GUARD = (
-    "run_ is of the detector's coordinates, not of the data: give rows to the detector's own score_samples, predict or "
-    "explain, and store the detector itself (pickle, joblib), which keeps coordinates_"
-)
+LIKELIHOOD = "kernel:0.05:column"  # of numbers
+SHARES: dict[bool | None, float] = {None: 0.25, True: 0.0, False: 1.5}  # λ, by the hint
+PARTS = {"prior": "normal", "network": "linear"}
+PLAN = {"width": 96, "blocks": 1, "batch_size": 128, "learning_rate": 4e-3}
+MAX_COMPONENTS = 8
+MAX_ROWS = 3000  # that train
+MIN_STEPS, STEPS = 300, 30  # of a fit without a budget: so many times the root of the rows that train
+MAX_JUDGES = 200  # rows whose copies validate
+DRAWS = 16  # of z for each row that is scored
 
 
 @final
 class VAEOutlierDetector(OutlierMixin, Learner):
     """Outlier detector that marks the rows of least log P, under scikit-learn's contract.
 
-    A number x counts by its distance and by its rank, as t(x) = (x − mean) / deviation + Φ⁻¹(F(x)) of its column, and
-    t is modelled as normal given z with a quarter of its deviation (`kernel:0.25`), not as finely as it is recorded:
-    log P then tells of where rows lie, not of the digits they end in. It is a density of t, not one of the data's
-    units. Categories, truths and numbers of which there are few different ones have masses; a table of these alone has
-    the likelihoods of `likely.fit`. With a likelihood of one's own, columns are taken as they are.
+    What ranks rows is log P(x) + λ Σ_j log P(x_j): a variational autoencoder's bound on log P(x) of the whole row, and
+    the density of each column by itself (`ColumnsAlone`), which a group of alike outliers does not learn by heart as
+    the autoencoder may. λ is 0.25.
 
-    The rows of the fit may hold outliers themselves. So a first model leaves the least probable 40% of each batch out
-    (`trimmed:0.4`); of fewer than 500 rows three such models do, and the mean of their log P counts, since one may take
-    a cluster of outliers for ordinary. The fifth of the rows that is least probable is dropped, and of the others a
-    second model leaves 20% out, as robust estimates are reweighted (Rousseeuw and van Driessen 1999, A fast algorithm
-    for the minimum covariance determinant estimator). With an objective of one's own, one model is fitted to all rows.
-    With `novelty=True`, one to all rows and jittered copies of them, by the evidence lower bound.
+    P(x|z) is normal in each column that holds numbers, its deviation learned by column and at least a twentieth of the
+    column's own, so that log P tells of where rows lie, not of the digits they end in; categories, truths and numbers
+    of which there are few have masses. Encoder and decoder have a linear part that starts at principal components. All
+    rows train, or 3,000 of them drawn by the seed where there are more; steps are 30 times the root of their number,
+    300 at least. With a likelihood of one's own, rows are ranked by log P(x) alone.
 
-    A row is an outlier, −1, where log P is below `offset_`, the quantile of order `contamination` of log P over the
-    rows of the fit; else it is an inlier, 1. Rows are what `VariationalAutoencoder` takes. For a
-    row with missing cells, log P covers the observed cells only; compare it only with rows that miss the same cells.
+    A row is an outlier, −1, where that sum is below `offset_`, the quantile of order `contamination` over the rows of
+    the fit; else it is an inlier, 1. Rows are what `VariationalAutoencoder` takes. Of a row with missing cells the
+    observed ones count; compare it only with rows that miss the same cells.
 
     Parameters
     ----------
     n_components
-        Dimension of z; by the number of columns unless given.
+        Dimension of z; the number of columns, at most eight, unless given.
     contamination
         The share of outliers among the rows of the fit, above 0 and at most 0.5. These rows trained the model: of new
         rows of the same kind more are called outliers.
     novelty
-        All rows of the fit are inliers, and outliers are looked for among new ones: every row trains.
+        A hint, where you know: `True`, all rows of the fit are inliers, and outliers are looked for among new ones;
+        `False`, outliers are among the rows of the fit. Then λ is 0 or 1.5.
     max_epochs, max_minutes
-        The budget, at most one of them: the epochs of each model, the minutes of all. Without one training ends when
-        validation stalls.
+        The budget, at most one of them, in place of the steps above.
     random_state
         A whole number is the seed of the fit and of every estimate; else a seed is drawn from it.
     verbose
         Whether bars are drawn, in a terminal or a notebook, of what takes more than two seconds.
     prior, posterior, likelihood, objective, network
-        The parts by name, as `likely parts` lists them; the likelihood and the objective above, and else the defaults
-        of `likely.fit`, unless given.
+        The parts by name, as `likely parts` lists them; what is said above, and else the defaults of `likely.fit`,
+        unless given.
 
     Attributes
     ----------
     run_
-        The fitted `likely.Run`, in float64, of rows in these coordinates: what it draws is in them, rows of the data it
-        refuses. A tenth of its rows chose its weights - with
-        `novelty=True` rows whose copies trained - and it has no test rows.
-    coordinates_
-        The coordinates t; `None` with a likelihood of one's own.
+        The fitted `likely.Run`, in float64: its log P(x) is the first term. Copies of up to 200 of the rows that
+        trained chose its weights, and it has no test rows.
+    columns_
+        The second term, `None` with a likelihood of one's own.
     offset_
-        What `decision_function` subtracts from log P, nats.
+        What `decision_function` subtracts from the sum, nats.
     decision_scores_
-        −log P of all rows given to the fit, nats: the higher, the more unusual; these rows trained the model.
+        Minus the sum, of all rows given to the fit, nats: the higher, the more unusual; these rows trained the model.
     n_iter_, history_
-        Steps of the last model's fit, and what was measured on the way (`Run.history`).
+        Steps of the fit, and what was measured on the way (`Run.history`).
     calibration_scores_
-        −log P of the rows of `calibrate`, in rising order; absent before.
+        Minus the sum, of the rows of `calibrate`, in rising order; absent before.
 
     Examples
     --------
@@ -106,7 +105,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         n_components: int | None = None,
         *,
         contamination: float = 0.1,
-        novelty: bool = False,
+        novelty: bool | None = None,
         max_epochs: int | None = None,
         max_minutes: float | None = None,
         random_state: Any = None,
@@ -146,23 +145,22 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         share = self.contamination
         if not isinstance(share, Real) or not 0 < share <= 0.5:
             raise ConfigError(f"contamination must be above 0 and at most 0.5, got {share!r}")
+        if self.novelty not in SHARES:
+            raise ConfigError(f"novelty must be True, False or None, got {self.novelty!r}")
         options = self._options()
         self._forget()
         every = self._taken(X)
         rows, weights = weighed(every, sample_weight)
         try:
-            if self.novelty or self.objective is not None:
-                self._learn_coarsely(rows, options, weights)
-            else:
-                self._learn_robustly(rows, options, weights)
-            log_px = self._log_px(self._placed(rows))
-            scores = -log_px if len(rows) == len(every) else -self._log_px(self._placed(every))
+            self._learn_all(rows, options, weights)
+            scores = -self.score_samples(every)
         except BaseException:
             self._forget()
             raise
-        self._of_scores: tuple[float, float] = _mean_and_deviation(-log_px, weights)
+        counted = scores if weights is None and len(rows) == len(every) else -self.score_samples(rows)
+        self._of_scores: tuple[float, float] = _mean_and_deviation(counted, weights)
         self.decision_scores_: np.ndarray = scores
-        self.offset_: float = quantile(log_px, float(share), weights)
+        self.offset_: float = quantile(-counted, float(share), weights)
         return self
 
     def _forget(self) -> None:
@@ -170,46 +168,44 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
 
-    def _learn_robustly(
-        self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None
-    ) -> None:
-        starts = STARTS if len(rows) < FEW_ROWS else 1
-        if options["minutes"] is not None:
-            options = {**options, "minutes": options["minutes"] / (starts + 1)}
-        log_px = np.zeros(len(rows))
-        for seed in (options["seed"], *np.random.default_rng(options["seed"]).integers(2**31, size=starts - 1)):
-            self._learn_coarsely(rows, {**options, "objective": FIRST, "seed": int(seed)}, weights)
-            log_px += self._log_px(self._placed(rows)) / starts
-        kept = likelier(rows, log_px, DROPPED, weights)
-        weights = None if weights is None else weights[kept]
-        self._learn_coarsely(rows[kept], {**options, "objective": SECOND}, weights)
-
-    def _learn_coarsely(
-        self, rows: pd.DataFrame | np.ndarray, options: Mapping[str, Any], weights: np.ndarray | None
-    ) -> None:
-        place: Coordinates | None = None
-        if options["likelihood"] is None:
-            place = Coordinates.of(rows)
-            rows = place(rows)
-            if self.novelty:
-                count, rows = len(rows), place.smoothed(rows, options["seed"])
-                weights = None if weights is None else np.tile(weights, len(rows) // count)
-        self._learn(rows, {**options, "likelihood": options["likelihood"] or _coarse(rows, options["seed"])}, weights)
-        self.coordinates_: Coordinates | None = place
-        self.run_.home.guard = None if place is None else GUARD
-
-    def _placed(self, rows: pd.DataFrame | np.ndarray) -> pd.DataFrame | np.ndarray:
-        return rows if self.coordinates_ is None else self.coordinates_(rows)
+    def _learn_all(self, rows: pd.DataFrame | np.ndarray, options: dict[str, Any], weights: np.ndarray | None) -> None:
+        """Fit to all rows, or to some of very many; copies of some choose the weights."""
+        taken = some_of(rows, MAX_ROWS, options["seed"])
+        judges = np.random.default_rng(options["seed"]).permutation(taken)[:MAX_JUDGES]
+        both = np.concatenate([taken, judges])
+        weights = None if weights is None else weights[both]
+        division = Division.of(np.arange(len(taken)), np.arange(len(taken), len(both)))
+        rows = rows[both] if isinstance(rows, np.ndarray) else rows.iloc[both].reset_index(drop=True)
+        chosen = {**PLAN, **PARTS, "likelihood": None if self.likelihood else _likelihood(rows, division)}
+        if self.max_epochs is None and self.max_minutes is None:
+            chosen["steps"] = max(MIN_STEPS, round(STEPS * math.sqrt(len(taken))))
+        chosen |= {name: value for name, value in options.items() if value is not None}
+        chosen["latent"] = options["latent"] or min(MAX_COMPONENTS, self.n_features_in_)
+        self._learn(rows, chosen, weights, division)
+        self.columns_: ColumnsAlone | None = None
+        if self.likelihood is None:
+            trained = self._encoded(rows[: len(taken)])
+            if weights is not None:
+                trained = trained.weighted(torch.from_numpy(weights[: len(taken)]))
+            self.columns_ = ColumnsAlone.fit(self.run_.schema, trained, self.run_.config.seed)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """log P of each row's coordinates, by the importance-weighted bound L_100, `(rows,)`, nats.
+        """log P(x) + λ Σ_j log P(x_j) of each row, `(rows,)`, nats; log P(x) by the importance-weighted bound L_16.
 
-        The higher, the more normal; by a likelihood of one's own it is log P(x), in the data's units.
+        The higher, the more normal; by a likelihood of one's own it is the bound on log P(x) alone.
         """
-        return self._log_px(self._placed(self._rows(X)))
+        rows = self._encoded(self._rows(X))
+        log_px = self._log_px(rows, DRAWS)
+        return log_px if self.columns_ is None else log_px + np.nansum(self._alone(rows), 1)
+
+    def _alone(self, rows: EncodedRows) -> np.ndarray:
+        """λ log P(x_j), `(rows, cells)`; 0 where rows are ranked by log P(x) alone."""
+        if self.columns_ is None:
+            return np.zeros((len(rows), 1))
+        return SHARES[self.novelty] * self.columns_.log_prob(rows)
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """log P − `offset_`: negative for outliers."""
+        """`score_samples` − `offset_`: negative for outliers."""
         return np.asarray(self.score_samples(X) - self.offset_)
 
     def predict(self, X: Any) -> np.ndarray:
@@ -218,7 +214,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def predict_proba(self, X: Any) -> np.ndarray:
-        """Unified scores, `(rows, 2)`: of an inlier and of an outlier, max(0, erf((s − m)/(d √2))), s = −log P.
+        """Unified scores, `(rows, 2)`: of an inlier, and of an outlier max(0, erf((s − m)/(d √2))), s the negative sum.
 
         m and d are mean and deviation of `decision_scores_`: scores of all detectors lie within 0 and 1 so (Kriegel,
         Kröger, Schubert, Zimek 2011, Interpreting and unifying outlier scores, section 3.2). How often a row is an
@@ -231,7 +227,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         return np.column_stack([1 - outlier, outlier])
 
     def calibrate(self, X: Any) -> Self:
-        """Keep log P of inliers that were not among the rows of the fit, against which `p_values` compares."""
+        """Keep `score_samples` of inliers that were not among the rows of the fit: `p_values` compares with them."""
         self.calibration_scores_: np.ndarray = np.sort(-self.score_samples(X))
         return self
 
@@ -240,7 +236,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
 
         Of a row of the same distribution as these, P(p <= a) <= a for every a, whatever the model is like (Bates et al.
         2023, Testing for outliers with conformal p-values, equation 2). That is over rows and calibration rows both:
-        with few of these the share of one's own rows may be larger. Rows are ranked by log P of what is observed; one
+        with few of these the share of one's own rows may be larger. Rows are ranked by what is observed of them; one
         with more missing cells than these is less unusual by that alone.
 
         Raises
@@ -256,23 +252,22 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         return np.asarray((1 + len(known) - np.searchsorted(known, score)) / (len(known) + 1))
 
     def explain(self, X: Any) -> pd.DataFrame:
-        """A frame of what each column, and "(code)", adds to −log P of each row, by (row, column).
+        """A frame of what each column, and "(code)", adds to −`score_samples` of each row, by (row, column).
 
-        `nats` of a row sum to −`score_samples`: of each column E_{P(z|x)}[−log P(x_j|z)], NaN where it is missing; of
-        the code D[P(z|x)‖P(z)], which is large where each value is usual and their combination is not. `value` and
-        `expected` are in the data's units; `expected` is what P(x|z) has at the mean of Q(z|x), the mean of t brought
-        back to x, or the most probable category.
+        `nats` of a row sum to −`score_samples`: of each column E_{P(z|x)}[−log P(x_j|z)] − λ log P(x_j), NaN where it
+        is missing; of the code D[P(z|x)‖P(z)], which is large where each value is usual and their combination is not.
+        `value` and `expected` are in the data's units; `expected` is what P(x|z) has at the mean of Q(z|x): its mean,
+        or the most probable category.
         """
-        rows = self._rows(X)
-        placed, run = self._placed(rows), self._unguarded
-        found = contributions(run.model, self._encoded(placed), samples=SAMPLES, seed=run.config.seed)
-        expected = named(run.reconstruct(placed), self._names)
-        if self.coordinates_ is not None:
-            expected = self.coordinates_.inverse(expected)
+        rows, run = self._rows(X), self.run_
+        encoded = self._encoded(rows)
+        found = contributions(run.model, encoded, samples=DRAWS, seed=run.config.seed)
+        cells = found.cells - self._alone(encoded)
+        expected = named(run.reconstruct(rows), self._names)
         names = [column.name for column in run.schema.modelled]
         if run.schema.cells_alike:
             names = [f"x{place}" for place in range(self.n_features_in_)]
-        return _by_cell(names, pd.DataFrame(rows), pd.DataFrame(expected), np.column_stack([found.cells, found.code]))
+        return _by_cell(names, pd.DataFrame(rows), pd.DataFrame(expected), np.column_stack([cells, found.code]))
 
 
 def _by_cell(names: list[str], rows: pd.DataFrame, expected: pd.DataFrame, nats: np.ndarray) -> pd.DataFrame:
@@ -300,6 +295,6 @@ def _mean_and_deviation(scores: np.ndarray, weights: np.ndarray | None) -> tuple
     return mean, float(np.sqrt(np.average(np.square(scores[known] - mean), weights=counted))) or 1.0
 
 
-def _coarse(rows: pd.DataFrame | np.ndarray, seed: int) -> str | None:
-    """The coarse likelihood where it fits a column; none of a table of categories, truths or a few distinct numbers."""
-    return COARSE if fits(COARSE, inspect(rows, split=division_of(rows, seed)).schema) else None
+def _likelihood(rows: pd.DataFrame | np.ndarray, division: Division) -> str | None:
+    """The likelihood of numbers where it fits a column; none of a table of categories, truths or a few numbers."""
+    return LIKELIHOOD if fits(LIKELIHOOD, inspect(rows, split=division).schema) else None

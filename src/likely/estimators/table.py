@@ -15,7 +15,7 @@ from likely.data.cells import missing_cells
 from likely.data.split import MAX_VALIDATION_ROWS
 from likely.errors import DataError
 
-__all__ = ["MIN_ROWS", "checked", "division_of", "likelier", "named", "quantile", "seed_of", "weighed", "weighted"]
+__all__ = ["MIN_ROWS", "checked", "division_of", "named", "quantile", "seed_of", "some_of", "weighed", "weighted"]
 
 MIN_ROWS = 3  # rows: two to train on and one to validate with
 MIN_VALIDATION_ROWS = 5  # where a quarter of the rows allows it
@@ -111,30 +111,28 @@ def division_of(rows: pd.DataFrame | np.ndarray, seed: int) -> Division:
     cells a row that misses it trains, so that Q(z|x) knows such rows.
     """
     count = len(rows)
-    missing = _missing(rows)
     held = min(max(1, count // 10, min(MIN_VALIDATION_ROWS, count // 4)), MAX_VALIDATION_ROWS)
-    order = np.random.default_rng(seed).permutation(count)
-    needed = np.isin(order, order[missing[order].argmax(0)[missing.any(0)]])
-    order = np.concatenate([order[~needed], order[needed]])
+    order = _order(_missing(rows), seed)
     return Division.of(np.sort(order[held:]), np.sort(order[:held]))
 
 
-def likelier(
-    rows: pd.DataFrame | np.ndarray, log_px: np.ndarray, dropped: float, weights: np.ndarray | None = None
-) -> np.ndarray:
-    """Which rows stay, `(rows,)`, when the least probable share is dropped.
+def some_of(rows: pd.DataFrame | np.ndarray, most: int, seed: int) -> np.ndarray:
+    """Which rows are taken, in rising order: all, or as many as asked, drawn by the seed.
 
-    None is dropped where too few would stay. The most probable row stays that misses a column which the others have, or
-    that has one which they miss.
+    Of each column with missing cells a row that misses it is taken, and one that has it.
     """
-    kept = log_px >= quantile(log_px, dropped, weights)
-    if kept.sum() < MIN_ROWS:
-        return np.ones(len(rows), dtype=bool)
+    if len(rows) <= most:
+        return np.arange(len(rows))
     missing = _missing(rows)
-    for cells in np.hstack([missing, ~missing]).T:
-        if cells.any() and not cells[kept].any():
-            kept[np.flatnonzero(cells)[log_px[cells].argmax()]] = True
-    return np.asarray(kept)
+    missing = missing[:, missing.any(0)]
+    return np.sort(_order(np.hstack([missing, ~missing]), seed)[-most:])
+
+
+def _order(cells: np.ndarray, seed: int) -> np.ndarray:
+    """Rows in random order, such that of each column of `(rows, columns)` that holds a truth one is among the last."""
+    order = np.random.default_rng(seed).permutation(len(cells))
+    needed = np.isin(order, order[cells[order].argmax(0)[cells.any(0)]])
+    return np.concatenate([order[~needed], order[needed]])
 
 
 def _missing(rows: pd.DataFrame | np.ndarray) -> np.ndarray:

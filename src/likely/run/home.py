@@ -28,8 +28,6 @@ class Home:
         The baselines fitted on the same training rows, once a verb has needed them.
     rival
         The flow fitted to them in the seconds of the fit, once an evaluation has asked for it.
-    guard
-        What is said where rows are given, or the run is to be stored: it is of coordinates that another object knows.
 
     """
 
@@ -37,4 +35,3 @@ class Home:
     source: Source | None = None
     baselines: Baselines | None = None
     rival: FlowRival | None = None
-    guard: str | None = None

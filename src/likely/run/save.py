@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likely.errors import DataError
 from likely.files import refuse_existing, same_place, write
 from likely.run.directory import CHECKPOINTS, REPORT, RIVALS, new_run_folder, run_copy
 from likely.run.states import are_of, read_checkpoint
@@ -41,14 +40,9 @@ def save_as(run: Run, path: str | Path, *, overwrite: bool = False) -> Path:
     ------
     OutputError
         If the directory exists and may not be replaced, or cannot be written.
-    DataError
-        If the run is of coordinates that would be lost.
 
     """
     from likely.run.store import save, save_plan
-
-    if run.home.guard is not None:
-        raise DataError(run.home.guard)
 
     place, earlier, states, lost = Path(path), run.directory, run.states, list[str]()
     plan: Mapping[str, Any] = {}

@@ -45,8 +45,6 @@ SEEN = "rows of this data may have trained the run that the fit starts from; of 
 def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
     """A run of the model and the schema of another, trained anew from its weights; see `likely.fit`."""
     begun = init if isinstance(init, Run) else load(init, progress=options.progress)
-    if begun.home.guard is not None:
-        raise DataError(begun.home.guard)
     about, parts = options.data, ("encoder", "decoder", "model")
     again = [*about.of_schema, *(name for name in parts if getattr(options, name) is not None)]
     if again:

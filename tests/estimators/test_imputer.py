@@ -46,6 +46,16 @@ def test_rows_that_were_not_in_the_fit_and_a_pickle() -> None:
     np.testing.assert_allclose(imputer.transform(missing[300:303]), made[:3], atol=1e-9)
 
 
+def test_categories_of_many_are_filled_by_what_goes_with_them() -> None:
+    rng = np.random.default_rng(0)
+    which = rng.integers(40, size=1200)
+    frame = pd.DataFrame({"town": [f"t{i}" for i in which], "county": [f"c{i}" for i in which]})
+    gone = rng.random(1200) < 0.2
+    filled = VAEImputer(random_state=0).fit_transform(frame.mask(pd.DataFrame({"town": gone, "county": False})))
+    found = pd.DataFrame(np.asarray(filled), columns=["town", "county"])
+    assert (found["town"] == frame["town"])[gone].mean() > 0.95
+
+
 def test_draws_vary_about_the_mean() -> None:
     _, missing, gone = holed(load_diabetes().data[:200], 0.2)
     drawing = VAEImputer(random_state=0, max_epochs=10, sample_posterior=True).fit(missing)
@@ -62,7 +72,12 @@ def test_which_model_it_is() -> None:
     assert isinstance(VAEImputer(2, max_epochs=1).fit(x).run_.model, VAE)
     assert isinstance(VAEImputer(max_epochs=1, objective="elbo").fit(x).run_.model, VAE)
     many = pd.DataFrame({"a": [f"n{i % 35}" for i in range(350)], "b": np.arange(350.0)})
-    told = VAEImputer(max_epochs=1, random_state=0).fit(many.astype({"a": "category"}))
+    assert isinstance(VAEImputer(max_epochs=1, random_state=0).fit(many.astype({"a": "category"})).run_.model, Normals)
+    wide = pd.DataFrame({"a": [f"n{i % 130}" for i in range(520)], "b": np.arange(520.0)}).astype({"a": "category"})
+    with pytest.warns(
+        UserWarning, match=r"at most 128 numbers and categories together, and here are 13\d: a variation"
+    ):
+        told = VAEImputer(max_epochs=1, random_state=0).fit(wide)
     assert isinstance(told.run_.model, VAE)
     with pytest.raises(ConfigError):
         VAEImputer(max_epochs=0).fit(x)

@@ -8,6 +8,7 @@ from likely.assembly.families import axis
 from likely.data import Column, Schema
 from likely.models import Exposure
 from likely.networks import Features
+from likely.networks.inputs import MAX_ONE_HOT
 
 __all__ = ["condition", "exposure", "features"]
 
@@ -29,8 +30,12 @@ def exposure(schema: Schema) -> Exposure | None:
     return Exposure(schema.conditions.index(schema.exposure), schema.exposure.mean, cells)
 
 
-def features(columns: Sequence[Column]) -> Features:
-    """The module that puts numbers on the axis that training rows warp, and makes categories vectors."""
+def features(columns: Sequence[Column], *, embedded: bool = True) -> Features:
+    """The module that puts numbers on the axis that training rows warp, and makes categories vectors.
+
+    Of many categories they are learned, if they may be `embedded`; else each is one-hot.
+    """
     numeric = [i for i, column in enumerate(columns) if not column.coded and not column.exposure]
     categories = [(i, len(column.categories)) for i, column in enumerate(columns) if column.coded]
-    return Features(numeric, axis([columns[i] for i in numeric]) if numeric else None, categories)
+    one_hot = MAX_ONE_HOT if embedded else max((size for _, size in categories), default=0)
+    return Features(numeric, axis([columns[i] for i in numeric]) if numeric else None, categories, one_hot)

@@ -17,12 +17,11 @@ from likely.likelihoods import Atoms, Bernoulli, Categorical, Columns, Likelihoo
 from likely.models import Normals, Outputs
 from likely.networks import Features
 
-__all__ = ["components", "normals", "refusal"]
+__all__ = ["components", "indicators", "normals", "refusal"]
 
 MAX_COMPONENTS, MIN_COMPONENTS = 40, 3  # of a member
 MAX_FEATURES = 128  # coordinates of z: a step of EM takes time by their square at least
 MAX_OPERATIONS = 2.5e8  # rows x components x features², of a step
-MAX_CATEGORIES = 32  # of a column, as many as have an indicator each
 SHARES = (9, 3, 1)  # of the components, two members each
 LOG_ODDS = 10.0  # of a category whose own coordinate is 1, and of the others 0
 
@@ -31,11 +30,14 @@ def refusal(schema: Schema) -> str:
     """Why a mixture of normals does not fit the data, in words; empty where it does."""
     if schema.cells_alike or schema.conditions:
         return "is for tables without conditions"
-    if any(column.coded and len(column.categories) > MAX_CATEGORIES for column in schema.modelled):
-        return f"is for columns of at most {MAX_CATEGORIES} categories"
-    if features(schema.modelled).outputs > MAX_FEATURES:
-        return f"is for at most {MAX_FEATURES} numbers and categories"
+    if (count := indicators(schema).outputs) > MAX_FEATURES:
+        return f"is for at most {MAX_FEATURES} numbers and categories together, and here are {count:,}"
     return ""
+
+
+def indicators(schema: Schema) -> Features:
+    """The features of x, each category with an indicator of its own, however many there are."""
+    return features(schema.modelled, embedded=False)
 
 
 def components(schema: Schema) -> int:
@@ -43,7 +45,7 @@ def components(schema: Schema) -> int:
 
     At least three, at most forty, and as many as a step of EM has the time for.
     """
-    count = features(schema.modelled).outputs
+    count = indicators(schema).outputs
     there = 1 - sum(column.missing for column in schema.modelled) / max(1, schema.rows * schema.dims)
     by_rows, by_time = there * schema.rows / count, MAX_OPERATIONS / (schema.rows * count**2)
     return max(MIN_COMPONENTS, min(MAX_COMPONENTS, int(by_rows), int(by_time)))
@@ -65,13 +67,13 @@ def normals(
     most = int(arguments[0])
     first = coordinates(schema)
     sizes = tuple(max(1, round(most / share)) for share in SHARES for _ in range(2))
-    return Normals(likelihood, first, outputs(likelihood, first, features(schema.modelled).axis), sizes)
+    return Normals(likelihood, first, outputs(likelihood, first, indicators(schema).axis), sizes)
 
 
 def coordinates(schema: Schema) -> Features:
     """The features of x: numbers half by their place on the warped axis, half by their distance from the mean."""
     columns = schema.modelled
-    first = features(columns)
+    first = indicators(schema)
     numeric = [columns[int(i)] for i in first.places]
     if first.axis is None:
         return first
@@ -82,7 +84,10 @@ def coordinates(schema: Schema) -> Features:
         bent = (y + (x - column.mean) / column.scale) / 2
         knots.append(list(zip(x.tolist(), bent.tolist(), strict=True)))
     return Features(
-        first.places.tolist(), Warp(knots, [column.kind == Kind.POSITIVE for column in numeric]), first.categories
+        first.places.tolist(),
+        Warp(knots, [column.kind == Kind.POSITIVE for column in numeric]),
+        first.categories,
+        first.one_hot,
     )
 
 

@@ -12,10 +12,9 @@ from typing import Any, cast
 from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, all_parts, named_parts
-from likely.assembly.condition import features
 from likely.assembly.grammar import Named, Trait, parse
 from likely.assembly.models import AUTO
-from likely.assembly.normals import components, refusal
+from likely.assembly.normals import components, indicators, refusal
 from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
 from likely.assembly.parts import PARTS
@@ -265,7 +264,7 @@ def _closed(parts: Parts, latent: int | None, schema: Schema) -> tuple[int, dict
     model = parts["model"]
     if reason := refusal(schema):
         raise UnsuitedError(f"model {model} {reason}; take model vae")
-    dimension = features(schema.modelled).outputs
+    dimension = indicators(schema).outputs
     if latent not in (None, dimension):
         raise ConfigError(f"model {model} has z of {dimension} dimensions here, not {latent}; leave latent out")
     count = components(schema) if model.arguments[0] == AUTO else model.arguments[0]

@@ -58,9 +58,9 @@ class Standardise(Network):
 class Features(Network):
     """`(batch, columns) -> (batch, features)`: numbers on their warped axes, kept within ±10; categories as vectors.
 
-    Up to 32 categories are one-hot, all zero for the code −1 of a value never seen. More are embedded in
-    min(32, 1.6 C^0.56) learned dimensions; the code −1 has a vector of its own, which starts at zero. Source: Guo and
-    Berkhahn 2016, Entity embeddings of categorical variables; the rule of the size is that of fastai (Howard and Gugger
+    Up to 32 categories are one-hot, or as many as told, all zero for the code −1 of a value never seen. More are
+    embedded in min(32, 1.6 C^0.56) learned dimensions; the code −1 has a vector of its own, which starts at zero.
+    Source: Guo and Berkhahn 2016, Entity embeddings of categorical variables; the rule of the size is that of fastai (Howard and Gugger
     2020, fastai: a layered API for deep learning), with a lower limit.
 
     Parameters
@@ -71,6 +71,8 @@ class Features(Network):
         Their warped axes, on which numbers are of order one; `None` where there are none.
     categories
         `(place, number of categories)` of each categorical column.
+    one_hot
+        The most categories of a column that are one-hot.
 
     Attributes
     ----------
@@ -83,15 +85,19 @@ class Features(Network):
     limit: Tensor
     cells: Tensor
 
-    def __init__(self, numeric: Sequence[int], axis: Warp | None, categories: Sequence[tuple[int, int]]) -> None:
+    def __init__(
+        self,
+        numeric: Sequence[int],
+        axis: Warp | None,
+        categories: Sequence[tuple[int, int]],
+        one_hot: int = MAX_ONE_HOT,
+    ) -> None:
         super().__init__()
         self.register_buffer("places", torch.tensor(list(numeric), dtype=torch.int64))
         self.register_buffer("limit", torch.tensor(MAX_FEATURE), persistent=False)
-        self.axis, self.categories = axis, tuple(categories)
-        self.embeddings = nn.ModuleDict(
-            {str(place): _embedding(size) for place, size in categories if size > MAX_ONE_HOT}
-        )
-        sizes = [_dimensions(size) if size > MAX_ONE_HOT else size for _, size in categories]
+        self.axis, self.categories, self.one_hot = axis, tuple(categories), one_hot
+        self.embeddings = nn.ModuleDict({str(place): _embedding(size) for place, size in categories if size > one_hot})
+        sizes = [_dimensions(size) if size > one_hot else size for _, size in categories]
         self.inputs, self.outputs = None, len(numeric) + sum(sizes)
         self.widest = self.outputs
         coded = [place for (place, _), size in zip(categories, sizes, strict=True) for _ in range(size)]
@@ -105,7 +111,7 @@ class Features(Network):
             together.append(self.axis(values[:, self.places])[0].clamp(-MAX_FEATURE, MAX_FEATURE).to(dtype))
         for place, size in self.categories:
             codes = values[:, place].long() + 1
-            if size <= MAX_ONE_HOT:
+            if size <= self.one_hot:
                 together.append(F.one_hot(codes, size + 1)[:, 1:].to(dtype))
                 continue
             if together:

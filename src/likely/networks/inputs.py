@@ -60,8 +60,8 @@ class Features(Network):
 
     Up to 32 categories are one-hot, or as many as told, all zero for the code −1 of a value never seen. More are
     embedded in min(32, 1.6 C^0.56) learned dimensions; the code −1 has a vector of its own, which starts at zero.
-    Source: Guo and Berkhahn 2016, Entity embeddings of categorical variables; the rule of the size is that of fastai (Howard and Gugger
-    2020, fastai: a layered API for deep learning), with a lower limit.
+    Source: Guo and Berkhahn 2016, Entity embeddings of categorical variables; the rule of the size is that of fastai
+    (Howard and Gugger 2020, fastai: a layered API for deep learning), with a lower limit.
 
     Parameters
     ----------

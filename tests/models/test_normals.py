@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from torch import Tensor
 from torch.distributions import MultivariateNormal
 
+import likely
+from likely.errors import ConfigError
 from likely.models.given import MANY_ROWS, Masks
+from likely.training import em
 
 COMPONENTS, DIM = 3, 5
 
@@ -53,3 +60,39 @@ def test_normals_given_some_coordinates_are_those_of_dense_algebra(alike: bool) 
                     given.spread[given.mask[place], k], left[order.argsort().argsort()][:, order.argsort().argsort()]
                 )
     assert sorted(met) == list(range(40))
+
+
+def tall(rows: int = 300) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(rows, 2))
+    x = pd.DataFrame(np.tanh(z @ rng.normal(size=(2, 4))) + 0.1 * rng.normal(size=(rows, 4)), columns=list("abcd"))
+    return x.mask(rng.random(x.shape) < 0.2)
+
+
+@pytest.mark.parametrize("stop", [1, 18, 40])
+def test_em_that_is_interrupted_keeps_what_it_has(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, stop: int) -> None:
+    steps, real = 0, em._stepped
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == stop:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    monkeypatch.setattr(em, "_stepped", interrupted)
+    run = likely.fit(tall(), model="normals:9", out=tmp_path / "run", progress=False)
+    monkeypatch.undo()
+    assert run.facts["interrupted"]
+    filled = run.impute(tall())
+    assert np.isfinite(filled.to_numpy()).all()
+    pd.testing.assert_frame_equal(likely.load(tmp_path / "run").impute(tall()), filled)
+    if stop > 15:  # one normal is fitted in fifteen steps at most
+        spread = (filled - tall().mean())[tall().isna()].abs().mean().mean()
+        assert spread > 0.1
+
+
+def test_normals_say_what_is_maximised_and_are_no_members_of_an_ensemble() -> None:
+    assert "by EM" in likely.fit(tall(), model="normals:3", steps=1, progress=False).aim
+    with pytest.raises(ConfigError, match="ensemble's members"):
+        likely.fit(tall(), model="normals:9", members=2, progress=False)

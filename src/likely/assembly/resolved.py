@@ -135,6 +135,8 @@ class Resolved:
     @property
     def objective_text(self) -> str:
         """The objective in words; empty where it is the ELBO itself."""
+        if self.parts["model"].has(Trait.CLOSED):
+            return "the density of coordinates z of the cells by EM (Ghahramani and Jordan 1994), no bound on log P(x)"
         name = self.config.factories.get("objective")
         if name and self.own.objective is None:
             return name

@@ -296,11 +296,7 @@ def _maximised(model: Normals, rows: Prepared, config: Config, state: TrainingSt
     """Fit a model by EM, and record it as one validation; whether it was interrupted."""
     outcome, started = state.outcome, time.perf_counter()
     told, minutes = config.training.steps or config.training.epochs, config.training.minutes
-    try:
-        fitted = maximise(model, rows.train, rows.validation, seed=config.seed, steps=told, minutes=minutes)
-    except KeyboardInterrupt:
-        outcome.interrupted = True
-        return True
+    fitted = maximise(model, rows.train, rows.validation, seed=config.seed, steps=told, minutes=minutes)
     bound = validation_elbo(model, rows.validation, config.seed, "float32")
     outcome.steps = outcome.selected_step = fitted.steps
     outcome.selected, outcome.best, outcome.seconds = "weights", bound, time.perf_counter() - started
@@ -309,8 +305,9 @@ def _maximised(model: Normals, rows: Prepared, config: Config, state: TrainingSt
     record = {"step": fitted.steps, "epoch": float(fitted.steps), "seconds": outcome.seconds, **unknown}
     record |= {"kl_weight": 1.0, "learning_rate": 0.0, "val_elbo": bound, "val_elbo_average": bound}
     outcome.history.append(record)
+    outcome.interrupted = fitted.interrupted
     state.finish()
-    return False
+    return fitted.interrupted
 
 
 def _load_state(state: TrainingState, stored: dict[str, Any]) -> None:

@@ -27,10 +27,22 @@ START = 0.7  # of the covariance of all rows, that of a component at the start
 
 @dataclass(frozen=True)
 class Fitted:
-    """How EM went: its steps in all, and the mean log-density of validation rows under each member, nats."""
+    """How EM went.
+
+    Attributes
+    ----------
+    steps
+        In all.
+    validation
+        The mean log-density of validation rows under each member, nats.
+    interrupted
+        Whether it was: then each member that was not done is the one normal that all start from, as far as fitted.
+
+    """
 
     steps: int
     validation: tuple[float, ...]
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,27 +110,39 @@ def maximise(
     spread = _variances(train)
     start = _Mixture(noise.new_zeros(1), noise.new_zeros(1, dim), torch.diag(spread + noise).unsqueeze(0))
     most = STEPS if steps is None else steps
-    one, taken, best = _maximised(start, train, held, noise, min(most, STEPS_OF_ONE), ends)
-    scores, members, total = [], [], taken
-    for size in model.sizes:
-        if size == 1:
-            members.append(one)
+    one, total, best_of_one = start, 0, _log_density(start, held, noise)
+    scores, members, interrupted = list[float](), list[_Mixture](), False
+    try:
+        one, total, best_of_one = _maximised(start, train, held, noise, min(most, STEPS_OF_ONE), ends)
+        for size in model.sizes:
+            if size == 1:
+                members.append(one)
+                scores.append(best_of_one)
+                continue
+            drawn = torch.randn(size, dim, generator=generator, dtype=noise.dtype).to(device)
+            means = one.means + drawn @ torch.linalg.cholesky(one.covariances[0]).mT
+            first = _Mixture(_even(size, noise), means, START * one.covariances.expand(size, dim, dim))
+            member, taken, best = _maximised(first, train, held, noise, most, ends)
+            members.append(member)
             scores.append(best)
-            continue
-        drawn = torch.randn(size, dim, generator=generator, dtype=noise.dtype).to(device)
-        means = one.means + drawn @ torch.linalg.cholesky(one.covariances[0]).mT
-        covariances = START * one.covariances.expand(size, dim, dim)
-        first = _Mixture(noise.new_full((size,), -math.log(size)), means, covariances)
-        member, taken, best = _maximised(first, train, held, noise, most, ends)
-        members.append(member)
-        scores.append(best)
-        total += taken
+            total += taken
+    except KeyboardInterrupt:
+        interrupted = True
+        for size in model.sizes[len(members) :]:
+            alike = one.means.expand(size, dim), one.covariances.expand(size, dim, dim)
+            members.append(_Mixture(_even(size, noise), *alike))
+            scores.append(best_of_one)
     if not all(math.isfinite(score) for score in scores):
         raise InputError("no density of the validation rows was finite; look for extreme values")
     model.logits.copy_(torch.cat([member.log_weights for member in members]))
     model.means.copy_(torch.cat([member.means for member in members]))
     model.factors.copy_(torch.linalg.cholesky(torch.cat([member.covariances for member in members])))
-    return Fitted(total, tuple(scores))
+    return Fitted(total, tuple(scores), interrupted)
+
+
+def _even(size: int, like: Tensor) -> Tensor:
+    """Log-weights that are all the same."""
+    return like.new_full((size,), -math.log(size))
 
 
 def _looked_at(model: Normals, rows: EncodedRows, most: int, generator: torch.Generator) -> _Rows:

@@ -18,7 +18,7 @@ impute
     concrete and boston, seeds 0 and 1: mean squared error of `VAEImputer` (`impute.py`); baseline: chained Bayesian
     ridge.
 anomalies
-    glass, wine, cardio and vowels, clean and unlabelled, seed 0: AUROC of `VAEOutlierDetector`
+    glass, wine, cardio and vowels, clean (`novelty=True`) and unlabelled, seed 0: AUROC of `VAEOutlierDetector`
     (`anomalies.py`); baseline: isolation forest.
 mnist
     Dynamically binarised, 3,000 steps of 128 rows, seed 0: L_50 and ELBO of 1,000 test pictures, binarised once.

@@ -75,7 +75,8 @@ def test_which_model_it_is() -> None:
     assert isinstance(VAEImputer(max_epochs=1, random_state=0).fit(many.astype({"a": "category"})).run_.model, Normals)
     wide = pd.DataFrame({"a": [f"n{i % 130}" for i in range(520)], "b": np.arange(520.0)}).astype({"a": "category"})
     with pytest.warns(
-        UserWarning, match=r"at most 128 numbers and categories together, and here are 13\d: a variation"
+        UserWarning,
+        match=r"a mixture of normals is for at most 128 numbers and categories together, and here are 13\d",
     ):
         told = VAEImputer(max_epochs=1, random_state=0).fit(wide)
     assert isinstance(told.run_.model, VAE)

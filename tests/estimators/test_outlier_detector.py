@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,44 @@ def test_a_hint_says_how_much_columns_by_themselves_count() -> None:
     np.testing.assert_allclose(scores[False] - scores[True], 1.5 * by_column)
     with pytest.raises(ConfigError, match="novelty must be True, False or None"):
         VAEOutlierDetector(novelty="auto").fit(rows)
+
+
+def test_a_hint_counts_in_the_fit_alone(fitted: VAEOutlierDetector) -> None:
+    rows = np.random.default_rng(7).normal(size=(20, 2))
+    changed = copy.deepcopy(fitted).set_params(novelty=False)
+    np.testing.assert_array_equal(changed.score_samples(rows), fitted.score_samples(rows))
+
+
+@pytest.mark.parametrize("kind", [np.uint8, float])
+def test_a_value_that_only_rows_outside_the_sample_have_is_scored(kind: type) -> None:
+    rows = (np.random.default_rng(0).random((3200, 3)) < 0.3).astype(kind)
+    rows[0, 1] = 2
+    seed = next(seed for seed in range(200) if 0 not in some_of(rows, 3000, seed))
+    detector = VAEOutlierDetector(max_epochs=1, random_state=seed).fit(rows)
+    assert detector.decision_scores_[0] > np.quantile(detector.decision_scores_, 0.9)
+
+
+@pytest.mark.parametrize("hint", [None, True, False])
+def test_values_beyond_all_reason_have_scores_and_reasons(hint: bool | None) -> None:
+    rows = np.random.default_rng(0).normal(size=(100, 2))
+    detector = VAEOutlierDetector(novelty=hint, max_epochs=2, random_state=0).fit(rows)
+    for x in (1e30, 1e200):
+        far = np.array([[x, 0.0]])
+        assert np.isfinite(detector.score_samples(far)).all()
+        reasons = detector.explain(far)["nats"]
+        assert reasons.notna().all()
+        assert reasons.sum() == pytest.approx(-detector.score_samples(far)[0])
+    tiny = VAEOutlierDetector(max_epochs=1, random_state=0).fit(rows * 1e-165)
+    assert np.isfinite(tiny.decision_scores_).all()
+
+
+def test_whole_numbers_lie_between_others() -> None:
+    ages = np.append(np.random.default_rng(0).normal(40, 5, 100).round(), 110)
+    detector = VAEOutlierDetector(max_epochs=1, random_state=0).fit(pd.DataFrame({"age": ages, "x": ages[::-1]}))
+    assert detector.columns_ is not None
+    asked = pd.DataFrame({"age": [39.0, 90.0, 110.0], "x": 40.0})
+    middle, gap, far = detector.columns_.log_prob(detector._encoded(asked))[:, 0]
+    assert middle > far > gap
 
 
 def test_all_rows_train_and_3000_of_more() -> None:

@@ -87,9 +87,7 @@ def test_em_that_is_interrupted_keeps_what_it_has(monkeypatch: pytest.MonkeyPatc
     filled = run.impute(tall())
     assert np.isfinite(filled.to_numpy()).all()
     pd.testing.assert_frame_equal(likely.load(tmp_path / "run").impute(tall()), filled)
-    if stop > 15:  # one normal is fitted in fifteen steps at most
-        spread = (filled - tall().mean())[tall().isna()].abs().mean().mean()
-        assert spread > 0.1
+    assert run.steps == stop - 1
 
 
 def test_normals_say_what_is_maximised_and_are_no_members_of_an_ensemble() -> None:

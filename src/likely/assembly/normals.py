@@ -28,7 +28,9 @@ LOG_ODDS = 10.0  # of a category whose own coordinate is 1, and of the others 0
 
 def refusal(schema: Schema) -> str:
     """Why a mixture of normals does not fit the data, in words; empty where it does."""
-    if schema.cells_alike or schema.conditions:
+    if schema.cells_alike:
+        return "is for columns of their own kinds, and here all cells are alike"
+    if schema.conditions:
         return "is for tables without conditions"
     if (count := indicators(schema).outputs) > MAX_FEATURES:
         return f"is for at most {MAX_FEATURES} numbers and categories together, and here are {count:,}"

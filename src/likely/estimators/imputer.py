@@ -32,8 +32,8 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
     cells that are there. Q(z|x_observed) is then a closed form, whichever cells are missing, so that nothing is drawn
     for means: Σ_k w_k(x_observed) E[x_j|k, x_observed] of each of six such mixtures, and the mean over the six, each
     counted alike: that is not the conditional mean of their mixture, which would weigh them by the row. It is not for
-    more than 128 numbers and categories together: these, which a warning says, and a fit of which a part is told, have
-    a variational autoencoder.
+    more than 128 numbers and categories together, nor for arrays of levels or of two values: these, which a warning
+    says, and a fit of which a part is told, have a variational autoencoder.
 
     Parameters
     ----------
@@ -121,8 +121,9 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
             try:
                 self._learn(rows, options | {"model": CLOSED, "objective": "elbo"}, weights)
             except UnsuitedError as error:
-                reason = str(error).partition(";")[0]
-                warnings.warn(f"{reason}: a variational autoencoder is trained, which takes longer", stacklevel=2)
+                reason = str(error).partition(" is ")[2].partition(";")[0]
+                message = f"a variational autoencoder is trained, which takes longer: a mixture of normals is {reason}"
+                warnings.warn(message, stacklevel=2)
             else:
                 return self
         self._learn(rows, options | {"objective": options["objective"] or WEIGHTED}, weights)

@@ -25,7 +25,7 @@ __all__ = ["VAEOutlierDetector"]
 
 
 LIKELIHOOD = "kernel:0.05:column"  # of numbers
-SHARES: dict[bool | None, float] = {None: 0.25, True: 0.0, False: 1.5}  # λ, by the hint
+SHARE, SHARE_OF_INLIERS, SHARE_AMONG_OUTLIERS = 0.25, 0.0, 1.5  # λ: no hint, and by the hint
 PARTS = {"prior": "normal", "network": "linear"}
 PLAN = {"width": 96, "blocks": 1, "batch_size": 128, "learning_rate": 4e-3}
 MAX_COMPONENTS = 8
@@ -40,12 +40,12 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     """Outlier detector that marks the rows of least log P, under scikit-learn's contract.
 
     What ranks rows is log P(x) + λ Σ_j log P(x_j): a variational autoencoder's bound on log P(x) of the whole row, and
-    the density of each column by itself (`ColumnsAlone`), which a group of alike outliers does not learn by heart as
-    the autoencoder may. λ is 0.25.
+    the density of each column by itself (`ColumnsAlone`): the autoencoder may learn a group of alike outliers by heart,
+    columns by themselves do so less. λ is 0.25.
 
     P(x|z) is normal in each column that holds numbers, its deviation learned by column and at least a twentieth of the
-    column's own, so that log P tells of where rows lie, not of the digits they end in; categories, truths and numbers
-    of which there are few have masses. Encoder and decoder have a linear part that starts at principal components. All
+    column's own, so that log P tells of where rows lie, not of the digits they end in; categories and columns of two
+    values have masses. Encoder and decoder have a linear part that starts at principal components. All
     rows train, or 3,000 of them drawn by the seed where there are more; steps are 30 times the root of their number,
     300 at least. With a likelihood of one's own, rows are ranked by log P(x) alone.
 
@@ -62,7 +62,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         rows of the same kind more are called outliers.
     novelty
         A hint, where you know: `True`, all rows of the fit are inliers, and outliers are looked for among new ones;
-        `False`, outliers are among the rows of the fit. Then λ is 0 or 1.5.
+        `False`, outliers are among the rows of the fit. Then λ is 0 or 1.5; without a likelihood of your own.
     max_epochs, max_minutes
         The budget, at most one of them, in place of the steps above.
     random_state
@@ -78,12 +78,13 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     run_
         The fitted `likely.Run`, in float64: its log P(x) is the first term. Copies of up to 200 of the rows that
         trained chose its weights, and it has no test rows.
-    columns_
-        The second term, `None` with a likelihood of one's own.
+    columns_, share_
+        The second term and λ; `None` and 0 where `novelty=True`, or with a likelihood of one's own.
     offset_
         What `decision_function` subtracts from the sum, nats.
     decision_scores_
-        Minus the sum, of all rows given to the fit, nats: the higher, the more unusual; these rows trained the model.
+        Minus the sum, of all rows given to the fit, nats: the higher, the more unusual; up to 3,000 of these rows
+        trained the model.
     n_iter_, history_
         Steps of the fit, and what was measured on the way (`Run.history`).
     calibration_scores_
@@ -145,7 +146,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         share = self.contamination
         if not isinstance(share, Real) or not 0 < share <= 0.5:
             raise ConfigError(f"contamination must be above 0 and at most 0.5, got {share!r}")
-        if self.novelty not in SHARES:
+        if self.novelty is not None and not isinstance(self.novelty, bool | np.bool_):
             raise ConfigError(f"novelty must be True, False or None, got {self.novelty!r}")
         options = self._options()
         self._forget()
@@ -176,14 +177,19 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         weights = None if weights is None else weights[both]
         division = Division.of(np.arange(len(taken)), np.arange(len(taken), len(both)))
         rows = rows[both] if isinstance(rows, np.ndarray) else rows.iloc[both].reset_index(drop=True)
-        chosen = {**PLAN, **PARTS, "likelihood": None if self.likelihood else _likelihood(rows, division)}
+        schema = inspect(rows, split=division, progress=bool(self.verbose)).schema
+        if schema.cells_alike and isinstance(rows, np.ndarray):  # of two values, or levels: each column has its own
+            rows = pd.DataFrame(rows, columns=[f"x{place}" for place in range(rows.shape[1])])
+            self._names, schema = rows.columns, inspect(rows, split=division).schema
+        chosen = {**PLAN, **PARTS, "likelihood": LIKELIHOOD if fits(LIKELIHOOD, schema) else None}
         if self.max_epochs is None and self.max_minutes is None:
             chosen["steps"] = max(MIN_STEPS, round(STEPS * math.sqrt(len(taken))))
         chosen |= {name: value for name, value in options.items() if value is not None}
         chosen["latent"] = options["latent"] or min(MAX_COMPONENTS, self.n_features_in_)
         self._learn(rows, chosen, weights, division)
+        self.share_: float = 0.0 if self.likelihood is not None else _share(self.novelty)
         self.columns_: ColumnsAlone | None = None
-        if self.likelihood is None:
+        if self.share_:
             trained = self._encoded(rows[: len(taken)])
             if weights is not None:
                 trained = trained.weighted(torch.from_numpy(weights[: len(taken)]))
@@ -202,7 +208,7 @@ class VAEOutlierDetector(OutlierMixin, Learner):
         """λ log P(x_j), `(rows, cells)`; 0 where rows are ranked by log P(x) alone."""
         if self.columns_ is None:
             return np.zeros((len(rows), 1))
-        return SHARES[self.novelty] * self.columns_.log_prob(rows)
+        return self.share_ * self.columns_.log_prob(rows)
 
     def decision_function(self, X: Any) -> np.ndarray:
         """`score_samples` − `offset_`: negative for outliers."""
@@ -295,6 +301,6 @@ def _mean_and_deviation(scores: np.ndarray, weights: np.ndarray | None) -> tuple
     return mean, float(np.sqrt(np.average(np.square(scores[known] - mean), weights=counted))) or 1.0
 
 
-def _likelihood(rows: pd.DataFrame | np.ndarray, division: Division) -> str | None:
-    """The likelihood of numbers where it fits a column; none of a table of categories, truths or a few numbers."""
-    return LIKELIHOOD if fits(LIKELIHOOD, inspect(rows, split=division).schema) else None
+def _share(novelty: bool | None) -> float:
+    """λ, by the hint."""
+    return SHARE if novelty is None else SHARE_OF_INLIERS if novelty else SHARE_AMONG_OUTLIERS

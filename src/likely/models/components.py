@@ -45,6 +45,8 @@ def start_at_components(encoder: nn.Module, decoder: nn.Module, likelihood: Like
     centred = y - y.mean(0)
     eigenvalues, vectors = torch.linalg.eigh(centred.T @ centred / len(y))
     count = min(latent, int((eigenvalues > 0).sum()))
+    if not count:
+        return
     rest, moving = eigenvalues[: len(eigenvalues) - latent], int((centred.square().sum(0) > 0).sum())
     noise = float(rest.sum()) / max(1, moving - latent) if len(rest) else 0.0
     noise = max(LEAST_NOISE, noise)

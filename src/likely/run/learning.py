@@ -296,7 +296,11 @@ def _maximised(model: Normals, rows: Prepared, config: Config, state: TrainingSt
     """Fit a model by EM, and record it as one validation; whether it was interrupted."""
     outcome, started = state.outcome, time.perf_counter()
     told, minutes = config.training.steps or config.training.epochs, config.training.minutes
-    fitted = maximise(model, rows.train, rows.validation, seed=config.seed, steps=told, minutes=minutes)
+    try:
+        fitted = maximise(model, rows.train, rows.validation, seed=config.seed, steps=told, minutes=minutes)
+    except KeyboardInterrupt:  # before the first step
+        outcome.interrupted = True
+        return True
     bound = validation_elbo(model, rows.validation, config.seed, "float32")
     outcome.steps = outcome.selected_step = fitted.steps
     outcome.selected, outcome.best, outcome.seconds = "weights", bound, time.perf_counter() - started

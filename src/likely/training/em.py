@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -36,7 +36,8 @@ class Fitted:
     validation
         The mean log-density of validation rows under each member, nats.
     interrupted
-        Whether it was: then each member that was not done is the one normal that all start from, as far as fitted.
+        Whether it was: then the member in progress is its best so far, and those after it are the one normal that all
+        start from.
 
     """
 
@@ -52,6 +53,16 @@ class _Mixture:
     log_weights: Tensor
     means: Tensor
     covariances: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class _Maximised:
+    """The best mixture, the steps taken, and the log-density of validation rows under it."""
+
+    best: _Mixture
+    steps: int
+    score: float
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,28 +121,21 @@ def maximise(
     spread = _variances(train)
     start = _Mixture(noise.new_zeros(1), noise.new_zeros(1, dim), torch.diag(spread + noise).unsqueeze(0))
     most = STEPS if steps is None else steps
-    one, total, best_of_one = start, 0, _log_density(start, held, noise)
-    scores, members, interrupted = list[float](), list[_Mixture](), False
-    try:
-        one, total, best_of_one = _maximised(start, train, held, noise, min(most, STEPS_OF_ONE), ends)
-        for size in model.sizes:
-            if size == 1:
-                members.append(one)
-                scores.append(best_of_one)
-                continue
-            drawn = torch.randn(size, dim, generator=generator, dtype=noise.dtype).to(device)
-            means = one.means + drawn @ torch.linalg.cholesky(one.covariances[0]).mT
-            first = _Mixture(_even(size, noise), means, START * one.covariances.expand(size, dim, dim))
-            member, taken, best = _maximised(first, train, held, noise, most, ends)
-            members.append(member)
-            scores.append(best)
-            total += taken
-    except KeyboardInterrupt:
-        interrupted = True
-        for size in model.sizes[len(members) :]:
-            alike = one.means.expand(size, dim), one.covariances.expand(size, dim, dim)
-            members.append(_Mixture(_even(size, noise), *alike))
-            scores.append(best_of_one)
+    one = _maximised(start, train, held, noise, min(most, STEPS_OF_ONE), ends)
+    found, total, interrupted = list[_Maximised](), one.steps, one.interrupted
+    for size in model.sizes:
+        if size == 1 or interrupted:
+            alike = one.best.means.expand(size, dim), one.best.covariances.expand(size, dim, dim)
+            found.append(replace(one, best=_Mixture(_even(size, noise), *alike)))
+            continue
+        drawn = torch.randn(size, dim, generator=generator, dtype=noise.dtype).to(device)
+        means = one.best.means + drawn @ torch.linalg.cholesky(one.best.covariances[0]).mT
+        first = _Mixture(_even(size, noise), means, START * one.best.covariances.expand(size, dim, dim))
+        member = _maximised(first, train, held, noise, most, ends)
+        found.append(member)
+        total += member.steps
+        interrupted = member.interrupted
+    members, scores = [one.best for one in found], [one.score for one in found]
     if not all(math.isfinite(score) for score in scores):
         raise InputError("no density of the validation rows was finite; look for extreme values")
     model.logits.copy_(torch.cat([member.log_weights for member in members]))
@@ -161,20 +165,23 @@ def _variances(rows: _Rows) -> Tensor:
     return rows.masks.places.square().mul(rows.weights.unsqueeze(1)).sum(0) / counts
 
 
-def _maximised(
-    mixture: _Mixture, train: _Rows, held: _Rows, noise: Tensor, steps: int, ends: float
-) -> tuple[_Mixture, int, float]:
-    """The mixture of the step at which validation rows are most probable, the steps taken, and their log-density."""
-    best, best_score, since = mixture, -math.inf, 0
-    for step in range(steps + 1):
-        score = _log_density(mixture, held, noise)
-        since = 0 if score > best_score else since + 1
-        if score > best_score:
-            best, best_score = mixture, score
-        if since == PATIENCE or step == steps or time.perf_counter() > ends:
-            return best, step, best_score
-        mixture = _stepped(mixture, train, noise)
-    raise AssertionError("unreachable")
+def _maximised(mixture: _Mixture, train: _Rows, held: _Rows, noise: Tensor, steps: int, ends: float) -> _Maximised:
+    """The mixture of the step at which validation rows are most probable, of those until an interrupt."""
+    best, best_score, since, step = mixture, -math.inf, 0, 0
+    try:
+        for step in range(steps + 1):
+            score = _log_density(mixture, held, noise)
+            since = 0 if score > best_score else since + 1
+            if score > best_score:
+                best, best_score = mixture, score
+            if since == PATIENCE or step == steps or time.perf_counter() > ends:
+                break
+            mixture = _stepped(mixture, train, noise)
+    except KeyboardInterrupt:
+        if best_score == -math.inf:
+            best_score = _log_density(best, held, noise)
+        return _Maximised(best, step, best_score, interrupted=True)
+    return _Maximised(best, step, best_score)
 
 
 def _log_density(mixture: _Mixture, rows: _Rows, noise: Tensor) -> float:

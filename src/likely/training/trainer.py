@@ -80,7 +80,7 @@ class Trainer:
             raise ConfigError(
                 f"weight_decay={self.weight_decay:g} at learning_rate={self.base_rate:g} subtracts "
                 f"{self.base_rate * self.weight_decay:g} times each weight from it in a step; the product must be "
-                f"below 1 (weight_decay is {WEIGHT_DECAY:g} unless given)"
+                f"below 1: set weight_decay below {1 / (self.base_rate * schedule.peak):g}, or a smaller learning_rate"
             )
 
     def state(self, model: Model) -> TrainingState:

@@ -137,8 +137,8 @@ def test_q_is_the_posterior_under_normal_noise() -> None:
 
 
 def test_what_it_is_not_for_is_refused() -> None:
-    many = pd.DataFrame({"name": [f"n{i % 40}" for i in range(400)], "x": np.arange(400.0)})
-    with pytest.raises(UnsuitedError, match="at most 32 categories"):
+    many = pd.DataFrame({"name": [f"n{i % 130}" for i in range(520)], "x": np.arange(520.0)})
+    with pytest.raises(UnsuitedError, match="at most 128 numbers and categories"):
         likely.fit(many, model="normals", column={"name": "categorical"}, progress=False)
     with pytest.raises(UnsuitedError, match="for tables"):
         likely.fit(people(), model="normals", condition="town", progress=False)

@@ -135,7 +135,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:  # noqa: ARG002
         """Learn P(X), and where its least probable rows begin; y is not used.
 
-        A row of weight w counts as w rows (`likely.fit`), in `contamination` too; one of weight 0 is left out.
+        A row of weight w counts as w rows (`likely.fit`), in `contamination` too, but not in the number of steps nor of
+        the rows that train; one of weight 0 is left out.
 
         Raises
         ------
@@ -262,8 +263,8 @@ class VAEOutlierDetector(OutlierMixin, Learner):
 
         `nats` of a row sum to −`score_samples`: of each column E_{P(z|x)}[−log P(x_j|z)] − λ log P(x_j), NaN where it
         is missing; of the code D[P(z|x)‖P(z)], which is large where each value is usual and their combination is not.
-        `value` and `expected` are in the data's units; `expected` is what P(x|z) has at the mean of Q(z|x): its mean,
-        or the most probable category.
+        Expectations are estimated by 16 draws of z. `value` and `expected` are in the data's units; `expected` is what
+        P(x|z) has at the mean of Q(z|x): its mean, or the most probable category.
         """
         rows, run = self._rows(X), self.run_
         encoded = self._encoded(rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import likely
 
@@ -87,3 +88,10 @@ def test_scoring_loads_only_what_it_needs(tmp_path: Path) -> None:
     words = [sys.executable, "-c", code, str(tmp_path / "run"), str(tmp_path / "ten.csv")]
     done = subprocess.run(words, check=False, capture_output=True, text=True)
     assert not done.stderr, done.stderr
+
+
+@pytest.mark.parametrize(("words", "code"), [(["parts", "prior"], 0), (["parts", "nonsense"], 2)])
+def test_the_module_is_the_command_line(words: list[str], code: int) -> None:
+    done = subprocess.run([sys.executable, "-m", "likely", *words], capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert ("vamp" in done.stdout) == (code == 0)

@@ -36,7 +36,7 @@ class Fitted:
     validation
         The mean log-density of validation rows under each member, nats.
     interrupted
-        Whether it was: then the member in progress is its best so far, and those after it are the one normal that all
+        Whether EM was: then the member in progress is its best so far, and those after it are the one normal that all
         start from.
 
     """

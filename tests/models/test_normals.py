@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.distributions import MultivariateNormal
 
 import likely
+from likely.data import Rows
 from likely.errors import ConfigError
 from likely.models.given import MANY_ROWS, Masks
+from likely.tasks.impute import ImputeOptions, impute
 from likely.training import em
 
 COMPONENTS, DIM = 3, 5
@@ -94,3 +96,10 @@ def test_normals_say_what_is_maximised_and_are_no_members_of_an_ensemble() -> No
     assert "by EM" in likely.fit(tall(), model="normals:3", steps=1, progress=False).aim
     with pytest.raises(ConfigError, match="ensemble's members"):
         likely.fit(tall(), model="normals:9", members=2, progress=False)
+
+
+def test_means_in_closed_form_tell_no_effective_sample_size() -> None:
+    run = likely.fit(tall(), model="normals:3", steps=2, progress=False)
+    rows = run.encoded(Rows(tall().iloc[:5]), None)
+    assert impute(run.model, rows, ImputeOptions()).ess.isnan().all()
+    assert impute(run.model, rows, ImputeOptions(draws=1)).ess.isfinite().all()

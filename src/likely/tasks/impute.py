@@ -44,7 +44,7 @@ class Imputed:
     draws
         `(draws, rows, *event)`, if they were requested: x ~ P(x|x_observed), all cells of a row together.
     ess
-        Effective sample size of the weights (Kong 1992): `(rows,)`.
+        Effective sample size of the weights (Kong 1992): `(rows,)`; NaN where means are closed forms, which draw nothing.
     tally
         How many draws it took to stay within the range, with each row as a group; `None` where there is no range.
 
@@ -127,7 +127,7 @@ def impute(
 
     """
     if isinstance(model, Normals) and not (options.draws or options.mode or options.deviation):
-        return _expected(model, rows, options.samples, progress)
+        return _expected(model, rows, progress)
     request = _Request(options, within)
     first = Round(torch.arange(len(rows)), options.samples, None, _is_final(model, options, rule))
     imputed = _imputed_with(model, rows, request, first, progress)
@@ -145,7 +145,7 @@ def impute(
     return imputed
 
 
-def _expected(model: Normals, rows: EncodedRows, samples: int, progress: Progress | None) -> Imputed:
+def _expected(model: Normals, rows: EncodedRows, progress: Progress | None) -> Imputed:
     """Means in closed form, which draw nothing."""
     values = []
     for index in torch.arange(len(rows), device=rows.device).split(CHUNK_ROWS):
@@ -154,7 +154,8 @@ def _expected(model: Normals, rows: EncodedRows, samples: int, progress: Progres
             progress(int(index[-1]) + 1, len(rows))
     value = torch.cat(values) if values else torch.zeros((0, *rows.event_shape), dtype=torch.float64)
     none = torch.empty((0, *value.shape), dtype=torch.float64, device=value.device)
-    return Imputed(value, torch.full_like(value, torch.nan), none, value.new_full((len(value),), float(samples)))
+    unknown = torch.full_like(value, torch.nan)
+    return Imputed(value, unknown, none, value.new_full((len(value),), torch.nan))
 
 
 def _is_final(model: Model, options: ImputeOptions, rule: ProposalRule | None) -> bool:

@@ -44,7 +44,7 @@ class Imputed:
     draws
         `(draws, rows, *event)`, if they were requested: x ~ P(x|x_observed), all cells of a row together.
     ess
-        Effective sample size of the weights (Kong 1992): `(rows,)`; NaN where means are closed forms, which draw nothing.
+        Effective sample size of the weights (Kong 1992): `(rows,)`; NaN of means in closed form.
     tally
         How many draws it took to stay within the range, with each row as a group; `None` where there is no range.
 

@@ -47,6 +47,11 @@ class RowStore(ABC):
     def read(self, index: np.ndarray | None = None) -> Rows:
         """The rows with these numbers, in that order, in memory; all rows unless given."""
 
+    @property
+    @abstractmethod
+    def event(self) -> tuple[int, ...]:
+        """The shape of one row: `(columns,)` of a table."""
+
     def chunks(self, size: int) -> Iterator[Rows]:
         """All rows in their order, at most so many at a time."""
         for first in range(0, len(self), size):
@@ -101,6 +106,11 @@ class Rows(RowStore):
         return Rows(values, labels, self.tokens, beside, self.written)
 
     @property
+    def event(self) -> tuple[int, ...]:
+        """The shape of one row: `(columns,)` of a table."""
+        return self.values.shape[1:]
+
+    @property
     def label_names(self) -> list[str]:
         """What the labels are called that came beside the rows."""
         first = [] if self.labels is None else [LABEL]
@@ -123,7 +133,8 @@ class Source:
         `table` for data frames and csv/parquet/arrow files, `array` for npy/npz/ndarray/tensor,
         `images` for IDX pictures and image folders. Results are given back in the same form.
     splits
-        `{"all": rows}` when the source is not divided, else any of `train`, `val`, `test`.
+        `{"all": rows}` when the source is not divided, else any of `train`, `val`, `test`. Rows that would fill too
+        much memory are no `Rows` but stores that hold none, and read those that are asked for.
     path
         Where it was read from; `None` for data in memory.
     notices
@@ -138,3 +149,8 @@ class Source:
     path: Path | None = None
     notices: tuple[str, ...] = field(default=())
     text: Delimited | None = None
+
+    @property
+    def streamed(self) -> bool:
+        """Whether rows are read when they are asked for, because all of them would fill too much memory."""
+        return any(not isinstance(rows, Rows) for rows in self.splits.values())

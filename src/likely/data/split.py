@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from likely.data.parting import by_group, by_name, by_time, read_parts
-from likely.data.source import Rows, Source
+from likely.data.source import Rows, RowStore, Source
 from likely.errors import ConfigError, DataError, quoted
 from likely.files import conform, seen_to_exist
 
 __all__ = ["MAX_VALIDATION_ROWS", "DividedRows", "Division", "Split", "digest", "divide"]
 
+CHUNK_CELLS = 2**22  # that are hashed at once
 MAX_VALIDATION_ROWS = 5000  # their mean ELBO is known to about 1/70 of its deviation over rows
 
 
@@ -239,16 +241,29 @@ def digest(source: Source, *, labels: Sequence[str] = ()) -> str:
     """SHA-256 of the content of all splits, and of the labels named, so that a changed source is noticed."""
     sha = hashlib.sha256()
     for name in sorted(source.splits):
-        rows = source.splits[name].read()
-        values = rows.values
+        store = source.splits[name]
         sha.update(name.encode())
-        if isinstance(values, pd.DataFrame):
-            sha.update(repr([str(column) for column in values.columns]).encode())
-            sha.update(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes())
-        else:
-            sha.update(f"{values.dtype}{values.shape}".encode())
-            sha.update(np.ascontiguousarray(values).data)
-        for label in labels:
-            labels_of = rows.values_named(label)
-            sha.update(b"" if labels_of is None else repr(labels_of.tolist()).encode())
+        beside: list[list[np.ndarray | None]] = []
+        for number, rows in enumerate([store] if isinstance(store, Rows) else store.chunks(_chunk_rows(store))):
+            values = rows.values
+            if isinstance(values, pd.DataFrame):
+                sha.update(b"" if number else repr([str(column) for column in values.columns]).encode())
+                sha.update(pd.util.hash_pandas_object(values, index=False).to_numpy().tobytes())
+            else:
+                sha.update(b"" if number else f"{values.dtype}{(len(store), *store.event)}".encode())
+                sha.update(np.ascontiguousarray(values).data)
+            beside.append([rows.values_named(label) for label in labels])
+        for parts in zip(*beside, strict=True):
+            known = [part for part in parts if part is not None]
+            if not known:
+                continue
+            sha.update(b"[")
+            for number, part in enumerate(known):
+                sha.update(f"{', ' if number else ''}{repr(part.tolist())[1:-1]}".encode())
+            sha.update(b"]")
     return sha.hexdigest()
+
+
+def _chunk_rows(store: RowStore) -> int:
+    """How many rows are hashed at once: the hash of a row is its own, so it matters not."""
+    return max(1, CHUNK_CELLS // max(1, math.prod(store.event)))

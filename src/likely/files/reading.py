@@ -13,7 +13,7 @@ from typing import IO, Protocol
 from likely.errors import DataError
 from likely.files.room import demand_room, gib, most_bytes, no_room
 
-__all__ = ["Counted", "inflated", "read_regular"]
+__all__ = ["Counted", "inflated", "is_gzip", "read_regular"]
 
 GZIP = b"\x1f\x8b"
 CHUNK_BYTES = 2**20  # that are inflated at once
@@ -41,7 +41,13 @@ def read_regular(path: Path, most: int) -> bytes:
         os.close(descriptor)
 
 
-def inflated(path: Path, cost: int = 1) -> bytes:
+def is_gzip(path: Path) -> bool:
+    """Whether a file is packed by gzip."""
+    with path.open("rb") as file:
+        return file.read(2) == GZIP
+
+
+def inflated(path: Path, cost: int = 1, cure: str = "give fewer rows, or another format: parquet, npy") -> bytes:
     """The bytes of a file, unpacked where it is a gzip file.
 
     Parameters
@@ -50,6 +56,8 @@ def inflated(path: Path, cost: int = 1) -> bytes:
         A regular file.
     cost
         Bytes of memory that each of its bytes will take.
+    cure
+        What to do where it is too large, for the message.
 
     Raises
     ------
@@ -59,7 +67,6 @@ def inflated(path: Path, cost: int = 1) -> bytes:
         If it cannot be read or unpacked.
 
     """
-    cure = "give fewer rows, or another format: parquet, npy"
     demand_room(cost * path.stat().st_size, str(path), cure)
     with path.open("rb") as file:
         if file.read(2) != GZIP:

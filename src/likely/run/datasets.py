@@ -9,14 +9,19 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset
 
-from likely.data import EncodedRows
+from likely.data import EncodedRows, Rows, RowStore, Source
+from likely.data.kinds import Form
+from likely.data.sources.arrays import array_source, tensor_source
 from likely.errors import ConfigError, DataError, quoted
+from likely.files import most_bytes
 
-__all__ = ["gathered"]
+__all__ = ["ItemRows", "gathered"]
 
 
-def gathered(data: Any, field: int | str | None = None) -> Any:
+def gathered(data: Any, field: int | str | None = None, *, memory: int | None = None) -> Any:
     """All items of a data set as one tensor or array `(rows, *event)`; any other data as they are.
+
+    Items that would fill too much memory are given as a source that reads those that are asked for.
 
     Parameters
     ----------
@@ -24,6 +29,8 @@ def gathered(data: Any, field: int | str | None = None) -> Any:
         The data set, or other data.
     field
         Place or name of x in an item that holds several things.
+    memory
+        The most bytes that they may fill, a third of what is free unless given.
 
     Raises
     ------
@@ -49,14 +56,63 @@ def gathered(data: Any, field: int | str | None = None) -> Any:
         raise DataError(f"{type(data).__name__} has no length; give a data set with __len__ and __getitem__") from error
     if not count:
         raise DataError(f"{type(data).__name__} has no items")
-    items = [_x(data[number], field) for number in range(count)]
-    shapes = [tuple(item.shape) for item in items]
-    odd = next((number for number, shape in enumerate(shapes) if shape != shapes[0]), None)
-    if odd is not None:
-        raise DataError(f"item {odd} has shape {shapes[odd]}, item 0 has {shapes[0]}: rows need one shape")
-    if all(isinstance(item, torch.Tensor) for item in items):
-        return torch.stack(items)
-    return np.stack([np.asarray(item) for item in items])
+    items = ItemRows(data, field)
+    if items.bytes > (most_bytes() * 2 // 3 if memory is None else memory):
+        return Source(Form.ARRAY, {"all": items})
+    return items.stacked(np.arange(count))
+
+
+class ItemRows(RowStore):
+    """The items of a map-style data set of torch, read when they are asked for.
+
+    Parameters
+    ----------
+    data, field
+        As `gathered` has them.
+
+    """
+
+    def __init__(self, data: Any, field: int | str | None) -> None:
+        self._data, self._field = data, field
+        first = _x(data[0], field)
+        self._shape = tuple(first.shape)
+        self.bytes = len(data) * int(first.nbytes)
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """The shape of one item."""
+        return self._shape or (1,)
+
+    def read(self, index: np.ndarray | None = None) -> Rows:
+        """The items with these numbers."""
+        numbers = np.arange(len(self)) if index is None else np.asarray(index)
+        if not len(numbers):
+            return self.read(np.arange(1)).read(numbers)
+        held = self.stacked(numbers)
+        source = tensor_source(held) if isinstance(held, torch.Tensor) else array_source(held)
+        return source.splits["all"].read()
+
+    def stacked(self, numbers: np.ndarray) -> torch.Tensor | np.ndarray:
+        """These items, one after the other: a tensor where all are tensors.
+
+        Raises
+        ------
+        DataError
+            If one has another shape than the first of the data set.
+
+        """
+        items = [_x(self._data[number], self._field) for number in numbers.tolist()]
+        for number, item in zip(numbers.tolist(), items, strict=True):
+            if tuple(item.shape) != self._shape:
+                raise DataError(
+                    f"item {number} has shape {tuple(item.shape)}, item 0 has {self._shape}: rows need one shape"
+                )
+        if all(isinstance(item, torch.Tensor) for item in items):
+            return torch.stack(items)
+        return np.stack([np.asarray(item) for item in items])
 
 
 def _decoded(rows: EncodedRows) -> torch.Tensor:

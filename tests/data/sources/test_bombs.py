@@ -109,7 +109,7 @@ def _picture(path: Path) -> None:
 def _pictures(path: Path) -> None:
     path.mkdir()
     for name in range(8):
-        Image.new("L", (300, 300)).save(path / f"{name}.png")
+        Image.new("RGB", (300, 300)).save(path / f"{name}.png")
 
 
 BOMBS: dict[str, Callable[[Path], None]] = {
@@ -133,8 +133,8 @@ BOMBS: dict[str, Callable[[Path], None]] = {
 def test_what_would_fill_the_memory_is_refused(name: str, tmp_path: Path) -> None:
     BOMBS[name](tmp_path / name)
     with pytest.raises(DataError, match=r"more than the 4 MiB of LIKELY_MAX_BYTES; .*(give|scale|take)") as told:
-        open_source(tmp_path / name)
-    assert name in str(told.value) or name == "many"
+        next(iter(open_source(tmp_path / name).splits.values())).read()
+    assert name in str(told.value)
     assert len(str(told.value)) <= 300
 
 

@@ -174,6 +174,7 @@ def test_folders_without_pictures_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no"):
         sources.open_source(tmp_path)
     (tmp_path / "t.csv").write_text("a\n1\n")
+    (tmp_path / "notes.md").write_text("hello")
     with pytest.raises(DataError, match=r"t\.csv"):
         sources.open_source(tmp_path)
 

@@ -12,15 +12,15 @@ from collections.abc import Iterator
 import pyarrow as pa
 from pyarrow import ipc
 
-__all__ = ["unpacked_size"]
+__all__ = ["unpacked_sizes"]
 
 MAGIC = b"ARROW1"
 DICTIONARY, BATCH = 2, 3  # kinds of message headers
 BLOCK, BUFFER = struct.Struct("<qi4xq"), struct.Struct("<qq")
 
 
-def unpacked_size(held: pa.Buffer) -> int:
-    """The bytes that all record batches and dictionaries of an IPC file or stream take, by what they say of themselves.
+def unpacked_sizes(held: pa.Buffer) -> list[int]:
+    """The bytes that each record batch and dictionary of an IPC file or stream takes, by what they say of themselves.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def unpacked_size(held: pa.Buffer) -> int:
         If it is damaged.
 
     """
-    return sum(_size(message) for message in _messages(held))
+    return [_size(message) for message in _messages(held)]
 
 
 def _messages(held: pa.Buffer) -> Iterator[ipc.Message]:

@@ -17,7 +17,7 @@ from likely.data.schema import Column
 from likely.data.sources.typed import Typed, strings, typed
 from likely.errors import DataError
 
-__all__ = ["as_column"]
+__all__ = ["as_column", "settled"]
 
 OFFSET = re.compile(r":\d\d(\.\d+)?\s*(Z|[-+]\d\d:?\d\d)\s*$", re.ASCII)
 
@@ -65,6 +65,20 @@ def as_column(what: str, column: Column, texts: pd.Series, decimal: str) -> Type
     return plain
 
 
+def settled(values: pd.Series, column: Column) -> pd.Series:
+    """Some rows of a column in the type that the run's rows had, where it holds them; in the wider one elsewhere."""
+    kind = column.inner if column.dtype == "category" and column.inner else column.dtype
+    held = values.dtype.kind
+    empty = held == "f" and bool(values.isna().all())
+    if kind.startswith(("float", "Float", "double")):
+        return values.astype("float64") if held in "iu" else values
+    if kind.startswith(("Int", "UInt")) or (empty and kind.startswith(("int", "uint"))):
+        return values.astype("Int64") if held in "iu" or empty else values
+    if kind == "boolean" or (empty and kind == "bool"):
+        return values.astype("boolean") if held == "b" or empty else values
+    return values
+
+
 def _single(values: Any, kind: str) -> np.ndarray:
     """Numbers in the precision of the run's: the same digits are then the same number."""
     half = kind.lower().startswith(("float16", "half"))
@@ -95,7 +109,7 @@ def _numbers(what: str, column: Column, held: pd.Series, plain: Typed, decimal: 
         return plain
     place = int(stray.argmax())
     raise DataError(
-        f"{what}, row {place}: {held.iloc[place]!r:.60} is not a number, and the run has numbers there"
+        f"{what}, {_at(held, place)} is not a number, and the run has numbers there"
         + (f" ({written})" if written != NumberFormat() else "")
     )
 
@@ -119,7 +133,7 @@ def _dates(what: str, kind: str, held: pd.Series, known: np.ndarray) -> Any:
     if odd.any():
         place = int(np.flatnonzero(known)[odd.argmax()])
         raise DataError(
-            f"{what}, row {place}: {held.iloc[place]!r:.60} has {'an' if zone is None else 'no'} offset from UTC, and "
+            f"{what}, {_at(held, place)} has {'an' if zone is None else 'no'} offset from UTC, and "
             f"the run's dates are {'without a zone' if zone is None else f'in {zone}'}; write dates such as "
             f"2024-03-31 12:00:00{'' if zone is None else '+02:00'}"
         )
@@ -127,8 +141,12 @@ def _dates(what: str, kind: str, held: pd.Series, known: np.ndarray) -> Any:
     lost = read.isna().to_numpy() & known
     if lost.any():
         place = int(lost.argmax())
-        raise DataError(f"{what}, row {place}: {held.iloc[place]!r:.60} is no date such as 2024-03-31 12:00:00")
+        raise DataError(f"{what}, {_at(held, place)} is no date such as 2024-03-31 12:00:00")
     return read if zone is None else read.dt.tz_convert(zone)
+
+
+def _at(held: pd.Series, place: int) -> str:
+    return f"row {held.index[place]}: {held.iloc[place]!r:.60}"
 
 
 def _durations(what: str, held: pd.Series, known: np.ndarray) -> Any:
@@ -136,5 +154,5 @@ def _durations(what: str, held: pd.Series, known: np.ndarray) -> Any:
     lost = read.isna().to_numpy() & known
     if lost.any():
         place = int(lost.argmax())
-        raise DataError(f"{what}, row {place}: {held.iloc[place]!r:.60} is no duration such as 1 days 02:30:00")
+        raise DataError(f"{what}, {_at(held, place)} is no duration such as 1 days 02:30:00")
     return read

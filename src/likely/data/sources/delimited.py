@@ -6,7 +6,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,14 +19,32 @@ from likely.data.source import Delimited
 from likely.data.sources.fields import read_columns, several
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
-from likely.files import inflated
+from likely.files import inflated, is_gzip
 
-__all__ = ["Table", "check_names", "read_delimited"]
+__all__ = [
+    "FOUND",
+    "TEXT_COST",
+    "Layout",
+    "Table",
+    "check_names",
+    "cut",
+    "encodings",
+    "fields_of",
+    "layout_of",
+    "no_text",
+    "no_utf8",
+    "rows_in",
+    "text_of",
+    "typed_table",
+]
 
 FOUND = Reading()
 SEP = re.compile(r"\ufeff?sep=(.)[ \t]*(?:\r\n|\n|\r)", re.IGNORECASE)
 COMMA = re.compile(r'\s*"?[-+]?[0-9][0-9.]*(,[0-9]+)?"?\s*', re.ASCII)
+WINDOWS = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
 MARKS, INDEX = ",;\t|", "index"
+FEWER = "give fewer rows, or another format: parquet, npy"
+UNPACK = "give it unpacked (gunzip): such text is read a part at a time"
 TEXT_COST = 8  # bytes of memory for a byte of text, so that the peak, about 13, stays within what is free
 MAX_COLUMNS = 100_000  # of a table: each takes about a millisecond and a likelihood of its own
 HEADER = re.compile(rf"\s*{NUMBER}\s*", re.ASCII)
@@ -53,27 +71,36 @@ class Table:
     text: Delimited
 
 
-def read_delimited(path: Path, notices: list[str], reading: Reading = FOUND) -> Table:
-    """Read separated text as it is, and say in `notices` what had to be decided.
+@dataclass(frozen=True)
+class Layout:
+    """How the lines of one file are cut into columns.
 
-    Parameters
+    Attributes
     ----------
-    path
-        A text file, gzipped or not; the separator is that of a first line `sep=;`, a tab in `.tsv` files and found
-        among `, ; tab |` elsewhere.
-    notices
-        Sentences are added here.
-    reading
-        What is known of it; with a schema every column that it has is read as it was in training.
+    separator, encoding
+        The mark between fields; as Python names it.
+    names
+        Of the columns, in the file's order.
+    headed
+        Whether the first line has these names.
+
+    """
+
+    separator: str
+    encoding: str
+    names: tuple[str, ...]
+    headed: bool
+
+
+def layout_of(path: Path, text: str, encoding: str, notices: list[str], reading: Reading = FOUND) -> tuple[Layout, int]:
+    """How a file is written, by its beginning, and how many characters come before its first line.
 
     Raises
     ------
     DataError
-        If it is not text, is empty, names a column twice, has a line of another width than the first, or
-        a number that float64 cannot tell.
+        If it is empty, names a column twice, or has too many columns.
 
     """
-    text, encoding = _text(path, notices, reading.encoding)
     said = SEP.match(text)
     text = text[said.end() :] if said else text
     if not text.strip():
@@ -85,36 +112,63 @@ def read_delimited(path: Path, notices: list[str], reading: Reading = FOUND) -> 
     header = next(row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row)
     numeric = all(_is_number(cell, separator) for cell in header) and not reading.named(header)
     names = _numbered(path, header, notices) if numeric else _named(path, header, notices, reading.known)
-    lines = _count(path, text, separator, len(header))
+    if len(header) == 1 and " " in header[0].strip():
+        notices.append(f"{path.name} was read as one column: it holds no comma, semicolon, tab or bar")
+    return Layout(separator, encoding, tuple(names), not numeric), said.end() if said else 0
 
-    raw = pd.read_csv(
+
+def fields_of(path: Path, text: str, layout: Layout, notices: list[str]) -> pd.DataFrame:
+    """The fields of all lines as they stand, a column each; blank lines are left out, and a notice says so.
+
+    Raises
+    ------
+    DataError
+        If a line has another width than the first.
+
+    """
+    lines = _count(path, text, layout.separator, len(layout.names))
+    raw = cut(text, layout, headed=layout.headed)
+    blank = lines - len(raw) - layout.headed
+    if blank:
+        notices.append(f"{path.name}: {blank} blank line(s) were left out")
+    return raw
+
+
+def cut(text: str, layout: Layout, *, headed: bool) -> pd.DataFrame:
+    """The fields of lines as they stand, a column each; the first line is left out where it has the names."""
+    return pd.read_csv(
         io.StringIO(text, newline=""),
-        sep=separator,
-        header=None if numeric else 0,
-        names=names,
+        sep=layout.separator,
+        header=0 if headed else None,
+        names=list(layout.names),
         index_col=False,
         dtype="str",
         na_filter=False,
         low_memory=False,
     )
-    blank = lines - len(raw) - (not numeric)
-    if blank:
-        notices.append(f"{path.name}: {blank} blank line(s) were left out")
-    if len(header) == 1 and " " in header[0].strip():
-        notices.append(f"{path.name} was read as one column: it holds no comma, semicolon, tab or bar")
-    columns, decimal = read_columns(path.name, raw, reading, notices)
+
+
+def typed_table(name: str, raw: pd.DataFrame, layout: Layout, notices: list[str], reading: Reading = FOUND) -> Table:
+    """The fields of a file, or of several, in the types of their columns.
+
+    Raises
+    ------
+    DataError
+        If float64 cannot tell a number, or a field is not of the type that the column has in the run.
+
+    """
+    columns, decimal = read_columns(name, raw, reading, notices)
     tokens = {name: column.token for name, column in columns.items() if column.token is not None}
     notices += [
-        f"{path.name}: {token!r} was read as missing in {several(tokens, token)}"
-        for token in sorted(set(tokens.values()))
+        f"{name}: {token!r} was read as missing in {several(tokens, token)}" for token in sorted(set(tokens.values()))
     ]
     written = {name: column.written for name, column in columns.items() if column.written is not None}
     notices += [
-        f"{path.name}: numbers were read in {several(written, way)} ({way})"
+        f"{name}: numbers were read in {several(written, way)} ({way})"
         for way in sorted(set(written.values()), key=str)
     ]
-    frame = pd.DataFrame({name: column.values for name, column in columns.items()})
-    return Table(frame, tokens, written, Delimited(separator, decimal, encoding))
+    frame = pd.DataFrame({name: column.values for name, column in columns.items()}).set_axis(raw.index)
+    return Table(frame, tokens, written, Delimited(layout.separator, decimal, layout.encoding))
 
 
 def check_names(names: list[str], what: str) -> None:
@@ -124,30 +178,44 @@ def check_names(names: list[str], what: str) -> None:
         raise DataError(f"{what} has more than one column named {doubled!r}; rename them")
 
 
-def _text(path: Path, notices: list[str], encoding: str) -> tuple[str, str]:
+def text_of(path: Path, notices: list[str], encoding: str) -> tuple[str, str]:
     """The text and its encoding: UTF-8 or 16 where it can be, then that of the run's rows, then what Windows has."""
-    raw = inflated(path, TEXT_COST)
+    raw = inflated(path, TEXT_COST, UNPACK if is_gzip(path) else FEWER)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return _whole(path, raw.decode("utf-16")), "utf-16"
     try:
         return _whole(path, raw.decode("utf-8-sig")), "utf-8"
     except UnicodeDecodeError:
         pass
-    known = {"cp1252": "Windows-1252", "latin-1": "Latin-1"}
-    for other in ([encoding] if encoding in known else []) + list(known):
+    for other in encodings(encoding)[1:]:
         try:
             text = _whole(path, raw.decode(other))
         except UnicodeDecodeError:
             continue
-        notices.append(f"{path.name} is not UTF-8; it was read as {known[other]}")
+        notices.append(no_utf8(path, other))
         return text, other
     raise AssertionError("Latin-1 decodes every byte")
 
 
+def encodings(known: str) -> list[str]:
+    """What a file without a mark may be written in, in the order of trial; `known` is that of the run's rows."""
+    return list(dict.fromkeys(["utf-8", *([known] if known in WINDOWS else []), *WINDOWS]))
+
+
+def no_utf8(path: Path, encoding: str) -> str:
+    """The notice of another encoding."""
+    return f"{path.name} is not UTF-8; it was read as {WINDOWS[encoding]}"
+
+
 def _whole(path: Path, text: str) -> str:
     if "\0" in text:
-        raise DataError(f"{path} is not text: it holds zero bytes; expected lines of separated fields")
+        raise no_text(path)
     return text.rstrip("\r\n")
+
+
+def no_text(path: Path) -> DataError:
+    """What is said of a file with zero bytes."""
+    return DataError(f"{path} is not text: it holds zero bytes; expected lines of separated fields")
 
 
 def _separator(path: Path, text: str, reading: Reading) -> str:
@@ -214,22 +282,26 @@ def _named(path: Path, header: list[str], notices: list[str], known: Mapping[str
 
 def _count(path: Path, text: str, separator: str, width: int) -> int:
     """How many lines there are (a quoted field may span several), each checked to have `width` fields or be blank."""
-    count = 0
-    for number, row in _numbered_rows(path, text, separator):
-        count += 1
-        blank = not row or (len(row) == 1 and not row[0].strip())
-        if not blank and len(row) != width:
-            raise DataError(
-                f"{path}, line {number}: {len(row)} field(s), but the first line has {width}; "
-                "mend that line, or quote the field that holds the separator"
-            )
-    return count
+    return sum(1 for _ in rows_in(path, io.StringIO(text, newline=""), separator, width))
 
 
-def _numbered_rows(path: Path, text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+def rows_in(path: Path, lines: Iterable[str], separator: str, width: int) -> Iterator[list[str]]:
+    """The fields of each row, checked to have `width` fields or be blank; a quoted field may span several lines.
+
+    Raises
+    ------
+    DataError
+        If a row has another width, or a quote is left open.
+
+    """
+    reader = csv.reader(lines, delimiter=separator)
     try:
         for row in reader:
-            yield reader.line_num, row
+            if len(row) != width and row and (len(row) > 1 or row[0].strip()):
+                raise DataError(
+                    f"{path}, line {reader.line_num}: {len(row)} field(s), but the first line has {width}; "
+                    "mend that line, or quote the field that holds the separator"
+                )
+            yield row
     except csv.Error as error:
         raise DataError(f"{path}, line {reader.line_num}: {error}; is a quote left open above?") from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -14,12 +14,12 @@ import pandas as pd
 
 from likely.data.kinds import Form
 from likely.data.source import Source
-from likely.data.sources import arrays, foreign, held, idx, images, sparse, tables
+from likely.data.sources import arrays, foreign, held, idx, images, parquet, several, sparse, tables
 from likely.data.sources.format import Holds, Options
 from likely.data.sources.formats import FORMATS, format_of, readable
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
-from likely.files import seen_to_exist
+from likely.files import most_bytes, seen_to_exist
 
 __all__ = ["open_source", "place_of"]
 
@@ -33,14 +33,16 @@ def open_source(
     background: tuple[int, int, int] | None = None,
     progress: Progress | None = None,
     reading: Reading | None = None,
+    memory: int | None = None,
 ) -> Source:
     """Read data as they are.
 
     Parameters
     ----------
     data
-        A path (for npz also `FILE.npz:NAME`), a DataFrame, an arrow table or what has `to_arrow` (polars), an array, a
-        tensor, or a `Source` already.
+        A path (for npz also `FILE.npz:NAME`), a folder, a pattern (`data/*.parquet`) or a list of files of one kind and
+        the same columns, a DataFrame, an arrow table or what has `to_arrow` (polars), a data set of pyarrow, an array,
+        a tensor, or a `Source` already.
     resize
         (height, width) for pictures in a folder; other data are not scaled, and a notice says so.
     background
@@ -49,11 +51,14 @@ def open_source(
         Called with (files read, files) while a folder of pictures is read.
     reading
         What is known of a text file: its separator, its decimal mark, or the schema of the run that it is given to.
+    memory
+        The most bytes that the rows of files may fill, a third of what is free unless given: of more, as sizes of files
+        and what they say of themselves tell, only those that are asked for are read.
 
     Returns
     -------
     Source
-        Its form, its splits, and a notice for each thing done to the data.
+        Its form, its splits, and a notice for each thing done to the data; `streamed` says whether rows stay in files.
 
     Raises
     ------
@@ -65,10 +70,11 @@ def open_source(
         return data
     if resize is not None and min(resize) < 1:
         raise DataError(f"resize must be a height and a width of at least 1, got {resize}")
-    source = _open(data, Options(resize, background, progress, reading))
+    most = most_bytes() * 2 // 3 if memory is None else memory
+    source = _open(data, Options(resize, background, progress, reading, memory=most))
     _check_events(source)
     notices = []
-    if resize is not None and any(one.read().values.shape[1:3] != tuple(resize) for one in source.splits.values()):
+    if resize is not None and any(one.event[:2] != tuple(resize) for one in source.splits.values()):
         notices.append("resize is for folders of pictures; these data were not scaled")
     written = reading is not None and (reading.separator or reading.decimal)
     if written and source.form != Form.TABLE:
@@ -89,6 +95,10 @@ def _open(data: Any, options: Options) -> Source:
         return arrays.tensor_source(data)
     if held.is_held(data):
         return tables.frame_source(held.frame_of(data))
+    if parquet.is_dataset(data):
+        return parquet.dataset_source(data, options)
+    if isinstance(data, (list, tuple)) and data and all(isinstance(one, (str, os.PathLike)) for one in data):
+        return _open_files(several.listed(data), options)
     if not isinstance(data, (str, os.PathLike)):
         got = held.type_of(data)
         raise DataError(f"data must be a path, a DataFrame, an array or a tensor; got {got}: {foreign.cure(data)}")
@@ -96,11 +106,21 @@ def _open(data: Any, options: Options) -> Source:
 
 
 def _open_path(text: str, options: Options) -> Source:
+    if several.is_pattern(text):
+        return _open_files(several.matched(text), options)
     file, member = place_of(text)
     path = _existing(str(file) if member is not None else text)
     if member is not None:
         return _open_file(path, replace(options, member=member))
     return _open_folder(path, options) if path.is_dir() else _open_file(path, options)
+
+
+def _open_files(files: Sequence[Path], options: Options) -> Source:
+    """Files whose rows follow one another."""
+    for file in files:
+        _existing(str(file))
+    place = Path(os.path.commonpath([file.absolute().parent for file in files]))
+    return several.read_several(files, place, options, _open_file)
 
 
 def place_of(text: str) -> tuple[Path, str | None]:
@@ -149,7 +169,9 @@ def _open_folder(path: Path, options: Options) -> Source:
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
     if any(idx.is_idx(file) for file in files if file.suffix.lower() not in images.SUFFIXES):
         return idx.read_folder(path)
-    source = images.read_folder(path, options.resize, options.progress, options.background)
+    source = images.read_folder(path, options)
+    if source is None:
+        source = _tables_below(path, options)
     if source is not None:
         return source
     below = idx.folders_below(path)
@@ -166,6 +188,22 @@ def _open_folder(path: Path, options: Options) -> Source:
     raise DataError(f"{path} holds no images and no IDX files; expected {readable()}")
 
 
+def _tables_below(path: Path, options: Options) -> Source | None:
+    """Tables or arrays of one kind, of which each has some of the rows; `None` where the folder holds others."""
+    files = several.files_below(path)
+    if not all(os.access(file, os.R_OK) for file in files) or several.one_format(files) is None:
+        return None
+    sources = {
+        split: several.read_several(found, path, options, _open_file)
+        for split, found in several.splits_of(path, files).items()
+    }
+    first = next(iter(sources.values()))
+    notices = dict.fromkeys(notice for one in sources.values() for notice in one.notices)
+    return replace(
+        first, splits={split: one.splits["all"] for split, one in sources.items()}, path=path, notices=tuple(notices)
+    )
+
+
 def _read_singly(file: Path) -> bool:
     known = format_of(file) if os.access(file, os.R_OK) else None
     return known is not None and known.holds is not Holds.NOTHING
@@ -173,7 +211,7 @@ def _read_singly(file: Path) -> bool:
 
 def _check_events(source: Source) -> None:
     """Refuse splits whose rows differ in shape."""
-    shapes = {split: rows.read().values.shape[1:] for split, rows in source.splits.items()}
+    shapes = {split: rows.event for split, rows in source.splits.items()}
     if len(set(shapes.values())) > 1:
         listing = ", ".join(f"{split} {shape}" for split, shape in shapes.items())
         raise DataError(f"{source.path}: rows differ in shape between splits ({listing}); expected one shape")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -44,6 +44,8 @@ class Options:
         NAME of `FILE:NAME`; `None` where none is given.
     open_folder
         Opens the folder that an archive was unpacked to.
+    memory
+        The most bytes that the rows may fill: of more, those that are asked for are read from the file.
 
     """
 
@@ -53,6 +55,7 @@ class Options:
     reading: Reading | None = None
     member: str | None = None
     open_folder: Callable[[Path], Source] | None = None
+    memory: int = 2**62
 
 
 @dataclass(frozen=True)
@@ -102,6 +105,9 @@ class Format:
         Whether `FILE:NAME` names one part of it.
     writer
         How results are written; `None` where they are not.
+    several
+        (files, the folder that they lie in, what is asked) -> the rows of all of them, one file after the other;
+        `None` where files are read singly.
 
     """
 
@@ -113,6 +119,7 @@ class Format:
     listed: str | None = None
     members: bool = False
     writer: Writer | None = None
+    several: Callable[[Sequence[Path], Path, Options], Source] | None = None
 
 
 def begins(*marks: bytes) -> Callable[[Path, bytes], bool]:

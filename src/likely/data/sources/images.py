@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.kinds import Form
-from likely.data.source import LABEL, Rows, Source
+from likely.data.source import LABEL, Rows, RowStore, Source
 from likely.data.sources.beside import TABLES, labels_beside
 from likely.data.sources.colours import WHITE
 from likely.data.sources.format import Format, Holds, Options, Writer
@@ -22,22 +20,16 @@ from likely.errors import DataError
 from likely.files import demand_room
 
 if TYPE_CHECKING:
-    from likely.data.sources.picture import Picture
+    from likely.data.sources.picture import Outline, Picture
 
 __all__ = ["PICTURE", "SUFFIXES", "read_folder"]
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 CHANNELS, COPIES = 3, 2  # at most; as they are read, and as the rows that they become
-MAX_THREADS = 4  # that read pictures: decoding releases the interpreter
 
 
-def read_folder(
-    path: Path,
-    resize: tuple[int, int] | None,
-    progress: Callable[[int, int], None] | None,
-    background: tuple[int, int, int] | None = None,
-) -> Source | None:
+def read_folder(path: Path, options: Options) -> Source | None:
     """Every picture below the folder, in sorted order; `None` where there is none.
 
     A first folder level named train, val or test is a split; the level below it (or the first) is the label. Folders
@@ -49,12 +41,9 @@ def read_folder(
     ----------
     path
         The folder.
-    resize
-        (height, width) to scale every picture to.
-    progress
-        Called with (files read, files).
-    background
-        (red, green, blue) to lay transparent pictures on, white unless given.
+    options
+        Its `resize` scales every picture, transparent ones are laid on its `background`, white unless given; pictures
+        that would fill more than its `memory` stay in their files until they are asked for.
 
     Raises
     ------
@@ -62,7 +51,7 @@ def read_folder(
         If a picture cannot be read, sizes differ and no `resize` was given, or some have 16 bits and others 8.
 
     """
-    from likely.data.sources.picture import read_picture
+    from likely.data.sources.picture import outline_of, read_picture
 
     entries = sorted(_walk(path), key=lambda file: file.relative_to(path).parts)
     files = [file for file in entries if file.suffix.lower() in SUFFIXES]
@@ -75,15 +64,73 @@ def read_folder(
     beside, used = labels_beside(tables, files, labelled)
     others = len(entries) - len(files) - len(used)
     notices = [f"{others} files that are not pictures were left out"] if others else []
-    read = _read_all(files, partial(read_picture, resize=resize, background=background or WHITE), progress)
-    colour = any(picture.array.ndim == 3 for picture in read)
-    splits: dict[str, Rows] = {}
-    placed = [_place(base, picture.path) for picture in read]
-    for split in dict.fromkeys(split for split, _ in placed):
-        chosen = [i for i, (own, _) in enumerate(placed) if own == split]
-        rows = _rows([read[i] for i in chosen], [placed[i][1] for i in chosen], colour)
-        splits[split] = rows if beside is None else _with_labels(rows, beside.iloc[chosen])
-    return Source(Form.IMAGES, splits, path, (*notices, *labelled, *_notices(read, placed, background)))
+    way: dict[str, Any] = {"resize": options.resize, "background": options.background or WHITE}
+    reader: Callable[[Path], Picture] = partial(read_picture, **way)
+    placed = [_place(base, file) for file in files]
+    parts = {
+        split: _Part([i for i, (own, _) in enumerate(placed) if own == split], placed, beside)
+        for split in dict.fromkeys(split for split, _ in placed)
+    }
+    splits = _stored(files, parts, partial(outline_of, **way), reader, options)
+    told: list[str] = []
+    if splits is None:
+        read = _read_all(files, reader, options.progress)
+        splits, told = _held(read, parts), _notices(read, placed, options.background)
+    return Source(Form.IMAGES, splits, path, (*notices, *labelled, *told))
+
+
+def _stored(
+    files: Sequence[Path],
+    parts: Mapping[str, _Part],
+    outline: Callable[[Path], Outline],
+    reader: Callable[[Path], Picture],
+    options: Options,
+) -> dict[str, RowStore] | None:
+    """Rows that are decoded when they are asked for; `None` where all of them do not fill the memory."""
+    from likely.data.sources.picture_rows import PictureRows, alike
+
+    first = outline(files[0])
+    if COPIES * len(files) * first.size[0] * first.size[1] * CHANNELS * first.bits // 8 <= options.memory:
+        return None
+    all_of = alike(files, outline, options.progress)
+    return {
+        split: PictureRows([files[i] for i in part.chosen], reader, all_of, part.labels, part.beside)
+        for split, part in parts.items()
+    }
+
+
+def _held(read: Sequence[Picture], parts: Mapping[str, _Part]) -> dict[str, RowStore]:
+    from likely.data.sources.picture_rows import filled
+
+    event = (*read[0].array.shape[:2], *((3,) if any(picture.array.ndim == 3 for picture in read) else ()))
+    splits: dict[str, RowStore] = {}
+    for split, part in parts.items():
+        values = np.empty((len(part.chosen), *event), read[0].array.dtype)
+        for place, i in enumerate(part.chosen):
+            filled(values, place, read[i])
+        splits[split] = Rows(values, part.labels, beside=part.beside)
+    return splits
+
+
+class _Part:
+    """The pictures of a split, by their numbers, and their labels.
+
+    The labels of tables stand beside those of folders; a column of theirs named `label` stands for the folders' names.
+    """
+
+    def __init__(self, chosen: list[int], placed: Sequence[tuple[str, str]], beside: pd.DataFrame | None) -> None:
+        self.chosen = chosen
+        names = [placed[i][1] for i in chosen]
+        self.labels = np.array(names) if any(names) else None
+        self.beside: pd.DataFrame | None = None
+        if beside is not None:
+            own = beside.iloc[chosen].reset_index(drop=True)
+            if LABEL in own:
+                self.labels = own[LABEL].to_numpy()
+            elif self.labels is not None and len(set(names)) == 1:
+                self.labels = None
+            own = own.drop(columns=LABEL, errors="ignore")
+            self.beside = own if own.shape[1] else None
 
 
 def _base(root: Path, files: list[Path]) -> Path:
@@ -117,38 +164,21 @@ def _walk(root: Path) -> Iterator[Path]:
 
 
 def _read_all(
-    files: list[Path], reader: Callable[[Path], Picture], progress: Callable[[int, int], None] | None
+    files: Sequence[Path], reader: Callable[[Path], Picture], progress: Callable[[int, int], None] | None
 ) -> list[Picture]:
+    from likely.data.sources.picture_rows import decoded, demand_alike
+
     read: list[Picture] = []
-    pool = ThreadPoolExecutor(MAX_THREADS)
-    try:
-        for picture in pool.map(reader, files):
-            if not read:
-                height, width = picture.array.shape[:2]
-                needed = COPIES * len(files) * height * width * CHANNELS * picture.array.itemsize
-                demand_room(needed, f"{len(files):,} pictures", "scale them down with --resize HxW")
-            read.append(picture)
-            _check_alike(read[0], picture)
-            if progress:
-                progress(len(read), len(files))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    for picture in decoded(files, reader):
+        if not read:
+            height, width = picture.array.shape[:2]
+            needed = COPIES * len(files) * height * width * CHANNELS * picture.array.itemsize
+            demand_room(needed, f"{len(files):,} pictures", "scale them down with --resize HxW")
+        read.append(picture)
+        demand_alike(read[0].path, read[0].outline, picture.path, picture.outline)
+        if progress:
+            progress(len(read), len(files))
     return read
-
-
-def _check_alike(first: Picture, other: Picture) -> None:
-    bits = [8 * picture.array.itemsize for picture in (first, other)]
-    if bits[0] != bits[1]:
-        raise DataError(
-            f"pictures differ in depth: {first.path} has {bits[0]} bits, {other.path} has {bits[1]}, so that their "
-            "numbers do not compare; convert them to one depth"
-        )
-    (h1, w1), (h2, w2) = first.array.shape[:2], other.array.shape[:2]
-    if (h1, w1) != (h2, w2):
-        raise DataError(
-            f"pictures differ in size: {first.path} is {h1}x{w1}, {other.path} is {h2}x{w2} (height x width); "
-            f"scale them with --resize {h1}x{w1}"
-        )
 
 
 def _place(root: Path, file: Path) -> tuple[str, str]:
@@ -167,25 +197,6 @@ def _check_places(root: Path, files: list[Path]) -> None:
             f"{root} holds pictures both inside and outside its {named} folders, such as {splits['all']}; "
             "move those into a split, or rename the split folders"
         )
-
-
-def _rows(read: list[Picture], labels: list[str], colour: bool) -> Rows:
-    values = np.empty((len(read), *read[0].array.shape[:2], *((3,) if colour else ())), read[0].array.dtype)
-    for i, picture in enumerate(read):
-        values[i] = picture.array[:, :, None] if colour and picture.array.ndim == 2 else picture.array
-    return Rows(values, np.array(labels) if any(labels) else None)
-
-
-def _with_labels(rows: Rows, beside: pd.DataFrame) -> Rows:
-    """The labels of tables beside those of folders; a column named `label` stands for the folders' names."""
-    beside = beside.reset_index(drop=True)
-    labels = rows.labels
-    if LABEL in beside:
-        labels = beside[LABEL].to_numpy()
-    elif labels is not None and len(set(labels)) == 1:
-        labels = None
-    beside = beside.drop(columns=LABEL, errors="ignore")
-    return replace(rows, labels=labels, beside=beside if beside.shape[1] else None)
 
 
 def _notices(read: list[Picture], placed: list[tuple[str, str]], background: tuple[int, int, int] | None) -> list[str]:

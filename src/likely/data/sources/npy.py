@@ -3,33 +3,124 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from likely.data.kinds import Form
-from likely.data.source import Rows, Source
+from likely.data.source import Rows, RowStore, Source
 from likely.data.sources.arrays import checked, header_of, reading
-from likely.data.sources.format import Format, Writer, begins
+from likely.data.sources.format import Format, Options, Writer, begins
+from likely.data.sources.places import Places
+from likely.errors import DataError
 from likely.files import demand_room
 
-__all__ = ["NPY", "read_npy"]
+__all__ = ["NPY", "ArrayRows", "read_npy"]
 
 ENDINGS = (".npy",)
+FEWER = "give fewer rows, or a smaller type, such as float32 or uint8"
 
 
-def read_npy(path: Path) -> Source:
+class ArrayRows(RowStore):
+    """Rows of npy files, by memory map: none is copied before it is read.
+
+    Parameters
+    ----------
+    paths
+        Files whose rows follow one another, of one shape and type.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, holds no array of numbers, or has rows of another shape or type than the first.
+
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        self._paths, self._arrays = list(paths), [_mapped(path) for path in paths]
+        first = self._arrays[0]
+        for path, array in zip(self._paths, self._arrays, strict=True):
+            if array.shape[1:] != first.shape[1:] or array.dtype != first.dtype:
+                raise DataError(
+                    f"{path} has rows of shape {array.shape[1:]} and type {array.dtype}, {self._paths[0]} of "
+                    f"{first.shape[1:]} and {first.dtype}; write them alike"
+                )
+        self._places = Places([len(array) for array in self._arrays])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """The shape of one row."""
+        return self._arrays[0].shape[1:] or (1,)
+
+    @property
+    def bytes(self) -> int:
+        """What all rows fill."""
+        return sum(array.nbytes for array in self._arrays)
+
+    def read(self, index: np.ndarray | None = None) -> Rows:
+        """The rows with these numbers: slices of the files where they lie one after the other, else copies."""
+        if index is None:
+            demand_room(self.bytes, str(self._paths[0]), FEWER)
+            return Rows(np.concatenate([self._plain(part, slice(None)) for part in range(len(self._arrays))]))
+        numbers = self._places.checked(index)
+        if not len(numbers):
+            return Rows(self._plain(0, slice(0, 0)))
+        found = [(where, self._plain(part, _slice(inner))) for part, where, inner in self._places.parts(numbers)]
+        if len(found) == 1:
+            return Rows(found[0][1])
+        values = np.empty((len(numbers), *self.event), found[0][1].dtype)
+        for where, rows in found:
+            values[where] = rows
+        return Rows(values)
+
+    def _plain(self, part: int, rows: slice | np.ndarray) -> np.ndarray:
+        return checked(np.asarray(self._arrays[part][rows]), str(self._paths[part]))
+
+
+def read_npy(path: Path, options: Options | None = None) -> Source:
     """The array of an npy file, as a source; its first axis is rows."""
+    return _read([path], path, options or Options())
+
+
+def _read(paths: Sequence[Path], place: Path, options: Options) -> Source:
+    sizes = [_size(path) for path in paths]
+    if sum(sizes) > options.memory:
+        return Source(Form.ARRAY, {"all": ArrayRows(paths)}, place)
+    if len(paths) == 1:
+        demand_room(sizes[0], str(place), FEWER)
+        with reading(place, "npy"), place.open("rb") as file:
+            array = np.lib.format.read_array(file, allow_pickle=False)
+        return Source(Form.ARRAY, {"all": Rows(checked(array, str(place)))}, place)
+    return Source(Form.ARRAY, {"all": ArrayRows(paths).read()}, place)
+
+
+def _size(path: Path) -> int:
     with reading(path, "npy"), path.open("rb") as file:
         shape, needed = header_of(file)
         held = path.stat().st_size - file.tell()
         if needed > held:
             raise ValueError(f"{held} bytes, expected {needed} for shape {shape}")
-        demand_room(needed, str(path), "give fewer rows, or a smaller type, such as float32 or uint8")
-        file.seek(0)
-        array = np.lib.format.read_array(file, allow_pickle=False)
-    return Source(Form.ARRAY, {"all": Rows(checked(array, str(path)))}, path)
+    return needed
+
+
+def _mapped(path: Path) -> np.ndarray:
+    _size(path)
+    with reading(path, "npy"):
+        array = np.lib.format.open_memmap(path, mode="c") if path.stat().st_size else np.empty(0)
+    if array.ndim == 0 or not len(array):
+        raise DataError(f"{path} holds no rows; expected an array (rows, ...)")
+    checked(np.asarray(array[:1]), str(path))
+    return array
+
+
+def _slice(inner: np.ndarray) -> slice | np.ndarray:
+    together = inner[-1] - inner[0] == len(inner) - 1 and bool((np.diff(inner) == 1).all())
+    return slice(int(inner[0]), int(inner[-1]) + 1) if together else inner
 
 
 def _written(array: np.ndarray) -> bytes:
@@ -45,8 +136,9 @@ def _written_frame(frame: pd.DataFrame, _: str) -> bytes:
 
 NPY = Format(
     "npy",
-    lambda path, _: read_npy(path),
+    read_npy,
     ENDINGS,
     begins(b"\x93NUMPY"),
     writer=Writer(ENDINGS, frame=_written_frame, array=_written),
+    several=_read,
 )

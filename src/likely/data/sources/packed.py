@@ -10,20 +10,22 @@ import shutil
 import stat
 import tarfile
 import tempfile
+import weakref
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
-from likely.data.source import Source
+import numpy as np
+
+from likely.data.source import Rows, RowStore, Source
 from likely.data.sources.format import Format, Holds, Options
 from likely.data.sources.npz import holds_arrays
 from likely.errors import DataError, InputError
 from likely.files import Counted
 
-__all__ = ["TAR", "ZIP", "is_tar", "unpacked"]
+__all__ = ["TAR", "ZIP", "Unpacked", "UnpackedRows", "is_tar", "unpacked"]
 
 TARS = (".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz")
 COMPRESSED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
@@ -44,12 +46,20 @@ def is_tar(path: Path) -> bool:
     return head[257:262] == b"ustar"
 
 
-@contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """A temporary folder with the files of an archive, gone afterwards; hidden files and `__MACOSX` are left out.
+class Unpacked:
+    """A temporary folder, gone with this object."""
 
-    Nothing is written elsewhere: an archive with a path that leads out of it, or with a link, is refused, and so is one
-    of more than half of the free space, or of more than 1 GiB and a hundred times its size.
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="likely-"))
+        self.remove = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+
+
+def unpacked(path: Path) -> Unpacked:
+    """A temporary folder with the files of an archive, gone with the object; `TMPDIR` says where it is made.
+
+    Hidden files and `__MACOSX` are left out. Nothing is written elsewhere: an archive with a path that leads out of it,
+    or with a link, is refused, and so is one of more than half of the free space, or of more than 1 GiB and a hundred
+    times its size.
 
     Raises
     ------
@@ -57,17 +67,48 @@ def unpacked(path: Path) -> Iterator[Path]:
         If the archive is damaged, encrypted or refused.
 
     """
-    with tempfile.TemporaryDirectory(prefix="likely-") as name:
-        folder = Path(name)
-        most = min(shutil.disk_usage(folder).free // 2, max(MIN_LIMIT, MAX_RATIO * path.stat().st_size))
-        try:
-            _unpack(path, folder, most)
-        except InputError:
+    made = Unpacked()
+    folder = made.folder
+    most = min(shutil.disk_usage(folder).free // 2, max(MIN_LIMIT, MAX_RATIO * path.stat().st_size))
+    try:
+        _unpack(path, folder, most)
+    except BaseException as error:  # a damaged file makes zipfile and tarfile raise almost anything
+        made.remove()
+        if isinstance(error, InputError) or not isinstance(error, Exception):
             raise
-        except Exception as error:  # a damaged file makes zipfile and tarfile raise almost anything
-            reason = " ".join(str(error).split())[:120] or type(error).__name__
-            raise DataError(f"{path} cannot be unpacked ({reason}); mend it, or {INSTEAD}") from error
-        yield folder
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise DataError(f"{path} cannot be unpacked ({reason}); mend it, or {INSTEAD}") from error
+    return made
+
+
+class UnpackedRows(RowStore):
+    """Rows of files that an archive was unpacked to, which are there as long as this is.
+
+    Parameters
+    ----------
+    store, folder
+        The rows, and the temporary folder with their files.
+
+    """
+
+    def __init__(self, store: RowStore, folder: Unpacked) -> None:
+        self._store, self._folder = store, folder
+
+    def __len__(self) -> int:
+        return len(self._store)
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        """The shape of one row."""
+        return self._store.event
+
+    def read(self, index: np.ndarray | None = None) -> Rows:
+        """The rows with these numbers."""
+        return self._store.read(index)
+
+    def chunks(self, size: int) -> Iterator[Rows]:
+        """All rows in their order, at most so many at a time."""
+        return self._store.chunks(size)
 
 
 def _unpack(path: Path, folder: Path, most: int) -> None:
@@ -137,12 +178,18 @@ def _read(path: Path, options: Options) -> Source:
     """What an archive holds, opened as the folder that it was made of."""
     if options.open_folder is None:
         raise DataError(f"{path} is an archive within another; {INSTEAD}")
-    with unpacked(path) as folder:
-        try:
-            source = options.open_folder(folder)
-        except DataError as error:
-            raise DataError(str(error).replace(str(folder), str(path))) from error
-    return replace(source, path=path)
+    made = unpacked(path)
+    try:
+        source = options.open_folder(made.folder)
+    except BaseException as error:
+        made.remove()
+        if not isinstance(error, DataError):
+            raise
+        raise DataError(str(error).replace(str(made.folder), str(path))) from error
+    if not source.streamed:
+        made.remove()
+        return replace(source, path=path)
+    return replace(source, path=path, splits={name: UnpackedRows(rows, made) for name, rows in source.splits.items()})
 
 
 def _is_zip(path: Path, head: bytes) -> bool:

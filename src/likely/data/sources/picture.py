@@ -16,15 +16,36 @@ from likely.data.sources.colours import WHITE
 from likely.errors import DataError, InputError
 from likely.files import demand_room
 
-__all__ = ["Picture", "is_picture", "picture_bytes", "read_picture", "was_written_by_likely"]
+__all__ = ["Outline", "Picture", "is_picture", "outline_of", "picture_bytes", "read_picture", "was_written_by_likely"]
 
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La")
 WIDE = re.compile(r";(16|32)[BLN]")
 MAX_GREY = 65535  # of 16 bits
 COST = 12  # bytes of memory for a pixel: of 4 channels, as it is stored, upright, and laid on the background
+ORIENTATION, SIDEWAYS = 274, (5, 6, 7, 8)  # of EXIF: width and height change places
 WRITTEN_BY = ("Software", "likely")
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "WEBP", "TIFF", "PPM")
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a picture is once it is read, as its header tells.
+
+    Attributes
+    ----------
+    size
+        (height, width), upright.
+    colour
+        Whether it has three channels.
+    bits
+        Of a channel.
+
+    """
+
+    size: tuple[int, int]
+    colour: bool
+    bits: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,10 +74,39 @@ class Picture:
     animated: bool
 
     @property
+    def outline(self) -> Outline:
+        """Its size, colour and depth."""
+        height, width = self.array.shape[:2]
+        return Outline((height, width), self.array.ndim == 3, 8 * self.array.itemsize)
+
+    @property
     def grey(self) -> bool:
         """Whether nothing in it has a colour, however it is stored."""
         array = self.array
         return array.ndim == 2 or bool((array[..., :1] == array[..., 1:]).all())
+
+
+def outline_of(path: Path, resize: tuple[int, int] | None, background: tuple[int, int, int] = WHITE) -> Outline:
+    """What `read_picture` makes of a file, by its header alone.
+
+    Raises
+    ------
+    DataError
+        If the file cannot be read.
+
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as opened:
+            size = (opened.height, opened.width)
+            turned = opened.getexif().get(ORIENTATION, 1) in SIDEWAYS
+            deep = opened.mode == "I" or opened.mode.startswith("I;16")
+            coloured = opened.mode not in (*GREY, "F") and not deep
+            if not deep and not coloured and len(set(background)) > 1 and _may_show(opened):
+                coloured = read_picture(path, resize, background).array.ndim == 3
+    except Exception as error:  # a damaged picture makes Pillow raise almost anything
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise DataError(f"picture {path} cannot be read ({reason}); mend it or take it out") from error
+    return Outline(resize or (size[::-1] if turned else size), coloured, 16 if deep else 8)
 
 
 def is_picture(path: Path) -> bool:
@@ -151,10 +201,14 @@ def _within(numbers: np.ndarray, top: int) -> np.ndarray:
     return numbers
 
 
+def _may_show(image: Any) -> bool:
+    return image.mode in TRANSPARENT or "transparency" in image.info
+
+
 def _opaque(image: Any, background: tuple[int, int, int]) -> tuple[Any, bool]:
     """Grey or colour without transparency, and whether the background shows."""
     grey = image.mode in GREY
-    if image.mode in TRANSPARENT or "transparency" in image.info:
+    if _may_show(image):
         if image.mode in ("La", "RGBa"):
             image = image.convert({"La": "LA", "RGBa": "RGBA"}[image.mode])
         image = image.convert("RGBA")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from likely.data.sources.plain import plain
 from likely.errors import DataError, InputError, quoted
 from likely.files import demand_room
 
-__all__ = ["FEWER", "checked", "demand_plain", "frame_source", "table_source", "whole"]
+__all__ = ["FEWER", "checked", "demand_plain", "frame_of_table", "frame_source", "table_source", "whole"]
 
 INFERRED = ("integer", "boolean", "datetime", "datetime64", "timedelta", "timedelta64")
 FEWER = "give fewer rows or columns"
@@ -79,16 +79,29 @@ def table_source(table: pa.Table, path: Path) -> Source:
     check_names(table.column_names, str(path))
     table.validate(full=True)
     demand_room(table.nbytes + 8 * table.num_rows * table.num_columns + _seen(table), str(path), FEWER)
+    frame = frame_of_table(table, path, {one.name for one in table.schema if table.column(one.name).null_count})
+    indices = [name for name in frame.index.names if name is not None]
+    notices = (f"{path.name}: the index {', '.join(map(repr, indices))} is not modelled",) if indices else ()
+    return Source(Form.TABLE, {"all": Rows(checked(frame, str(path)), given=frame)}, path, notices)
+
+
+def frame_of_table(table: pa.Table, path: Path, missing: Collection[str]) -> pd.DataFrame:
+    """Rows of a file as a frame; integers in the columns that have missing values, here or elsewhere, stay integers.
+
+    Raises
+    ------
+    DataError
+        If what the file says of its columns is damaged.
+
+    """
     try:
         frame = table.to_pandas()
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: what it says about its columns is damaged ({error!r}); write it anew") from error
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if name in frame.columns and column.type in NULLABLE and column.null_count:
+        if name in frame.columns and column.type in NULLABLE and name in missing:
             frame[name] = pd.Series(column.to_pandas(types_mapper=NULLABLE.get).array, index=frame.index)
-    indices = [name for name in frame.index.names if name is not None]
-    notices = (f"{path.name}: the index {', '.join(map(repr, indices))} is not modelled",) if indices else ()
-    return Source(Form.TABLE, {"all": Rows(checked(frame, str(path)), given=frame)}, path, notices)
+    return frame
 
 
 def demand_plain(schema: pa.Schema, what: str) -> None:

@@ -65,7 +65,9 @@ def typed(what: str, texts: pd.Series, notices: list[str]) -> Typed:
     values = None
     if STARTS.match(there[0].as_py()):
         values = (
-            _booleans(array, missing, empty) if there[0].as_py()[0] in "tTfF" else _numbers(what, there, empty, notices)
+            _booleans(array, missing, empty)
+            if there[0].as_py()[0] in "tTfF"
+            else _numbers(what, there, texts.index[~empty], notices)
         )
     if values is None:
         return Typed(texts.mask(empty) if empty.any() else texts, token)
@@ -131,7 +133,7 @@ def _booleans(array: pa.Array, missing: pa.Array, empty: np.ndarray) -> np.ndarr
     return np.asarray(compute.is_in(present, TRUTHS).to_numpy(zero_copy_only=False))
 
 
-def _numbers(what: str, texts: pa.Array, empty: np.ndarray, notices: list[str]) -> np.ndarray | None:
+def _numbers(what: str, texts: pa.Array, rows: pd.Index, notices: list[str]) -> np.ndarray | None:
     if not _all_match(texts, DECIMAL):
         return None
     whole = _all_match(texts, WHOLE)
@@ -148,17 +150,17 @@ def _numbers(what: str, texts: pa.Array, empty: np.ndarray, notices: list[str]) 
     except pa.ArrowInvalid:
         return None
     if not whole:
-        _check_floats(what, texts, numbers, empty, notices)
+        _check_floats(what, texts, numbers, rows, notices)
     return np.asarray(numbers)
 
 
-def _check_floats(what: str, texts: pa.Array, numbers: np.ndarray, empty: np.ndarray, notices: list[str]) -> None:
+def _check_floats(what: str, texts: pa.Array, numbers: np.ndarray, rows: pd.Index, notices: list[str]) -> None:
     odd = np.flatnonzero(np.isinf(numbers) | (numbers == 0))
     if len(odd):
         beyond = compute.match_substring_regex(texts.take(pa.array(odd)), NOT_ZERO).to_numpy(zero_copy_only=False)
         if beyond.any():
             place = int(odd[beyond][0])
-            held, row = _short(texts[place].as_py()), np.flatnonzero(~empty)[place]
+            held, row = _short(texts[place].as_py()), rows[place]
             raise DataError(
                 f"{what} holds {held} in row {row}, which is beyond float64; mend it, or rescale the column"
             )

@@ -57,6 +57,11 @@ class Warp(nn.Module):
         for name, part in (("slope", slope), ("x_knot", self.x), ("y_knot", self.y)):
             self.register_buffer(name, part.gather(1, place), persistent=False)
 
+    @property
+    def has_logarithmic(self) -> bool:
+        """Whether T of any column is linear in log x."""
+        return self._logs
+
     def _columns_first(self, cells: Tensor) -> tuple[Tensor, torch.Size]:
         """`(*batch, columns)` -> `(columns, numbers)`, and what `_back` needs."""
         moved = cells.unsqueeze(0) if len(self.x) == 1 else cells.movedim(-1, 0)

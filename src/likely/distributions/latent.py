@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Any, Literal, final
 
 import torch
@@ -127,9 +127,15 @@ def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
 
 def fixed_noise(distribution: LatentDistribution) -> Tensor:
     """Fixed antithetic noise to estimate moments by, the same for the whole batch: `(256, *batch, noise_size)`."""
-    half = (MOMENT_DRAWS // 2, *[1] * len(distribution.batch_shape), distribution.noise_size)
-    noise = torch.randn(half, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(distribution.like)
+    axes = [1] * len(distribution.batch_shape)
+    noise = _half_of_noise(distribution.noise_size).view(-1, *axes, distribution.noise_size).to(distribution.like)
     return torch.cat([noise, -noise]).expand(MOMENT_DRAWS, *distribution.batch_shape, -1)
+
+
+@cache
+def _half_of_noise(size: int) -> Tensor:
+    """Kept, so that a trace of a model finds numbers and no generator."""
+    return torch.randn(MOMENT_DRAWS // 2, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 def full_precision(like: Tensor) -> torch.autocast:

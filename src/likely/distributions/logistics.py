@@ -17,6 +17,7 @@ __all__ = ["OPEN", "Logistics"]
 
 OPEN = 1e20  # where an open edge lies on the axis: its logistic functions are 0 and 1, with finite gradients
 MIN_SHARE = 1e-300  # whose logit is finite
+TRACED_KINKS = 16  # of a piecewise linear function that are one step of a traced graph, which has a node for each step
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,8 +119,11 @@ class Logistics:
         loc, scale = self.loc.double(), self.log_scale.double().exp()
         slopes = torch.where(y.diff() > 0, values.diff() / y.diff(), 0)
         total = values[:, :1] + slopes[:, :1] * (loc - y[:, :1])
-        for place, change in zip(y[:, 1:-1].unbind(1), slopes.diff().unbind(1), strict=True):
-            total = total + change[:, None] * scale * F.softplus((loc - place[:, None]) / scale)
+        block = TRACED_KINKS if torch.compiler.is_compiling() else 1
+        loc, scale = loc.unsqueeze(-1), scale.unsqueeze(-1)
+        for place, change in zip(y[:, 1:-1].split(block, 1), slopes.diff().split(block, 1), strict=True):
+            kinks = change.unsqueeze(1) * scale * F.softplus((loc - place.unsqueeze(1)) / scale)
+            total = total + kinks.sum(-1)
         return (torch.softmax(self.logits, -1).double() * total).sum(-1)
 
 

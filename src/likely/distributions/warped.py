@@ -238,7 +238,7 @@ class Warped(Locating):
         """Mean of the distribution before it is cut to the grid, within its range."""
         if self.cut is not None:
             return self._moments()[0]
-        return self.mixture.expect(*self._nodes(PARTS if self.axis.logarithmic.any() else 1))
+        return self.mixture.expect(*self._nodes(PARTS if self.axis.has_logarithmic else 1))
 
     @property
     def variance(self) -> Tensor:

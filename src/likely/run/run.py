@@ -34,6 +34,7 @@ from likely.run.anomalies import AnomalyOptions, anomalies
 from likely.run.ask import AskOptions, asked
 from likely.run.described import described
 from likely.run.encode import decoded, encoded, reconstructed
+from likely.run.export import export_as
 from likely.run.forms import packed
 from likely.run.home import Home
 from likely.run.impute import imputed
@@ -363,10 +364,10 @@ class Run:
 
         """
         options = SampleOptions(given, mean, with_missing, beyond_range, temperature, seed)
-        draws = drawn(self, n, options)
-        return packed(self.record.data.container, draws)
+        return packed(self.record.data.container, drawn(self, n, options))
 
     save = save_as
+    export = export_as
     interpolate = interpolate
     traverse = traverse
 
@@ -446,8 +447,7 @@ class Run:
     def best(self) -> float:
         """Mean ELBO of the validation rows under the kept weights, nats a row; −∞ where none was validated.
 
-        Where the likelihood has constants that are set after training (`training.match_shares`), with these: the bounds
-        of the history are those before.
+        Constants that are set after training (`training.match_shares`) count; in the history they do not yet.
         """
         elbo = self.record.members[0].validation_elbo
         return float("-inf") if elbo is None else elbo

@@ -10,7 +10,7 @@ from likely.cli import main
 from quick import quick_reports
 from refusals import Capture, refused
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "parts.md"
 SHORT = ["--set", "steps=3", "--latent", "2"]
 
 
@@ -45,9 +45,9 @@ def test_one_room_alone(capsys: Capture) -> None:
     assert "did you mean 'prior'?" in refused(capsys, "parts", "priors")
 
 
-def test_the_readme_shows_what_is_listed(capsys: Capture) -> None:
+def test_the_page_of_parts_shows_what_is_listed(capsys: Capture) -> None:
     assert main(["parts", "prior"]) == 0
-    assert f"$ likely parts prior\n{capsys.readouterr().out}$ " in README.read_text()
+    assert f"$ likely parts prior\n{capsys.readouterr().out}$ " in PAGE.read_text()
 
 
 @pytest.mark.parametrize(

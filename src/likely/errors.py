@@ -10,6 +10,7 @@ __all__ = [
     "InputError",
     "LikelyError",
     "OutputError",
+    "PeerError",
     "RunError",
     "UnsuitedError",
     "brief",
@@ -89,3 +90,7 @@ class RunError(InputError):
 
 class OutputError(InputError):
     """A result cannot be written: it exists already, or the disk refuses."""
+
+
+class PeerError(LikelyError):
+    """Another process of the same command has stopped, so that this one cannot go on."""

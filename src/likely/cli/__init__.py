@@ -9,6 +9,8 @@ import sys
 import warnings
 from typing import Any
 
+from likely.cli.telling import tell
+
 __all__ = ["main"]
 
 RARELY = (10_000, 10, 1000)  # cyclic garbage: what modules hold is never free; looking takes a tenth of a command
@@ -24,6 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     gc.set_threshold(*RARELY)
     _open_streams()
     try:
+        if "WORLD_SIZE" in os.environ:  # torchrun sets it
+            from likely.cli.processes import run_together
+
+            return run_together(words, lambda: _flushed(_run(words)))
         return _flushed(_run(words))
     finally:
         gc.set_threshold(*usual)
@@ -47,7 +53,7 @@ def _flushed(code: int) -> int:
         except OSError as error:
             _lead_nowhere(stream)
             if not isinstance(error, BrokenPipeError):
-                _print(f"cannot print ({error.strerror}); -o FILE writes to another place")
+                tell(f"cannot print ({error.strerror}); -o FILE writes to another place")
                 code = code or 2
     return code
 
@@ -55,14 +61,6 @@ def _flushed(code: int) -> int:
 def _lead_nowhere(stream: Any) -> None:
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
-
-
-def _print(text: str) -> None:
-    """One line of ours on standard error, where that is open."""
-    from likely.errors import visible
-
-    with contextlib.suppress(OSError):
-        print(f"likely: {visible(text)}", file=sys.stderr)
 
 
 def _run(words: list[str]) -> int:
@@ -76,11 +74,11 @@ def _run(words: list[str]) -> int:
             result = application(words)(words, prog_name="likely", standalone_mode=False)
         return result if isinstance(result, int) else 0
     except KeyboardInterrupt as interrupt:
-        _print(str(interrupt) or "interrupted")
+        tell(str(interrupt) or "interrupted")
         return 130
     except SystemExit as stopped:
         if hasattr(stopped, "text"):
-            _print(stopped.text)
+            tell(stopped.text)
         if isinstance(stopped.__context__, BrokenPipeError):  # nobody reads on, as behind head
             return 0
         raise
@@ -102,18 +100,18 @@ def _explain(error: Exception) -> int:
 
     text = brief(str(error))
     if isinstance(error, LikelyError):
-        _print(text)
+        tell(text)
         return 2 if isinstance(error, InputError) else 1
     if hasattr(error, "format_message"):
         if type(error).__name__ == "NoArgsIsHelpError":
             print(error.format_message(), file=sys.stderr)
         else:
-            _print(brief(error.format_message()))
+            tell(brief(error.format_message()))
         return 2
     if type(error).__name__ in ("Abort", "Exit"):
         return getattr(error, "exit_code", 130)
     if isinstance(error, (OSError, MemoryError)):
-        _print(text or type(error).__name__)
+        tell(text or type(error).__name__)
         return 2
-    _print(f"{type(error).__name__}: {text} (this is our fault; --debug shows the traceback)")
+    tell(f"{type(error).__name__}: {text} (this is our fault; --debug shows the traceback)")
     return 1

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import sys
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
+
+from likely.cli.telling import tell
 
 __all__ = ["Commands", "tell_version"]
 
@@ -29,8 +29,7 @@ class Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as interrupt:
-            with contextlib.suppress(OSError):
-                print(f"likely: {str(interrupt) or 'interrupted'}", file=sys.stderr)
+            tell(str(interrupt) or "interrupted")
             raise typer.Exit(130) from interrupt
 
 

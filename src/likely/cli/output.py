@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from likely import world
 from likely.cli.show import print_notice
 from likely.data import Schema
 from likely.data.pictures import grid, pictures_in_file_units, pictures_in_unit_range
@@ -42,7 +43,7 @@ def demand_writable_output(path: Path | None, *, overwrite: bool) -> None:
         If it exists and may not be replaced, or its type is not known.
 
     """
-    if path is None:
+    if path is None or not world.first():
         return
     refuse_existing(path, overwrite=overwrite)
     refuse_unwritable(path)
@@ -69,6 +70,8 @@ def write_or_print(
 ) -> None:
     """Write a result to a file, or print it if it is a frame and no file is given.
 
+    Of several processes the first one does.
+
     Pictures go into one grid: of `columns` pictures a line where that is given, else of the first 100. `beside` is
     added to the JSON.
 
@@ -78,6 +81,8 @@ def write_or_print(
         If the output exists already, or cannot hold the result.
 
     """
+    if not world.first():
+        return
     is_text = path is None or (path.suffix and writer_of(path).is_text)
     table = _with_missing_texts(schema, result) if is_text else result
     if path is not None:
@@ -126,6 +131,8 @@ def save_frame(frame: pd.DataFrame, path: Path, *, overwrite: bool) -> None:
         If the output exists already, or cannot hold the result.
 
     """
+    if not world.first():
+        return
     refuse_existing(path, overwrite=overwrite)
     names = [str(name) for name in frame.columns]
     write(path, _frame_bytes(frame.set_axis(names, axis=1), path), parents=True)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from likely.data.batch import Batch
+from likely.data.drawing import rand
 from likely.data.kinds import Binarize
 from likely.data.located import Prepared
 from likely.data.noise import Stream, row_keys, uniform
@@ -200,7 +201,7 @@ class ResidentRows(EncodedRows):
     def training_batch(self, index: Tensor, generator: torch.Generator | None = None) -> Batch:
         values = self._values.index_select(0, index)
         if self.binarize == Binarize.DYNAMIC:
-            draws = torch.rand(values.shape, generator=generator, device=values.device)
+            draws = rand(values.shape, 0, generator, device=values.device)
             values = draws.mul_(self.high or 1.0) < values
         return replace(self._beside(_floating(values), index), rows=index)
 

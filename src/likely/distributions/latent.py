@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution, constraints, kl_divergence
 
+from likely.data.drawing import randn
+
 __all__ = ["Draws", "Index", "LatentDistribution", "Space", "closed_kl", "fixed_noise", "full_precision"]
 
 Index = Tensor | tuple[Tensor, ...]
@@ -96,7 +98,8 @@ class LatentDistribution(Distribution):
     def noise(self, sample_shape: torch.Size, generator: torch.Generator | None = None) -> Tensor:
         """Standard normal numbers for as many draws: `(*sample, *batch, noise_size)`."""
         shape = (*sample_shape, *self.batch_shape, self.noise_size)
-        return torch.randn(shape, generator=generator, dtype=self.like.dtype, device=self.like.device)
+        axis = len(sample_shape) if self.batch_shape else None
+        return randn(shape, axis, generator, dtype=self.like.dtype, device=self.like.device)
 
     def sample_with_log_prob(
         self, k: int = 1, *, generator: torch.Generator | None = None, noise: Tensor | None = None

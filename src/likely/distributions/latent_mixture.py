@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from likely.data.drawing import rand, randn
 from likely.distributions.latent import Index, LatentDistribution, full_precision
 from likely.distributions.normal import HALF_LOG_TWO_PI, DiagonalNormal
 
@@ -106,11 +107,14 @@ class LatentMixture(LatentDistribution):
 
     def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
         samples, like = torch.Size(sample_shape), self.like
-        given: dict[str, Any] = {"generator": generator, "device": like.device}
-        noise = torch.randn(*samples, *self.batch_shape, self.noise_size - 1, dtype=like.dtype, **given)
+        axis = len(samples) if self.batch_shape else None
+        each = None if axis is None else 1
+        shape = (*samples, *self.batch_shape, self.noise_size - 1)
+        noise = randn(shape, axis, generator, dtype=like.dtype, device=like.device)
         strata, rows = samples.numel(), self.batch_shape.numel()
-        order = torch.rand(strata, rows, **given).argsort(0)
-        u = (order + torch.rand(strata, rows, dtype=torch.float64, **given)) / max(1, strata)
+        order = rand((strata, rows), each, generator, device=like.device).argsort(0)
+        within = rand((strata, rows), each, generator, dtype=torch.float64, device=like.device)
+        u = (order + within) / max(1, strata)
         return self._draw(u.view(torch.Size((*samples, *self.batch_shape))), noise)
 
     def _choose(self, u: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.distributions import constraints, register_kl
 
+from likely.data.drawing import randn
 from likely.distributions.latent import Index, LatentDistribution
 
 __all__ = ["DiagonalNormal", "StandardNormal"]
@@ -65,7 +66,8 @@ class DiagonalNormal(LatentDistribution):
 
     def rsample(self, sample_shape: Any = torch.Size(), generator: torch.Generator | None = None) -> Tensor:
         shape = self._extended_shape(torch.Size(sample_shape))
-        return self.from_noise(torch.randn(shape, generator=generator, dtype=self.loc.dtype, device=self.loc.device))
+        axis = len(sample_shape) if self.batch_shape else None
+        return self.from_noise(randn(shape, axis, generator, dtype=self.loc.dtype, device=self.loc.device))
 
     def log_prob(self, value: Tensor) -> Tensor:
         standardised = (value - self.loc) * (-self.log_std).exp()

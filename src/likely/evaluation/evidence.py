@@ -30,7 +30,6 @@ from likely.evaluation.sampling import (
     Progress,
     block_size,
     chunk_rows,
-    chunks,
     rows_with_points,
     terms_of,
 )
@@ -167,7 +166,7 @@ def evidence(
     block = block_size(model, rows, samples, max_numbers, size)
     per_row, kl_kind, part = PerRow(), KLKind.CLOSED, LatentPart.DIMENSION
     p = model.prior()
-    for chunk in chunks(rows, seed, size, progress=progress):
+    for chunk in per_row.chunks(rows, seed, size, progress=progress):
         estimates = _Estimates(samples, len(chunk.batch), chunk.keys.device)
         _sample(model, p, chunk, estimates, block, prior_sampling, precision)
         terms, errors = estimates.terms()
@@ -176,7 +175,7 @@ def evidence(
         if estimates.parts is not None:
             per_row.add(chunk, parts=estimates.parts)
         kl_kind, part = estimates.kl_kind, estimates.part
-    names = [name.removeprefix("se_") for name in per_row.parts if name.startswith("se_")]
+    names = [name.removeprefix("se_") for name in per_row.names if name.startswith("se_")]
     values = {name: per_row.array(name) for name in names}
     # Equal rows beyond those that independent draws from P(x) would give are copies, and count as one observation.
     counted = counting(model, rows, values["iwae"])
@@ -202,7 +201,7 @@ def evidence(
 def _summed(model: Model, rows: EncodedRows, samples: int, seed: int, progress: Progress | None) -> Evidence:
     """The evidence of a model whose z is summed over."""
     per_row = PerRow()
-    for chunk in chunks(rows, seed, min(SUMMED_ROWS, max(1, len(rows))), progress=progress):
+    for chunk in per_row.chunks(rows, seed, min(SUMMED_ROWS, max(1, len(rows))), progress=progress):
         if (sums := model.sums(chunk.batch)) is None:
             raise ConfigError(f"{type(model).__name__} says that z is summed over (`summed`), but gives no sums")
         per_row.add(chunk, key=chunk.keys, log_px=sums.log_px, reconstruction=sums.reconstruction, kl=sums.kl)
@@ -254,7 +253,7 @@ def _by_mixture(
 ) -> PerRow:
     """The bound on log P(x), and how far it can be trusted, by draws from a mixture for each row."""
     per_row, p, block = PerRow(), model.prior(), block_size(model, rows, samples, max_numbers)
-    for chunk in chunks(rows, seed):
+    for chunk in per_row.chunks(rows, seed):
         bound = LogMean(samples, len(chunk.batch), chunk.keys.device)
         tail = Tail(samples, len(chunk.batch), chunk.keys.device)
         mine = mixture.take(chunk.index)
@@ -350,6 +349,7 @@ def posterior_centres(model: Model, rows: EncodedRows) -> np.ndarray:
 def _posterior_points(model: Model, rows: EncodedRows, point: Callable[[LatentDistribution], Tensor]) -> np.ndarray:
     model.eval()
     per_row = PerRow()
-    for chunk in chunks(rows, 0, rows_with_points(model, 4 * DEFAULT_CHUNK_ROWS)):  # only one point of z a row is held
+    size = rows_with_points(model, 4 * DEFAULT_CHUNK_ROWS)  # only one point of z a row is held
+    for chunk in per_row.chunks(rows, 0, size):
         per_row.add(chunk, point=point(model.posterior(chunk.batch)))
     return per_row.array("point")

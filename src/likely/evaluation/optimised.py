@@ -14,7 +14,7 @@ from likely.distributions import LatentDistribution
 from likely.errors import ConfigError
 from likely.evaluation.ascent import climb
 from likely.evaluation.averages import Mean
-from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, sample_blocks
+from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, sample_blocks
 from likely.models import Model, frozen
 
 __all__ = ["GAP_KINDS", "GapSplit", "Optimised", "gap_split", "optimised"]
@@ -102,7 +102,7 @@ def optimised(
     """
     model.eval()
     per_row, block = PerRow(), block_size(model, rows, samples)
-    for chunk in chunks(rows, seed, progress=progress):
+    for chunk in per_row.chunks(rows, seed, progress=progress):
         with frozen(model):
             with torch.no_grad():
                 start, p = model.encoded(chunk.batch), model.prior()
@@ -116,7 +116,7 @@ def optimised(
         per_row.add(chunk, keys=chunk.keys, moved=moved)
         per_row.add(chunk, **{name: mean.value for name, mean in means.items()})
         per_row.add(chunk, **{f"{name}_se_mc": mean.error for name, mean in means.items()})
-    return Optimised(**{name: per_row.array(name) for name in per_row.parts}, samples=samples, steps=steps)
+    return Optimised(**{name: per_row.array(name) for name in per_row.names}, samples=samples, steps=steps)
 
 
 def _demand_reparameterised(q: LatentDistribution) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.noise import Stream
 from likely.evaluation.baselines.fitted import Baselines
-from likely.evaluation.sampling import PerRow, block_size, chunks, terms_of
+from likely.evaluation.sampling import PerRow, block_size, terms_of
 from likely.models import Model
 
 __all__ = ["cell_marginals", "cell_reconstructions"]
@@ -37,7 +37,7 @@ def cell_reconstructions(model: Model, rows: EncodedRows, *, samples: int = 50, 
     model.eval()
     p, per_row = model.prior(), PerRow()
     block = block_size(model, rows, samples)
-    for chunk in chunks(rows, seed):
+    for chunk in per_row.chunks(rows, seed):
         batch = chunk.batch
         total = torch.zeros(batch.values.shape, dtype=torch.float64, device=batch.values.device)
         for _, terms in terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=samples, block=block):

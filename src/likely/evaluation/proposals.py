@@ -13,7 +13,7 @@ from likely.data.noise import Stream
 from likely.distributions import LatentDistribution
 from likely.evaluation.ascent import adam, climb
 from likely.evaluation.averages import BLOCKS
-from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, copy_keys, sample_blocks, terms_of
+from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, copy_keys, sample_blocks, terms_of
 from likely.evaluation.tail import Tail
 from likely.models import Model, frozen
 from likely.networks.precision import Precision, autocast
@@ -93,7 +93,7 @@ class SeenRows:
         rows = rows.binarised_once(0)
         some, per_row = rows.take(copy_keys(rows, 0).argsort()[:MAX_ANCHORS]), PerRow()
         if not model.summed and not model.closed:  # nothing is optimised where z is summed over, or Q is a closed form
-            for chunk in chunks(some, 0):
+            for chunk in per_row.chunks(some, 0):
                 per_row.add(chunk, encoded=model.encoded(chunk.batch))
         lows, highs, complete = [], [], []
         for index in torch.arange(len(rows), device=rows.device).split(MAX_ANCHORS):
@@ -212,7 +212,7 @@ def _effective(model: Model, rows: EncodedRows, mixture: Mixture | None, seed: i
     """Effective sample sizes of the pilot from Q(z|x), or from a mixture: `(rows,)`, NaN where no weight has mass."""
     model.eval()
     p, per_row, block = model.prior(), PerRow(), block_size(model, rows, PILOT, size=ROWS)
-    for chunk in chunks(rows, seed + PILOT_SEED, ROWS):
+    for chunk in per_row.chunks(rows, seed + PILOT_SEED, ROWS):
         tail = Tail(PILOT, len(chunk.batch), chunk.keys.device)
         if mixture is None:
             drawn = terms_of(model, chunk, p, stream=Stream.POSTERIOR, samples=PILOT, block=block)
@@ -308,7 +308,7 @@ def _optimised(model: Model, rows: EncodedRows, seen: SeenRows | None, seed: int
     p, per_row, block = model.prior(), PerRow(), block_size(model, rows, CANDIDATES, size=ROWS)
     with frozen(model):
         known = None if seen is None else _Anchors.of(model, seen.encoded.to(p.like))
-        for chunk in chunks(rows, seed, ROWS, progress=progress):
+        for chunk in per_row.chunks(rows, seed, ROWS, progress=progress):
             starts = _starts(model, chunk, p, known, block)
             ends = climb(
                 model, _repeated(rows, chunk, len(starts)), p, torch.cat(starts), steps=STEPS, pairs=ANTITHETIC_PAIRS

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows
 from likely.evaluation.evidence import Evidence
-from likely.evaluation.sampling import SUMMED_ROWS, PerRow, Progress, chunks
+from likely.evaluation.sampling import SUMMED_ROWS, PerRow, Progress
 from likely.models import Integrated
 
 __all__ = ["Quadrature", "quadrature"]
@@ -83,7 +83,7 @@ def quadrature(
     some, count = rows.take(index.to(rows.device)), TIMES * model.stored
     points = [model.fresh_codes(count, FIRST_SEED + SCRAMBLES * seed + number) for number in range(SCRAMBLES)]
     per_row = PerRow()
-    for chunk in chunks(some, seed, min(SUMMED_ROWS, len(some)), progress=progress):
+    for chunk in per_row.chunks(some, seed, min(SUMMED_ROWS, len(some)), progress=progress):
         each: list[Tensor] = [model.sums_over(chunk.batch, z).log_px for z in points]
         per_row.add(chunk, each=torch.stack(each, 1))
     found = per_row.tensor("each")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from likely import world
 from likely.data import Batch, EncodedRows
 from likely.data.noise import Stream, normal, row_keys, uniform
 from likely.distributions import LatentDistribution
@@ -56,6 +57,8 @@ class Chunk:
         How many of them, the first ones, are no padding.
     index
         Which of all the rows they are, `(rows,)`.
+    number
+        Which of all the chunks this is.
 
     """
 
@@ -63,6 +66,7 @@ class Chunk:
     keys: Tensor
     count: int
     index: Tensor
+    number: int = 0
 
     def noise(self, stream: Stream, q: LatentDistribution, first: int, samples: int) -> Tensor:
         """Standard normal numbers from which Q or P draws samples from `first` on: `(samples, rows, noise_size)`."""
@@ -80,6 +84,7 @@ def chunks(
     *,
     distinct_noise_for_copies: bool = False,
     progress: Progress | None = None,
+    part: range | None = None,
 ) -> Iterator[Chunk]:
     """Rows in chunks, with noise keyed by (seed, the row's content).
 
@@ -95,15 +100,20 @@ def chunks(
         Give equal rows noise of their own (`copy_keys`), not the same.
     progress
         Called with (rows done, rows) after each chunk.
+    part
+        Only the chunks of these numbers.
 
     """
     keys = copy_keys(rows, seed) if distinct_noise_for_copies else None
-    for first in range(0, len(rows), size):
+    numbers = range(-(-len(rows) // size)) if part is None else part
+    for number in numbers:
+        first = number * size
         index = torch.arange(first, first + size, device=rows.device).clamp_max(len(rows) - 1)
         batch, count = rows.evaluation_batch(index), min(size, len(rows) - first)
-        yield Chunk(batch, row_keys(batch.values, seed) if keys is None else keys[index], count, index)
+        yield Chunk(batch, row_keys(batch.values, seed) if keys is None else keys[index], count, index, number)
         if progress:
-            progress(first + count, len(rows))
+            done, of = number - numbers.start + 1, len(numbers)
+            progress(len(rows) * done // of if part is not None else first + count, len(rows))
 
 
 def sample_blocks(samples: int, block: int) -> Iterator[tuple[int, int]]:
@@ -178,10 +188,48 @@ def _widest(model: Model, rows: EncodedRows) -> int:
 
 
 class PerRow:
-    """Numbers of rows that come in chunks, by name; padding is cut off."""
+    """Numbers of rows that come in chunks, by name; padding is cut off.
+
+    Of several processes each computes some of the chunks, the same that one process would, and when the numbers are
+    read all processes have those of all rows. So all must go through the same rows and read in the same order.
+    """
 
     def __init__(self) -> None:
         self.parts: dict[str, list[Tensor]] = {}
+        self._apart = False
+
+    def chunks(
+        self,
+        rows: EncodedRows,
+        seed: int,
+        size: int = DEFAULT_CHUNK_ROWS,
+        *,
+        distinct_noise_for_copies: bool = False,
+        progress: Progress | None = None,
+    ) -> Iterator[Chunk]:
+        """The chunks of the rows (`chunks`) that this process computes, and whose numbers it adds."""
+        self._apart = world.size() > 1
+        part = world.share(-(-len(rows) // size)) if self._apart else None
+        yield from chunks(
+            rows,
+            seed,
+            size,
+            distinct_noise_for_copies=distinct_noise_for_copies,
+            progress=progress,
+            part=part,
+        )
+
+    @property
+    def names(self) -> list[str]:
+        """Of what there are numbers."""
+        self._put_together()
+        return list(self.parts)
+
+    def _put_together(self) -> None:
+        if self._apart:
+            self._apart, mine = False, {name: [torch.cat(parts)] for name, parts in self.parts.items()}
+            each = [one for one in world.gathered(mine) if one]
+            self.parts = {name: [one[name][0] for one in each] for name in (each[0] if each else {})}
 
     def add(self, chunk: Chunk, **numbers: Tensor) -> None:
         """Take in numbers of the chunk's rows, `(rows, ...)` each."""
@@ -189,10 +237,11 @@ class PerRow:
             self.parts.setdefault(name, []).append(part[: chunk.count].cpu())
 
     def __contains__(self, name: str) -> bool:
-        return name in self.parts
+        return name in self.names
 
     def tensor(self, name: str) -> Tensor:
         """The numbers of that name for all rows, `(rows, ...)`, on the processor."""
+        self._put_together()
         return torch.cat(self.parts[name])
 
     def array(self, name: str) -> np.ndarray:

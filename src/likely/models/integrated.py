@@ -13,6 +13,7 @@ from torch.quasirandom import SobolEngine
 
 from likely.data import Batch
 from likely.data.batch import completed
+from likely.data.drawing import rand
 from likely.distributions import LatentDistribution, Points
 from likely.distributions.latent import Draws
 from likely.errors import ConfigError
@@ -255,7 +256,7 @@ class Integrated(Model):
         with torch.no_grad():
             q = Points(z, at_points(z))
             sums = Sums(*summed(q.logits))
-        place = torch.rand(len(batch), generator=generator, dtype=torch.float64, device=device).to(z.device)
+        place = rand((len(batch),), 0, generator, dtype=torch.float64, device=device).to(z.device)
         even = torch.arange(DRAWN, device=z.device).unsqueeze(1) + place
         numbers = q.chosen(torch.special.ndtri(even / DRAWN).unsqueeze(-1))
         sums = _with_gradient(sums, self.log_px_z(batch, z[numbers]))

@@ -22,10 +22,13 @@ class Objective(ABC):
     ----------
     couples_rows
         Whether a row's value depends on the other rows of its batch.
+    couples_processes
+        Whether, where it does, these may be in other processes: it gathers then what it needs of them.
 
     """
 
     couples_rows: ClassVar[bool] = False
+    couples_processes: ClassVar[bool] = False
 
     @property
     @abstractmethod

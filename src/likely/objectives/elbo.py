@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from likely import world
 from likely.data import Batch
 from likely.distributions import DiagonalNormal
 from likely.errors import ConfigError
@@ -59,6 +60,13 @@ def _kl(terms: Terms) -> Tensor:
     if terms.kl_kind is KLKind.SAMPLED and terms.held is not None and isinstance(terms.q, DiagonalNormal):
         return (terms.log_qz_x_held - terms.log_pz).mean(0)
     return terms.kl
+
+
+def _mean_of_all(parts: Tensor) -> Tensor:
+    """The mean over the rows of all processes' parts of a batch, `(batch, ...)`, without a gradient."""
+    rows = parts.new_full((1, *parts.shape[1:]), len(parts))
+    both = world.total(torch.cat([parts.detach().sum(0, keepdim=True), rows]))
+    return both[0] / both[1]
 
 
 @dataclass(frozen=True)
@@ -156,6 +164,7 @@ class FreeBits(Objective):
     samples: int = 1
     is_bound = True
     couples_rows = True
+    couples_processes = True
 
     def __post_init__(self) -> None:
         require(self.samples >= 1, f"FreeBits needs at least one sample, got {self.samples}")
@@ -168,7 +177,7 @@ class FreeBits(Objective):
         """Value per row `(batch,)`, and the terms it was made of."""
         terms = model.terms(batch, self.samples, generator=generator)
         parts = self._parts(terms)
-        mean = parts.mean(0)
+        mean = parts.mean(0) if world.size() == 1 else _mean_of_all(parts)
         kl = torch.where(mean > self.nats, parts, torch.full_like(mean, self.nats)).sum(-1)
         return terms.reconstruction - kl_weight * kl, terms
 

@@ -10,6 +10,7 @@ from typing import Any, final
 
 import torch
 
+from likely import world
 from likely.errors import OutputError
 from likely.files import demand_own_lock
 from likely.run.memory import MEMORY_ERRORS, out_of_memory
@@ -88,10 +89,12 @@ class Checkpoints(Monitor):
         SIGTERM, SIGHUP or a second Ctrl-C (`stop.exit_signal`) ends the process; the first Ctrl-C ends training, and
         its result is stored.
         """
+        del total
+        self.stop.agree()
         if self.stop.signal_came or self.timer.due():
             self._write()
         self.stop.exit_if_signalled(self._last_step(step) if self.stop.signal_came else None)
-        self.stop.on_step(step, total)
+        self.stop.end_training_if_signalled()
 
     def end(self) -> None:
         """Training has ended: a signal that came since the last step ends the process after a last checkpoint."""
@@ -104,7 +107,9 @@ class Checkpoints(Monitor):
         return step if has_checkpoint(self.directory) else None
 
     def _write(self) -> None:
-        """Write a checkpoint; a failure is only warned of, as the next one may succeed."""
+        """Write a checkpoint, in the first process; a failure is only warned of, as the next one may succeed."""
+        if not world.first():
+            return
         started = time.perf_counter()
         demand_own_lock(self.directory)
         try:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from likely import world
 from likely.assembly import Resolved
 from likely.config import TrainingConfig
 from likely.data import DividedRows, Given, Source
@@ -48,7 +49,7 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
     budget, out, overwrite = _budget(run, options), options.out, options.overwrite
     earlier = _states(run)
     source = _source(run, data, given)
-    if out is not None:
+    if out is not None and world.first():
         _demand_place(run.directory, Path(out), source.path, overwrite=overwrite)
     plan = Plan(
         Resolved.of(run.config, run.schema, run.own),
@@ -65,7 +66,7 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
         taken = max(end - start for start, end in zip(before, after, strict=True))
         stage = Stage(max(before), taken, SHARE, run.config.seed)
         longer = finished(plan, trained, (*run.record.continued, stage))
-        if out is not None:
+        if out is not None and world.first():
             _store(longer, run.directory, Path(out), overwrite=overwrite)
         stop.exit_if_signalled(max(member.steps for member in longer.record.members))
     return longer

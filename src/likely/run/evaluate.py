@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from likely import world
 from likely.data import EncodedRows, Given
 from likely.errors import DataError, OutputError
 from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_baselines
@@ -64,7 +65,7 @@ def baselines_of(run: Run, train: EncodedRows | None, validation: EncodedRows | 
         if train is not None and (found is None or not found.complete):
             latent, seed = run.model.members[0].latent, run.config.seed
             found = fit_baselines(run.schema, train, latent=latent, validation=validation, seed=seed)
-            if path is not None:
+            if path is not None and world.first():
                 tensors = {name: torch.tensor(array) for name, array in found.to_arrays().items()}
                 with suppress(OutputError):  # a run that may only be read is evaluated all the same
                     write_with_checksum(path, tensors, fitted_to(run))

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Unpack
 
+from likely import world
 from likely.assembly import Factory, Own, gives_no_mass, named_parts, resolve
 from likely.config import Config
 from likely.data import DividedRows, demand_channels, divide
@@ -54,7 +55,8 @@ def fit(
     field
         Of a `Dataset` whose items hold several things: the place or the name of x in an item.
     out, overwrite
-        Directory to store the run in; an existing one is refused unless it may be overwritten.
+        Directory to store the run in; an existing one is refused unless it may be overwritten. Of several processes
+        (docs/scale.md) the first one stores it.
     init
         A run, or its directory: another fit of its model, from its (best) weights and on rows of its schema, over which
         it is trained anew, without a warm-up of the KL unless one is requested; they are validated as step 0, and kept
@@ -161,7 +163,7 @@ def fit(
         return resumed(Path(resume), None if data is None else gathered(data, field), chosen_options)
     if data is None:
         raise ConfigError("fit needs data, or resume=RUN")
-    if out is not None:
+    if out is not None and world.first():
         demand_new_run_folder(Path(out), overwrite=overwrite)
     rows = gathered(data, field)
     return _fitted(rows, chosen_options) if init is None else started(init, rows, chosen_options)

@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from likely import world
 from likely.config import Config, TrainingConfig
 from likely.data import EncodedRows, Patterns, encode, weights_of, with_conditions_beside
 from likely.data.bad_row import bad_rows_named_by
@@ -35,6 +36,7 @@ from likely.run.state_checks import demand_same_tensors
 from likely.run.support import demand_rows_in_own_support
 from likely.run.watching import Watching, batch_size_errors_explained
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares, maximise
+from likely.training.distributed import demand_shareable
 from likely.training.timing import steps_in
 from likely.training.trainer import validation_elbo
 
@@ -128,8 +130,10 @@ def learn(
         What training begins with, instead of fresh weights.
 
     """
+    _demand_shareable(plan)
     rows = prepared(plan)
     initialised(plan, rows.train, weights)
+    world.same_weights(plan.model)
     schedule, config = _schedule(plan, rows)
     resolved = replace(plan.resolved, config=replace(plan.config, training=config))
     minutes_became_steps = config is not plan.config.training
@@ -172,6 +176,7 @@ def continue_training(
     """
     if plan.model.closed:
         raise RunError(f"model {plan.config.model.kind} is at its maximum, and is not trained on; fit again")
+    _demand_shareable(plan)
     rows = prepared(plan)
     initialised(plan, rows.train, plan.model.state_dict())
     first, _ = _schedule(plan, rows, budget)
@@ -180,6 +185,12 @@ def continue_training(
     states = _train_members(plan, rows, schedule, watching, earlier_states)
     trained = _collected(plan, rows.train, states, keep_interrupted=True)
     return _finished(trained, rows, plan.config.seed)
+
+
+def _demand_shareable(plan: Plan) -> None:
+    """Refuse, before rows are encoded, what several processes cannot train together."""
+    count = len(plan.division.train)
+    demand_shareable(plan.model, plan.resolved.objective(count), plan.config.training.batch_size or count)
 
 
 def _finished(trained: Trained, rows: Prepared, seed: int) -> Trained:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, final
 
+from likely import world
 from likely.errors import visible
 
 __all__ = ["bar"]
@@ -23,7 +24,7 @@ def bar(what: str, *, shown: bool = True) -> Iterator[Tick]:
 
     In a notebook it is drawn below the cell, else on standard error; where that is no terminal, nothing is drawn.
     """
-    place = _place(what) if shown else None
+    place = _place(what) if shown and world.first() else None
     started, begun = time.perf_counter(), False
 
     def tick(done: int, total: int, note: object = "") -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from likely import world
 from likely.assembly import Own, Resolved
 from likely.data import DividedRows, Schema, Source, sources
 from likely.data.kinds import Form
@@ -36,20 +38,39 @@ __all__ = ["resumed"]
 def resumed(directory: Path, data: Any, options: FitOptions) -> Run:
     """The run that a fit becomes which was killed, stopped or interrupted; see `likely.fit`."""
     _demand_nothing_new(options)
-    recover(directory)
+    if world.first():
+        recover(directory)
+    world.barrier()
     if unfinished_fit(directory) is None:
         return _finished(directory, options)
-    with ending(directory) as stop, resumed_folder(directory) as folder:
+    with ending(directory) as stop, _folder(directory) as folder:
         checksummed = ChecksummedFiles.of(folder)
         ended = checksummed.facts.get("finished") is True and checksummed.facts.get("interrupted") is False
         if ended:
             checksummed.demand_undamaged()
+        world.barrier()  # all have read it, before the first process moves it or writes to it
         if not ended:
             run = _gone_on(folder, checksummed, data, options, stop)
     if ended:
+        world.barrier()
         return _finished(directory, options)
     run.home.directory = directory
     return run
+
+
+@contextmanager
+def _folder(directory: Path) -> Iterator[Path]:
+    """The folder of the unfinished fit, which the first of several processes alone writes to and moves."""
+    if world.first():
+        with resumed_folder(directory) as folder:
+            world.barrier()
+            yield folder
+        return
+    found = unfinished_fit(directory)
+    world.barrier()
+    if found is None:
+        raise RunError(f"{directory} holds no fit that was not finished")
+    yield found
 
 
 def _finished(directory: Path, options: FitOptions) -> Run:

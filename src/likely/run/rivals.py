@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from likely import world
 from likely.data import EncodedRows
 from likely.errors import ConfigError, DataError, OutputError
 from likely.evaluation import Budget, FlowRival, comparable, fit_flow, refusal
@@ -56,7 +57,7 @@ def _fitted(run: Run, train: EncodedRows | None, validation: EncodedRows | None)
         raise DataError("rivals are fitted to the training rows, and these are gone; evaluate without them")
     with bar("fitting a flow", shown=run.progress) as tick:
         rival = fit_flow(run.schema, train, validation, Budget(run.record.seconds, run.config.seed, progress=tick))
-    if run.directory is not None:
+    if run.directory is not None and world.first():
         tensors = {name: torch.tensor(array) for name, array in rival.to_arrays().items()}
         with suppress(OutputError):  # a run that may only be read is evaluated all the same
             write_with_checksum(run.directory / RIVALS, tensors, _trained_as_long_as(run))

@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from likely import world
 from likely.assembly import Resolved
 from likely.config import Config
 from likely.data import Schema, Source, Split, digest, sources
-from likely.errors import ConfigError, quoted
+from likely.errors import ConfigError, PeerError, quoted
 from likely.files import demand_own_lock
 from likely.models import Model
 from likely.networks.precision import native_bfloat16
@@ -60,6 +61,9 @@ def carried_out(plan: Plan, options: FitOptions, weights: dict[str, Tensor] | No
             stop.exit_if_signalled()
         return run
     out = Path(options.out)
+    if not world.first():  # it trains with the first one, which alone stores
+        with ending(out) as stop:
+            return trained_in(out, plan, options.monitors, weights, Checkpoints(out, stop))
     with ending(out) as stop, new_run_folder(out, overwrite=options.overwrite, data=plan.rows.source.path) as directory:
         save_plan(directory, plan)
         if weights is not None or plan.own.model is not None:
@@ -79,6 +83,8 @@ def trained_in(
 ) -> Run:
     """The run that a plan becomes, stored in a directory that has the plan, or the run until it was interrupted."""
     run = finished(plan, learn(plan, Watching(monitors, checkpoints.stop, checkpoints), weights))
+    if not world.first():
+        return run
     demand_own_lock(directory)
     checksummed = ChecksummedFiles.of(directory)
     if checksummed.facts.get("finished"):
@@ -105,6 +111,8 @@ def ending(out: Path | None = None, option: str = "--resume") -> Iterator[Stop]:
             if stopped.number == signal.SIGINT:
                 raise KeyboardInterrupt(stopped.text) from stopped
             raise
+        except PeerError as lost:
+            raise PeerError(str(lost) + _way_on(out)) from lost
         except KeyboardInterrupt as interrupt:
             if not str(interrupt) and _way_on(out):
                 raise KeyboardInterrupt("interrupted" + _way_on(out)) from interrupt

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import final
 
+import torch
+from torch import Tensor
+
+from likely import world
 from likely.training import Monitor
 
 __all__ = ["Stop", "Stopped", "signals_handled"]
 
+NOTHING, END_EARLY = 0, 1  # what came; a signal that stops the process is 1 + its number, the greatest counts
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 SHELL_OFFSET = 128  # that shells add to the number of a signal to make an exit code
 
@@ -39,7 +44,8 @@ class Stopped(SystemExit):
 class Stop(Monitor):
     """The signals that have come: in training they wait for the end of the step, outside it they end the process.
 
-    As a monitor it ends training after the step in which one came; the best model so far is kept.
+    As a monitor it ends training after the step in which one came; the best model so far is kept. With several
+    processes a signal that came to one of them counts for all, a step later, and at the same step in each.
 
     Attributes
     ----------
@@ -55,15 +61,47 @@ class Stop(Monitor):
     def __init__(self) -> None:
         self.training, self.end_early = False, False
         self.exit_signal: int | None = None
+        self._here = NOTHING  # what came to this process
+        self._all: Callable[[], Tensor] | None = None  # gives what came to any of several processes
 
     @property
     def signal_came(self) -> bool:
         """Whether a signal has come, which ends training or stops the process."""
         return self.end_early or self.exit_signal is not None
 
+    def agree(self) -> None:
+        """With several processes, take what had come to any of them when they were asked the last time, and ask anew.
+
+        The answer comes while the next step is computed.
+        """
+        if world.size() > 1:
+            self._take_answer()
+            if not self.signal_came:
+                self._all = world.total_later(torch.tensor(self._here), greatest=True)
+
+    def end(self) -> None:
+        """Training has ended, so that signals wait no more."""
+        self._take_answer()
+        self._heed(self._here)
+        self.training = False
+
+    def _take_answer(self) -> None:
+        if self._all is not None:
+            self._heed(int(self._all()))
+            self._all = None
+
+    def _heed(self, code: int) -> None:
+        self.end_early = self.end_early or code == END_EARLY
+        self.exit_signal = code - END_EARLY if code > END_EARLY else self.exit_signal
+
     def on_step(self, step: int, total: int) -> None:
         """End training if a signal has come."""
         del step, total
+        self.agree()
+        self.end_training_if_signalled()
+
+    def end_training_if_signalled(self) -> None:
+        """End training if a signal has come."""
         if self.signal_came:
             self.training = False
             raise KeyboardInterrupt
@@ -88,12 +126,15 @@ class Stop(Monitor):
         del frame
         if not self.training and number == signal.SIGINT:
             raise KeyboardInterrupt
-        if not self.training or self.exit_signal is not None:
+        if not self.training or self._here > END_EARLY:
             raise Stopped(number)
-        if number == signal.SIGINT and not self.end_early:
-            self.end_early = True
-        else:
-            self.exit_signal = number
+        self._here = END_EARLY if number == signal.SIGINT and self._here == NOTHING else END_EARLY + number
+        if world.size() == 1:
+            self._heed(self._here)
+
+    def end_after_step(self) -> None:
+        """End training after this step, as the first Ctrl-C does."""
+        self._here = max(self._here, END_EARLY)
 
 
 @contextmanager

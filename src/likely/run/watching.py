@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, final
 
+from likely import world
 from likely.config import Config
 from likely.data.kinds import Measure
 from likely.errors import ConfigError
@@ -13,7 +15,7 @@ from likely.run.checkpoints import Checkpoints
 from likely.run.memory import MEMORY_ERRORS, out_of_memory
 from likely.run.plan import Plan
 from likely.run.stopping import Stop
-from likely.training import Monitor, Progress
+from likely.training import Monitor, Outcome, Progress
 
 __all__ = ["Watching", "batch_size_errors_explained"]
 
@@ -27,14 +29,18 @@ class Watching:
     checkpoints: Checkpoints | None = None
 
     def begin(self, plan: Plan, *, write_now: bool = False) -> None:
-        """Training of a plan begins: `write_now` writes a first checkpoint, and signals wait for the end of a step."""
+        """Training of a plan begins: `write_now` writes a first checkpoint, and signals wait for the end of a step.
+
+        One of several processes may be killed before the first checkpoint is due, so that one is written now.
+        """
         if self.checkpoints is not None:
-            self.checkpoints.begin(plan, write_now=write_now)
+            new_of_several = world.size() > 1 and not self.checkpoints.earlier
+            self.checkpoints.begin(plan, write_now=write_now or new_of_several)
         self.stop.training = True
 
     def end(self) -> None:
         """Training has ended, so that signals wait no more; with checkpoints those that came are handled."""
-        self.stop.training = False
+        self.stop.end()
         if self.checkpoints is not None:
             self.checkpoints.end()
 
@@ -45,7 +51,31 @@ class Watching:
             chance = measure == "mass" and bound is not None and bound > 0  # one sample a row may give that
             tick(done, total, "validation ELBO about 0" if chance else bound)
 
-        return [Progress(shown), *self.monitors, self.checkpoints or self.stop]
+        monitors = self.monitors if world.size() == 1 else [_ForAll(one, self.stop) for one in self.monitors]
+        return [Progress(shown), *(monitors if world.first() else ()), self.checkpoints or self.stop]
+
+
+@final
+class _ForAll(Monitor):
+    """A user's monitor in the first of several processes: where it ends training, that ends in all of them."""
+
+    def __init__(self, monitor: Monitor, stop: Stop) -> None:
+        self.monitor, self.stop = monitor, stop
+
+    def on_step(self, step: int, total: int) -> None:
+        self._told(self.monitor.on_step, step, total)
+
+    def on_validation(self, record: Mapping[str, float]) -> None:
+        self._told(self.monitor.on_validation, record)
+
+    def on_end(self, outcome: Outcome) -> None:
+        self.monitor.on_end(outcome)
+
+    def _told(self, call: Callable[..., None], *what: Any) -> None:
+        try:
+            call(*what)
+        except KeyboardInterrupt:
+            self.stop.end_after_step()
 
 
 @contextmanager

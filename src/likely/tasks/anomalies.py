@@ -84,11 +84,11 @@ def _contributed(
     model: Model, rows: EncodedRows, samples: int, seed: int, mixture: Mixture | None, progress: Progress | None
 ) -> dict[str, np.ndarray]:
     per_row = PerRow()
-    for draws in posterior_draws(model, rows, samples=samples, seed=seed, mixture=mixture, progress=progress):
+    for draws in posterior_draws(model, rows, per_row, samples=samples, seed=seed, mixture=mixture, progress=progress):
         cells, log_px = _cells(model, draws), draws.log_px_estimate
         code = (-log_px - cells.nansum(1)).nan_to_num(nan=0.0, posinf=0.0, neginf=0.0)
         per_row.add(draws.chunk, log_px=log_px, cells=cells, code=code, ess=draws.ess)
-    return {name: per_row.array(name) for name in per_row.parts}
+    return {name: per_row.array(name) for name in per_row.names}
 
 
 def _cells(model: Model, draws: Draws) -> Tensor:

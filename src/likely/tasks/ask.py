@@ -11,12 +11,14 @@ from torch import Tensor
 from likely.data import EncodedRows
 from likely.data.events import Event
 from likely.evaluation.proposals import Mixture, ProposalRule
-from likely.evaluation.sampling import Progress
+from likely.evaluation.sampling import PerRow, Progress
 from likely.models import Model
 from likely.tasks.chances import probability, recorded
 from likely.tasks.draws import Draws, draws_again, posterior_draws
 
 __all__ = ["Answers", "ask", "mean_and_error"]
+
+ANSWERED = ("probability", "se", "ess")
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,8 +79,8 @@ def ask(
     tries = draws_again(model, rows, rule or ProposalRule(), lambda: answers.ess, samples=samples, seed=seed)
     for again in tries:
         better = _answers_with(model, rows.take(again.index), request, again.samples, again.mixture, None)
-        for name in ("probability", "se", "ess"):
-            getattr(answers, name)[again.index] = getattr(better, name)
+        for name in ANSWERED:
+            getattr(answers, name)[again.index.cpu()] = getattr(better, name)
     return answers
 
 
@@ -92,14 +94,16 @@ class _Request:
 def _answers_with(
     model: Model, rows: EncodedRows, request: _Request, samples: int, mixture: Mixture | None, progress: Progress | None
 ) -> Answers:
-    parts: list[tuple[Tensor, ...]] = []
-    drawn = posterior_draws(model, rows, samples=samples, seed=request.seed, mixture=mixture, progress=progress)
+    per_row = PerRow()
+    drawn = posterior_draws(
+        model, rows, per_row, samples=samples, seed=request.seed, mixture=mixture, progress=progress
+    )
     for draws in drawn:
         value, se = mean_and_error(_chances(model, draws, request.events, request.like), draws.log_weight)
         if draws.every:
             se = torch.zeros_like(se)
-        parts.append(tuple(part[: draws.chunk.count] for part in (value, se, draws.ess.nan_to_num())))
-    return Answers(*(torch.cat(part) for part in zip(*parts, strict=True)))
+        per_row.add(draws.chunk, probability=value, se=se, ess=draws.ess.nan_to_num())
+    return Answers(*(per_row.tensor(name) for name in ANSWERED))
 
 
 def _chances(model: Model, draws: Draws, events: Sequence[Event], like: Tensor) -> Tensor:

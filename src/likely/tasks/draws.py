@@ -13,7 +13,7 @@ from torch.distributions import Distribution
 from likely.data import Batch, EncodedRows
 from likely.data.noise import Stream
 from likely.evaluation.proposals import Mixture, ProposalRule, weighted_draws
-from likely.evaluation.sampling import Chunk, Progress, block_size, chunks, terms_of
+from likely.evaluation.sampling import Chunk, PerRow, Progress, block_size, chunks, terms_of
 from likely.models import Integrated, Model, Normals
 
 __all__ = ["MAX_SAMPLES", "MIN_EFFECTIVE_DRAWS", "SAMPLES_FACTOR", "Draws", "Round", "draws_again", "posterior_draws"]
@@ -148,6 +148,7 @@ def draws_again(
 def posterior_draws(
     model: Model,
     rows: EncodedRows,
+    per_row: PerRow | None = None,
     *,
     samples: int,
     seed: int = 0,
@@ -161,6 +162,9 @@ def posterior_draws(
     ----------
     model, rows
         The rows encoded and, where that applies, binarised once.
+    per_row
+        Where what is computed of the draws is added: of several processes each gets the draws of some rows. All draws
+        where it is not given.
     samples
         K.
     seed
@@ -175,11 +179,12 @@ def posterior_draws(
 
     """
     model.eval()
+    in_chunks = chunks if per_row is None else per_row.chunks
     if isinstance(model, Integrated):
-        yield from _every(model, rows, seed, progress)
+        yield from _every(model, rows, in_chunks, seed, progress)
         return
     p, block = model.prior(), block_size(model, rows, samples)
-    for chunk in chunks(rows, seed, progress=progress):
+    for chunk in in_chunks(rows, seed, progress=progress):
         if alike and isinstance(model, Normals):
             q = model.posterior(chunk.batch)
             z = q.from_noise(chunk.noise(Stream.POSTERIOR, q, 0, samples))
@@ -196,11 +201,17 @@ def posterior_draws(
         yield Draws(chunk, z, log_weight, block)
 
 
-def _every(model: Integrated, rows: EncodedRows, seed: int, progress: Progress | None) -> Iterator[Draws]:
+def _every(
+    model: Integrated,
+    rows: EncodedRows,
+    in_chunks: Callable[..., Iterator[Chunk]],
+    seed: int,
+    progress: Progress | None,
+) -> Iterator[Draws]:
     """Every z that there is, with weights that make the mean over them P(x): w_n = P(x|z_n)."""
     z = model.prior().points
     size = max(1, min(EVERY_ROWS, EVERY_WEIGHTS // len(z), len(rows)))
-    for chunk in chunks(rows, seed, size, progress=progress):
+    for chunk in in_chunks(rows, seed, size, progress=progress):
         log_weight = model.log_px_points(chunk.batch, z).T.to(torch.float64)
         if chunk.batch.covariates is not None:
             block = block_size(model, rows, len(z), size=len(chunk.batch))

@@ -11,7 +11,7 @@ from likely.config import demand_whole
 from likely.data import EncodedRows
 from likely.errors import ConfigError
 from likely.evaluation.proposals import ProposalRule
-from likely.evaluation.sampling import Progress
+from likely.evaluation.sampling import PerRow, Progress
 from likely.models import Model, Normals
 from likely.tasks.cells import CellSummary, summarise
 from likely.tasks.draws import (
@@ -139,9 +139,10 @@ def impute(
         pairs = [(getattr(imputed, name), getattr(better, name)) for name in ("value", "deviation", "ess")]
         if imputed.tally is not None and better.tally is not None:
             pairs += [(getattr(imputed.tally, name), getattr(better.tally, name)) for name in TALLIED]
+        index = again.index.cpu()
         for whole, part in pairs:
-            whole[again.index] = part
-        imputed.draws[:, again.index] = better.draws
+            whole[index] = part
+        imputed.draws[:, index] = better.draws
     return imputed
 
 
@@ -171,19 +172,19 @@ class _Request:
 
 def _imputed_with(model: Model, rows: EncodedRows, request: _Request, how: Round, progress: Progress | None) -> Imputed:
     """Imputed values by such draws of z."""
-    parts: list[tuple[Tensor, ...]] = []
-    tallies: list[RangeTally] = []
+    per_row, samples, seed = PerRow(), how.samples, request.options.seed
     all_draws = posterior_draws(
-        model, rows, samples=how.samples, seed=request.options.seed, mixture=how.mixture, alike=True, progress=progress
+        model, rows, per_row, samples=samples, seed=seed, mixture=how.mixture, alike=True, progress=progress
     )
     for known in all_draws:
-        cells, count = _summary(model, known, request), known.chunk.count  # rows after the first `count` are padding
-        drawn, tally = _drawn(model, known, request, request.options.seed + len(parts), how.last)
-        parts.append((cells.value[:count], cells.deviation[:count], drawn.movedim(0, 1)[:count], known.ess[:count]))
-        tallies += [] if tally is None else [tally]
-    value, deviation, drawn, ess = (torch.cat(part) for part in zip(*parts, strict=True))
-    whole = [torch.cat([getattr(one, name) for one in tallies]) for name in TALLIED if tallies]
-    return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), RangeTally(*whole) if whole else None)
+        cells, chunk = _summary(model, known, request), known.chunk
+        drawn, tally = _drawn(model, known, request, seed + chunk.number, how.last)
+        per_row.add(chunk, value=cells.value, deviation=cells.deviation, drawn=drawn.movedim(0, 1), ess=known.ess)
+        if tally is not None:
+            per_row.add(chunk, **{name: getattr(tally, name) for name in TALLIED})
+    value, deviation, drawn, ess = (per_row.tensor(name) for name in ("value", "deviation", "drawn", "ess"))
+    tally = RangeTally(*(per_row.tensor(name) for name in TALLIED)) if TALLIED[0] in per_row else None
+    return Imputed(value, deviation, drawn.movedim(1, 0), ess.nan_to_num(), tally)
 
 
 def _summary(model: Model, known: Draws, request: _Request) -> CellSummary:

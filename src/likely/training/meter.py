@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from likely.models import Terms
+from likely.training.distributed import BatchMeans
 
 __all__ = ["Meter"]
 
@@ -20,11 +20,13 @@ class Meter:
 
     def __init__(self, device: torch.device) -> None:
         self.sums, self.count = torch.zeros(3, device=device), 0
-        self.waiting: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.waiting: list[BatchMeans] = []
 
-    def add(self, loss: Tensor, terms: Terms) -> None:
+    def add(self, means: BatchMeans) -> None:
         """Take in one step."""
-        self.waiting.append((loss.detach(), terms.reconstruction.detach(), terms.kl.detach()))
+        if self.waiting and self.waiting[0].kl.shape != means.kl.shape:  # with another number of processes
+            self._fold()
+        self.waiting.append(means)
         if len(self.waiting) == MAX_WAITING:
             self._fold()
 
@@ -54,4 +56,4 @@ class Meter:
         """Go on from what `state_dict` gave."""
         self.sums, self.count = state["sums"].to(self.sums.device, copy=True), state["count"]
         parts = [state["waiting"][name].to(self.sums.device) for name in state["waiting"]]
-        self.waiting = [(one[0], one[1], one[2]) for one in zip(*parts, strict=True)]
+        self.waiting = [BatchMeans(*one) for one in zip(*parts, strict=True)]

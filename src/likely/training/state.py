@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from likely import world
+from likely.data.drawing import BatchGenerator
 from likely.models import Model
 from likely.training.meter import Meter
 from likely.training.sampler import Sampler
@@ -122,7 +124,8 @@ class TrainingState:
         self.ema_weights = [weight.detach().clone() for weight in self.weights]
         self.best_weights = _copies(model.state_dict())
         self.last_weights: Tensors | None = None
-        self.generator = torch.Generator(device).manual_seed(seed)
+        self.generator = BatchGenerator(device)
+        self.generator.manual_seed(seed)
         self.sampler = Sampler(row_count, batch_size, seed)
         self.meter = Meter(device)
         self.start, self.since_best, self.failures = 0, 0, 0
@@ -199,6 +202,11 @@ class TrainingState:
                 yield
             finally:
                 self._running, self._torch_rng_states = False, _torch_rng_states(device)
+
+    def seed_dropout(self) -> None:
+        """Make torch's own generator, as of dropout, another one in each process; in the first it goes on."""
+        if not world.first():
+            torch.manual_seed((self._seed * 0x9E3779B97F4A7C15 + self.step * world.size() + world.rank()) % 2**63)
 
     def state_dict(self) -> dict[str, Any]:
         """Nested dictionaries of tensors, numbers, texts and lists of records; all tensors are copies.

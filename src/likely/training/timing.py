@@ -6,6 +6,7 @@ import copy
 import statistics
 import time
 
+from likely import world
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
 from likely.models import Model
@@ -32,32 +33,39 @@ def steps_in(
 ) -> int:
     """How many steps fit into the minutes, validations counted; measured on a copy of the model, within seconds.
 
+    With several processes the first one's clock is that of all.
+
     Two validations are so many steps `apart` at least (`Schedule.make`).
     """
-    budget, started = minutes * 60, time.perf_counter()
+    budget, started = minutes * 60, _now()
     copied = copy.deepcopy(model)
 
     def seconds(steps: int) -> float:
         """Seconds of so many steps and one validation."""
-        first = time.perf_counter()
+        first = _now()
         schedule = Schedule(steps, open=False, warmup_steps=0, validate_every=steps)
         if train(copied, rows, validation, config, schedule, objective=objective).interrupted:
             raise KeyboardInterrupt
-        return time.perf_counter() - first
+        return _now() - first
 
     seconds(3)
     block = max(MIN_BLOCK, min(BLOCK, int(MAX_SHARE * budget * 3 / seconds(3))))
     blocks: list[tuple[float, float]] = []
-    while len(blocks) < MIN_BLOCKS or (len(blocks) < 9 and time.perf_counter() - started < MAX_SHARE * budget):
+    while len(blocks) < MIN_BLOCKS or (len(blocks) < 9 and _now() - started < MAX_SHARE * budget):
         blocks.append((seconds(1), seconds(1 + block)))
     per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / block)
     per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)
     last = 0.0  # where z is summed over, the last validation takes longer than the others: it is over all points
     if copied.summed:
-        first = time.perf_counter()
+        first = _now()
         validate(copied, validation, seed=0)
-        last = time.perf_counter() - first
-    left = budget - (time.perf_counter() - started) - last
+        last = _now() - first
+    left = budget - (_now() - started) - last
     at_distances = (left - VALIDATIONS_PER_BUDGET * per_validation) / per_step
     apart_enough = min(left / (per_step + per_validation / apart), (left - MIN_VALIDATIONS * per_validation) / per_step)
     return max(1, int(max(at_distances, apart_enough)))
+
+
+def _now() -> float:
+    """Seconds by the clock of the first process, so that all come to the same number of steps."""
+    return world.of_first(time.perf_counter())

@@ -15,8 +15,9 @@ from likely.data import Batch, EncodedRows
 from likely.errors import ConfigError, InputError
 from likely.models import Model
 from likely.networks.precision import autocast
-from likely.objectives import ELBO, Loss, Objective
+from likely.objectives import ELBO, Objective
 from likely.training.causes import cause_of
+from likely.training.distributed import SharedLoss, demand_shareable
 from likely.training.monitors import Monitor
 from likely.training.preparing import with_step_constants
 from likely.training.schedule import DEFAULT_RATE, Schedule
@@ -100,14 +101,17 @@ class Trainer:
         ------
         InputError
             If the validation ELBO never was finite; it names the likely cause.
+        ConfigError
+            If what is trained is not for several processes, and there are several.
 
         """
+        demand_shareable(state.model, self.objective, state.sampler.batch)
         outcome, started = state.outcome, time.perf_counter() - state.outcome.seconds
         outcome.interrupted = False
         # What each step needs of the rows but no step changes, such as places on the warped axis, is computed once.
         self.rows, self.validation = (with_step_constants(state.model, rows) for rows in (self.rows, self.validation))
         state.model.train()
-        loss = Loss(state.model, self.objective)
+        loss = SharedLoss(state.model, self.objective, self.rows)
         with state.generators():
             try:
                 if self.validate_start and not outcome.history:
@@ -136,17 +140,18 @@ class Trainer:
             monitor.on_end(outcome)
         return outcome
 
-    def _step(self, state: TrainingState, loss: Loss) -> bool:
+    def _step(self, state: TrainingState, loss: SharedLoss) -> bool:
         """Take one step; return whether z in it was relaxed codes, under which the ELBO is no bound."""
         position = state.step - state.start
         for group in state.optimiser.param_groups:
             group["lr"] = self.base_rate * self.schedule.rate(position, state.decay_from) * state.rate_factor
-        batch = self.rows.training_batch(state.sampler.next().to(state.generator.device), state.generator)
+        batch = loss.batch(state.sampler.next().to(state.generator.device), state.generator)
+        state.seed_dropout()
         with autocast(self.precision, state.generator.device):
             loss_value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
         state.optimiser.zero_grad()
-        loss_value.backward()
-        not_finite = clip_gradients(state.optimiser, state.weights, self.config.clip, loss_value.detach())
+        means = loss.backward(loss_value, terms)
+        not_finite = clip_gradients(state.optimiser, state.weights, self.config.clip, means.loss)
         state.optimiser.step()
         if not_finite.item():  # the one sync of a step; the copy of the next row numbers would wait as long
             self._handle_failure(state, batch)
@@ -154,7 +159,7 @@ class Trainer:
             with torch.no_grad():
                 decay = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
                 torch._foreach_lerp_(state.ema_weights, state.weights, 1 - decay)
-            state.meter.add(loss_value, terms)
+            state.meter.add(means)
             state.failures = 0
         state.outcome.steps += 1
         return bool(terms.relaxed)

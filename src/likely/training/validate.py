@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import torch
 
+from likely import world
 from likely.data import EncodedRows
 from likely.data.noise import Stream, normal, row_keys
 from likely.models import Model, Sums, Terms
@@ -30,15 +31,17 @@ def validate(model: Model, rows: EncodedRows, seed: int, *, roughly: bool = Fals
 
     The KL is in closed form where there is one for Q and P. Where z is summed over all three are exact, and the ELBO is
     log P(x); `roughly`, they are sums over as many of the points as a training step takes, which is enough to choose
-    weights: sums over all of them would take longer than the training. The model is left in training mode.
+    weights: sums over all of them would take longer than the training. Of several processes each takes some of the
+    rows, and all get the means. The model is left in training mode.
     """
     model.eval()
     total = torch.zeros(2, dtype=torch.float64, device=rows.device)
     p, counted = model.prior(), 0.0
     most = MAX_ROWS_SUMMED if model.summed else MAX_ROWS
     size = max(1, min(most, MAX_CELLS // max(1, rows.row_size)))
-    for first in range(0, len(rows), size):
-        index = torch.arange(first, min(first + size, len(rows)), device=rows.device)
+    mine = world.share(len(rows))
+    for first in range(mine.start, mine.stop, size):
+        index = torch.arange(first, min(first + size, mine.stop), device=rows.device)
         batch = rows.evaluation_batch(index)
         terms: Sums | Terms | None = model.sums(batch, roughly=roughly)
         if terms is None:
@@ -49,5 +52,6 @@ def validate(model: Model, rows: EncodedRows, seed: int, *, roughly: bool = Fals
         counted += float(w.sum())
         total += torch.stack([(w * part).sum(dtype=torch.float64) for part in (terms.reconstruction, terms.kl)])
     model.train()
-    reconstruction, kl = (total / counted).tolist()
+    *sums, counted = world.total(torch.cat([total, total.new_tensor([counted])])).tolist()
+    reconstruction, kl = (one / counted for one in sums)
     return Validation(reconstruction - kl, reconstruction, kl)

@@ -13,7 +13,7 @@ from likely.data import EncodedRows, ResidentRows
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import AnnealingPath, backward, begin, forward, transition
 from likely.evaluation.averages import LogMean
-from likely.evaluation.sampling import DEFAULT_CHUNK_ROWS, PerRow, Progress, chunks, copy_keys
+from likely.evaluation.sampling import DEFAULT_CHUNK_ROWS, PerRow, Progress, copy_keys
 from likely.models import Model
 
 __all__ = ["Bidirectional", "Simulated", "bidirectional", "simulate", "tune"]
@@ -105,19 +105,15 @@ def bidirectional(
     """Bidirectional Monte Carlo (Grosse, Ghahramani, Adams 2015; Wu et al. 2017, section 3.1)."""
     model.eval()
     p, per_row = model.prior(), PerRow()
-    exact = simulated.z.split(DEFAULT_CHUNK_ROWS)
-    for chunk, some in zip(
-        chunks(simulated.rows, seed, distinct_noise_for_copies=True, progress=progress), exact, strict=True
-    ):
-        batch, keys = chunk.batch, chunk.keys
-        z = torch.cat([some, some[-1:].expand(len(batch) - chunk.count, -1)])
+    for chunk in per_row.chunks(simulated.rows, seed, distinct_noise_for_copies=True, progress=progress):
+        batch, keys, z = chunk.batch, chunk.keys, simulated.z[chunk.index]
         bridge = Bridge(model, batch, p, from_prior=path.from_prior)
         up, down = forward(bridge, keys, path), backward(bridge, z, keys, path)
         lower, inverse = (LogMean(path.chains, len(batch), keys.device) for _ in range(2))
         lower.add(0, up.log_weight)
         inverse.add(0, -down.log_weight)
         per_row.add(chunk, lower=lower.value, upper=-inverse.value, acceptance=up.acceptance)
-    return Bidirectional(**{name: per_row.array(name) for name in per_row.parts}, path=path)
+    return Bidirectional(**{name: per_row.array(name) for name in per_row.names}, path=path)
 
 
 def tune(

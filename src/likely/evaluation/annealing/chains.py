@@ -12,7 +12,7 @@ from likely.data import EncodedRows
 from likely.data.noise import Stream, normal, uniform
 from likely.evaluation.annealing.bridge import Bridge, ChainState
 from likely.evaluation.averages import LogMean
-from likely.evaluation.sampling import PerRow, Progress, chunks
+from likely.evaluation.sampling import PerRow, Progress
 from likely.models import Model
 
 __all__ = ["Annealed", "AnnealingPath", "anneal", "backward", "begin", "forward", "transition"]
@@ -163,13 +163,13 @@ def anneal(
     """
     model.eval()
     p, per_row = model.prior(), PerRow()
-    for chunk in chunks(rows, seed, progress=progress):
+    for chunk in per_row.chunks(rows, seed, progress=progress):
         walk = forward(Bridge(model, chunk.batch, p, from_prior=path.from_prior), chunk.keys, path)
         mean = LogMean(path.chains, len(chunk.batch), chunk.keys.device)
         mean.add(0, walk.log_weight)
         ess = torch.exp(2 * walk.log_weight.logsumexp(0) - (2 * walk.log_weight).logsumexp(0))
         per_row.add(chunk, log_px=mean.value, se_mc=mean.error, ess=ess, acceptance=walk.acceptance, keys=chunk.keys)
-    return Annealed(**{name: per_row.array(name) for name in per_row.parts}, path=path)
+    return Annealed(**{name: per_row.array(name) for name in per_row.names}, path=path)
 
 
 def _share(state: ChainState, difference: float) -> Tensor:

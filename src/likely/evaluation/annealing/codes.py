@@ -8,7 +8,7 @@ from torch import Tensor
 
 from likely.data import EncodedRows
 from likely.distributions import OneHot
-from likely.evaluation.sampling import MAX_NUMBERS, PerRow, block_size, chunks
+from likely.evaluation.sampling import MAX_NUMBERS, PerRow, block_size
 from likely.models import Model
 
 __all__ = ["MAX_CODES", "count_codes", "enumerated"]
@@ -40,7 +40,7 @@ def enumerated(model: Model, rows: EncodedRows, *, max_numbers: int = MAX_NUMBER
         raise TypeError("only discrete codes can be enumerated")
     codes, per_row = _codes(p), PerRow()
     size = block_size(model, rows, len(codes), max_numbers)
-    for chunk in chunks(rows, 0):
+    for chunk in per_row.chunks(rows, 0):
         parts = []
         for part in codes.split(size):
             z = part[:, None].expand(-1, len(chunk.batch), -1)

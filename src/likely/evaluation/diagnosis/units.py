@@ -13,7 +13,7 @@ from likely.data import EncodedRows
 from likely.data.noise import Stream
 from likely.distributions import Flowed, Hierarchy, LatentDistribution, OneHot, VonMisesFisher
 from likely.evaluation.evidence import Evidence, LatentPart
-from likely.evaluation.sampling import Chunk, PerRow, chunks, rows_with_points
+from likely.evaluation.sampling import Chunk, PerRow, rows_with_points
 from likely.models import Model
 
 __all__ = ["Collapse", "Method", "Units", "Usage", "active_units", "collapse"]
@@ -79,7 +79,7 @@ def active_units(model: Model, rows: EncodedRows, seed: int = 0) -> Units:
     """
     model.eval()
     per_row, sampled, q = PerRow(), False, None
-    for chunk in chunks(rows, seed, rows_with_points(model), distinct_noise_for_copies=True):
+    for chunk in per_row.chunks(rows, seed, rows_with_points(model), distinct_noise_for_copies=True):
         q = model.posterior(chunk.batch)
         means = _means(q, chunk)
         sampled = len(means) > 1

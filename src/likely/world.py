@@ -110,8 +110,8 @@ def first_to_tell() -> bool:
         return first()
     try:
         return bool(_stores[0].add("likely: told", 1) == 1)
-    except RuntimeError:  # the store went with the machine that held it
-        return first()
+    except RuntimeError:  # the store went with the process or the machine that held it
+        return rank() == 1 or os.environ["LOCAL_RANK"] == "0"
 
 
 @contextlib.contextmanager

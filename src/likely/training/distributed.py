@@ -52,7 +52,7 @@ class SharedLoss:
         world.same_weights(model)
 
     def batch(self, numbers: Tensor, generator: BatchGenerator) -> Batch:
-        """The rows of this process in the batch of these row numbers, `(batch,)`, which are the same in every process."""
+        """The rows of this process in the batch of these row numbers, `(batch,)`, the same in every process."""
         if world.size() == 1:
             return self.rows.training_batch(numbers, generator)
         part = world.share(len(numbers))

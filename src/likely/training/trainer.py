@@ -264,7 +264,7 @@ def clip_gradients(optimiser: Any, weights: list[Tensor], max_norm: float, loss:
     entries of about 1.8e19 on it is infinite, and the step is left out though each entry is finite.
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
-    optimiser.grad_scale = (norm / max_norm).clamp_min(1.0)
+    optimiser.grad_scale = (norm / max_norm).clamp_min(1.0).to(torch.float32)  # the type that it takes
     not_finite = (norm + 0 * loss).isfinite().logical_not().to(torch.float32)
     optimiser.found_inf = not_finite
     return not_finite

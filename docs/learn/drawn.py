@@ -41,10 +41,7 @@ class Panels:
         self.panels = list(panels)
 
     def _repr_html_(self) -> str:
-        each = "".join(
-            f'<div style="flex: 0 1 {_width(figure)}; min-width: 0">{svg(figure, alt)}</div>'
-            for alt, figure in self.panels
-        )
+        each = "".join(f'<div style="{_width(figure)}">{svg(figure, alt)}</div>' for alt, figure in self.panels)
         style = f"{LOOK}display: flex; flex-wrap: wrap; gap: 0.6rem; margin: 0.6rem 0; padding: 0.4rem"
         return f'<div class="drawn" style="{style}">{each}</div>'
 
@@ -53,9 +50,9 @@ class Panels:
 
 
 def _width(figure: Figure) -> str:
-    """As it was drawn; of small panels there are two in a line of a telephone."""
-    pixels = f"{100 * figure.get_figwidth():.0f}px"
-    return f"min({pixels}, calc(50% - 0.3rem))" if figure.get_figwidth() < 2.5 else pixels
+    """As it was drawn, or down to two thirds of that before a line is broken."""
+    pixels = 100 * figure.get_figwidth()
+    return f"flex: 1 1 {0.67 * pixels:.0f}px; max-width: {pixels:.0f}px; min-width: 0"
 
 
 class Table:

@@ -36,7 +36,6 @@ SPACING = {
     r">\s+<": "><",
     "<mo>&ApplyFunction;</mo>(?!<mo)": "<mo>&ApplyFunction;</mo><mspace width='0.17em'/>",  # browsers leave none
     "(</mi>|</mn>|∇</m[oi]>)<mi>log": r"\1<mspace width='0.17em'/><mi>log",
-    "<math ": "<math lang='en' ",  # letters and signs of the same fonts in every language
 }
 HARVEST = "import json\nprint(json.dumps(computed.numbers()))"
 
@@ -105,11 +104,12 @@ def _formula(_: Any, tokens: Any, place: int, *__: Any) -> str:
 
 
 def mathml(formula: str, *, block: bool = False) -> str:
-    """A formula of TeX as MathML."""
+    """A formula of TeX as MathML, which names its TeX."""
     made = str(tex2mathml(formula, as_block=block))
     for found, meant in SPACING.items():
         made = re.sub(found, meant, made)
-    return made
+    named = f'<math lang="en" alttext="{escape(formula.strip())}"'  # letters of the same fonts in every language
+    return made.replace("<math", named, 1)
 
 
 def _link_open(renderer: Any, tokens: Any, place: int, options: Any, environment: Any) -> str:
@@ -133,10 +133,8 @@ def rendered(language: str, outputs: list[str]) -> str:
             parts.append(WHOLE.sub(r'<span class="whole">\1</span>', words))
             continue
         code, tags = _highlighted(cell.source + "\n"), cell.metadata.get("tags", [])
-        output, fold = (
-            f"<!--output-->{left.pop(0)}<!--/output-->",
-            f"<details><summary>{LANGUAGES[language][1]}</summary>",
-        )
+        output = f'<div lang="en"><!--output-->{left.pop(0)}<!--/output--></div>'
+        fold = f"<details><summary>{LANGUAGES[language][1]}</summary>"
         if "hide-cell" in tags:
             parts.append(f"{fold}{code}{output}</details>")
         else:

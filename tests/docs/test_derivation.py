@@ -38,6 +38,12 @@ def formulas(section: str) -> tuple[list[str], set[str]]:
     return apart, set(re.findall(r"\$([^$\n]+)\$", re.sub(r"\$\$.*?\$\$", "", words, flags=re.DOTALL)))
 
 
+def words(page: str) -> str:
+    """What a page says, with its formulas as TeX: the tags around it differ between versions of libraries."""
+    written = re.sub(r'<math [^>]*alttext="([^"]*)".*?</math>', r"\1", page, flags=re.DOTALL)
+    return " ".join(re.sub(r"<style>.*?</style>|<[^>]+>", " ", written, flags=re.DOTALL).split())
+
+
 def test_both_have_the_same_sections_in_the_same_order() -> None:
     numbers = [[one.partition(".")[0] for one in sections(language)[1:]] for language in LANGUAGES]
     assert numbers[0] == numbers[1] == [str(number) for number in range(1, len(numbers[0]) + 1)]
@@ -74,7 +80,9 @@ def test_the_chinese_text_has_the_terms_of_the_field() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_is_made_of_the_text(language: str) -> None:
     page = make_pages.page_of(language).read_text(encoding="utf-8")
-    assert page == make_pages.rendered(language, make_pages.kept("en")), "run python docs/learn/make_pages.py --words"
+    made = make_pages.rendered(language, make_pages.kept("en"))
+    assert words(page) == words(made), "run python docs/learn/make_pages.py --words"
+    assert make_pages.OUTPUT.findall(page) == make_pages.OUTPUT.findall(made)
     assert len(page) < 1e6
     assert not re.search(r'<script|<link|src="(?!data:)|url\((?!#)|@import', page)
     assert page.count("<h2") == len(sections(language)) - 1

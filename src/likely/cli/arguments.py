@@ -29,6 +29,7 @@ __all__ = [
     "Overwrite",
     "Resize",
     "Resumed",
+    "ResumedOutput",
     "RowsData",
     "ScoreSamples",
     "Seed",
@@ -39,7 +40,10 @@ __all__ = [
 
 Binarizing = Literal["dynamic", "static", "threshold"]
 # Written out, so that help loads no reader; the error for a file that cannot be read lists all formats.
-FORMS = "A file such as csv, parquet, npy or npz (or FILE.npz:NAME), or a folder, zip or tar of images or IDX files."
+FORMS = (
+    "A file such as csv, parquet, npy or npz (or FILE.npz:NAME), a folder or a pattern ('*.csv') of such files, or a "
+    "folder, zip or tar of images or IDX files."
+)
 Data = Annotated[str, typer.Argument(help=FORMS)]
 FitData = Annotated[str | None, typer.Argument(help=FORMS)]
 Continued = Annotated[
@@ -49,6 +53,9 @@ Continued = Annotated[
 Resumed = Annotated[
     Path | None,
     typer.Option("--resume", metavar="RUN", help="Finish this fit, which was killed, stopped or interrupted."),
+]
+ResumedOutput = Annotated[
+    bool, typer.Option("--resume", help="Go on with an output (not one parquet file) that was interrupted.")
 ]
 Init = Annotated[
     Path | None, typer.Option("--init", metavar="RUN", help="Start from the model and the weights of this run.")

@@ -22,12 +22,15 @@ from likely.errors import OutputError, visible
 from likely.files import filled_folder, refuse_existing, refuse_unwritable, write
 
 __all__ = [
+    "Ranges",
     "codes_frame",
     "demand_writable_output",
+    "goes_to_array",
     "json_value",
     "print_condition_probability",
     "print_range_notice",
     "save_frame",
+    "with_missing_texts",
     "write_or_print",
 ]
 
@@ -51,9 +54,14 @@ def demand_writable_output(path: Path | None, *, overwrite: bool) -> None:
         writer_of(path)
 
 
+def goes_to_array(path: Path | None) -> bool:
+    """Whether a file of that name holds an array."""
+    return path is not None and bool(path.suffix) and writer_of(path).array is not None
+
+
 def codes_frame(result: Any, path: Path | None) -> Any:
     """z as a frame with columns z0, z1, ...; unchanged if it is a frame, or goes to a file of an array."""
-    if isinstance(result, pd.DataFrame) or (path is not None and path.suffix and writer_of(path).array is not None):
+    if isinstance(result, pd.DataFrame) or goes_to_array(path):
         return result
     return pd.DataFrame(result, columns=[f"z{i}" for i in range(result.shape[1])])
 
@@ -84,7 +92,7 @@ def write_or_print(
     if not world.first():
         return
     is_text = path is None or (path.suffix and writer_of(path).is_text)
-    table = _with_missing_texts(schema, result) if is_text else result
+    table = with_missing_texts(schema, result) if is_text else result
     if path is not None:
         if isinstance(result, pd.DataFrame):
             save_frame(table, path, overwrite=overwrite)
@@ -111,7 +119,7 @@ def _print_table(frame: pd.DataFrame) -> None:
         frame.to_csv(sys.stdout, index=False)
 
 
-def _with_missing_texts(schema: Schema, result: Any) -> Any:
+def with_missing_texts(schema: Schema, result: Any) -> Any:
     """The result with missing cells as the texts that training rows have for them: ` ?`, `NA`."""
     if not isinstance(result, pd.DataFrame):
         return result
@@ -152,9 +160,32 @@ def print_condition_probability(drawn: Any) -> None:
 
 def print_range_notice(drawn: Any) -> None:
     """Print how many rows lay outside the range of the training rows and were drawn again."""
-    facts = getattr(drawn, "attrs", {}).get("range")
-    if facts and facts["outside"]:
-        share = f"{100 * facts['outside']:.3g}% of {facts['rows']:,} rows drawn"
+    ranges = Ranges()
+    ranges.add(drawn)
+    ranges.say()
+
+
+class Ranges:
+    """How many rows were drawn, and how many of them lay outside the range of the training rows, part by part."""
+
+    def __init__(self) -> None:
+        self._rows, self._outside = 0, 0.0
+
+    def add(self, drawn: Any) -> None:
+        """Count the rows that were drawn for a part."""
+        facts = getattr(drawn, "attrs", {}).get("range")
+        if facts:
+            self._rows += facts["rows"]
+            self._outside += facts["outside"] * facts["rows"]
+
+    def say(self) -> None:
+        """Print how many were drawn again."""
+        _print_range(self._rows, self._outside / max(1, self._rows))
+
+
+def _print_range(rows: int, outside: float) -> None:
+    if outside:
+        share = f"{100 * outside:.3g}% of {rows:,} rows drawn"
         print_notice(
             f"{share} lay outside the range of the training rows and were drawn again; --beyond-range keeps such rows"
         )

@@ -17,7 +17,7 @@ from likely.run.split import rows_of_part
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["deliver_part", "numbered"]
+__all__ = ["deliver_part", "numbered", "numbered_by"]
 
 
 def deliver_part(run: Run, part: str, path: Path | None, *, overwrite: bool, json: bool) -> None:
@@ -34,12 +34,13 @@ def deliver_part(run: Run, part: str, path: Path | None, *, overwrite: bool, jso
     print_notice(f"wrote {len(rows)} rows to {path}")
 
 
-def numbered(run: Run, data: Any, values: pd.DataFrame) -> pd.DataFrame:
-    """Values of rows with the rows' numbers in their source, from 0 on, in a first column `row`.
-
-    Without data the rows are the test rows of the run.
-    """
-    numbers = np.arange(len(values)) if data is not None else run.division.test
+def numbered(values: pd.DataFrame, first: int = 0) -> pd.DataFrame:
+    """Values of rows with the rows' numbers in their source, from one on, in a first column `row`."""
     frame = values.reset_index(drop=True)
-    frame.insert(0, "row", numbers)
+    frame.insert(0, "row", np.arange(first, first + len(values)))
     return frame
+
+
+def numbered_by(run: Run, data: Any, values: pd.DataFrame) -> pd.DataFrame:
+    """The same; without data the rows are the test rows of the run."""
+    return numbered(values) if data is not None else numbered(values).assign(row=run.division.test)

@@ -19,9 +19,10 @@ __all__ = ["demand_returns", "rounded_in", "with_types"]
 
 
 def rounded_in(schema: Schema, source: Source) -> tuple[str, ...]:
-    """Notices on values that the model knows less exactly than they were given."""
+    """Notices on values that the model knows less exactly than they were given, of rows in memory."""
     names = [column.name for column in schema.columns if not column.left_out]
-    sentences = [rounded(given, names) for one in source.splits.values() if (given := one.read().given) is not None]
+    held = [one for one in source.splits.values() if isinstance(one, Rows)]
+    sentences = [rounded(one.given, names) for one in held if one.given is not None]
     return tuple(line for lines in sentences for line in lines)
 
 

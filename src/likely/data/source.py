@@ -52,10 +52,10 @@ class RowStore(ABC):
     def event(self) -> tuple[int, ...]:
         """The shape of one row: `(columns,)` of a table."""
 
-    def chunks(self, size: int) -> Iterator[Rows]:
-        """All rows in their order, at most so many at a time."""
-        for first in range(0, len(self), size):
-            yield self.read(np.arange(first, min(first + size, len(self))))
+    def chunks(self, size: int, first: int = 0) -> Iterator[Rows]:
+        """All rows from one on, in their order, at most so many at a time."""
+        for start in range(first, len(self), size):
+            yield self.read(np.arange(start, min(start + size, len(self))))
 
 
 @dataclass(frozen=True, eq=False)

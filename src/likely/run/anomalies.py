@@ -11,7 +11,7 @@ import pandas as pd
 from torch import Tensor
 
 from likely.config import demand_whole
-from likely.data import EncodedRows, Given, condition_values, encode_given, outward
+from likely.data import EncodedRows, Given, Rows, condition_values, encode_given, outward
 from likely.errors import ConfigError, DataError
 from likely.run.forms import container_of, labelled, packed
 from likely.run.progress import bar
@@ -21,7 +21,7 @@ from likely.tasks.anomalies import contributions, tails
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["AnomalyOptions", "anomalies"]
+__all__ = ["AnomalyOptions", "Judge", "anomalies"]
 
 
 @dataclass(frozen=True)
@@ -47,32 +47,68 @@ class AnomalyOptions:
 
 def anomalies(run: Run, data: Any, options: AnomalyOptions, *, given: Given | None) -> Any:
     """The rows ranked by how improbable they are; see `Run.anomalies`."""
-    false_alarms = options.false_alarms
+    judge = Judge(run, options)
     rows, _ = run.rows_of(data)
     encoded = run.encoded(rows, given)
-    others = _calm(run)
-    if false_alarms is not None:
-        _demand(others, false_alarms)
-    test_missing = others is not None and others.observed is not None
-    missing = encoded.observed is not None or test_missing
-    scores = _scored(run, encoded, options, missing=missing)
-    cells, code = scores.pop("cells"), scores.pop("code")
-    if others is not None:
-        calm = _scored(run, others, options, missing=missing)
-        scores["p_value"] = _p_values(_keys(scores), _keys(calm))
-        if encoded.observed is not None and not test_missing:
-            whole = encoded.observed.cpu().flatten(1).all(1).numpy()
-            scores["p_value"][whole] = _p_values([-scores["score"][whole]], [-calm["score"]])
-    if false_alarms is not None:
-        scores["anomaly"] = scores["p_value"] <= false_alarms
-    frame = pd.DataFrame(scores | {"code": code}, index=index_of(rows))
-    if run.schema.cells_alike:
-        cells = outward(run.schema, cells.reshape(-1, *run.schema.event_shape)).reshape(cells.shape)
-    reasons = pd.DataFrame(cells, columns=_names(run, frame.columns), index=frame.index)
-    order = np.lexsort(_keys(scores)[::-1])
-    ranked = pd.concat([frame, reasons], axis=1).iloc[order]
+    frame, keys = judge.judged(rows, encoded, missing=encoded.observed is not None)
+    ranked = frame.iloc[np.lexsort(keys[::-1])]
     ranked.insert(0, "rank", np.arange(1, len(ranked) + 1))
     return packed(container_of(data), labelled(run, ranked))
+
+
+class Judge:
+    """How improbable rows are, against the run's test rows, which are looked at once.
+
+    Parameters
+    ----------
+    run, options
+        The run, and how rows are ranked.
+
+    Raises
+    ------
+    DataError
+        If the test rows cannot vouch for the rate of false alarms.
+
+    """
+
+    def __init__(self, run: Run, options: AnomalyOptions) -> None:
+        self._run, self._options, self._others = run, options, _calm(run)
+        if options.false_alarms is not None:
+            _demand(self._others, options.false_alarms)
+        self.compares_masks = self._others is not None and self._others.observed is not None
+        self._calm: dict[bool, dict[str, Any]] = {}
+
+    def judged(self, rows: Rows, encoded: EncodedRows, *, missing: bool) -> tuple[pd.DataFrame, list[np.ndarray]]:
+        """What `Run.anomalies` tells of each row but its rank, in input order; and what ranks it, rising.
+
+        Parameters
+        ----------
+        rows, encoded
+            As they came, and encoded.
+        missing
+            Whether cells are missing in any of the rows that are to be ranked with these.
+
+        """
+        run, others = self._run, self._others
+        missing = missing or self.compares_masks
+        scores = _scored(run, encoded, self._options, missing=missing)
+        cells, code = scores.pop("cells"), scores.pop("code")
+        if others is not None:
+            if missing not in self._calm:
+                self._calm[missing] = _scored(run, others, self._options, missing=missing)
+            calm = self._calm[missing]
+            scores["p_value"] = _p_values(_keys(scores), _keys(calm))
+            if missing and not self.compares_masks:
+                seen = encoded.observed
+                whole = np.full(len(encoded), True) if seen is None else seen.cpu().flatten(1).all(1).numpy()
+                scores["p_value"][whole] = _p_values([-scores["score"][whole]], [-calm["score"]])
+        if self._options.false_alarms is not None:
+            scores["anomaly"] = scores["p_value"] <= self._options.false_alarms
+        frame = pd.DataFrame(scores | {"code": code}, index=index_of(rows))
+        if run.schema.cells_alike:
+            cells = outward(run.schema, cells.reshape(-1, *run.schema.event_shape)).reshape(cells.shape)
+        reasons = pd.DataFrame(cells, columns=_names(run, frame.columns), index=frame.index)
+        return pd.concat([frame, reasons], axis=1), _keys(scores)
 
 
 def _names(run: Run, taken: pd.Index) -> list[str]:

@@ -6,14 +6,13 @@ import hashlib
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from likely.data import WEIGHT, Given, Rows, Source, digest, sources, weights_of
+from likely.data import WEIGHT, Given, Rows, RowStore, Source, digest, sources, weights_of
 from likely.data.dtypes import is_duration, name_of
 from likely.data.kinds import Form
 from likely.data.returns import rounded_in
@@ -26,7 +25,18 @@ if TYPE_CHECKING:
     from likely.run.record import DataRecord
     from likely.run.run import Run
 
-__all__ = ["beside", "demand_same", "fitted_on", "index_of", "reading_of", "rows_of", "training_source", "weighed"]
+__all__ = [
+    "beside",
+    "demand_same",
+    "fitted_on",
+    "index_of",
+    "reading_of",
+    "rows_of",
+    "source_of",
+    "store_of",
+    "training_source",
+    "weighed",
+]
 
 
 def rows_of(run: Run, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
@@ -42,18 +52,49 @@ def rows_of(run: Run, data: Any = None) -> tuple[Rows, Callable[[], Origin]]:
         if not len(run.division.test):
             raise DataError("this run kept no test rows back: all rows trained or validated; give rows to evaluate")
         return run.division.rows(training_source(run), "test"), lambda: Origin.TEST
-    pictured = run.schema.form == Form.IMAGES and isinstance(data, (str, Path))
-    resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
-    source = sources.open_source(data, resize=resize, background=background, reading=reading_of(run.schema))
+    source = source_of(run, data)
     for notice in (*source.notices, *rounded_in(run.schema, source)) if source.form == Form.TABLE else ():
         warnings.warn(notice, stacklevel=4)
+    store = store_of(run, source)
+    try:
+        rows = store.read()
+    except DataError as error:
+        if source.streamed:
+            raise DataError(f"{error}; or on the command line: -o FOLDER/ has verbs take a part at a time") from error
+        raise
+    return rows, lambda: Origin.TEST_PART if "test" in source.splits else _fitted_or_given(run, source)
+
+
+def source_of(run: Run, data: Any) -> Source:
+    """Data that a run is given, opened as its schema says: text with its types, pictures in its size.
+
+    Raises
+    ------
+    DataError
+        If they cannot be read.
+
+    """
+    pictured = run.schema.form == Form.IMAGES and isinstance(data, (str, Path))
+    resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
+    return sources.open_source(data, resize=resize, background=background, reading=reading_of(run.schema))
+
+
+def store_of(run: Run, source: Source) -> RowStore:
+    """The rows of a source that a verb is about: its test rows where it is divided.
+
+    Raises
+    ------
+    DataError
+        If it has several parts and no test rows, or holds durations where the run has none.
+
+    """
     for one in source.splits.values():
-        _demand_numbers(run, one.read())
+        _demand_numbers(run, one if isinstance(one, Rows) else one.read(np.arange(1)))
     if "test" in source.splits:
-        return source.splits["test"].read(), lambda: Origin.TEST_PART
+        return source.splits["test"]
     if len(source.splits) > 1:
         raise DataError(f"the data has {', '.join(source.splits)} rows and no test part; give one of them")
-    return next(iter(source.splits.values())).read(), partial(_fitted_or_given, run, source)
+    return next(iter(source.splits.values()))
 
 
 def _fitted_or_given(run: Run, source: Source) -> Origin:

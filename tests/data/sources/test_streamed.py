@@ -73,6 +73,10 @@ def same_in_every_way(stream: Source, whole: Source) -> None:
             assert {len(chunk) for chunk in chunks[:-1]} <= {size}
             for first, chunk in zip(firsts[:-1], chunks, strict=True):
                 same(chunk, held.read(np.arange(first, first + len(chunk))))
+        later = list(store.chunks(41, 30)) if len(held) > 30 else []
+        for number, chunk in enumerate(later):
+            same(chunk, held.read(np.arange(30 + 41 * number, min(71 + 41 * number, len(held)))))
+        assert sum(map(len, later)) == max(0, len(held) - 30)
         rng = np.random.default_rng(1)
         for index in (
             rng.integers(0, len(held), 40),

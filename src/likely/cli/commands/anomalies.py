@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, Seed, Stored
+from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, ResumedOutput, Seed, Stored
 from likely.cli.loading import opened
 
 __all__ = ["anomalies"]
@@ -24,6 +24,7 @@ def anomalies(
     seed: Seed = 0,
     output: Output = None,
     overwrite: Overwrite = False,
+    resume: ResumedOutput = False,
     device: Device = None,
     json: Json = False,
 ) -> None:
@@ -32,13 +33,23 @@ def anomalies(
     Where cells are missing rows are ranked by `tail` instead: of 200 rows drawn from the model, with the same cells
     taken out, the share that is no more probable than the row ((1 + count)/201), since log P(x) of few cells is not to
     be compared with that of many. `p-value`: the share of the run's test rows that rank as high. `anomaly`, with
-    --false-alarms: yes where the p-value is at most the rate.
+    --false-alarms: yes where the p-value is at most the rate. Rows that are too many for the memory, or go to a folder,
+    are written in the order of DATA, without their rank.
     """
-    from likely.cli.anomalies import anomalous
+    from likely.cli.anomalies import anomalous, anomalous_in_parts
+    from likely.cli.many import Target
     from likely.cli.options import given_values
-    from likely.cli.output import demand_writable_output
+    from likely.cli.rows import DataRows
+    from likely.run.anomalies import AnomalyOptions
 
-    demand_writable_output(output, overwrite=overwrite)
+    target = Target(output, overwrite, resume, json)
+    target.demand_writable()
     fitted = opened(run, device)
-    ranked = fitted.anomalies(data, given=given_values(given), false_alarms=false_alarms, samples=samples, seed=seed)
-    anomalous(fitted, data, ranked, n=n, output=output, overwrite=overwrite, json=json)
+    rows = DataRows.opened(fitted, data)
+    values = given_values(given)
+    if target.in_parts(rows.store, frames=True):
+        options = AnomalyOptions(false_alarms, samples, seed)
+        anomalous_in_parts(rows, options, target, given=values, n=n)
+        return
+    ranked = fitted.anomalies(rows.source, given=values, false_alarms=false_alarms, samples=samples, seed=seed)
+    anomalous(fitted, rows.source, ranked, n=n, output=output, overwrite=overwrite, json=json)

@@ -44,4 +44,4 @@ def ask(
     demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
     answers = fitted.ask(data, events, given=given_values(given), samples=samples, seed=seed)
-    write_or_print(fitted.schema, numbered(fitted, data, answers), output, overwrite=overwrite, json=json)
+    write_or_print(fitted.schema, numbered(answers), output, overwrite=overwrite, json=json)

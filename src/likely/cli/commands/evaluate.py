@@ -40,7 +40,7 @@ def evaluate(
     """Print the ledger: every term of log P(X) - D[Q(z|X)||P(z|X)] = E_Q[log P(X|z)] - D[Q(z|X)||P(z)]."""
     from likely.cli.options import given_values
     from likely.cli.output import demand_writable_output, save_frame
-    from likely.cli.split import numbered
+    from likely.cli.split import numbered_by
 
     demand_writable_output(output, overwrite=overwrite)
     fitted = opened(run, device)
@@ -55,5 +55,5 @@ def evaluate(
         rivals=rivals,
     )
     if output is not None:
-        save_frame(numbered(fitted, data, assessment.frame()), output, overwrite=overwrite)
+        save_frame(numbered_by(fitted, data, assessment.frame()), output, overwrite=overwrite)
     show.ledger(assessment.ledger, json=json)

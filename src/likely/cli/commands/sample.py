@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from likely.cli.arguments import Beyond, Device, Json, Output, Overwrite, Seed, Stored
+from likely.cli.arguments import Beyond, Device, Json, Output, Overwrite, ResumedOutput, Seed, Stored
 
 __all__ = ["sample"]
 
@@ -39,23 +39,25 @@ def sample(
     seed: Seed = 0,
     output: Output = None,
     overwrite: Overwrite = False,
+    resume: ResumedOutput = False,
     device: Device = None,
     json: Json = False,
 ) -> None:
     """Draw rows from the learned P(X): z from P(z), then x from P(x|z)."""
     from likely.cli.loading import opened
-    from likely.cli.output import (
-        demand_writable_output,
-        print_condition_probability,
-        print_range_notice,
-        write_or_print,
-    )
+    from likely.cli.many import Target
+    from likely.cli.output import print_condition_probability, print_range_notice, write_or_print
+    from likely.cli.sample import drawn_in_parts, many
     from likely.run.sample import SampleOptions, drawn
     from likely.run.tempering import statement
 
-    demand_writable_output(output, overwrite=overwrite)
+    target = Target(output, overwrite, resume, json)
+    target.demand_writable()
     fitted = opened(run, device)
     options = SampleOptions(given or None, mean, with_missing or with_holes, beyond_range, temperature, seed)
+    if many(fitted, n, target):
+        drawn_in_parts(fitted, n, options, target)
+        return
     draws = drawn(fitted, n, options)
     print_condition_probability(draws)
     said = statement(temperature)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, ScoreSamples, Seed, Stored
+from likely.cli.arguments import Data, Device, Given, Json, Output, Overwrite, ResumedOutput, ScoreSamples, Seed, Stored
 from likely.cli.loading import opened
 
 __all__ = ["score"]
@@ -26,6 +26,7 @@ def score(
     ] = False,
     output: Output = None,
     overwrite: Overwrite = False,
+    resume: ResumedOutput = False,
     device: Device = None,
     json: Json = False,
 ) -> None:
@@ -33,11 +34,21 @@ def score(
 
     Beside them an interval for log P(x), the effective number of draws of z, and whether there were enough.
     """
+    from likely.cli.many import Target
     from likely.cli.options import given_values
-    from likely.cli.output import demand_writable_output, write_or_print
+    from likely.cli.output import write_or_print
+    from likely.cli.rows import DataRows
     from likely.cli.split import numbered
 
-    demand_writable_output(output, overwrite=overwrite)
+    target = Target(output, overwrite, resume, json)
+    target.demand_writable()
     fitted = opened(run, device)
-    scores = fitted.score(data, given=given_values(given), samples=samples, seed=seed, precise=precise)
-    write_or_print(fitted.schema, numbered(fitted, data, scores), output, overwrite=overwrite, json=json)
+    rows = DataRows.opened(fitted, data)
+    how: dict[str, Any] = {"given": given_values(given), "samples": samples, "seed": seed, "precise": precise}
+    if target.in_parts(rows.store, frames=True):
+        rows.deliver(
+            "score", how, lambda run, part, first: numbered(run.score(part, **how), first), target, frames=True
+        )
+        return
+    scores = numbered(fitted.score(rows.source, **how))
+    write_or_print(fitted.schema, scores, output, overwrite=overwrite, json=json)

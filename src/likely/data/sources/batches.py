@@ -137,13 +137,22 @@ class TableRows(RowStore):
             table = table.take(pa.array(order))
         return self._rows(table, numbers)
 
-    def chunks(self, size: int) -> Iterator[Rows]:
-        """All rows in their order, at most so many at a time."""
-        first = 0
+    def chunks(self, size: int, first: int = 0) -> Iterator[Rows]:
+        """All rows from one on, in their order, at most so many at a time."""
         with whole(self._place, "a table"):
-            for table in recut((one for part in self._parts for one in part.batches(size, None)), size):
+            for table in recut(self._from(first, size), size):
                 yield self._rows(table, np.arange(first, first + len(table)))
                 first += len(table)
+
+    def _from(self, first: int, size: int) -> Iterator[pa.Table]:
+        for number, part in enumerate(self._parts):
+            before = first - self._places.start(number)
+            if before >= part.rows:
+                continue
+            for table in part.batches(size, None):
+                if before < len(table):
+                    yield table.slice(max(before, 0))
+                before -= len(table)
 
     def _rows(self, table: pa.Table, numbers: np.ndarray) -> Rows:
         """Rows of a file as a frame, in the types that all rows have together."""

@@ -21,7 +21,7 @@ from likely.data.sources.reading import Reading
 from likely.errors import DataError
 from likely.files import most_bytes, seen_to_exist
 
-__all__ = ["open_source", "place_of"]
+__all__ = ["files_of", "open_source", "place_of"]
 
 Progress = Callable[[int, int], None]
 
@@ -121,6 +121,21 @@ def _open_files(files: Sequence[Path], options: Options) -> Source:
         _existing(str(file))
     place = Path(os.path.commonpath([file.absolute().parent for file in files]))
     return several.read_several(files, place, options, _open_file)
+
+
+def files_of(text: str) -> list[Path]:
+    """The files that a path, a folder, or a pattern names, in order.
+
+    Raises
+    ------
+    DataError
+        If there are none.
+
+    """
+    if several.is_pattern(text):
+        return several.matched(text)
+    path = _existing(str(place_of(text)[0]))
+    return several.files_below(path) if path.is_dir() else [path]
 
 
 def place_of(text: str) -> tuple[Path, str | None]:

@@ -106,9 +106,9 @@ class UnpackedRows(RowStore):
         """The rows with these numbers."""
         return self._store.read(index)
 
-    def chunks(self, size: int) -> Iterator[Rows]:
-        """All rows in their order, at most so many at a time."""
-        return self._store.chunks(size)
+    def chunks(self, size: int, first: int = 0) -> Iterator[Rows]:
+        """All rows from one on, in their order, at most so many at a time."""
+        return self._store.chunks(size, first)
 
 
 def _unpack(path: Path, folder: Path, most: int) -> None:

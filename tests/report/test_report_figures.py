@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 
 import fakes_for_report as fakes
 from fakes_for_report import history
-from likely.evaluation import column_fidelity
-from likely.report.figures_columns import MAX_COLUMNS, marginals
-from likely.report.figures_fit import bounds, kl_per_dim, learning
+from likely.report.figures_columns import bins_for, marginal
+from likely.report.figures_fit import bounds, kl_per_dim, learning, terms
 from likely.report.figures_latent import codes, polar_colours, prior_walk
 from likely.report.theme import svg
 
@@ -38,6 +37,16 @@ def test_learning_draws_only_what_was_measured() -> None:
 )
 def test_learning_bears_short_and_incomplete_histories(frame: pd.DataFrame) -> None:
     assert "<svg" in svg(learning(frame), "curves")
+    for title, figure in terms(frame):
+        assert "<svg" in svg(figure, title)
+
+
+def test_the_weight_of_the_kl_has_a_panel_of_its_own_where_it_changes() -> None:
+    frame = history()
+    drawn = dict(terms(frame))
+    assert list(drawn)[-2:] == ["learning rate", "β, the weight of the KL"]
+    assert all(len(figure.axes) == 1 for figure in drawn.values())
+    assert "β, the weight of the KL" not in dict(terms(frame.assign(beta=1.0)))
 
 
 @pytest.mark.parametrize(("elbo", "iwae"), [(-10.0, -8.0), (-10.0, -10.0), (-10.0, -10.1), (1e6, 1e6 + 1)])
@@ -67,8 +76,9 @@ def _column(values: object, **style: object) -> pd.DataFrame:
     return pd.DataFrame({"a column with a rather long name $x_1$": pd.Series(values, **style)})
 
 
-def _marginals(real: pd.DataFrame, sampled: pd.DataFrame) -> Figure:
-    return marginals(real, sampled, column_fidelity(real, sampled))
+def _marginal(real: pd.DataFrame, sampled: pd.DataFrame) -> Figure:
+    name = real.columns[0]
+    return marginal(real[name], sampled[name])[0]
 
 
 @pytest.mark.parametrize(
@@ -91,13 +101,13 @@ def _marginals(real: pd.DataFrame, sampled: pd.DataFrame) -> Figure:
     ],
 )
 def test_marginals_bear_any_column(frame: pd.DataFrame) -> None:
-    assert "<svg" in svg(_marginals(frame, frame), "column")
+    assert "<svg" in svg(_marginal(frame, frame), "column")
 
 
 def test_marginals_show_shares_on_shared_bins() -> None:
     rng = np.random.default_rng(0)
     real, sampled = pd.DataFrame({"x": rng.normal(size=400)}), pd.DataFrame({"x": rng.normal(size=900)})
-    first, second = (patch.get_data() for patch in _marginals(real, sampled).axes[0].patches)
+    first, second = (patch.get_data() for patch in _marginal(real, sampled).axes[0].patches)
     np.testing.assert_array_equal(first.edges, second.edges)
     inside = real["x"].between(first.edges[0], first.edges[-1]).mean()
     assert first.values.sum() == pytest.approx(inside)
@@ -105,13 +115,21 @@ def test_marginals_show_shares_on_shared_bins() -> None:
 
 def test_marginals_say_what_lies_outside() -> None:
     real = pd.DataFrame({"x": np.linspace(0, 1, 200)})
-    axes = _marginals(real, real * 4).axes[0]
-    assert "outside 0 % / 7" in axes.get_xlabel()
+    assert "outside 0 % / 7" in marginal(real["x"], 4 * real["x"])[1]
 
 
-def test_marginals_stop_at_a_page() -> None:
-    wide = pd.DataFrame(np.random.default_rng(0).random((5, MAX_COLUMNS + 9)))
-    assert sum(axes.get_visible() for axes in _marginals(wide, wide).axes) == MAX_COLUMNS
+def test_the_smaller_sample_decides_how_many_bins() -> None:
+    rng = np.random.default_rng(0)
+    few, many = pd.DataFrame({"x": rng.normal(size=17)}), pd.DataFrame({"x": rng.normal(size=4000)})
+    for real, sampled in ((few, many), (many, few)):
+        assert len(_marginal(real, sampled).axes[0].patches[0].get_data().values) == bins_for(17) == 6
+    assert len(_marginal(many, many).axes[0].patches[0].get_data().values) == 30
+
+
+def test_years_have_no_halves() -> None:
+    years = pd.DataFrame({"year": np.random.default_rng(0).integers(2001, 2006, 500)})
+    ticks = _marginal(years, years).axes[0].get_xticks()
+    assert (ticks == np.round(ticks)).all()
 
 
 def test_codes_share_grey_among_the_rarest_classes() -> None:
@@ -142,11 +160,9 @@ def test_colours_turn_with_the_angle_and_fade_to_the_centre() -> None:
 
 def test_prior_walk_has_a_panel_for_each_layer() -> None:
     z = np.random.default_rng(0).normal(size=(50, 2))
-    figure = prior_walk(z, [(f"layer {number}", np.zeros((50, 2))) for number in range(6)])
-    assert [axes.get_title(loc="left") for axes in figure.axes if axes.collections][1:] == [
-        f"layer {number}" for number in range(6)
-    ]
-    assert "<svg" in svg(figure, "walk")
+    drawn = prior_walk(z, [(f"layer {number}", np.zeros((50, 2))) for number in range(6)])
+    assert [name for name, _ in drawn][1:] == [f"layer {number}" for number in range(6)]
+    assert all("<svg" in svg(figure, name) for name, figure in drawn)
 
 
 def test_figures_leave_the_users_settings_alone() -> None:

@@ -17,9 +17,10 @@ from likely.report import Findings, render
 from likely.report.axes import amount
 from likely.report.examples import marked_frame
 from likely.report.figures_cells import MAX_LINES, explained
-from likely.report.figures_columns import MAX_CATEGORIES, MAX_COLUMNS, marginals
+from likely.report.figures_columns import MAX_CATEGORIES, MAX_COLUMNS, marginal
 from likely.report.figures_inspected import column
-from likely.report.figures_pairs import FULL, heat_map, joints
+from likely.report.figures_pairs import joint
+from likely.report.heat import FULL, STRONGEST, heat_map
 from likely.report.tables import columns, pairs
 from likely.report.theme import svg
 
@@ -47,7 +48,7 @@ def _section(html: str, anchor: str) -> str:
 
 def test_spikes_are_cut_and_told_and_the_rest_is_seen() -> None:
     real, sampled = _spiked(3000, 0), _spiked(3000, 1)
-    figure = marginals(real, sampled, column_fidelity(real, sampled))
+    figure, _ = marginal(real["gain"], sampled["gain"])
     gain = figure.axes[0]
     assert gain.get_xscale() == "symlog"
     share = (real["gain"] == 0).mean()
@@ -56,18 +57,18 @@ def test_spikes_are_cut_and_told_and_the_rest_is_seen() -> None:
     fakes.assert_no_overlap(figure)
 
 
-def test_each_panel_says_its_fidelity() -> None:
+def test_each_panel_says_its_fidelity_beside_that_of_chance() -> None:
     real, sampled = fakes.people(300, 3), fakes.people(500, 4)
-    fidelity = column_fidelity(real, sampled)
-    figure = marginals(real, sampled, fidelity)
-    told = [axes.get_title(loc="right") for axes in figure.axes if axes.get_visible()]
-    assert told == [f"{value:.3f}" for value in fidelity]
+    fidelity, chance = column_fidelity(real, sampled), chance_fidelity(real, sampled)[0]
+    html = columns(_findings(real=real, sampled=sampled))
+    told = re.findall(r"</b><span>(.*?)</span>", html)
+    assert told == [f"{fidelity[name]:.3f}, chance {chance[name]:.3f}" for name in real.columns]
 
 
 def test_bars_add_up_and_the_rest_is_one_bar() -> None:
     rng = np.random.default_rng(0)
     real = pd.DataFrame({"c": rng.choice([f"v{i}" for i in range(40)], 500)})
-    axes = marginals(real, real, column_fidelity(real, real)).axes[0]
+    axes = marginal(real["c"], real["c"])[0].axes[0]
     assert sum(patch.get_width() for patch in axes.patches) == pytest.approx(2)
     assert len(axes.patches) == 2 * (MAX_CATEGORIES + 1)
     assert [label.get_text() for label in axes.get_yticklabels()][-1] == "28 others"
@@ -91,39 +92,35 @@ def test_the_heat_map_is_blank_where_chance_explains_all() -> None:
     sampled["b"] = sampled["a"]
     found, chance = pair_fidelity(real, sampled), chance_fidelity(real, sampled)[1]
     assert chance.loc["a", "b"] - found.loc["a", "b"] > FULL
-    axes = heat_map(found.fillna(1.0), chance.fillna(1.0)).axes[0]
-    alphas = [patch.get_alpha() for patch in axes.patches if patch.get_width() > 0.9]
-    assert len(alphas) == 21
-    assert sorted(alphas)[-1] == 0.75
-    assert sorted(alphas)[-2] < 0.3
+    html = heat_map(found.fillna(1.0), chance.fillna(1.0))
+    depths = sorted(float(depth) for depth in re.findall(r'<td style="--depth: (\d+)%', html))
+    assert len(depths) == 21
+    assert depths[-1] == STRONGEST
+    assert depths[-2] < 0.4 * STRONGEST
 
 
-@pytest.mark.parametrize("count", [2, 5, 24])
-def test_the_heat_map_keeps_its_words_apart(count: int) -> None:
-    names = [f"a column with a long name {i}" for i in range(count)]
-    matrix = pd.DataFrame(np.full((count, count), 0.87), names, names)
-    figure = heat_map(matrix, matrix + 0.05)
-    assert "<svg" in svg(figure, "map")
-    keyed = {text.get_text() for text in figure.axes[0].texts}
-    assert ("short of chance by" in keyed) == (count >= 5)
+def test_missing_cells_are_called_so_in_pairs() -> None:
+    real = pd.DataFrame({"a": ["x", None, "y", "y"] * 20, "b": [1.0, 2.0, 3.0, 4.0] * 20})
+    figure, _ = joint(real, real, "a", "b")
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["y", "x", "missing"]
 
 
 def test_any_two_columns_are_drawn_side_by_side() -> None:
     real, sampled = fakes.people(300, 3).assign(gain=_spiked(300, 0)["gain"]), fakes.people(500, 4)
     sampled["gain"] = -_spiked(500, 1)["gain"]
     names = list(real.columns)
-    chosen = [(a, b, "0.8, chance 0.9") for a, b in zip(names, names[1:] + names[:1], strict=True)]
-    for first in range(0, len(chosen), 4):
-        figure = joints(real, sampled, chosen[first : first + 4])
-        assert len(figure.axes) == 2 * len(chosen[first : first + 4])
-        assert "<svg" in svg(figure, "pairs")
+    chosen = list(zip(names, names[1:] + names[:1], strict=True))
+    for vertical, horizontal in chosen:
+        figure, _ = joint(real, sampled, vertical, horizontal)
+        assert len(figure.axes) == 2
+        assert "<svg" in svg(figure, "pair")
 
 
 def test_the_worst_pair_is_drawn_first() -> None:
     rng = np.random.default_rng(0)
     real = pd.DataFrame(rng.normal(size=(400, 3)), columns=list("abc"))
     html = pairs(_findings(real=real, sampled=real.assign(c=real["a"])))
-    drawn = re.search(r"real beside sampled: (\w by \w)", html)
+    drawn = re.search(r'aria-label="(\w by \w), held-out beside sampled', html)
     assert drawn
     assert drawn[1] == "c by a"
 
@@ -143,7 +140,7 @@ def test_one_column_makes_no_pairs() -> None:
 def test_what_z_adds_is_drawn_from_the_most_on() -> None:
     figure = explained(_explained())
     texts = [text.get_text() for text in figure.axes[0].texts]
-    assert texts[:2] == ["−3.00", "+1.00"]
+    assert texts[:4] == ["with z", "z adds", "−3.00", "+1.00"]
     html = _section(render(_findings(explained=_explained())), "explained")
     assert "0.00 nats" in html
     fakes.assert_no_overlap(figure)
@@ -170,6 +167,30 @@ def test_the_costliest_cells_are_marked_and_in_front() -> None:
         ("2", "1.5"),
     ]
     assert 'title="missing"' in html
+
+
+def test_both_ends_of_the_ranking_show_the_same_columns() -> None:
+    names = [f"c{i}" for i in range(20)]
+    rows, log_px = pd.DataFrame(np.zeros((2, 20)), columns=names), np.zeros(2)
+    excess = pd.DataFrame(np.zeros((2, 20)), columns=names).assign(c17=5.0, c3=2.0)
+    ends = {"least_likely": rows, "least_likely_log_px": log_px, "most_likely": rows, "most_likely_log_px": log_px}
+    html = _section(render(_findings(**ends, least_likely_excess=excess, least_likely_code=np.zeros(2))), "extremes")
+    least, most = (re.findall(r"<th[^>]*>(c\d+)</th>", part) for part in html.split("<h3>")[1:])
+    assert least == most
+    assert least[:2] == ["c17", "c3"]
+
+
+@pytest.mark.parametrize(("copies", "said"), [((52, 4000, 3, 300), "1.3 %"), ((0, 4000, 0, 300), "None of 4,000")])
+def test_copies_are_told_beside_those_of_chance(copies: tuple[int, int, int, int], said: str) -> None:
+    html = _section(render(_findings(samples=fakes.people(4, 3), copies=copies)), "samples")
+    assert said in html
+    assert "300 held-out rows" in html
+    assert ("by heart" in html) == (copies[0] > 100)
+
+
+def test_many_copies_are_called_what_they_are() -> None:
+    html = _section(render(_findings(samples=fakes.people(4, 3), copies=(520, 4000, 3, 300))), "samples")
+    assert "learned rows by heart" in html
 
 
 def test_of_many_columns_the_costliest_are_shown() -> None:

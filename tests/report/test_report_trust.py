@@ -11,7 +11,7 @@ import pytest
 
 import fakes_for_report as fakes
 from likely.report import Findings, render
-from likely.report.figures_trust import MAX_PANELS, beside, gap_split, pit
+from likely.report.figures_trust import MAX_PANELS, beside, gap_split, merged, pit
 from likely.report.sections import SECTIONS
 from likely.report.theme import svg
 
@@ -61,9 +61,9 @@ def test_each_part_is_there_when_given_and_absent_when_not(page: str, mark: str,
     assert mark not in _alone(fakes.trusted(**absent), *TRUST)
 
 
-def test_the_headline_stands_above_everything_and_may_warn(page: str) -> None:
-    text = _text(page[page.index("<body") :])
-    assert text.startswith("beats the best baseline")
+def test_the_headline_stands_under_the_title_and_may_warn(page: str) -> None:
+    after = _text(page[page.index("</h1>") :])
+    assert after.startswith("beats the best baseline")
     assert 'class="headline bad"' not in page
     assert 'class="headline bad"' in _alone(fakes.trusted(headline_bad=True))
 
@@ -117,7 +117,7 @@ def test_entries_of_fewer_rows_say_so_and_have_a_line_of_their_own() -> None:
     section = _section(_alone(fakes.trusted(ledger=fakes.assessed(50), annealed=annealed), "evidence"), "evidence")
     assert section.count("on 50 of 180 rows") == 5
     assert section.count('class="chain"') == 2
-    first, second = re.findall(r'aria-label="(A line of nats.*?)"', section)
+    first, second = dict.fromkeys(re.findall(r'aria-label="(A line of nats.*?)"', section))
     assert "annealed" not in first
     assert "-154.7" in first
     assert "ELBO at -153.1, importance-weighted bound at -150.9, annealed bound at -149.8" in second
@@ -156,9 +156,9 @@ def test_what_is_given_is_escaped() -> None:
 def test_the_worst_column_comes_first_and_what_is_hidden_is_counted() -> None:
     histograms, counts = fakes.pit(MAX_PANELS + 6)
     section = _section(_alone(fakes.trusted(pit=histograms, pit_counts=counts), "calibration"), "calibration")
-    label = re.search(r'aria-label="Histograms of u: (.*?)"', section)
-    assert label
-    assert label[1].startswith(f"column {MAX_PANELS + 5} (too narrow)")
+    labels = re.findall(r'aria-label="Histogram of u: (.*?)"', section)
+    assert len(labels) == MAX_PANELS
+    assert labels[0] == f"column {MAX_PANELS + 5} (too narrow)"
     assert f"{MAX_PANELS} columns are shown; 6 that are nearer to flat are not" in section
 
 
@@ -167,18 +167,40 @@ def test_deviations_are_judged_by_the_numbers_behind_them() -> None:
     off[0], off[1] = 0.07, 0.03
     few, many = ("few", off[::-1] * 1.0, ""), ("many", 0.5 * (off + 0.05), "")
     section = _section(_alone(fakes.trusted(pit=[few, many], pit_counts=[100, 10_000]), "calibration"), "calibration")
-    assert "Histograms of u: many" in section
+    assert section.index("Histogram of u: many") < section.index("Histogram of u: few")
 
 
 def test_pit_draws_shares_the_flat_line_and_its_band() -> None:
     shares = np.full(20, 0.05)
     shares[:2] = 0.08, 0.02
-    axes = pit([("a", shares, "shifted: the values are higher, too narrow")], [1900]).axes[0]
+    axes = pit(shares, 1900, wrong=True).axes[0]
     assert [bar.get_height() for bar in axes.patches[:20]] == pytest.approx(shares)
     band = axes.patches[20].get_extents().transformed(axes.transData.inverted())
     assert (band.y0, band.y1) == pytest.approx((0.03, 0.07))
     colours = [bar.get_facecolor() for bar in axes.patches[:20]]
     assert colours[0] == colours[1] != colours[2]
+
+
+def test_bars_are_orange_only_where_words_say_that_something_is_wrong() -> None:
+    shares = np.full(20, 0.05)
+    shares[:2] = 0.06, 0.04
+    colours = {bar.get_facecolor() for bar in pit(shares, 40_000, wrong=False).axes[0].patches[:20]}
+    assert len(colours) == 1
+    html = _alone(fakes.trusted(pit=[("a", shares, "")], pit_counts=[40_000]), "calibration")
+    assert "not flat, by too little to matter" in html
+
+
+@pytest.mark.parametrize(("count", "bins"), [(17, 4), (60, 5), (120, 10), (200, 20), (10_000, 20)])
+def test_few_numbers_have_few_bins(count: int, bins: int) -> None:
+    shares = np.random.default_rng(0).dirichlet(np.ones(20))
+    together = merged(shares, count)
+    assert len(together) == bins
+    assert together.sum() == pytest.approx(1)
+
+
+def test_that_few_cells_show_little_is_said() -> None:
+    html = _alone(fakes.trusted(pit=[("a", np.full(20, 0.05), "")], pit_counts=[17]), "calibration")
+    assert "17 cells: only gross errors would show" in html
 
 
 def test_the_split_adds_up() -> None:
@@ -196,16 +218,6 @@ def test_bars_begin_at_the_models_own_line() -> None:
     assert ends == [-160.0, -150.0, 4.5]
     assert [axes.lines[-1].get_xdata()[0] for axes in figure.axes] == [-152.0, 3.5]
     fakes.assert_no_overlap(figure)
-
-
-@pytest.mark.parametrize("columns", [1, 2, 5, MAX_PANELS])
-def test_labels_of_many_histograms_stay_apart(columns: int) -> None:
-    histograms, counts = fakes.pit(columns)
-    long = [
-        (f"a rather long name of a column {n}", h, "shifted: the values are higher, too narrow")
-        for n, h, _ in histograms
-    ]
-    fakes.assert_no_overlap(pit(long, counts))
 
 
 def test_awkward_numbers_are_borne() -> None:

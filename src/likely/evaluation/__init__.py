@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from likely.evaluation.diagnosis.pit import Calibration, Uniforms, calibrations, dependence, uniforms
     from likely.evaluation.diagnosis.splits import Outside, Overfitting, SplitElbo, compare, outside
     from likely.evaluation.diagnosis.units import Collapse, Units, active_units, collapse
-    from likely.evaluation.fidelity import chance_fidelity, column_fidelity, pair_fidelity
+    from likely.evaluation.fidelity import chance_column_fidelity, chance_fidelity, column_fidelity, pair_fidelity
     from likely.evaluation.integral import Convergence, PointKind, convergence
     from likely.evaluation.log_px import LogPxEstimate, NotAnnealed, estimate_log_px
     from likely.evaluation.per_cell import cell_marginals, cell_reconstructions
@@ -79,6 +79,7 @@ __all__ = [
     "calibrations",
     "cell_marginals",
     "cell_reconstructions",
+    "chance_column_fidelity",
     "chance_fidelity",
     "collapse",
     "column_fidelity",
@@ -128,7 +129,7 @@ _LAZY = {
         "diagnosis.pit": "Calibration Uniforms calibrations dependence uniforms",
         "diagnosis.splits": "Outside Overfitting SplitElbo compare outside",
         "diagnosis.units": "Collapse Units active_units collapse",
-        "fidelity": "chance_fidelity column_fidelity pair_fidelity",
+        "fidelity": "chance_column_fidelity chance_fidelity column_fidelity pair_fidelity",
         "log_px": "LogPxEstimate NotAnnealed estimate_log_px",
         "per_cell": "cell_marginals cell_reconstructions",
         "verdicts": "Headline Stability Verdict against of_annealing of_importance",

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from likely.report.theme import INK, MUTED
 
@@ -30,7 +30,8 @@ def number_axis(axes: Axes, spread: Bins, along: Along = "x") -> None:
     axis: Axis = getattr(axes, f"{along}axis")
     if spread.scale == "linear":
         axes.set(**{f"{along}lim": (low, high)})
-        axes.locator_params(axis=along, nbins=MAX_TICKS)
+        whole = bool(np.allclose(spread.edges % 1, 0.5))  # bins of integers end between them: years have no halves
+        axis.set_major_locator(MaxNLocator(MAX_TICKS, integer=whole))
         if max(abs(low), abs(high)) >= 1e5:
             axis.set_major_formatter(lambda value, _: amount(value))
         return
@@ -74,7 +75,7 @@ def date_axis(axes: Axes, spread: Bins, along: Along = "x") -> None:
 def named_rows(axes: Axes, names: list[str], length: int = 14) -> None:
     """Horizontal bars from the top down, named, with shares on the axis below."""
     axes.set_yticks(range(len(names)), [short(name, length) for name in names])
-    axes.tick_params(axis="y", labelsize=7 if len(names) <= 8 else 6, labelcolor=INK)
+    axes.tick_params(axis="y", labelsize=7, labelcolor=INK)
     axes.tick_params(axis="x", labelcolor=MUTED)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.xaxis.set_major_formatter(lambda share, _: percent(share))

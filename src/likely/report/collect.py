@@ -22,6 +22,7 @@ from likely.evaluation import (
     Evidence,
     LatentPart,
     LogPxEstimate,
+    Origin,
     Stability,
     cell_marginals,
     cell_reconstructions,
@@ -31,7 +32,11 @@ from likely.evaluation import (
 )
 from likely.models import VAE
 from likely.networks import ResidualMLP
+from likely.report.copies import copies
 from likely.report.findings import Findings
+from likely.report.planes import colouring, plane, principal
+from likely.run.evaluate import AssessOptions
+from likely.run.evaluate import assessed as assess_rows
 from likely.tasks.anomalies import contributions
 
 if TYPE_CHECKING:
@@ -45,18 +50,25 @@ EXTREMES = 10  # least and most probable rows that are shown
 TABLE_ROWS = 8  # shown of the data and of samples
 DRAWS = 1500  # of z from the prior, as dots of a figure
 MAP_SIDE = 20  # pictures along each side of the map of a z of two dimensions
+ROW_DRAWS = 500  # of z for each row that is evaluated
+MAX_EVALUATED, ANNEALED, USUAL = 600, 50, 300  # rows evaluated; annealed; whose mean is what a cell usually costs
 MIN_SAMPLED, MAX_COLUMNS = 4000, 60  # rows drawn to compare columns with the data; columns compared
 SAMPLES = 100  # of z for each row whose cells are scored
 
 
 def collect(run: Run) -> Findings:
-    """Evaluate the test rows, draw from the model, and gather everything that the report shows."""
-    rows, _ = run.rows_of()
-    assessed = run.assess()
+    """Evaluate test rows, draw from the model, and gather everything that the report shows.
+
+    Of many test rows 600 are evaluated, and 4,000 compared with drawn rows: a random part, by the run's seed.
+    """
+    whole, _ = run.rows_of()
+    rows = _part(whole, MAX_EVALUATED, run.config.seed)
+    options = AssessOptions(ROW_DRAWS, anneal=ANNEALED, rule=run.proposal_rule())
+    assessed = assess_rows(run, rows, Origin.TEST, options)
     measured, ledger = assessed.evidence, assessed.ledger
     encoded = run.encoded(rows)
     codes = posterior_means(run.model.members[0], encoded)
-    plane, note = _plane(codes)
+    placed = plane(codes)
     prior_z, layers = _prior_walk(run, encoded)
     conditions = ", ".join(column.name for column in run.schema.conditions)
     return Findings(
@@ -73,18 +85,27 @@ def collect(run: Run) -> Findings:
         **_integral(run, encoded, assessed),
         ledger_split=ledger.split,
         ledger_rows=ledger.rows,
+        ledger_whole=len(whole),
         measure=ledger.measure,
         prior_z=prior_z,
         layers=layers,
         latent_map=_latent_map(run, encoded),
-        codes=plane,
-        codes_labels=rows.labels,
-        codes_note=note,
+        codes=placed.points,
+        codes_note=placed.note,
+        codes_axes=placed.axes,
+        **_coloured(run, rows, placed.points),
         kl_per_dim=measured.kl_parts,
         kl_part="latent dimension" if measured.part is LatentPart.DIMENSION else "latent group",
-        **_examples(run, rows, encoded, measured.terms["iwae"]),
+        **_examples(run, rows, _part(whole, MIN_SAMPLED, run.config.seed), measured.terms["iwae"]),
         **_cells(run, encoded, measured),
     )
+
+
+def _part(rows: Rows, most: int, seed: int) -> Rows:
+    """At most so many of the rows, a random part in their order."""
+    if len(rows) <= most:
+        return rows
+    return rows.read(np.sort(np.random.default_rng(seed).permutation(len(rows))[:most]))
 
 
 def _ledger(assessed: Assessment) -> list[dict[str, Any]]:
@@ -196,20 +217,12 @@ def _notices(run: Run) -> list[str]:
     return notices
 
 
-def _plane(codes: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Codes in two coordinates: as they are, or their two main directions."""
-    if codes.shape[1] == 2:
-        return codes, "z0 and z1 as they are"
-    if codes.shape[1] == 1:
-        return np.column_stack([codes[:, 0], np.zeros(len(codes))]), "z0 alone"
-    return _principal(codes), f"the two principal components of the {codes.shape[1]} latent dimensions"
-
-
-def _principal(points: np.ndarray) -> np.ndarray:
-    centred = points - points.mean(0)
-    _, _, directions = np.linalg.svd(centred[:2000], full_matrices=False)
-    coordinates = centred @ directions[:2].T
-    return coordinates if coordinates.shape[1] == 2 else np.column_stack([coordinates, np.zeros(len(coordinates))])
+def _coloured(run: Run, rows: Rows, points: np.ndarray) -> Mapping[str, Any]:
+    """What colours the codes: labels where there are some, else the column of which their places tell most."""
+    if rows.labels is not None or run.schema.form != Form.TABLE:
+        return {"codes_labels": rows.labels}
+    found = colouring(points, _counted(run, _frame(run, rows.values)))
+    return {} if found is None else {"codes_labels": found[1], "codes_named": found[0], "codes_told": found[2]}
 
 
 @torch.no_grad()
@@ -227,7 +240,7 @@ def _prior_walk(run: Run, encoded: EncodedRows) -> tuple[np.ndarray, list[tuple[
     seen = model.features(y)
     code = z.to(run.device) if seen is None else torch.cat([z.to(run.device), seen], 1)
     outputs = [layer.float().cpu().numpy() for layer in model.decoder.layers(code)]
-    return start, [(name, _principal(layer)) for name, layer in zip(names, outputs, strict=True)]
+    return start, [(name, principal(layer)) for name, layer in zip(names, outputs, strict=True)]
 
 
 @torch.no_grad()
@@ -257,7 +270,7 @@ def _pictured(run: Run) -> bool:
     return len(run.schema.event_shape) > 1
 
 
-def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) -> Mapping[str, Any]:
+def _examples(run: Run, rows: Rows, compared_with: Rows, log_px: np.ndarray) -> Mapping[str, Any]:
     pictured = _pictured(run)
     count = min(MAX_PICTURES if pictured else TABLE_ROWS, len(rows))
     first = rows.read(np.arange(count))
@@ -268,7 +281,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         "most_likely_log_px": log_px[high],
     }
     if pictured:
-        x = np.asarray(decode(run.schema, encoded.stored().values))
+        x = np.asarray(decode(run.schema, run.encoded(rows).stored().values))
         y = _given(run, rows, MAX_PICTURES)
         return shown | {
             "originals": pictures_in_unit_range(run.schema, x[:count]),
@@ -280,8 +293,7 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
             "least_likely": pictures_in_unit_range(run.schema, x[low]),
             "most_likely": pictures_in_unit_range(run.schema, x[high]),
         }
-    draws = max(len(rows), MIN_SAMPLED)
-    y = _given(run, rows, draws)
+    y, draws = _given(run, compared_with, MIN_SAMPLED), MIN_SAMPLED
     sampled = _frame(run, _sampled(run, draws, given=y))
     compared = _frame(run, _sampled(run, draws, given=y, with_missing=True)) if run.patterns else sampled
     modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
@@ -289,8 +301,9 @@ def _examples(run: Run, rows: Rows, encoded: EncodedRows, log_px: np.ndarray) ->
         "originals": _frame(run, first.values),
         "reconstructions": _frame(run, run.reconstruct(first.values, given=condition_values(run.schema, first))),
         "samples": sampled.head(TABLE_ROWS),
-        "real": _counted(run, _frame(run, rows.values)[modelled]),
+        "real": _counted(run, _frame(run, compared_with.values)[modelled]),
         "sampled": _counted(run, compared[modelled]),
+        "copies": copies(run, compared, _frame(run, compared_with.values)),
         "least_likely": _frame(run, rows.read(low).values),
         "most_likely": _frame(run, rows.read(high).values),
     }
@@ -315,13 +328,15 @@ def _cells(run: Run, encoded: EncodedRows, measured: Evidence) -> Mapping[str, A
     if run.home.baselines is not None and comparable(run.schema, run.model.p_x_z):
         alone = cell_marginals(run.home.baselines, encoded)[:, : len(names)]
     low = np.argsort(measured.terms["iwae"])[:EXTREMES]
-    parts = contributions(run.model, encoded, samples=SAMPLES, seed=run.config.seed, rule=run.proposal_rule())
-    costs = pd.DataFrame(parts.cells[:, : len(names)], columns=names)
-    excess = (costs.iloc[low] - costs.mean()).reset_index(drop=True)
+    usual = np.random.default_rng(run.config.seed).permutation(len(encoded))[:USUAL]  # whose mean is what is usual
+    scored = encoded.take(torch.from_numpy(np.concatenate([low, usual])))
+    parts = contributions(run.model, scored, samples=SAMPLES, seed=run.config.seed, rule=run.proposal_rule())
+    costs, code = pd.DataFrame(parts.cells[:, : len(names)], columns=names), parts.code
+    excess = costs.iloc[: len(low)] - costs.iloc[len(low) :].mean()
     return {
         "explained": pd.DataFrame({"given_z": frame.mean(), "alone": pd.DataFrame(alone, columns=names).mean()}),
         "least_likely_excess": excess,
-        "least_likely_code": parts.code[low] - parts.code.mean(),
+        "least_likely_code": code[: len(low)] - code[len(low) :].mean(),
     }
 
 

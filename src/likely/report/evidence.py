@@ -13,7 +13,7 @@ from likely.report.examples import given
 from likely.report.figures_trust import gap_split, integral
 from likely.report.findings import Findings
 from likely.report.numbers import optional
-from likely.report.theme import svg
+from likely.report.panels import responsive
 
 __all__ = ["conditional", "evidence"]
 
@@ -51,11 +51,12 @@ def evidence(findings: Findings) -> str:
         "<i>se</i> comes from the rows: another draw of as many rows would move the mean by about this much, and "
         "only more rows shrink it. They are never added up."
     )
+    measured = findings.ledger_split, findings.ledger_rows, findings.measure, findings.ledger_whole
     return (
         f"<p>{text}</p>{ledger.identity(rows, findings.ledger_rows, findings.aim)}"
         f"{ledger.chain(rows, findings.ledger_rows, findings.annealed)}"
         f"{ledger.table(findings.ledger, findings.ledger_rows)}"
-        f'<p class="note">{ledger.provenance(findings.ledger_split, findings.ledger_rows, findings.measure)}</p>'
+        f'<p class="note">{ledger.provenance(*measured)}</p>'
         f'<p class="note">{errors}</p>{ledger.verdicts(findings.verdicts, findings.unstable, findings.annealing)}'
         f"{_gap(rows, findings.ledger_rows)}{_integral(findings)}"
     )
@@ -74,8 +75,11 @@ def _integral(findings: Findings) -> str:
     said = ", ".join(
         f"{words}: {-nats[-1]:.3g} nats short with {counts[-1]:,}" for words, counts, nats in findings.integral
     )
-    figure = svg(integral(findings.integral, findings.integral_rows, what), f"Sums over points of z: {said}.")
-    return f"<h3>Could the integral be done without Q?</h3><p>{text}</p><figure>{figure}</figure>"
+    figure = responsive(
+        lambda width: integral(findings.integral, findings.integral_rows, width), f"Sums over points of z: {said}."
+    )
+    text += f" The figure shows how many nats are lacking to {what}."
+    return f"<h3>Could the integral be done without Q?</h3><p>{text}</p>{figure}"
 
 
 def _reached(findings: Findings) -> str:
@@ -107,5 +111,5 @@ def _gap(rows: Mapping[str, Mapping[str, Any]], total: int) -> str:
     held = ledger.rows_of(rows["amortisation"], total)
     counted = f"{held:,} rows" if held else "the rows"
     alt = f"Gap of {counted}: approximation {parts[0][0]:.4g} nats, amortisation {parts[1][0]:.4g} nats."
-    figure = svg(gap_split(parts[0], parts[1], counted), alt)
-    return f"<h3>Where the gap comes from</h3><p>{text}</p><figure>{figure}</figure>"
+    figure = responsive(lambda width: gap_split(parts[0], parts[1], counted, width), alt)
+    return f"<h3>Where the gap comes from</h3><p>{text}</p>{figure}"

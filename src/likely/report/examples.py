@@ -13,11 +13,22 @@ from likely.data.pictures import grid
 from likely.report.numbers import cell, nats
 from likely.report.theme import picture
 
-__all__ = ["MARKED", "captioned", "frame", "given", "marked_frame", "paired_frame", "paired_pictures", "pictures"]
+__all__ = [
+    "MARKED",
+    "captioned",
+    "costliest_first",
+    "frame",
+    "given",
+    "marked_frame",
+    "paired_frame",
+    "paired_pictures",
+    "pictures",
+]
 
 _PAGE_PIXELS = 960  # width of a grid of pictures
 _MAX_ROWS = 12  # of a table of examples
 _MAX_COLUMNS = 14  # of such a table, those that cost most
+_FEW = 3  # columns that a telephone has room for
 _COSTLY, _STRONG = 1.0, 6.0  # nats from which a cell is marked, and at which it is marked most strongly
 MARKED = (
     "−log P(x) is a sum: what each cell costs given the codes that the row could have, E<sub>P(z|x)</sub>[−log "
@@ -84,8 +95,7 @@ def marked_frame(rows: pd.DataFrame, log_px: np.ndarray, excess: pd.DataFrame, c
     excess, code
         Nats above the mean, one line per row: of each cell, by name of column, NaN where unknown; and of the code.
     """
-    worth = excess.clip(lower=0).sum().reindex(rows.columns).fillna(0.0)
-    shown = rows[worth.sort_values(ascending=False, kind="stable").index[:_MAX_COLUMNS]]
+    shown = rows[costliest_first(rows, excess)[:_MAX_COLUMNS]]
     lines = []
     for index in range(min(len(rows), _MAX_ROWS)):
         costs = [excess[name].iat[index] if name in excess else math.nan for name in shown.columns]
@@ -95,8 +105,16 @@ def marked_frame(rows: pd.DataFrame, log_px: np.ndarray, excess: pd.DataFrame, c
         front = f'<td class="n strong">{nats(log_px[index], 1)}</td>{_marked("", code[index], "")}'
         lines.append(f"<tr>{front}{''.join(cells)}</tr>")
     hidden = rows.shape[1] - shown.shape[1]
-    more = f'<p class="note">and {hidden} more columns, which cost less</p>' if hidden else ""
+    more = f'<p class="note">and {hidden} more column{"s" * (hidden > 1)}, which cost less</p>' if hidden else ""
     return _table(shown, lines, "<th class='n'>log P(x)</th><th>code</th>") + more
+
+
+def costliest_first(rows: pd.DataFrame | np.ndarray | None, excess: pd.DataFrame | None) -> list[Any]:
+    """The columns of the least probable rows, those that cost most in front; none where that is not known."""
+    if excess is None or not isinstance(rows, pd.DataFrame):
+        return []
+    worth = excess.clip(lower=0).sum().reindex(rows.columns).fillna(0.0)
+    return list(worth.sort_values(ascending=False, kind="stable").index)
 
 
 def _marked(text: str, cost: float, style: str) -> str:
@@ -120,9 +138,11 @@ def _table(rows: pd.DataFrame, lines: list[str], front: str) -> str:
     numeric = [_aligned(rows, place) for place in range(_shown(rows))]
     names = (f"<th{style}>{escape(str(name))}</th>" for name, style in zip(rows.columns, numeric, strict=False))
     hidden = rows.shape[1] - _shown(rows)
-    more = f'<p class="note">and {hidden} more columns</p>' if hidden else ""
+    more = f'<p class="note">and {hidden} more column{"s" * (hidden > 1)}</p>' if hidden else ""
     head = f"<thead><tr>{front}{''.join(names)}</tr></thead>"
-    return f'<div class="scroll"><table class="rows">{head}<tbody>{"".join(lines)}</tbody></table></div>{more}'
+    many, named = (" many" if len(numeric) > _FEW else ""), (" named" if front else "")
+    body = f'<table class="rows{named}">{head}<tbody>{"".join(lines)}</tbody></table>'
+    return f'<div class="scroll{many}">{body}</div>{more}'
 
 
 def _cells(rows: pd.DataFrame, index: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -16,7 +18,7 @@ MAX_LINES = 40  # of the figure, one a column
 
 
 @themed
-def explained(columns: pd.DataFrame) -> Figure:
+def explained(columns: pd.DataFrame, width: float = WIDTH) -> Figure:
     """Draw each column's mean log P(x_j|z) under Q and, where it is known, log P(x_j) of the column alone.
 
     Parameters
@@ -26,7 +28,7 @@ def explained(columns: pd.DataFrame) -> Figure:
     """
     shown = columns.iloc[:MAX_LINES]
     given, alone = (shown[name].to_numpy(float) for name in ("given_z", "alone"))
-    figure = Figure(figsize=(WIDTH, 0.8 + 0.24 * len(shown)), layout="constrained")
+    figure = Figure(figsize=(width, 0.8 + 0.24 * len(shown)), layout="constrained")
     axes = figure.subplots()
     place = np.arange(len(shown))
     gains = given - alone
@@ -36,14 +38,21 @@ def explained(columns: pd.DataFrame) -> Figure:
         axes.plot(alone, place, "o", color=DATA, markersize=5.5, label="the column alone: log P(x_j)")
     axes.plot(given, place, "o", color=MODEL, markersize=5.5, label="with z from Q(z|x): log P(x_j|z)")
     axes.margins(x=0.04)
-    edge = axes.get_yaxis_transform()
-    for line, (value, gain) in enumerate(zip(given, gains, strict=True)):
-        for x, label in ((1.075, f"{value:.2f}"), (1.145, signed(gain) if np.isfinite(gain) else "")):
-            axes.text(x, line, label.replace("-", "−"), transform=edge, ha="right", va="center", fontsize=8, color=INK)
-    for x, label in ((1.075, "with z"), (1.145, "z adds" if np.isfinite(gains).any() else "")):
-        axes.text(x, -0.9, label, transform=edge, ha="right", va="center", fontsize=8, color=MUTED)
-    axes.set_yticks(place, [short(str(name), 28) for name in shown.index])
+    edge, narrow = axes.get_yaxis_transform(), width < WIDTH
+    style: dict[str, Any] = {"textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 8}
+    lines = [
+        (f"{value:.2f}", signed(gain) if np.isfinite(gain) else "") for value, gain in zip(given, gains, strict=True)
+    ]
+    heads = ("with z", "z adds" if np.isfinite(gains).any() else "")
+    for line, labels in [(-0.9, heads), *enumerate(lines)]:
+        for offset, label in zip((42, 80), labels, strict=True):
+            colour = MUTED if labels is heads else INK
+            axes.annotate(label.replace("-", "−"), (1, line), (offset, 0), xycoords=edge, color=colour, **style)
+    axes.set_yticks(place, [short(str(name), 12 if narrow else 28) for name in shown.index])
     axes.tick_params(axis="y", length=0, labelcolor=INK)
-    axes.set(ylim=(len(shown) - 0.4, -0.6), xlabel="nats per cell that is observed: further right is better")
-    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0.2)
+    axes.set(
+        ylim=(len(shown) - 0.4, -0.6),
+        xlabel="nats per cell" if narrow else "nats per cell that is observed: further right is better",
+    )
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=1 if narrow else 2, borderaxespad=1.2 if narrow else 0.2)
     return figure

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, WIDTH, themed
+from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, SPOKEN, WIDTH, framed, themed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,32 +17,46 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-__all__ = ["ACTIVE_NATS", "bounds", "kl_per_dim", "learning"]
+__all__ = ["ACTIVE_NATS", "bounds", "kl_per_dim", "learning", "terms"]
 
+_AVERAGED = "validation rows, averaged weights"
 ACTIVE_NATS = 0.01  # KL from which a dimension of z counts as used
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @themed
-def learning(history: pd.DataFrame, selected_step: int | None = None) -> Figure:
-    """Draw the ELBO against steps, and below it the two terms it is made of and the schedule."""
-    figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
-    panels = figure.subplot_mosaic("AAA;BCD", height_ratios=[1.5, 1])
-    main = panels["A"]
+def learning(history: pd.DataFrame, selected_step: int | None = None, width: float = WIDTH) -> Figure:
+    """Draw the ELBO against steps."""
+    figure = Figure(figsize=(width, 3.2), layout="constrained")
+    axes = figure.subplots()
+    narrow = width < WIDTH
     curves = [
-        _curve(main, history, "train_elbo", DATA, "training rows"),
-        _curve(main, history, "val_elbo", MODEL, "validation rows"),
-        _curve(main, history, "val_elbo_average", EXTRA, "validation rows, averaged weights"),
+        _curve(axes, history, "train_elbo", DATA, "training rows"),
+        _curve(axes, history, "val_elbo", MODEL, "validation rows"),
+        _curve(axes, history, "val_elbo_average", EXTRA, "averaged weights" if narrow else _AVERAGED),
     ]
-    _frame(main, history["step"].to_numpy(float), curves)
-    main.set(title="ELBO, nats per row", xlabel=_step_label(history))
+    _frame(axes, history["step"].to_numpy(float), curves)
+    axes.set(title="ELBO, nats per row", xlabel=_step_label(history))
     if selected_step is not None:
-        main.axvline(selected_step, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="weights kept here")
-    main.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0)
-    _term(panels["B"], history, "reconstruction", "reconstruction, nats per row", DATA)
-    _term(panels["C"], history, "kl", "KL to the prior, nats per row", EXTRA)
-    _schedule(panels["D"], history)
+        axes.axvline(selected_step, color=MUTED, linewidth=1, linestyle=(0, (4, 3)), label="weights kept here")
+    if narrow:
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), ncols=2, borderaxespad=0, columnspacing=1, fontsize=8)
+    else:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0)
     return figure
+
+
+def terms(history: pd.DataFrame) -> list[tuple[str, Figure]]:
+    """Draw what the ELBO is made of and the schedule, each in a panel of its own: (title, figure)."""
+    wanted = [
+        ("reconstruction", "reconstruction, nats per row", DATA),
+        ("kl", "KL to the prior, nats per row", EXTRA),
+        ("learning_rate", "learning rate", MUTED),
+    ]
+    beta = history["beta"].to_numpy(float) if "beta" in history else np.ones(len(history))
+    if not np.allclose(beta[np.isfinite(beta)], 1):
+        wanted.append(("beta", "β, the weight of the KL", MODEL))
+    return [(title, _term(history, column, colour)) for column, title, colour in wanted]
 
 
 def _curve(axes: Axes, history: pd.DataFrame, column: str, colour: str, label: str | None = None) -> np.ndarray:
@@ -73,31 +87,23 @@ def _step_label(history: pd.DataFrame) -> str:
     return f"step ({history['epoch'].max():.4g} epochs)"
 
 
-def _term(axes: Axes, history: pd.DataFrame, column: str, title: str, colour: str) -> None:
+@themed
+def _term(history: pd.DataFrame, column: str, colour: str) -> Figure:
+    figure, axes = framed(2.3, 1.5, left=0.46, bottom=0.37)
     values = _curve(axes, history, column, colour)
-    _frame(axes, history["step"].to_numpy(float), [values])
-    axes.set(title=title, xlabel="step")
-
-
-def _schedule(axes: Axes, history: pd.DataFrame) -> None:
-    """Draw the learning rate and, where it ever leaves 1, the weight β of the KL; both as shares of their maximum."""
-    rate = _curve(axes, history, "learning_rate", MUTED, "learning rate")
-    axes.set(title="learning rate", xlabel="step")
-    axes.yaxis.set_major_formatter(_plain)
-    axes.set_ylim(bottom=0)
-    beta = history["beta"].to_numpy(float) if "beta" in history else np.ones(len(history))
-    if not np.allclose(beta[np.isfinite(beta)], 1):
-        twin = axes.twinx()
-        twin.grid(visible=False)
-        _curve(twin, history, "beta", MODEL)
-        twin.set_ylim(0, 1.08 * max(1.0, float(np.nanmax(beta))))
-        twin.tick_params(labelcolor=MODEL)
-        axes.set_title("learning rate (left) and β (right)")
-        axes.set_ylim(0, 1.08 * float(np.nanmax(rate, initial=1e-12)))
+    if column in ("learning_rate", "beta"):
+        axes.yaxis.set_major_formatter(_plain)
+        axes.set_ylim(0, 1.08 * float(np.nanmax(values, initial=1e-12)))
+    else:
+        _frame(axes, history["step"].to_numpy(float), [values])
+    axes.set_xlabel("step")
+    axes.tick_params(length=0, labelsize=7)
+    axes.locator_params(axis="both", nbins=4)
+    return figure
 
 
 @themed
-def bounds(known: Mapping[str, tuple[float, float]], samples: int | None = None) -> Figure:
+def bounds(known: Mapping[str, tuple[float, float]], samples: int | None = None, width: float = WIDTH) -> Figure:
     """Draw ELBO ≤ L_K ≤ log P(x) on a line of nats.
 
     ``known`` holds (nats, error of sampling) of ``elbo`` and ``iwae``, and of ``ais`` (another bound) or ``exact``
@@ -109,13 +115,21 @@ def bounds(known: Mapping[str, tuple[float, float]], samples: int | None = None)
     best = known["exact" if exact else "ais" if "ais" in known else "iwae"][0]
     span = max(max(places) - min(places), *(4 * error for error in errors), 1e-3 * max(1.0, abs(elbo)))
     low, high = min(places) - 0.4 * span, max(places) + (0.5 if exact else 1.15) * span
-    figure = Figure(figsize=(WIDTH, 1.75), layout="constrained")
+    figure = Figure(figsize=(width, 1.75), layout="constrained")
     axes = figure.subplots()
     if not exact:
         fade = np.linspace(0.6, 0.0, 200)[None]
         start = max(places)
         axes.imshow(_tint(EXTRA, fade), extent=(start, high, 0.46, 0.54), aspect="auto", interpolation="bilinear")
-        axes.text(high, 0.7, "log P(x): here or further right →", ha="right", va="bottom", color=INK, fontsize=10)
+        axes.text(
+            high,
+            0.7,
+            "log P(x): here or further right →" if width >= WIDTH else "log P(x) →",
+            ha="right",
+            va="bottom",
+            color=INK,
+            fontsize=10,
+        )
     axes.plot([elbo, best], [0.5, 0.5], color=MODEL, linewidth=3, alpha=0.5, solid_capstyle="butt")
     close = abs(iwae - elbo) < 0.1 * (high - low)
     sides = ("right", "left") if iwae >= elbo else ("left", "right")
@@ -147,20 +161,20 @@ def _tint(colour: str, alpha: np.ndarray) -> np.ndarray:
 
 
 @themed
-def kl_per_dim(nats: np.ndarray, part: str = "latent dimension") -> Figure:
+def kl_per_dim(nats: np.ndarray, part: str = "latent dimension", width: float = WIDTH) -> Figure:
     """Draw the KL of each part of z, dimensions by size, groups in order, with the line of activity."""
     ordered, sort = np.nan_to_num(np.asarray(nats, float)), part == "latent dimension"
     ordered = np.sort(ordered)[::-1] if sort else ordered
     floor = 10.0 ** math.floor(math.log10(max(min(ACTIVE_NATS / 10, ordered[ordered > 0].min(initial=1.0)), 1e-5)))
     shown, place = np.maximum(ordered, floor), np.arange(1, len(ordered) + 1)
-    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    figure = Figure(figsize=(width, 2.9), layout="constrained")
     axes = figure.subplots()
     active = ordered > ACTIVE_NATS
     for chosen, colour in ((active, EXTRA), (~active, MUTED)):
         axes.vlines(place[chosen], floor, shown[chosen], color=colour, linewidth=1.2, alpha=0.5)
         axes.plot(place[chosen], shown[chosen], "o", color=colour, markersize=4.5 if len(ordered) <= 64 else 2.5)
     axes.axhline(ACTIVE_NATS, color=MODEL, linewidth=1, linestyle=(0, (4, 3)))
-    axes.text(len(ordered) + 0.5, ACTIVE_NATS * 1.15, f"{ACTIVE_NATS} nats", color=MODEL, ha="right", va="bottom")
+    axes.text(len(ordered) + 0.5, ACTIVE_NATS * 1.15, f"{ACTIVE_NATS} nats", color=SPOKEN, ha="right", va="bottom")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(_plain)
     axes.yaxis.set_minor_locator(NullLocator())

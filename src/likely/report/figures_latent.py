@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,33 +9,28 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 
-from likely.report.theme import CLASSES, DATA, MUTED, WIDTH, bare, themed
+from likely.report.axes import short
+from likely.report.theme import CLASSES, DATA, MUTED, WIDTH, bare, framed, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 __all__ = ["codes", "polar_colours", "prior_walk"]
 
-_ACROSS = 4  # panels in a line
 _OTHER = "other"
 
 
 @themed
-def prior_walk(prior_z: np.ndarray, layers: Sequence[tuple[str, np.ndarray]]) -> Figure:
-    """Draw prior draws, and the same draws after each layer; a draw keeps its colour throughout."""
+def prior_walk(prior_z: np.ndarray, layers: Sequence[tuple[str, np.ndarray]]) -> list[tuple[str, Figure]]:
+    """Draw prior draws, and the same draws after each layer, (title, figure); a draw keeps its colour throughout."""
     colours = polar_colours(np.asarray(prior_z, float))
-    panels = [("prior  z ~ P(z)", prior_z), *layers]
-    across = min(_ACROSS, len(panels))
-    down, side = math.ceil(len(panels) / across), WIDTH / max(across, 3)
-    figure = Figure(figsize=(side * across, (side + 0.25) * down), layout="constrained")
-    every = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in every:
+    drawn = []
+    for name, points in [("prior z ~ P(z)", prior_z), *layers]:
+        figure, axes = framed(2.1, 2.1, left=0.05, bottom=0.05)
         bare(axes)
-    for axes, (name, points) in zip(every, panels, strict=False):
         axes.scatter(*np.asarray(points, float).T, c=colours, s=_size(len(points)), linewidths=0, rasterized=True)
-        axes.set_title(name)
-        axes.set_box_aspect(1)
-    return figure
+        drawn.append((name, figure))
+    return drawn
 
 
 def polar_colours(points: np.ndarray) -> np.ndarray:
@@ -68,20 +62,29 @@ def polar_colours(points: np.ndarray) -> np.ndarray:
 
 
 @themed
-def codes(points: np.ndarray, labels: np.ndarray | None = None) -> Figure:
+def codes(
+    points: np.ndarray,
+    labels: np.ndarray | None = None,
+    named: str = "label",
+    axes_named: tuple[str, str] = ("", ""),
+    width: float = WIDTH,
+) -> Figure:
     """Draw codes in the plane, coloured by label: classes where there are few, a scale where there are many numbers."""
-    figure = Figure(figsize=(WIDTH * 0.82, 6.0), layout="constrained")
+    narrow = width < WIDTH
+    figure = Figure(figsize=(width, 4.6) if narrow else (WIDTH * 0.82, 6.0), layout="constrained")
     axes = figure.subplots()
     axes.set_aspect("equal", adjustable="datalim")
     axes.tick_params(length=0)
+    axes.set(xlabel=axes_named[0], ylabel=axes_named[1])
     points = np.asarray(points, float)
     if labels is None:
         _scatter(axes, points, color=DATA)
     elif _is_scale(labels):
         mapped = _scatter(axes, points, c=np.asarray(labels, float), cmap=mpl.colormaps["viridis"])
-        figure.colorbar(mapped, ax=axes, shrink=0.6, label="label").outline.set_visible(False)
+        bar = figure.colorbar(mapped, ax=axes, shrink=0.6, label=named, location="bottom" if narrow else "right")
+        bar.outline.set_visible(False)
     else:
-        _classes(axes, points, np.asarray(labels).astype(str))
+        _classes(axes, points, np.asarray(labels).astype(str), named, narrow=narrow)
     return figure
 
 
@@ -89,7 +92,7 @@ def _is_scale(labels: np.ndarray) -> bool:
     return np.asarray(labels).dtype.kind in "iuf" and len(np.unique(labels)) > len(CLASSES)
 
 
-def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
+def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray, named: str, *, narrow: bool) -> None:
     """One colour per class; the rarest share grey when there are more classes than colours."""
     names, counts = np.unique(labels, return_counts=True)
     if len(names) > len(CLASSES):
@@ -97,8 +100,11 @@ def _classes(axes: Axes, points: np.ndarray, labels: np.ndarray) -> None:
         labels = np.where(np.isin(labels, kept), labels, _OTHER)
         names = np.array([*kept, _OTHER])
     for name, colour in zip(sorted(names, key=_natural), CLASSES, strict=False):
-        _scatter(axes, points[labels == name], color=MUTED if name == _OTHER else colour, label=_short(name))
-    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), markerscale=2.2, title="label")
+        _scatter(axes, points[labels == name], color=MUTED if name == _OTHER else colour, label=short(name, 24))
+    place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}
+    if narrow:
+        place = {"loc": "upper left", "bbox_to_anchor": (0, -0.14), "ncols": 2, "columnspacing": 1, "fontsize": 8}
+    axes.legend(markerscale=2.2, title=short(named, 24), **place)
 
 
 def _natural(name: str) -> tuple[bool, int, str]:
@@ -108,10 +114,6 @@ def _natural(name: str) -> tuple[bool, int, str]:
 
 def _scatter(axes: Axes, points: np.ndarray, **style: Any) -> Any:
     return axes.scatter(*points.T, s=_size(len(points)), linewidths=0, alpha=0.75, rasterized=True, **style)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else name[:23] + "…"
 
 
 def _size(count: int) -> float:

@@ -1,8 +1,7 @@
-"""Pairs of columns: how close their joint distribution comes, and what the worst ones look like."""
+"""Pairs of columns: what the joint distributions that are furthest off look like."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,57 +13,13 @@ from matplotlib.patches import Rectangle
 
 from likely.data.histogram import MAX_DRAWN, Bins, bins, numbers
 from likely.report.axes import date_axis, number_axis, percent, short
-from likely.report.theme import DATA, INK, MODEL, MUTED, RULE, WIDTH, themed
+from likely.report.figures_columns import bins_for
+from likely.report.theme import DATA, MODEL, themed
 
-__all__ = ["FULL", "heat_map", "joints"]
+__all__ = ["joint"]
 
-# What a pair lacks in fidelity where its square is darkest; how dark that is; the share outside a panel that is named.
-FULL, STRONGEST, HIDDEN = 0.2, 0.75, 0.02
-_MAX_NUMBERED = 16  # columns up to which squares have their number in them
+HIDDEN = 0.02  # share outside a panel that is named
 _BINS, _MAX_CATEGORIES = 18, 8  # of a panel's axis; with a place of their own
-_ACROSS = 2  # panels in a line
-
-
-@themed
-def heat_map(fidelity: pd.DataFrame, chance: pd.DataFrame) -> Figure:
-    """Draw the lower triangle of a matrix of fidelities, the columns' own on the diagonal.
-
-    The colour is what is missing to `chance`: none is blank, 0.2 and more is full.
-    """
-    names, count = [short(str(name), 18) for name in fidelity.columns], len(fidelity)
-    side = min(WIDTH, 2.2 + 0.46 * count)
-    figure = Figure(figsize=(side, side * 0.8), layout="constrained")
-    axes = figure.subplots()
-    for i in range(count):
-        for j in range(i + 1):
-            value, lacking = fidelity.iat[i, j], max(chance.iat[i, j] - fidelity.iat[i, j], 0.0)
-            alpha = STRONGEST * min(lacking / FULL, 1.0)
-            axes.add_patch(Rectangle((j - 0.47, i - 0.47), 0.94, 0.94, facecolor=MODEL, alpha=alpha, linewidth=0))
-            if count <= _MAX_NUMBERED:
-                size = 7.5 if count <= 12 else 6
-                axes.text(j, i, f"{value:.2f}".lstrip("0"), ha="center", va="center", fontsize=size, color=INK)
-    axes.set(xlim=(-0.6, count - 0.4), ylim=(count - 0.4, -0.6))
-    axes.set_yticks(range(count), names)
-    axes.set_xticks(range(count), names, rotation=50, ha="right", rotation_mode="anchor")
-    axes.tick_params(length=0, labelsize=8 if count <= _MAX_NUMBERED else 7, labelcolor=INK)
-    axes.grid(visible=False)
-    axes.spines[:].set_visible(False)
-    _key(axes, count)
-    return figure
-
-
-def _key(axes: Axes, count: int) -> None:
-    """Explain the colour in the empty corner."""
-    if count < 5:
-        return
-    steps = (0.0, 0.05, 0.1, 0.15, FULL)
-    left, size = count - 1.0 - 0.55 * len(steps), 0.5
-    for place, lacking in enumerate(steps):
-        x = left + place * 0.55
-        for style in ({"facecolor": MODEL, "alpha": STRONGEST * lacking / FULL}, {"fill": False, "edgecolor": RULE}):
-            axes.add_patch(Rectangle((x, 0.25), size, size, linewidth=0.6, **style))
-        axes.text(x + size / 2, 0.95, f"{lacking:g}", ha="center", va="center", fontsize=6.5, color=MUTED)
-    axes.text(left + 0.55 * len(steps), 0.0, "short of chance by", ha="right", va="center", fontsize=7, color=MUTED)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,40 +35,40 @@ class _Side:
 
 
 @themed
-def joints(real: pd.DataFrame, sampled: pd.DataFrame, pairs: list[tuple[str, str, str]]) -> Figure:
-    """Draw pairs `(vertical, horizontal, words)`: real rows beside sampled ones, darker where more rows are."""
-    across = min(_ACROSS, len(pairs))
-    down = math.ceil(len(pairs) / across)
-    figure = Figure(figsize=(WIDTH * across / _ACROSS, 2.5 * down), layout="constrained")
-    parts = np.asarray(figure.subfigures(down, across, squeeze=False)).ravel()
-    for part, (vertical, horizontal, words) in zip(parts, pairs, strict=False):
-        y, x = (_side(real[name], sampled[name]) for name in (vertical, horizontal))
-        part.suptitle(f"{short(vertical, 20)} by {short(horizontal, 20)}: {words}", fontsize=9, x=0.02, ha="left")
-        shares = [_joint(x, y, which) for which in ("real", "sampled")]
-        top = max(float(share.max()) for share in shares) or 1.0
-        panels = part.subplots(1, 2, sharey=True)
-        for axes, share, colour in zip(panels, shares, (DATA, MODEL), strict=True):
-            _cells(axes, x, y, np.sqrt(share / top), colour)
-            _ticks(axes, x, y)
-            if share.sum() < 1 - HIDDEN:
-                axes.set_xlabel(f"not here, missing or outside: {percent(1 - share.sum())}", fontsize=7)
-    return figure
+def joint(real: pd.DataFrame, sampled: pd.DataFrame, vertical: str, horizontal: str) -> tuple[Figure, str]:
+    """Draw a pair of columns, real rows beside sampled ones, darker where more rows are; and what is not drawn."""
+    most = bins_for(round(min(len(real), len(sampled)) ** 0.75), _BINS)
+    y, x = (_side(real[name], sampled[name], most) for name in (vertical, horizontal))
+    shares = [_joint(x, y, which) for which in ("real", "sampled")]
+    top = max(float(share.max()) for share in shares) or 1.0
+    figure = Figure(figsize=(4.2, 2.2), layout="constrained")
+    for axes, share, colour in zip(figure.subplots(1, 2, sharey=True), shares, (DATA, MODEL), strict=True):
+        _cells(axes, x, y, np.sqrt(share / top), colour)
+        _ticks(axes, x, y)
+    hidden = [1 - share.sum() for share in shares]
+    note = f"not here, missing or outside: {percent(hidden[0])} / {percent(hidden[1])}" if max(hidden) > HIDDEN else ""
+    return figure, note
 
 
-def _side(real: pd.Series, sampled: pd.Series) -> _Side:
+def _side(real: pd.Series, sampled: pd.Series, most: int) -> _Side:
     first, second = numbers(real), numbers(sampled)
     if first is not None and second is not None:
         seen = first[np.abs(first) < MAX_DRAWN]
         dates = pd.api.types.is_datetime64_any_dtype(real.dtype)
-        spread = bins(seen, dates=dates, most=_BINS)
+        spread = bins(seen, dates=dates, most=most)
         places = [_within(np.searchsorted(spread.edges, v, "right") - 1, v, spread) for v in (first, second)]
         return _Side(places[0], places[1], spread.edges, spread, [], dates)
-    words = [column.astype(object).where(column.notna(), "missing").astype(str) for column in (real, sampled)]
-    top = words[0].value_counts().index[:_MAX_CATEGORIES].tolist()
-    index = pd.Index(top)
-    codes = [index.get_indexer(pd.Index(each)) for each in words]
-    if any((code < 0).any() for code in codes):
-        codes, top = [np.where(code < 0, len(top), code) for code in codes], [*top, "others"]
+    absent = [column.isna().to_numpy() for column in (real, sampled)]
+    top = real.dropna().astype(str).value_counts().index[:_MAX_CATEGORIES].tolist()
+    index = pd.Index(top, dtype=object)
+    codes = [index.get_indexer(pd.Index(column.astype(object).astype(str))) for column in (real, sampled)]
+    for name, chosen in (
+        ("others", [(code < 0) & ~gone for code, gone in zip(codes, absent, strict=True)]),
+        ("missing", absent),
+    ):
+        if any(mask.any() for mask in chosen):
+            codes = [np.where(mask, len(top), code) for mask, code in zip(chosen, codes, strict=True)]
+            top = [*top, name]
     return _Side(codes[0], codes[1], np.arange(len(top) + 1) - 0.5, None, top, dates=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,31 +10,34 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, WIDTH, themed
+from likely.report.axes import short
+from likely.report.theme import DATA, EXTRA, INK, MODEL, MUTED, SPOKEN, WIDTH, framed, themed
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["MAX_PANELS", "Bar", "beside", "gap_split", "integral", "pit"]
+__all__ = ["MAX_PANELS", "Bar", "beside", "gap_split", "integral", "merged", "pit", "spread_of"]
 
 MAX_PANELS = 24  # columns with a histogram of u: six lines of four
 ERRORS = 4  # standard errors, half the height of the band in which bars may lie by chance
-_ACROSS = 4  # panels in a line
+_IN_BIN = 10  # numbers that a bin is to hold where the model is true
 
 Bar = tuple[str, float, float]
 _LEAST_SHORT = 0.01  # nats: where the axis of what a sum is short of ends
 
 
 @themed
-def gap_split(approximation: tuple[float, float], amortisation: tuple[float, float], rows: str) -> Figure:
+def gap_split(
+    approximation: tuple[float, float], amortisation: tuple[float, float], rows: str, width: float = WIDTH
+) -> Figure:
     """Draw approximation + amortisation = gap, each part beginning where the last ended; (nats, error of sampling)."""
-    first, second = approximation[0], amortisation[0]
+    first, second, narrow = approximation[0], amortisation[0], width < WIDTH
     bars = (
-        ("approximation: the family of Q", 0.0, first, approximation[1], EXTRA),
-        ("amortisation: the encoder", first, second, amortisation[1], MODEL),
+        ("the family of Q" if narrow else "approximation: the family of Q", 0.0, first, approximation[1], EXTRA),
+        ("the encoder" if narrow else "amortisation: the encoder", first, second, amortisation[1], MODEL),
         ("gap, at least", 0.0, first + second, math.nan, DATA),
     )
-    figure = Figure(figsize=(WIDTH, 1.9), layout="constrained")
+    figure = Figure(figsize=(width, 1.9), layout="constrained")
     axes = figure.subplots()
     for place, (_, start, size, error, colour) in enumerate(bars):
         axes.barh(place, size, left=start, height=0.6, color=colour, alpha=0.75, linewidth=0)
@@ -46,15 +48,15 @@ def gap_split(approximation: tuple[float, float], amortisation: tuple[float, flo
         axes.annotate(f"{size:.4g}".replace("-", "−"), (end, place), (5, 0), textcoords="offset points", va="center")
     _rows_of_bars(axes, [bar[0] for bar in bars])
     axes.axvline(0, color=MUTED, linewidth=0.8)
-    axes.margins(x=0.12)
-    axes.set(xlabel="nats per row", title=f"variational gap, mean of {rows}")
+    axes.margins(x=0.28 if narrow else 0.12)
+    axes.set(xlabel="nats per row", title=f"gap, mean of {rows}")
     return figure
 
 
 @themed
-def integral(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], rows: int, what: str) -> Figure:
-    """Draw by how many nats sums over N points of z are short of ``what``: (words, N, nats, below 0 where short)."""
-    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+def integral(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], rows: int, width: float = WIDTH) -> Figure:
+    """Draw by how many nats sums over N points of z are short: (words, N, nats, below 0 where short)."""
+    figure = Figure(figsize=(width, 3.1), layout="constrained")
     axes = figure.subplots()
     for (words, counts, nats), colour, marker in zip(lines, (DATA, EXTRA, MODEL), "osD", strict=False):
         short = np.maximum(-nats, _LEAST_SHORT)
@@ -65,8 +67,11 @@ def integral(lines: Sequence[tuple[str, np.ndarray, np.ndarray]], rows: int, wha
     axes.yaxis.set_major_formatter(_grouped)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.set_ylim(bottom=0.8 * _LEAST_SHORT)
-    axes.set(xlabel="N, points of z", title=f"nats short of {what}, mean of {rows} rows")
-    axes.legend(loc="lower left", borderaxespad=0.2)
+    axes.set(xlabel="N, points of z", title=f"nats short, mean of {rows} rows")
+    if width < WIDTH:
+        axes.legend(loc="upper left", bbox_to_anchor=(0, -0.2), borderaxespad=0, fontsize=8)
+    else:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=len(lines), borderaxespad=0)
     return figure
 
 
@@ -75,7 +80,7 @@ def _grouped(value: float, _: int | None = None) -> str:
 
 
 @themed
-def beside(models: Sequence[Bar], coders: Sequence[Bar], nats: float, bits: float) -> Figure:
+def beside(models: Sequence[Bar], coders: Sequence[Bar], nats: float, bits: float, width: float = WIDTH) -> Figure:
     """Draw how far each baseline lies from the model's line: models in nats per row, compressors in bits per dim.
 
     Bars are (name, value, error, NaN for none); ``nats`` and ``bits`` are the model's own.
@@ -83,16 +88,16 @@ def beside(models: Sequence[Bar], coders: Sequence[Bar], nats: float, bits: floa
     panels = [(models, nats, "log P(x), nats per row: further right is better")] if models else []
     panels += [(coders, bits, "bits per dimension: further left is better")] if coders else []
     heights = [0.26 * len(bars) + 0.75 for bars, _, _ in panels]
-    figure = Figure(figsize=(WIDTH, sum(heights)), layout="constrained")
+    figure = Figure(figsize=(width, sum(heights)), layout="constrained")
     for axes, (bars, own, label) in zip(
         figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights).ravel(), panels, strict=True
     ):
-        _anchored(axes, bars, own)
-        axes.set_xlabel(label)
+        _anchored(axes, bars, own, 40 if width >= WIDTH else 18)
+        axes.set_xlabel(label if width >= WIDTH else label.partition(":")[0])
     return figure
 
 
-def _anchored(axes: Axes, bars: Sequence[Bar], own: float) -> None:
+def _anchored(axes: Axes, bars: Sequence[Bar], own: float, letters: int) -> None:
     """Draw bars from the model's line, so that their lengths are differences, each with its value at its end."""
     for place, (_, value, error) in enumerate(bars):
         known = error if math.isfinite(error) else 0.0
@@ -108,10 +113,10 @@ def _anchored(axes: Axes, bars: Sequence[Bar], own: float) -> None:
             ha="left" if right else "right",
             va="center",
         )
-    _rows_of_bars(axes, [name for name, _, _ in bars])
+    _rows_of_bars(axes, [name for name, _, _ in bars], letters)
     axes.axvline(own, color=MODEL, linewidth=2)
     axes.use_sticky_edges = False
-    axes.margins(x=0.14)
+    axes.margins(x=0.14 if letters > 18 else 0.45)
     axes.annotate(
         f"this model: {own:.4g}".replace("-", "−"),
         (own, 1),
@@ -119,12 +124,12 @@ def _anchored(axes: Axes, bars: Sequence[Bar], own: float) -> None:
         xycoords=axes.get_xaxis_transform(),
         textcoords="offset points",
         ha="right" if own > sum(axes.get_xlim()) / 2 else "left",
-        color=MODEL,
+        color=SPOKEN,
     )
 
 
-def _rows_of_bars(axes: Axes, names: Sequence[str]) -> None:
-    axes.set_yticks(range(len(names)), [textwrap.shorten(name, 40, placeholder="…") for name in names])
+def _rows_of_bars(axes: Axes, names: Sequence[str], letters: int = 40) -> None:
+    axes.set_yticks(range(len(names)), [short(name, letters) for name in names])
     axes.tick_params(axis="y", length=0, labelcolor=INK, labelsize=8.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.grid(visible=False, axis="y")
@@ -132,28 +137,17 @@ def _rows_of_bars(axes: Axes, names: Sequence[str]) -> None:
 
 
 @themed
-def pit(columns: Sequence[tuple[str, np.ndarray, str]], counts: Sequence[int]) -> Figure:
-    """Draw the share of u in each bin, the flat line, and 4 standard errors of a true model's shares about it."""
-    across = min(_ACROSS, len(columns))
-    down = math.ceil(len(columns) / across)
-    figure = Figure(figsize=(WIDTH * max(across, 2) / _ACROSS, 2.05 * down + 0.1), layout="constrained")
-    every = figure.subplots(down, across, squeeze=False).ravel()
-    for axes in every[len(columns) :]:
-        axes.set_visible(False)
-    for axes, (name, shares, words), count in zip(every, columns, counts, strict=False):
-        _uniform(axes, np.asarray(shares, float), count)
-        axes.set_title(name if len(name) <= 26 else name[:25] + "…", fontsize=9)
-        axes.set_xlabel("\n".join(["u", *textwrap.wrap(words, 36)]), fontsize=7.5)
-    for axes in every[::across]:
-        axes.set_ylabel("share of cells", fontsize=7.5)
-    return figure
+def pit(shares: np.ndarray, count: int, *, wrong: bool) -> Figure:
+    """Draw the share of u in each bin, the flat line, and 4 standard errors of a true model's shares about it.
 
-
-def _uniform(axes: Axes, shares: np.ndarray, count: int) -> None:
+    Bars outside the band are orange where the column was found `wrong`: colour and words say the same.
+    """
+    shares = np.asarray(shares, float)
     flat = 1 / len(shares)
-    band = ERRORS * math.sqrt(flat * (1 - flat) / count)
+    band = spread_of(len(shares), count)
     edges = np.linspace(0, 1, len(shares) + 1)
-    outside = np.abs(shares - flat) > band
+    outside = wrong & (np.abs(shares - flat) > band)
+    figure, axes = framed(left=0.36, bottom=0.2)
     axes.bar(
         edges[:-1],
         shares,
@@ -170,5 +164,20 @@ def _uniform(axes: Axes, shares: np.ndarray, count: int) -> None:
     axes.locator_params(axis="y", nbins=4)
     axes.xaxis.set_major_formatter(lambda u, _: f"{u:g}")
     axes.tick_params(length=0, labelsize=7)
-    axes.tick_params(axis="x", pad=6)
     axes.grid(visible=False, axis="x")
+    return figure
+
+
+def spread_of(bins: int, count: int) -> float:
+    """4 standard errors of the share of one of so many bins, of so many numbers."""
+    flat = 1 / bins
+    return ERRORS * math.sqrt(flat * (1 - flat) / count)
+
+
+def merged(shares: np.ndarray, count: int) -> np.ndarray:
+    """The histogram with neighbours put together until a bin expects 10 numbers at least, or 4 bins are left."""
+    shares = np.asarray(shares, float)
+    for bins in (len(shares), len(shares) // 2, len(shares) // 4, len(shares) // 5):
+        if bins and len(shares) % bins == 0 and (count >= _IN_BIN * bins or bins * 5 <= len(shares)):
+            return np.asarray(shares.reshape(bins, -1).sum(1))
+    return shares

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,7 @@ class Findings:
     facts
         Name to text, in the order shown: data, rows, dims, likelihood, latent, parameters, seconds, measure, seed, ...
     headline, headline_bad
-        What stands above everything: whether the model beats its baselines; and whether that is a warning.
+        What stands under the title: whether the model beats its baselines; and whether that is a warning.
     notices
         Sentences the reader should see first.
     sentences, problems
@@ -54,8 +55,9 @@ class Findings:
         ``rows`` where they are fewer than ``ledger_rows``. Further names: ``ais, ais_gain, ais_gap, approximation,
         amortisation``; ``exact`` where log P(x) was summed over all codes, in the place of ``iwae`` where z
         is summed over and nothing was drawn.
-    ledger_split, ledger_rows, measure
-        Which rows the ledger was measured on, how many, and ``mass``, ``density`` or ``mixed``.
+    ledger_split, ledger_rows, ledger_whole, measure
+        Which rows the ledger was measured on, how many, of how many they are a random part, and ``mass``, ``density``
+        or ``mixed``.
     annealed
         Means over the rows that were annealed, where those are not all: ``rows, elbo, iwae, ais`` in nats, and
         ``se_elbo, se_iwae, se_ais``, their errors from sampling z.
@@ -80,14 +82,19 @@ class Findings:
         Draws from P(x|z) with z ~ P(z), and (pictures only) the means of P(x|z) at the same z.
     real, sampled
         Frames compared column by column: test rows, and rows sampled from the model.
+    copies
+        How many of the drawn rows equal a training row, how many were drawn, and the same of held-out rows.
     prior_z, layers
         Prior draws in two coordinates, ``(n, 2)``; and ``(name, (n, 2))`` for the same draws after each decoder layer.
     latent_map
         Means of P(x|z) over a two-dimensional z, ``(rows, columns, H, W[, 3])``; ``z[0]`` rises from left to right and
         ``z[1]`` from bottom to top (row 0 is the top), both by equal steps of the probability of the
         standard normal noise that P(z) bends.
-    codes, codes_labels, codes_note
-        Posterior means of test rows in two coordinates, ``(n, 2)``; ``n`` labels; what the coordinates are.
+    codes, codes_labels, codes_note, codes_axes
+        Posterior means of test rows in two coordinates, ``(n, 2)``; ``n`` labels; what the coordinates are, and the
+        name of each.
+    codes_named, codes_told
+        The column that the labels are of, and the share of its variance that a regression on the coordinates tells.
     kl_per_dim
         D[Q(z_j|x) ‖ P(z_j)] averaged over rows, nats, one per latent dimension, in any order; of a hierarchy one per
         group, the top one first.
@@ -122,6 +129,7 @@ class Findings:
     ledger: Sequence[Mapping[str, Any]] = ()
     ledger_split: str = ""
     ledger_rows: int = 0
+    ledger_whole: int = 0
     measure: str = ""
     annealed: Mapping[str, Any] | None = None
     integral: Sequence[tuple[str, np.ndarray, np.ndarray]] = ()
@@ -141,12 +149,16 @@ class Findings:
     sample_means: np.ndarray | None = None
     real: pd.DataFrame | None = None
     sampled: pd.DataFrame | None = None
+    copies: tuple[int, int, int, int] | None = None
     prior_z: np.ndarray | None = None
     layers: Sequence[tuple[str, np.ndarray]] = ()
     latent_map: np.ndarray | None = None
     codes: np.ndarray | None = None
     codes_labels: np.ndarray | None = None
     codes_note: str = ""
+    codes_axes: tuple[str, str] = ("", "")
+    codes_named: str = "label"
+    codes_told: float = math.nan
     kl_per_dim: np.ndarray | None = None
     kl_part: str = "latent dimension"
     least_likely: np.ndarray | pd.DataFrame | None = None

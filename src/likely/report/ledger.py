@@ -8,9 +8,9 @@ from html import escape
 from typing import Any
 
 from likely.report.figures_fit import bounds
-from likely.report.numbers import coded, error, nats, optional
+from likely.report.numbers import coded, error, labelled, nats, optional
+from likely.report.panels import responsive
 from likely.report.terms import CHOSEN, GAP, KL, MEASURES, PX, RECONSTRUCTION, TERMS
-from likely.report.theme import svg
 
 __all__ = ["chain", "headline", "identity", "provenance", "rows_of", "table", "verdicts"]
 
@@ -27,12 +27,15 @@ def headline(ledger: Rows, rows: int) -> str:
     return "exact" if "exact" in ledger and rows_of(ledger["exact"], rows) == rows else "iwae"
 
 
-def provenance(split: str, rows: int, measure: str) -> str:
+def provenance(split: str, rows: int, measure: str, whole: int = 0) -> str:
     """Say which rows were measured, whether they chose anything, and over what measure."""
     parts = []
     if rows or split:
         counted = f"{rows:,} " if rows else ""
-        parts.append(f"Means over {counted}{escape(split)} rows, per row, in nats (1 nat = 1.443 bits).")
+        drawn = (
+            f", a random part of {whole:,} (<code>likely evaluate RUN</code> takes all of them)" if whole > rows else ""
+        )
+        parts.append(f"Means over {counted}{escape(split)} rows{drawn}, per row, in nats (1 nat = 1.443 bits).")
     parts.append(CHOSEN.get(split, ""))
     if measure:
         parts.append(f"Measure: <b>{escape(measure)}</b>. {MEASURES.get(measure, '')}")
@@ -124,7 +127,7 @@ def _line_of_nats(numbers: Mapping[str, tuple[Any, Any]], samples: int | None) -
     words = {"elbo": "ELBO", "iwae": "importance-weighted bound", "ais": "annealed bound", "exact": "log P(x)"}
     alt = "A line of nats: " + ", ".join(f"{words[name]} at {value:.4g}" for name, (value, _) in known.items())
     alt += "." if "exact" in known else "; log P(x) at or right of these bounds."
-    return f'<p class="chain">{text}</p><figure class="slim">{svg(bounds(known, samples), alt)}</figure>'
+    return f'<p class="chain">{text}</p>{responsive(lambda width: bounds(known, samples, width), alt, "slim")}'
 
 
 def verdicts(said: Mapping[str, str], unstable: Collection[str], annealing: str) -> str:
@@ -152,7 +155,7 @@ def table(ledger: Sequence[Mapping[str, Any]], rows: int) -> str:
         '<p class="note">Lines marked with a number of rows hold for those alone: rows differ, so compare them with '
         "each other, not with the lines of all rows.</p>"
     )
-    shown = f'<div class="scroll"><table class="ledger"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    shown = f'<div class="ledger-box"><table class="ledger"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
     return shown + (note if fewer else "")
 
 
@@ -171,6 +174,6 @@ def _line(entry: Mapping[str, Any], rows: int, style: str) -> str:
         nats(entry.get("bits_per_dim"), 4),
         "–" if samples is None else f"{int(samples):,}",
     )
-    cells = "".join(f'<td class="n">{number}</td>' for number in numbers)
+    cells = labelled(numbers, ("nats", "se over rows", "se_mc", "bits/dim", "samples"))
     described = f'<b>{title}</b> <span class="formula">{formula}</span>{kind}<p>{words}</p>'
     return f'<tr class="{style}"><td>{described}</td>{cells}</tr>'

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["cell", "coded", "error", "nats", "optional", "signed"]
+__all__ = ["cell", "coded", "error", "labelled", "nats", "optional", "signed"]
 
 _NONE = "–"
 _MAX_TEXT = 40  # characters of a text in a table
@@ -49,6 +50,12 @@ def error(value: Any) -> str:
 def coded(sentence: str) -> str:
     """Escape a sentence and set what it has in backticks as code."""
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(sentence))
+
+
+def labelled(numbers: Sequence[str], labels: Sequence[str]) -> str:
+    """Cells of a line of a table, each with its column's name for pages too narrow for columns."""
+    pairs = zip(numbers, labels, strict=True)
+    return "".join(f'<td class="n" data-label="{label}">{number}</td>' for number, label in pairs)
 
 
 def cell(value: Any) -> str:

@@ -27,9 +27,8 @@ def page(findings: Findings) -> str:
     title = escape(findings.title)
     distribution = "<i>P</i>(<i>X</i>|<i>Y</i>)" if findings.given else "<i>P</i>(<i>X</i>)"
     header = (
-        f"{_headline(findings)}"
         f'<p class="kicker">The distribution {distribution}, learned by a variational autoencoder</p>'
-        f"<h1>{title}</h1>{_notices(findings)}{_highlights(findings)}{_facts(findings)}"
+        f"<h1>{title}</h1>{_headline(findings)}{_notices(findings)}{_highlights(findings)}{_facts(findings)}"
         f"{f'<nav>{menu}</nav>' if menu else ''}"
     )
     note = "All logarithms are natural unless bits are named; numbers are means per row."

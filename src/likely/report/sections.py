@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from html import escape
 from typing import NamedTuple
@@ -11,10 +12,12 @@ import pandas as pd
 
 from likely.data.pictures import grid
 from likely.report import examples, figures_fit, figures_latent, tables, trust
+from likely.report.axes import percent
 from likely.report.evidence import conditional, evidence
 from likely.report.examples import given
 from likely.report.findings import Findings
-from likely.report.theme import picture, svg
+from likely.report.panels import Panel, panels, responsive
+from likely.report.theme import picture
 
 __all__ = ["SECTIONS", "Section", "active_units"]
 
@@ -55,7 +58,9 @@ def _fit(findings: Findings) -> str:
         "scale leaves out the steep climb of the first steps."
     )
     alt = "Learning curves: ELBO of training and validation rows, reconstruction term, KL and learning rate by step."
-    return f"<p>{text}</p>" + _figure(svg(figures_fit.learning(history, findings.selected_step), alt))
+    drawn = responsive(lambda width: figures_fit.learning(history, findings.selected_step, width), alt)
+    small = [Panel(title, figure, f"{title}, by step") for title, figure in figures_fit.terms(history)]
+    return f"<p>{text}</p>{drawn}{panels(small)}"
 
 
 def _reconstructions(findings: Findings) -> str:
@@ -87,7 +92,7 @@ def _samples(findings: Findings) -> str:
     if findings.given:
         text += f" {conditional(findings)} Each has the y of a held-out row, in their order."
     if not _pictured(samples):
-        return f"<p>{text}</p>{examples.frame(samples)}"
+        return f"<p>{text}</p>{examples.frame(samples)}{_copies(findings)}"
     shown = examples.pictures(np.asarray(samples), "Pictures sampled from the model.")
     if not given(means) or means is None:
         return f"<p>{text}</p>{shown}"
@@ -96,6 +101,27 @@ def _samples(findings: Findings) -> str:
         "it shows what the decoder has in mind without the noise of single pixels."
     )
     return f"<p>{text}</p>{shown}<p>{smooth}</p>{examples.pictures(np.asarray(means), 'Means of P(x|z), same codes.')}"
+
+
+def _copies(findings: Findings) -> str:
+    """Tell how many drawn rows are training rows again, beside what chance gives."""
+    if findings.copies is None:
+        return ""
+    drawn, of_drawn, held_out, of_held_out = findings.copies
+    if not drawn and not held_out:
+        return (
+            f"<p><b>Copies.</b> None of {of_drawn:,} drawn rows equals a training row in every modelled cell; neither "
+            f"does any of the {of_held_out:,} held-out rows.</p>"
+        )
+    text = (
+        f"<b>Copies.</b> {percent(drawn / of_drawn)} of {of_drawn:,} drawn rows equal a training row in every modelled "
+        f"cell. So do {percent(held_out / of_held_out)} of the {of_held_out:,} held-out rows: that much is chance, "
+        "where columns have few values."
+    )
+    error = math.sqrt(max(held_out, 1)) / of_held_out + math.sqrt(max(drawn, 1)) / of_drawn
+    if drawn / of_drawn - held_out / of_held_out > 2 * error:
+        text += " The model draws more of them than chance does: it has learned rows by heart."
+    return f"<p>{text}</p>"
 
 
 def _prior_walk(findings: Findings) -> str:
@@ -107,8 +133,8 @@ def _prior_walk(findings: Findings) -> str:
         "two principal components of its output). Folds and stretches are the network at work: it turns the cloud "
         "into what the data need."
     )
-    alt = "Scatter plots of prior draws before and after layers: " + ", ".join(name for name, _ in findings.layers)
-    return f"<p>{text}</p>" + _figure(svg(figures_latent.prior_walk(findings.prior_z, findings.layers), alt))
+    drawn = figures_latent.prior_walk(findings.prior_z, findings.layers)
+    return f"<p>{text}</p>{panels([Panel(name, figure, f'Prior draws: {name}') for name, figure in drawn])}"
 
 
 def _latent_map(findings: Findings) -> str:
@@ -132,11 +158,19 @@ def _codes(findings: Findings) -> str:
     if not given(findings.codes) or findings.codes is None:
         return ""
     labels = findings.codes_labels if given(findings.codes_labels) else None
-    colour = " Colours are the labels." if labels is not None else ""
+    colour = ""
+    if labels is not None:
+        colour = " Colours are the labels."
+        if math.isfinite(findings.codes_told):
+            colour = (
+                f" Colours are <b>{escape(findings.codes_named)}</b>, the column of which this picture tells most: "
+                f"{100 * findings.codes_told:.0f} % of its variance."
+            )
     note = f" Coordinates: {escape(findings.codes_note.rstrip('.'))}." if findings.codes_note else ""
     text = f"Each point is a held-out row, placed at the mean of its posterior Q(z|x).{colour}{note}"
     alt = f"Scatter plot of {len(findings.codes)} codes in two dimensions."
-    return f"<p>{text}</p>" + _figure(svg(figures_latent.codes(findings.codes, labels), alt))
+    points, named, axes = findings.codes, findings.codes_named, findings.codes_axes
+    return f"<p>{text}</p>" + responsive(lambda width: figures_latent.codes(points, labels, named, axes, width), alt)
 
 
 def _dimensions(findings: Findings) -> str:
@@ -153,7 +187,8 @@ def _dimensions(findings: Findings) -> str:
             "lie below it."
         )
     alt = f"KL of each {findings.kl_part}; {active} of {total} exceed {figures_fit.ACTIVE_NATS} nats."
-    return f"<p>{text}</p>" + _figure(svg(figures_fit.kl_per_dim(findings.kl_per_dim, findings.kl_part), alt))
+    nats, part = findings.kl_per_dim, findings.kl_part
+    return f"<p>{text}</p>" + responsive(lambda width: figures_fit.kl_per_dim(nats, part, width), alt)
 
 
 def _extremes(findings: Findings) -> str:
@@ -165,7 +200,7 @@ def _extremes(findings: Findings) -> str:
         ("Least probable", findings.least_likely, findings.least_likely_log_px, findings.least_likely_excess),
         ("Most probable", findings.most_likely, findings.most_likely_log_px, None),
     )
-    shown = ""
+    shown, order = "", examples.costliest_first(findings.least_likely, findings.least_likely_excess)
     for name, rows, log_px, excess in ends:
         if not given(rows) or rows is None:
             continue
@@ -175,7 +210,7 @@ def _extremes(findings: Findings) -> str:
         elif excess is not None and code is not None and log_px is not None:
             written = f"<p>{examples.MARKED}</p>{examples.marked_frame(rows, log_px, excess, code)}"
         else:
-            written = examples.frame(rows, log_px)
+            written = examples.frame(rows[order] if order else rows, log_px)
         shown += f"<h3>{name}</h3>{written}"
     return f"<p>{text}</p>{shown}" if shown else ""
 
@@ -183,10 +218,6 @@ def _extremes(findings: Findings) -> str:
 def _pictured(rows: np.ndarray | pd.DataFrame) -> bool:
     """Arrays of the page are pictures; rows of numbers come as frames."""
     return not isinstance(rows, pd.DataFrame)
-
-
-def _figure(markup: str) -> str:
-    return f"<figure>{markup}</figure>"
 
 
 SECTIONS = (

@@ -7,12 +7,14 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from likely.evaluation import chance_fidelity, column_fidelity, pair_fidelity
+from likely.evaluation import chance_column_fidelity, chance_fidelity, column_fidelity, pair_fidelity
 from likely.report import figures_cells, figures_columns, figures_pairs
+from likely.report.axes import short
 from likely.report.examples import given
 from likely.report.findings import Findings
+from likely.report.heat import heat_map
 from likely.report.numbers import signed
-from likely.report.theme import svg
+from likely.report.panels import Panel, panels, responsive
 
 __all__ = ["columns", "explained", "pairs"]
 
@@ -25,7 +27,7 @@ def columns(findings: Findings) -> str:
     real, sampled = findings.real, findings.sampled
     if not (given(real) and given(sampled)) or real is None or sampled is None:
         return ""
-    fidelity = column_fidelity(real, sampled)
+    fidelity, chance = column_fidelity(real, sampled), chance_column_fidelity(real, sampled)
     shown = _worst(fidelity)
     given_too = " Sampled rows have the conditions of the held-out rows." if findings.given else ""
     if sampled.isna().any(axis=None):
@@ -35,13 +37,17 @@ def columns(findings: Findings) -> str:
         "model has the column right (taken alone: agreement here says nothing yet about how columns depend on each "
         f"other).{given_too} The number above a panel is the column's fidelity, 1 where both are distributed alike: "
         "1 − Kolmogorov and Smirnov's distance of numbers and dates, 1 − the total variation of other values, with "
-        f"missing cells counted in both. <b>Mean: {fidelity.mean():.3f}</b>, of {len(real):,} held-out and "
-        f"{len(sampled):,} sampled rows. Pairs of shares are of held-out / sampled rows; a bar so labelled is cut."
+        "missing cells counted in both. Two samples of one distribution would not reach 1 either: <i>chance</i> is "
+        f"what they would reach. <b>Mean: {fidelity.mean():.3f}</b>, by chance {chance.mean():.3f}, of {len(real):,} "
+        f"held-out and {len(sampled):,} sampled rows. Pairs of shares are of held-out / sampled rows; a "
+        "bar so labelled is cut."
     )
-    alt = "Histograms or bars of each column, held-out rows against sampled rows: "
-    alt += ", ".join(f"{name} {fidelity[name]:.3f}" for name in shown)
-    figure = svg(figures_columns.marginals(real[shown], sampled[shown], fidelity), alt[:1000])
-    return f"<p>{text}</p><figure>{figure}</figure>{_rest(fidelity.drop(shown))}"
+    drawn = []
+    for name in shown:
+        figure, note = figures_columns.marginal(real[name], sampled[name])
+        number = f"{fidelity[name]:.3f}, chance {chance[name]:.3f}"
+        drawn.append(Panel(short(str(name), 24), figure, f"{name}, held-out and sampled rows: {number}", number, note))
+    return f"<p>{text}</p>{panels(drawn)}{_rest(fidelity.drop(shown))}"
 
 
 def _worst(fidelity: pd.Series) -> list[str]:
@@ -78,20 +84,20 @@ def pairs(findings: Findings) -> str:
         f"<b>Mean of the pairs: {mean:.3f}</b>, {max(by_chance - mean, 0):.3f} short of chance.{which}"
     )
     worst = sorted(zip(*lower, strict=True), key=lambda at: fidelity.iat[at] - chance.iat[at])[:_WORST]
-    drawn = [(shown[i], shown[j], f"{fidelity.iat[i, j]:.3f}, chance {chance.iat[i, j]:.3f}") for i, j in worst]
     with_own = [matrix.to_numpy(copy=True) for matrix in (fidelity, chance)]
     for matrix, own in zip(with_own, (alone, chance_alone), strict=True):
         np.fill_diagonal(matrix, own.to_numpy())
     frames = [pd.DataFrame(matrix, shown, shown) for matrix in with_own]
-    names = ", ".join(f"{a} by {b} {words}" for a, b, words in drawn)
-    map_ = svg(figures_pairs.heat_map(*frames), f"Fidelity of {len(lower[0])} pairs of columns; mean {mean:.3f}.")
-    picture = svg(
-        figures_pairs.joints(real, sampled, drawn), f"Joint distributions, real beside sampled: {names}"[:600]
-    )
+    drawn = []
+    for a, b in ((shown[i], shown[j]) for i, j in worst):
+        figure, note = figures_pairs.joint(real, sampled, a, b)
+        number = f"{fidelity.at[a, b]:.3f}, chance {chance.at[a, b]:.3f}"
+        alt = f"{a} by {b}, held-out beside sampled rows: {number}"
+        drawn.append(Panel(f"{short(str(a), 20)} by {short(str(b), 20)}", figure, alt, number, note))
     return (
-        f"<p>{text}</p><figure>{map_}</figure><h3>The pairs that are furthest off</h3>"
+        f"<p>{text}</p>{heat_map(*frames)}<h3>The pairs that are furthest off</h3>"
         f"<p>{_KEY}: the stronger the colour, the more rows (by the square root of their share).</p>"
-        f"<figure>{picture}</figure>"
+        f"{panels(drawn, 2)}"
     )
 
 
@@ -119,4 +125,4 @@ def explained(findings: Findings) -> str:
     if hidden > 0:
         text += f" {hidden} more columns, which come after these, are not shown."
     alt = "Mean log P(x_j|z) by column: " + ", ".join(f"{n} {v:.3f}" for n, v in ordered["given_z"].items())
-    return f"<p>{text}</p><figure>{svg(figures_cells.explained(ordered), alt[:1000])}</figure>"
+    return f"<p>{text}</p>{responsive(lambda width: figures_cells.explained(ordered, width), alt[:1000])}"

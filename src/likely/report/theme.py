@@ -20,20 +20,38 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from PIL import Image
 
-__all__ = ["CLASSES", "DATA", "EXTRA", "INK", "MODEL", "MUTED", "RULE", "WIDTH", "bare", "picture", "svg", "themed"]
+__all__ = [
+    "CLASSES",
+    "DATA",
+    "EXTRA",
+    "INK",
+    "MODEL",
+    "MUTED",
+    "NARROW",
+    "RULE",
+    "SPOKEN",
+    "WIDTH",
+    "bare",
+    "framed",
+    "picture",
+    "svg",
+    "themed",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 INK, MUTED, RULE = "#1b2430", "#5c6b7b", "#d8dfe6"
 DATA, MODEL, EXTRA = "#4c6e91", "#d9622b", "#1f8a7d"
+SPOKEN = "#b0461a"  # the model's colour, of words, which need more contrast than bars
 CLASSES = (
     *("#4c7fb8", "#e0812f", "#3f9a57", "#cf4f55", "#8b6bc0"),
     *("#94694f", "#d573b4", "#848b93", "#b3aa2e", "#2fa7b8"),
 )
-WIDTH = 9.6  # inches of a figure as wide as the page
+WIDTH, NARROW = 9.6, 3.5  # inches of a figure as wide as the page, and as a telephone
+_PANEL = (2.1, 1.3)  # inches of one of many small figures
 _PIXELS_PER_INCH = 100  # of the page, at which 960 pixels are that width
-_VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", DATA: "data", MODEL: "model", EXTRA: "extra"}
+_VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", DATA: "data", MODEL: "model", EXTRA: "extra", SPOKEN: "spoken"}
 _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -92,6 +110,18 @@ def bare(axes: Axes) -> None:
     axes.spines[:].set_visible(False)
 
 
+def framed(
+    width: float = _PANEL[0], height: float = _PANEL[1], *, left: float = 0.07, bottom: float = 0.22
+) -> tuple[Figure, Axes]:
+    """Make a figure with one set of axes, and the inches beside and below it that its labels need."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height))
+    right, top = 0.12, 0.05
+    place = (left / width, bottom / height, 1 - (left + right) / width, 1 - (bottom + top) / height)
+    return figure, figure.add_axes(place)
+
+
 def svg(figure: Figure, alt: str) -> str:
     """Return the figure as an inline SVG element with ``alt`` read out in its place."""
     buffer = io.StringIO()
@@ -109,12 +139,14 @@ def svg(figure: Figure, alt: str) -> str:
         markup = markup.replace(colour, f"var(--{name})")
     width = figure.get_figwidth() * _PIXELS_PER_INCH
     opening = f'<svg role="img" aria-label="{escape(alt)}" style="max-width: {width:.0f}px"'
-    return _own_ids(markup).replace("<svg", opening, 1).strip()
+    return _own_ids(markup, alt).replace("<svg", opening, 1).strip()
 
 
-def _own_ids(markup: str) -> str:
-    """Prefix ids, which are shared by a whole HTML page, with something of this figure's own."""
-    prefix = f"f{zlib.crc32(markup.encode()):08x}-"
+def _own_ids(markup: str, alt: str) -> str:
+    """Prefix ids, which are shared by a whole HTML page, with something of this figure's own; without unused ones."""
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', markup))
+    markup = re.sub(r'\s+id="([^"]*)"', lambda found: found[0] if found[1] in used else "", markup)
+    prefix = f"f{zlib.crc32((markup + alt).encode()):08x}-"
     return re.sub(r'(\bid="|\bhref="#|url\(#)', rf"\g<1>{prefix}", markup)
 
 

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from likely.report import figures_trust
+from likely.report.axes import short
 from likely.report.examples import given
 from likely.report.findings import Findings
-from likely.report.numbers import coded, error, nats, optional
-from likely.report.theme import svg
+from likely.report.numbers import coded, error, labelled, nats, optional
+from likely.report.panels import Panel, panels, responsive
 
 __all__ = ["baselines", "calibration", "known"]
 
@@ -74,8 +75,8 @@ def _bars(entries: list[dict[str, Any]], own: Mapping[str, Any] | None) -> str:
         return ""
     values = [f"{name} {value:.4g}" for bars in groups.values() for name, value, _ in bars]
     alt = f"Bars of the baselines beside this model at {mine['nats']:.4g} nats: {', '.join(values)}."
-    figure = figures_trust.beside(groups["nats"], groups["bits_per_dim"], mine["nats"], mine["bits_per_dim"])
-    return f"<figure>{svg(figure, alt)}</figure>"
+    given_bars = groups["nats"], groups["bits_per_dim"], mine["nats"], mine["bits_per_dim"]
+    return responsive(lambda width: figures_trust.beside(*given_bars, width), alt)
 
 
 def _table(entries: list[dict[str, Any]], own: Mapping[str, Any] | None) -> str:
@@ -86,7 +87,7 @@ def _table(entries: list[dict[str, Any]], own: Mapping[str, Any] | None) -> str:
     )
     first = _line({**own, "name": _OWN, "kind": own.get("kind", "")}, "best") if own else ""
     body = first + "".join(_line(entry, "plain") for entry in entries)
-    return f'<div class="scroll"><table class="ledger"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    return f'<div class="ledger-box"><table class="ledger"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def _line(entry: Mapping[str, Any], style: str) -> str:
@@ -97,7 +98,7 @@ def _line(entry: Mapping[str, Any], style: str) -> str:
         nats(entry.get("difference")),
         error(entry.get("difference_se")),
     )
-    cells = "".join(f'<td class="n">{number}</td>' for number in numbers)
+    cells = labelled(numbers, ("nats", "se over rows", "bits/dim", "ahead by", "se of that"))
     described = f"<b>{escape(str(entry['name']))}</b><p>{escape(str(entry.get('kind') or ''))}</p>"
     return f'<tr class="{style}"><td>{described}</td>{cells}</tr>'
 
@@ -107,22 +108,37 @@ def calibration(findings: Findings) -> str:
     pairs = [pair for pair in zip(findings.pit, findings.pit_counts, strict=True) if pair[1] > 0]
     if not pairs:
         return ""
-    pairs.sort(key=lambda pair: -_deviation(pair[0][1], pair[1]))
+    pairs.sort(key=lambda pair: (not pair[0][2], -_deviation(pair[0][1], pair[1])))
     shown = pairs[: figures_trust.MAX_PANELS]
     text = (
         "Each cell is placed within the distribution P(x|z) that the model gives it: u is the probability of a smaller "
         "value (the share that falls on the very value is split at random). If the distribution is right, every u is "
         "as frequent as any other: the histogram is flat. A hill means that P(x|z) is too wide, a valley that it is "
         "too narrow, a slope that it is shifted. A true model keeps within the grey band, "
-        f"{figures_trust.ERRORS} standard errors about the flat line, nearly always; bars outside it are orange."
+        f"{figures_trust.ERRORS} standard errors about the flat line, nearly always. Orange are bars outside it, in "
+        "columns that are off by more than these errors and by enough to matter, which is said below them."
     )
     if len(pairs) > 1:
-        text += " The column that is furthest off, in standard errors, comes first."
+        text += " The column that is furthest off comes first."
     if len(pairs) > len(shown):
         text += f" {len(shown)} columns are shown; {len(pairs) - len(shown)} that are nearer to flat are not."
-    alt = "Histograms of u: " + ", ".join(f"{name} ({words or 'no verdict'})" for (name, _, words), _ in shown)
-    figure = figures_trust.pit([column for column, _ in shown], [count for _, count in shown])
-    return f"<p>{text}</p><figure>{svg(figure, alt[:600])}</figure>"
+    drawn = [_panel(name, shares, words, count) for (name, shares, words), count in shown]
+    return f"<p>{text}</p>{panels(drawn)}"
+
+
+def _panel(name: str, shares: np.ndarray, words: str, count: int) -> Panel:
+    shares = figures_trust.merged(shares, count)
+    band, off = figures_trust.spread_of(len(shares), count), float(np.abs(shares - 1 / len(shares)).max())
+    if words:
+        said = words
+    elif band >= 1 / len(shares):
+        said = f"{count:,} cells: only gross errors would show"
+    elif off > band:
+        said = "not flat, by too little to matter"
+    else:
+        said = "flat, as far as can be told"
+    figure = figures_trust.pit(shares, count, wrong=bool(words))
+    return Panel(short(name, 24), figure, f"Histogram of u: {name} ({said})", note=said)
 
 
 def _deviation(shares: np.ndarray, count: int) -> float:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from likely import world
-from likely.data import EncodedRows, Given
+from likely.data import EncodedRows, Given, Rows
 from likely.errors import DataError, OutputError
 from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_baselines
 from likely.run.checksums import read_with_checksum, write_with_checksum
@@ -21,15 +21,22 @@ from likely.run.rivals import fitted_to, rival_of
 from likely.run.versions import versions
 
 if TYPE_CHECKING:
+    from likely.evaluation import Origin
     from likely.run.run import Run
 
-__all__ = ["AssessOptions", "baselines_of", "evaluated"]
+__all__ = ["AssessOptions", "assessed", "baselines_of", "evaluated"]
 
 
 def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | None, rivals: bool = False) -> Assessment:
     """What an evaluation says of the rows; see `Run.evaluate`."""
     rows, said = run.rows_of(data)
-    origin = said()
+    return assessed(run, rows, said(), options, given=given, rivals=rivals)
+
+
+def assessed(
+    run: Run, rows: Rows, origin: Origin, options: AssessOptions, *, given: Given | None = None, rivals: bool = False
+) -> Assessment:
+    """What an evaluation says of rows that were read, of which it is known what they are to the fit."""
     started, encoded = time.perf_counter(), run.encoded(rows, given)
     train, validation = (_split(run, kind) for kind in ("train", "validation"))
     rival = rival_of(run, encoded, train, validation) if rivals else None

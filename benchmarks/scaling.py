@@ -1,12 +1,14 @@
-"""What training costs where it grows: more processes.
+"""What things cost where they grow: processes, rows.
 
-    LIKELY_DATA=... python benchmarks/scaling.py [processes]
+    LIKELY_DATA=... python benchmarks/scaling.py [processes] [out]
 
 Each part keeps its pieces in `.cache/scaling`, so that the same command goes on where it stopped, and its results in
 `results/scaling.json`, beside those of the other parts; what it measures, and how, stands in its own file:
 
 processes
     `scaling_processes.py`: rows a second by one process and by two.
+out
+    `scaling_out.py`: 200,000 rows scored to parquet parts; `python benchmarks/scaling_out.py ROWS` takes more.
 """
 
 from __future__ import annotations
@@ -17,10 +19,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import scaling_out
 import scaling_processes
 from common import RESULTS, machine, store
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"processes": scaling_processes.measured}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "processes": scaling_processes.measured,
+    "out": scaling_out.measured,
+}
 
 
 def main() -> None:

@@ -72,7 +72,7 @@ def scored(words: list[str], out: Path, until: int | None = None) -> dict[str, A
     }
 
 
-def measured(rows: int) -> dict[str, Any]:
+def measured(rows: int = 200_000) -> dict[str, Any]:
     """All figures for so many rows."""
     folder = Path(tempfile.mkdtemp(prefix="scaling-out-"))
     try:
@@ -106,6 +106,6 @@ def measured(rows: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    figures = measured(int(sys.argv[1]) if len(sys.argv) > 1 else 200_000)
+    figures = measured(*map(int, sys.argv[1:]))
     keep("scaling_out", figures)
     sys.exit(0 if figures["same_values"] else 1)

@@ -56,16 +56,22 @@ class _File:
             file.seek(int(self.starts[first]))
             return file.read(int(self.starts[last] - self.starts[first])).decode(self.codec)
 
-    def lines(self, index: np.ndarray) -> list[str]:
-        """The lines of these rows, each with its end; a row may have several lines."""
+    def lines(self, index: np.ndarray) -> str:
+        """The lines of these rows; a row may have several, and blank ones may stand between those that follow."""
+        blocks = index // BLOCK_ROWS
         if index[-1] - index[0] == len(index) - 1 and bool((np.diff(index) == 1).all()):
-            first, last = int(index[0]) // BLOCK_ROWS, int(index[-1]) // BLOCK_ROWS
-            rows = self._rows(self.text(first, last + 1))
-            return rows[int(index[0]) - first * BLOCK_ROWS :][: len(index)]
-        blocks = {block: self._rows(self.text(block, block + 1)) for block in np.unique(index // BLOCK_ROWS).tolist()}
-        return [blocks[row // BLOCK_ROWS][row % BLOCK_ROWS] for row in index.tolist()]
+            first, last = int(blocks[0]), int(blocks[-1])
+            skipped, kept = int(index[0]) - first * BLOCK_ROWS, int(index[-1]) + 1 - last * BLOCK_ROWS
+            if first == last:
+                return "".join(self._rows(first)[skipped:kept])
+            between = self.text(first + 1, last)
+            return "".join([*self._rows(first)[skipped:], between, *self._rows(last)[:kept]])
+        held = {block: self._rows(block) for block in np.unique(blocks).tolist()}
+        return "".join([held[row // BLOCK_ROWS][row % BLOCK_ROWS] for row in index.tolist()])
 
-    def _rows(self, text: str) -> list[str]:
+    def _rows(self, block: int) -> list[str]:
+        """The lines of each row of a block, with their ends."""
+        text = self.text(block, block + 1)
         cuts = list(_ends(self.path, io.StringIO(text, newline=""), self.layout))
         starts = [0, *(stop for stop, _ in cuts)]
         rows = [text[start:stop] for start, (stop, blank) in zip(starts, cuts, strict=False) if not blank]
@@ -125,7 +131,7 @@ class TextRows(RowStore):
         raws, order = [], []
         for part, where, inner in self._places.parts(numbers):
             file = self._files[part]
-            raw = cut("".join(file.lines(inner)), file.layout, headed=False)
+            raw = cut(file.lines(inner), file.layout, headed=False)
             if len(raw) != len(inner):
                 raise DataError(f"{file.path} has changed while it was read; leave it as it is, and start again")
             raws.append(raw[self._names])

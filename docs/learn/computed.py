@@ -25,7 +25,7 @@ from likely.run.run import Run
 torch.set_num_threads(1)
 
 STEP, REACH = 0.05, 4.5  # of the grid over z, in two dimensions
-BETAS = (0.25, 1.0, 4.0, 16.0, 64.0)
+BETAS = (0.25, 1.0, 2.0, 4.0, 16.0, 64.0)
 DIMENSIONS = (1, 2, 3, 4, 6, 8, 10, 12, 15, 20, 25, 30)
 POINTS = (256, 16384)
 REPARAMETERISED, SCORE = "∂ log P(x|μ + σε) / ∂μ", "log P(x|z) ∂ log Q(z|x) / ∂μ"

@@ -348,7 +348,11 @@ def betas() -> Panels:
     points = [(float(terms.kl.mean()), float(terms.reconstruction.mean())) for terms in found.values()]
     axes.plot(*zip(*points, strict=True), color=MODEL, marker="o", ms=5, lw=1.2)
     for beta, point in zip(found, points, strict=True):
-        axes.annotate(f"β = {beta:g}", point, (6, -9 if beta < 64 else 5), textcoords="offset points", fontsize=8)
+        if beta <= 4:
+            axes.annotate(f"β = {beta:g}", point, (7, -8), textcoords="offset points", fontsize=8)
+    collapsed = ", ".join(f"{beta:g}" for beta in found if beta > 4)
+    axes.annotate(f"β = {collapsed}", points[-1], (8, -12), textcoords="offset points", fontsize=8)
+    axes.margins(y=0.12)
     axes.set(xlabel="D[Q(z|x)‖P(z)]", ylabel="E_Q[log P(x|z)]", xlim=(-0.3, 6))
     second, axes = _figure(4.2, 2.9)
     for term, colour, name in (("log_px", EXTRA, "log P(x)"), ("elbo", MODEL, "ELBO")):

@@ -88,6 +88,7 @@ def markdown() -> MarkdownIt:
     for kind in ("math_inline", "math_block"):
         reader.add_render_rule(kind, _formula)
     reader.add_render_rule("link_open", _link_open)
+    reader.add_render_rule("link_close", _link_close)
     reader.add_render_rule("table_open", lambda *_: '<div class="wide"><table>')
     reader.add_render_rule("table_close", lambda *_: "</table></div>")
     return reader
@@ -113,14 +114,18 @@ def mathml(formula: str, *, block: bool = False) -> str:
 
 
 def _link_open(renderer: Any, tokens: Any, place: int, options: Any, environment: Any) -> str:
+    """A link; where it leads to a file of the docs, which are not beside the page, the file is named after it."""
     token = tokens[place]
     target = str(token.attrs["href"])
-    if target.startswith("derivation."):
-        token.attrs["href"] = target.replace(".md", ".html")
-    elif not target.startswith("http"):
-        token.attrs.pop("href")
-        token.attrs["title"] = (HERE / target).resolve().relative_to(HERE.parents[1]).as_posix()
-    return str(renderer.renderToken(tokens, place, options, environment))
+    if target.startswith("http"):
+        return str(renderer.renderToken(tokens, place, options, environment))
+    environment["named"] = (HERE / target).resolve().relative_to(HERE.parents[1]).as_posix()
+    return ""
+
+
+def _link_close(*given: Any) -> str:
+    named = given[-1].pop("named", None)
+    return "</a>" if named is None else f" (<code>{named}</code>)"
 
 
 def rendered(language: str, outputs: list[str]) -> str:

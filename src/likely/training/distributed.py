@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple, final
 
 import torch
@@ -92,13 +93,15 @@ def _averaging(loss: Loss) -> DistributedDataParallel:
         if times:
             mine = torch.zeros_like(weight) if weight.grad is None else weight.grad
             weight.grad = world.total(mine / world.size())
-    return DistributedDataParallel(
-        loss,
-        broadcast_buffers=False,
-        init_sync=False,
-        gradient_as_bucket_view=True,
-        find_unused_parameters=bool((used < world.size()).any()),
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # broadcast_buffers has another name from torch 2.13 on
+        return DistributedDataParallel(
+            loss,
+            broadcast_buffers=False,
+            init_sync=False,
+            gradient_as_bucket_view=True,
+            find_unused_parameters=bool((used < world.size()).any()),
+        )
 
 
 def demand_shareable(model: Model, objective: Objective, batch_size: int) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
-from likely.assembly.grammar import Named, Trait, parse
+from likely.assembly.grammar import AUTO, Named, Trait, parse
+from likely.assembly.maps import of_maps
 from likely.assembly.parts import PARTS
 from likely.config import Config
 from likely.data import Column
@@ -14,6 +16,7 @@ __all__ = ["Parts", "all_parts", "gives_no_mass", "named_parts"]
 
 Parts = Mapping[str, Named]
 
+DEFAULT_GROUPS = 3  # of a hierarchy of vectors
 PAIRS = {part.alias: name for name, part in PARTS["prior"].items() if part.alias}
 
 
@@ -63,13 +66,14 @@ def all_parts(parts: Parts, usual: str) -> dict[str, Named]:
         if "posterior" in parts:
             raise ConfigError(f"model {parts['model']} has P(z|x) itself; leave posterior {parts['posterior']} out")
         usual = "normal"
-    if "model" in parts and parts["model"].has(Trait.CLOSED):
+    if "model" in parts and (parts["model"].has(Trait.CLOSED) or of_maps(parts["model"])):
         for room in ("prior", "posterior", "network"):
             if room in parts:
                 raise ConfigError(f"model {parts['model']} has its own {room}; leave {room} {parts[room]} out")
         usual = "normal"
     if "model" in parts:
-        completed |= _of_hierarchy(parts["model"], completed)
+        completed["model"] = _counted(parts["model"])
+        completed |= _of_hierarchy(completed["model"], completed)
     for room, other in (("prior", "posterior"), ("posterior", "prior")):
         if room not in completed:
             named = parts.get(other)
@@ -80,18 +84,30 @@ def all_parts(parts: Parts, usual: str) -> dict[str, Named]:
     free = not prior.has(Trait.PAIR) and (taken or not posterior.has(Trait.PAIR))
     if not free and str(prior) != str(posterior):
         raise ConfigError(f"prior {prior} and posterior {posterior} do not go together; tell one of them alone")
-    if "model" not in parts:
+    if "model" not in completed:
         completed["model"] = _named("model", f"{prior.part.alias}:{prior.arguments[0]}" if prior.part.alias else "vae")
     return {**parts, **completed, "network": parts.get("network") or _named("network", "mlp")}
 
 
 def _of_hierarchy(model: Named, requested: Parts) -> dict[str, Named]:
-    """Prior and posterior of a hierarchy as parts of a pair; nothing for another model."""
-    pair = f"{PAIRS[f'{model.name}:{model.arguments[0]}']}:{model.arguments[1]}" if model.has(Trait.HIERARCHY) else ""
-    for room, other in requested.items():
+    """Prior and posterior of a hierarchy of vectors as parts of a pair; nothing for another model."""
+    vectors = model.has(Trait.HIERARCHY) and not of_maps(model)
+    pair = f"{PAIRS[f'{model.name}:{model.arguments[0]}']}:{model.arguments[1]}" if vectors else ""
+    for room in ("prior", "posterior"):
+        if (other := requested.get(room)) is None:
+            continue
         if str(other) != pair if pair else other.has(Trait.HIERARCHY):
             raise ConfigError(f"model {model} and {room} {other} do not go together; tell one of them alone")
     return {room: requested.get(room) or _named(room, pair) for room in ("prior", "posterior")} if pair else {}
+
+
+def _counted(model: Named) -> Named:
+    """The model, with a number of groups if it is a hierarchy of vectors."""
+    if not model.has(Trait.HIERARCHY) or of_maps(model) or isinstance(model.arguments[1], int):
+        return model
+    if model.arguments[1] != AUTO:
+        raise ConfigError(f"model {model}: a hierarchy:mlp has a number of groups; hierarchy:conv has maps")
+    return replace(model, arguments=(model.arguments[0], DEFAULT_GROUPS))
 
 
 def _named(room: str, text: str) -> Named:

@@ -13,9 +13,11 @@ from typing import Any
 from likely.data import Column
 from likely.errors import ConfigError, quoted
 
-__all__ = ["Argument", "Named", "Part", "Trait", "Value", "known", "parse"]
+__all__ = ["AUTO", "Argument", "Named", "Part", "Trait", "Value", "known", "parse"]
 
 Value = int | float | str
+
+AUTO = "auto"  # in the place of an argument that is chosen by the data
 
 MAX_NUMBER = 10_000  # of parts, groups, samples: a larger argument is a slip of the pen
 
@@ -34,6 +36,8 @@ class Argument:
         The words that are taken.
     whole, least, most
         Whether a number must be whole, and the least and the greatest one then.
+    pattern, example
+        What other texts are taken, as a regular expression; one of them, for people. Empty where none is.
 
     """
 
@@ -43,6 +47,8 @@ class Argument:
     whole: bool = False
     least: int = 1
     most: int = MAX_NUMBER
+    pattern: str = ""
+    example: str = ""
 
     def __str__(self) -> str:
         return "|".join((self.name, *self.words) if self.name else self.words)
@@ -51,7 +57,8 @@ class Argument:
     def expected(self) -> str:
         """The values that may be given, in words."""
         number = f"a whole number from {self.least} to {self.most}" if self.whole else "a number"
-        return " or ".join(([number] if self.name else []) + list(self.words))
+        pattern = [f"like {self.example}"] if self.pattern else []
+        return " or ".join(([number] if self.name else []) + pattern + list(self.words))
 
     def read(self, text: str) -> Value:
         """The argument's value, read from a text.
@@ -62,7 +69,7 @@ class Argument:
             If it is none.
 
         """
-        if text in self.words:
+        if text in self.words or (self.pattern and re.fullmatch(self.pattern, text)):
             return text
         if not self.name:
             raise ValueError(text)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from likely.assembly.condition import condition, exposure
-from likely.assembly.grammar import Named
+from likely.assembly.grammar import AUTO, Named
+from likely.assembly.maps import CONV, conv_hierarchy
 from likely.assembly.networks import Sizes
 from likely.assembly.own import Own
 from likely.assembly.own_networks import networks
@@ -16,11 +17,9 @@ from likely.likelihoods import Likelihood
 from likely.models import VAE, Exposure, HierarchicalVAE, Integrated
 from likely.networks import Features, Ladder
 
-__all__ = ["AUTO", "hierarchy", "integrated", "vae"]
+__all__ = ["hierarchy", "integrated", "vae"]
 
 Parts = Mapping[str, Named]
-
-AUTO = "auto"  # in the place of a number of a model whose z is integrated out: it is chosen
 
 
 def vae(parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own) -> VAE:
@@ -33,9 +32,11 @@ def vae(parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig
 
 
 def hierarchy(
-    parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own, *_: Any
+    parts: Parts, likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own, *arguments: Any
 ) -> HierarchicalVAE:
-    """A hierarchy by a ladder between the named network's encoder and decoder."""
+    """A hierarchy by a ladder between the named network's encoder and decoder, or of maps by a convolutional one."""
+    if arguments[0] == CONV:
+        return conv_hierarchy(likelihood, schema, model, own, arguments[1])
     width, given, counted = int(model.width or 0), condition(schema), exposure(schema)
     groups = parts["prior"](schema, int(model.latent or 0))
     sizes = _sizes(width, width, given, likelihood, counted)

@@ -12,8 +12,8 @@ from __future__ import annotations
 import torch
 
 from likely import objectives, posteriors, priors
-from likely.assembly import families, models, networks, normals
-from likely.assembly.grammar import Argument, Part, Trait
+from likely.assembly import families, maps, models, networks, normals
+from likely.assembly.grammar import AUTO, Argument, Part, Trait
 from likely.data import Kind, Schema
 from likely.data.encode import is_byte
 from likely.errors import ConfigError
@@ -54,9 +54,13 @@ MODELS = {
     "vae": Part(models.vae, "one group of z, with a prior and a posterior by name", "Kingma and Welling 2014"),
     "hierarchy": Part(
         models.hierarchy,
-        "GROUPS of z, each given those above it, by residual perceptrons that P(z) and Q(z|x) share",
-        "Sonderby et al. 2016; Vahdat and Kautz 2020",
-        (Argument(words=("mlp",), default="mlp"), *GROUPS),
+        "GROUPS of z, each given those above it, by networks that P(z) and Q(z|x) share; mlp: so many vectors; conv, of "
+        "pictures: maps, SIDExCOUNT[xCHANNELS] for each size, coarse to fine",
+        "Sonderby et al. 2016; Vahdat and Kautz 2020; Child 2021",
+        (
+            Argument(words=("mlp", maps.CONV), default="mlp"),
+            Argument("GROUPS", AUTO, (AUTO,), True, most=MAX_GROUPS, pattern=maps.PATTERN, example="7x2x8,14x2x4"),
+        ),
         traits=frozenset({Trait.HIERARCHY}),
     ),
     "integrated": Part(
@@ -64,9 +68,9 @@ MODELS = {
         "few DIM of z, integrated out over POINTS of P(z) in training, STORED of them after it: no Q(z|x), no gap",
         "Correia et al. 2023",
         (
-            Argument("DIM", models.AUTO, words=(models.AUTO,), whole=True, most=MAX_DIMENSION),
+            Argument("DIM", AUTO, words=(AUTO,), whole=True, most=MAX_DIMENSION),
             _count("POINTS", 1024),
-            Argument("STORED", models.AUTO, words=(models.AUTO,), whole=True, most=MAX_STORED),
+            Argument("STORED", AUTO, words=(AUTO,), whole=True, most=MAX_STORED),
         ),
         traits=frozenset({Trait.INTEGRATED}),
     ),
@@ -74,7 +78,7 @@ MODELS = {
         normals.normals,
         "of a table, six mixtures of at most K normals with full covariances, by EM: Q(z|x) has a closed form",
         "Ghahramani and Jordan 1994",
-        (Argument("K", models.AUTO, words=(models.AUTO,), whole=True, most=1000),),
+        (Argument("K", AUTO, words=(AUTO,), whole=True, most=1000),),
         traits=frozenset({Trait.CLOSED}),
     ),
 }

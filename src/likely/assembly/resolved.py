@@ -12,8 +12,8 @@ from typing import Any, cast
 from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, all_parts, named_parts
-from likely.assembly.grammar import Named, Trait, parse
-from likely.assembly.models import AUTO
+from likely.assembly.grammar import AUTO, Named, Trait, parse
+from likely.assembly.maps import conv_sizes, of_maps, with_maps
 from likely.assembly.normals import components, indicators, refusal
 from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
@@ -213,6 +213,8 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     """
     defaults = default_sizes(schema)
     parts = all_parts(named_parts(config) if parts is None else parts, defaults.prior)
+    if maps := of_maps(parts["model"]):
+        defaults = conv_sizes(defaults)
     config = with_own_sizes(config, schema, own, parts)
     model = config.model
     latent = model.latent or defaults.latent
@@ -222,6 +224,8 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         latent, parts["model"] = _integrated(parts["model"], model.latent, schema)
     if parts["model"].has(Trait.CLOSED):
         latent, parts = _closed(parts, model.latent, schema)
+    if maps:
+        latent, parts["model"] = with_maps(parts["model"], schema, model.latent)
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     rate = defaults.learning_rate
     decay = WEIGHT_DECAY if config.training.weight_decay is None else config.training.weight_decay
@@ -229,7 +233,7 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         part_texts["posterior"], rate = None, max(rate, MIN_INTEGRATED_RATE)
         if config.training.weight_decay is None and _few_values(schema):
             decay = INTEGRATED_DECAY
-    if parts["model"].has(Trait.CLOSED):
+    if parts["model"].has(Trait.CLOSED) or maps:
         part_texts |= {"prior": None, "posterior": None, "network": None}
     objective, kind, blocks = part_texts.pop("objective"), part_texts.pop("model"), model.blocks
     if blocks is None:

@@ -5,12 +5,14 @@ layers holds (`widest`); those that can be a decoder `start` their output at a g
 """
 
 from likely.networks.base import Network
+from likely.networks.conv_topdown import ConvLadder, Level
 from likely.networks.convolution import ConvDecoder, ConvEncoder
 from likely.networks.encoder import Encoder
 from likely.networks.flows import Steps
 from likely.networks.inputs import Features, Standardise
 from likely.networks.ladder import Ladder
 from likely.networks.linear import LinearMLP
+from likely.networks.patches import PatchDecoder, PatchEncoder
 from likely.networks.residual import ResidualMLP
 from likely.networks.shaped import Shaped
 from likely.networks.topdown import Group, TopDown
@@ -18,12 +20,16 @@ from likely.networks.topdown import Group, TopDown
 __all__ = [
     "ConvDecoder",
     "ConvEncoder",
+    "ConvLadder",
     "Encoder",
     "Features",
     "Group",
     "Ladder",
+    "Level",
     "LinearMLP",
     "Network",
+    "PatchDecoder",
+    "PatchEncoder",
     "ResidualMLP",
     "Shaped",
     "Standardise",

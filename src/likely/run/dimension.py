@@ -10,8 +10,7 @@ from itertools import pairwise
 import torch
 
 from likely.assembly import Own
-from likely.assembly.grammar import Trait
-from likely.assembly.models import AUTO
+from likely.assembly.grammar import AUTO, Trait
 from likely.assembly.resolved import DIMENSIONS, resolve
 from likely.run.learning import Prepared, initialised, prepared
 from likely.run.plan import Plan

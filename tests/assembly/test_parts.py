@@ -200,7 +200,7 @@ def test_every_name_of_the_table_is_tested() -> None:
         "likelihood": [*TABLE, *ARRAYS],
         "objective": OBJECTIVES,
         "network": NETWORKS,
-        # the last two: tests/run/test_integrated_run.py, tests/run/test_normals_run.py
+        # of hierarchy:conv see tests/run/test_maps_run.py; of the last two, test_integrated_run.py, test_normals_run.py
         "model": ["vae", "hierarchy:mlp", "integrated", "normals"],
     }
     for room, parts in PARTS.items():

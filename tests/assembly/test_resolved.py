@@ -23,6 +23,7 @@ FITS: dict[str, tuple[Any, dict[str, Any]]] = {
     "a table": (table(), {"members": 2}),
     "told parts": (table(), {"prior": "mixture:3", "likelihood": "gaussian", "objective": "iwae:2"}),
     "a hierarchy": (BITS, {"model": "hierarchy:mlp:2"}),
+    "maps": (BITS, {"model": "hierarchy:conv:2x1,3x1", "latent": None}),
     "z integrated out": (BITS, {"model": "integrated:auto:8"}),
     "discrete codes": (BITS, {"posterior": "categorical:2:2"}),
     "static pictures": (BITS * 255, {"binarize": "static"}),

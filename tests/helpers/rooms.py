@@ -22,7 +22,7 @@ from likely.distributions import (
 )
 from likely.distributions.latent import Space
 from likely.likelihoods import Likelihood
-from likely.networks import Ladder
+from likely.networks import ConvLadder, Ladder, Level, PatchDecoder, PatchEncoder
 from likely.objectives import ELBO, IWAE, MIWAE, MMD, Beta, BetaTC, Capacity, FreeBits, Objective, Trimmed
 from likely.posteriors import Posterior
 from likely.priors import FromPosterior, Prior
@@ -108,6 +108,15 @@ def ladder(features: bool) -> Hierarchy:
     return Hierarchy(network, network.like, DIM, seen, torch.Size((2,) if features else ()))
 
 
+def maps(features: bool) -> Hierarchy:
+    """P or Q of a hierarchy of three groups of one number, between maps."""
+    ends = PatchEncoder((2, 2), 4, 2), PatchDecoder((2, 2, 1), 4, 2)
+    network = ConvLadder(*ends, [Level(1, 3, 1)], (2, 2), 4)
+    stir(network)
+    seen = network.bottom_up(torch.randn(2, network.encoded).double()) if features else None
+    return Hierarchy(network, network.like, DIM, seen, torch.Size((2,) if features else ()))
+
+
 def encode_codes(values: Tensor) -> OneHot:
     wide = values.double().repeat(1, 2)[:, : GROUPS * CLASSES]
     return OneHot(wide.unflatten(-1, (GROUPS, CLASSES)))
@@ -125,6 +134,8 @@ LAWS: dict[str, Callable[[], LatentDistribution]] = {
     **{f"P: {name}": (lambda name=name: prior_law(name)) for name in PRIORS},  # type: ignore[misc]
     **{f"Q: {name}": (lambda name=name: posterior_law(name)) for name in POSTERIORS},  # type: ignore[misc]
     "Q: categorical, relaxed": lambda: posterior_law("categorical", training=True),
+    "P: maps": lambda: maps(features=False),
+    "Q: maps": lambda: maps(features=True),
     "P: ladder": lambda: ladder(features=False),
     "Q: ladder": lambda: ladder(features=True),
     "P: members": lambda: Members([prior_law("mixture"), prior_law("diagonal normal"), prior_law("mixture")]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,21 +13,20 @@ from likely.assembly.own import Own
 from likely.assembly.sizes import DefaultSizes
 from likely.config import ModelConfig
 from likely.data import Schema
-from likely.errors import ConfigError
+from likely.errors import ConfigError, quoted
 from likely.likelihoods import Likelihood
 from likely.models import HierarchicalVAE
 from likely.networks import ConvLadder, Encoder, Level, PatchDecoder, PatchEncoder
 from likely.networks.conv_topdown import patches_of
 
-__all__ = ["CONV", "PATTERN", "conv_hierarchy", "conv_sizes", "of_maps", "with_maps"]
+__all__ = ["CONV", "PATTERN", "conv_hierarchy", "conv_sizes", "demand_no_own_network", "of_maps", "with_maps"]
 
 CONV = "conv"  # the word for a hierarchy of maps
 PATTERN = r"[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?(,[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?)*"
 
-WIDTH, BATCH, RATE = 32, 128, 2e-3
-COUNT, CHANNELS = 2, 4  # groups for each size of maps, and channels of z, where they are not told
+WIDTH, BATCH, RATE = 24, 64, 8e-3  # docs/decisions/078-maps.md
+COUNT, CHANNELS = 3, 4  # groups of the second finest maps, and channels of z; the finest maps have one group
 FULL, HALVED = 16, 64  # longest sides of pictures whose finest maps have the pictures' size, and half of it
-COARSEST = 4  # the least side of maps
 
 
 def of_maps(model: Named) -> bool:
@@ -46,7 +46,7 @@ def with_maps(model: Named, schema: Schema, latent: int | None) -> tuple[int, Na
     shape, asked = schema.event_shape, model.arguments[1]
     if not schema.cells_alike or len(shape) not in (2, 3):
         raise ConfigError(
-            f"model {model} is for pictures (H, W) or (H, W, channels); rows here have shape {shape}; take hierarchy:mlp"
+            f"model {model} is for pictures (H, W) or (H, W, channels); rows have shape {shape}; take hierarchy:mlp"
         )
     if isinstance(asked, int):
         raise ConfigError(f"model {model}: its groups are maps, as 7x2x4,14x2x4 (side x count x channels), or {AUTO}")
@@ -65,20 +65,22 @@ def conv_sizes(sizes: DefaultSizes) -> DefaultSizes:
     return replace(sizes, width=WIDTH, blocks=1, batch_size=min(sizes.batch_size, BATCH), learning_rate=RATE)
 
 
-def conv_hierarchy(
-    likelihood: Likelihood, schema: Schema, model: ModelConfig, own: Own, maps: str
-) -> HierarchicalVAE:
-    """A hierarchy by a convolutional ladder.
+def demand_no_own_network(own: Own) -> None:
+    """Check that the user brings no encoder or decoder, as the ladder has its own.
 
     Raises
     ------
     ConfigError
-        If the user brings an encoder or a decoder.
+        If one is brought.
 
     """
     for role in ("encoder", "decoder"):
         if role in own.by_role:
-            raise ConfigError(f"a hierarchy of maps has its own {role}; leave yours out, or take hierarchy:mlp")
+            raise ConfigError(f"a hierarchy:conv has its own {role}; leave yours out, or take hierarchy:mlp")
+
+
+def conv_hierarchy(likelihood: Likelihood, schema: Schema, model: ModelConfig, maps: str) -> HierarchicalVAE:
+    """A hierarchy by a convolutional ladder."""
     given, counted, shape = condition(schema), exposure(schema), schema.event_shape
     covariates, levels = 0 if given is None else given.outputs, _read(maps)
     width, blocks, patch = int(model.width or 0), int(model.blocks or 0), patches_of(shape, levels)[-1]
@@ -91,15 +93,15 @@ def conv_hierarchy(
 
 def _read(text: str) -> list[Level]:
     """The levels that a text such as `7x2x8,14x2x4` tells; channels may be left out."""
+    if not re.fullmatch(PATTERN, text):
+        raise ConfigError(f"maps are written as 7x2x4,14x2x4 (side x count x channels), got {quoted(text)}")
     told = [[int(number) for number in level.split("x")] for level in text.split(",")]
     return [Level(side, count, channels[0] if channels else CHANNELS) for side, count, *channels in told]
 
 
 def _default(shape: Sequence[int]) -> list[Level]:
-    """Maps of half the picture's size, of all of it if it is small, and each half of the one before, down to 4."""
+    """One group of maps of half the picture's size, or of all of it if it is small, and three of half that size."""
     longest = max(shape[:2])
     side = longest if longest <= FULL else -(-longest // (2 if longest <= HALVED else 4))
-    sides = [side]
-    while -(-sides[0] // 2) >= COARSEST:
-        sides.insert(0, -(-sides[0] // 2))
-    return [Level(each, COUNT, CHANNELS) for each in sides]
+    below = -(-side // 2)
+    return [Level(below, COUNT, CHANNELS)] * (below < side) + [Level(side, 1, CHANNELS)]

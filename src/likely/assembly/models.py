@@ -36,7 +36,7 @@ def hierarchy(
 ) -> HierarchicalVAE:
     """A hierarchy by a ladder between the named network's encoder and decoder, or of maps by a convolutional one."""
     if arguments[0] == CONV:
-        return conv_hierarchy(likelihood, schema, model, own, arguments[1])
+        return conv_hierarchy(likelihood, schema, model, str(arguments[1]))
     width, given, counted = int(model.width or 0), condition(schema), exposure(schema)
     groups = parts["prior"](schema, int(model.latent or 0))
     sizes = _sizes(width, width, given, likelihood, counted)

@@ -54,12 +54,12 @@ MODELS = {
     "vae": Part(models.vae, "one group of z, with a prior and a posterior by name", "Kingma and Welling 2014"),
     "hierarchy": Part(
         models.hierarchy,
-        "GROUPS of z, each given those above it, by networks that P(z) and Q(z|x) share; mlp: so many vectors; conv, of "
-        "pictures: maps, SIDExCOUNT[xCHANNELS] for each size, coarse to fine",
+        "GROUPS of z, each given those above it, P(z) and Q(z|x) sharing networks; mlp: a number; conv, for pictures: "
+        "maps, SIDExCOUNT[xCHANNELS] a size, coarse to fine",
         "Sonderby et al. 2016; Vahdat and Kautz 2020; Child 2021",
         (
             Argument(words=("mlp", maps.CONV), default="mlp"),
-            Argument("GROUPS", AUTO, (AUTO,), True, most=MAX_GROUPS, pattern=maps.PATTERN, example="7x2x8,14x2x4"),
+            Argument("GROUPS", AUTO, (AUTO,), True, most=MAX_GROUPS, pattern=maps.PATTERN, example="7x2x4,14x2x4"),
         ),
         traits=frozenset({Trait.HIERARCHY}),
     ),

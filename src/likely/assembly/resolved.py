@@ -13,7 +13,7 @@ from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, all_parts, named_parts
 from likely.assembly.grammar import AUTO, Named, Trait, parse
-from likely.assembly.maps import conv_sizes, of_maps, with_maps
+from likely.assembly.maps import conv_sizes, demand_no_own_network, of_maps, with_maps
 from likely.assembly.normals import components, indicators, refusal
 from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
@@ -214,6 +214,7 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     defaults = default_sizes(schema)
     parts = all_parts(named_parts(config) if parts is None else parts, defaults.prior)
     if maps := of_maps(parts["model"]):
+        demand_no_own_network(own)
         defaults = conv_sizes(defaults)
     config = with_own_sizes(config, schema, own, parts)
     model = config.model

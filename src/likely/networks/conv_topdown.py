@@ -51,7 +51,8 @@ def patches_of(event_shape: Sequence[int], levels: Sequence[Level]) -> tuple[int
         If a level has no such number, the levels do not go from coarse to fine, or a number of them is out of range.
 
     """
-    longest, sides = max(picture_of(event_shape)[:2]), {}
+    longest = max(picture_of(event_shape)[:2])
+    sides: dict[int, int] = {}
     for power in range(longest.bit_length() + 1):
         sides.setdefault(-(-longest // 2**power), 2**power)
     for level in levels:
@@ -163,7 +164,8 @@ class ConvLadder(TopDown[_State]):
 
     @property
     def like(self) -> Tensor:
-        return self.path.places[0]
+        template: Tensor = self.path.places[0]
+        return template
 
     def bottom_up(self, encoded: Tensor) -> tuple[Tensor, ...]:
         """Features of x `(batch, encoded)` -> what each group reads, `(batch, width, H, W)`, the top group's first."""

@@ -135,7 +135,9 @@ class PatchEncoder(Network):
             raise ConfigError(f"PatchEncoder takes {self.inputs} numbers per row, flat; got {tuple(x.shape)}")
         cells, y = x.reshape(-1, x.shape[-1]).split([x.shape[-1] - self.covariates, self.covariates], -1)
         pictures = cells.unflatten(1, self.seen).permute(0, 1, 4, 2, 3).flatten(1, 2)
-        right, below = (side * self.patch - given for side, given in zip(self.size[::-1], self.seen[2:0:-1], strict=True))
+        right, below = (
+            side * self.patch - given for side, given in zip(self.size[::-1], self.seen[2:0:-1], strict=True)
+        )
         h: Tensor = self.first(F.pixel_unshuffle(F.pad(pictures, (0, right, 0, below)), self.patch))
         if self.condition is not None:
             h = h + self.condition(y)[:, :, None, None]
@@ -198,5 +200,5 @@ class PatchDecoder(Network):
             h = h + self.condition(y.reshape(-1, self.covariates))[:, :, None, None]
         wide: Tensor = F.pixel_shuffle(self.last(F.silu(self.blocks(h))), self.patch)
         cells = wide[:, :, : self.picture[0], : self.picture[1]].unflatten(1, self.cell)
-        flat = cells.permute(0, 1, 3, 4, 2).flatten(1) + self.bias
+        flat: Tensor = cells.permute(0, 1, 3, 4, 2).flatten(1) + self.bias
         return flat.reshape(*x.shape[:-1], self.outputs)

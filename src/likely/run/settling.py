@@ -39,6 +39,7 @@ from likely.training import Monitor
 __all__ = ["carried_out", "data_of", "ending", "finished", "fresh", "settle", "trained_in"]
 
 MIN_WIDE = 256  # units and rows of a batch from which bfloat16 is faster: docs/decisions/022-bfloat16.md
+MIN_CHANNELS = 16  # of convolutions from which it is: docs/decisions/078-maps.md
 
 
 def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataRecord:
@@ -162,7 +163,9 @@ def settle(config: Config) -> Config:
         raise ConfigError(f"device {quoted(device)} cannot be used here; try --device cpu") from error
     precision = config.training.precision
     if precision == "auto":
-        wide = min(config.model.width or 0, config.training.batch_size or 0) >= MIN_WIDE and not config.factories
+        width, maps = config.model.width or 0, (config.model.kind or "").startswith("hierarchy:conv")
+        wide = width >= MIN_CHANNELS if maps else min(width, config.training.batch_size or 0) >= MIN_WIDE
+        wide = wide and not config.factories
         precision = "bfloat16" if wide and kind == "cpu" and native_bfloat16() else "float32"
     return replace(config, device=device, training=replace(config.training, precision=precision))
 

@@ -1,0 +1,128 @@
+"""A hierarchy of maps by its name: sizes by default, every verb, masks, conditions, colour, stored and loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import likely
+from likely.cli import main
+from likely.networks import ConvLadder
+from quick import quick_reports
+from refusals import Capture, refused
+
+RNG = np.random.default_rng(0)
+ROWS = 60
+BITS = (RNG.random((ROWS, 9, 7)) < RNG.random((ROWS, 1, 1))).astype(np.uint8)
+COLOUR = RNG.integers(0, 256, (ROWS, 8, 8, 3), dtype=np.uint8)
+LABELS = np.arange(ROWS) % 3
+SMALL: dict[str, Any] = {"width": 8, "steps": 4}
+MODEL = "hierarchy:conv:5x1x2,9x1x1"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> likely.Run:
+    folder = tmp_path_factory.mktemp("maps")
+    np.save(folder / "bits.npy", BITS)
+    return likely.fit(folder / "bits.npy", model=MODEL, out=folder / "run", **SMALL)
+
+
+def test_its_sizes_are_told_in_full_and_by_default_follow_the_picture() -> None:
+    short = likely.fit(BITS, model="hierarchy:conv:3x2,9x1x2", steps=1, width=8)
+    assert short.config.model.kind == "hierarchy:conv:3x2x4,9x1x2"
+    assert short.config.model.latent == short.model.latent == 2 * 4 * 3 * 2 + 2 * 9 * 7
+    assert (short.config.model.prior, short.config.model.posterior, short.config.model.network) == (None, None, None)
+    default = likely.fit(BITS, model="hierarchy:conv", steps=1, width=8)
+    assert default.config.model.kind == "hierarchy:conv:5x3x4,9x1x4"
+    assert (default.config.model.blocks, default.config.training.batch_size) == (1, 32)
+    assert isinstance(default.model, likely.HierarchicalVAE)
+    assert isinstance(default.model.topdown, ConvLadder)
+
+
+def test_every_verb_takes_it_and_it_comes_back_as_it_was(run: likely.Run) -> None:
+    found = run.evaluate(BITS[:8], samples=4, anneal=0)
+    assert len(found.kl_groups) == 2
+    assert sum(found.kl_groups) == pytest.approx(found["kl"].nats, abs=1e-4)
+    assert found["iwae"].nats >= found["elbo"].nats
+    assert run.encode(BITS[:3]).shape == (3, run.model.latent)
+    assert run.reconstruct(BITS[:3]).shape == (3, 9, 7)
+    assert set(np.unique(run.sample(5))) <= {0, 1}
+    again = likely.load(str(run.directory))
+    first, second = (one.score(BITS[:5], samples=8)["log_px"] for one in (run, again))
+    np.testing.assert_array_equal(first, second)
+    whole = run.score(BITS[:6], samples=8)["log_px"].to_numpy()
+    np.testing.assert_allclose(run.score(BITS[4:6], samples=8)["log_px"], whole[4:], rtol=1e-5)
+    assert run.traverse(n=2, dimensions=[0, 5]).rows.shape == (2, 2, 9, 7)
+
+
+def test_it_is_reported_and_listed(
+    run: likely.Run, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quick_reports(monkeypatch)
+    assert main(["report", str(run.directory), "-o", str(tmp_path / "page.html")]) == 0
+    assert "groups of z" in (tmp_path / "page.html").read_text()
+    capsys.readouterr()
+    assert main(["parts", "model"]) == 0
+    out = capsys.readouterr().out
+    assert "hierarchy[:mlp|conv[:GROUPS|auto]]" in out
+    assert "SIDExCOUNT[xCHANNELS]" in out
+
+
+def test_it_learns_where_training_has_free_bits_by_group_and_a_warm_up() -> None:
+    run = likely.fit(
+        BITS, model=MODEL, objective="free-bits:0.5:group", warmup=0.5, width=8, steps=60, learning_rate=8e-3
+    )
+    history = run.history["val_elbo"]
+    assert history.iloc[-1] > history.iloc[0] or history.max() > -0.95 * 63 * np.log(2)
+    assert run.evaluate(samples=4, anneal=0)["kl"].nats > 0.5
+
+
+def test_colour_with_missing_cells_and_a_condition() -> None:
+    holes = np.where(RNG.random(COLOUR.shape) < 0.1, np.nan, COLOUR.astype(np.float64))
+    run = likely.fit(
+        holes,
+        model="hierarchy:conv:4x1,8x1",
+        likelihood="logistic-mixture:2:coupled",
+        condition={"label": LABELS},
+        **SMALL,
+    )
+    given = {"label": LABELS[:4]}
+    assert np.isfinite(run.score(holes[:4], samples=4, given=given)["log_px"]).all()
+    assert run.sample(2, given={"label": 1}).shape == (2, 8, 8, 3)
+    filled = run.impute(holes[:4], given=given)
+    assert not np.isnan(np.asarray(filled, dtype=np.float64)).any()
+
+
+def test_bfloat16_is_taken_where_it_is_native_and_pays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likely.run.settling.native_bfloat16", lambda: True)
+    for width, expected in ((8, "float32"), (16, "bfloat16")):
+        run = likely.fit(BITS, model="hierarchy:conv:5x1x1", width=width, steps=1)
+        assert run.config.training.precision == expected
+
+
+def test_what_does_not_fit_is_refused_before_training(tmp_path: Path, capsys: Capture) -> None:
+    np.save(tmp_path / "bits.npy", BITS)
+    data = [str(tmp_path / "bits.npy"), "-o", str(tmp_path / "run"), "--set", "steps=1", "--model"]
+    for told, said in (
+        ("hierarchy:conv:4x1", "maps of a picture with side 9 have side 9, 5, 3, 2, 1; got 4"),
+        ("hierarchy:conv:5", "its groups are maps, as 7x2x4,14x2x4 (side x count x channels), or auto"),
+        ("hierarchy:conv:5by2", "GROUPS|auto must be a whole number from 1 to 20 or like 7x2x4,14x2x4 or auto"),
+        ("hierarchy:mlp:5x2", "a hierarchy:mlp has a number of groups; hierarchy:conv has maps"),
+        ("hierarchy:conv:9x1,5x1", "coarse to fine"),
+    ):
+        assert said in refused(capsys, "fit", *data, told)
+    for options, said in (
+        ({"prior": "vamp"}, "has its own prior; leave prior vamp:500 out"),
+        ({"network": "mlp"}, "has its own network; leave network mlp out"),
+        ({"latent": 7}, "has z of 83 numbers here, not 7; leave latent out"),
+        ({"encoder": torch.nn.Linear(63, 4)}, "a hierarchy:conv has its own encoder; leave yours out"),
+    ):
+        with pytest.raises(likely.ConfigError, match=said):
+            likely.fit(BITS, **{"model": "hierarchy:conv:5x1x1,9x1x1", **options})  # type: ignore[arg-type]
+    with pytest.raises(likely.ConfigError, match="is for pictures"):
+        likely.fit(RNG.random((30, 4)), model="hierarchy:conv")
+    assert likely.fit(BITS, model="hierarchy", latent=4, width=8, steps=1).config.model.kind == "hierarchy:mlp:3"

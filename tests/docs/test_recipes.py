@@ -53,7 +53,7 @@ def test_every_option_in_the_text_is_one(words: str, schema: likely.Schema) -> N
 
 
 def test_the_table_says_what_is_a_bound_and_every_row_is_executed(schema: likely.Schema) -> None:
-    assert len(ROWS) == 15
+    assert len(ROWS) == 16
     for model, _, options, bound in ROWS:
         words = options.partition("`")[2].partition("`")[0]
         resolved = resolve(configured(words), schema)

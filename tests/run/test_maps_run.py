@@ -99,7 +99,7 @@ def test_colour_with_missing_cells_and_a_condition() -> None:
 
 def test_bfloat16_is_taken_where_it_is_native_and_pays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("likely.run.settling.native_bfloat16", lambda: True)
-    for width, expected in ((8, "float32"), (16, "bfloat16")):
+    for width, expected in ((8, "float32"), (24, "bfloat16")):
         run = likely.fit(BITS, model="hierarchy:conv:5x1x1", width=width, steps=1)
         assert run.config.training.precision == expected
 

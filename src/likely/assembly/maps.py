@@ -24,7 +24,7 @@ __all__ = ["CONV", "PATTERN", "conv_hierarchy", "conv_sizes", "demand_no_own_net
 CONV = "conv"  # the word for a hierarchy of maps
 PATTERN = r"[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?(,[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?)*"
 
-WIDTH, BATCH, RATE = 24, 64, 8e-3  # docs/decisions/078-maps.md
+WIDTH, BATCH, RATE = 24, 64, 8e-3  # docs/decisions/079-maps.md
 COUNT, CHANNELS = 3, 4  # groups of the second finest maps, and channels of z; the finest maps have one group
 FULL, HALVED = 16, 64  # longest sides of pictures whose finest maps have the pictures' size, and half of it
 

@@ -39,7 +39,7 @@ from likely.training import Monitor
 __all__ = ["carried_out", "data_of", "ending", "finished", "fresh", "settle", "trained_in"]
 
 MIN_WIDE = 256  # units and rows of a batch from which bfloat16 is faster: docs/decisions/022-bfloat16.md
-MIN_CHANNELS = 16  # of convolutions from which it is: docs/decisions/078-maps.md
+MIN_CHANNELS = 24  # of maps from which it is: docs/decisions/079-maps.md
 
 
 def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataRecord:

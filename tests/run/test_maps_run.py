@@ -64,7 +64,9 @@ def test_it_is_reported_and_listed(
 ) -> None:
     quick_reports(monkeypatch)
     assert main(["report", str(run.directory), "-o", str(tmp_path / "page.html")]) == 0
-    assert "groups of z" in (tmp_path / "page.html").read_text()
+    page = (tmp_path / "page.html").read_text()
+    assert "groups of z" in page
+    assert f"of {MODEL}" in page
     capsys.readouterr()
     assert main(["parts", "model"]) == 0
     out = capsys.readouterr().out

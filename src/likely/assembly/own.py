@@ -295,11 +295,14 @@ def words(config: Config) -> dict[str, str]:
     if "model" in own:
         parts = dict.fromkeys(("prior", "posterior", "likelihood", "network"), f"of {own['model']}")
     else:
-        names = [own.get(role) for role in ("encoder", "decoder")]
-        network = " and ".join(name or str(model.network) for name in names) if any(names) else str(model.network)
+        names, whole = [own.get(role) for role in ("encoder", "decoder")], f"of {model.kind}"
+        network = model.network or whole
+        if any(names):
+            network = " and ".join(name or network for name in names)
+        exact = whole if (model.kind or "").startswith("hierarchy") else "P(z|x) itself"
         parts = {
-            "prior": str(model.prior),
-            "posterior": model.posterior or "P(z|x) itself",
+            "prior": model.prior or whole,
+            "posterior": model.posterior or exact,
             "likelihood": model.likelihood or "by the form of x",
             "network": network,
         }

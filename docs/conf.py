@@ -10,6 +10,7 @@ sys.path.insert(0, str(HERE / "_ext"))
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 # Cells of the derivation import its experiments and figures.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(HERE / "learn"), os.environ.get("PYTHONPATH")]))
+os.environ["IPYTHONDIR"] = str(HERE / "_ext" / "ipython")
 os.environ.update({"NO_COLOR": "1", "COLUMNS": "100", "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "2")})
 
 import likely
@@ -59,6 +60,7 @@ html_static_path = ["_static"]
 html_css_files = ["likely.css"]
 html_math_renderer = "mathml"
 html_show_sourcelink = False
+html_show_copyright = False
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True

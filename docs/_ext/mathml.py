@@ -1,5 +1,6 @@
 """Formulae as MathML, which browsers draw without a script or a network."""
 
+import re
 from typing import Any
 
 from docutils import nodes
@@ -8,13 +9,15 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+# Browsers leave no space between the name of a function and what it is applied to.
+APPLIED, SPACE = re.compile("<mo>&ApplyFunction;</mo>(?!<mo)"), "<mo>&ApplyFunction;</mo><mspace width='0.17em'/>"
 LOGGER = logging.getLogger(__name__)
 
 
 def converted(node: nodes.Element, *, block: bool) -> str:
     """The formula as MathML; one that cannot be written so is a warning, and stands as it was typed."""
     try:
-        return tex2mathml(node.astext(), as_block=block)
+        return APPLIED.sub(SPACE, tex2mathml(node.astext(), as_block=block))
     except MathError as error:
         LOGGER.warning("formula %r: %s", node.astext(), error, location=node)
         return f"<code>{nodes.Text(node.astext())}</code>"

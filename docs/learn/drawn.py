@@ -312,8 +312,9 @@ def posteriors() -> Panels:
         for deviations in (1, 2):
             _ellipse(axes, found.q, row, deviations, MODEL, lw=1.4)
         places = torch.cat([computed.grid()[found.posterior[:, row] > density.max() / 100], found.q.loc[row : row + 1]])
-        centre, half = (places.amax(0) + places.amin(0)) / 2, float((places.amax(0) - places.amin(0)).max()) * 0.6
-        axes.set(xlim=centre[0] + half * np.array([-1, 1]), ylim=centre[1] + half * np.array([-1, 1]))
+        low, high = places.amin(0).numpy(), places.amax(0).numpy()
+        centre, half = (low + high) / 2, 0.6 * (high - low).max()
+        axes.set(xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] - half, centre[1] + half))
         axes.set(title=f"({name})", xlabel="z₁", ylabel="z₂", aspect="equal")
         axes.plot([], [], color=MODEL, label="Q(z|x): 1σ, 2σ")
         axes.scatter([], [], color=EXTRA, marker="s", label="P(z|x)")

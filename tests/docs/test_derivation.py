@@ -8,8 +8,10 @@ from pathlib import Path
 
 import jupytext
 import pytest
+import torch
 
 import computed
+import drawn
 import make_pages
 
 LEARN = Path(__file__).parents[2] / "docs" / "learn"
@@ -115,3 +117,26 @@ def test_sums_over_points_and_the_misprint_are_as_told() -> None:
     assert computed.shortfall(10, 256)["prior"] > 20 * computed.shortfall(10, 256)["posterior"]
     assert computed.total_mass(0.1, misprint=False) == pytest.approx(1, abs=1e-6)
     assert computed.total_mass(0.1, misprint=True) == pytest.approx(0.1**-0.5, abs=1e-6)
+
+
+def test_figures_are_drawn_without_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = computed.digits_run(steps=100)
+    found = computed.identity(run, most=20)
+    monkeypatch.setattr(computed, "digits_run", lambda: run)
+    monkeypatch.setattr(computed, "digits_identity", lambda: found)
+    monkeypatch.setattr(computed, "monte_carlo", lambda: {64: {d: computed.shortfall(d, 64) for d in (1, 3)}})
+    for draw, panels in ((drawn.pixels, 3), (drawn.bells, 2), (drawn.posteriors, 4), (drawn.monte_carlo, 1)):
+        made = draw()._repr_html_()
+        assert made.count("<svg") == panels
+        said = " ".join(re.findall(r"<text [^>]*>([^<]*)</text>", made))
+        assert said
+        assert set(re.findall(r"[^\W\d_]{3,}", said)) <= {"log", "dim", "Sobol"}
+
+
+def test_the_loss_by_hand_is_that_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = computed.digits_run(steps=100)
+    monkeypatch.setattr(computed, "digits_run", lambda: run)
+    values = computed.unseen_rows(run, 20).values
+    noise = torch.randn(1, 20, 2, generator=torch.Generator().manual_seed(0))[0]
+    by_hand, of_package = computed.loss_by_hand(values, noise), computed.loss_of_package(values)
+    assert by_hand.item() == pytest.approx(of_package.item(), abs=1e-4)

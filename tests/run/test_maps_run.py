@@ -43,7 +43,7 @@ def test_its_sizes_are_told_in_full_and_by_default_follow_the_picture() -> None:
     assert isinstance(default.model.topdown, ConvLadder)
 
 
-def test_every_verb_takes_it_and_it_comes_back_as_it_was(run: likely.Run) -> None:
+def test_every_verb_takes_it_and_it_comes_back_as_it_was(run: likely.Run, tmp_path: Path) -> None:
     found = run.evaluate(BITS[:8], samples=4, anneal=0)
     assert len(found.kl_groups) == 2
     assert sum(found.kl_groups) == pytest.approx(found["kl"].nats, abs=1e-4)
@@ -56,6 +56,8 @@ def test_every_verb_takes_it_and_it_comes_back_as_it_was(run: likely.Run) -> Non
     np.testing.assert_array_equal(first, second)
     whole = run.score(BITS[:6], samples=8)["log_px"].to_numpy()
     np.testing.assert_allclose(run.score(BITS[4:6], samples=8)["log_px"], whole[4:], rtol=1e-5)
+    pytest.importorskip("onnxruntime")
+    run.export(tmp_path / "graphs")  # which checks them
     assert run.traverse(n=2, dimensions=[0, 5]).rows.shape == (2, 2, 9, 7)
 
 

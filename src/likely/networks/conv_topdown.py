@@ -69,20 +69,18 @@ def patches_of(event_shape: Sequence[int], levels: Sequence[Level]) -> tuple[int
 
 
 class _State:
-    """The maps h, one for all draws or one for each, and their activation, which a group's P and Q both read."""
+    """The maps h, and their activation, which a group's P and Q both read.
 
-    def __init__(self, h: Tensor, lead: torch.Size) -> None:
-        self.h, self.lead = h, lead
+    `lead` is the axes of draws; `rows` those of h: none above the top group, where h is the same for all draws.
+    """
+
+    def __init__(self, h: Tensor, lead: torch.Size, rows: torch.Size) -> None:
+        self.h, self.lead, self.rows = h, lead, rows
 
     @cached_property
     def active(self) -> Tensor:
         """silu(h)."""
         return F.silu(self.h)
-
-    @property
-    def rows(self) -> torch.Size:
-        """The axes before h's own: none above the top group, where h is the same for all draws."""
-        return self.lead if len(self.h) > 1 else torch.Size()
 
 
 class _Path(nn.Module):
@@ -179,7 +177,7 @@ class ConvLadder(TopDown[_State]):
         return tuple(reversed(features))
 
     def start(self, lead: torch.Size) -> _State:
-        return _State(self._learned(0), lead)
+        return _State(self._learned(0), lead, torch.Size())
 
     def prior(self, level: int, state: _State) -> Moments:
         mean, move = _halves(self.path.prior[level](state.active), state.rows, state.lead)
@@ -200,7 +198,7 @@ class ConvLadder(TopDown[_State]):
             wide = F.interpolate(h, scale_factor=self._factor(below), mode="nearest")
             height, width = self.sides[below]
             h = wide[:, :, :height, :width] + self._learned(below)
-        return _State(h, state.lead)
+        return _State(h, state.lead, state.lead)
 
     def output(self, state: _State) -> Tensor:
         return flat_map(state.h).reshape(*state.lead, self.decoded)

@@ -13,6 +13,7 @@ __all__ = [
     "Background",
     "Beyond",
     "Binarized",
+    "Cache",
     "Channels",
     "Conditions",
     "Continued",
@@ -25,6 +26,7 @@ __all__ = [
     "Json",
     "Kinds",
     "Limited",
+    "Memory",
     "Output",
     "Overwrite",
     "Resize",
@@ -126,6 +128,20 @@ Split = Annotated[
         metavar="random|time:COLUMN|group:COLUMN|FILE",
         help="Which rows train, validate and test: by the seed; the last ones by a column test; no group in two parts; "
         "a file has train, val or test for each row.",
+    ),
+]
+Memory = Annotated[
+    float | None,
+    typer.Option(
+        metavar="BYTES",
+        help="What the rows may fill, such as 4e9; a third of free memory unless given. More are read in chunks and "
+        "mapped from files.",
+    ),
+]
+Cache = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Where rows that do not fit into memory are kept, encoded; RUN.cache unless given."
     ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda, ...; where it was fitted unless given.")]

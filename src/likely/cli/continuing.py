@@ -71,7 +71,7 @@ def resumed(ctx: typer.Context, run: Path, *, json: bool) -> int:
     Raises
     ------
     ConfigError
-        If any other option is given.
+        If an option is given that the fit has already.
 
     """
     import likely
@@ -80,13 +80,15 @@ def resumed(ctx: typer.Context, run: Path, *, json: bool) -> int:
     from likely.cli.loading import brought
 
     chosen = _chosen(ctx)
-    words = _words(set(chosen) - {"data", "resume", "json"})
+    words = _words(set(chosen) - {"data", "resume", "memory", "cache", "json"})
     if words:
         raise ConfigError(f"{words[0]} is set by the fit that is resumed; leave it out: likely fit --resume {run}")
     own = Own.of(brought())
     done = likely.fit(
         chosen.get("data"),
         resume=run,
+        memory=chosen.get("memory"),
+        cache=chosen.get("cache"),
         encoder=own.encoder,
         decoder=own.decoder,
         model=own.model,

@@ -91,7 +91,7 @@ def fitted(run: Run, *, json: bool) -> None:
         further = "" if where is None else f"; likely fit {option} {where} {does}"
         print_notice(f"interrupted: the best weights so far are kept{further}")
     say(
-        f"fitted {len(run.division.train)} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
+        f"fitted {run.division.training_rows} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
         f"width {model.width}, {parameters(run)} parameters, {training.precision}",
         ", ".join(f"{room} {parts[room]}" for room in ("prior", "posterior", "likelihood", "objective", "network")),
         *([f"of P(x|y), given: {', '.join(c.name for c in run.schema.conditions)}"] if run.schema.conditions else []),

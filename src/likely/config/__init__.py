@@ -35,7 +35,7 @@ def default_max_steps(rows: int) -> int:
 
 # The least and the most of each number: beyond these no machine of today makes the model, or ends the fit.
 SIZES = {"latent": (1, 2**20), "width": (1, 2**20), "blocks": (0, 10_000), "members": (1, 1000)}
-COUNTS = dict.fromkeys(("epochs", "steps", "max_steps", "batch_size"), (1, 10**12))
+COUNTS = dict.fromkeys(("epochs", "steps", "max_steps", "batch_size", "block_rows"), (1, 10**12))
 AMOUNTS = {"minutes": (0, 10**7), "learning_rate": (0, 10**6), "clip": (0, 10**12), "weight_decay": (0, 10**12)}
 
 
@@ -104,6 +104,10 @@ class TrainingConfig:
         The most steps of a fit without a budget, which ends when validation stalls.
     batch_size
         Rows per step.
+    block_rows
+        Neighbouring rows that stay together when rows are shuffled: those of each 64 blocks, drawn anew in each epoch,
+        are shuffled together. `None` shuffles all rows together where they are in memory; rows that are mapped from
+        files have blocks of about 1 MiB.
     learning_rate, beta2, weight_decay, clip
         AdamW's rate, decay per step of its mean of squared gradients, and decoupled decay of weights; the largest norm
         of the gradient of the mean loss. The decay is 0.01 unless told, of integrated models of few values 0.3.
@@ -122,6 +126,7 @@ class TrainingConfig:
     steps: int | None = None
     max_steps: int | None = None
     batch_size: int | None = None
+    block_rows: int | None = None
     learning_rate: float | None = None
     beta2: float | None = None
     weight_decay: float | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from torch import Tensor
@@ -79,20 +79,24 @@ class EncodedRows(ABC):
         """
 
     @abstractmethod
-    def take(self, index: Tensor) -> Self:
-        """The rows with these numbers, as rows of their own."""
+    def take(self, index: Tensor) -> EncodedRows:
+        """The rows with these numbers, as rows of their own, in memory."""
 
     @abstractmethod
-    def to(self, device: str | torch.device) -> Self:
+    def to(self, device: str | torch.device) -> EncodedRows:
         """The same rows on another device."""
 
     @abstractmethod
-    def weighted(self, weights: Tensor | None) -> Self:
+    def weighted(self, weights: Tensor | None) -> EncodedRows:
         """The same rows with these weights, `(rows,)`."""
 
     @abstractmethod
-    def binarised_once(self, seed: int) -> Self:
+    def binarised_once(self, seed: int) -> EncodedRows:
         """The rows binarised once, by noise keyed by (seed, row): what is evaluated, and static training rows."""
+
+    @abstractmethod
+    def expect(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Rows from each first to before each last are needed soon: those that are not in memory are read ahead."""
 
     @property
     def row_size(self) -> int:
@@ -118,7 +122,7 @@ class EncodedRows(ABC):
         chosen = slice(None) if place is None else (slice(None), place)
         return rows.values[chosen].flatten() if rows.observed is None else rows.values[chosen][rows.observed[chosen]]
 
-    def counted(self, seed: int) -> Self:
+    def counted(self, seed: int) -> EncodedRows:
         """The same rows without weights: each repeated w times where every w is whole and small, else drawn by weight.
 
         They are drawn systematically, so that a row of mean weight stays once.
@@ -182,6 +186,9 @@ class ResidentRows(EncodedRows):
         covariates, observed, weights = (None if part is None else part[index] for part in beside)
         taken = replace(self, _values=self._values[index], prepared=None)
         return replace(taken, covariates=covariates, observed=observed, weights=weights)
+
+    def expect(self, spans: Sequence[tuple[int, int]]) -> None:
+        """Rows in memory need not be read."""
 
     def weighted(self, weights: Tensor | None) -> ResidentRows:
         return replace(self, weights=weights)

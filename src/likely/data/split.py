@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -27,12 +27,35 @@ class Division:
     """Row numbers of the three kinds, and the split of the source that each kind is taken from.
 
     One that a user makes (`of`) may have no test rows: then nothing is kept back for `Run.evaluate`.
+
+    Attributes
+    ----------
+    train, validation, test
+        Row numbers, ascending unless a user gave them otherwise.
+    origin
+        Kind -> split of the source.
+    sampled
+        How many rows train, where `train` holds a sample of them: all rows of the split that neither validate nor test.
+        `None` where it holds all.
+
     """
 
     train: np.ndarray
     validation: np.ndarray
     test: np.ndarray
     origin: dict[str, str]
+    sampled: int | None = None
+
+    @property
+    def training_rows(self) -> int:
+        """How many rows train."""
+        return len(self.train) if self.sampled is None else self.sampled
+
+    @property
+    def held_out(self) -> np.ndarray:
+        """The row numbers of the split of the training rows that validate or test, ascending."""
+        kinds = [kind for kind in ("validation", "test") if self.origin[kind] == self.origin["train"]]
+        return np.sort(np.concatenate([np.empty(0, np.int64), *(getattr(self, kind) for kind in kinds)]))
 
     @classmethod
     def of(cls, train: Sequence[int] | np.ndarray, validation: Sequence[int] | np.ndarray) -> Division:
@@ -73,6 +96,8 @@ class Division:
             raise ValueError("row numbers that are no whole numbers, or of no split")
         if not len(self.train) or not len(self.validation):
             raise ValueError("no rows that train, or none that validate")
+        if self.sampled is not None and (type(self.sampled) is not int or self.sampled < len(self.train)):
+            raise ValueError("fewer rows train than their sample has")
         for split in set(origin.values()):
             numbers = np.concatenate([part for kind, part in parts.items() if origin[kind] == split])
             if len(numbers) and (numbers.min() < 0 or len(np.unique(numbers)) < len(numbers)):
@@ -110,6 +135,26 @@ class Division:
             raise DataError(f"the stored division has {kind} rows that the data does not have; fit again")
         return split.read(numbers)
 
+    def all_training(self, source: Source) -> np.ndarray:
+        """The numbers of all training rows, ascending where there is but a sample of them."""
+        if self.sampled is None:
+            return self.train
+        return np.delete(np.arange(len(source.splits[self.origin["train"]])), self.held_out)
+
+    def training_chunks(self, source: Source, size: int) -> Iterator[tuple[np.ndarray, Rows]]:
+        """All training rows in their order, of at most so many rows of the source at a time, with their numbers."""
+        store, held, first = source.splits[self.origin["train"]], self.held_out, 0
+        if self.sampled is None:
+            for start in range(0, len(self.train), size):
+                numbers = self.train[start : start + size]
+                yield numbers, store.read(numbers)
+            return
+        for chunk in store.chunks(size):
+            numbers = np.arange(first, first + len(chunk))
+            kept = ~np.isin(numbers, held[slice(*np.searchsorted(held, (first, first + len(chunk))))])
+            first += len(chunk)
+            yield numbers[kept], chunk.read(np.flatnonzero(kept))
+
 
 class DividedRows:
     """The rows of a divided source; those that train and validate are read once, and kept until they are taken.
@@ -118,16 +163,18 @@ class DividedRows:
     ----------
     source, division
         The rows, and which of them train, validate and test.
+    known
+        The rows of a kind, where they were read already.
 
     """
 
-    def __init__(self, source: Source, division: Division) -> None:
+    def __init__(self, source: Source, division: Division, known: Mapping[str, Rows] | None = None) -> None:
         self.source, self.division = source, division
-        self._kept: dict[str, Rows] = {}
+        self._kept = dict(known or {})
 
     def read(self, kind: str) -> Rows:
         """The rows of one kind (`train`, `validation` or `test`)."""
-        if kind == "test":
+        if kind == "test" and kind not in self._kept:
             return self.division.rows(self.source, kind)
         if kind not in self._kept:
             self._kept[kind] = self.division.rows(self.source, kind)

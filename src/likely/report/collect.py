@@ -195,7 +195,7 @@ def _facts(run: Run) -> dict[str, str]:
     families = sorted({column.kind for column in run.schema.modelled})
     return {
         "data": f"{_name(run)}, {run.schema.form}",
-        "rows": f"{len(division.train)} train, {len(division.validation)} validation, {len(division.test)} test",
+        "rows": f"{division.training_rows} train, {len(division.validation)} validation, {len(division.test)} test",
         "x": f"{' x '.join(map(str, run.schema.event_shape))} cells; {', '.join(families)}",
         **{room: parts[room] for room in ("prior", "posterior", "likelihood")},
         "objective": run.aim or parts["objective"],

@@ -17,6 +17,7 @@ from likely.errors import ConfigError, DataError, RunError
 from likely.files import same_place
 from likely.run.directory import REPORT, demand_new_run_folder, demand_run_copy, new_run_folder, run_copy
 from likely.run.learning import continue_training
+from likely.run.options import cache_beside
 from likely.run.plan import Plan
 from likely.run.reading import fitted_on
 from likely.run.record import Stage
@@ -59,6 +60,7 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
         run.notices,
         run.record.init,
         run.progress,
+        None if run.directory is None else cache_beside(run.directory),
     )
     with ending(None if out is None else Path(out), "--continue") as stop:
         trained = continue_training(plan, earlier, budget, SHARE, Watching(options.monitors, stop))

@@ -57,7 +57,7 @@ class Description:
     notices: tuple[str, ...]
 
 
-def opened(data: Any, options: DataOptions, *, progress: bool) -> tuple[Source, DataOptions]:
+def opened(data: Any, options: DataOptions, *, progress: bool, memory: int | None = None) -> tuple[Source, DataOptions]:
     """The source with what is given beside its rows, and the options with names in the place of what was given.
 
     Raises
@@ -68,7 +68,12 @@ def opened(data: Any, options: DataOptions, *, progress: bool) -> tuple[Source, 
     """
     with bar("reading", shown=progress) as tick:
         source = sources.open_source(
-            data, resize=options.resize, background=options.colour, progress=tick, reading=options.reading
+            data,
+            resize=options.resize,
+            background=options.colour,
+            progress=tick,
+            reading=options.reading,
+            memory=memory,
         )
     if isinstance(options.condition, Mapping):
         source = beside(source, options.condition)

@@ -10,12 +10,13 @@ from typing import Any, Unpack
 from likely import world
 from likely.assembly import Factory, Own, gives_no_mass, named_parts, resolve
 from likely.config import Config
-from likely.data import DividedRows, demand_channels, divide
+from likely.data import demand_channels
 from likely.errors import ConfigError
 from likely.run.datasets import gathered
 from likely.run.describing import as_it_is, describe, opened
 from likely.run.dimension import with_dimension
 from likely.run.directory import demand_new_run_folder
+from likely.run.many import divided, in_blocks
 from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
 from likely.run.resuming import resumed
@@ -33,6 +34,8 @@ def fit(
     field: int | str | None = None,
     out: str | Path | None = None,
     overwrite: bool = False,
+    memory: float | None = None,
+    cache: str | Path | None = None,
     init: Run | str | Path | None = None,
     resume: str | Path | None = None,
     config: Config | None = None,
@@ -57,6 +60,12 @@ def fit(
     out, overwrite
         Directory to store the run in; an existing one is refused unless it may be overwritten. Of several processes
         (docs/scale.md) the first one stores it.
+    memory
+        Bytes that the rows may fill. Where they would fill more, or a third of what is free unless given, they are read
+        in chunks, encoded once into files, and mapped from these while training runs (docs/scale.md).
+    cache
+        The folder of these files, `OUT.cache` beside the run unless given; without `out` they are gone at the end. A
+        later fit of the same rows, encoded alike, takes them as they are.
     init
         A run, or its directory: another fit of its model, from its (best) weights and on rows of its schema, over which
         it is trained anew, without a warm-up of the KL unless one is requested; they are validated as step 0, and kept
@@ -155,7 +164,19 @@ def fit(
     """
     data_options, assignments = DataOptions.taken_from(options)
     chosen_options = FitOptions(
-        data_options, config, assignments, encoder, decoder, model, objective, out, overwrite, monitors, progress
+        data_options,
+        config,
+        assignments,
+        encoder,
+        decoder,
+        model,
+        objective,
+        out,
+        overwrite,
+        monitors,
+        progress,
+        memory,
+        cache,
     )
     if resume is not None:
         if out is not None or overwrite or init is not None:
@@ -173,12 +194,14 @@ def _fitted(data: Any, options: FitOptions) -> Run:
     own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).copied()
     config = own.demanded((options.config or Config()).replace(options.assigned))
     parts = named_parts(config)  # a misspelt part is refused before anything is read
-    source, about = opened(data, options.data, progress=options.progress)
-    rows = DividedRows(source, divide(source, config.seed, about.split))
-    described = describe(rows, about, gives_no_mass(parts)) if own.model is None else as_it_is(rows, about)
+    source, about = opened(data, options.data, progress=options.progress, memory=options.most_bytes)
+    parted = divided(source, config.seed, about.split, progress=options.progress)
+    described = parted.described(
+        lambda rows: describe(rows, about, gives_no_mass(parts)) if own.model is None else as_it_is(rows, about)
+    )
     schema = described.schema
     resolved = resolve(config, schema, own, parts)
-    resolved = replace(resolved, config=settle(resolved.config))
+    resolved = replace(resolved, config=in_blocks(settle(resolved.config), schema, source))
     demand_channels(schema, resolved.config.model.network)
     ignored = tuple(f"column {c.name!r} is left out: {c.reason}" for c in schema.columns if c.left_out)
     plan = Plan(
@@ -188,5 +211,6 @@ def _fitted(data: Any, options: FitOptions) -> Run:
         data_of(data, source, schema, about.split),
         described.notices + ignored + resolved.notices,
         progress=options.progress,
+        cache=options.cache_folder,
     )
     return carried_out(with_dimension(plan), options)

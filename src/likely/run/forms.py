@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from likely.data import Schema, Source
+from likely.data import Rows, Schema, Source
 from likely.data.dtypes import restored
 from likely.data.sources.held import MARKS, is_held
 from likely.errors import DataError
@@ -52,7 +52,8 @@ def form_of(data: Any, source: Source) -> dict[str, Any]:
 
     """
     facts: dict[str, Any] = {"container": container_of(data)}
-    frame = next(iter(source.splits.values())).read().given
+    first = next(iter(source.splits.values()))
+    frame = (first if isinstance(first, Rows) else first.read(np.arange(1))).given
     if frame is None:
         return facts
     labels = [_own(label) for label in frame.columns.tolist()]

@@ -9,10 +9,11 @@ import pandas as pd
 
 from likely.assembly import resolve
 from likely.config import Config
-from likely.data import Column, DividedRows, Rows, Schema, divide
+from likely.data import Column, Rows, Schema
 from likely.data.summary import Summary, summarise
 from likely.run.described import listed
 from likely.run.describing import describe, opened
+from likely.run.many import divided
 from likely.run.options import DataKeywords, DataOptions
 
 __all__ = ["MAX_SUMMARISED", "Inspection", "inspect"]
@@ -93,13 +94,17 @@ def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpac
 
     """
     source, about = opened(data, DataOptions(**cast(dict[str, Any], options)), progress=progress)
-    described = describe(DividedRows(source, divide(source, seed, about.split)), about)
+    parted = divided(source, seed, about.split, progress=progress)
+    described = parted.described(lambda rows: describe(rows, about))
     schema, division, train = described.schema, described.rows.division, described.rows.take("train")
     model = resolve(Config(), schema).config.model
     return Inspection(
         source.form,
         {name: len(rows) for name, rows in source.splits.items()},
-        {kind: len(getattr(division, kind)) for kind in ("train", "validation", "test")},
+        {
+            "train": division.training_rows,
+            **{kind: len(getattr(division, kind)) for kind in ("validation", "test")},
+        },
         described.notices,
         schema,
         {"latent": model.latent, "width": model.width, "blocks": model.blocks},

@@ -9,31 +9,29 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
 from likely import world
 from likely.config import Config, TrainingConfig
-from likely.data import EncodedRows, Patterns, encode, weights_of, with_conditions_beside
-from likely.data.bad_row import bad_rows_named_by
+from likely.data import EncodedRows, Patterns
 from likely.data.kinds import Binarize
-from likely.errors import DataError, RunError
+from likely.data.mapped import MappedRows
+from likely.errors import ConfigError, RunError
 from likely.evaluation.proposals import SeenRows
 from likely.models import VAE, Ensemble, Model, Normals
 from likely.objectives import Objective
 from likely.priors import FromPosterior
+from likely.run.encoded_rows import encoded_rows, encoded_sample
 from likely.run.plan import Plan
 from likely.run.progress import bar
 from likely.run.record import MemberRecord
 from likely.run.state_checks import demand_same_tensors
-from likely.run.support import demand_rows_in_own_support
 from likely.run.watching import Watching, batch_size_errors_explained
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares, maximise
 from likely.training.distributed import demand_shareable
@@ -44,38 +42,8 @@ __all__ = ["Trained", "continue_training", "initialised", "learn", "prepared"]
 
 MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # rows that initialise a model; the minimum holds where rows are wide
 VALIDATION_SHARE = 10  # steps take so many times as long as validations, where both sum over z
+MAX_COUNTED_ROWS = 2**18  # whose missing cells are counted at once
 MAX_START_CELLS = 2**23  # cells of those rows: 32 MiB in float32
-
-
-def _encoded(plan: Plan) -> dict[str, EncodedRows]:
-    """Encoded training and validation rows; test rows are checked too, so that errors come before training."""
-    encoded, source = {}, plan.rows.source
-    for part in ("train", "validation", "test"):
-        numbers: np.ndarray = getattr(plan.division, part)
-        if not len(numbers):
-            continue
-        rows, whole = plan.rows.take(part), source.splits[plan.division.origin[part]].read()
-        try:
-            with bad_rows_named_by(numbers):
-                # An array, which one column describes, is encoded in its own memory where nobody else uses it.
-                may_overwrite = plan.schema.cells_alike and not np.may_share_memory(rows.values, whole.values)
-                given = with_conditions_beside(plan.schema, rows)  # conditions that are labels, or came apart from x
-                if part == "test":
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore")  # their warnings come when they are evaluated
-                        encode(plan.schema, rows.values, given, may_overwrite=may_overwrite)
-                    weights_of(plan.schema, rows)  # refuses weights that are none
-                else:
-                    unweighted = encode(plan.schema, rows.values, given, may_overwrite=may_overwrite)
-                    encoded[part] = unweighted.weighted(weights_of(plan.schema, rows))
-                    if plan.own.model is None:  # of likelihoods by name the support is known
-                        plan.resolved.demand_rows_in_requested_support(encoded[part])
-                    else:  # that of a user's model shows in its log P(x|z) of the rows
-                        binarised = encoded[part].binarised_once(plan.config.seed).to(plan.device)
-                        demand_rows_in_own_support(plan.model, binarised, numbers)
-        except DataError as error:
-            raise DataError(f"{part} rows: {error}") from error
-    return encoded
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,7 +107,7 @@ def learn(
     minutes_became_steps = config is not plan.config.training
     watching.begin(replace(plan, resolved=resolved), write_now=minutes_became_steps)
     states = _train_members(plan, rows, schedule, watching)
-    trained = _collected(replace(plan, resolved=resolved), rows.train, states)
+    trained = _collected(replace(plan, resolved=resolved), rows.sample, states)
     trained = _finished(trained, rows, plan.config.seed)
     return replace(trained, notices=_missing_notices(plan, rows.train) + trained.notices)
 
@@ -183,7 +151,7 @@ def continue_training(
     schedule = Schedule.further(first.total_steps, peak_rate_factor, first.validate_every)
     watching.begin(plan)
     states = _train_members(plan, rows, schedule, watching, earlier_states)
-    trained = _collected(plan, rows.train, states, keep_interrupted=True)
+    trained = _collected(plan, rows.sample, states, keep_interrupted=True)
     return _finished(trained, rows, plan.config.seed)
 
 
@@ -218,24 +186,30 @@ def _finished(trained: Trained, rows: Prepared, seed: int) -> Trained:
 
 @dataclass(frozen=True)
 class Prepared:
-    """Encoded rows on the device, and the objective."""
+    """Encoded rows on the device, and the objective; of very many training rows a sample, else all, is `sample`."""
 
     train: EncodedRows
     validation: EncodedRows
+    sample: EncodedRows
     objective: Objective
 
 
 def prepared(plan: Plan) -> Prepared:
     """The rows of a plan, encoded, and its objective."""
-    encoded = _encoded(plan)
+    encoded = encoded_rows(plan)
     validation = encoded["validation"].binarised_once(plan.config.seed).to(plan.device)
     rows = (
         encoded["train"]
         if plan.schema.binarize == Binarize.DYNAMIC
         else encoded["train"].binarised_once(plan.config.seed)
     )
-    objective = plan.resolved.objective(len(rows))
-    return Prepared(rows.to(plan.device), validation, objective)
+    if plan.model.closed and isinstance(rows, MappedRows):
+        raise ConfigError(
+            f"model {plan.config.model.kind} is fitted to all rows at once, and these do not fit into memory; give "
+            "fewer rows, or leave the model out"
+        )
+    rows = rows.to(plan.device)
+    return Prepared(rows, validation, encoded_sample(plan, rows), plan.resolved.objective(len(rows)))
 
 
 def initialised(plan: Plan, rows: EncodedRows, weights: dict[str, Tensor] | None) -> None:
@@ -421,8 +395,9 @@ def _member_record(outcome: Outcome) -> MemberRecord:
 def _missing_notices(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
     if train.observed is None:
         return ()
-    cells = len(train) * plan.schema.dims
-    missing, rows = cells - int(train.cells.sum()), int((train.cells < plan.schema.dims).sum())
+    counts = [part.flatten(1).sum(1, dtype=torch.int32) for part in train.observed.split(MAX_COUNTED_ROWS)]
+    cells, rows = len(train) * plan.schema.dims, sum(int((part < plan.schema.dims).sum()) for part in counts)
+    missing = cells - sum(int(part.sum()) for part in counts)
     return (
         f"{missing:,} of {cells:,} cells ({missing / cells:.1%}) are missing, in {rows:,} of {len(train):,} "
         "training rows: log P(x) is that of the observed ones",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -15,7 +16,7 @@ from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, quoted
 from likely.training import Monitor
 
-__all__ = ["Beside", "ConfigKeywords", "DataKeywords", "DataOptions", "FitKeywords", "FitOptions"]
+__all__ = ["Beside", "ConfigKeywords", "DataKeywords", "DataOptions", "FitKeywords", "FitOptions", "cache_beside"]
 
 Beside = str | Sequence[float] | None
 OWN_PARTS = {
@@ -61,6 +62,7 @@ class ConfigKeywords(TypedDict, total=False):
     steps: int | None
     max_steps: int | None
     batch_size: int | None
+    block_rows: int | None
     learning_rate: float | None
     beta2: float | None
     weight_decay: float | None
@@ -137,6 +139,11 @@ class DataOptions:
         return {name: value for name, value in values.items() if value}
 
 
+def cache_beside(run: Path) -> Path:
+    """Where a run keeps its encoded rows unless another folder is given."""
+    return run.with_name(f"{run.name}.cache")
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """All options of a fit; see `likely.fit`.
@@ -151,6 +158,8 @@ class FitOptions:
         Parts of the user's own, or by name.
     out, overwrite, monitors, progress
         Where the run is stored, which monitors are called, whether bars are drawn.
+    memory, cache
+        Bytes that rows may fill, and where they are kept, encoded, if they would fill more.
 
     """
 
@@ -165,6 +174,24 @@ class FitOptions:
     overwrite: bool = False
     monitors: Sequence[Monitor] = ()
     progress: bool = True
+    memory: float | None = None
+    cache: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.memory is not None and not 0 < self.memory < math.inf:
+            raise ConfigError(f"memory must be a number of bytes above 0, such as 4e9; got {self.memory}")
+
+    @property
+    def most_bytes(self) -> int | None:
+        """Bytes that the rows may fill; `None` where nothing is said."""
+        return None if self.memory is None else max(1, int(self.memory))
+
+    @property
+    def cache_folder(self) -> Path | None:
+        """Where encoded rows are kept: as given, or beside the run that is stored."""
+        if self.cache is not None:
+            return Path(self.cache)
+        return None if self.out is None else cache_beside(Path(self.out))
 
     @property
     def own_objective(self) -> Factory | None:

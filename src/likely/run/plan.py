@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import torch
 
@@ -33,6 +34,8 @@ class Plan:
         The run whose weights it starts from.
     progress
         Whether to draw a bar.
+    cache
+        The folder where encoded rows are kept that do not fit into memory; `None` for one that the process leaves.
     id
         Of the run that it becomes.
 
@@ -45,6 +48,7 @@ class Plan:
     notices: tuple[str, ...] = ()
     init: str | None = None
     progress: bool = True
+    cache: Path | None = None
     id: str = field(default_factory=new_id)
 
     @property

@@ -187,7 +187,7 @@ def weighed(schema: Schema, source: Source) -> str | None:
     """SHA-256 of the weights beside an array; `None` where there are none. Those of a table are among its columns."""
     weights_of_parts = (
         []
-        if source.form == Form.TABLE
+        if source.form == Form.TABLE or schema.weight is None
         else [weights_of(schema, source.splits[name].read()) for name in sorted(source.splits)]
     )
     sha = hashlib.sha256()

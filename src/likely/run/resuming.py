@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from likely.run.checkpoints import Checkpoints
 from likely.run.checksums import ChecksummedFiles, read_with_checksum
 from likely.run.describing import placed
 from likely.run.directory import START, recover, resumed_folder, unfinished_fit
-from likely.run.options import DataOptions, FitOptions
+from likely.run.options import FitOptions, cache_beside
 from likely.run.plan import Plan
 from likely.run.reading import beside, demand_same, reading_of
 from likely.run.record import DataRecord
@@ -38,6 +38,7 @@ __all__ = ["resumed"]
 def resumed(directory: Path, data: Any, options: FitOptions) -> Run:
     """The run that a fit becomes which was killed, stopped or interrupted; see `likely.fit`."""
     _demand_nothing_new(options)
+    options = options if options.cache is not None else replace(options, cache=cache_beside(directory))
     if world.first():
         recover(directory)
     world.barrier()
@@ -116,7 +117,7 @@ def _plan(folder: Path, checksummed: ChecksummedFiles, left: Checkpoint | None, 
     try:
         record = DataRecord(**{item.name: facts[item.name] for item in fields(DataRecord) if item.name in facts})
         resolved = Resolved.of(settle(config), schema, own.restored(config, folder))
-        source = _source(record, schema, data, options.data)
+        source = _source(record, schema, data, options)
         return Plan(
             resolved,
             fresh(resolved),
@@ -125,13 +126,14 @@ def _plan(folder: Path, checksummed: ChecksummedFiles, left: Checkpoint | None, 
             tuple(notices),
             facts.get("init"),
             options.progress,
+            options.cache_folder,
             str(facts["id"]),
         )
     except (KeyError, TypeError) as error:
         raise RunError(f"{folder} is damaged ({type(error).__name__}: {error}); fit again") from error
 
 
-def _source(record: DataRecord, schema: Schema, data: Any, options: DataOptions) -> Source:
+def _source(record: DataRecord, schema: Schema, data: Any, options: FitOptions) -> Source:
     """The rows of the fit, read again from their path, or given again, and the same ones."""
     if data is None and not record.path:
         raise DataError(
@@ -142,10 +144,13 @@ def _source(record: DataRecord, schema: Schema, data: Any, options: DataOptions)
         raise DataError(f"the data of this fit is gone from {data}; give the rows: likely fit DATA --resume RUN")
     pictured = schema.form == Form.IMAGES
     resize, background = (schema.resize, schema.background) if pictured else (None, None)
-    source = sources.open_source(data, resize=resize, background=background, reading=reading_of(schema))
-    if isinstance(options.condition, Mapping):
-        source = beside(source, options.condition)
-    source = placed(source, options.exposure, options.weight)[0]
+    about = options.data
+    source = sources.open_source(
+        data, resize=resize, background=background, reading=reading_of(schema), memory=options.most_bytes
+    )
+    if isinstance(about.condition, Mapping):
+        source = beside(source, about.condition)
+    source = placed(source, about.exposure, about.weight)[0]
     demand_same(source, schema, record, data, ("start another fit: likely fit DATA -o OTHER", "weight=weights"))
     return source
 

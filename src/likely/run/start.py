@@ -18,7 +18,6 @@ from likely.data import (
     EncodedRows,
     Schema,
     Source,
-    divide,
     encode,
     sources,
     with_conditions_beside,
@@ -28,6 +27,7 @@ from likely.data.kinds import Form, Kind
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, DataError, quoted
 from likely.run.describing import placed
+from likely.run.many import divided_whole, in_blocks
 from likely.run.options import DataOptions, FitOptions
 from likely.run.plan import Plan
 from likely.run.progress import bar
@@ -55,10 +55,15 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
     reading = Reading(schema=schema) if schema.form == Form.TABLE else Reading()
     with bar("reading", shown=options.progress) as tick:
         source = sources.open_source(
-            data, resize=schema.resize, background=schema.background, progress=tick, reading=reading
+            data,
+            resize=schema.resize,
+            background=schema.background,
+            progress=tick,
+            reading=reading,
+            memory=options.most_bytes,
         )
     source, weight = _placed(source, schema, about)
-    rows = DividedRows(source, divide(source, asked.seed, about.split))
+    rows = divided_whole(source, asked.seed, about.split)
     if weight is not None and schema.form != Form.TABLE:
         schema = with_weight(schema, rows.read("train"), weight)
     record = data_of(data, source, schema, about.split)
@@ -68,7 +73,7 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
     said = (*(() if kept and SEEN not in begun.notices else (SEEN,)), *_same(schema, rows))
     home = "a run in memory" if begun.directory is None else str(begun.directory)
     resolved = resolve(asked, schema, own)
-    resolved = replace(resolved, config=settle(resolved.config))
+    resolved = replace(resolved, config=in_blocks(settle(resolved.config), schema, source))
     plan = Plan(
         resolved,
         copy.deepcopy(begun.model).to(resolved.config.device),
@@ -77,6 +82,7 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
         (f"starts from the weights of {home}", *source.notices, *said),
         home,
         options.progress,
+        options.cache_folder,
     )
     return carried_out(plan, options, plan.model.state_dict())
 

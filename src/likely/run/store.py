@@ -88,7 +88,8 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
 
 
 def _beside(plan: Plan | Run) -> dict[str, Any]:
-    return {"origin": plan.division.origin, "notices": list(plan.notices), "versions": versions()}
+    sampled = {} if plan.division.sampled is None else {"sampled": plan.division.sampled}
+    return {"origin": plan.division.origin, **sampled, "notices": list(plan.notices), "versions": versions()}
 
 
 def unshared(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -174,7 +175,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     if not all(bool(weight.isfinite().all()) for weight in model.parameters() if weight.requires_grad):
         raise RunError(f"{directory / 'weights.safetensors'} is damaged: some weights are not finite; fit again")
     try:
-        division = _division(checksummed, facts.pop("origin"))
+        division = _division(checksummed, facts.pop("origin"), facts.pop("sampled", None))
         notices = conform(tuple[str, ...], facts.pop("notices"), "notices")
         history = pd.read_csv(io.BytesIO(checksummed.read("history.csv")))
         demand_consistent_history(history)
@@ -229,7 +230,7 @@ def stored_plan(checksummed: ChecksummedFiles, config: Mapping[str, Any] | None)
     try:
         known = Config.from_dict(_object(checksummed, "config.json") if config is None else config)
         schema = Schema.from_dict(_object(checksummed, "schema.json"))
-        return known, schema, _division(checksummed, checksummed.facts["origin"])
+        return known, schema, _division(checksummed, checksummed.facts["origin"], checksummed.facts.get("sampled"))
     except RunError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -245,10 +246,10 @@ def _allowed(weights: Mapping[str, torch.Tensor], schema: Schema) -> BuildLimit:
     return BuildLimit(COPIES * size + SLACK_BYTES, operations)
 
 
-def _division(checksummed: ChecksummedFiles, origin: Any) -> Division:
+def _division(checksummed: ChecksummedFiles, origin: Any, sampled: Any) -> Division:
     index = _tensors(checksummed, "rows.safetensors")
     parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
-    division = Division(**parts, origin=origin)
+    division = Division(**parts, origin=origin, sampled=sampled)
     division.demand_consistent()
     return division
 

@@ -108,6 +108,7 @@ class TrainingState:
         weight_decay: float,
         seed: int,
         beta2: float = DEFAULT_BETA2,
+        block: int | None = None,
     ) -> None:
         self.model = model
         self.weights: list[Tensor] = list(model.parameters())
@@ -126,7 +127,7 @@ class TrainingState:
         self.last_weights: Tensors | None = None
         self.generator = BatchGenerator(device)
         self.generator.manual_seed(seed)
-        self.sampler = Sampler(row_count, batch_size, seed)
+        self.sampler = Sampler(row_count, batch_size, seed, block)
         self.meter = Meter(device)
         self.start, self.since_best, self.failures = 0, 0, 0
         self.decay_from: int | None = None

@@ -88,7 +88,8 @@ class Trainer:
         """The state before the first step."""
         batch = self.config.batch_size or len(self.rows)
         beta2 = self.config.beta2 or DEFAULT_BETA2
-        return TrainingState(model, len(self.rows), batch, self.base_rate, self.weight_decay, self.seed, beta2)
+        rates = self.base_rate, self.weight_decay
+        return TrainingState(model, len(self.rows), batch, *rates, self.seed, beta2, self.config.block_rows)
 
     def run(self, state: TrainingState) -> Outcome:
         """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.
@@ -145,7 +146,10 @@ class Trainer:
         position = state.step - state.start
         for group in state.optimiser.param_groups:
             group["lr"] = self.base_rate * self.schedule.rate(position, state.decay_from) * state.rate_factor
-        batch = loss.batch(state.sampler.next().to(state.generator.device), state.generator)
+        numbers = state.sampler.next().to(state.generator.device)
+        if state.sampler.window_begun:
+            self.rows.expect(state.sampler.coming())
+        batch = loss.batch(numbers, state.generator)
         state.seed_dropout()
         with autocast(self.precision, state.generator.device):
             loss_value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)

@@ -11,6 +11,7 @@ from likely.cli import show
 from likely.cli.arguments import (
     Background,
     Binarized,
+    Cache,
     Channels,
     Conditions,
     Continued,
@@ -20,6 +21,7 @@ from likely.cli.arguments import (
     Json,
     Kinds,
     Limited,
+    Memory,
     Overwrite,
     Resize,
     Resumed,
@@ -79,6 +81,8 @@ def fit(
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Set any option of the configuration.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="Start from a config.json.")] = None,
+    memory: Memory = None,
+    cache: Cache = None,
     seed: Annotated[
         int | None,
         typer.Option(help="Seed of everything random; 0 unless given.", callback=checked_seed),
@@ -129,6 +133,8 @@ def fit(
         data,
         out=output,
         overwrite=overwrite,
+        memory=memory,
+        cache=cache,
         init=None if init is None else opened(init),
         config=read_config(config),
         **data_keywords(ctx.params),

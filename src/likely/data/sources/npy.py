@@ -58,6 +58,17 @@ class ArrayRows(RowStore):
         return self._arrays[0].shape[1:] or (1,)
 
     @property
+    def file(self) -> Path | None:
+        """The file, where it is one."""
+        return self._paths[0] if len(self._paths) == 1 else None
+
+    @property
+    def holds_bytes(self) -> bool:
+        """Whether values are bytes, whose rows have one cell or more, in the order of the file."""
+        first = self._arrays[0]
+        return first.dtype == np.uint8 and first.ndim > 1 and bool(first.flags.c_contiguous)
+
+    @property
     def bytes(self) -> int:
         """What all rows fill."""
         return sum(array.nbytes for array in self._arrays)

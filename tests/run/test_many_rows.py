@@ -1,0 +1,236 @@
+"""Fits of rows that are not held in memory: the weights are those of rows in memory, what X is tells all rows."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import likely
+from likely.data import Rows, RowStore, Source, many
+from likely.data.kinds import Form, Kind
+from likely.errors import ConfigError, DataError, OutputError
+from likely.run import encoded_rows
+
+ROWS = 3000
+OPTIONS: dict[str, Any] = {"latent": 2, "width": 8, "steps": 12, "batch_size": 64, "seed": 1, "progress": False}
+pytestmark = pytest.mark.filterwarnings("ignore:the .* encoded training rows take")
+
+
+class Elsewhere(RowStore):
+    """Rows that are read when they are asked for."""
+
+    def __init__(self, rows: Rows) -> None:
+        self.rows = rows
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def event(self) -> tuple[int, ...]:
+        return self.rows.event
+
+    def read(self, index: np.ndarray | None = None) -> Rows:
+        return self.rows.read(np.arange(len(self.rows)) if index is None else index)
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "real": rng.normal(size=ROWS),
+            "count": rng.poisson(3.0, ROWS),
+            "code": rng.choice(list("xyz"), ROWS),
+            "price": np.round(rng.gamma(2.0, size=ROWS), 2),
+        }
+    )
+    table.loc[rng.random(ROWS) < 0.1, "real"] = np.nan
+    return table
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sample stands for all of 3,000 rows."""
+    for name, value in {"SAMPLE_ROWS": 300, "MIN_SAMPLE_ROWS": 100, "MAX_TEST_ROWS": 200, "MANY_ROWS": 1000}.items():
+        monkeypatch.setattr(many, name, value)
+    monkeypatch.setattr(many, "MAX_VALIDATION_ROWS", 150)
+
+
+def table(frame: pd.DataFrame, *, held: bool) -> Source:
+    return Source(Form.TABLE, {"all": Rows(frame) if held else Elsewhere(Rows(frame))})
+
+
+def weights(run: likely.Run) -> dict[str, np.ndarray]:
+    return {name: tensor.numpy() for name, tensor in run.model.state_dict().items()}
+
+
+def demand_equal(run: likely.Run, other: likely.Run) -> None:
+    one, two = weights(run), weights(other)
+    assert one.keys() == two.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, two[name], name)
+
+
+def test_mapped_rows_give_the_weights_of_rows_in_memory(frame: pd.DataFrame) -> None:
+    runs = [likely.fit(table(frame, held=held), block_rows=50, **OPTIONS) for held in (True, False)]
+    demand_equal(*runs)
+    assert runs[0].schema == runs[1].schema
+
+
+@pytest.mark.usefixtures("few")
+def test_a_sample_gives_the_weights_that_it_gives_in_memory(frame: pd.DataFrame) -> None:
+    runs = [likely.fit(table(frame, held=held), block_rows=50, **OPTIONS) for held in (True, False)]
+    demand_equal(*runs)
+    assert runs[1].division.sampled == ROWS - 150 - 200
+    assert 300 <= len(runs[1].division.train) < 350
+    assert "a sample" in " ".join(runs[1].notices)
+
+
+@pytest.mark.usefixtures("few")
+def test_ranges_categories_and_missing_cells_are_those_of_all_training_rows(frame: pd.DataFrame) -> None:
+    frame = frame.copy()
+    frame.loc[[7, 1234], "code"] = ["rare", "once"]
+    frame.loc[[100, 2000], "real"] = [-1e3, 1e3]
+    run = likely.fit(table(frame, held=False), **OPTIONS)
+    train = np.setdiff1d(np.arange(ROWS), run.division.held_out)
+    assert len(train) == run.division.sampled == run.schema.rows
+    seen, columns = frame.iloc[train], {column.name: column for column in run.schema.columns}
+    assert columns["code"].categories == tuple(sorted(seen["code"].unique()))
+    assert (columns["real"].low, columns["real"].high) == (seen["real"].min(), seen["real"].max())
+    assert columns["price"].high == seen["price"].max()
+    assert columns["real"].missing == seen["real"].isna().sum()
+    assert columns["code"].reserve == 1 / (len(train) + 1)
+
+
+@pytest.mark.usefixtures("few")
+def test_arrays_of_levels_and_their_binarised_rows() -> None:
+    rng = np.random.default_rng(0)
+    levels = rng.integers(0, 17, (ROWS, 4, 4)).astype(np.int16)
+    levels[5, 0, 0] = 40
+    source = Source(Form.ARRAY, {"all": Elsewhere(Rows(levels))})
+    run = likely.fit(source, **OPTIONS)
+    assert run.schema.columns[0].kind == Kind.LEVELS
+    assert run.schema.columns[0].high == 40
+    static = [
+        likely.fit(Source(Form.ARRAY, {"all": rows}), binarize="static", block_rows=32, **OPTIONS)
+        for rows in (Rows(levels), Elsewhere(Rows(levels)))
+    ]
+    demand_equal(*static)
+
+
+@pytest.mark.usefixtures("few")
+def test_conditions_weights_and_labels_go_with_the_rows(frame: pd.DataFrame) -> None:
+    frame = frame.assign(w=np.random.default_rng(1).integers(1, 4, ROWS))
+    about: dict[str, Any] = {"condition": "code", "weight": "w", "block_rows": 50}
+    demand_equal(*(likely.fit(table(frame, held=held), **about, **OPTIONS) for held in (True, False)))
+    array = np.random.default_rng(2).normal(size=(ROWS, 3, 3))
+    labels = np.random.default_rng(3).integers(0, 5, ROWS)
+    sources = [Source(Form.ARRAY, {"all": store}) for store in (Rows(array, labels), Elsewhere(Rows(array, labels)))]
+    demand_equal(*(likely.fit(one, condition="label", block_rows=50, **OPTIONS) for one in sources))
+
+
+@pytest.mark.usefixtures("few")
+def test_a_divided_source_keeps_its_parts(frame: pd.DataFrame) -> None:
+    splits = {"train": Elsewhere(Rows(frame[:2500])), "test": Elsewhere(Rows(frame[2500:].reset_index(drop=True)))}
+    run = likely.fit(Source(Form.TABLE, splits), **OPTIONS)
+    assert run.division.origin == {"train": "train", "validation": "train", "test": "test"}
+    assert run.division.sampled == 2500 - 150
+    assert len(run.division.test) == 200
+
+
+@pytest.mark.usefixtures("few")
+def test_a_stored_run_comes_back_and_is_lengthened(frame: pd.DataFrame, tmp_path: Path) -> None:
+    run = likely.fit(table(frame, held=False), out=tmp_path / "run", **OPTIONS)
+    back = likely.load(tmp_path / "run")
+    assert back.division.sampled == run.division.sampled
+    np.testing.assert_array_equal(back.division.train, run.division.train)
+    longer = back.continue_training(table(frame, held=False), steps=5)
+    assert longer.record.members[0].steps == 17
+
+
+def test_encoded_rows_are_kept_beside_the_run_and_taken_again(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = likely.fit(table(frame, held=False), out=tmp_path / "run", **OPTIONS)
+    (folder,) = (tmp_path / "run.cache").iterdir()
+    assert {file.name for file in folder.iterdir()} >= {"values.npy", "observed.npy", "rows.json"}
+    monkeypatch.setattr(encoded_rows, "written_rows", None)  # nothing is written again
+    second = likely.fit(table(frame, held=False), cache=tmp_path / "run.cache", **OPTIONS)
+    demand_equal(first, second)
+
+
+def test_a_cache_that_is_damaged_is_written_anew(frame: pd.DataFrame, tmp_path: Path) -> None:
+    for _ in range(2):
+        run = likely.fit(table(frame, held=False), cache=tmp_path, **OPTIONS)
+        (folder,) = tmp_path.iterdir()
+        (folder / "rows.json").write_text("{}")
+    assert run.record.members[0].steps == 12
+
+
+def test_too_little_room_is_told_before_anything_is_written(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    with pytest.raises(OutputError, match=r"take .* has .* free; give a folder elsewhere: --cache DIR"):
+        likely.fit(table(frame, held=False), cache=tmp_path, **OPTIONS)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("few")
+def test_what_needs_all_rows_is_refused(frame: pd.DataFrame) -> None:
+    with pytest.raises(ConfigError, match="so many rows are divided by the seed"):
+        likely.fit(table(frame, held=False), split="time:real", **OPTIONS)
+    with pytest.raises(ConfigError, match="fitted to all rows at once"):
+        likely.fit(table(frame.drop(columns="code").fillna(0), held=False), model="normals", progress=False)
+
+
+@pytest.mark.usefixtures("few")
+def test_a_bad_row_is_named_by_its_number() -> None:
+    array = np.random.default_rng(0).normal(size=(ROWS, 3, 3))
+    array[2900, 0, 1] = np.inf
+    with pytest.raises(DataError, match="row 2900, cell"):
+        likely.fit(Source(Form.ARRAY, {"all": Elsewhere(Rows(array))}), **OPTIONS)
+
+
+def test_memory_must_be_a_number_of_bytes(frame: pd.DataFrame) -> None:
+    with pytest.raises(ConfigError, match="memory must be a number of bytes above 0"):
+        likely.fit(frame, memory=0)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("how", [None, "dynamic", "static"])
+@pytest.mark.parametrize("most", [1, 17, 255])
+def test_a_file_of_bytes_is_mapped_as_it_is(tmp_path: Path, how: str | None, most: int) -> None:
+    if how and most == 1:
+        pytest.skip("0 and 1 need not be made so")
+    bytes_ = np.random.default_rng(0).integers(0, most + 1, (ROWS, 4, 4), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", bytes_)
+    options = {**OPTIONS, "binarize": how, "block_rows": 50}
+    runs = [likely.fit(tmp_path / "x.npy", memory=memory, cache=tmp_path / "cache", **options) for memory in (1, 1e12)]
+    demand_equal(*runs)
+    assert (tmp_path / "cache").exists() == (how == "static")
+
+
+def test_files_that_are_too_large_are_streamed_and_the_fit_goes_on(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame.to_parquet(tmp_path / "x.parquet")
+    held = likely.fit(tmp_path / "x.parquet", out=tmp_path / "held", block_rows=50, **OPTIONS)
+    options = {**OPTIONS, "out": tmp_path / "run", "memory": 1000, "block_rows": 50}
+
+    class Stop(likely.training.Monitor):
+        def on_step(self, step: int, total: int) -> None:  # noqa: ARG002
+            if step == 7:
+                raise KeyboardInterrupt
+
+    stopped = likely.fit(tmp_path / "x.parquet", monitors=[Stop()], **options)
+    assert stopped.record.interrupted
+    demand_equal(held, likely.fit(resume=tmp_path / "run", memory=1000, progress=False))
+    monkeypatch.setattr(encoded_rows, "written_rows", None)
+    assert likely.load(tmp_path / "run").evaluate(samples=5).rows == 300

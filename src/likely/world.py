@@ -10,6 +10,7 @@ import contextlib
 import datetime
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -42,6 +43,8 @@ NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")  # wh
 # process that ends closes its connections, which the others see at once.
 PATIENCE = datetime.timedelta(hours=2)
 NETWORK = ("gloo", "nccl", "connection closed by peer", "connection reset", "broken pipe", "socket")
+TOLD = "likely: told"  # how many processes asked whether they are the first that ends early
+LINGERING = 3.0  # seconds that the process which holds this number waits for the others to ask
 LOST = "another process stopped, without which this one cannot go on"
 
 _stores: list[Any] = []  # of the group that `joined` made: what all processes can read and write
@@ -108,8 +111,13 @@ def first_to_tell() -> bool:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # which torchrun sends once a process has ended
     if not _stores:
         return first()
+    holds_store = first() and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"  # else torchrun does
     try:
-        return bool(_stores[0].add("likely: told", 1) == 1)
+        told = int(_stores[0].add(TOLD, 1))
+        until = time.monotonic() + LINGERING
+        while holds_store and _stores[0].add(TOLD, 0) < size() and time.monotonic() < until:
+            time.sleep(0.05)
+        return told == 1
     except RuntimeError:  # the store went with the process or the machine that held it
         return rank() == 1 or os.environ["LOCAL_RANK"] == "0"
 

@@ -103,6 +103,7 @@ def estimate_log_px(
     precise: bool = False,
     seed: int = 0,
     progress: Progress | None = None,
+    temperatures: int | None = None,
 ) -> LogPxEstimate | NotAnnealed:
     """log P(x) of at most `max_rows` of the rows, by annealing or by summing over all codes; or why not.
 
@@ -120,6 +121,8 @@ def estimate_log_px(
         Of all random numbers.
     progress
         Called with (rows done, rows).
+    temperatures
+        At most so many, in the place of what `tune` takes.
 
     """
     if max_rows < 1:
@@ -137,7 +140,7 @@ def estimate_log_px(
     if codes is not None:
         exact = enumerated(model, chosen)
         return LogPxEstimate(indices, exact, np.zeros_like(exact), None, None, None, codes)
-    bounds = tune(model, rows, precise=precise, seed=seed)
+    bounds = tune(model, rows, precise=precise, seed=seed, most=temperatures)
     annealed = anneal(model, chosen, bounds.path, seed=seed, progress=progress)
     best = optimised(model, chosen, samples=measured.samples, seed=seed)
     split = gap_split(annealed.log_px, annealed.se_mc, best)

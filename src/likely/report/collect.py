@@ -51,6 +51,7 @@ TABLE_ROWS = 8  # shown of the data and of samples
 DRAWS = 1500  # of z from the prior, as dots of a figure
 MAP_SIDE = 20  # pictures along each side of the map of a z of two dimensions
 ROW_DRAWS = 500  # of z for each row that is evaluated
+TEMPERATURES = 64  # of annealing, at most: an eighth of those of an evaluation
 MAX_EVALUATED, ANNEALED, USUAL = 600, 50, 300  # rows evaluated; annealed; whose mean is what a cell usually costs
 MIN_SAMPLED, MAX_COLUMNS = 4000, 60  # rows drawn to compare columns with the data; columns compared
 SAMPLES = 100  # of z for each row whose cells are scored
@@ -63,7 +64,7 @@ def collect(run: Run) -> Findings:
     """
     whole, _ = run.rows_of()
     rows = _part(whole, MAX_EVALUATED, run.config.seed)
-    options = AssessOptions(ROW_DRAWS, anneal=ANNEALED, rule=run.proposal_rule())
+    options = AssessOptions(ROW_DRAWS, anneal=ANNEALED, rule=run.proposal_rule(), temperatures=TEMPERATURES)
     assessed = assess_rows(run, rows, Origin.TEST, options)
     measured, ledger = assessed.evidence, assessed.ledger
     encoded = run.encoded(rows)

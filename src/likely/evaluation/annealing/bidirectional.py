@@ -117,7 +117,13 @@ def bidirectional(
 
 
 def tune(
-    model: Model, like: EncodedRows, *, precise: bool = False, seed: int = 0, progress: Progress | None = None
+    model: Model,
+    like: EncodedRows,
+    *,
+    precise: bool = False,
+    seed: int = 0,
+    progress: Progress | None = None,
+    most: int | None = None,
 ) -> Bidirectional:
     """The bounds of rows simulated from the model, and the path chosen on them: step sizes, then β, then their number.
 
@@ -138,14 +144,13 @@ def tune(
         Of all random numbers.
     progress
         Called with (temperatures tried, the most).
+    most
+        Temperatures at most, in the place of 512 or 4,096.
 
     """
     pilot, tested = simulate(model, like, TUNING_ROWS, seed + 1), simulate(model, like, TEST_ROWS, seed + 2)
-    max_width, most, temperatures = (
-        (PRECISE_MAX_WIDTH, 8 * MAX_TEMPERATURES, MIN_TEMPERATURES)
-        if precise
-        else (MAX_WIDTH, MAX_TEMPERATURES, MIN_TEMPERATURES)
-    )
+    max_width, usual = (PRECISE_MAX_WIDTH, 8 * MAX_TEMPERATURES) if precise else (MAX_WIDTH, MAX_TEMPERATURES)
+    most, temperatures = most or usual, MIN_TEMPERATURES
     chains = 2 * CHAINS if precise else CHAINS
 
     def bounds_of(path: AnnealingPath) -> Bidirectional:

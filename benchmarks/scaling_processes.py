@@ -28,7 +28,8 @@ from likely import world
 from likely.training import Monitor
 from pieces import piece
 
-ROUNDS, FLOOR, WARM = 5, 1.7, 10  # of fits by one and by two; the least ratio; steps that are not counted
+ROUNDS = {"table": 5, "conv": 3}  # of fits by one and by two
+FLOOR, WARM = 1.7, 10  # the least ratio; steps that are not counted
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "scaling" / "processes"
 GIGABITS = (1, 10, 100)  # of a network, for which an all-reduce is computed
 JOBS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -91,7 +92,7 @@ def measured() -> dict[str, Any]:
 
 def _rounds(job: str, count: int) -> list[dict[str, np.ndarray]]:
     found = []
-    for number in range(ROUNDS):
+    for number in range(ROUNDS[job]):
         for other in (1, 2):  # one after the other, so that both meet the same machine
             path, place = CACHE / f"{job}-{other}-{number}.npz", CACHE / f"steps-{job}-{other}-{number}.npz"
             CACHE.mkdir(parents=True, exist_ok=True)

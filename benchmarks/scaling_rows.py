@@ -26,15 +26,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from matplotlib import pyplot as plt
 from pyarrow import parquet
 from sklearn.datasets import load_digits
 
 from common import data, keep
 from pieces import table
 
+mpl.use("Agg")
 COLUMNS, PART = 20, 1_000_000
 LINEAR = (10_000, 100_000, 1_000_000, 10_000_000)
 TABLE_ROWS, PICTURES = 20_000_000, 10_200_000
@@ -140,7 +143,23 @@ def linear(folder: Path) -> dict[str, Any]:
     counts, seconds = np.log([line["rows"] for line in lines]), np.log([line["wall_s"] for line in lines])
     last = np.diff(seconds[-2:])[0] / np.diff(counts[-2:])[0]
     table("one epoch", lines)
+    _drawn(lines)
     return {"lines": lines, "slope": float(np.polyfit(counts, seconds, 1)[0]), "slope_of_the_last_two": float(last)}
+
+
+def _drawn(lines: list[dict[str, Any]]) -> None:
+    """Seconds and memory against rows, as a picture beside the results."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+    rows = [line["rows"] for line in lines]
+    left.loglog(rows, [line["wall_s"] for line in lines], "o-", label="the whole fit")
+    left.loglog(rows, [line["training_s"] for line in lines], "s-", label="one epoch of training")
+    left.set(xlabel="rows of 20 columns", ylabel="seconds")
+    left.legend()
+    right.semilogx(rows, [line["anonymous_MB"] for line in lines], "o-", label="RssAnon")
+    right.set(xlabel="rows of 20 columns", ylabel="MB that no file backs", ylim=(0, None))
+    right.axvspan(PART / 2, rows[-1] * 2, alpha=0.1, label="rows in files")
+    right.legend()
+    figure.savefig(Path(__file__).parent / "results" / "scaling_rows.svg", metadata={"Date": None})
 
 
 def large(folder: Path, kind: str, steps: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import likely
-from likely.data import Rows, RowStore, Source, many
+from likely.data import Division, Rows, RowStore, Source, many, sources
 from likely.data.kinds import Form, Kind
 from likely.errors import ConfigError, DataError, OutputError
 from likely.run import encoded_rows
@@ -188,6 +188,57 @@ def test_what_needs_all_rows_is_refused(frame: pd.DataFrame) -> None:
         likely.fit(table(frame, held=False), split="time:real", **OPTIONS)
     with pytest.raises(ConfigError, match="fitted to all rows at once"):
         likely.fit(table(frame.drop(columns="code").fillna(0), held=False), model="normals", progress=False)
+
+
+@pytest.mark.usefixtures("few")
+def test_rows_in_memory_are_divided_as_asked(frame: pd.DataFrame) -> None:
+    run = likely.fit(frame.sort_values("price", ignore_index=True), split="time:price", **OPTIONS)
+    assert run.division.sampled is None
+    assert run.division.test.min() > run.division.train.max()
+    some = likely.fit(table(frame, held=False), split=Division.of(range(1500), range(1500, 1700)), **OPTIONS)
+    assert some.division.training_rows == some.schema.rows == 1500
+
+
+@pytest.mark.usefixtures("few")
+def test_the_one_cell_that_is_missing_is_in_the_sample(frame: pd.DataFrame, tmp_path: Path) -> None:
+    whole = frame.drop(columns="code").fillna(0.5)
+    first = likely.fit(table(whole, held=False), **OPTIONS)
+    hole = int(np.setdiff1d(np.arange(ROWS), np.r_[first.division.held_out, first.division.train])[0])
+    whole.loc[hole, "real"] = np.nan
+    run = likely.fit(table(whole, held=False), out=tmp_path / "run", **OPTIONS)
+    assert run.schema.columns[0].missing == 1
+    assert hole in run.division.train
+    assert likely.load(tmp_path / "run").patterns is not None
+    array = np.random.default_rng(0).normal(size=(ROWS, 3, 3))
+    array[hole, 1, 1] = np.nan
+    likely.fit(Source(Form.ARRAY, {"all": Elsewhere(Rows(array))}), out=tmp_path / "array", **OPTIONS)
+    assert likely.load(tmp_path / "array").patterns is not None
+
+
+@pytest.mark.usefixtures("few")
+def test_given_parts_that_are_cut_are_told(frame: pd.DataFrame) -> None:
+    splits = {"train": Elsewhere(Rows(frame[:2500])), "test": Elsewhere(Rows(frame[2500:].reset_index(drop=True)))}
+    assert "200 of 500 test rows are taken" in " ".join(likely.fit(Source(Form.TABLE, splits), **OPTIONS).notices)
+
+
+@pytest.mark.usefixtures("few")
+def test_texts_whose_parts_look_otherwise_are_one_column(tmp_path: Path) -> None:
+    lines = [f"{n % 90}{'.5' if n > 2000 else ''},{'A' if n > 2500 else n % 3}" for n in range(ROWS)]
+    (tmp_path / "x.csv").write_text("a,b\n" + "\n".join(lines))
+    run = likely.fit(tmp_path / "x.csv", out=tmp_path / "run", memory=1000, **OPTIONS)
+    assert run.division.sampled
+    assert likely.load(tmp_path / "run").evaluate(samples=5).rows == 200
+    assert run.schema.columns[1].categories == ("0", "1", "2", "A")
+
+
+def test_a_file_larger_than_memory_is_mapped(tmp_path: Path) -> None:
+    with (tmp_path / "x.npy").open("wb") as file:
+        shape = (2**24, 1024, 64)  # a terabyte, none of it written
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        file.truncate(file.tell() + np.prod(shape, dtype=np.int64))
+    store = sources.open_source(tmp_path / "x.npy").splits["all"]
+    assert len(store) == 2**24
+    assert not store.read(np.array([5, 2**24 - 1])).values.any()
 
 
 @pytest.mark.usefixtures("few")

@@ -25,7 +25,8 @@ def sample_size(cells: int) -> int:
 def is_many(source: Source, cells: int) -> bool:
     """Whether a sample of the training rows stands for all: where these are more, and are not held, or very many."""
     rows = len(next((source.splits[name] for name in ("train", "all") if name in source.splits), ()))
-    return rows > (sample_size(cells) + MAX_VALIDATION_ROWS + MAX_TEST_ROWS if source.streamed else MANY_ROWS)
+    held = MAX_VALIDATION_ROWS + min(MAX_TEST_ROWS, sample_size(cells))
+    return rows > (sample_size(cells) + held if source.streamed else MANY_ROWS)
 
 
 def demand_random(split: Split) -> None:
@@ -44,7 +45,7 @@ def demand_random(split: Split) -> None:
         )
 
 
-def divide_many(source: Source, seed: int, cells: int, split: Split = "random") -> Division:
+def divide_many(source: Source, seed: int, cells: int) -> Division:
     """Divide a source of very many rows: 5,000 validate, at most 100,000 test, all others train (`Division.sampled`).
 
     Where the source has these parts it is they, of which so many rows at most are drawn.
@@ -57,20 +58,13 @@ def divide_many(source: Source, seed: int, cells: int, split: Split = "random") 
         Of what is drawn.
     cells
         Of a row.
-    split
-        `random`, or a division that is taken as it is.
 
     Raises
     ------
-    ConfigError
-        If another division is asked for.
     DataError
         As `divide`.
 
     """
-    if isinstance(split, Division):
-        return divide(source, seed, split)
-    demand_random(split)
     if "train" not in source.splits and "all" not in source.splits:
         return divide(source, seed)  # which says what is wrong
     name = "train" if "train" in source.splits else "all"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 import weakref
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -134,11 +135,10 @@ class MappedRows(EncodedRows):
         """
         about = json.loads((folder / ABOUT).read_text())
         paths = {name: folder / f"{name}.npy" for name in PARTS if (folder / f"{name}.npy").exists()}
-        # copy on write, as tensors may be written to; nothing writes, so that no page is copied
-        maps = {name: np.load(path, mmap_mode="c") for name, path in paths.items()}
+        maps = {name: np.load(path, mmap_mode="r") for name, path in paths.items()}
         if any(len(one) != about["rows"] for one in maps.values()):
             raise ValueError(f"{folder} does not hold {about['rows']} rows")
-        parts = {name: torch.from_numpy(one) for name, one in maps.items()}
+        parts = {name: _tensor(one) for name, one in maps.items()}
         held = ResidentRows(
             parts["values"],
             None if about["binarize"] is None else Binarize(about["binarize"]),
@@ -152,8 +152,8 @@ class MappedRows(EncodedRows):
     @classmethod
     def of_bytes(cls, path: Path, column: Column, binarize: Binarize | None, skipped: np.ndarray) -> MappedRows:
         """The rows, but for some, of an npy file of bytes that are levels, or 0 and 1: encoded they are the same."""
-        array = np.load(path, mmap_mode="c")
-        held = ResidentRows(torch.from_numpy(array), binarize, column.high)
+        array = np.load(path, mmap_mode="r")
+        held = ResidentRows(_tensor(array), binarize, column.high)
         return cls(held, _ReadAhead([(path, array.offset, array.strides[0])]), torch.from_numpy(skipped))
 
     def __len__(self) -> int:
@@ -218,6 +218,13 @@ class MappedRows(EncodedRows):
     def expect(self, spans: Sequence[tuple[int, int]]) -> None:
         ends = torch.tensor(spans, dtype=torch.int64).reshape(-1, 2) - torch.tensor([0, 1])
         self._ahead.begin([(first, last + 1) for first, last in self._places(ends).tolist()])
+
+
+def _tensor(array: np.ndarray) -> Tensor:
+    """A map that is only read: one that could be written to would be counted as memory by the system."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The given NumPy array is not writ")
+        return torch.from_numpy(array)
 
 
 @final

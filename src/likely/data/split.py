@@ -189,6 +189,10 @@ class DividedRows:
         self._kept.pop(kind, None)
         return taken
 
+    def read_from(self, source: Source) -> DividedRows:
+        """The same rows of a source that reads them otherwise; those that are kept stay as they are."""
+        return DividedRows(source, self.division, self._kept)
+
     def divided_as(self, division: Division) -> DividedRows:
         """The rows of the same source in another division; none are kept."""
         self._kept.clear()

@@ -32,7 +32,7 @@ class Survey:
         How many there are.
     numbers
         Those rows that a sample needs to have what all have: for each column a row with its least and one with its
-        greatest value, and one with each category; ascending.
+        greatest value, one with each category, and one that misses it; ascending.
     missing
         Column -> how many cells have no value; of an array whose cells are of one kind under the name of its cells.
 
@@ -89,10 +89,13 @@ class _Column:
     ends: _Ends = field(default_factory=lambda: _Ends.of(1))
     known: dict[object, int] | None = field(default_factory=dict)  # value -> a row that holds it; `None`: too many
     missing: int = 0
+    lacking: list[int] = field(default_factory=list)  # the first row without a value
 
     def add(self, values: pd.Series, numbers: np.ndarray) -> None:
         missing, _ = missing_cells(values)
         self.missing += int(missing.sum())
+        if missing.any() and not self.lacking:
+            self.lacking.append(int(numbers[missing.argmax()]))
         present, numbers = values[~missing], numbers[~missing]
         if not len(present):
             return
@@ -108,6 +111,7 @@ class _Column:
 
     @property
     def numbers(self) -> Iterator[int]:
+        yield from self.lacking
         yield from self.ends.rows[self.ends.rows >= 0].tolist()
         yield from ({} if self.known is None else self.known).values()
 
@@ -139,7 +143,7 @@ def surveyed(chunks: Iterator[tuple[np.ndarray, Rows]], total: int, progress: Pr
     columns: dict[str, _Column] = {}
     cells: _Ends | None = None
     missing: np.ndarray | int = 0
-    rows = 0
+    rows, lacking = 0, list[int]()
     for numbers, part in chunks:
         rows += len(part)
         if not len(part):
@@ -150,7 +154,10 @@ def surveyed(chunks: Iterator[tuple[np.ndarray, Rows]], total: int, progress: Pr
         else:
             flat = part.values.reshape(len(part), -1)
             if flat.dtype.kind == "f":
-                missing = missing + np.isnan(flat).sum(0)
+                nothing = np.isnan(flat)
+                new = nothing.any(0) & (np.asarray(missing) == 0)  # cells that no row before misses
+                lacking += numbers[np.unique(nothing[:, new].argmax(0))].tolist() if new.any() else []
+                missing = missing + nothing.sum(0)
             several = part.values.ndim == 2 and flat.shape[1] <= MAX_ENDS
             cells = cells or _Ends.of(flat.shape[1] if several else 1)
             for ends in (flat,) if several else (_least(flat), -_least(-flat.astype(np.float64))):
@@ -160,6 +167,7 @@ def surveyed(chunks: Iterator[tuple[np.ndarray, Rows]], total: int, progress: Pr
         if progress is not None:
             progress(int(numbers[-1]) + 1, total)
     kept = [number for column in columns.values() for number in column.numbers]
+    kept += lacking
     kept += [] if cells is None else cells.rows[cells.rows >= 0].tolist()
     counts = {name: column.missing for name, column in columns.items()}
     if isinstance(missing, np.ndarray):

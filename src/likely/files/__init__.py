@@ -6,7 +6,7 @@ from likely.files.folders import filled_folder, finish_swap, new_beside, old_bes
 from likely.files.locks import LOCK, demand_own_lock, demand_unowned, locked_by_us, release_lock, take_lock
 from likely.files.places import contains, refuse_existing, refuse_unwritable, same_place, seen_to_exist
 from likely.files.reading import Counted, inflated, is_gzip, read_regular
-from likely.files.room import MAX_BYTES, demand_room, gib, most_bytes, no_room
+from likely.files.room import MAX_BYTES, default_bytes, demand_room, gib, most_bytes, no_room
 from likely.files.whole import half_written, sync_folder, write
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "built",
     "conform",
     "contains",
+    "default_bytes",
     "demand_own_lock",
     "demand_room",
     "demand_unowned",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from likely.errors import ConfigError, DataError, InputError
 
-__all__ = ["MAX_BYTES", "demand_room", "gib", "most_bytes", "no_room"]
+__all__ = ["MAX_BYTES", "default_bytes", "demand_room", "gib", "most_bytes", "no_room"]
 
 MAX_BYTES = "LIKELY_MAX_BYTES"
 MEMINFO = Path("/proc/meminfo")
@@ -29,6 +29,11 @@ def most_bytes() -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18:
         raise ConfigError(f"{MAX_BYTES} must be a whole number of bytes, such as 4000000000; got {text[:40]!r}")
     return int(text)
+
+
+def default_bytes() -> int:
+    """The most bytes that the rows of one source may fill: a third of the memory that is free."""
+    return most_bytes() * 2 // 3
 
 
 def demand_room(needed: int, what: str, cure: str, error: type[InputError] = DataError) -> None:

@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import torch
 
+from likely import world
 from likely.assembly import Own
 from likely.assembly.grammar import AUTO, Trait
 from likely.assembly.resolved import DIMENSIONS, resolve
@@ -51,7 +52,7 @@ def with_dimension(plan: Plan) -> Plan:
     if not found:
         reason = f"there was no time for {MIN_STEPS} steps with each of {' and '.join(map(str, DIMENSIONS))}"
     said = f"z has {best} dimensions: {reason}"
-    spent = (time.perf_counter() - started) / 60
+    spent = world.of_first(time.perf_counter() - started) / 60
     return replace(_of(_with_minutes_less(plan, spent), best, plan.own), notices=(*plan.notices, said))
 
 
@@ -65,7 +66,7 @@ def _steps(plan: Plan, rows: Prepared) -> int:
         _trained(trial, rows, steps)
         ends.append(time.perf_counter())
     short, long = (after - before for before, after in pairwise(ends))
-    seconds = max(1e-6, (long - short) / (TIMED_STEPS[1] - TIMED_STEPS[0]))
+    seconds = max(1e-6, world.of_first(long - short) / (TIMED_STEPS[1] - TIMED_STEPS[0]))
     affordable = int(SHARE * 60 * training.minutes / seconds)
     return min(STEPS, affordable) if affordable >= MIN_STEPS else 0
 

@@ -16,7 +16,7 @@ from likely.run.datasets import gathered
 from likely.run.describing import as_it_is, describe, opened
 from likely.run.dimension import with_dimension
 from likely.run.directory import demand_new_run_folder
-from likely.run.many import divided, in_blocks
+from likely.run.many import divided, in_blocks, typed
 from likely.run.options import DataOptions, FitKeywords, FitOptions
 from likely.run.plan import Plan
 from likely.run.resuming import resumed
@@ -200,6 +200,7 @@ def _fitted(data: Any, options: FitOptions) -> Run:
         lambda rows: describe(rows, about, gives_no_mass(parts)) if own.model is None else as_it_is(rows, about)
     )
     schema = described.schema
+    source = typed(data, source, schema, options.most_bytes)
     resolved = resolve(config, schema, own, parts)
     resolved = replace(resolved, config=in_blocks(settle(resolved.config), schema, source))
     demand_channels(schema, resolved.config.model.network)
@@ -207,7 +208,7 @@ def _fitted(data: Any, options: FitOptions) -> Run:
     plan = Plan(
         resolved,
         fresh(resolved),
-        described.rows,
+        described.rows if source is described.rows.source else described.rows.read_from(source),
         data_of(data, source, schema, about.split),
         described.notices + ignored + resolved.notices,
         progress=options.progress,

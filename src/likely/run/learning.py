@@ -157,7 +157,7 @@ def continue_training(
 
 def _demand_shareable(plan: Plan) -> None:
     """Refuse, before rows are encoded, what several processes cannot train together."""
-    count = len(plan.division.train)
+    count = plan.division.training_rows
     demand_shareable(plan.model, plan.resolved.objective(count), plan.config.training.batch_size or count)
 
 

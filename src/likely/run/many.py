@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
 from likely.config import Config
-from likely.data import DividedRows, Division, Rows, Schema, Source, Split, divide
+from likely.data import DividedRows, Division, Rows, Schema, Source, Split, divide, sources
 from likely.data.encode import is_byte
 from likely.data.many import demand_random, divide_many, is_many
 from likely.data.survey import Survey, surveyed
 from likely.run.describing import Description
 from likely.run.progress import bar
+from likely.run.reading import reading_of
 
-__all__ = ["Parted", "Sampled", "chunk_rows", "divided", "divided_whole", "in_blocks"]
+__all__ = ["Parted", "Sampled", "chunk_rows", "divided", "divided_whole", "in_blocks", "typed"]
 
 BLOCK_BYTES = 2**20  # of neighbouring rows in a file that are shuffled as one: a disk reads so much at once
 CHUNK_CELLS = 2**21  # of rows that are looked at, or encoded, at once: 16 MiB in float64
@@ -38,19 +39,27 @@ def divided(source: Source, seed: int, split: Split, *, progress: bool) -> Parte
 
     """
     cells = _cells_of(source)
-    if is_many(source, cells):
-        return _sampled(source, seed, split, cells, progress=progress)
+    if is_many(source, cells) and _is_random(split):
+        return _sampled(source, seed, cells, progress=progress)
     return Parted(divided_whole(source, seed, split))
 
 
 def divided_whole(source: Source, seed: int, split: Split) -> DividedRows:
     """The same without a look at the rows, for those whose schema is known."""
     cells = _cells_of(source)
-    if is_many(source, cells):
-        return DividedRows(source, divide_many(source, seed, cells, split))
+    if is_many(source, cells) and _is_random(split):
+        return DividedRows(source, divide_many(source, seed, cells))
     if source.streamed:
         demand_random(split)
     return DividedRows(source, divide(source, seed, split))
+
+
+def typed(data: Any, source: Source, schema: Schema, memory: int | None) -> Source:
+    """The source, read by the schema where its texts stay in files: each part of them would tell types of its own."""
+    if not source.streamed or source.text is None:
+        return source
+    again = sources.open_source(data, reading=reading_of(schema), memory=memory)
+    return again if again.streamed else source
 
 
 def in_blocks(config: Config, schema: Schema, source: Source) -> Config:
@@ -108,8 +117,13 @@ class Sampled(Parted):
             f"{len(held['train']):,} of {division.training_rows:,} training rows are a sample, for kinds, warps, "
             "baselines and diagnoses; all train, and all were looked at for ranges, categories and missing cells"
         )
+        cut = tuple(
+            f"{len(held[kind]):,} of {whole:,} {kind} rows are taken, drawn by the seed"
+            for kind, name in self.division.origin.items()
+            if kind != "train" and kind[:3] == name[:3] and (whole := len(self.source.splits[name])) > len(held[kind])
+        )
         known = {kind: described.rows.take(kind) for kind in held}
-        return Description(schema, DividedRows(self.source, division, known), (*described.notices, said))
+        return Description(schema, DividedRows(self.source, division, known), (*described.notices, said, *cut))
 
 
 def _in_memory(division: Division, split: str) -> np.ndarray:
@@ -123,9 +137,13 @@ def _cells_of(source: Source) -> int:
     return max(1, math.prod(next(iter(source.splits.values())).event))
 
 
-def _sampled(source: Source, seed: int, split: Split, cells: int, *, progress: bool) -> Sampled:
+def _is_random(split: Split) -> bool:
+    return isinstance(split, str) and split == "random"
+
+
+def _sampled(source: Source, seed: int, cells: int, *, progress: bool) -> Sampled:
     """Divide the rows, look at all that train, and read a sample of them with those that validate and test."""
-    division = divide_many(source, seed, cells, split)
+    division = divide_many(source, seed, cells)
     total = len(source.splits[division.origin["train"]])
     with bar("looking at all rows", shown=progress) as tick:
         survey = surveyed(division.training_chunks(source, chunk_rows(cells)), total, tick)

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from likely import world
 from likely.assembly import Factory
 from likely.config import Config
 from likely.data import Binarize, Channels, Limits, Split
 from likely.data.sources.colours import colour_of
 from likely.data.sources.reading import Reading
 from likely.errors import ConfigError, quoted
+from likely.files import default_bytes
 from likely.training import Monitor
 
 __all__ = ["Beside", "ConfigKeywords", "DataKeywords", "DataOptions", "FitKeywords", "FitOptions", "cache_beside"]
@@ -183,8 +185,10 @@ class FitOptions:
 
     @property
     def most_bytes(self) -> int | None:
-        """Bytes that the rows may fill; `None` where nothing is said."""
-        return None if self.memory is None else max(1, int(self.memory))
+        """Bytes that the rows may fill, the same in every process; `None` where one process is told nothing."""
+        if self.memory is not None:
+            return max(1, int(self.memory))
+        return None if world.size() == 1 else int(world.of_first(default_bytes())) // world.size()
 
     @property
     def cache_folder(self) -> Path | None:

@@ -61,7 +61,8 @@ class SharedLoss:
         generator.part, generator.rows = part, len(numbers)
         self.share = self.row_share = len(mine) / len(numbers)
         if (weights := self.rows.weights) is not None:
-            self.share = float(weights[mine].sum() / weights[numbers].sum())
+            mine_there, all_there = mine.to(weights.device), numbers.to(weights.device)
+            self.share = float(weights[mine_there].sum() / weights[all_there].sum())
         return self.rows.training_batch(mine, generator)
 
     def __call__(self, batch: Batch, kl_weight: float, generator: BatchGenerator) -> tuple[Tensor, Terms]:

@@ -19,7 +19,7 @@ from likely.data.sources.format import Holds, Options
 from likely.data.sources.formats import FORMATS, format_of, readable
 from likely.data.sources.reading import Reading
 from likely.errors import DataError
-from likely.files import most_bytes, seen_to_exist
+from likely.files import default_bytes, seen_to_exist
 
 __all__ = ["files_of", "open_source", "place_of"]
 
@@ -70,7 +70,7 @@ def open_source(
         return data
     if resize is not None and min(resize) < 1:
         raise DataError(f"resize must be a height and a width of at least 1, got {resize}")
-    most = most_bytes() * 2 // 3 if memory is None else memory
+    most = default_bytes() if memory is None else memory
     source = _open(data, Options(resize, background, progress, reading, memory=most))
     _check_events(source)
     notices = []

@@ -122,7 +122,7 @@ def _size(path: Path) -> int:
 def _mapped(path: Path) -> np.ndarray:
     _size(path)
     with reading(path, "npy"):
-        array = np.lib.format.open_memmap(path, mode="c") if path.stat().st_size else np.empty(0)
+        array = np.lib.format.open_memmap(path, mode="r") if path.stat().st_size else np.empty(0)
     if array.ndim == 0 or not len(array):
         raise DataError(f"{path} holds no rows; expected an array (rows, ...)")
     checked(np.asarray(array[:1]), str(path))

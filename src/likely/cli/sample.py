@@ -12,6 +12,7 @@ from likely.cli.many import Target, Work, deliver, identity, part_rows
 from likely.cli.output import Ranges, print_condition_probability
 from likely.cli.rows import as_table, is_table
 from likely.config import demand_whole
+from likely.errors import OutputError
 from likely.run.sample import SampleOptions, drawn
 from likely.run.tempering import statement
 
@@ -36,6 +37,8 @@ def drawn_in_parts(run: Run, n: int, options: SampleOptions, target: Target) -> 
     which (seed, number of the part) makes: it does not matter where drawing was interrupted.
     """
     demand_whole("n", n)
+    if target.output is None and n * run.schema.dims > AT_ONCE:
+        raise OutputError(f"{n:,} rows are too many to print; write them to a file or a folder: -o FOLDER/")
     size = n if n * run.schema.dims <= AT_ONCE else part_rows(run.schema.dims)
     frames, ranges, quiet = is_table(run, target.output), Ranges(), replace(run, progress=False)
 

@@ -74,7 +74,7 @@ class ArrayRows(RowStore):
         return sum(array.nbytes for array in self._arrays)
 
     def read(self, index: np.ndarray | None = None) -> Rows:
-        """The rows with these numbers: slices of the files where they lie one after the other, else copies."""
+        """The rows with these numbers, copied."""
         if index is None:
             demand_room(self.bytes, str(self._paths[0]), FEWER)
             return Rows(np.concatenate([self._plain(part, slice(None)) for part in range(len(self._arrays))]))
@@ -90,7 +90,8 @@ class ArrayRows(RowStore):
         return Rows(values)
 
     def _plain(self, part: int, rows: slice | np.ndarray) -> np.ndarray:
-        return checked(np.asarray(self._arrays[part][rows]), str(self._paths[part]))
+        read = np.require(self._arrays[part][rows], requirements="W")  # the map itself is only read
+        return checked(np.asarray(read), str(self._paths[part]))
 
 
 def read_npy(path: Path, options: Options | None = None) -> Source:

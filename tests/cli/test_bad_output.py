@@ -215,7 +215,7 @@ def test_an_interrupt_before_training_leaves_nothing(
     def stop(*_: object, **__: object) -> object:
         raise KeyboardInterrupt
 
-    for place, name in ((fitting, "divide"), (settling, "save_plan"), (settling, "save")):
+    for place, name in ((fitting, "divided"), (settling, "save_plan"), (settling, "save")):
         with monkeypatch.context() as patch:
             patch.setattr(place, name, stop)
             assert main(["fit", str(stored / "t.csv"), "-o", str(tmp_path / "run"), *STEPS]) == 130

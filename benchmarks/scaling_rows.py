@@ -117,7 +117,7 @@ def fitted(source: Path, out: Path, *options: str) -> dict[str, Any]:
         "anonymous_MB": round(anonymous / 1e3),
         "resident_MB": round(resident / 1e3),
         "val_elbo": round(float(last["val_elbo"]), 3),
-        "training_rows": facts.get("sampled"),
+        "training_rows": facts.get("sample_of"),
     }
 
 

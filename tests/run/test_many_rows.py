@@ -86,7 +86,7 @@ def test_mapped_rows_give_the_weights_of_rows_in_memory(frame: pd.DataFrame) -> 
 def test_a_sample_gives_the_weights_that_it_gives_in_memory(frame: pd.DataFrame) -> None:
     runs = [likely.fit(table(frame, held=held), block_rows=50, **OPTIONS) for held in (True, False)]
     demand_equal(*runs)
-    assert runs[1].division.sampled == ROWS - 150 - 200
+    assert runs[1].division.sample_of == ROWS - 150 - 200
     assert 300 <= len(runs[1].division.train) < 350
     assert "a sample" in " ".join(runs[1].notices)
 
@@ -98,7 +98,7 @@ def test_ranges_categories_and_missing_cells_are_those_of_all_training_rows(fram
     frame.loc[[100, 2000], "real"] = [-1e3, 1e3]
     run = likely.fit(table(frame, held=False), **OPTIONS)
     train = np.setdiff1d(np.arange(ROWS), run.division.held_out)
-    assert len(train) == run.division.sampled == run.schema.rows
+    assert len(train) == run.division.sample_of == run.schema.rows
     seen, columns = frame.iloc[train], {column.name: column for column in run.schema.columns}
     assert columns["code"].categories == tuple(sorted(seen["code"].unique()))
     assert (columns["real"].low, columns["real"].high) == (seen["real"].min(), seen["real"].max())
@@ -139,7 +139,7 @@ def test_a_divided_source_keeps_its_parts(frame: pd.DataFrame) -> None:
     splits = {"train": Elsewhere(Rows(frame[:2500])), "test": Elsewhere(Rows(frame[2500:].reset_index(drop=True)))}
     run = likely.fit(Source(Form.TABLE, splits), **OPTIONS)
     assert run.division.origin == {"train": "train", "validation": "train", "test": "test"}
-    assert run.division.sampled == 2500 - 150
+    assert run.division.sample_of == 2500 - 150
     assert len(run.division.test) == 200
 
 
@@ -147,7 +147,7 @@ def test_a_divided_source_keeps_its_parts(frame: pd.DataFrame) -> None:
 def test_a_stored_run_comes_back_and_is_lengthened(frame: pd.DataFrame, tmp_path: Path) -> None:
     run = likely.fit(table(frame, held=False), out=tmp_path / "run", **OPTIONS)
     back = likely.load(tmp_path / "run")
-    assert back.division.sampled == run.division.sampled
+    assert back.division.sample_of == run.division.sample_of
     np.testing.assert_array_equal(back.division.train, run.division.train)
     longer = back.continue_training(table(frame, held=False), steps=5)
     assert longer.record.members[0].steps == 17
@@ -193,7 +193,7 @@ def test_what_needs_all_rows_is_refused(frame: pd.DataFrame) -> None:
 @pytest.mark.usefixtures("few")
 def test_rows_in_memory_are_divided_as_asked(frame: pd.DataFrame) -> None:
     run = likely.fit(frame.sort_values("price", ignore_index=True), split="time:price", **OPTIONS)
-    assert run.division.sampled is None
+    assert run.division.sample_of is None
     assert run.division.test.min() > run.division.train.max()
     some = likely.fit(table(frame, held=False), split=Division.of(range(1500), range(1500, 1700)), **OPTIONS)
     assert some.division.training_rows == some.schema.rows == 1500
@@ -226,7 +226,7 @@ def test_texts_whose_parts_look_otherwise_are_one_column(tmp_path: Path) -> None
     lines = [f"{n % 90}{'.5' if n > 2000 else ''},{'A' if n > 2500 else n % 3}" for n in range(ROWS)]
     (tmp_path / "x.csv").write_text("a,b\n" + "\n".join(lines))
     run = likely.fit(tmp_path / "x.csv", out=tmp_path / "run", memory=1000, **OPTIONS)
-    assert run.division.sampled
+    assert run.division.sample_of
     assert likely.load(tmp_path / "run").evaluate(samples=5).rows == 200
     assert run.schema.columns[1].categories == ("0", "1", "2", "A")
 

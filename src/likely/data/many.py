@@ -46,7 +46,7 @@ def demand_random(split: Split) -> None:
 
 
 def divide_many(source: Source, seed: int, cells: int) -> Division:
-    """Divide a source of very many rows: 5,000 validate, at most 100,000 test, all others train (`Division.sampled`).
+    """Divide a source of very many rows: 5,000 validate, at most 100,000 test, all others train (`Division.sample_of`).
 
     Where the source has these parts it is they, of which so many rows at most are drawn.
 
@@ -84,4 +84,4 @@ def divide_many(source: Source, seed: int, cells: int) -> Division:
         parts[kind] = np.sort(order[first : first + sizes[kind]])
         first += sizes[kind]
     division = Division(np.sort(order[first:]), parts["validation"], parts["test"], origin)
-    return replace(division, sampled=count - held)
+    return replace(division, sample_of=count - held)

@@ -34,7 +34,7 @@ class Division:
         Row numbers, ascending unless a user gave them otherwise.
     origin
         Kind -> split of the source.
-    sampled
+    sample_of
         How many rows train, where `train` holds a sample of them: all rows of the split that neither validate nor test.
         `None` where it holds all.
 
@@ -44,12 +44,12 @@ class Division:
     validation: np.ndarray
     test: np.ndarray
     origin: dict[str, str]
-    sampled: int | None = None
+    sample_of: int | None = None
 
     @property
     def training_rows(self) -> int:
         """How many rows train."""
-        return len(self.train) if self.sampled is None else self.sampled
+        return len(self.train) if self.sample_of is None else self.sample_of
 
     @property
     def held_out(self) -> np.ndarray:
@@ -96,7 +96,7 @@ class Division:
             raise ValueError("row numbers that are no whole numbers, or of no split")
         if not len(self.train) or not len(self.validation):
             raise ValueError("no rows that train, or none that validate")
-        if self.sampled is not None and (type(self.sampled) is not int or self.sampled < len(self.train)):
+        if self.sample_of is not None and (type(self.sample_of) is not int or self.sample_of < len(self.train)):
             raise ValueError("fewer rows train than their sample has")
         for split in set(origin.values()):
             numbers = np.concatenate([part for kind, part in parts.items() if origin[kind] == split])
@@ -137,14 +137,14 @@ class Division:
 
     def all_training(self, source: Source) -> np.ndarray:
         """The numbers of all training rows, ascending where there is but a sample of them."""
-        if self.sampled is None:
+        if self.sample_of is None:
             return self.train
         return np.delete(np.arange(len(source.splits[self.origin["train"]])), self.held_out)
 
     def training_chunks(self, source: Source, size: int) -> Iterator[tuple[np.ndarray, Rows]]:
         """All training rows in their order, of at most so many rows of the source at a time, with their numbers."""
         store, held, first = source.splits[self.origin["train"]], self.held_out, 0
-        if self.sampled is None:
+        if self.sample_of is None:
             for start in range(0, len(self.train), size):
                 numbers = self.train[start : start + size]
                 yield numbers, store.read(numbers)

@@ -53,7 +53,7 @@ def encoded_rows(plan: Plan) -> dict[str, EncodedRows]:
             if part == "train" and plan.rows.source.streamed:
                 encoded[part] = _mapped(plan)
                 continue
-            if part == "train" and plan.division.sampled is not None:
+            if part == "train" and plan.division.sample_of is not None:
                 numbers = plan.division.all_training(plan.rows.source)
                 rows = plan.rows.source.splits[plan.division.origin[part]].read(numbers)
             else:
@@ -72,7 +72,7 @@ def encoded_rows(plan: Plan) -> dict[str, EncodedRows]:
 
 def encoded_sample(plan: Plan, train: EncodedRows) -> EncodedRows:
     """The training rows, or their sample, encoded and in memory."""
-    if plan.division.sampled is None:
+    if plan.division.sample_of is None:
         return train
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -123,7 +123,7 @@ def _encoded_already(plan: Plan) -> Path | None:
     if not (isinstance(store, ArrayRows) and store.holds_bytes and schema.cells_alike and is_byte(schema.columns[0])):
         return None
     column, plain = schema.columns[0], not schema.conditions and schema.weight is None and plan.own.model is None
-    if plan.division.sampled is None or not plain or schema.channels == Channels.FIRST:
+    if plan.division.sample_of is None or not plain or schema.channels == Channels.FIRST:
         return None
     if schema.binarize in (Binarize.STATIC, Binarize.THRESHOLD):
         return None
@@ -200,7 +200,7 @@ def _key(plan: Plan) -> str:
     """What the files hold: the rows by their digest, which of them train, and how they are encoded."""
     sha = hashlib.sha256(json.dumps([CACHE_FORMAT, plan.data.digest, plan.data.weights]).encode())
     sha.update(json.dumps(plan.schema.to_dict(), sort_keys=True, default=str).encode())
-    held = plan.division.train if plan.division.sampled is None else plan.division.held_out
+    held = plan.division.train if plan.division.sample_of is None else plan.division.held_out
     sha.update(np.ascontiguousarray(held).tobytes())
     sha.update(str(plan.config.seed if plan.schema.binarize == Binarize.STATIC else None).encode())
     return sha.hexdigest()[:20]

@@ -395,9 +395,11 @@ def _member_record(outcome: Outcome) -> MemberRecord:
 def _missing_notices(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
     if train.observed is None:
         return ()
-    counts = [part.flatten(1).sum(1, dtype=torch.int32) for part in train.observed.split(MAX_COUNTED_ROWS)]
-    cells, rows = len(train) * plan.schema.dims, sum(int((part < plan.schema.dims).sum()) for part in counts)
-    missing = cells - sum(int(part.sum()) for part in counts)
+    cells, present, rows = len(train) * plan.schema.dims, 0, 0
+    for part in train.observed.split(MAX_COUNTED_ROWS):
+        known = part.flatten(1).sum(1)
+        present, rows = present + int(known.sum()), rows + int((known < plan.schema.dims).sum())
+    missing = cells - present
     return (
         f"{missing:,} of {cells:,} cells ({missing / cells:.1%}) are missing, in {rows:,} of {len(train):,} "
         "training rows: log P(x) is that of the observed ones",

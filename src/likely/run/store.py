@@ -88,8 +88,8 @@ def save(directory: Path, run: Run, plan: Mapping[str, Any] | None = None) -> No
 
 
 def _beside(plan: Plan | Run) -> dict[str, Any]:
-    sampled = {} if plan.division.sampled is None else {"sampled": plan.division.sampled}
-    return {"origin": plan.division.origin, **sampled, "notices": list(plan.notices), "versions": versions()}
+    sample = {} if plan.division.sample_of is None else {"sample_of": plan.division.sample_of}
+    return {"origin": plan.division.origin, **sample, "notices": list(plan.notices), "versions": versions()}
 
 
 def unshared(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -175,7 +175,7 @@ def _loaded(directory: Path, device: str | None, factories: Mapping[str, Factory
     if not all(bool(weight.isfinite().all()) for weight in model.parameters() if weight.requires_grad):
         raise RunError(f"{directory / 'weights.safetensors'} is damaged: some weights are not finite; fit again")
     try:
-        division = _division(checksummed, facts.pop("origin"), facts.pop("sampled", None))
+        division = _division(checksummed, facts.pop("origin"), facts.pop("sample_of", None))
         notices = conform(tuple[str, ...], facts.pop("notices"), "notices")
         history = pd.read_csv(io.BytesIO(checksummed.read("history.csv")))
         demand_consistent_history(history)
@@ -230,7 +230,7 @@ def stored_plan(checksummed: ChecksummedFiles, config: Mapping[str, Any] | None)
     try:
         known = Config.from_dict(_object(checksummed, "config.json") if config is None else config)
         schema = Schema.from_dict(_object(checksummed, "schema.json"))
-        return known, schema, _division(checksummed, checksummed.facts["origin"], checksummed.facts.get("sampled"))
+        return known, schema, _division(checksummed, checksummed.facts["origin"], checksummed.facts.get("sample_of"))
     except RunError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -246,10 +246,10 @@ def _allowed(weights: Mapping[str, torch.Tensor], schema: Schema) -> BuildLimit:
     return BuildLimit(COPIES * size + SLACK_BYTES, operations)
 
 
-def _division(checksummed: ChecksummedFiles, origin: Any, sampled: Any) -> Division:
+def _division(checksummed: ChecksummedFiles, origin: Any, sample_of: Any) -> Division:
     index = _tensors(checksummed, "rows.safetensors")
     parts = {kind: index[kind].numpy() for kind in ("train", "validation", "test")}
-    division = Division(**parts, origin=origin, sampled=sampled)
+    division = Division(**parts, origin=origin, sample_of=sample_of)
     division.demand_consistent()
     return division
 

@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from sklearn.datasets import load_digits
 
 from likely.report import Findings
+from likely.report.findings import Nearest
 
 
 def assert_no_overlap(figure: Figure) -> None:
@@ -210,6 +211,10 @@ def make_picture_findings() -> Findings:
         reconstructions=smooth[:24],
         samples=rng.binomial(16, smooth[100:160]) / 16,
         sample_means=smooth[100:160],
+        interpolated=images[:40].reshape(5, 8, 8, 8),
+        regrouped=images[40:80].reshape(5, 8, 8, 8),
+        groups_kept=[0, 4, 7, 10, 14, 18, 21],
+        nearest=Nearest(images[:84].reshape(42, 2, 8, 8), rng.gamma(9, 0.3, 42), rng.gamma(9, 0.3, 200), 900, 1437),
         prior_z=prior_z,
         layers=layers,
         latent_map=(1 - side) * images[0] + side * images[1] * np.linspace(1, 0.2, 10)[None, :, None, None],

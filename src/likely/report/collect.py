@@ -28,13 +28,16 @@ from likely.evaluation import (
     cell_reconstructions,
     comparable,
     convergence,
+    posterior_centres,
     posterior_means,
 )
 from likely.models import VAE
 from likely.networks import ResidualMLP
 from likely.report.copies import copies
 from likely.report.findings import Findings
+from likely.report.pictures import more_of_pictures
 from likely.report.planes import colouring, plane, principal
+from likely.run.encode import means_at
 from likely.run.evaluate import AssessOptions
 from likely.run.evaluate import assessed as assess_rows
 from likely.tasks.anomalies import contributions
@@ -71,6 +74,12 @@ def collect(run: Run) -> Findings:
     codes = posterior_means(run.model.members[0], encoded)
     placed = plane(codes)
     prior_z, layers = _prior_walk(run, encoded)
+    log_px = measured.terms["iwae"]
+    low, high = _extremes(log_px)
+    if _pictured(run):
+        shown = _examples_of_pictures(run, rows, encoded, codes, log_px)
+    else:
+        shown = _examples(run, rows, _part(whole, MIN_SAMPLED, run.config.seed), log_px)
     conditions = ", ".join(column.name for column in run.schema.conditions)
     return Findings(
         title=f"P(X | {conditions}) of {_name(run)}" if conditions else f"P(X) of {_name(run)}",
@@ -97,7 +106,9 @@ def collect(run: Run) -> Findings:
         **_coloured(run, rows, placed.points),
         kl_per_dim=measured.kl_parts,
         kl_part="latent dimension" if measured.part is LatentPart.DIMENSION else "latent group",
-        **_examples(run, rows, _part(whole, MIN_SAMPLED, run.config.seed), measured.terms["iwae"]),
+        least_likely_log_px=log_px[low],
+        most_likely_log_px=log_px[high],
+        **shown,
         **_cells(run, encoded, measured),
     )
 
@@ -272,33 +283,13 @@ def _pictured(run: Run) -> bool:
 
 
 def _examples(run: Run, rows: Rows, compared_with: Rows, log_px: np.ndarray) -> Mapping[str, Any]:
-    pictured = _pictured(run)
-    count = min(MAX_PICTURES if pictured else TABLE_ROWS, len(rows))
-    first = rows.read(np.arange(count))
-    order = np.argsort(log_px)
-    low, high = order[:EXTREMES], order[::-1][:EXTREMES]
-    shown: dict[str, Any] = {
-        "least_likely_log_px": log_px[low],
-        "most_likely_log_px": log_px[high],
-    }
-    if pictured:
-        x = np.asarray(decode(run.schema, run.encoded(rows).stored().values))
-        y = _given(run, rows, MAX_PICTURES)
-        return shown | {
-            "originals": pictures_in_unit_range(run.schema, x[:count]),
-            "reconstructions": pictures_in_unit_range(
-                run.schema, run.reconstruct(first.values, given=condition_values(run.schema, first))
-            ),
-            "samples": pictures_in_unit_range(run.schema, run.sample(MAX_PICTURES, given=y)),
-            "sample_means": pictures_in_unit_range(run.schema, run.sample(MAX_PICTURES, given=y, mean=True)),
-            "least_likely": pictures_in_unit_range(run.schema, x[low]),
-            "most_likely": pictures_in_unit_range(run.schema, x[high]),
-        }
+    first = rows.read(np.arange(min(TABLE_ROWS, len(rows))))
+    low, high = _extremes(log_px)
     y, draws = _given(run, compared_with, MIN_SAMPLED), MIN_SAMPLED
     sampled = _frame(run, _sampled(run, draws, given=y))
     compared = _frame(run, _sampled(run, draws, given=y, with_missing=True)) if run.patterns else sampled
     modelled = [name for name in sampled if name not in [column.name for column in run.schema.conditions]]
-    return shown | {
+    return {
         "originals": _frame(run, first.values),
         "reconstructions": _frame(run, run.reconstruct(first.values, given=condition_values(run.schema, first))),
         "samples": sampled.head(TABLE_ROWS),
@@ -308,6 +299,35 @@ def _examples(run: Run, rows: Rows, compared_with: Rows, log_px: np.ndarray) -> 
         "least_likely": _frame(run, rows.read(low).values),
         "most_likely": _frame(run, rows.read(high).values),
     }
+
+
+@torch.no_grad()
+def _examples_of_pictures(
+    run: Run, rows: Rows, encoded: EncodedRows, codes: np.ndarray, log_px: np.ndarray
+) -> Mapping[str, Any]:
+    count, y = min(MAX_PICTURES, len(rows)), _given(run, rows, MAX_PICTURES)
+    low, high = _extremes(log_px)
+    x = np.asarray(decode(run.schema, encoded.stored().values))
+    model, one = run.model.members[0], encoded.evaluation_batch(torch.zeros(1, dtype=torch.long))
+    centres = codes if model.posterior(one).convex else posterior_centres(model, encoded)
+    of_rows = None if encoded.covariates is None else encoded.covariates[:count]
+    rebuilt = means_at(run, torch.from_numpy(centres[:count]), of_rows)
+    samples = np.asarray(run.sample(MAX_PICTURES, given=y))
+    return {
+        "originals": pictures_in_unit_range(run.schema, x[:count]),
+        "reconstructions": pictures_in_unit_range(run.schema, np.asarray(rebuilt)),
+        "samples": pictures_in_unit_range(run.schema, samples),
+        "sample_means": pictures_in_unit_range(run.schema, run.sample(MAX_PICTURES, given=y, mean=True)),
+        "least_likely": pictures_in_unit_range(run.schema, x[low]),
+        "most_likely": pictures_in_unit_range(run.schema, x[high]),
+        **more_of_pictures(run, encoded, x, centres, samples),
+    }
+
+
+def _extremes(log_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of the least probable rows and of the most probable, both from the end on."""
+    order = np.argsort(log_px)
+    return order[:EXTREMES], order[::-1][:EXTREMES]
 
 
 def _sampled(run: Run, count: int, **options: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -16,12 +17,14 @@ from likely.report.theme import picture
 __all__ = [
     "MARKED",
     "captioned",
+    "columns",
     "costliest_first",
     "frame",
     "given",
     "marked_frame",
     "paired_frame",
     "paired_pictures",
+    "pairs",
     "pictures",
 ]
 
@@ -65,6 +68,25 @@ def _across(images: np.ndarray, count: int) -> int:
     """How many pictures to put side by side: what fits at the grid's scale, in rows of about equal length."""
     fitting = max(1, _PAGE_PIXELS // int(grid(images[:1]).width))
     return math.ceil(count / math.ceil(count / fitting))
+
+
+def columns(images: np.ndarray, captions: Sequence[str], alt: str) -> str:
+    """Lay lines of pictures `(lines, columns, height, width[, 3])` out with a caption above each column, in HTML."""
+    shown = [
+        f"<figure><figcaption>{caption}</figcaption>{picture(grid(images[:, place], columns=1), f'{alt}: {place + 1}')}"
+        "</figure>"
+        for place, caption in enumerate(captions)
+    ]
+    return f'<div class="columns" style="--across: {len(shown)}">{"".join(shown)}</div>'
+
+
+def pairs(images: np.ndarray, distances: np.ndarray, alt: str) -> str:
+    """Show one picture above the other, `(pairs, 2, height, width[, 3])`, and how far they are apart below them."""
+    shown = [
+        f"<figure>{picture(grid(pair, columns=1), alt)}<figcaption>{distance:.2f}</figcaption></figure>"
+        for pair, distance in zip(images, distances, strict=True)
+    ]
+    return f'<div class="strip">{"".join(shown)}</div>'
 
 
 def captioned(images: np.ndarray, log_px: np.ndarray | None, alt: str) -> str:

@@ -13,7 +13,29 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-__all__ = ["Findings"]
+__all__ = ["Findings", "Nearest"]
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """
+    Samples beside the training pictures that are nearest to them.
+
+    Parameters
+    ----------
+    pairs
+        ``(samples, 2, H, W[, 3])``: each sample, and the training picture at the least Euclidean distance.
+    samples, held_out
+        That distance of each sample, and of held-out pictures, with cells that are scaled to 0..1.
+    searched, training
+        Among how many training pictures it is the least, and how many there are.
+    """
+
+    pairs: np.ndarray
+    samples: np.ndarray
+    held_out: np.ndarray
+    searched: int
+    training: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -80,6 +102,14 @@ class Findings:
         The same examples, before and after the model: pictures or frames.
     samples, sample_means
         Draws from P(x|z) with z ~ P(z), and (pictures only) the means of P(x|z) at the same z.
+    interpolated
+        Ways between two pictures, ``(lines, columns, H, W[, 3])``: the picture that a way leads from, means of P(x|z)
+        at equal steps of z, the picture that it leads to.
+    regrouped, groups_kept
+        Of a hierarchy, ``(lines, columns, H, W[, 3])``: a picture, then means of P(x|z) with the z of so many upper
+        groups kept, and those below drawn again; how many, rising, the last all.
+    nearest
+        Samples beside the training pictures nearest to them.
     real, sampled
         Frames compared column by column: test rows, and rows sampled from the model.
     copies
@@ -147,6 +177,10 @@ class Findings:
     reconstructions: np.ndarray | pd.DataFrame | None = None
     samples: np.ndarray | pd.DataFrame | None = None
     sample_means: np.ndarray | None = None
+    interpolated: np.ndarray | None = None
+    regrouped: np.ndarray | None = None
+    groups_kept: Sequence[int] = ()
+    nearest: Nearest | None = None
     real: pd.DataFrame | None = None
     sampled: pd.DataFrame | None = None
     copies: tuple[int, int, int, int] | None = None

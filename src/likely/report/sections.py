@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from likely.data.pictures import grid
-from likely.report import examples, figures_fit, figures_latent, tables, trust
+from likely.report import examples, figures_fit, figures_latent, further, tables, trust
 from likely.report.axes import percent
 from likely.report.evidence import conditional, evidence
 from likely.report.examples import given
@@ -225,7 +225,10 @@ SECTIONS = (
     Section("evidence", "How probable are the data?", evidence),
     Section("baselines", "Beside baselines", trust.baselines),
     Section("samples", "Samples", _samples),
+    Section("nearest", "Nearest training pictures", further.nearest),
     Section("reconstructions", "Reconstructions", _reconstructions),
+    Section("interpolation", "From one picture to another", further.interpolation),
+    Section("groups", "What each group of z adds", further.groups),
     Section("columns", "Column by column", tables.columns),
     Section("pairs", "Pair by pair", tables.pairs),
     Section("explained", "What z tells of each column", tables.explained),

@@ -27,7 +27,7 @@ from likely.run.sample import demand_rows
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["Traverse", "interpolate", "traverse"]
+__all__ = ["Traverse", "between", "interpolate", "space_of", "traverse"]
 
 DEFAULT_DIMENSIONS = 10  # of z that are moved, a line each: those that change x most
 
@@ -80,15 +80,28 @@ def interpolate(run: Run, a: int, b: int, n: int = 8, *, data: Any = None, given
     if n < 2:
         raise ConfigError(f"n must be at least 2, the two ends; got {n}")
     demand_rows(run, n)
-    space = _space(run)
-    if space == "codes":
+    if space_of(run) == "codes":
         raise ConfigError("z is discrete codes here, and nothing lies between two of them; decode codes of your own")
     ends, y = _codes(run, [a, b], data, given)
+    return packed(run.record.data.container, named(run, between(run, ends, y, n)))
+
+
+def between(run: Run, ends: Tensor, y: Tensor | None, n: int) -> pd.DataFrame | np.ndarray:
+    """Means of P(x|z, y) at n codes on the way between two, both included, that `interpolate` goes.
+
+    Parameters
+    ----------
+    ends
+        The two codes, `(2, latent)`.
+    y
+        `(1, conditions)`.
+    n
+        How many.
+
+    """
     t = torch.linspace(0, 1, n, dtype=ends.dtype).unsqueeze(1)
-    means = means_at(
-        run, _arc(ends, t) if space == "sphere" else ends[:1] + t * (ends[1:] - ends[:1]), _same(run, y, n)
-    )
-    return packed(run.record.data.container, named(run, means))
+    z = _arc(ends, t) if space_of(run) == "sphere" else ends[:1] + t * (ends[1:] - ends[:1])
+    return means_at(run, z, _same(run, y, n))
 
 
 def traverse(
@@ -126,7 +139,7 @@ def traverse(
         If z has no such dimension, or is a unit vector or a code, whose numbers do not move one by one.
 
     """
-    if _space(run) != "real":
+    if space_of(run) != "real":
         raise ConfigError("z is a unit vector or a code here, whose numbers do not move one by one; try interpolate")
     asked: Any = dimensions
     n, count = _whole("n", n), _whole("dimensions", asked) if np.ndim(asked) == 0 else None
@@ -171,7 +184,8 @@ def _whole(name: str, value: Any) -> int:
         raise ConfigError(f"{name} must be a whole number, got {quoted(value)}") from error
 
 
-def _space(run: Run) -> Space:
+def space_of(run: Run) -> Space:
+    """What z is: numbers, a unit vector or codes."""
     model = run.model.members[0]
     return model.q_z_x.space if isinstance(model, VAE) else "real"
 

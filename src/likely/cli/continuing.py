@@ -46,6 +46,8 @@ def lengthened(ctx: typer.Context, run: Path, *, json: bool) -> int:
 
     chosen = _chosen(ctx)
     options = settings(chosen.get("set_"))
+    if "profile" in chosen:
+        raise ConfigError("--profile is for a fit, not for one that is continued: likely fit DATA -o RUN --profile")
     words = _words(set(chosen) - set(TAKEN))
     words += [f"--set {name}" for name in options if name not in ("steps", "training.steps")]
     if words:
@@ -80,7 +82,7 @@ def resumed(ctx: typer.Context, run: Path, *, json: bool) -> int:
     from likely.cli.loading import brought
 
     chosen = _chosen(ctx)
-    words = _words(set(chosen) - {"data", "resume", "memory", "cache", "json"})
+    words = _words(set(chosen) - {"data", "resume", "memory", "cache", "profile", "json"})
     if words:
         raise ConfigError(f"{words[0]} is set by the fit that is resumed; leave it out: likely fit --resume {run}")
     own = Own.of(brought())
@@ -89,6 +91,7 @@ def resumed(ctx: typer.Context, run: Path, *, json: bool) -> int:
         resume=run,
         memory=chosen.get("memory"),
         cache=chosen.get("cache"),
+        profile=bool(chosen.get("profile")),
         encoder=own.encoder,
         decoder=own.decoder,
         model=own.model,

@@ -67,7 +67,7 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
         before, after = ([state["outcome"]["steps"] for state in states] for states in (earlier, trained.states))
         taken = max(end - start for start, end in zip(before, after, strict=True))
         stage = Stage(max(before), taken, SHARE, run.config.seed)
-        longer = finished(plan, trained, (*run.record.continued, stage))
+        longer = finished(plan, replace(trained, profile=run.record.profile), (*run.record.continued, stage))
         if out is not None and world.first():
             _store(longer, run.directory, Path(out), overwrite=overwrite)
         stop.exit_if_signalled(max(member.steps for member in longer.record.members))

@@ -45,6 +45,7 @@ def fit(
     objective: Factory | None = None,
     monitors: Sequence[Monitor] = (),
     progress: bool = True,
+    profile: bool = False,
     **options: Unpack[FitKeywords],
 ) -> Run:
     """Learn P(X) by maximum likelihood: the one-call way from data to a fitted run.
@@ -139,6 +140,10 @@ def fit(
         Objects that are called after each step, each validation and the end (docs/own/monitor.md).
     progress
         Whether this and the run's verbs draw a bar, in a terminal or a notebook, where they take more than two seconds.
+    profile
+        Whether to print on standard error, before training begins, where the time of a step goes and what share of the
+        machine's rate it reaches (docs/howto/large.md). It is measured on a copy within seconds, so that the weights
+        are those of a fit without it; `run.record.profile` has the numbers.
     **options
         `latent`, `epochs`, `minutes`, `seed`, `device` and any other option of `likely.Config`; among them the parts by
         name, as `likely parts` lists them: `prior`, `posterior`, `likelihood`, `network`.
@@ -177,6 +182,7 @@ def fit(
         progress,
         memory,
         cache,
+        profile,
     )
     if resume is not None:
         if out is not None or overwrite or init is not None:
@@ -213,5 +219,6 @@ def _fitted(data: Any, options: FitOptions) -> Run:
         described.notices + ignored + resolved.notices,
         progress=options.progress,
         cache=options.cache_folder,
+        profile=options.profile,
     )
     return carried_out(with_dimension(plan), options)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,12 +29,13 @@ from likely.objectives import Objective
 from likely.priors import FromPosterior
 from likely.run.encoded_rows import encoded_rows, encoded_sample
 from likely.run.plan import Plan
-from likely.run.progress import bar
+from likely.run.progress import bar, tell
 from likely.run.record import MemberRecord
 from likely.run.state_checks import demand_same_tensors
 from likely.run.watching import Watching, batch_size_errors_explained
 from likely.training import Outcome, Schedule, Trainer, TrainingState, match_shares, maximise
 from likely.training.distributed import demand_shareable
+from likely.training.profile import demand_profilable, profiled
 from likely.training.timing import steps_in
 from likely.training.trainer import validation_elbo
 
@@ -64,6 +65,8 @@ class Trained:
         The patterns of missing cells among the training rows; y of the training rows, encoded.
     seen
         What the training rows were like, by which rows are told that the encoder never was trained for.
+    profile
+        Where the time of a step goes, where the plan asks for it.
 
     """
 
@@ -78,6 +81,7 @@ class Trained:
     patterns: Patterns | None
     conditions: Tensor | None
     seen: SeenRows
+    profile: Mapping[str, Any] | None = None
 
 
 def learn(
@@ -99,17 +103,20 @@ def learn(
 
     """
     _demand_shareable(plan)
+    if plan.profile:
+        demand_profilable(plan.model)
     rows = prepared(plan)
     initialised(plan, rows.train, weights)
     world.same_weights(plan.model)
     schedule, config = _schedule(plan, rows)
     resolved = replace(plan.resolved, config=replace(plan.config, training=config))
+    profile = _told_profile(plan, rows) if plan.profile else None
     minutes_became_steps = config is not plan.config.training
     watching.begin(replace(plan, resolved=resolved), write_now=minutes_became_steps)
     states = _train_members(plan, rows, schedule, watching)
     trained = _collected(replace(plan, resolved=resolved), rows.sample, states)
     trained = _finished(trained, rows, plan.config.seed)
-    return replace(trained, notices=_missing_notices(plan, rows.train) + trained.notices)
+    return replace(trained, notices=_missing_notices(plan, rows.train) + trained.notices, profile=profile)
 
 
 def continue_training(
@@ -153,6 +160,14 @@ def continue_training(
     states = _train_members(plan, rows, schedule, watching, earlier_states)
     trained = _collected(plan, rows.sample, states, keep_interrupted=True)
     return _finished(trained, rows, plan.config.seed)
+
+
+def _told_profile(plan: Plan, rows: Prepared) -> dict[str, Any]:
+    """Where the time of a training step goes, printed; of an ensemble of a step of the first member."""
+    with batch_size_errors_explained(plan.config):
+        found = profiled(plan.model.members[0], rows.train, plan.config.training, rows.objective, plan.config.seed)
+    tell(found.text())
+    return found.to_dict()
 
 
 def _demand_shareable(plan: Plan) -> None:

@@ -162,6 +162,8 @@ class FitOptions:
         Where the run is stored, which monitors are called, whether bars are drawn.
     memory, cache
         Bytes that rows may fill, and where they are kept, encoded, if they would fill more.
+    profile
+        Whether to tell, before training, where a step's time goes.
 
     """
 
@@ -178,6 +180,7 @@ class FitOptions:
     progress: bool = True
     memory: float | None = None
     cache: str | Path | None = None
+    profile: bool = False
 
     def __post_init__(self) -> None:
         if self.memory is not None and not 0 < self.memory < math.inf:

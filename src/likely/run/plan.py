@@ -38,6 +38,8 @@ class Plan:
         The folder where encoded rows are kept that do not fit into memory; `None` for one that the process leaves.
     id
         Of the run that it becomes.
+    profile
+        Whether to tell, before training, where a step's time goes.
 
     """
 
@@ -50,6 +52,7 @@ class Plan:
     progress: bool = True
     cache: Path | None = None
     id: str = field(default_factory=new_id)
+    profile: bool = False
 
     @property
     def config(self) -> Config:

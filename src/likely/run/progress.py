@@ -1,4 +1,4 @@
-"""Progress with time left, for anything that takes more than two seconds."""
+"""Progress with time left, for anything that takes more than two seconds; and what is said before training."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, final
 
 from likely import world
 from likely.errors import visible
 
-__all__ = ["bar"]
+__all__ = ["bar", "tell"]
 
 Tick = Callable[..., None]
 PATIENCE, PERIOD = 2.0, 0.5  # seconds before a bar is drawn, and between two drawings
@@ -39,6 +39,12 @@ def bar(what: str, *, shown: bool = True) -> Iterator[Tick]:
     finally:
         if place is not None and begun:
             place.stop()
+
+
+def tell(text: str) -> None:
+    """Print lines on standard error, where that is open."""
+    with suppress(OSError):  # nobody reads it: no reason to end what runs
+        print(visible(text, kept="\n"), file=sys.stderr, flush=True)
 
 
 class _Bar(ABC):

@@ -13,6 +13,7 @@ from likely.files import built, conform
 __all__ = ["DataRecord", "FitRecord", "MemberRecord", "Stage", "new_id"]
 
 UNKNOWN = "unknown"
+LATER = ("seconds", "interrupted", "init", "continued", "profile")  # what not every record has
 
 
 def new_id() -> str:
@@ -115,6 +116,8 @@ class FitRecord:
         How it was lengthened.
     id
         Identifies the run.
+    profile
+        Where the time of its training steps went, if the fit was told to measure it (`Profile.to_dict`).
 
     """
 
@@ -125,6 +128,7 @@ class FitRecord:
     init: str | None = None
     continued: tuple[Stage, ...] = ()
     id: str = field(default_factory=new_id)
+    profile: Mapping[str, Any] | None = None
 
     @property
     def diverged(self) -> bool:
@@ -157,6 +161,7 @@ class FitRecord:
             "seconds": self.seconds,
             **({"members": members} if len(members) > 1 else {}),
             **({"continued": [asdict(stage) for stage in self.continued]} if self.continued else {}),
+            **({} if self.profile is None else {"profile": dict(self.profile)}),
         }
 
     def begun(self) -> dict[str, Any]:
@@ -182,7 +187,7 @@ class FitRecord:
                 "data": _named(DataRecord, facts),
                 "members": [_named(MemberRecord, one) for one in members],
                 "id": facts["id"],
-                **{name: facts[name] for name in ("seconds", "interrupted", "init", "continued") if name in facts},
+                **{name: facts[name] for name in LATER if name in facts},
             },
             "the record",
         )

@@ -128,6 +128,7 @@ def _plan(folder: Path, checksummed: ChecksummedFiles, left: Checkpoint | None, 
             options.progress,
             options.cache_folder,
             str(facts["id"]),
+            options.profile,
         )
     except (KeyError, TypeError) as error:
         raise RunError(f"{folder} is damaged ({type(error).__name__}: {error}); fit again") from error

@@ -127,7 +127,16 @@ def _way_on(out: Path | None) -> str:
 
 def finished(plan: Plan, trained: Trained, continued: tuple[Stage, ...] = ()) -> Run:
     """The run of a plan that was carried out."""
-    record = FitRecord(plan.data, trained.members, trained.seconds, trained.interrupted, plan.init, continued, plan.id)
+    record = FitRecord(
+        plan.data,
+        trained.members,
+        trained.seconds,
+        trained.interrupted,
+        plan.init,
+        continued,
+        plan.id,
+        trained.profile,
+    )
     return Run(
         trained.config,
         plan.schema,

@@ -83,6 +83,7 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
         home,
         options.progress,
         options.cache_folder,
+        profile=options.profile,
     )
     return carried_out(plan, options, plan.model.state_dict())
 

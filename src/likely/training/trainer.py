@@ -119,7 +119,7 @@ class Trainer:
                     self._validate_start(state)
                 # the schedule counts steps from `state.start`: 0, or the step at which a continued training began anew
                 while not outcome.diverged and state.step - state.start < self.schedule.end(state.decay_from):
-                    relaxed = self._step(state, loss)
+                    relaxed = self.step(state, loss)
                     outcome.seconds = time.perf_counter() - started
                     if self._is_validation_step(state):
                         self._validate(state, relaxed)
@@ -141,7 +141,7 @@ class Trainer:
             monitor.on_end(outcome)
         return outcome
 
-    def _step(self, state: TrainingState, loss: SharedLoss) -> bool:
+    def step(self, state: TrainingState, loss: SharedLoss) -> bool:
         """Take one step; return whether z in it was relaxed codes, under which the ELBO is no bound."""
         position = state.step - state.start
         for group in state.optimiser.param_groups:

@@ -33,11 +33,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> likely.Run:
 
 def test_its_sizes_are_told_in_full_and_by_default_follow_the_picture() -> None:
     short = likely.fit(BITS, model="hierarchy:conv:3x2,9x1x2", steps=1, width=8)
-    assert short.config.model.kind == "hierarchy:conv:3x2x4,9x1x2"
-    assert short.config.model.latent == short.model.latent == 2 * 4 * 3 * 2 + 2 * 9 * 7
+    assert short.config.model.kind == "hierarchy:conv:3x2x8,9x1x2"
+    assert short.config.model.latent == short.model.latent == 2 * 8 * 3 * 2 + 2 * 9 * 7
     assert (short.config.model.prior, short.config.model.posterior, short.config.model.network) == (None, None, None)
     default = likely.fit(BITS, model="hierarchy:conv", steps=1, width=8)
-    assert default.config.model.kind == "hierarchy:conv:5x3x4,9x1x4"
+    assert default.config.model.kind == "hierarchy:conv:5x2x8,9x3x8"
     assert (default.config.model.blocks, default.config.training.batch_size) == (1, 32)
     assert isinstance(default.model, likely.HierarchicalVAE)
     assert isinstance(default.model.topdown, ConvLadder)
@@ -130,3 +130,74 @@ def test_what_does_not_fit_is_refused_before_training(tmp_path: Path, capsys: Ca
     with pytest.raises(likely.ConfigError, match="is for pictures"):
         likely.fit(RNG.random((30, 4)), model="hierarchy:conv")
     assert likely.fit(BITS, model="hierarchy", latent=4, width=8, steps=1).config.model.kind == "hierarchy:mlp:3"
+
+
+def bits(count: int, *shape: int) -> np.ndarray:
+    return (RNG.random((count, *shape)) < RNG.random((count, *[1] * len(shape)))).astype(np.uint8)
+
+
+def test_pictures_get_it_where_nothing_else_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from likely.assembly import maps
+
+    monkeypatch.setattr(maps, "MIN_ROWS", 40)
+    assert likely.fit(bits(ROWS, 16, 16), steps=1).config.model.kind == "hierarchy:conv:4x2x8,8x3x8"
+    colour = RNG.integers(0, 256, (ROWS, 17, 16, 3), dtype=np.uint8)
+    assert likely.fit(colour, steps=1).config.model.kind == "hierarchy:conv:3x1x8,5x2x8,9x2x8"
+    others: dict[str, Any] = {"latent": 2, "width": 16, "network": "mlp", "prior": "vamp:5", "objective": "beta:2"}
+    for name, value in others.items():
+        assert likely.fit(bits(ROWS, 16, 16), steps=1, **{name: value}).config.model.kind == "vae"
+    for data in (bits(ROWS, 15, 16), bits(ROWS, 256), bits(30, 16, 16), RNG.normal(size=(ROWS, 16, 16))):
+        assert likely.fit(data, steps=1).config.model.kind == "vae"
+    with pytest.raises(likely.ConfigError, match="size is of model hierarchy:conv, and this fit has model vae"):
+        likely.fit(bits(30, 16, 16), size="tiny", steps=1)
+    labelled = likely.fit(bits(ROWS, 16, 16), condition={"label": LABELS}, steps=1)
+    assert labelled.config.model.kind == "vae"
+
+
+def test_an_evaluation_takes_a_part_of_many_rows_unless_it_is_told_the_samples(
+    run: likely.Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    from likely.run import extent
+
+    monkeypatch.setattr(extent, "OF_MAPS", extent.Extent(samples=3, rows=10, anneal=0))
+    found = run.evaluate(BITS)
+    assert (found.rows, found.of, found["iwae"].samples) == (10, ROWS, 3)
+    again = run.assess(BITS[::-1])
+    np.testing.assert_allclose(np.sort(again.frame()["iwae"]), np.sort(run.assess(BITS).frame()["iwae"]), rtol=1e-5)
+    whole = run.evaluate(BITS, samples=2, anneal=0)
+    assert (whole.rows, whole.of, whole["iwae"].samples) == (ROWS, 0, 2)
+    np.save(run.directory.parent / "bits.npy", BITS)
+    assert main(["evaluate", str(run.directory), str(run.directory.parent / "bits.npy")]) == 0
+    assert f"10 rows of {ROWS}, chosen by their content" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_a_fit_without_a_budget_is_one_of_half_an_hour_at_most(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from likely.run import learning
+
+    monkeypatch.setattr(learning, "MAX_MINUTES", 0.02)
+    short = likely.fit(BITS, model=MODEL, width=8, out=tmp_path / "run")
+    assert any("no budget was told" in notice for notice in short.notices)
+    assert short.steps == short.config.training.steps < 600
+    monkeypatch.setattr(learning, "MAX_MINUTES", 30)
+    told = likely.fit(BITS, model=MODEL, width=8, max_steps=5)
+    assert (told.steps, told.config.training.steps) == (5, None)
+
+
+def test_the_size_of_the_networks_is_told_or_that_of_the_minutes() -> None:
+    from likely.assembly.maps import size_of
+    from likely.config import Config
+
+    assert [size_of(Config().replace({"minutes": minutes})) for minutes in (0.1, 1, 10, 90, 120)] == [
+        "tiny",
+        "small",
+        "base",
+        "base",
+        "large",
+    ]
+    assert size_of(Config()) == "base"
+    told = likely.fit(BITS, model=MODEL, size="tiny", steps=1).config
+    assert (told.model.size, told.model.width, told.training.learning_rate) == ("tiny", 24, 8e-3)
+    assert Config.from_dict(told.to_dict()) == told
+    assert likely.fit(BITS, config=told).config == told
+    with pytest.raises(likely.ConfigError, match="size"):
+        likely.fit(BITS, model=MODEL, size="huge", steps=1)

@@ -204,3 +204,45 @@ def test_a_gradient_whose_norm_overflows_is_left_out(entry: float, left_out: int
     optimiser.step()
     assert weight.isfinite().all()
     assert weight.equal(torch.ones(3)) == bool(left_out)
+
+
+def test_a_step_whose_gradient_is_far_beyond_the_usual_is_left_out() -> None:
+    weight = torch.nn.Parameter(torch.zeros(3))
+    optimiser = torch.optim.AdamW([weight], 1e-2, fused=True)
+    usual, loss = torch.tensor(math.inf), torch.tensor(1.0)
+
+    def left_out(size: float) -> bool:
+        weight.grad = torch.full((3,), size)
+        return bool(clip_gradients(optimiser, [weight], 5.0, loss, usual))
+
+    assert not left_out(1.0)
+    assert usual.item() == pytest.approx(3**0.5)
+    assert not left_out(50.0)
+    assert usual.item() == pytest.approx(3**0.5 * (0.98 + 0.02 * 50))
+    assert not left_out(900.0)
+    before = usual.clone()
+    assert left_out(25_000.0)
+    assert left_out(math.inf)
+    assert usual == before
+
+
+class Wild(Poisoned):
+    """A decoder whose gradients are a million times as large at some of its calls in training."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        made: Tensor = self.body(z)
+        if self.training:
+            if self.calls in self.bad:
+                made = made + 1e6 * (made - made.detach())
+            self.calls += 1
+        return made
+
+
+def test_training_whose_steps_stay_far_beyond_the_usual_returns_to_the_best_weights() -> None:
+    torch.manual_seed(0)
+    decoder = Shaped(Wild(range(20, 20 + MAX_FAILURES_IN_A_ROW), 0), (2,), (CELLS,))
+    model = VAE(StandardNormal(2), Bernoulli((CELLS,)), Normal(2), ResidualMLP(CELLS, 4, 8), decoder)
+    trainer = Trainer(bits(30), bits(20), CONFIG, SCHEDULE)
+    outcome = trainer.run(trainer.state(model))
+    assert (outcome.left_out, outcome.returns, outcome.diverged) == (MAX_FAILURES_IN_A_ROW, 1, False)
+    assert outcome.steps == STEPS

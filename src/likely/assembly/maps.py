@@ -2,31 +2,89 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from likely.assembly.condition import condition, exposure
 from likely.assembly.grammar import AUTO, Named
 from likely.assembly.networks import first, missing_cells
 from likely.assembly.own import Own
 from likely.assembly.sizes import DefaultSizes
-from likely.config import ModelConfig
-from likely.data import Schema
+from likely.config import Config, ModelConfig, Size
+from likely.data import Form, Kind, Schema
 from likely.errors import ConfigError, quoted
 from likely.likelihoods import Likelihood
 from likely.models import HierarchicalVAE
 from likely.networks import ConvLadder, Encoder, Level, PatchDecoder, PatchEncoder
 from likely.networks.conv_topdown import patches_of
 
-__all__ = ["CONV", "PATTERN", "conv_hierarchy", "conv_sizes", "demand_no_own_network", "of_maps", "with_maps"]
+__all__ = [
+    "CONV",
+    "PATTERN",
+    "by_default",
+    "conv_hierarchy",
+    "conv_sizes",
+    "demand_no_own_network",
+    "likelihood_of",
+    "of_maps",
+    "size_of",
+    "with_maps",
+]
 
+ELBO = "elbo"
 CONV = "conv"  # the word for a hierarchy of maps
 PATTERN = r"[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?(,[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?)*"
 
-WIDTH, BATCH, RATE = 24, 64, 8e-3  # docs/decisions/079-maps.md
-COUNT, CHANNELS = 3, 4  # groups of the second finest maps, and channels of z; the finest maps have one group
-FULL, HALVED = 16, 64  # longest sides of pictures whose finest maps have the pictures' size, and half of it
+BATCH = 64
+CHANNELS = 8  # of z
+COMPONENTS, COLOURS = 5, 3  # of levels' mixture; channels that it couples
+FITS = 4  # times as many steps as other models take at most
+MIN_SIDE, MIN_ROWS, MAX_CHANNELS = 16, 1000, 4  # of pictures that get this model by default
+
+
+class _Counts(NamedTuple):
+    """The longest side of the finest maps, and the groups of them and of those half and a quarter as large."""
+
+    finest: int
+    groups: tuple[int, ...]
+
+
+class _Size(NamedTuple):
+    """Channels of the networks and AdamW's rate; up to how many minutes of a fit."""
+
+    width: int
+    rate: float
+    minutes: float
+
+
+SIZES: dict[Size, _Size] = {  # docs/decisions/080-pictures.md
+    "tiny": _Size(24, 8e-3, 0.2),
+    "small": _Size(32, 7e-3, 2),
+    "base": _Size(64, 5e-3, 90),
+    "large": _Size(96, 4e-3, math.inf),
+}
+USUAL: Size = "base"  # without a budget in minutes
+PLAIN, COLOURED = _Counts(10, (3, 2)), _Counts(16, (2, 2, 1))
+
+
+def by_default(config: Config, schema: Schema, own: Own) -> bool:
+    """Whether a model of maps is what a fit gets where no part of it, nor a size, is told.
+
+    They are pictures of two values or levels, 16 pixels a side or more, not very few, and with nothing given (y).
+    """
+    told = (
+        getattr(config.model, name) for name in ("kind", "latent", "width", "blocks", "prior", "posterior", "network")
+    )
+    if any(one is not None for one in told) or own.by_role or config.training.objective != ELBO:
+        return False
+    shape, pictures = schema.event_shape, schema.cells_alike and schema.form != Form.TABLE
+    if not pictures or len(shape) not in (2, 3) or schema.conditions or schema.rows < MIN_ROWS:
+        return False
+    if len(shape) == 3 and (schema.channels is None or shape[2] > MAX_CHANNELS):
+        return False
+    return min(shape[:2]) >= MIN_SIDE and schema.columns[0].kind in (Kind.BINARY, Kind.LEVELS)
 
 
 def of_maps(model: Named) -> bool:
@@ -50,7 +108,7 @@ def with_maps(model: Named, schema: Schema, latent: int | None) -> tuple[int, Na
         )
     if isinstance(asked, int):
         raise ConfigError(f"model {model}: its groups are maps, as 7x2x4,14x2x4 (side x count x channels), or {AUTO}")
-    levels = _default(shape) if asked == AUTO else _read(str(asked))
+    levels = _default(schema) if asked == AUTO else _read(str(asked))
     patches = patches_of(shape, levels)
     areas = [-(-shape[0] // patch) * -(-shape[1] // patch) for patch in patches]
     size = sum(area * level.count * level.channels for area, level in zip(areas, levels, strict=True))
@@ -60,9 +118,28 @@ def with_maps(model: Named, schema: Schema, latent: int | None) -> tuple[int, Na
     return size, replace(model, arguments=(CONV, told))
 
 
-def conv_sizes(sizes: DefaultSizes) -> DefaultSizes:
-    """The default sizes of a model and its training, for a hierarchy of maps."""
-    return replace(sizes, width=WIDTH, blocks=1, batch_size=min(sizes.batch_size, BATCH), learning_rate=RATE)
+def likelihood_of(schema: Schema) -> str | None:
+    """What levels have where none is requested: a mixture, in which a pixel's three colours depend on each other."""
+    if schema.columns[0].kind != Kind.LEVELS:
+        return None
+    return f"logistic-mixture:{COMPONENTS}" + ":coupled" * _coloured(schema)
+
+
+def _coloured(schema: Schema) -> bool:
+    return len(schema.event_shape) == 3 and schema.event_shape[2] == COLOURS
+
+
+def size_of(config: Config) -> Size:
+    """How wide the networks are, as a word: that of the minutes unless told."""
+    minutes = config.training.minutes
+    fitting = [name for name, size in SIZES.items() if minutes is not None and minutes <= size.minutes]
+    return config.model.size or (fitting[0] if fitting else USUAL)
+
+
+def conv_sizes(sizes: DefaultSizes, size: Size) -> DefaultSizes:
+    """The default sizes of a model and its training, for a hierarchy of maps of that size."""
+    batch, most, chosen = min(sizes.batch_size, BATCH), FITS * sizes.max_steps, SIZES[size]
+    return replace(sizes, width=chosen.width, blocks=1, batch_size=batch, learning_rate=chosen.rate, max_steps=most)
 
 
 def demand_no_own_network(own: Own) -> None:
@@ -99,9 +176,13 @@ def _read(text: str) -> list[Level]:
     return [Level(side, count, channels[0] if channels else CHANNELS) for side, count, *channels in told]
 
 
-def _default(shape: Sequence[int]) -> list[Level]:
-    """One group of maps of half the picture's size, or of all of it if it is small, and three of half that size."""
-    longest = max(shape[:2])
-    side = longest if longest <= FULL else -(-longest // (2 if longest <= HALVED else 4))
-    below = -(-side // 2)
-    return [Level(below, COUNT, CHANNELS)] * (below < side) + [Level(side, 1, CHANNELS)]
+def _default(schema: Schema) -> list[Level]:
+    """Groups of maps, each size half the one below: 2 and 3 of them, or 1, 2 and 2 where colours ask for detail."""
+    counts = COLOURED if _coloured(schema) else PLAIN
+    sides = [max(schema.event_shape[:2])]
+    while sides[0] > counts.finest:
+        sides[0] = -(-sides[0] // 2)
+    for _ in counts.groups[1:]:
+        sides.append(-(-sides[-1] // 2))
+    pairs = zip(dict.fromkeys(sides), counts.groups, strict=False)
+    return [Level(side, count, CHANNELS) for side, count in reversed(list(pairs))]

@@ -13,13 +13,22 @@ from likely.assembly.build_limit import BuildLimit
 from likely.assembly.by_column import Pairs, default, grouped, paired
 from likely.assembly.choosing import Parts, all_parts, named_parts
 from likely.assembly.grammar import AUTO, Named, Trait, parse
-from likely.assembly.maps import conv_sizes, demand_no_own_network, of_maps, with_maps
+from likely.assembly.maps import (
+    CONV,
+    by_default,
+    conv_sizes,
+    demand_no_own_network,
+    likelihood_of,
+    of_maps,
+    size_of,
+    with_maps,
+)
 from likely.assembly.normals import components, indicators, refusal
 from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
 from likely.assembly.parts import PARTS
 from likely.assembly.sizes import default_sizes
-from likely.config import WEIGHT_DECAY, Config
+from likely.config import WARMUP, WEIGHT_DECAY, Config
 from likely.data import EncodedRows, Kind, Schema
 from likely.errors import ConfigError, DataError, UnsuitedError
 from likely.files import most_bytes
@@ -212,10 +221,19 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
 
     """
     defaults = default_sizes(schema)
-    parts = all_parts(named_parts(config) if parts is None else parts, defaults.prior)
+    parts = named_parts(config) if parts is None else parts
+    if by_default(config, schema, own):
+        parts = {**parts, "model": parse("model", f"hierarchy:{CONV}", PARTS["model"])}
+    parts = all_parts(parts, defaults.prior)
+    size = None
     if maps := of_maps(parts["model"]):
         demand_no_own_network(own)
-        defaults = conv_sizes(defaults)
+        size = size_of(config)
+        defaults = conv_sizes(defaults, size)
+    elif config.model.size is not None:
+        raise ConfigError(
+            f"size is of model hierarchy:{CONV}, and this fit has model {parts['model']}: tell that model too, or width"
+        )
     config = with_own_sizes(config, schema, own, parts)
     model = config.model
     latent = model.latent or defaults.latent
@@ -227,6 +245,8 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         latent, parts = _closed(parts, model.latent, schema)
     if maps:
         latent, parts["model"] = with_maps(parts["model"], schema, model.latent)
+        if "likelihood" not in parts and (law := likelihood_of(schema)):
+            parts["likelihood"] = parse("likelihood", law, PARTS["likelihood"])
     part_texts: dict[str, Any] = {room: str(part) for room, part in parts.items()}
     rate = defaults.learning_rate
     decay = WEIGHT_DECAY if config.training.weight_decay is None else config.training.weight_decay
@@ -245,12 +265,18 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         learning_rate=config.training.learning_rate or rate,
         beta2=config.training.beta2 or defaults.beta2,
         weight_decay=decay,
+        warmup=_warmup(config.training.warmup, maps=maps),
         max_steps=config.training.max_steps or defaults.max_steps,
         objective=objective,
     )
     width = model.width or defaults.width
-    sized = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, **part_texts)
+    sized = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, size=size, **part_texts)
     return Resolved(replace(config, model=sized, training=training), schema, own, parts)
+
+
+def _warmup(told: float | None, *, maps: bool) -> float:
+    """Of the KL: none of a hierarchy of maps, whose KL starts at 0 (docs/decisions/080-pictures.md)."""
+    return told if told is not None else 0.0 if maps else WARMUP
 
 
 def _integrated(model: Named, latent: int | None, schema: Schema) -> tuple[int, Named]:

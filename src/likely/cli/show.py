@@ -92,7 +92,8 @@ def fitted(run: Run, *, json: bool) -> None:
         print_notice(f"interrupted: the best weights so far are kept{further}")
     say(
         f"fitted {run.division.training_rows} rows of {run.schema.dims} cells ({run.measure}): latent {model.latent}, "
-        f"width {model.width}, {parameters(run)} parameters, {training.precision}",
+        f"{f'size {model.size}, ' if model.size else ''}width {model.width}, {parameters(run)} parameters, "
+        f"{training.precision}",
         ", ".join(f"{room} {parts[room]}" for room in ("prior", "posterior", "likelihood", "objective", "network")),
         *([f"of P(x|y), given: {', '.join(c.name for c in run.schema.conditions)}"] if run.schema.conditions else []),
         *([f"the mixture of {model.members} such models; what follows is of the first"] if model.members > 1 else []),
@@ -163,11 +164,13 @@ def ledger(measured: Ledger, *, json: bool) -> None:
     if measured.baselines:
         say("", "baselines (plain models, compressors), on the same rows:", _baselines(measured))
     say("", *(f"- {sentence}" for sentence in measured.diagnosis.get("sentences", ())))
+    part = f" of {measured.of:,}, chosen by their content" if measured.of > measured.rows else ""
     seen = "" if measured.cells == measured.dims else f" ({measured.cells:.2f} observed in the mean)"
     say(
         "",
-        f"{measured.rows} rows ({measured.split}), {measured.dims} cells each{seen}, measure: {measured.measure}, "
-        f"seed {measured.seed}, {measured.seconds:.1f} s; se: over rows, se_mc: from sampling z with the rows given",
+        f"{measured.rows} rows{part} ({measured.split}), {measured.dims} cells each{seen}, "
+        f"measure: {measured.measure}, seed {measured.seed}, {measured.seconds:.1f} s; "
+        "se: over rows, se_mc: from sampling z with the rows given",
     )
 
 

@@ -15,15 +15,19 @@ from likely.errors import ConfigError, quoted
 
 __all__ = [
     "ROLES",
+    "WARMUP",
     "WEIGHT_DECAY",
     "Config",
     "ModelConfig",
+    "Size",
     "TrainingConfig",
     "default_max_steps",
     "demand_whole",
 ]
 
+Size = Literal["tiny", "small", "base", "large"]  # of the networks of pictures
 ROLES = ("encoder", "decoder", "model", "objective")
+WARMUP = 0.1  # share of the budget
 WEIGHT_DECAY = 0.01  # of AdamW, but for integrated models of few values (`assembly.resolved`)
 _EARLIER_NAMES = {"average": "ema_decay"}  # of options: stored configurations and command lines may have them
 
@@ -72,6 +76,8 @@ class ModelConfig:
         `gaussian:shared`, `mlp`. For a table the likelihood replaces the family of every numeric column that it fits.
     members
         How many models are trained apart, each with a seed of its own; P(x) is their mixture.
+    size
+        How wide the networks of a `hierarchy:conv` are: 24, 32, 64 or 96 channels. By the minutes unless told.
 
     """
 
@@ -84,6 +90,7 @@ class ModelConfig:
     likelihood: str | None = None
     network: str | None = None
     members: int = 1
+    size: Size | None = None
 
     def __post_init__(self) -> None:
         _demand(self, SIZES)
@@ -112,7 +119,8 @@ class TrainingConfig:
         AdamW's rate, decay per step of its mean of squared gradients, and decoupled decay of weights; the largest norm
         of the gradient of the mean loss. The decay is 0.01 unless told, of integrated models of few values 0.3.
     warmup
-        Share of the budget over which the weight of the KL rises from 0 to 1 (the training objective only).
+        Share of the budget over which the weight of the KL rises from 0 to 1 (the training objective only). A tenth
+        unless told; of a `hierarchy:conv` none.
     ema_decay
         Decay per step of the exponential moving average of the weights.
     precision
@@ -131,7 +139,7 @@ class TrainingConfig:
     beta2: float | None = None
     weight_decay: float | None = None
     clip: float = 5.0
-    warmup: float = 0.1
+    warmup: float | None = None
     ema_decay: float = 0.999
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
@@ -147,7 +155,7 @@ class TrainingConfig:
         if self.beta2 is not None and not 0 < self.beta2 < 1:
             raise ConfigError(f"beta2 must be above 0 and below 1, got {self.beta2}")
         for name in ("warmup", "ema_decay"):
-            if not 0 <= getattr(self, name) < 1:
+            if not 0 <= (getattr(self, name) or 0) < 1:
                 raise ConfigError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
 
 
@@ -263,10 +271,19 @@ def _build(cls: type, values: Mapping[str, Any], where: str) -> Any:
     return cls(**arguments)
 
 
-def _check_type(name: str, value: Any, declared: Any) -> None:
+def _words(declared: Any) -> tuple[Any, ...] | None:
+    """The words that a declared type allows, `None` among them where that is allowed too; `None` of other types."""
     if get_origin(declared) is Literal:
-        if value not in get_args(declared):
-            raise ConfigError(f"{name} must be one of {', '.join(get_args(declared))}, got {quoted(value)}")
+        return get_args(declared)
+    some = [get_args(part) for part in get_args(declared) if get_origin(part) is Literal]
+    return (*some[0], None) if some else None
+
+
+def _check_type(name: str, value: Any, declared: Any) -> None:
+    words = _words(declared)
+    if words is not None:
+        if value not in words:
+            raise ConfigError(f"{name} must be one of {', '.join(filter(None, words))}, got {quoted(value)}")
         return
     allowed = {get_origin(declared)} if get_origin(declared) is dict else set(get_args(declared) or (declared,))
     if float in allowed:

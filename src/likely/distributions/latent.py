@@ -19,6 +19,7 @@ Index = Tensor | tuple[Tensor, ...]
 Space = Literal["real", "sphere", "codes"]
 
 MOMENT_DRAWS = 256  # half of them mirrored, for the mean and deviation of a distribution without closed form
+MANY_NUMBERS, FEW_DRAWS = 256, 32  # of a larger z fewer are drawn
 
 
 @final
@@ -129,16 +130,20 @@ def closed_kl(q: LatentDistribution, p: LatentDistribution) -> Tensor | None:
 
 
 def fixed_noise(distribution: LatentDistribution) -> Tensor:
-    """Fixed antithetic noise to estimate moments by, the same for the whole batch: `(256, *batch, noise_size)`."""
+    """Fixed antithetic noise to estimate moments by, the same for the whole batch: `(draws, *batch, noise_size)`.
+
+    256 draws; 32 of a z of more than 256 numbers, whose decoder takes as much longer.
+    """
     axes = [1] * len(distribution.batch_shape)
     noise = _half_of_noise(distribution.noise_size).view(-1, *axes, distribution.noise_size).to(distribution.like)
-    return torch.cat([noise, -noise]).expand(MOMENT_DRAWS, *distribution.batch_shape, -1)
+    return torch.cat([noise, -noise]).expand(2 * len(noise), *distribution.batch_shape, -1)
 
 
 @cache
 def _half_of_noise(size: int) -> Tensor:
     """Kept, so that a trace of a model finds numbers and no generator."""
-    return torch.randn(MOMENT_DRAWS // 2, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    draws = MOMENT_DRAWS if size <= MANY_NUMBERS else FEW_DRAWS
+    return torch.randn(draws // 2, size, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 def full_precision(like: Tensor) -> torch.autocast:

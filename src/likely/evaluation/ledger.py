@@ -112,6 +112,8 @@ class Ledger:
         Scores of the same rows under the baselines: plain models and compressors.
     diagnosis
         What is wrong with the fit, and what to do.
+    of
+        How many rows there were, of which `rows` were chosen by their content; 0 where all were taken.
 
     """
 
@@ -133,6 +135,7 @@ class Ledger:
     quadrature: dict[str, Any] = field(default_factory=dict)
     baselines: tuple[dict[str, Any], ...] = ()
     diagnosis: dict[str, Any] = field(default_factory=dict)
+    of: int = 0
 
     def __getitem__(self, name: str) -> Entry:
         return self.entries[name]

@@ -40,6 +40,7 @@ from likely.report.planes import colouring, plane, principal
 from likely.run.encode import means_at
 from likely.run.evaluate import AssessOptions
 from likely.run.evaluate import assessed as assess_rows
+from likely.run.extent import extent_of
 from likely.tasks.anomalies import contributions
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ DRAWS = 1500  # of z from the prior, as dots of a figure
 MAP_SIDE = 20  # pictures along each side of the map of a z of two dimensions
 ROW_DRAWS = 500  # of z for each row that is evaluated
 TEMPERATURES = 64  # of annealing, at most: an eighth of those of an evaluation
-MAX_EVALUATED, ANNEALED, USUAL = 600, 50, 300  # rows evaluated; annealed; whose mean is what a cell usually costs
+MAX_EVALUATED, ANNEALED, USUAL = 500, 40, 200  # rows evaluated; annealed; whose mean is what a cell usually costs
 MIN_SAMPLED, MAX_COLUMNS = 4000, 60  # rows drawn to compare columns with the data; columns compared
 SAMPLES = 100  # of z for each row whose cells are scored
 
@@ -63,11 +64,14 @@ SAMPLES = 100  # of z for each row whose cells are scored
 def collect(run: Run) -> Findings:
     """Evaluate test rows, draw from the model, and gather everything that the report shows.
 
-    Of many test rows 600 are evaluated, and 4,000 compared with drawn rows: a random part, by the run's seed.
+    Of many test rows 500 are evaluated, and 4,000 compared with drawn rows: a random part, by the run's seed. Where an
+    evaluation is of a part, as of a hierarchy of maps, it is not annealed.
     """
     whole, _ = run.rows_of()
     rows = _part(whole, MAX_EVALUATED, run.config.seed)
-    options = AssessOptions(ROW_DRAWS, anneal=ANNEALED, rule=run.proposal_rule(), temperatures=TEMPERATURES)
+    usual = extent_of(run.model)
+    draws, annealed = min(ROW_DRAWS, usual.samples), 0 if usual.rows else ANNEALED
+    options = AssessOptions(draws, anneal=annealed, rule=run.proposal_rule(), temperatures=TEMPERATURES)
     assessed = assess_rows(run, rows, Origin.TEST, options)
     measured, ledger = assessed.evidence, assessed.ledger
     encoded = run.encoded(rows)

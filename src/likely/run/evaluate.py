@@ -14,7 +14,9 @@ from likely import world
 from likely.data import EncodedRows, Given, Rows
 from likely.errors import DataError, OutputError
 from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_baselines
+from likely.evaluation.sampling import copy_keys
 from likely.run.checksums import read_with_checksum, write_with_checksum
+from likely.run.extent import minutes_of
 from likely.run.progress import bar
 from likely.run.reading import index_of
 from likely.run.rivals import fitted_to, rival_of
@@ -27,10 +29,23 @@ if TYPE_CHECKING:
 __all__ = ["AssessOptions", "assessed", "baselines_of", "evaluated"]
 
 
-def evaluated(run: Run, data: Any, options: AssessOptions, *, given: Given | None, rivals: bool = False) -> Assessment:
-    """What an evaluation says of the rows; see `Run.evaluate`."""
+def evaluated(
+    run: Run,
+    data: Any,
+    options: AssessOptions,
+    *,
+    given: Given | None,
+    rivals: bool = False,
+    most: int | None = None,
+) -> Assessment:
+    """What an evaluation says of the rows, or of at most so many of them, chosen by content; see `Run.evaluate`."""
     rows, said = run.rows_of(data)
-    return assessed(run, rows, said(), options, given=given, rivals=rivals)
+    whole = len(rows)
+    if most is not None and whole > most:
+        chosen = copy_keys(run.encoded(rows, given), options.seed).argsort()[:most].sort().values
+        rows = rows.read(chosen.cpu().numpy())
+    found = assessed(run, rows, said(), options, given=given, rivals=rivals)
+    return found if len(rows) == whole else replace(found, ledger=replace(found.ledger, of=whole))
 
 
 def assessed(
@@ -42,6 +57,7 @@ def assessed(
     rival = rival_of(run, encoded, train, validation) if rivals else None
     with bar("fitting baselines", shown=run.progress):
         baselines = baselines_of(run, train, validation)
+    label = partial(_timed, run, encoded, options)
     assessment = assess(
         run.model,
         run.schema,
@@ -54,7 +70,7 @@ def assessed(
         origin=origin,
         index=index_of(rows),
         versions=versions(),
-        stage=partial(bar, shown=run.progress),
+        stage=lambda what: bar(label(what), shown=run.progress),
     )
     return replace(assessment, ledger=replace(assessment.ledger, seconds=round(time.perf_counter() - started, 2)))
 
@@ -78,6 +94,14 @@ def baselines_of(run: Run, train: EncodedRows | None, validation: EncodedRows | 
                     write_with_checksum(path, tensors, fitted_to(run))
         run.home.baselines = found
     return run.home.baselines
+
+
+def _timed(run: Run, rows: EncodedRows, options: AssessOptions, what: str) -> str:
+    """The name of a stage of an evaluation, that of the first with the minutes that all take, where they are some."""
+    if what != "evaluating" or not run.progress:
+        return what
+    minutes = minutes_of(run.model, rows, options.samples, options.anneal, options.temperatures)
+    return what if minutes < 1 else f"{what} (about {minutes:.0f} minutes in all)"
 
 
 def _split(run: Run, kind: str) -> EncodedRows | None:

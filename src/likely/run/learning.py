@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 
 from likely import world
-from likely.config import Config, TrainingConfig
+from likely.config import Config, TrainingConfig, default_max_steps
 from likely.data import EncodedRows, Patterns
-from likely.data.kinds import Binarize
+from likely.data.kinds import Binarize, Form
 from likely.data.mapped import MappedRows
 from likely.errors import ConfigError, RunError
 from likely.evaluation.proposals import SeenRows
@@ -42,8 +42,11 @@ from likely.training.trainer import validation_elbo
 __all__ = ["Trained", "continue_training", "initialised", "learn", "prepared"]
 
 MAX_START_ROWS, MIN_START_ROWS = 10_000, 500  # rows that initialise a model; the minimum holds where rows are wide
-VALIDATION_SHARE = 10  # steps take so many times as long as validations, where both sum over z
+VALIDATION_SHARE = 10  # steps take so many times as long as validations
+PASSES = 2 / 3  # of a step on as many rows: a validation goes forward twice, a step forward and back
 MAX_COUNTED_ROWS = 2**18  # whose missing cells are counted at once
+MAX_MINUTES = 30  # of a fit of pictures that is told no budget
+LONG = 1e13  # operations of a fit from which it is timed, seconds of any processor
 MAX_START_CELLS = 2**23  # cells of those rows: 32 MiB in float32
 
 
@@ -108,7 +111,8 @@ def learn(
     rows = prepared(plan)
     initialised(plan, rows.train, weights)
     world.same_weights(plan.model)
-    schedule, config = _schedule(plan, rows)
+    bounded = plan if watching.resumed else _bounded(plan, rows)
+    schedule, config = _schedule(bounded, rows)
     resolved = replace(plan.resolved, config=replace(plan.config, training=config))
     profile = _told_profile(plan, rows) if plan.profile else None
     minutes_became_steps = config is not plan.config.training
@@ -116,7 +120,10 @@ def learn(
     states = _train_members(plan, rows, schedule, watching)
     trained = _collected(replace(plan, resolved=resolved), rows.sample, states)
     trained = _finished(trained, rows, plan.config.seed)
-    return replace(trained, notices=_missing_notices(plan, rows.train) + trained.notices, profile=profile)
+    notices = _missing_notices(plan, rows.train) + trained.notices
+    if bounded is not plan:
+        notices = (f"no budget was told: the fit was planned for {MAX_MINUTES} minutes; --minutes gives more", *notices)
+    return replace(trained, notices=notices, profile=profile)
 
 
 def continue_training(
@@ -421,6 +428,21 @@ def _missing_notices(plan: Plan, train: EncodedRows) -> tuple[str, ...]:
     )
 
 
+def _bounded(plan: Plan, rows: Prepared) -> Plan:
+    """The plan, in steps where it is one of pictures for which no budget was told and which would take too long."""
+    config, model, schema = plan.config.training, plan.model, plan.schema
+    if config.minutes or config.steps or config.epochs or schema.form == Form.TABLE or not schema.cells_alike:
+        return plan
+    most = config.max_steps or default_max_steps(len(rows.train))
+    weights = sum(weight.numel() for weight in model.parameters())
+    if not _of_maps(plan) and 6 * weights * most * (config.batch_size or len(rows.train)) < LONG:
+        return plan
+    schedule, timed = _schedule(plan, rows, replace(config, minutes=float(MAX_MINUTES)))
+    if schedule.total_steps >= most:
+        return plan
+    return replace(plan, resolved=replace(plan.resolved, config=replace(plan.config, training=timed)))
+
+
 def _schedule(plan: Plan, rows: Prepared, budget: TrainingConfig | None = None) -> tuple[Schedule, TrainingConfig]:
     config = plan.config.training if budget is None else budget
     apart = _steps_of_a_validation(plan, rows)
@@ -437,6 +459,12 @@ def _schedule(plan: Plan, rows: Prepared, budget: TrainingConfig | None = None) 
 
 
 def _steps_of_a_validation(plan: Plan, rows: Prepared) -> int:
-    """How many steps take ten times as long as a validation, where that is as costly by the row as a step: else 1."""
-    size = plan.config.training.batch_size or len(rows.train)
-    return VALIDATION_SHARE * math.ceil(len(rows.validation) / size) if plan.model.summed else 1
+    """How many steps take ten times as long as a validation, where that counts: of maps, and where z is summed over."""
+    batches = len(rows.validation) / (plan.config.training.batch_size or len(rows.train))
+    if plan.model.summed:
+        return VALIDATION_SHARE * math.ceil(batches)
+    return max(1, round(VALIDATION_SHARE * PASSES * batches)) if _of_maps(plan) else 1
+
+
+def _of_maps(plan: Plan) -> bool:
+    return (plan.config.model.kind or "").startswith("hierarchy:conv")

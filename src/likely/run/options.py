@@ -10,7 +10,7 @@ from typing import Any, Literal, TypedDict
 
 from likely import world
 from likely.assembly import Factory
-from likely.config import Config
+from likely.config import Config, Size
 from likely.data import Binarize, Channels, Limits, Split
 from likely.data.sources.colours import colour_of
 from likely.data.sources.reading import Reading
@@ -59,6 +59,7 @@ class ConfigKeywords(TypedDict, total=False):
     likelihood: str | None
     network: str | None
     members: int | None
+    size: Size | None
     minutes: float | None
     epochs: int | None
     steps: int | None

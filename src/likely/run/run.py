@@ -113,18 +113,17 @@ class Run:
         data: Any = None,
         *,
         given: Given | None = None,
-        samples: int = 500,
+        samples: int | None = None,
         seed: int = 0,
-        anneal: int = 100,
+        anneal: int | None = None,
         precise: bool = False,
         calibrate: bool = False,
         rivals: bool = False,
     ) -> Ledger:
         """The ledger: log P(X) − D[Q(z|X)‖P(z|X)] = E_Q[log P(X|z)] − D[Q(z|X)‖P(z)], term by term, in nats per row.
 
-        Beside it: log P(x) annealed (or exact, of few discrete codes) for some of the rows, with the gap split;
-        baselines on the same rows in the same base measure; and a diagnosis of the fit. In every verb of a run that
-        was fitted with a condition, P(x) is P(x|y).
+        Beside it: log P(x) annealed (or exact, of few codes) for some rows, with the gap split; baselines on the same
+        rows in the same base measure; a diagnosis of the fit. In every verb of a conditional run P(x) is P(x|y).
 
         Parameters
         ----------
@@ -133,17 +132,17 @@ class Run:
         given
             Condition -> one value, or one a row, where the data do not hold them or others are meant; in every verb.
         samples
-            K of the importance-weighted bound and of the other estimates.
+            K of L_K and other estimates, of all rows. Unless given 500; of a `hierarchy:conv` 50, of 2,000 rows.
         seed
             Of the noise, which is keyed by (seed, row).
         anneal
-            At most so many rows are annealed, chosen by their content.
+            At most so many rows are annealed, chosen by their content. Unless given 100; of a `hierarchy:conv` 10.
         precise
             Anneal until the bounds on rows simulated from the model are within 0.1 nats instead of 0.5.
         calibrate
             Bound log P(x) of 100 more simulated rows from both sides.
         rivals
-            Compare with a neural spline flow too, trained for as long as the model was (tables of numeric columns).
+            Compare with a neural spline flow, trained for as long as the model was (tables of numeric columns).
 
         Raises
         ------
@@ -151,7 +150,7 @@ class Run:
             If the rows do not fit the schema, or the test rows are gone.
 
         """
-        how = {"samples": samples, "seed": seed, "anneal": anneal}
+        how: dict[str, Any] = {"samples": samples, "seed": seed, "anneal": anneal}
         return self.assess(data, given=given, precise=precise, calibrate=calibrate, rivals=rivals, **how).ledger
 
     def assess(
@@ -159,18 +158,19 @@ class Run:
         data: Any = None,
         *,
         given: Given | None = None,
-        samples: int = 500,
+        samples: int | None = None,
         seed: int = 0,
-        anneal: int = 100,
+        anneal: int | None = None,
         precise: bool = False,
         calibrate: bool = False,
         rivals: bool = False,
     ) -> Assessment:
         """The ledger of `evaluate` with the estimates behind it, row by row; `Assessment.frame` has the rows."""
-        from likely.run.evaluate import AssessOptions, evaluated
+        from likely.run.evaluate import evaluated
+        from likely.run.extent import asked
 
-        options = AssessOptions(samples, seed, anneal, precise, calibrate, self.proposal_rule(precise=precise))
-        return evaluated(self, data, options, given=given, rivals=rivals)
+        options, most = asked(self, samples, anneal, seed=seed, precise=precise, calibrate=calibrate)
+        return evaluated(self, data, options, given=given, rivals=rivals, most=most)
 
     def proposal_rule(self, *, precise: bool = False) -> ProposalRule:
         """For which rows z is drawn from more than Q(z|x); for arrays and pictures fewer unless `precise`."""

@@ -67,6 +67,7 @@ class _State:
     torch: Tensor | None = None
     torch_cuda: Tensor | None = None
     failures: int = 0
+    usual_norm: Tensor | None = None
 
 
 def demand_consistent_plan(plan: Any) -> None:
@@ -110,6 +111,9 @@ def demand_consistent_state(state: Any) -> None:
         numbers = getattr(stored, name)
         if numbers is not None and (numbers.dtype != torch.uint8 or numbers.ndim != 1):
             raise ValueError(f"{name} is no state of random numbers")
+    usual = stored.usual_norm
+    if usual is not None and (usual.shape or not usual.is_floating_point() or not usual >= 0):
+        raise ValueError("usual_norm is no norm of a gradient")
     for record in outcome.history:
         _demand_known(record, f"step {record.get('step')}")
     _demand_rising([record["step"] for record in outcome.history], outcome.steps)

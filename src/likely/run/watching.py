@@ -28,6 +28,11 @@ class Watching:
     stop: Stop
     checkpoints: Checkpoints | None = None
 
+    @property
+    def resumed(self) -> bool:
+        """Whether training goes on from what an earlier process stored."""
+        return self.checkpoints is not None and bool(self.checkpoints.earlier)
+
     def begin(self, plan: Plan, *, write_now: bool = False) -> None:
         """Training of a plan begins: `write_now` writes a first checkpoint, and signals wait for the end of a step.
 

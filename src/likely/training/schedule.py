@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from likely.config import TrainingConfig, default_max_steps
+from likely.config import WARMUP, TrainingConfig, default_max_steps
 
 __all__ = ["Schedule"]
 
@@ -54,8 +54,10 @@ class Schedule:
         opened = last is None
         total = max(1, last if last is not None else config.max_steps or default_max_steps(rows))
         least = 2 * PATIENCE if opened else MIN_VALIDATIONS
-        every = max(1, total // VALIDATIONS_PER_BUDGET, min(apart, total // least))
-        return cls(total, opened, round(config.warmup * total), every)
+        most = total // least if opened else -(-total // least)
+        every = max(1, total // VALIDATIONS_PER_BUDGET, min(apart, most))
+        warmup = WARMUP if config.warmup is None else config.warmup
+        return cls(total, opened, round(warmup * total), every)
 
     @classmethod
     def further(cls, steps: int, peak: float, validate_every: int) -> Schedule:

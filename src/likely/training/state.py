@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -43,8 +44,8 @@ class Outcome:
     interrupted, diverged
         Whether training stopped before its end: because of an interrupt, or because steps failed again and again.
     left_out, returns
-        Steps whose loss or gradient norm was not finite, which changed nothing; how often training returned to the best
-        weights because of them, each time at a tenth of the rate.
+        Steps whose loss or gradient norm was not finite, or far beyond the usual, which changed nothing; how often
+        training returned to the best weights because of them, each time at a tenth of the rate.
     cause
         Why training diverged, in words.
 
@@ -87,6 +88,8 @@ class TrainingState:
         The order of rows, and the random numbers of a step: of its binarisation, then of z.
     meter
         Means over the steps since the last validation.
+    usual_norm
+        The average norm of the gradients of about the last 50 steps; infinite before the first.
     start, decay_from
         The step at which this schedule began: 0, or where a continued training began its own (`restart_schedule`); the
         step of this schedule at which the rate began to decay, where no number of steps, epochs or minutes was given.
@@ -129,6 +132,7 @@ class TrainingState:
         self.generator.manual_seed(seed)
         self.sampler = Sampler(row_count, batch_size, seed, block)
         self.meter = Meter(device)
+        self.usual_norm = torch.tensor(math.inf, device=device)
         self.start, self.since_best, self.failures = 0, 0, 0
         self.decay_from: int | None = None
         self.outcome = Outcome()
@@ -160,6 +164,7 @@ class TrainingState:
         for average, weight in zip(self.ema_weights, self.weights, strict=True):
             average.copy_(weight.detach())
         self.optimiser.state.clear()
+        self.usual_norm.fill_(math.inf)
         self.failures = 0
         self.outcome.returns += 1
 
@@ -227,6 +232,7 @@ class TrainingState:
             **torch_rng_states,
             "schedule": {"start": self.start, "decay_from": self.decay_from, "since_best": self.since_best},
             "failures": self.failures,
+            "usual_norm": self.usual_norm.to("cpu", copy=True),
             "outcome": asdict(self.outcome),
         }
 
@@ -253,6 +259,7 @@ class TrainingState:
         self._torch_rng_states = {name: state[name] for name in ("torch", "torch_cuda") if name in state}
         self.start, self.since_best = state["schedule"]["start"], state["schedule"]["since_best"]
         self.decay_from, self.failures = state["schedule"]["decay_from"], state.get("failures", 0)
+        self.usual_norm.copy_(state.get("usual_norm", self.usual_norm))
         self.outcome = Outcome(**copy.deepcopy(state["outcome"]))
         self.last_weights = None
 

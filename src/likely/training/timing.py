@@ -6,6 +6,8 @@ import copy
 import statistics
 import time
 
+import torch
+
 from likely import world
 from likely.config import TrainingConfig
 from likely.data import EncodedRows
@@ -20,6 +22,8 @@ __all__ = ["steps_in"]
 MAX_SHARE = 0.02  # of the budget: further blocks are timed until so much of it is spent
 MIN_BLOCKS, MIN_BLOCK = 3, 2
 BLOCK = 20  # steps timed at once, so that the clock's error and one slow step count little
+FEW = 32  # validation rows of a block, whose time is not its steps'
+TIMED = 1000  # validation rows whose time tells that of all
 
 
 def steps_in(
@@ -38,23 +42,24 @@ def steps_in(
     Two validations are so many steps `apart` at least (`Schedule.make`).
     """
     budget, started = minutes * 60, _now()
-    copied = copy.deepcopy(model)
+    copied, few = copy.deepcopy(model), validation.take(torch.arange(min(FEW, len(validation))))
 
     def seconds(steps: int) -> float:
-        """Seconds of so many steps and one validation."""
+        """Seconds of so many steps, and of a validation of few rows."""
         first = _now()
         schedule = Schedule(steps, open=False, warmup_steps=0, validate_every=steps)
-        if train(copied, rows, validation, config, schedule, objective=objective).interrupted:
+        if train(copied, rows, few, config, schedule, objective=objective).interrupted:
             raise KeyboardInterrupt
         return _now() - first
 
     seconds(3)
     block = max(MIN_BLOCK, min(BLOCK, int(MAX_SHARE * budget * 3 / seconds(3))))
-    blocks: list[tuple[float, float]] = []
+    blocks: list[float] = []
     while len(blocks) < MIN_BLOCKS or (len(blocks) < 9 and _now() - started < MAX_SHARE * budget):
-        blocks.append((seconds(1), seconds(1 + block)))
-    per_step = max(1e-6, statistics.median(long - short for short, long in blocks) / block)
-    per_validation = max(0.0, statistics.median(short for short, _ in blocks) - per_step)
+        short = seconds(1)
+        blocks.append(seconds(1 + block) - short)
+    per_step = max(1e-6, statistics.median(blocks) / block)
+    per_validation = 2 * _seconds_to_validate(copied, validation)  # of the weights, and of their average
     last = 0.0  # where z is summed over, the last validation takes longer than the others: it is over all points
     if copied.summed:
         first = _now()
@@ -64,6 +69,14 @@ def steps_in(
     at_distances = (left - VALIDATIONS_PER_BUDGET * per_validation) / per_step
     apart_enough = min(left / (per_step + per_validation / apart), (left - MIN_VALIDATIONS * per_validation) / per_step)
     return max(1, int(max(at_distances, apart_enough)))
+
+
+def _seconds_to_validate(model: Model, validation: EncodedRows) -> float:
+    """Seconds that one validation takes, told by that of a part of the rows."""
+    part = validation.take(torch.arange(min(TIMED, len(validation))))
+    first = _now()
+    validate(model, part, seed=0, roughly=True)
+    return (_now() - first) * len(validation) / len(part)
 
 
 def _now() -> float:

@@ -26,6 +26,7 @@ from likely.training.validate import validate
 
 __all__ = ["Trainer", "clip_gradients", "train", "validation_elbo"]
 
+SPIKE, NORM_WEIGHT = 1000.0, 0.02  # times the usual norm of the gradient; of a step in that average
 MAX_CAUSE_ROWS = 1000  # validation rows in which the cause of a diverged training is looked for
 
 
@@ -94,9 +95,9 @@ class Trainer:
     def run(self, state: TrainingState) -> Outcome:
         """Train to the end of the schedule; leave in the model the weights with the best validation ELBO.
 
-        A step whose loss or gradient norm is not finite is left out. After some of them in a row it returns to the best
-        weights, at a smaller rate; where that has not helped it stops, and the best weights are kept
-        (`Outcome.diverged`).
+        A step whose loss or gradient norm is not finite, or whose norm is 1,000 times the usual one, is left out. After
+        some of them in a row it returns to the best weights, at a smaller rate; where that has not helped it stops, and
+        the best weights are kept (`Outcome.diverged`).
 
         Raises
         ------
@@ -155,9 +156,9 @@ class Trainer:
             loss_value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
         state.optimiser.zero_grad()
         means = loss.backward(loss_value, terms)
-        not_finite = clip_gradients(state.optimiser, state.weights, self.config.clip, means.loss)
+        left_out = clip_gradients(state.optimiser, state.weights, self.config.clip, means.loss, state.usual_norm)
         state.optimiser.step()
-        if not_finite.item():  # the one sync of a step; the copy of the next row numbers would wait as long
+        if left_out.item():  # the one sync of a step; the copy of the next row numbers would wait as long
             self._handle_failure(state, batch)
         else:
             with torch.no_grad():
@@ -260,8 +261,14 @@ class Trainer:
         }
 
 
-def clip_gradients(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor) -> Tensor:
-    """1 if loss or gradient norm is not finite, so that the optimiser leaves the step out, else 0; it also clips.
+def clip_gradients(
+    optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor, usual_norm: Tensor | None = None
+) -> Tensor:
+    """1 where the optimiser leaves the step out, else 0; it also clips.
+
+    Left out is a step whose loss or gradient norm is not finite, or whose norm is 1,000 times the usual one (an average
+    over about the last 50 steps, which this updates in place): such a step says nothing of the other rows (Child 2021,
+    Very deep VAEs, section 3.3, skips by a fixed norm).
 
     The fused optimiser is given what to divide the gradients by, so that their joint norm is at most `max_norm`, and
     divides while it steps: this takes no pass over the gradients of its own. The norm is in float32, so that from
@@ -269,9 +276,14 @@ def clip_gradients(optimiser: Any, weights: list[Tensor], max_norm: float, loss:
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
     optimiser.grad_scale = (norm / max_norm).clamp_min(1.0).to(torch.float32)  # the type that it takes
-    not_finite = (norm + 0 * loss).isfinite().logical_not().to(torch.float32)
-    optimiser.found_inf = not_finite
-    return not_finite
+    left_out = (norm + 0 * loss).isfinite().logical_not()
+    if usual_norm is not None:
+        measured = norm.detach().to(usual_norm)
+        left_out = left_out | (measured > SPIKE * usual_norm)
+        known = torch.where(usual_norm.isfinite(), usual_norm.lerp(measured, NORM_WEIGHT), measured)
+        usual_norm.copy_(torch.where(left_out, usual_norm, known))
+    optimiser.found_inf = left_out.to(torch.float32)
+    return left_out
 
 
 def _refresh_for_evaluation(model: Model) -> None:

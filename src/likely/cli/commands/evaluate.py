@@ -18,8 +18,19 @@ def evaluate(
     run: Stored,
     data: Annotated[str | None, typer.Argument(help="Rows to evaluate; the stored test rows unless given.")] = None,
     given: Given = None,
-    samples: Annotated[int, typer.Option(help="K of the importance-weighted bound and the other estimates.")] = 500,
-    anneal: Annotated[int, typer.Option(metavar="ROWS", help="Anneal at most so many rows; 0 for none.")] = 100,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            help="K of the importance-weighted bound and the other estimates, of all rows. Unless told 500; of a "
+            "hierarchy:conv 50, of 2,000 rows at most."
+        ),
+    ] = None,
+    anneal: Annotated[
+        int | None,
+        typer.Option(
+            metavar="ROWS", help="Anneal at most so many rows; 0 for none. Unless told 100; of a hierarchy:conv 10."
+        ),
+    ] = None,
     precise: Annotated[
         bool, typer.Option("--precise", help="Anneal with more temperatures and chains: within 0.1 nats, not 0.5.")
     ] = False,

@@ -58,6 +58,13 @@ def fit(
         str | None, typer.Option(help="What is maximised: elbo, iwae:50:dreg, ...; see likely parts objective.")
     ] = None,
     network: Annotated[str | None, typer.Option(help="Encoder and decoder; see likely parts network.")] = None,
+    size: Annotated[
+        str | None,
+        typer.Option(
+            help="Of hierarchy:conv: tiny, small, base or large networks; by the minutes unless told.",
+            metavar="SIZE",
+        ),
+    ] = None,
     members: Annotated[
         int | None, typer.Option(help="Train so many models apart; P(x) is their mixture, which pays on small tables.")
     ] = None,
@@ -128,6 +135,7 @@ def fit(
         "model": own.model or model,
         "objective": own.objective or objective,
         "network": network,
+        "size": size,
         "members": members,
         "epochs": epochs,
         "minutes": minutes,

@@ -1,0 +1,83 @@
+"""How much of an evaluation is made where nobody says: all of it, or a part where a model of maps would take hours."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from likely.data import EncodedRows
+from likely.evaluation import AssessOptions
+from likely.evaluation.annealing.bidirectional import CHAINS, LEAPFROG_STEPS, MAX_TEMPERATURES
+from likely.models import HierarchicalVAE, Model
+from likely.networks import ConvLadder
+
+if TYPE_CHECKING:
+    from likely.run.run import Run
+
+__all__ = ["Extent", "asked", "extent_of", "minutes_of"]
+
+TIMED_ROWS, TIMED_SAMPLES = 16, 8
+GRADIENT = 3.0  # times as long as going forward
+BOTH_WAYS = 50 * 2  # simulated rows that bound the annealing, from below and from above
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What an evaluation takes.
+
+    Attributes
+    ----------
+    samples
+        K of the importance-weighted bound.
+    rows
+        At most so many, chosen by their content; `None` for all.
+    anneal, temperatures
+        At most so many rows are annealed, by at most so many temperatures (`None`: as many as `tune` needs).
+
+    """
+
+    samples: int = 500
+    rows: int | None = None
+    anneal: int = 100
+    temperatures: int | None = None
+
+
+OF_MAPS = Extent(samples=50, rows=2000, anneal=10, temperatures=32)
+
+
+def extent_of(model: Model) -> Extent:
+    """What an evaluation of a model takes where nobody says."""
+    maps = (isinstance(one, HierarchicalVAE) and isinstance(one.topdown, ConvLadder) for one in model.members)
+    return OF_MAPS if any(maps) else Extent()
+
+
+def asked(
+    run: Run, samples: int | None, anneal: int | None, *, precise: bool, **others: Any
+) -> tuple[AssessOptions, int | None]:
+    """How rows are assessed, and of how many at most, with what is usual for the model in the place of `None`."""
+    usual, told = extent_of(run.model), anneal is not None or precise
+    options = AssessOptions(
+        samples=usual.samples if samples is None else samples,
+        anneal=usual.anneal if anneal is None else anneal,
+        precise=precise,
+        rule=run.proposal_rule(precise=precise),
+        temperatures=None if told else usual.temperatures,
+        **others,
+    )
+    return options, usual.rows if samples is None else None
+
+
+@torch.no_grad()
+def minutes_of(model: Model, rows: EncodedRows, samples: int, anneal: int, temperatures: int | None) -> float:
+    """About how many minutes L_K of the rows takes, and the annealing of some: told by a pass over a few."""
+    model.eval()
+    few = rows.evaluation_batch(torch.arange(min(TIMED_ROWS, len(rows)), device=rows.device))
+    started = time.perf_counter()
+    model.terms(few, TIMED_SAMPLES).log_px_z.sum().item()
+    one = (time.perf_counter() - started) / (len(few) * TIMED_SAMPLES)
+    annealed = anneal and min(anneal, len(rows)) + BOTH_WAYS
+    gradients = annealed * CHAINS * (temperatures or MAX_TEMPERATURES) * LEAPFROG_STEPS * GRADIENT
+    return one * (len(rows) * samples + gradients) / 60

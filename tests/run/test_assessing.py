@@ -157,7 +157,7 @@ def test_a_model_that_its_baselines_beat_says_so_first(
     assert main(["evaluate", str(tmp_path / "run"), "--samples", "10", "--anneal", "0"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("THE MODEL DOES NOT BEAT GAUSSIAN MIXTURE")
-    assert "Not annealed: no rows were asked for." in out
+    assert "Not annealed: no rows were asked for (--anneal)." in out
 
 
 def test_rows_and_baselines_in_other_measures_are_not_compared() -> None:

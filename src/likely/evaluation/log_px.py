@@ -126,7 +126,7 @@ def estimate_log_px(
 
     """
     if max_rows < 1:
-        return NotAnnealed("no rows were asked for")
+        return NotAnnealed("no rows were asked for (--anneal)")
     indices = np.sort(np.argsort(measured.keys, kind="stable")[:max_rows])
     chosen = rows.take(torch.from_numpy(indices))
     if isinstance(model, Integrated):

@@ -54,9 +54,9 @@ EXTREMES = 10  # least and most probable rows that are shown
 TABLE_ROWS = 8  # shown of the data and of samples
 DRAWS = 1500  # of z from the prior, as dots of a figure
 MAP_SIDE = 20  # pictures along each side of the map of a z of two dimensions
-ROW_DRAWS = 500  # of z for each row that is evaluated
+ROW_DRAWS = 200  # of z for each row that is evaluated
 TEMPERATURES = 64  # of annealing, at most: an eighth of those of an evaluation
-MAX_EVALUATED, ANNEALED, USUAL = 500, 40, 200  # rows evaluated; annealed; whose mean is what a cell usually costs
+MAX_EVALUATED, ANNEALED, USUAL = 400, 20, 150  # rows evaluated; annealed; whose mean is what a cell usually costs
 MIN_SAMPLED, MAX_COLUMNS = 4000, 60  # rows drawn to compare columns with the data; columns compared
 SAMPLES = 100  # of z for each row whose cells are scored
 
@@ -64,13 +64,13 @@ SAMPLES = 100  # of z for each row whose cells are scored
 def collect(run: Run) -> Findings:
     """Evaluate test rows, draw from the model, and gather everything that the report shows.
 
-    Of many test rows 500 are evaluated, and 4,000 compared with drawn rows: a random part, by the run's seed. Where an
-    evaluation is of a part, as of a hierarchy of maps, it is not annealed.
+    Of many test rows 400 are evaluated, and 4,000 compared with drawn rows: a random part, by the run's seed. What an
+    evaluation leaves out unless told, as the annealing of a hierarchy of maps, is left out here too.
     """
     whole, _ = run.rows_of()
     rows = _part(whole, MAX_EVALUATED, run.config.seed)
     usual = extent_of(run.model)
-    draws, annealed = min(ROW_DRAWS, usual.samples), 0 if usual.rows else ANNEALED
+    draws, annealed = min(ROW_DRAWS, usual.samples), min(ANNEALED, usual.anneal)
     options = AssessOptions(draws, anneal=annealed, rule=run.proposal_rule(), temperatures=TEMPERATURES)
     assessed = assess_rows(run, rows, Origin.TEST, options)
     measured, ledger = assessed.evidence, assessed.ledger

@@ -34,18 +34,17 @@ class Extent:
         K of the importance-weighted bound.
     rows
         At most so many, chosen by their content; `None` for all.
-    anneal, temperatures
-        At most so many rows are annealed, by at most so many temperatures (`None`: as many as `tune` needs).
+    anneal
+        At most so many rows are annealed.
 
     """
 
     samples: int = 500
     rows: int | None = None
     anneal: int = 100
-    temperatures: int | None = None
 
 
-OF_MAPS = Extent(samples=50, rows=2000, anneal=10, temperatures=32)
+OF_MAPS = Extent(samples=50, rows=2000, anneal=0)
 
 
 def extent_of(model: Model) -> Extent:
@@ -58,13 +57,12 @@ def asked(
     run: Run, samples: int | None, anneal: int | None, *, precise: bool, **others: Any
 ) -> tuple[AssessOptions, int | None]:
     """How rows are assessed, and of how many at most, with what is usual for the model in the place of `None`."""
-    usual, told = extent_of(run.model), anneal is not None or precise
+    usual = extent_of(run.model)
     options = AssessOptions(
         samples=usual.samples if samples is None else samples,
         anneal=usual.anneal if anneal is None else anneal,
         precise=precise,
         rule=run.proposal_rule(precise=precise),
-        temperatures=None if told else usual.temperatures,
         **others,
     )
     return options, usual.rows if samples is None else None

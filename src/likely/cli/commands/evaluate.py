@@ -28,7 +28,7 @@ def evaluate(
     anneal: Annotated[
         int | None,
         typer.Option(
-            metavar="ROWS", help="Anneal at most so many rows; 0 for none. Unless told 100; of a hierarchy:conv 10."
+            metavar="ROWS", help="Anneal at most so many rows; 0 for none. Unless told 100; of a hierarchy:conv none."
         ),
     ] = None,
     precise: Annotated[

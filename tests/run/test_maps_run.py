@@ -165,7 +165,10 @@ def test_an_evaluation_takes_a_part_of_many_rows_unless_it_is_told_the_samples(
     again = run.assess(BITS[::-1])
     np.testing.assert_allclose(np.sort(again.frame()["iwae"]), np.sort(run.assess(BITS).frame()["iwae"]), rtol=1e-5)
     whole = run.evaluate(BITS, samples=2, anneal=0)
-    assert (whole.rows, whole.of, whole["iwae"].samples) == (ROWS, 0, 2)
+    assert (whole.rows, whole.of, whole["iwae"].samples) == (ROWS, ROWS, 2)
+    before = torch.get_rng_state()
+    assert run.evaluate(BITS[:12]).rows == 10
+    assert torch.equal(torch.get_rng_state(), before)
     np.save(run.directory.parent / "bits.npy", BITS)
     assert main(["evaluate", str(run.directory), str(run.directory.parent / "bits.npy")]) == 0
     assert f"10 rows of {ROWS}, chosen by their content" in capsys.readouterr().out.replace("\n", " ")

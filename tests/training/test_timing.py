@@ -23,6 +23,11 @@ def rows(count: int) -> EncodedRows:
     return ResidentRows(torch.bernoulli(torch.full((count, 9), 0.4), generator=torch.Generator().manual_seed(0)))
 
 
+def vae() -> VAE:
+    torch.manual_seed(0)
+    return VAE(StandardNormal(2), Bernoulli((9,)), Normal(2), ResidualMLP(9, 4, 16), ResidualMLP(2, 9, 16))
+
+
 def test_few_validation_rows_are_looked_at_to_time_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at: list[int] = []
 
@@ -32,8 +37,7 @@ def test_few_validation_rows_are_looked_at_to_time_steps(monkeypatch: pytest.Mon
 
     for module in (timing, trainer):
         monkeypatch.setattr(module, "validate", counted)
-    torch.manual_seed(0)
-    model = VAE(StandardNormal(2), Bernoulli((9,)), Normal(2), ResidualMLP(9, 4, 16), ResidualMLP(2, 9, 16))
+    model = vae()
     config = TrainingConfig(batch_size=32, precision="float32")
     assert timing.steps_in(0.3, model, rows(200), rows(40_000), config) > 1
     assert max(looked_at) == timing.TIMED
@@ -41,10 +45,10 @@ def test_few_validation_rows_are_looked_at_to_time_steps(monkeypatch: pytest.Mon
 
 
 def test_a_validation_is_timed_as_long_as_all_rows_take(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter(range(1000))
+    clock, model = iter(range(1000)), vae()
     monkeypatch.setattr(timing, "_now", lambda: next(clock))
     monkeypatch.setattr(timing, "validate", lambda *_, **__: None)
-    seconds = timing._seconds_to_validate(None, rows(40_000))  # type: ignore[arg-type]  # which nobody asks here
+    seconds = timing._seconds_to_validate(model, rows(40_000))
     assert seconds == 40_000 / timing.TIMED
 
 

@@ -68,8 +68,8 @@ def _printed(inspected: Inspection) -> None:
         say(f"left out of the model: {', '.join(left_out[:MAX_NAMES])}{more}; --column NAME=KIND takes one in")
     if len(inspected.summaries) < len(inspected.schema.columns):
         say(f"pictures are of the first {len(inspected.summaries)} of {len(inspected.schema.columns)} columns")
-    sizes = inspected.sizes
-    say(f"a fit would take latent {sizes['latent']}, width {sizes['width']}, blocks {sizes['blocks']}")
+    told = ", ".join(f"{name} {size}" for name, size in inspected.sizes.items())
+    say(f"a fit would take {told}")
     for notice in inspected.notices:
         say(f"note: {notice}")
 

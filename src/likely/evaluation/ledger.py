@@ -113,7 +113,7 @@ class Ledger:
     diagnosis
         What is wrong with the fit, and what to do.
     of
-        How many rows there were, of which `rows` were chosen by their content; 0 where all were taken.
+        How many rows there were; where `rows` are fewer, they were chosen by their content.
 
     """
 
@@ -228,7 +228,8 @@ def ledger(
             )
     parts = measured.kl_parts if measured.part is LatentPart.GROUP and measured.kl_parts is not None else np.empty(0)
     groups = tuple(float(part) for part in parts)
-    return Ledger(len(measured.keys), dims, cells, split, measure, seed, seconds, versions, entries, given, groups)
+    rows = len(measured.keys)
+    return Ledger(rows, dims, cells, split, measure, seed, seconds, versions, entries, given, groups, of=rows)
 
 
 def entry(

@@ -45,7 +45,7 @@ def evaluated(
         chosen = copy_keys(run.encoded(rows, given), options.seed).argsort()[:most].sort().values
         rows = rows.read(chosen.cpu().numpy())
     found = assessed(run, rows, said(), options, given=given, rivals=rivals)
-    return found if len(rows) == whole else replace(found, ledger=replace(found.ledger, of=whole))
+    return replace(found, ledger=replace(found.ledger, of=whole))
 
 
 def assessed(

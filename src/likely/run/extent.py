@@ -17,7 +17,7 @@ from likely.networks import ConvLadder
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["Extent", "asked", "extent_of", "minutes_of"]
+__all__ = ["Extent", "asked", "extent_of", "minutes_of", "of_maps"]
 
 TIMED_ROWS, TIMED_SAMPLES = 16, 8
 GRADIENT = 3.0  # times as long as going forward
@@ -47,21 +47,30 @@ class Extent:
 OF_MAPS = Extent(samples=50, rows=2000, anneal=0)
 
 
+def of_maps(model: Model) -> bool:
+    """Whether a model is a hierarchy of maps."""
+    return any(isinstance(one, HierarchicalVAE) and isinstance(one.topdown, ConvLadder) for one in model.members)
+
+
 def extent_of(model: Model) -> Extent:
     """What an evaluation of a model takes where nobody says."""
-    maps = (isinstance(one, HierarchicalVAE) and isinstance(one.topdown, ConvLadder) for one in model.members)
-    return OF_MAPS if any(maps) else Extent()
+    return OF_MAPS if of_maps(model) else Extent()
 
 
 def asked(
-    run: Run, samples: int | None, anneal: int | None, *, precise: bool, **others: Any
+    run: Run, samples: int | None, anneal: int | None, *, precise: bool, calibrate: bool, **others: Any
 ) -> tuple[AssessOptions, int | None]:
-    """How rows are assessed, and of how many at most, with what is usual for the model in the place of `None`."""
+    """How rows are assessed, and of how many at most, with what is usual for the model in the place of `None`.
+
+    Who asks for precise annealing, or for its calibration, asks for annealing.
+    """
     usual = extent_of(run.model)
+    annealed = Extent().anneal if precise or calibrate else usual.anneal
     options = AssessOptions(
         samples=usual.samples if samples is None else samples,
-        anneal=usual.anneal if anneal is None else anneal,
+        anneal=annealed if anneal is None else anneal,
         precise=precise,
+        calibrate=calibrate,
         rule=run.proposal_rule(precise=precise),
         **others,
     )
@@ -74,7 +83,7 @@ def minutes_of(model: Model, rows: EncodedRows, samples: int, anneal: int, tempe
     model.eval()
     few = rows.evaluation_batch(torch.arange(min(TIMED_ROWS, len(rows)), device=rows.device))
     started = time.perf_counter()
-    model.terms(few, TIMED_SAMPLES).log_px_z.sum().item()
+    model.terms(few, TIMED_SAMPLES, generator=torch.Generator(rows.device)).log_px_z.sum().item()
     one = (time.perf_counter() - started) / (len(few) * TIMED_SAMPLES)
     annealed = anneal and min(anneal, len(rows)) + BOTH_WAYS
     gradients = annealed * CHAINS * (temperatures or MAX_TEMPERATURES) * LEAPFROG_STEPS * GRADIENT

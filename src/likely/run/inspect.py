@@ -33,7 +33,7 @@ class Inspection:
     schema
         What each column is inferred as, and why.
     sizes
-        That a fit would choose.
+        The model, and its sizes, that a fit would choose.
     summaries
         What the training rows hold, for the first 200 columns of the schema.
 
@@ -44,7 +44,7 @@ class Inspection:
     used: dict[str, int]
     notices: tuple[str, ...]
     schema: Schema
-    sizes: dict[str, int | None]
+    sizes: dict[str, int | str | None]
     summaries: tuple[Summary, ...] = ()
 
     def __repr__(self) -> str:
@@ -107,7 +107,7 @@ def inspect(data: Any, *, seed: int = 0, progress: bool = True, **options: Unpac
         },
         described.notices,
         schema,
-        {"latent": model.latent, "width": model.width, "blocks": model.blocks},
+        {"model": model.kind, "latent": model.latent, "width": model.width, "blocks": model.blocks},
         tuple(summarise(column, _values(schema, column, train)) for column in schema.columns[:MAX_SUMMARISED]),
     )
 

@@ -28,6 +28,7 @@ from likely.models import VAE, Ensemble, Model, Normals
 from likely.objectives import Objective
 from likely.priors import FromPosterior
 from likely.run.encoded_rows import encoded_rows, encoded_sample
+from likely.run.extent import of_maps
 from likely.run.plan import Plan
 from likely.run.progress import bar, tell
 from likely.run.record import MemberRecord
@@ -395,7 +396,10 @@ def _history(outcomes: Sequence[Outcome]) -> pd.DataFrame:
 
 def _left_out_notice(outcome: Outcome) -> str:
     """A notice of the steps of training that were left out, and of what came of it."""
-    notice = f"{outcome.left_out} of {outcome.steps} steps were left out, as their loss or gradient norm was not finite"
+    notice = (
+        f"{outcome.left_out} of {outcome.steps} steps were left out, as their loss or gradient norm was not finite or "
+        "far too large"
+    )
     if outcome.returns:
         times = f"{outcome.returns} time(s)"
         notice += f"; training went back to its best weights {times}, each time at a tenth of the rate"
@@ -435,7 +439,7 @@ def _bounded(plan: Plan, rows: Prepared) -> Plan:
         return plan
     most = config.max_steps or default_max_steps(len(rows.train))
     weights = sum(weight.numel() for weight in model.parameters())
-    if not _of_maps(plan) and 6 * weights * most * (config.batch_size or len(rows.train)) < LONG:
+    if not of_maps(model) and 6 * weights * most * (config.batch_size or len(rows.train)) < LONG:
         return plan
     schedule, timed = _schedule(plan, rows, replace(config, minutes=float(MAX_MINUTES)))
     if schedule.total_steps >= most:
@@ -463,8 +467,4 @@ def _steps_of_a_validation(plan: Plan, rows: Prepared) -> int:
     batches = len(rows.validation) / (plan.config.training.batch_size or len(rows.train))
     if plan.model.summed:
         return VALIDATION_SHARE * math.ceil(batches)
-    return max(1, round(VALIDATION_SHARE * PASSES * batches)) if _of_maps(plan) else 1
-
-
-def _of_maps(plan: Plan) -> bool:
-    return (plan.config.model.kind or "").startswith("hierarchy:conv")
+    return max(1, round(VALIDATION_SHARE * PASSES * batches)) if of_maps(plan.model) else 1

@@ -11,6 +11,7 @@ from likely.data import Schema
 __all__ = ["DefaultSizes", "default_sizes"]
 
 WIDTHS = ((500, 64), (5000, 128), (30_000, 256), (math.inf, 512))  # (training rows below, width of the networks)
+ALIKE_WIDTHS = ((500, 64), (5000, 192), (30_000, 256), (math.inf, 512))  # of pictures and arrays of cells alike
 FEW_ROWS, MANY_ROWS = 150, 5000  # of a table: fewer are learnt at twice the rate; as many need one block only
 NOISY_ROWS = 500  # of fewer, a batch is a sixteenth
 MAX_BATCH, MAX_WIDE_BATCH = 512, 256
@@ -49,7 +50,7 @@ def default_sizes(schema: Schema) -> DefaultSizes:
     the rate, at most 2 n steps or 200.
     """
     n, d = schema.rows, schema.dims
-    by_rows = next(width for limit, width in WIDTHS if n < limit)
+    by_rows = next(width for limit, width in (ALIKE_WIDTHS if schema.cells_alike else WIDTHS) if n < limit)
     batch = min(MAX_BATCH, max(32, _power(max(n, 2) / 16)))
     most = default_max_steps(n)
     if schema.cells_alike:

@@ -37,7 +37,7 @@ ELBO = "elbo"
 CONV = "conv"  # the word for a hierarchy of maps
 PATTERN = r"[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?(,[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?)*"
 
-BATCH = 64
+BATCH, COLOUR_BATCH = 64, 16
 CHANNELS = 8  # of z
 COMPONENTS, COLOURS = 5, 3  # of levels' mixture; channels that it couples
 FITS = 4  # times as many steps as other models take at most
@@ -136,9 +136,10 @@ def size_of(config: Config) -> Size:
     return config.model.size or (fitting[0] if fitting else USUAL)
 
 
-def conv_sizes(sizes: DefaultSizes, size: Size) -> DefaultSizes:
+def conv_sizes(sizes: DefaultSizes, size: Size, schema: Schema) -> DefaultSizes:
     """The default sizes of a model and its training, for a hierarchy of maps of that size."""
-    batch, most, chosen = min(sizes.batch_size, BATCH), FITS * sizes.max_steps, SIZES[size]
+    most, chosen = FITS * sizes.max_steps, SIZES[size]
+    batch = min(sizes.batch_size, COLOUR_BATCH if _coloured(schema) else BATCH)
     return replace(sizes, width=chosen.width, blocks=1, batch_size=batch, learning_rate=chosen.rate, max_steps=most)
 
 

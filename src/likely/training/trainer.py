@@ -154,7 +154,8 @@ class Trainer:
         state.seed_dropout()
         with autocast(self.precision, state.generator.device):
             loss_value, terms = loss(batch, self.schedule.kl_weight(position), state.generator)
-        state.optimiser.zero_grad()
+        for weight in state.weights:
+            weight.grad = None
         means = loss.backward(loss_value, terms)
         left_out = clip_gradients(state.optimiser, state.weights, self.config.clip, means.loss, state.usual_norm)
         state.optimiser.step()

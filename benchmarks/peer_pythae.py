@@ -2,11 +2,12 @@
 
 Runs in pythae's virtual environment, never in ours; started by `throughput.py` as
 
-    .cache/peers/pythae/bin/python benchmarks/peer_pythae.py ROWS.npy BATCH THREADS LEARNING_RATE
+    .cache/peers/pythae/bin/python benchmarks/peer_pythae.py ROWS.npy NETWORK BATCH THREADS LEARNING_RATE
 
-ROWS.npy holds `(rows, 784)` zeros and ones as uint8. A line `{"epochs": n}` on standard input makes a new optimiser,
-runs `train_step` n times and answers one line of JSON. Left out of the time, all in pythae's favour: its set-up, its
-progress bars and log, and the copy of the model that its `train` makes after every epoch.
+NETWORK is one of `throughput_nets.py`, which PYTHONPATH makes known. ROWS.npy holds `(rows, 784)` zeros and ones as
+uint8. A line `{"epochs": n}` on standard input makes a new optimiser, runs `train_step` n times and answers one line
+of JSON. Left out of the time, all in pythae's favour: its set-up, its progress bars and log, and the copy of the
+model that its `train` makes after every epoch.
 """
 
 from __future__ import annotations
@@ -28,15 +29,15 @@ from pythae.trainers import BaseTrainer, BaseTrainerConfig
 from pythae.trainers.training_callbacks import CallbackHandler, TrainingCallback
 from torch import Tensor, nn
 
-CELLS, HIDDEN, LATENT = 784, 512, 32
+from throughput_nets import CELLS, LATENT, decoder, encoder
 
 
 class Encoder(BaseEncoder):
-    """784-512-(32, 32)."""
+    """Means and log variances."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(CELLS, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 2 * LATENT))
+        self.layers = encoder(name)
 
     def forward(self, x: Tensor) -> ModelOutput:
         mean, log_variance = self.layers(x).chunk(2, -1)
@@ -44,20 +45,20 @@ class Encoder(BaseEncoder):
 
 
 class Decoder(BaseDecoder):
-    """32-512-784; pythae's binary cross-entropy wants probabilities."""
+    """pythae's binary cross-entropy wants probabilities."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         super().__init__()
-        layers = nn.Linear(LATENT, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, CELLS), nn.Sigmoid()
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(*decoder(name), nn.Sigmoid())
 
     def forward(self, z: Tensor) -> ModelOutput:
         return ModelOutput(reconstruction=self.layers(z))
 
 
-def trainer(rows: Tensor, batch: int, rate: float, folder: str) -> BaseTrainer:
+def trainer(rows: Tensor, name: str, batch: int, rate: float, folder: str) -> BaseTrainer:
     """pythae's trainer as its `prepare_training` makes it, without progress bars and log."""
-    model = VAE(VAEConfig(input_dim=(CELLS,), latent_dim=LATENT, reconstruction_loss="bce"), Encoder(), Decoder())
+    told = VAEConfig(input_dim=(CELLS,), latent_dim=LATENT, reconstruction_loss="bce")
+    model = VAE(told, Encoder(name), Decoder(name))
     config = BaseTrainerConfig(
         output_dir=folder,
         per_device_train_batch_size=batch,
@@ -73,12 +74,12 @@ def trainer(rows: Tensor, batch: int, rate: float, folder: str) -> BaseTrainer:
 
 
 def main() -> None:
-    path, batch, threads, rate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4])
+    path, name, batch, threads, rate = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), float(sys.argv[5])
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     rows = torch.from_numpy(np.load(path)).float()
     with tempfile.TemporaryDirectory() as folder:
-        made = trainer(rows, batch, rate, folder)
+        made = trainer(rows, name, batch, rate, folder)
         versions = {name: version(name) for name in ("pythae", "torch", "numpy", "pydantic")}
         hello = {
             "versions": {**versions, "python": platform.python_version()},

@@ -141,6 +141,13 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
         open_source(tmp_path)
 
 
+def test_a_run_in_the_place_of_data_is_named_as_one(tmp_path: Path) -> None:
+    for name in ("config.json", "schema.json", "history.csv"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(DataError, match="is a run, which holds a model and no data"):
+        open_source(tmp_path)
+
+
 def test_resize_without_pictures_is_noted(tmp_path: Path) -> None:
     assert "were not scaled" in open_source(np.zeros((3, 4, 4)), resize=(2, 2)).notices[-1]
     assert open_source(np.zeros((3, 2, 2)), resize=(2, 2)).notices == ()

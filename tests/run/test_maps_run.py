@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,7 @@ import torch
 
 import likely
 from likely.cli import main
-from likely.evaluation import AssessOptions
 from likely.networks import ConvLadder
-from likely.run import extent
 from quick import quick_reports
 from refusals import Capture, refused
 
@@ -160,6 +157,8 @@ def test_pictures_get_it_where_nothing_else_is_told(monkeypatch: pytest.MonkeyPa
 def test_an_evaluation_takes_a_part_of_many_rows_unless_it_is_told_the_samples(
     run: likely.Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
+    from likely.run import extent
+
     monkeypatch.setattr(extent, "OF_MAPS", extent.Extent(samples=3, rows=10, anneal=0))
     found = run.evaluate(BITS)
     assert (found.rows, found.of, found["iwae"].samples) == (10, ROWS, 3)
@@ -205,21 +204,3 @@ def test_the_size_of_the_networks_is_told_or_that_of_the_minutes() -> None:
     assert likely.fit(BITS, config=told).config == told
     with pytest.raises(likely.ConfigError, match="size"):
         likely.fit(BITS, model=MODEL, size="huge", steps=1)
-
-
-def test_annealing_ends_at_a_stated_time(run: likely.Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    options, rows = AssessOptions(samples=4, anneal=2), run.encoded(run.rows_of(BITS)[0])
-    monkeypatch.setattr(extent, "_seconds_of_a_draw", lambda *_: 1e-9)
-    assert extent.within_minutes(run.model, rows, options).temperatures == 512
-    monkeypatch.setattr(extent, "_seconds_of_a_draw", lambda *_: 1e-3)
-    few = extent.within_minutes(run.model, rows, options)
-    assert few.temperatures == 12  # (600 s / 0.144 s a gradient - 1,728 of tuning) / (2 rows and 200 simulated)
-    longer = extent.minutes_of(run.model, rows, few)
-    assert longer == pytest.approx((240 + 102 * 144 * 12) / 60e3)
-    monkeypatch.setattr(extent, "_seconds_of_a_draw", lambda *_: 1.0)
-    assert extent.within_minutes(run.model, rows, options).temperatures == 8
-    for told in (replace(options, precise=True), replace(options, anneal=0), replace(options, temperatures=3)):
-        assert extent.within_minutes(run.model, rows, told) is told
-    dense = likely.fit(BITS, model="vae", steps=1, width=8, blocks=1)
-    assert extent.within_minutes(dense.model, rows, options) is options
-    assert run.evaluate(BITS[:4], samples=2, anneal=2).annealing["temperatures"] == 8

@@ -16,7 +16,7 @@ from likely.errors import DataError, OutputError
 from likely.evaluation import Assessment, AssessOptions, Baselines, assess, fit_baselines
 from likely.evaluation.sampling import copy_keys
 from likely.run.checksums import read_with_checksum, write_with_checksum
-from likely.run.extent import minutes_of, within_minutes
+from likely.run.extent import minutes_of
 from likely.run.progress import bar
 from likely.run.reading import index_of
 from likely.run.rivals import fitted_to, rival_of
@@ -57,7 +57,6 @@ def assessed(
     rival = rival_of(run, encoded, train, validation) if rivals else None
     with bar("fitting baselines", shown=run.progress):
         baselines = baselines_of(run, train, validation)
-    options = within_minutes(run.model, encoded, options)
     label = partial(_timed, run, encoded, options)
     assessment = assess(
         run.model,
@@ -101,7 +100,7 @@ def _timed(run: Run, rows: EncodedRows, options: AssessOptions, what: str) -> st
     """The name of a stage of an evaluation, that of the first with the minutes that all take, where they are some."""
     if what != "evaluating" or not run.progress:
         return what
-    minutes = minutes_of(run.model, rows, options)
+    minutes = minutes_of(run.model, rows, options.samples, options.anneal, options.temperatures)
     return what if minutes < 1 else f"{what} (about {minutes:.0f} minutes in all)"
 
 

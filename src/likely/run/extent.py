@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from likely.data import EncodedRows
 from likely.evaluation import AssessOptions
-from likely.evaluation.annealing.bidirectional import CHAINS, LEAPFROG_STEPS, MAX_TEMPERATURES, MIN_TEMPERATURES
+from likely.evaluation.annealing.bidirectional import CHAINS, LEAPFROG_STEPS, MAX_TEMPERATURES
 from likely.models import HierarchicalVAE, Model
 from likely.networks import ConvLadder
 
 if TYPE_CHECKING:
     from likely.run.run import Run
 
-__all__ = ["Extent", "asked", "extent_of", "minutes_of", "of_maps", "within_minutes"]
+__all__ = ["Extent", "asked", "extent_of", "minutes_of", "of_maps"]
 
 TIMED_ROWS, TIMED_SAMPLES = 16, 8
 GRADIENT = 3.0  # times as long as going forward
 BOTH_WAYS = 50 * 2  # simulated rows that bound the annealing, from below and from above
-ANNEALING_MINUTES = 10  # of a hierarchy of maps
-TRIES = 2  # times that the most temperatures bound the simulated rows, those with fewer counted
-TUNING = 2 * 9 * 12 * 8  # rows of as many chains, of two paths: transitions at some temperatures that tune the steps
 
 
 @dataclass(frozen=True)
@@ -80,32 +77,14 @@ def asked(
     return options, usual.rows if samples is None else None
 
 
-def within_minutes(model: Model, rows: EncodedRows, options: AssessOptions) -> AssessOptions:
-    """The options, with as many temperatures at most as `ANNEALING_MINUTES` allow, of a hierarchy of maps.
-
-    Whoever asks for precise annealing, or tells the temperatures, gets what was asked for.
-    """
-    if not of_maps(model) or not options.anneal or options.precise or options.temperatures is not None:
-        return options
-    one = _seconds_of_a_draw(model, rows) * GRADIENT * CHAINS * LEAPFROG_STEPS
-    chains = min(options.anneal, len(rows)) + TRIES * BOTH_WAYS
-    left = ANNEALING_MINUTES * 60 - one * TUNING
-    return replace(options, temperatures=min(MAX_TEMPERATURES, max(MIN_TEMPERATURES, int(left / (one * chains)))))
-
-
-def minutes_of(model: Model, rows: EncodedRows, options: AssessOptions) -> float:
-    """About how many minutes L_K of the rows takes, and the annealing of some: told by a pass over a few."""
-    one = _seconds_of_a_draw(model, rows)
-    chains = options.anneal and min(options.anneal, len(rows)) + BOTH_WAYS
-    gradients = chains * CHAINS * (options.temperatures or MAX_TEMPERATURES) * LEAPFROG_STEPS * GRADIENT
-    return one * (len(rows) * options.samples + gradients) / 60
-
-
 @torch.no_grad()
-def _seconds_of_a_draw(model: Model, rows: EncodedRows) -> float:
-    """Seconds of a row and a draw of z going forward."""
+def minutes_of(model: Model, rows: EncodedRows, samples: int, anneal: int, temperatures: int | None) -> float:
+    """About how many minutes L_K of the rows takes, and the annealing of some: told by a pass over a few."""
     model.eval()
     few = rows.evaluation_batch(torch.arange(min(TIMED_ROWS, len(rows)), device=rows.device))
     started = time.perf_counter()
     model.terms(few, TIMED_SAMPLES, generator=torch.Generator(rows.device)).log_px_z.sum().item()
-    return (time.perf_counter() - started) / (len(few) * TIMED_SAMPLES)
+    one = (time.perf_counter() - started) / (len(few) * TIMED_SAMPLES)
+    annealed = anneal and min(anneal, len(rows)) + BOTH_WAYS
+    gradients = annealed * CHAINS * (temperatures or MAX_TEMPERATURES) * LEAPFROG_STEPS * GRADIENT
+    return one * (len(rows) * samples + gradients) / 60

@@ -136,7 +136,7 @@ class Run:
         seed
             Of the noise, which is keyed by (seed, row).
         anneal
-            At most so many rows are annealed. Unless given 100; of a `hierarchy:conv` 0, and others in 10 minutes.
+            At most so many rows are annealed, chosen by their content. Unless given 100; of a `hierarchy:conv` none.
         precise
             Anneal until the bounds on rows simulated from the model are within 0.1 nats instead of 0.5.
         calibrate

@@ -28,9 +28,7 @@ def evaluate(
     anneal: Annotated[
         int | None,
         typer.Option(
-            metavar="ROWS",
-            help="Anneal at most so many rows; 0 for none. Unless told 100; of a hierarchy:conv none, and if told "
-            "with as many temperatures as ten minutes allow, unless --precise.",
+            metavar="ROWS", help="Anneal at most so many rows; 0 for none. Unless told 100; of a hierarchy:conv none."
         ),
     ] = None,
     precise: Annotated[

@@ -16,7 +16,7 @@ bare
 pythae
     Its own `train_step` with its Adam (no clipping, no averaging), in a virtual environment in `.cache/peers/pythae`.
 likely-bf16, bare-bf16
-    The first two under autocast to bfloat16, where the processor has it.
+    The first two under autocast to bfloat16, where the processor has it and batches are large.
 """
 
 from __future__ import annotations
@@ -327,13 +327,16 @@ def case(network: str, batch: int, rounds: int) -> dict[str, Any]:
         if found["rounds_counted"] < rounds:
             ratio["verdict"] = "undecided: too few quiet rounds"
         print(f"{pair}: {ratio['median']:.3f} ({ratio['lowest']:.3f} to {ratio['highest']:.3f}): {ratio['verdict']}")
-    work = flops(Bare(rows, network, batch, "float32"))
+    bare = Bare(rows, network, batch, "float32")
+    work, weights = flops(bare), sum(weight.numel() for weight in bare.weights)
+    if weights != peer.about["weights"]:
+        sys.exit(f"pythae's network has {peer.about['weights']} weights, the others {weights}")
     rate = found["rows_per_second"]["likely"]["median"] * work / 1e9
     return {
         "network": f"{NETWORKS[network]}; Bernoulli",
         "batch": batch,
         "rows": len(rows),
-        "weights_pythae": peer.about["weights"],
+        "weights": weights,
         "peer": peer.about,
         "flops_per_row": work,
         "share_of_matrix_product_rate": round(rate / found["matrix_product_gflops"]["median"], 3),
@@ -354,7 +357,7 @@ def main() -> None:
     cases = [case(network, batch, told.rounds) for network in told.networks for batch in told.batches]
     document = {
         "data": "MNIST training pictures, pixel/255 >= 0.5",
-        "protocol": "one turn each to warm up, then rounds of equal rows, order rotated, new optimisers; turns in "
+        "protocol": "one pass each to warm up, then rounds of equal rows, order rotated, new optimisers; turns in "
         f"which other processes took more than {OTHERS:.0%} of the processor are repeated; ratios are taken within a "
         "round; median, lowest and highest of the rounds; loss is the mean of the last round in nats per row",
         "contestants": {

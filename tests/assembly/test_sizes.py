@@ -36,6 +36,15 @@ def test_a_table_s_sizes_follow_its_rows_and_columns(
     assert (found.model.prior, found.training.max_steps) == (prior, steps)
 
 
+@pytest.mark.parametrize(
+    ("rows", "side", "width"), [(499, 8, 64), (500, 8, 192), (4999, 8, 192), (5000, 8, 256), (600, 23, 256)]
+)
+def test_pictures_of_few_rows_have_a_wider_network_than_tables(rows: int, side: int, width: int) -> None:
+    pictures = np.random.default_rng(0).integers(0, 2, (rows, side, side))
+    found = resolve(Config(), infer_schema(Rows(pictures), "images")).config
+    assert found.model.width == width
+
+
 def test_a_batch_is_an_eighth_of_the_rows_and_a_sixteenth_of_few() -> None:
     sizes = [resolved(rows, 3).training.batch_size for rows in (100, 400, 499, 500, 900, 3000, 20_000)]
     assert sizes == [32, 32, 32, 64, 128, 512, 512]

@@ -142,7 +142,10 @@ def test_pictures_get_it_where_nothing_else_is_told(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(maps, "MIN_ROWS", 40)
     assert likely.fit(bits(ROWS, 16, 16), steps=1).config.model.kind == "hierarchy:conv:4x2x8,8x3x8"
     colour = RNG.integers(0, 256, (ROWS, 17, 16, 3), dtype=np.uint8)
-    assert likely.fit(colour, steps=1).config.model.kind == "hierarchy:conv:3x1x8,5x2x8,9x2x8"
+    coloured = likely.fit(colour, steps=1).config
+    assert coloured.model.kind == "hierarchy:conv:3x1x8,5x2x8,9x2x8"
+    assert coloured.training.batch_size == 16
+    assert coloured.training.max_steps == 2 * likely.fit(bits(ROWS, 16, 16), steps=1).config.training.max_steps
     others: dict[str, Any] = {"latent": 2, "width": 16, "network": "mlp", "prior": "vamp:5", "objective": "beta:2"}
     for name, value in others.items():
         assert likely.fit(bits(ROWS, 16, 16), steps=1, **{name: value}).config.model.kind == "vae"

@@ -138,8 +138,9 @@ def size_of(config: Config) -> Size:
 
 def conv_sizes(sizes: DefaultSizes, size: Size, schema: Schema) -> DefaultSizes:
     """The default sizes of a model and its training, for a hierarchy of maps of that size."""
-    most, chosen = FITS * sizes.max_steps, SIZES[size]
-    batch = min(sizes.batch_size, COLOUR_BATCH if _coloured(schema) else BATCH)
+    chosen, usual = SIZES[size], min(sizes.batch_size, BATCH)
+    batch = min(usual, COLOUR_BATCH) if _coloured(schema) else usual
+    most = FITS * sizes.max_steps * usual // batch
     return replace(sizes, width=chosen.width, blocks=1, batch_size=batch, learning_rate=chosen.rate, max_steps=most)
 
 

@@ -142,8 +142,9 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_run_in_the_place_of_data_is_named_as_one(tmp_path: Path) -> None:
-    for name in ("config.json", "schema.json", "history.csv"):
+    for name in ("run.json", "config.json", "schema.json", "history.csv"):
         (tmp_path / name).write_text("{}")
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "samples.png")
     with pytest.raises(DataError, match="is a run, which holds a model and no data"):
         open_source(tmp_path)
 

@@ -182,7 +182,7 @@ def _open_unpacked(folder: Path, options: Options) -> Source:
 
 def _open_folder(path: Path, options: Options) -> Source:
     files = [entry for entry in sorted(path.iterdir()) if entry.is_file() and not entry.name.startswith(".")]
-    if {"config.json", "schema.json"} <= {file.name for file in files}:
+    if {"run.json", "config.json", "schema.json"} <= {file.name for file in files}:
         raise DataError(f"{path} is a run, which holds a model and no data: give it to evaluate, sample or report")
     if any(idx.is_idx(file) for file in files if file.suffix.lower() not in images.SUFFIXES):
         return idx.read_folder(path)
@@ -198,10 +198,6 @@ def _open_folder(path: Path, options: Options) -> Source:
         raise DataError(f"{path} holds several folders of IDX files; give one: {', '.join(map(str, below))}")
     if not any(path.iterdir()):
         raise DataError(f"{path} holds nothing; expected a folder of images or IDX files")
-    if {"config.json", "schema.json"} <= {file.name for file in files}:
-        raise DataError(
-            f"{path} is a run, which holds a model and no data; give it to evaluate, sample, score or report"
-        )
     single = [str(file) for file in files if _read_singly(file)]
     if single:
         more = f" ({len(single)} such files)" if len(single) > 3 else ""

@@ -144,8 +144,12 @@ def test_pictures_get_it_where_nothing_else_is_told(monkeypatch: pytest.MonkeyPa
     colour = RNG.integers(0, 256, (ROWS, 17, 16, 3), dtype=np.uint8)
     coloured = likely.fit(colour, steps=1).config
     assert coloured.model.kind == "hierarchy:conv:3x1x8,5x2x8,9x2x8"
-    assert coloured.training.batch_size == 16
-    assert coloured.training.max_steps == 2 * likely.fit(bits(ROWS, 16, 16), steps=1).config.training.max_steps
+    grey = likely.fit(colour[..., 0], steps=1).config
+    assert (grey.training.warmup, coloured.training.warmup) == (0.1, 0.0)
+    assert (grey.training.batch_size, coloured.training.batch_size) == (16, 16)
+    plain = likely.fit(bits(ROWS, 16, 16), steps=1).config.training
+    assert (plain.batch_size, plain.warmup) == (32, 0.0)
+    assert coloured.training.max_steps == 2 * plain.max_steps
     others: dict[str, Any] = {"latent": 2, "width": 16, "network": "mlp", "prior": "vamp:5", "objective": "beta:2"}
     for name, value in others.items():
         assert likely.fit(bits(ROWS, 16, 16), steps=1, **{name: value}).config.model.kind == "vae"

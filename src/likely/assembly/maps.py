@@ -12,7 +12,7 @@ from likely.assembly.grammar import AUTO, Named
 from likely.assembly.networks import first, missing_cells
 from likely.assembly.own import Own
 from likely.assembly.sizes import DefaultSizes
-from likely.config import Config, ModelConfig, Size
+from likely.config import WARMUP, Config, ModelConfig, Size
 from likely.data import Form, Kind, Schema
 from likely.errors import ConfigError, quoted
 from likely.likelihoods import Likelihood
@@ -37,7 +37,7 @@ ELBO = "elbo"
 CONV = "conv"  # the word for a hierarchy of maps
 PATTERN = r"[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?(,[0-9]{1,4}x[0-9]{1,4}(x[0-9]{1,4})?)*"
 
-BATCH, COLOUR_BATCH = 64, 16
+BATCH, LEVELS_BATCH = 64, 16
 CHANNELS = 8  # of z
 COMPONENTS, COLOURS = 5, 3  # of levels' mixture; channels that it couples
 FITS = 4  # times as many steps as other models take at most
@@ -120,9 +120,13 @@ def with_maps(model: Named, schema: Schema, latent: int | None) -> tuple[int, Na
 
 def likelihood_of(schema: Schema) -> str | None:
     """What levels have where none is requested: a mixture, in which a pixel's three colours depend on each other."""
-    if schema.columns[0].kind != Kind.LEVELS:
+    if not _of_levels(schema):
         return None
     return f"logistic-mixture:{COMPONENTS}" + ":coupled" * _coloured(schema)
+
+
+def _of_levels(schema: Schema) -> bool:
+    return schema.columns[0].kind == Kind.LEVELS
 
 
 def _coloured(schema: Schema) -> bool:
@@ -139,9 +143,18 @@ def size_of(config: Config) -> Size:
 def conv_sizes(sizes: DefaultSizes, size: Size, schema: Schema) -> DefaultSizes:
     """The default sizes of a model and its training, for a hierarchy of maps of that size."""
     chosen, usual = SIZES[size], min(sizes.batch_size, BATCH)
-    batch = min(usual, COLOUR_BATCH) if _coloured(schema) else usual
-    most = FITS * sizes.max_steps * usual // batch
-    return replace(sizes, width=chosen.width, blocks=1, batch_size=batch, learning_rate=chosen.rate, max_steps=most)
+    batch = min(usual, LEVELS_BATCH) if _of_levels(schema) else usual
+    # Every KL starts at 0. Without a warm-up z of grey levels carries nothing, for ever; that of two values and of
+    # colours does, and with one it can explode.
+    return replace(
+        sizes,
+        width=chosen.width,
+        blocks=1,
+        batch_size=batch,
+        learning_rate=chosen.rate,
+        max_steps=FITS * sizes.max_steps * usual // batch,
+        warmup=WARMUP if _of_levels(schema) and not _coloured(schema) else 0.0,
+    )
 
 
 def demand_no_own_network(own: Own) -> None:

@@ -28,7 +28,7 @@ from likely.assembly.own import NO_OWN, Own
 from likely.assembly.own_networks import with_own_sizes
 from likely.assembly.parts import PARTS
 from likely.assembly.sizes import default_sizes
-from likely.config import WARMUP, WEIGHT_DECAY, Config
+from likely.config import WEIGHT_DECAY, Config
 from likely.data import EncodedRows, Kind, Schema
 from likely.errors import ConfigError, DataError, UnsuitedError
 from likely.files import most_bytes
@@ -265,18 +265,13 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
         learning_rate=config.training.learning_rate or rate,
         beta2=config.training.beta2 or defaults.beta2,
         weight_decay=decay,
-        warmup=_warmup(config.training.warmup, maps=maps),
+        warmup=defaults.warmup if config.training.warmup is None else config.training.warmup,
         max_steps=config.training.max_steps or defaults.max_steps,
         objective=objective,
     )
     width = model.width or defaults.width
     sized = replace(model, latent=latent, width=width, blocks=blocks, kind=kind, size=size, **part_texts)
     return Resolved(replace(config, model=sized, training=training), schema, own, parts)
-
-
-def _warmup(told: float | None, *, maps: bool) -> float:
-    """Of the KL: none of a hierarchy of maps, whose KL starts at 0 (docs/decisions/080-pictures.md)."""
-    return told if told is not None else 0.0 if maps else WARMUP
 
 
 def _integrated(model: Named, latent: int | None, schema: Schema) -> tuple[int, Named]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from likely.config import default_max_steps
+from likely.config import WARMUP, default_max_steps
 from likely.data import Schema
 
 __all__ = ["DefaultSizes", "default_sizes"]
@@ -35,6 +35,7 @@ class DefaultSizes:
     learning_rate: float
     beta2: float
     max_steps: int
+    warmup: float = WARMUP
 
 
 def default_sizes(schema: Schema) -> DefaultSizes:

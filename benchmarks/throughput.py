@@ -319,6 +319,10 @@ def case(network: str, batch: int, rounds: int) -> dict[str, Any]:
         contestants[f"bare{ending}"] = Bare(rows, network, batch, precision)
     peer = Pythae(rows, network, batch)
     try:
+        bare = Bare(rows, network, batch, "float32")
+        work, weights = flops(bare), sum(weight.numel() for weight in bare.weights)
+        if weights != peer.about["weights"]:
+            sys.exit(f"pythae's network has {peer.about['weights']} weights, the others {weights}")
         found = measure({**contestants, "pythae": peer}, rounds, EPOCHS[network])
     finally:
         peer.close()
@@ -327,10 +331,6 @@ def case(network: str, batch: int, rounds: int) -> dict[str, Any]:
         if found["rounds_counted"] < rounds:
             ratio["verdict"] = "undecided: too few quiet rounds"
         print(f"{pair}: {ratio['median']:.3f} ({ratio['lowest']:.3f} to {ratio['highest']:.3f}): {ratio['verdict']}")
-    bare = Bare(rows, network, batch, "float32")
-    work, weights = flops(bare), sum(weight.numel() for weight in bare.weights)
-    if weights != peer.about["weights"]:
-        sys.exit(f"pythae's network has {peer.about['weights']} weights, the others {weights}")
     rate = found["rows_per_second"]["likely"]["median"] * work / 1e9
     return {
         "network": f"{NETWORKS[network]}; Bernoulli",

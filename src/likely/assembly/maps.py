@@ -144,8 +144,8 @@ def conv_sizes(sizes: DefaultSizes, size: Size, schema: Schema) -> DefaultSizes:
     """The default sizes of a model and its training, for a hierarchy of maps of that size."""
     chosen, usual = SIZES[size], min(sizes.batch_size, BATCH)
     batch = min(usual, LEVELS_BATCH) if _of_levels(schema) else usual
-    # Every KL starts at 0. Without a warm-up z of grey levels carries nothing, for ever; that of two values and of
-    # colours does, and with one it can explode.
+    # Every KL starts at 0. Without a warm-up z of grey levels never carried anything; that of two values and of colours
+    # did, and with one a fit of two values exploded.
     return replace(
         sizes,
         width=chosen.width,

@@ -21,22 +21,34 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
+import torch
 from sklearn.datasets import load_digits
 
 import likely
 from common import RESULTS, data, machine, store
 from likely.data import sources
-from likely.run.evaluate import AssessOptions, evaluated
+from likely.evaluation import AnnealingPath, anneal, tune
 
 CACHE = Path(__file__).parents[1] / ".cache" / "nats"
 DEEPER = ("mnist", "digits")  # whose pictures are few numbers: L_1000 and annealing too
-PART = 500  # rows scored between two savings
+PART, ANNEALED_PART = 500, 50  # rows scored, or annealed, between two savings
 DRAWS, MANY = 50, 1000  # of z for each test row, and for each of the few
 FEW, ANNEALED, TEMPERATURES = 1000, 100, 64  # rows of many draws; those of these that are annealed, by how many at most
+
+
+def whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
+    """Write a file that is there whole or not at all."""
+    beside = path.with_suffix(".part")
+    with beside.open("wb") as file:
+        write(file)
+    beside.replace(path)
 
 
 def rows_of(name: str) -> tuple[Any, Any, dict[str, Any]]:
@@ -44,8 +56,8 @@ def rows_of(name: str) -> tuple[Any, Any, dict[str, Any]]:
     if name == "digits":
         pictures = load_digits().images.astype(np.uint8)
         order = np.random.default_rng(0).permutation(len(pictures))
-        test = len(pictures) // 10
-        return pictures[order[test:]], pictures[order[:test]], {}
+        held = len(pictures) // 10
+        return pictures[order[held:]], pictures[order[:held]], {}
     folder = data("cifar10-jpg" if name == "colour" else "mnist")
     test = sources.open_source(folder).splits["test"]
     return (
@@ -73,21 +85,47 @@ def scored(run: likely.Run, rows: np.ndarray, samples: int, kept: Path) -> np.nd
         part = kept.with_name(f"{kept.stem}-{first}.npy")
         if not part.exists():
             frame = run.score(rows[first : first + PART], samples=samples)
-            np.save(part, frame[["elbo", "log_px", "se_mc"]].to_numpy().T)
+            whole(part, partial(np.save, arr=frame[["elbo", "log_px", "se_mc"]].to_numpy().T))
             print(f"L_{samples}: {min(first + PART, len(rows)):,} of {len(rows):,} rows", flush=True)
         parts.append(np.load(part))
     return np.concatenate(parts, 1)
 
 
-def annealed(run: likely.Run, rows: np.ndarray, bound: np.ndarray, kept: Path) -> dict[str, float]:
-    """The annealed bound of rows, and L_K of the same rows."""
+def temperatures_tried(now: int, most: int) -> None:
+    print(f"annealed simulated rows by {now} temperatures of at most {most}", flush=True)
+
+
+def annealed(run: likely.Run, rows: np.ndarray, bound: np.ndarray, kept: Path) -> dict[str, Any]:
+    """The annealed bound of rows, and L_K of the same rows; the path and the parts that are there are taken."""
+    encoded = run.encoded(run.rows_of(rows)[0])
     if not kept.exists():
-        options = AssessOptions(samples=DRAWS, anneal=len(rows), temperatures=TEMPERATURES)
-        found = evaluated(run, rows, options, given=None).ledger
-        told = {"nats": found["ais"].nats, "se_mc": found["ais"].se_mc, "how": found.how_annealed}
-        kept.write_text(json.dumps({"rows": len(rows), f"L_{MANY}": float(bound.mean()), "ais": told}))
-    told: dict[str, float] = json.loads(kept.read_text())
-    return told
+        found = tune(run.model, encoded, most=TEMPERATURES, progress=temperatures_tried)
+        simulated = {"rows": len(found.lower), "upper - lower": found.width, "se": found.se}
+        whole(kept, lambda file: file.write(json.dumps({"path": asdict(found.path), "simulated": simulated}).encode()))
+    how, parts = json.loads(kept.read_text()), []
+    path = AnnealingPath(**how["path"] | {name: tuple(how["path"][name]) for name in ("betas", "steps")})
+    for first in range(0, len(rows), ANNEALED_PART):
+        part = kept.with_name(f"annealed-{first}.npy")
+        if not part.exists():
+            some = anneal(run.model, encoded.take(torch.arange(first, min(first + ANNEALED_PART, len(rows)))), path)
+            numbers = np.stack([some.log_px, some.se_mc, some.ess, some.acceptance])
+            whole(part, partial(np.save, arr=numbers))
+            print(f"annealed: {min(first + ANNEALED_PART, len(rows))} of {len(rows)} rows", flush=True)
+        parts.append(np.load(part))
+    log_px, se_mc, ess, acceptance = np.concatenate(parts, 1)
+    return {
+        "rows": len(rows),
+        "ais": mean(log_px) | {"se_mc": float(np.sqrt(np.square(se_mc).sum()) / len(rows))},
+        f"L_{MANY}": mean(bound),
+        f"ais - L_{MANY}": mean(log_px - bound),
+        "temperatures": path.temperatures,
+        "chains": path.chains,
+        "worth": float(ess.mean()),
+        "leapfrog_steps": path.leapfrog_steps,
+        "from": "P(z)" if path.from_prior else "Q(z|x)",
+        "acceptance": float(acceptance.mean()),
+        "simulated": how["simulated"],
+    }
 
 
 def mean(values: np.ndarray) -> dict[str, float]:
@@ -113,7 +151,7 @@ def measured(name: str, minutes: float, seed: int, told: dict[str, Any], anneal:
             f"L_{MANY}": {"nats": bound["nats"] + gain["nats"], "se": math.hypot(bound["se"], gain["se"])},
         }
         if anneal:
-            further["annealed"] = annealed(run, test[few[:ANNEALED]], many[1, :ANNEALED], folder / "annealed.json")
+            further["annealed"] = annealed(run, test[few[:ANNEALED]], many[1, :ANNEALED], folder / "path.json")
     training, model = run.config.training, run.config.model
     return {
         "data": name,

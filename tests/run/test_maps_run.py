@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,24 @@ def test_an_evaluation_takes_a_part_of_many_rows_unless_it_is_told_the_samples(
     np.save(run.directory.parent / "bits.npy", BITS)
     assert main(["evaluate", str(run.directory), str(run.directory.parent / "bits.npy")]) == 0
     assert f"10 rows of {ROWS}, chosen by their content" in capsys.readouterr().out.replace("\n", " ")
+
+
+def test_annealing_of_maps_ends_at_a_stated_time_unless_it_is_to_be_precise(
+    run: likely.Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from likely.evaluation.annealing import bidirectional
+    from likely.run import extent
+
+    for name in ("ROUNDS", "CHAINS"):
+        monkeypatch.setattr(bidirectional, name, 4)
+    monkeypatch.setattr(extent, "OF_MAPS", extent.Extent(samples=3, rows=60, anneal=0, minutes=1e-9))
+    found = run.evaluate(BITS, anneal=55)
+    assert (found.annealing["rows"], found.annealing["temperatures"], found.annealing["cut"]) == (50, 8, True)
+    assert "Annealed 50 of 60 rows (55 asked for; limited to about 1e-09 minutes and took" in found.how_annealed[0]
+    assert extent.asked(run, None, 4, precise=True, calibrate=False)[0].minutes is None
+    told, encoded = extent.asked(run, None, 4, precise=False, calibrate=False)[0], run.encoded(run.rows_of(BITS)[0])
+    long = replace(told, minutes=None)
+    assert extent.minutes_of(run.model, encoded, told) < 0.2 * extent.minutes_of(run.model, encoded, long)
 
 
 def test_a_fit_without_a_budget_is_one_of_half_an_hour_at_most(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

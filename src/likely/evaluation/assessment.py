@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 from likely.config import demand_whole
 from likely.data import EncodedRows, Schema
 from likely.evaluation.annealing.bidirectional import bidirectional, simulate
+from likely.evaluation.annealing.clock import Clock
 from likely.evaluation.baselines.compressors import compress
 from likely.evaluation.baselines.fitted import Baseline, Baselines, comparable
 from likely.evaluation.baselines.flow import FlowRival
@@ -57,11 +58,14 @@ class AssessOptions:
         Give lower and upper bounds on log P(x) for 100 more simulated rows.
     temperatures
         Of annealing at most, in the place of 512, or 4,096 where `precise`.
+    minutes
+        About how long annealing may take, which limits temperatures and rows, `precise` or not; as long as it takes
+        unless given.
 
     Raises
     ------
     ConfigError
-        If there is no sample, or less than no row to anneal.
+        If there is no sample, less than no row to anneal, or minutes that are no positive number.
 
     """
 
@@ -72,10 +76,12 @@ class AssessOptions:
     calibrate: bool = False
     rule: ProposalRule | None = None
     temperatures: int | None = None
+    minutes: float | None = None
 
     def __post_init__(self) -> None:
         demand_whole("samples", self.samples)
         demand_whole("anneal", self.anneal, 0)
+        Clock(self.minutes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -199,6 +205,7 @@ def assess(
             seed=seed,
             progress=tick,
             temperatures=options.temperatures,
+            minutes=options.minutes,
         )
     with stage("comparing"):
         scores = _scores(model, schema, baselines, rows)
@@ -233,7 +240,7 @@ def assess(
         averages,
         headline=_headline(schema, headline.text, baselines, scores, missing=rows.observed is not None),
         verdicts={name: given_y(str(verdict)) if conditions else str(verdict) for name, verdict in verdicts.items()},
-        annealing=_annealing(estimate, len(measured.keys)),
+        annealing=_annealing(estimate, len(measured.keys), options.anneal),
         calibration=calibration,
         quadrature=summed,
         baselines=tuple(_line(base, measured) for base in scores),
@@ -282,7 +289,7 @@ def _se(values: np.ndarray) -> float:
     return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else float("nan")
 
 
-def _annealing(estimate: LogPxEstimate | NotAnnealed, of: int) -> dict[str, Any]:
+def _annealing(estimate: LogPxEstimate | NotAnnealed, of: int, asked: int) -> dict[str, Any]:
     """How log P(x) was annealed, for the ledger."""
     if isinstance(estimate, NotAnnealed):
         return {"rows": 0, "of": of, "reason": estimate.reason}
@@ -290,6 +297,8 @@ def _annealing(estimate: LogPxEstimate | NotAnnealed, of: int) -> dict[str, Any]
     if estimate.annealed is None or estimate.simulated_bounds is None:
         return {**line, "codes": estimate.code_count}
     path = estimate.annealed.path
+    if (limit := estimate.limit) is not None:
+        line |= {"asked": min(asked, of), **asdict(limit)}
     return {
         **line,
         "chains": path.chains,

@@ -159,11 +159,16 @@ def _annealing(how: Mapping[str, Any]) -> list[str]:
         return [f"Not annealed: {how['reason']}."]
     if "codes" in how:
         return [f"Exact: summed over the {how['codes']} codes that z may be, for {how['rows']} of {how['of']} rows."]
+    limit = ""
+    if "minutes" in how:
+        cut = ", which left rows or temperatures out" if how["cut"] else ""
+        took = f"limited to about {how['minutes']:g} minutes and took {how['seconds'] / 60:.1f}{cut}"
+        limit = f" ({how['asked']} asked for; {took})"
     return [
-        f"Annealed {how['rows']} of {how['of']} rows from {how['from']}: {how['chains']} chains (worth "
+        f"Annealed {how['rows']} of {how['of']} rows{limit} from {how['from']}: {how['chains']} chains (worth "
         f"{how['ess']:.1f}), {how['temperatures']} temperatures, {how['leapfrog_steps']} leapfrog steps, acceptance "
-        f"{how['acceptance']:.2f}. On the {how['simulated_rows']} simulated rows that chose the temperatures upper - "
-        f"lower bound is {how['pinch']:.3f} nats (se {how['pinch_se']:.3f})."
+        f"{how['acceptance']:.2f}. On {how['simulated_rows']} simulated rows, by which temperatures are chosen, upper "
+        f"- lower bound is {how['pinch']:.3f} nats (se {how['pinch_se']:.3f})."
     ]
 
 

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
 
+from likely import world
 from likely.data import EncodedRows
 from likely.evaluation.annealing.bidirectional import Bidirectional, tune
-from likely.evaluation.annealing.chains import Annealed, anneal
+from likely.evaluation.annealing.chains import Annealed, AnnealingPath, anneal
+from likely.evaluation.annealing.clock import Clock, Limit
 from likely.evaluation.annealing.codes import MAX_CODES, count_codes, enumerated
 from likely.evaluation.evidence import Evidence
 from likely.evaluation.ledger import Entry, entry, given_y
-from likely.evaluation.optimised import GAP_KINDS, GapSplit, gap_split, optimised
-from likely.evaluation.sampling import Progress
+from likely.evaluation.optimised import GAP_KINDS, GapSplit, Optimised, gap_split, optimised
+from likely.evaluation.sampling import DEFAULT_CHUNK_ROWS, Progress
 from likely.models import Integrated, Model
 
 __all__ = ["LogPxEstimate", "NotAnnealed", "estimate_log_px"]
+
+Found = TypeVar("Found", Annealed, Optimised)
 
 DESCRIPTIONS = {  # of the lines of the ledger
     "ais": "annealed importance sampling: a lower bound on log P(x) in expectation",
@@ -57,6 +63,8 @@ class LogPxEstimate:
         What the family of Q and the encoder each add to the gap; `None` where z is discrete.
     code_count
         How many values z has, where it is discrete.
+    limit
+        The limit of time, and what came of it; `None` where there was none.
 
     """
 
@@ -67,6 +75,7 @@ class LogPxEstimate:
     simulated_bounds: Bidirectional | None
     gap_split: GapSplit | None
     code_count: int | None
+    limit: Limit | None = None
 
     @property
     def name(self) -> str:
@@ -104,6 +113,7 @@ def estimate_log_px(
     seed: int = 0,
     progress: Progress | None = None,
     temperatures: int | None = None,
+    minutes: float | None = None,
 ) -> LogPxEstimate | NotAnnealed:
     """log P(x) of at most `max_rows` of the rows, by annealing or by summing over all codes; or why not.
 
@@ -123,12 +133,14 @@ def estimate_log_px(
         Called with (rows done, rows).
     temperatures
         At most so many, in the place of what `tune` takes.
+    minutes
+        About how long annealing may take, a positive number: it decides the temperatures, and how many of the rows are
+        annealed. At least 8 temperatures, and 50 rows (or all, of fewer) for each process, however long these take.
 
     """
     if max_rows < 1:
         return NotAnnealed("no rows were asked for (--anneal)")
-    indices = np.sort(np.argsort(measured.keys, kind="stable")[:max_rows])
-    chosen = rows.take(torch.from_numpy(indices))
+    clock, order = Clock(minutes), np.argsort(measured.keys, kind="stable")[:max_rows]
     if isinstance(model, Integrated):
         return NotAnnealed(f"log P(x) is exact here, a sum over {model.stored:,} points of z")
     codes = count_codes(model)
@@ -138,10 +150,57 @@ def estimate_log_px(
             f"are at most {MAX_CODES:,}"
         )
     if codes is not None:
-        exact = enumerated(model, chosen)
+        indices = np.sort(order)
+        exact = enumerated(model, rows.take(torch.from_numpy(indices)))
         return LogPxEstimate(indices, exact, np.zeros_like(exact), None, None, None, codes)
-    bounds = tune(model, rows, precise=precise, seed=seed, most=temperatures)
-    annealed = anneal(model, chosen, bounds.path, seed=seed, progress=progress)
-    best = optimised(model, chosen, samples=measured.samples, seed=seed)
+    bounds = tune(model, rows, precise=precise, seed=seed, most=temperatures, clock=clock)
+    indices, annealed, best = _within(
+        clock, model, rows, order, bounds.path, samples=measured.samples, seed=seed, progress=progress
+    )
     split = gap_split(annealed.log_px, annealed.se_mc, best)
-    return LogPxEstimate(indices, annealed.log_px, annealed.se_mc, annealed, bounds, split, None)
+    return LogPxEstimate(indices, annealed.log_px, annealed.se_mc, annealed, bounds, split, None, clock.limit)
+
+
+def _within(
+    clock: Clock,
+    model: Model,
+    rows: EncodedRows,
+    order: np.ndarray,
+    path: AnnealingPath,
+    *,
+    samples: int,
+    seed: int,
+    progress: Progress | None,
+) -> tuple[np.ndarray, Annealed, Optimised]:
+    """As many of the rows, in this order, as there is time for: their indices, ascending, and what was found of them.
+
+    A row's numbers do not depend on which others there are.
+    """
+    size = max(1, len(order)) if clock.minutes is None else DEFAULT_CHUNK_ROWS * world.size()
+    parts: list[tuple[np.ndarray, Annealed, Optimised]] = []
+    taken = clock.lap()
+    for first in range(0, len(order), size):
+        if parts and not clock.allows(taken):
+            break
+        indices = np.sort(order[first : first + size])
+        chosen = rows.take(torch.from_numpy(indices))
+
+        def tick(done: int, _: int, before: int = first) -> None:
+            if progress:
+                progress(before + done, len(order))
+
+        annealed = anneal(model, chosen, path, seed=seed, progress=tick)
+        parts.append((indices, annealed, optimised(model, chosen, samples=samples, seed=seed)))
+        taken = clock.lap()
+    found, annealing, best = zip(*parts, strict=True)
+    indices = np.concatenate(found)
+    places = np.argsort(indices)
+    return indices[places], _joined(annealing, places), _joined(best, places)
+
+
+def _joined(parts: Sequence[Found], places: np.ndarray) -> Found:
+    """The arrays of several parts as one, in the order of `places`."""
+    names = [each.name for each in fields(parts[0]) if isinstance(getattr(parts[0], each.name), np.ndarray)]
+    return replace(
+        parts[0], **{name: np.concatenate([getattr(part, name) for part in parts])[places] for name in names}
+    )

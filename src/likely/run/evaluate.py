@@ -100,7 +100,7 @@ def _timed(run: Run, rows: EncodedRows, options: AssessOptions, what: str) -> st
     """The name of a stage of an evaluation, that of the first with the minutes that all take, where they are some."""
     if what != "evaluating" or not run.progress:
         return what
-    minutes = minutes_of(run.model, rows, options.samples, options.anneal, options.temperatures)
+    minutes = minutes_of(run.model, rows, options)
     return what if minutes < 1 else f"{what} (about {minutes:.0f} minutes in all)"
 
 

@@ -10,7 +10,7 @@ import torch
 
 from likely.data import EncodedRows
 from likely.evaluation import AssessOptions
-from likely.evaluation.annealing.bidirectional import CHAINS, LEAPFROG_STEPS, MAX_TEMPERATURES
+from likely.evaluation.annealing.bidirectional import CHAINS, LEAPFROG_STEPS, MAX_TEMPERATURES, MIN_TEMPERATURES
 from likely.models import HierarchicalVAE, Model
 from likely.networks import ConvLadder
 
@@ -36,15 +36,18 @@ class Extent:
         At most so many, chosen by their content; `None` for all.
     anneal
         At most so many rows are annealed.
+    minutes
+        About how long annealing may take; `None` for as long as it takes.
 
     """
 
     samples: int = 500
     rows: int | None = None
     anneal: int = 100
+    minutes: float | None = None
 
 
-OF_MAPS = Extent(samples=50, rows=2000, anneal=0)
+OF_MAPS = Extent(samples=50, rows=2000, anneal=0, minutes=10)
 
 
 def of_maps(model: Model) -> bool:
@@ -62,7 +65,7 @@ def asked(
 ) -> tuple[AssessOptions, int | None]:
     """How rows are assessed, and of how many at most, with what is usual for the model in the place of `None`.
 
-    Who asks for precise annealing, or for its calibration, asks for annealing.
+    Who asks for precise annealing, or for its calibration, asks for annealing; if precise, however long it takes.
     """
     usual = extent_of(run.model)
     annealed = Extent().anneal if precise or calibrate else usual.anneal
@@ -71,6 +74,7 @@ def asked(
         anneal=annealed if anneal is None else anneal,
         precise=precise,
         calibrate=calibrate,
+        minutes=None if precise else usual.minutes,
         rule=run.proposal_rule(precise=precise),
         **others,
     )
@@ -78,13 +82,17 @@ def asked(
 
 
 @torch.no_grad()
-def minutes_of(model: Model, rows: EncodedRows, samples: int, anneal: int, temperatures: int | None) -> float:
-    """About how many minutes L_K of the rows takes, and the annealing of some: told by a pass over a few."""
+def minutes_of(model: Model, rows: EncodedRows, options: AssessOptions) -> float:
+    """About how many minutes L_K of the rows takes, and the annealing of some: told by a second pass over a few."""
     model.eval()
     few = rows.evaluation_batch(torch.arange(min(TIMED_ROWS, len(rows)), device=rows.device))
-    started = time.perf_counter()
-    model.terms(few, TIMED_SAMPLES, generator=torch.Generator(rows.device)).log_px_z.sum().item()
-    one = (time.perf_counter() - started) / (len(few) * TIMED_SAMPLES)
-    annealed = anneal and min(anneal, len(rows)) + BOTH_WAYS
-    gradients = annealed * CHAINS * (temperatures or MAX_TEMPERATURES) * LEAPFROG_STEPS * GRADIENT
-    return one * (len(rows) * samples + gradients) / 60
+    for _ in range(2):
+        started = time.perf_counter()
+        model.terms(few, TIMED_SAMPLES, generator=torch.Generator(rows.device)).log_px_z.sum().item()
+    one = (time.perf_counter() - started) / (len(few) * TIMED_SAMPLES * 60)
+    annealed = options.anneal and min(options.anneal, len(rows)) + BOTH_WAYS
+    each = one * annealed * CHAINS * LEAPFROG_STEPS * GRADIENT  # of a temperature
+    most = each * (options.temperatures or MAX_TEMPERATURES)
+    if options.minutes is not None and annealed:
+        most = min(most, max(each * MIN_TEMPERATURES, options.minutes))
+    return one * len(rows) * options.samples + most

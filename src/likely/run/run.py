@@ -136,9 +136,9 @@ class Run:
         seed
             Of the noise, which is keyed by (seed, row).
         anneal
-            At most so many rows are annealed, chosen by their content. Unless given 100; of a `hierarchy:conv` none.
+            Rows annealed at most, chosen by content: 100; of a `hierarchy:conv` 0 unless given, then in ten minutes.
         precise
-            Anneal until the bounds on rows simulated from the model are within 0.1 nats instead of 0.5.
+            Anneal until the bounds on simulated rows are within 0.1 nats instead of 0.5, however long it takes.
         calibrate
             Bound log P(x) of 100 more simulated rows from both sides.
         rivals

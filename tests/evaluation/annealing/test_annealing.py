@@ -15,6 +15,7 @@ from likely.data import Batch, EncodedRows, ResidentRows
 from likely.data.noise import row_keys
 from likely.evaluation import (
     AnnealingPath,
+    AssessOptions,
     Baseline,
     Headline,
     LogPxEstimate,
@@ -26,6 +27,7 @@ from likely.evaluation import (
     enumerated,
     estimate_log_px,
     evidence,
+    log_px,
     of_annealing,
     of_importance,
     simulate,
@@ -34,6 +36,7 @@ from likely.evaluation import (
 from likely.evaluation.annealing import chains as walks
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import backward, forward
+from likely.evaluation.annealing.clock import Clock
 from likely.evaluation.averages import LogMean
 from likely.networks import Ladder
 from linear_gaussian import LinearGaussian
@@ -298,6 +301,82 @@ def test_a_row_is_annealed_the_same_in_any_company() -> None:
     np.testing.assert_allclose(other.log_px, whole.log_px[order.numpy()], rtol=0, atol=1e-8)
     assert torch.equal(before, torch.random.get_rng_state())
     assert not np.allclose(anneal(model, ResidentRows(x), path, seed=1).log_px, whole.log_px)
+
+
+def test_a_limit_of_time_takes_rows_and_temperatures_and_leaves_each_row_its_number() -> None:
+    exact = LinearGaussian(15, 10)
+    rows, model = ResidentRows(exact.sample(120)), exact.vae(1.0, 0.6)
+    found = evidence(model, rows, samples=50)
+
+    def within(minutes: float | None) -> LogPxEstimate:
+        estimate = estimate_log_px(model, rows, found, max_rows=110, minutes=minutes)
+        assert isinstance(estimate, LogPxEstimate)
+        assert estimate.annealed is not None
+        return estimate
+
+    whole, long, none = within(None), within(60), within(1e-9)
+    assert whole.annealed is not None
+    assert none.annealed is not None
+    assert whole.annealed.path.temperatures > none.annealed.path.temperatures == 8
+    assert len(whole.indices) == 110
+    np.testing.assert_array_equal(long.indices, whole.indices)
+    for name in ("log_px", "se_mc"):
+        np.testing.assert_allclose(getattr(long, name), getattr(whole, name), rtol=0, atol=1e-8)
+    assert whole.limit is None
+    assert long.limit is not None
+    assert none.limit is not None
+    assert (long.limit.cut, none.limit.cut) == (False, True)
+    assert none.limit.seconds > none.limit.minutes * 60
+    np.testing.assert_array_equal(none.indices, np.sort(np.argsort(found.keys, kind="stable")[:50]))
+    every = anneal(model, rows, none.annealed.path)
+    np.testing.assert_allclose(none.log_px, every.log_px[none.indices], rtol=0, atol=1e-8)
+    assert none.gap_split is not None
+    assert whole.gap_split is not None
+    kept = np.isin(whole.indices, none.indices)
+    np.testing.assert_allclose(none.gap_split.amortisation, whole.gap_split.amortisation[kept], rtol=0, atol=1e-8)
+
+
+class Scripted(Clock):
+    """Every lap takes a second, and each time that it is asked there are other seconds left."""
+
+    def __init__(self, *seconds: float) -> None:
+        super().__init__(1)
+        self.seconds = list(seconds)
+
+    def lap(self) -> float:
+        return 1.0
+
+    def left(self) -> float:
+        return self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0]
+
+
+def test_temperatures_are_raised_as_far_as_half_of_the_time_goes() -> None:
+    exact = LinearGaussian(15, 10)
+    model, rows = exact.vae(1.0, 0.6), ResidentRows(exact.sample(5))
+    assert tune(model, rows).path.temperatures > 12
+    clock = Scripted(3.0, 3.0, 3.0, 1.0)  # a second for 8 temperatures: 12 of them take half of three seconds
+    found = tune(model, rows, clock=clock)
+    assert found.path.temperatures == 12
+    assert clock.cut
+    assert tune(model, rows, clock=Scripted(2.0)).path.temperatures == 8
+
+
+def test_rows_are_annealed_until_a_further_part_would_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    exact = LinearGaussian(6, 2)
+    model, rows = exact.vae(0.2, 1.1), ResidentRows(exact.sample(140))
+    found, clock = evidence(model, rows, samples=5), Scripted(9.0, 0.5)
+    monkeypatch.setattr(log_px, "Clock", lambda _: clock)
+    monkeypatch.setattr(log_px, "tune", lambda *_, **__: tune(model, rows))
+    estimate = estimate_log_px(model, rows, found, max_rows=140, minutes=1)
+    assert isinstance(estimate, LogPxEstimate)
+    np.testing.assert_array_equal(estimate.indices, np.sort(np.argsort(found.keys, kind="stable")[:100]))
+    assert clock.cut
+
+
+def test_a_limit_of_time_is_a_positive_number() -> None:
+    for minutes in (0, -1, math.nan, math.inf):
+        with pytest.raises(likely.ConfigError, match="minutes must be a positive number"):
+            AssessOptions(minutes=minutes)
 
 
 def test_every_schedule_ends_where_it_should() -> None:

@@ -28,7 +28,9 @@ def evaluate(
     anneal: Annotated[
         int | None,
         typer.Option(
-            metavar="ROWS", help="Anneal at most so many rows; 0 for none. Unless told 100; of a hierarchy:conv none."
+            metavar="ROWS",
+            help="Anneal at most so many rows; 0 for none. Unless told 100; of a hierarchy:conv none, and those "
+            "told within about ten minutes, or 50 of them by 8 temperatures, unless --precise.",
         ),
     ] = None,
     precise: Annotated[

@@ -12,6 +12,7 @@ from torch import Tensor
 from likely.data import EncodedRows, ResidentRows
 from likely.evaluation.annealing.bridge import Bridge
 from likely.evaluation.annealing.chains import AnnealingPath, backward, begin, forward, transition
+from likely.evaluation.annealing.clock import Clock
 from likely.evaluation.averages import LogMean
 from likely.evaluation.sampling import DEFAULT_CHUNK_ROWS, PerRow, Progress, copy_keys
 from likely.models import Model
@@ -21,6 +22,7 @@ __all__ = ["Bidirectional", "Simulated", "bidirectional", "simulate", "tune"]
 LEAPFROG_STEPS, CHAINS = 3, 16  # of a transition, of a row; --precise doubles the chains
 NODES, ROUNDS, ACCEPTANCE = 9, 12, 0.8  # where step sizes are adapted, in how many transitions, to which acceptance
 MIN_TEMPERATURES, MAX_TEMPERATURES = 8, 512  # --precise allows eight times as many
+LEAST_FACTOR = 1.5  # by which their number is raised
 INTERVALS = 64  # of the path as it is found; `AnnealingPath.spread` makes others of them
 TUNING_ROWS, TEST_ROWS = 16, DEFAULT_CHUNK_ROWS  # simulated: on some the path is tuned, on others it is tested
 MAX_WIDTH, PRECISE_MAX_WIDTH = 0.5, 0.1  # nats between upper and lower bound, two standard errors added
@@ -124,6 +126,7 @@ def tune(
     seed: int = 0,
     progress: Progress | None = None,
     most: int | None = None,
+    clock: Clock | None = None,
 ) -> Bidirectional:
     """The bounds of rows simulated from the model, and the path chosen on them: step sizes, then β, then their number.
 
@@ -146,30 +149,40 @@ def tune(
         Called with (temperatures tried, the most).
     most
         Temperatures at most, in the place of 512 or 4,096.
+    clock
+        The other path, and more temperatures, are tried where they take at most half of what is left of it.
 
     """
+    clock = clock or Clock(None)
     pilot, tested = simulate(model, like, TUNING_ROWS, seed + 1), simulate(model, like, TEST_ROWS, seed + 2)
     max_width, usual = (PRECISE_MAX_WIDTH, 8 * MAX_TEMPERATURES) if precise else (MAX_WIDTH, MAX_TEMPERATURES)
     most, temperatures = most or usual, MIN_TEMPERATURES
     chains = 2 * CHAINS if precise else CHAINS
 
-    def bounds_of(path: AnnealingPath) -> Bidirectional:
+    def bounds_of(path: AnnealingPath) -> tuple[Bidirectional, float]:
         bounds = bidirectional(model, tested, path.spread(temperatures, chains), seed=seed)
         if progress:
             progress(temperatures, most)
-        return bounds
+        return bounds, clock.lap()
 
     path = _path(model, pilot, seed, from_prior=False)
-    bounds = bounds_of(path)
-    if bounds.excess(max_width) > 1:
+    tuning = clock.lap()
+    bounds, taken = bounds_of(path)
+    if bounds.excess(max_width) > 1 and clock.allows(2 * (tuning + taken)):
         other = _path(model, pilot, seed, from_prior=True)
-        tried = bounds_of(other)
+        clock.lap()
+        tried, taken = bounds_of(other)
         if tried.width < bounds.width:
             path, bounds = other, tried
     while bounds.excess(max_width) > 1 and temperatures < most:
-        factor = min(8.0, max(1.5, 1.2 * bounds.excess(max_width)))
-        temperatures = min(most, math.ceil(temperatures * factor))
-        bounds = bounds_of(path)
+        factor = min(8.0, max(LEAST_FACTOR, 1.2 * bounds.excess(max_width)))
+        wanted = min(most, math.ceil(temperatures * factor))
+        if not clock.allows(2 * taken * wanted / temperatures):
+            wanted = math.floor(temperatures * clock.left() / (2 * taken))
+        if wanted < LEAST_FACTOR * temperatures and wanted < most:
+            break
+        temperatures = wanted
+        bounds, taken = bounds_of(path)
     return bounds
 
 

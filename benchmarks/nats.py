@@ -167,6 +167,8 @@ def measured(name: str, minutes: float, seed: int, told: dict[str, Any], anneal:
         "precision": training.precision,
         "weights": sum(weight.numel() for weight in run.model.parameters()),
         "steps": run.steps,
+        "steps_left_out": int(run.history["left_out"].max()) if "left_out" in run.history else 0,
+        "returns_to_the_best": int(run.history["returns"].max()) if "returns" in run.history else 0,
         "fit_s": run.record.seconds,
         "test_rows": len(test),
         "elbo": mean(all_rows[0]),

@@ -21,8 +21,8 @@ __all__ = ["components", "indicators", "normals", "refusal"]
 
 MAX_COMPONENTS, MIN_COMPONENTS = 40, 3  # of a member
 MAX_FEATURES = 128  # coordinates of z: a step of EM takes time by their square at least
-MAX_OPERATIONS = 2.5e8  # rows x components x features², of a step
-SHARES = (9, 3, 1)  # of the components, two members each
+MAX_OPERATIONS = 2e8  # rows x components x features², of a step
+SHARES = {3: 8, 1: 2}  # a third of the components: eight members; all of them: two
 LOG_ODDS = 10.0  # of a category whose own coordinate is 1, and of the others 0
 
 
@@ -61,14 +61,14 @@ def normals(
     own: Own,
     *arguments: Any,
 ) -> Normals:
-    """A mixture of normals: two members each of K components, of a third and of a ninth of them."""
+    """A mixture of normals: two members of K components, and eight of a third of them."""
     if reason := refusal(schema):
         raise UnsuitedError(f"model normals {reason}; take model vae")
     if own.encoder is not None or own.decoder is not None:
         raise ConfigError("model normals has no networks; leave the encoder and the decoder out")
     most = int(arguments[0])
     first = coordinates(schema)
-    sizes = tuple(max(1, round(most / share)) for share in SHARES for _ in range(2))
+    sizes = tuple(max(1, round(most / share)) for share, count in SHARES.items() for _ in range(count))
     return Normals(likelihood, first, outputs(likelihood, first, indicators(schema).axis), sizes)
 
 

@@ -76,7 +76,7 @@ MODELS = {
     ),
     "normals": Part(
         normals.normals,
-        "of a table, six mixtures of at most K normals with full covariances, by EM: Q(z|x) has a closed form",
+        "of a table, ten mixtures of at most K normals with full covariances, by EM: Q(z|x) has a closed form",
         "Ghahramani and Jordan 1994",
         (Argument("K", AUTO, words=(AUTO,), whole=True, most=1000),),
         traits=frozenset({Trait.CLOSED}),

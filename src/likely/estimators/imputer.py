@@ -30,7 +30,7 @@ class VAEImputer(OneToOneFeatureMixin, TransformerMixin, Learner):
     The default model is `likely.models.Normals`: z has a coordinate for each number, on the axis that its column's
     values warp, and for each category; P(z) = Σ_k π_k N(z; m_k, S_k) with full covariances is learnt by EM from the
     cells that are there. Q(z|x_observed) is then a closed form, whichever cells are missing, so that nothing is drawn
-    for means: Σ_k w_k(x_observed) E[x_j|k, x_observed] of each of six such mixtures, and the mean over the six, each
+    for means: Σ_k w_k(x_observed) E[x_j|k, x_observed] of each of ten such mixtures, and the mean over the ten, each
     counted alike: that is not the conditional mean of their mixture, which would weigh them by the row. It is not for
     more than 128 numbers and categories together, nor for arrays of levels or of two values: these, which a warning
     says, and a fit of which a part is told, have a variational autoencoder.

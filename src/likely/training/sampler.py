@@ -61,7 +61,7 @@ class Sampler:
     def _rest_of_window(self) -> Tensor:
         epoch, place = divmod(self.position, self.rows)
         blocks, short = self._blocks_of(epoch), -self.rows % self.block  # the last block lacks so many rows
-        last = int((blocks == len(blocks) - 1).nonzero()) // WINDOW_BLOCKS
+        last = int((blocks == len(blocks) - 1).nonzero()) // WINDOW_BLOCKS if len(blocks) > 1 else 0
         size = WINDOW_BLOCKS * self.block
         window = place // size if place < (last + 1) * size - short else (place + short) // size
         if (epoch, window) != self._window:

@@ -200,6 +200,15 @@ def test_annealing_of_maps_ends_at_a_stated_time_unless_it_is_to_be_precise(
     assert extent.minutes_of(run.model, encoded, told) < 0.2 * extent.minutes_of(run.model, encoded, long)
 
 
+def test_a_long_fit_has_a_lower_rate(run: likely.Run) -> None:
+    from likely.assembly.maps import conv_sizes
+    from likely.assembly.sizes import default_sizes
+
+    for size, rates in (("tiny", [8e-3, 8e-3, 3e-3]), ("base", [5e-3, 5e-3, 3e-3])):
+        found = [conv_sizes(default_sizes(run.schema), size, run.schema, minutes) for minutes in (None, 20, 21)]
+        assert [sizes.learning_rate for sizes in found] == rates
+
+
 def test_a_fit_without_a_budget_is_one_of_half_an_hour_at_most(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from likely.run import learning
 

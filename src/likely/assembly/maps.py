@@ -66,6 +66,7 @@ SIZES: dict[Size, _Size] = {  # docs/decisions/080-pictures.md
     "large": _Size(96, 4e-3, math.inf),
 }
 USUAL: Size = "base"  # without a budget in minutes
+LONG, LONG_RATE = 20, 3e-3  # minutes beyond which the rate is no higher: after thousands of steps it would explode
 PLAIN, COLOURED = _Counts(10, (3, 2)), _Counts(16, (2, 2, 1))
 
 
@@ -140,8 +141,8 @@ def size_of(config: Config) -> Size:
     return config.model.size or (fitting[0] if fitting else USUAL)
 
 
-def conv_sizes(sizes: DefaultSizes, size: Size, schema: Schema) -> DefaultSizes:
-    """The default sizes of a model and its training, for a hierarchy of maps of that size."""
+def conv_sizes(sizes: DefaultSizes, size: Size, schema: Schema, minutes: float | None) -> DefaultSizes:
+    """The default sizes of a model and its training, for maps of that size in a fit of so many minutes."""
     chosen, usual = SIZES[size], min(sizes.batch_size, BATCH)
     batch = min(usual, LEVELS_BATCH) if _of_levels(schema) else usual
     # Every KL starts at 0. Without a warm-up z of grey levels never carried anything; that of two values and of colours
@@ -151,7 +152,7 @@ def conv_sizes(sizes: DefaultSizes, size: Size, schema: Schema) -> DefaultSizes:
         width=chosen.width,
         blocks=1,
         batch_size=batch,
-        learning_rate=chosen.rate,
+        learning_rate=min(chosen.rate, LONG_RATE) if minutes is not None and minutes > LONG else chosen.rate,
         max_steps=FITS * sizes.max_steps * usual // batch,
         warmup=WARMUP if _of_levels(schema) and not _coloured(schema) else 0.0,
     )

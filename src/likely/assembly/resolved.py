@@ -229,7 +229,7 @@ def resolve(config: Config, schema: Schema, own: Own = NO_OWN, parts: Parts | No
     if maps := of_maps(parts["model"]):
         demand_no_own_network(own)
         size = size_of(config)
-        defaults = conv_sizes(defaults, size, schema)
+        defaults = conv_sizes(defaults, size, schema, config.training.minutes)
     elif config.model.size is not None:
         raise ConfigError(
             f"size is of model hierarchy:{CONV}, and this fit has model {parts['model']}: tell that model too, or width"

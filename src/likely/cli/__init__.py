@@ -14,8 +14,8 @@ from likely.cli.telling import tell
 __all__ = ["main"]
 
 RARELY = (10_000, 10, 1000)  # cyclic garbage: what modules hold is never free; looking takes a tenth of a command
-# How often a thread of libgomp, which torch has on Linux, looks for work before it sleeps. By its own 300,000 two threads
-# take forty times as long beside another program that is busy as alone; by this five times, and no longer alone.
+# How often a thread of libgomp, which torch has on Linux, looks for work before it sleeps. By its own 300,000 two
+# threads beside another busy program take forty times as long as alone; by this five times, and no longer alone.
 SPINS = "20000"
 
 

@@ -21,11 +21,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict
-from functools import partial
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,6 +34,7 @@ import likely
 from common import RESULTS, data, machine, store
 from likely.data import sources
 from likely.evaluation import AnnealingPath, anneal, tune
+from likely.files import write
 
 CACHE = Path(__file__).parents[1] / ".cache" / "nats"
 DEEPER = ("mnist", "digits")  # whose pictures are few numbers: L_1000 and annealing too
@@ -43,12 +43,11 @@ DRAWS, MANY = 50, 1000  # of z for each test row, and for each of the few
 FEW, ANNEALED, TEMPERATURES = 1000, 100, 64  # rows of many draws; those of these that are annealed, by how many at most
 
 
-def whole(path: Path, write: Callable[[BinaryIO], Any]) -> None:
-    """Write a file that is there whole or not at all."""
-    beside = path.with_suffix(".part")
-    with beside.open("wb") as file:
-        write(file)
-    beside.replace(path)
+def saved(path: Path, numbers: np.ndarray) -> None:
+    """Write numbers to a file that is there whole or not at all."""
+    content = BytesIO()
+    np.save(content, numbers)
+    write(path, content.getvalue())
 
 
 def rows_of(name: str) -> tuple[Any, Any, dict[str, Any]]:
@@ -85,7 +84,7 @@ def scored(run: likely.Run, rows: np.ndarray, samples: int, kept: Path) -> np.nd
         part = kept.with_name(f"{kept.stem}-{first}.npy")
         if not part.exists():
             frame = run.score(rows[first : first + PART], samples=samples)
-            whole(part, partial(np.save, arr=frame[["elbo", "log_px", "se_mc"]].to_numpy().T))
+            saved(part, frame[["elbo", "log_px", "se_mc"]].to_numpy().T)
             print(f"L_{samples}: {min(first + PART, len(rows)):,} of {len(rows):,} rows", flush=True)
         parts.append(np.load(part))
     return np.concatenate(parts, 1)
@@ -101,15 +100,14 @@ def annealed(run: likely.Run, rows: np.ndarray, bound: np.ndarray, kept: Path) -
     if not kept.exists():
         found = tune(run.model, encoded, most=TEMPERATURES, progress=temperatures_tried)
         simulated = {"rows": len(found.lower), "upper - lower": found.width, "se": found.se}
-        whole(kept, lambda file: file.write(json.dumps({"path": asdict(found.path), "simulated": simulated}).encode()))
+        write(kept, json.dumps({"path": asdict(found.path), "simulated": simulated}))
     how, parts = json.loads(kept.read_text()), []
     path = AnnealingPath(**how["path"] | {name: tuple(how["path"][name]) for name in ("betas", "steps")})
     for first in range(0, len(rows), ANNEALED_PART):
         part = kept.with_name(f"annealed-{first}.npy")
         if not part.exists():
             some = anneal(run.model, encoded.take(torch.arange(first, min(first + ANNEALED_PART, len(rows)))), path)
-            numbers = np.stack([some.log_px, some.se_mc, some.ess, some.acceptance])
-            whole(part, partial(np.save, arr=numbers))
+            saved(part, np.stack([some.log_px, some.se_mc, some.ess, some.acceptance]))
             print(f"annealed: {min(first + ANNEALED_PART, len(rows))} of {len(rows)} rows", flush=True)
         parts.append(np.load(part))
     log_px, se_mc, ess, acceptance = np.concatenate(parts, 1)

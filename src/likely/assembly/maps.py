@@ -66,7 +66,7 @@ SIZES: dict[Size, _Size] = {  # docs/decisions/080-pictures.md
     "large": _Size(96, 4e-3, math.inf),
 }
 USUAL: Size = "base"  # without a budget in minutes
-LONG, LONG_RATE = 20, 3e-3  # minutes beyond which the rate is no higher: after thousands of steps it would explode
+LONG, LONG_RATE = 20, 3e-3  # minutes beyond which the rate is no higher: after thousands of steps training may explode
 PLAIN, COLOURED = _Counts(10, (3, 2)), _Counts(16, (2, 2, 1))
 
 

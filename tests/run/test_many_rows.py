@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ import pytest
 import likely
 from likely.data import Division, Rows, RowStore, Source, many, sources
 from likely.data.kinds import Form, Kind
+from likely.data.mapped import MappedRows
 from likely.errors import ConfigError, DataError, OutputError
+from likely.files import LOCK, take_lock
 from likely.run import encoded_rows
 
 ROWS = 3000
@@ -273,7 +276,9 @@ def test_files_that_are_too_large_are_streamed_and_the_fit_goes_on(
 ) -> None:
     frame.to_parquet(tmp_path / "x.parquet")
     held = likely.fit(tmp_path / "x.parquet", out=tmp_path / "held", block_rows=50, **OPTIONS)
-    options = {**OPTIONS, "out": tmp_path / "run", "memory": 1000, "block_rows": 50}
+    told = {"memory": 1000, "cache": tmp_path / "kept"}
+    options = {**OPTIONS, "out": tmp_path / "run", "block_rows": 50, **told}
+    opened = list[Path]()
 
     class Stop(likely.training.Monitor):
         def on_step(self, step: int, total: int) -> None:  # noqa: ARG002
@@ -282,6 +287,30 @@ def test_files_that_are_too_large_are_streamed_and_the_fit_goes_on(
 
     stopped = likely.fit(tmp_path / "x.parquet", monitors=[Stop()], **options)
     assert stopped.record.interrupted
-    demand_equal(held, likely.fit(resume=tmp_path / "run", memory=1000, progress=False))
-    monkeypatch.setattr(encoded_rows, "written_rows", None)
+    monkeypatch.setattr(encoded_rows, "written_rows", None)  # nothing is encoded again
+    first = MappedRows.opened
+    monkeypatch.setattr(MappedRows, "opened", lambda place: (opened.append(place.parent), first(place))[1])
+    resumed = likely.fit(resume=tmp_path / "run", progress=False)  # with what the fit was told
+    demand_equal(held, resumed)
+    assert opened == [tmp_path / "kept"]
     assert likely.load(tmp_path / "run").evaluate(samples=5).rows == 300
+    likely.load(tmp_path / "run", progress=False).continue_training(steps=2)
+    assert opened == 2 * [tmp_path / "kept"]
+
+
+@pytest.mark.parametrize("lives", [False, True])
+def test_what_a_killed_encoding_left_is_removed(frame: pd.DataFrame, tmp_path: Path, lives: bool) -> None:
+    frame.to_parquet(tmp_path / "x.parquet")
+    half, theirs = tmp_path / "cache" / ".likely-0123abcd", tmp_path / "cache" / "notes"
+    for folder in (half, theirs):
+        folder.mkdir(parents=True)
+    take_lock(half)
+    if not lives:
+        lock = json.loads((half / LOCK).read_text())
+        (half / LOCK).write_text(json.dumps({**lock, "started": "another process with this number"}))
+    likely.fit(tmp_path / "x.parquet", memory=1000, cache=tmp_path / "cache", **OPTIONS)
+    assert half.exists() == lives
+    made = [one for one in (tmp_path / "cache").iterdir() if one not in (half, theirs)]
+    assert theirs.exists()
+    assert len(made) == 1
+    assert not (made[0] / LOCK).exists()

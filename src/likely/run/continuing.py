@@ -60,7 +60,7 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
         run.notices,
         run.record.init,
         run.progress,
-        None if run.directory is None else cache_beside(run.directory),
+        _cache(run),
     )
     with ending(None if out is None else Path(out), "--continue") as stop:
         trained = continue_training(plan, earlier, budget, SHARE, Watching(options.monitors, stop))
@@ -72,6 +72,13 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
             _store(longer, run.directory, Path(out), overwrite=overwrite)
         stop.exit_if_signalled(max(member.steps for member in longer.record.members))
     return longer
+
+
+def _cache(run: Run) -> Path | None:
+    """Where the fit kept its encoded rows."""
+    if run.record.data.cache is not None:
+        return Path(run.record.data.cache)
+    return None if run.directory is None else cache_beside(run.directory)
 
 
 def _budget(run: Run, options: ContinueOptions) -> TrainingConfig:

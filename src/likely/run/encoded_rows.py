@@ -21,7 +21,7 @@ from likely.data.kinds import Binarize, Channels, Kind
 from likely.data.mapped import MappedRows, written_rows
 from likely.data.sources.npy import ArrayRows
 from likely.errors import DataError, OutputError
-from likely.files import filled_folder, gib
+from likely.files import LOCK, demand_unowned, filled_folder, gib, half_written, release_lock, take_lock
 from likely.run.many import chunk_rows
 from likely.run.plan import Plan
 from likely.run.progress import bar
@@ -146,6 +146,7 @@ def _write(plan: Plan, place: Path) -> None:
     first = next(chunks)
     size = rows * _row_bytes(first)
     cache.mkdir(parents=True, exist_ok=True)
+    _remove_halves(cache)
     free = shutil.disk_usage(cache).free
     if size > free:
         raise OutputError(
@@ -163,8 +164,19 @@ def _write(plan: Plan, place: Path) -> None:
                 yield chunk
 
     with filled_folder(place) as half:
+        take_lock(half)
         written_rows(half, counted(), rows)
         (half / "README").write_text(MARK)
+        release_lock(half)
+
+
+def _remove_halves(cache: Path) -> None:
+    """Remove what processes left that were killed while they encoded; whose process may live stays."""
+    for half in cache.iterdir():
+        if half_written(half.name) and (half / LOCK).exists():
+            with suppress(OutputError, OSError):
+                demand_unowned(half)
+                shutil.rmtree(half)
 
 
 def _both(first: EncodedRows, others: Iterator[EncodedRows]) -> Iterator[EncodedRows]:

@@ -215,7 +215,7 @@ def _fitted(data: Any, options: FitOptions) -> Run:
         resolved,
         fresh(resolved),
         described.rows if source is described.rows.source else described.rows.read_from(source),
-        data_of(data, source, schema, about.split),
+        data_of(data, source, schema, about.split, options),
         described.notices + ignored + resolved.notices,
         progress=options.progress,
         cache=options.cache_folder,

@@ -145,7 +145,14 @@ def fitted_on(run: Run, data: Any, given: Given | None = None) -> Source:
     """
     pictured = run.schema.form == Form.IMAGES
     resize, background = (run.schema.resize, run.schema.background) if pictured else (None, None)
-    source = sources.open_source(data, resize=resize, background=background, reading=reading_of(run.schema))
+    told = run.record.data.memory
+    source = sources.open_source(
+        data,
+        resize=resize,
+        background=background,
+        reading=reading_of(run.schema),
+        memory=None if told is None else max(1, int(told)),
+    )
     if given:
         source = beside(source, given)
     if run.record.data.weighed and not run.record.data.weights and WEIGHT in (given or {}):

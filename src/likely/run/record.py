@@ -44,6 +44,9 @@ class DataRecord:
         Column names that are not all strings, with those of their levels, ready for JSON.
     marks
         What stands beside the types of arrow's coded columns.
+    memory, cache
+        The bytes that rows were told to fill at most, and the folder that was told for rows that fill more, absolute;
+        `None` where nothing was told.
 
     """
 
@@ -55,6 +58,8 @@ class DataRecord:
     container: str | None = None
     names: Mapping[str, Any] | None = None
     marks: Mapping[str, Any] | None = None
+    memory: float | None = None
+    cache: str | None = None
 
     @property
     def weighed(self) -> bool:

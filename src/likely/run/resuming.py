@@ -21,7 +21,7 @@ from likely.run.checkpoints import Checkpoints
 from likely.run.checksums import ChecksummedFiles, read_with_checksum
 from likely.run.describing import placed
 from likely.run.directory import START, recover, resumed_folder, unfinished_fit
-from likely.run.options import FitOptions, cache_beside
+from likely.run.options import FitOptions
 from likely.run.plan import Plan
 from likely.run.reading import beside, demand_same, reading_of
 from likely.run.record import DataRecord
@@ -38,7 +38,7 @@ __all__ = ["resumed"]
 def resumed(directory: Path, data: Any, options: FitOptions) -> Run:
     """The run that a fit becomes which was killed, stopped or interrupted; see `likely.fit`."""
     _demand_nothing_new(options)
-    options = options if options.cache is not None else replace(options, cache=cache_beside(directory))
+    options = replace(options, out=directory)
     if world.first():
         recover(directory)
     world.barrier()
@@ -116,6 +116,11 @@ def _plan(folder: Path, checksummed: ChecksummedFiles, left: Checkpoint | None, 
     own = Own(options.encoder, options.decoder, options.own_model, options.own_objective).copied()
     try:
         record = DataRecord(**{item.name: facts[item.name] for item in fields(DataRecord) if item.name in facts})
+        options = replace(
+            options,
+            memory=record.memory if options.memory is None else options.memory,
+            cache=record.cache if options.cache is None else options.cache,
+        )
         resolved = Resolved.of(settle(config), schema, own.restored(config, folder))
         source = _source(record, schema, data, options)
         return Plan(

@@ -42,8 +42,11 @@ MIN_WIDE = 256  # units and rows of a batch from which bfloat16 is faster: docs/
 MIN_CHANNELS = 24  # of maps from which it is: docs/decisions/079-maps.md
 
 
-def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataRecord:
-    """Where the rows came from, digests of them and of what lies beside an array, how they were divided, their form."""
+def data_of(data: Any, source: Source, schema: Schema, split: Split, options: FitOptions) -> DataRecord:
+    """Where the rows came from, digests of them and of what lies beside an array, how they were divided, their form.
+
+    And what was told of the memory that they may fill.
+    """
     return DataRecord(
         digest(source, labels=[column.name for column in schema.beside]),
         digest(source) if schema.beside else None,
@@ -51,6 +54,8 @@ def data_of(data: Any, source: Source, schema: Schema, split: Split) -> DataReco
         weighed(schema, source),
         str(split) if isinstance(split, str | Path) else "given",
         **form_of(data, source),
+        memory=options.memory,
+        cache=None if options.cache is None else str(Path(options.cache).absolute()),
     )
 
 

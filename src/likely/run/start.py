@@ -66,7 +66,7 @@ def started(init: Run | str | Path, data: Any, options: FitOptions) -> Run:
     rows = divided_whole(source, asked.seed, about.split)
     if weight is not None and schema.form != Form.TABLE:
         schema = with_weight(schema, rows.read("train"), weight)
-    record = data_of(data, source, schema, about.split)
+    record = data_of(data, source, schema, about.split, options)
     kept = isinstance(about.split, str) and about.split == "random" and record.digest == begun.record.data.digest
     if kept:
         rows, record = rows.divided_as(begun.division), replace(record, split=begun.record.data.split)

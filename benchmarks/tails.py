@@ -16,9 +16,11 @@ annealed
     their combined errors. Annealing bounds log P(x) from below too: where it lies lower, it is the one that is off.
 missing
     A table of 1,000 rows whose distribution is known, without missing cells, 800 steps; in 250 other rows one column is
-    missing everywhere. 90% intervals of 40 draws of `impute`, by five seeds of the draws; root mean squared error of
-    their mean; `score` less log P(x) by 40,000 draws of P(z), which serve here. Beside them what the same model draws
-    and scores by z ~ P(z). Complete rows, and rows that miss what training rows missed too (a second fit, 25% of the
+    missing everywhere. 90% intervals of 40 draws of `impute`, by five seeds of the draws, between the places 0.05 x 41
+    and 0.95 x 41 of the draws in their order, which hold 90% where the draws are of the right distribution; beside
+    them those of `np.quantile`, between 2.95 and 38.05, which then hold 85.6%; root mean squared error of their mean;
+    `score` less log P(x) by 40,000 draws of P(z), which serve here. Beside them what the same model draws and scores by
+    z ~ P(z). Complete rows, and rows that miss what training rows missed too (a second fit, 25% of the
     cells missing), against Q(z|x) alone.
 intervals
     150 ordinary test rows of wine, both models above, six seeds: how often the interval of `score`, and log_px ± 2
@@ -148,10 +150,12 @@ def known_table(rows: int, generator: np.random.Generator) -> pd.DataFrame:
 
 
 def covered(draws: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """Of draws `(draws, rows)`: how often their 90% interval holds the truth, and the error of their mean."""
-    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-    error = float(np.sqrt(np.mean((draws.mean(0) - truth) ** 2)))
-    return {"coverage": float(((truth >= low) & (truth <= high)).mean()), "rmse": error}
+    """Of draws `(draws, rows)`: how often their 90% intervals hold the truth, and the error of their mean."""
+    share = {}
+    for name, place in (("coverage", "weibull"), ("narrow", "linear")):
+        low, high = np.quantile(draws, [0.05, 0.95], axis=0, method=place)
+        share[name] = float(((truth >= low) & (truth <= high)).mean())
+    return {**share, "rmse": float(np.sqrt(np.mean((draws.mean(0) - truth) ** 2)))}
 
 
 @torch.no_grad()
@@ -189,7 +193,7 @@ def missing() -> dict[str, Any]:
     }
     off = scores["log_px"].to_numpy() - log_px
     return {
-        **{name: [one[name] for one in each] for name in ("coverage", "rmse")},
+        **{name: [one[name] for one in each] for name in ("coverage", "narrow", "rmse")},
         **{f"prior_{name}": value for name, value in covered(drawn, truth).items()},
         "off": off,
         "off_alone": alone.terms["iwae"] - log_px,
@@ -250,8 +254,10 @@ def of_annealed(one: Piece) -> Iterator[tuple[str, float, str]]:
 
 def of_missing(one: Piece) -> Iterator[tuple[str, float, str]]:
     yield "90% intervals hold the truth, share (mean of five seeds)", float(one["coverage"].mean()), "0.88 to 0.92"
+    yield "the same by np.quantile, 85.6% if exact", float(one["narrow"].mean()), ""
     yield "RMSE of the mean of the draws (mean of five seeds)", float(one["rmse"].mean()), "<= 0.42"
     yield "the same by z ~ P(z): coverage", float(one["prior_coverage"]), ""
+    yield "the same by z ~ P(z), by np.quantile", float(one["prior_narrow"]), ""
     yield "the same by z ~ P(z): RMSE", float(one["prior_rmse"]), ""
     yield "score - log P(x), mean, nats", float(one["off"].mean()), ""
     yield "score by Q(z|x) alone - log P(x), mean, nats", float(one["off_alone"].mean()), ""

@@ -218,7 +218,7 @@ def test_the_learned_distribution_is_close_to_the_true_one() -> None:
 
 
 def test_clipping_within_the_step_is_clipping_by_norm() -> None:
-    from likely.training.trainer import clip_gradients
+    from likely.training.trainer import take_step
 
     steps = []
     for ours in (True, False):
@@ -231,22 +231,22 @@ def test_clipping_within_the_step_is_clipping_by_norm() -> None:
             loss = scale * Loss(model, ELBO())(Batch(rows().stored().values[:16]))[0]
             loss.backward()
             if ours:
-                clip_gradients(optimiser, weights, 2.0, loss.detach())
+                assert take_step(optimiser, weights, 2.0, loss.detach(), torch.tensor(torch.inf))
             else:
                 torch.nn.utils.clip_grad_norm_(weights, 2.0)
-            optimiser.step()
+                optimiser.step()
         steps.append(torch.cat([weight.detach().flatten() for weight in weights]))
     torch.testing.assert_close(steps[0], steps[1], rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("bad", ["loss", "gradient"])
 def test_a_step_that_is_not_finite_is_left_out(bad: str) -> None:
-    from likely.training.trainer import clip_gradients
+    from likely.training.trainer import take_step
 
     weight = torch.ones(3, requires_grad=True)
     optimiser = torch.optim.AdamW([weight], lr=0.1, fused=True)
     loss = (weight * torch.nan if bad == "gradient" else weight).sum()
     loss.backward()
-    assert clip_gradients(optimiser, [weight], 1.0, torch.tensor(torch.inf if bad == "loss" else 1.0)) == 1
-    optimiser.step()
+    value = torch.tensor(torch.inf if bad == "loss" else 1.0)
+    assert not take_step(optimiser, [weight], 1.0, value, torch.tensor(torch.inf))
     assert torch.equal(weight, torch.ones(3))

@@ -24,7 +24,7 @@ from likely.training.schedule import DEFAULT_RATE, Schedule
 from likely.training.state import DEFAULT_BETA2, MAX_FAILURES_IN_A_ROW, MAX_RETURNS, Outcome, TrainingState
 from likely.training.validate import validate
 
-__all__ = ["Trainer", "clip_gradients", "train", "validation_elbo"]
+__all__ = ["Trainer", "take_step", "train", "validation_elbo"]
 
 SPIKE, NORM_WEIGHT = 1000.0, 0.02  # times the usual norm of the gradient; of a step in that average
 MAX_CAUSE_ROWS = 1000  # validation rows in which the cause of a diverged training is looked for
@@ -157,16 +157,14 @@ class Trainer:
         for weight in state.weights:
             weight.grad = None
         means = loss.backward(loss_value, terms)
-        left_out = clip_gradients(state.optimiser, state.weights, self.config.clip, means.loss, state.usual_norm)
-        state.optimiser.step()
-        if left_out.item():  # the one sync of a step; the copy of the next row numbers would wait as long
-            self._handle_failure(state, batch)
-        else:
+        if take_step(state.optimiser, state.weights, self.config.clip, means.loss, state.usual_norm):
             with torch.no_grad():
                 decay = min(self.config.ema_decay, (state.step + 1) / (state.step + 10))
                 torch._foreach_lerp_(state.ema_weights, state.weights, 1 - decay)
             state.meter.add(means)
             state.failures = 0
+        else:
+            self._handle_failure(state, batch)
         state.outcome.steps += 1
         return bool(terms.relaxed)
 
@@ -262,10 +260,8 @@ class Trainer:
         }
 
 
-def clip_gradients(
-    optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor, usual_norm: Tensor | None = None
-) -> Tensor:
-    """1 where the optimiser leaves the step out, else 0; it also clips.
+def take_step(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tensor, usual_norm: Tensor) -> bool:
+    """Step by clipped gradients, unless they are to be left out; whether it was done.
 
     Left out is a step whose loss or gradient norm is not finite, or whose norm is 1,000 times the usual one (an average
     over about the last 50 steps, which this updates in place): such a step says nothing of the other rows (Child 2021,
@@ -273,18 +269,26 @@ def clip_gradients(
 
     The fused optimiser is given what to divide the gradients by, so that their joint norm is at most `max_norm`, and
     divides while it steps: this takes no pass over the gradients of its own. The norm is in float32, so that from
-    entries of about 1.8e19 on it is infinite, and the step is left out though each entry is finite.
+    entries of about 1.8e19 on it is infinite, and the step is left out though each entry is finite. On a processor the
+    norm is at hand, and what is not needed is not computed; elsewhere to wait for it before the step would cost more.
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
-    optimiser.grad_scale = (norm / max_norm).clamp_min(1.0).to(torch.float32)  # the type that it takes
-    left_out = (norm + 0 * loss).isfinite().logical_not()
-    if usual_norm is not None:
-        measured = norm.detach().to(usual_norm)
-        left_out = left_out | (measured > SPIKE * usual_norm)
-        known = torch.where(usual_norm.isfinite(), usual_norm.lerp(measured, NORM_WEIGHT), measured)
-        usual_norm.copy_(torch.where(left_out, usual_norm, known))
+    if norm.is_cpu:
+        size, usual = norm.item(), usual_norm.item()
+        if not math.isfinite(size + 0 * loss.item()) or size > SPIKE * usual:
+            return False
+        usual_norm.fill_(size if math.isinf(usual) else usual + NORM_WEIGHT * (size - usual))
+        optimiser.grad_scale = (norm / max_norm).to(torch.float32) if size > max_norm else None  # the type it takes
+        optimiser.step()
+        return True
+    optimiser.grad_scale = (norm / max_norm).clamp_min(1.0).to(torch.float32)
+    measured = norm.detach().to(usual_norm)
+    left_out = (norm + 0 * loss).isfinite().logical_not() | (measured > SPIKE * usual_norm)
+    known = torch.where(usual_norm.isfinite(), usual_norm.lerp(measured, NORM_WEIGHT), measured)
+    usual_norm.copy_(torch.where(left_out, usual_norm, known))
     optimiser.found_inf = left_out.to(torch.float32)
-    return left_out
+    optimiser.step()
+    return not left_out.item()  # the one sync of a step; the copy of the next row numbers would wait as long
 
 
 def _refresh_for_evaluation(model: Model) -> None:

@@ -22,7 +22,7 @@ __all__ = ["components", "indicators", "normals", "refusal"]
 MAX_COMPONENTS, MIN_COMPONENTS = 40, 3  # of a member
 MAX_FEATURES = 128  # coordinates of z: a step of EM takes time by their square at least
 MAX_OPERATIONS = 2e8  # rows x components x features², of a step
-SHARES = {3: 8, 1: 2}  # a third of the components: eight members; all of them: two
+SHARES = {3: 4, 2: 4, 1: 2}  # a third of the components: four members; half of them: four; all: two
 LOG_ODDS = 10.0  # of a category whose own coordinate is 1, and of the others 0
 
 
@@ -61,7 +61,7 @@ def normals(
     own: Own,
     *arguments: Any,
 ) -> Normals:
-    """A mixture of normals: two members of K components, and eight of a third of them."""
+    """Mixtures of normals: two members of K components, four of half of them, and four of a third."""
     if reason := refusal(schema):
         raise UnsuitedError(f"model normals {reason}; take model vae")
     if own.encoder is not None or own.decoder is not None:

@@ -19,7 +19,7 @@ __all__ = ["Fitted", "maximise"]
 MAX_ROWS, MAX_VALIDATION_ROWS = 10_000, 1000  # that are looked at: more change the imputed values little
 STEPS, STEPS_OF_ONE = 30, 15  # of EM, at most
 PATIENCE = 3  # steps without a better validation
-TO_COMMON = 1.0  # rows a coordinate by which each covariance is drawn to the mean of all
+TO_COMMON = 0.5  # rows a coordinate by which each covariance is drawn to the mean of all
 TO_DIAGONAL = 5.0  # rows by which that mean is drawn to its diagonal
 PER_COMPONENT = 1.0  # rows by which a component's weight and mean are drawn to what they were
 START = 0.7  # of the covariance of all rows, that of a component at the start
@@ -86,9 +86,9 @@ def maximise(
     The E step has in closed form, for a row of known features y_o and a component k, its share, which is in proportion
     to π_k N(y_o; m_ko, C_k) with C_k = (S_k + diag ν)_oo, and the moments of all features given y_o. The M step sets
     π_k, m_k and S_k to what they say in all (Ghahramani and Jordan 1994, Supervised learning from incomplete data via
-    an EM approach); each S_k is drawn to their mean by as many rows as there are features, and the mean to its diagonal
-    by five rows, as the mode under inverse Wishart priors is (Fraley and Raftery 2007, Bayesian regularization for
-    normal mixture estimation and model-based clustering). A member ends when the density of validation rows has not
+    an EM approach); each S_k is drawn to their mean by half as many rows as there are features, and the mean to its
+    diagonal by five rows, as the mode under inverse Wishart priors is (Fraley and Raftery 2007, Bayesian regularization
+    for normal mixture estimation and model-based clustering). A member ends when the density of validation rows has not
     risen for three steps, and has the parameters of the best.
 
     Parameters

@@ -21,7 +21,7 @@ from likely.posteriors import Normal
 from likely.priors import StandardNormal
 from likely.training import Schedule, Trainer, TrainingState
 from likely.training.state import MAX_FAILURES_IN_A_ROW, MAX_RETURNS
-from likely.training.trainer import take_step
+from likely.training.trainer import _step_by_known_norm, _step_on_device, take_step
 from likely.training.validate import validate
 
 CELLS, STEPS = 6, 60
@@ -223,6 +223,22 @@ def test_a_step_whose_gradient_is_far_beyond_the_usual_is_left_out() -> None:
     assert left_out(25_000.0)
     assert left_out(math.inf)
     assert usual == before
+
+
+def test_a_step_on_a_device_is_the_step_on_a_processor() -> None:
+    sizes = (1.0, 50.0, 900.0, 25_000.0, math.inf, math.nan, 2.0)
+    found = []
+    for step in (_step_by_known_norm, _step_on_device):
+        weight, usual, done = torch.nn.Parameter(torch.zeros(3)), torch.tensor(math.inf), list[bool]()
+        optimiser = torch.optim.AdamW([weight], 1e-2, fused=True)
+        for size in sizes:
+            weight.grad = size * torch.tensor([1.0, -2.0, 0.5])
+            norm = torch.nn.utils.get_total_norm([weight.grad])
+            done.append(step(optimiser, norm, 5.0, torch.tensor(1.0), usual))
+        found.append((done, weight.detach(), usual))
+    assert found[0][0] == found[1][0] == [True, True, True, False, False, False, True]
+    assert torch.equal(found[0][1], found[1][1])
+    torch.testing.assert_close(found[0][2], found[1][2])
 
 
 class Wild(Poisoned):

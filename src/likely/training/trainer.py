@@ -273,14 +273,21 @@ def take_step(optimiser: Any, weights: list[Tensor], max_norm: float, loss: Tens
     norm is at hand, and what is not needed is not computed; elsewhere to wait for it before the step would cost more.
     """
     norm = torch.nn.utils.get_total_norm([w.grad for w in weights if w.grad is not None], foreach=True)
-    if norm.is_cpu:
-        size, usual = norm.item(), usual_norm.item()
-        if not math.isfinite(size + 0 * loss.item()) or size > SPIKE * usual:
-            return False
-        usual_norm.fill_(size if math.isinf(usual) else usual + NORM_WEIGHT * (size - usual))
-        optimiser.grad_scale = (norm / max_norm).to(torch.float32) if size > max_norm else None  # the type it takes
-        optimiser.step()
-        return True
+    step = _step_by_known_norm if norm.is_cpu else _step_on_device
+    return step(optimiser, norm, max_norm, loss, usual_norm)
+
+
+def _step_by_known_norm(optimiser: Any, norm: Tensor, max_norm: float, loss: Tensor, usual_norm: Tensor) -> bool:
+    size, usual = norm.item(), usual_norm.item()
+    if not math.isfinite(size + 0 * loss.item()) or size > SPIKE * usual:
+        return False
+    usual_norm.fill_(size if math.isinf(usual) else usual + NORM_WEIGHT * (size - usual))
+    optimiser.grad_scale = (norm / max_norm).to(torch.float32) if size > max_norm else None  # the type it takes
+    optimiser.step()
+    return True
+
+
+def _step_on_device(optimiser: Any, norm: Tensor, max_norm: float, loss: Tensor, usual_norm: Tensor) -> bool:
     optimiser.grad_scale = (norm / max_norm).clamp_min(1.0).to(torch.float32)
     measured = norm.detach().to(usual_norm)
     left_out = (norm + 0 * loss).isfinite().logical_not() | (measured > SPIKE * usual_norm)

@@ -60,10 +60,10 @@ def scored(how: str, seed: int) -> dict[str, Any]:
 def line(how: str, seed: int, one: Piece) -> dict[str, Any]:
     """The means of one seed, and the errors of the differences."""
     told: dict[str, Any] = {"rows divided": how, "seed": seed, "test rows": len(one["iwae"])}
-    told["log P(row)"] = float(one["iwae"].mean())
+    told["L_500"] = float(one["iwae"].mean())
     for rival in ("mixture", "kde"):
         better = one["iwae"] - one[rival]
-        told |= {f"- {rival}": float(better.mean()), f"se, {rival}": float(better.std() / np.sqrt(len(better)))}
+        told |= {f"L_500 - {rival}": float(better.mean()), f"se, {rival}": float(better.std() / np.sqrt(len(better)))}
     return told | {"kernels": str(one["kde_what"])}
 
 

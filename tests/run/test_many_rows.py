@@ -314,3 +314,20 @@ def test_what_a_killed_encoding_left_is_removed(frame: pd.DataFrame, tmp_path: P
     assert theirs.exists()
     assert len(made) == 1
     assert not (made[0] / LOCK).exists()
+
+
+def test_a_cache_whose_place_is_gone_is_made_beside_the_run(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame.to_parquet(tmp_path / "x.parquet")
+    gone = tmp_path / "gone"
+    likely.fit(tmp_path / "x.parquet", out=tmp_path / "run", memory=1000, cache=gone / "kept", **OPTIONS)
+    shutil.rmtree(gone)
+    likely.load(tmp_path / "run", progress=False).continue_training(steps=2)
+    assert not gone.exists()
+    assert (tmp_path / "run.cache").is_dir()
+
+
+def test_a_cache_that_cannot_be_made_is_named(frame: pd.DataFrame, tmp_path: Path) -> None:
+    frame.to_parquet(tmp_path / "x.parquet")
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(OutputError, match=r"cannot make the folder .*file.kept: .*; give another: --cache DIR"):
+        likely.fit(tmp_path / "x.parquet", memory=1000, cache=tmp_path / "file" / "kept", **OPTIONS)

@@ -75,8 +75,8 @@ def continued(run: Run, data: Any, options: ContinueOptions, *, given: Given | N
 
 
 def _cache(run: Run) -> Path | None:
-    """Where the fit kept its encoded rows."""
-    if run.record.data.cache is not None:
+    """Where the fit kept its encoded rows; beside the run where that place is gone, as on another machine."""
+    if run.record.data.cache is not None and Path(run.record.data.cache).parent.is_dir():
         return Path(run.record.data.cache)
     return None if run.directory is None else cache_beside(run.directory)
 

@@ -145,7 +145,12 @@ def _write(plan: Plan, place: Path) -> None:
     chunks, rows, cache = _chunks(plan), plan.division.training_rows, place.parent
     first = next(chunks)
     size = rows * _row_bytes(first)
-    cache.mkdir(parents=True, exist_ok=True)
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(
+            f"cannot make the folder {cache}: {error.strerror or error}; give another: --cache DIR"
+        ) from error
     _remove_halves(cache)
     free = shutil.disk_usage(cache).free
     if size > free:
@@ -173,8 +178,8 @@ def _write(plan: Plan, place: Path) -> None:
 def _remove_halves(cache: Path) -> None:
     """Remove what processes left that were killed while they encoded; whose process may live stays."""
     for half in cache.iterdir():
-        if half_written(half.name) and (half / LOCK).exists():
-            with suppress(OutputError, OSError):
+        with suppress(OutputError, OSError):
+            if half_written(half.name) and (half / LOCK).exists():
                 demand_unowned(half)
                 shutil.rmtree(half)
 
